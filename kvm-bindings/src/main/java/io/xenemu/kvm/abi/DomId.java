@@ -1,0 +1,26 @@
+package io.xenemu.kvm.abi;
+
+/// A domain id (`domid_t`, 16 bits).
+///
+/// @param value 0 to 0xffff
+public record DomId(int value) {
+    /// The first id that no domain can have (`DOMID_FIRST_RESERVED`).
+    public static final int FIRST_RESERVED = 0x7ff0;
+
+    /// The control domain, which is this service.
+    public static final DomId DOM0 = new DomId(0);
+
+    /// The calling domain itself (`DOMID_SELF`).
+    public static final DomId SELF = new DomId(0x7ff0);
+
+    public DomId {
+        if (value < 0 || value > 0xffff) {
+            throw new IllegalArgumentException("domain id out of range: " + value);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "dom" + value;
+    }
+}

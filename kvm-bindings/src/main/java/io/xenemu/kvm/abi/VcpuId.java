@@ -1,0 +1,18 @@
+package io.xenemu.kvm.abi;
+
+/// A Xen virtual CPU number within its domain, counted from 0. In this VMM it equals KVM's vCPU id, the APIC id and the
+/// ACPI processor id.
+///
+/// @param value 0 or greater
+public record VcpuId(int value) {
+    public VcpuId {
+        if (value < 0) {
+            throw new IllegalArgumentException("vCPU id out of range: " + value);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "vcpu" + value;
+    }
+}

@@ -1,0 +1,8 @@
+/// Every byte-level contract with the outside: KVM's uapi, libc calls, guest memory, the Xen ABI basics that all
+/// modules share, and the framing of saved state. The only module that calls restricted methods of `java.lang.foreign`.
+module io.xenemu.kvm {
+    requires com.google.common;
+    requires static org.jspecify;
+
+    exports io.xenemu.kvm.abi;
+}

@@ -1,0 +1,17 @@
+/// The one composition root: dispatcher, domains, VMM, back ends, service and command line.
+module io.xenemu.core {
+    requires io.xenemu.kvm;
+    requires io.xenemu.evtchn;
+    requires io.xenemu.gnttab;
+    requires io.xenemu.xenstore;
+    requires com.google.common;
+    requires micrometer.core;
+    requires micrometer.registry.prometheus;
+    requires org.slf4j;
+    requires info.picocli;
+    requires jdk.httpserver;
+    requires static org.jspecify;
+
+    opens io.xenemu.core.cli to
+            info.picocli;
+}

@@ -1,0 +1,7 @@
+/// Event channels, with no knowledge of KVM: effects leave through interfaces that core implements.
+module io.xenemu.evtchn {
+    requires transitive io.xenemu.kvm;
+    requires com.google.common;
+    requires micrometer.core;
+    requires static org.jspecify;
+}
