@@ -5,4 +5,6 @@ module io.xenemu.kvm {
     requires static org.jspecify;
 
     exports io.xenemu.kvm.abi;
+    exports io.xenemu.kvm.abi.xen;
+    exports io.xenemu.kvm.memory;
 }
