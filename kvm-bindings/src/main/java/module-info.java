@@ -1,10 +1,13 @@
 /// Every byte-level contract with the outside: KVM's uapi, libc calls, guest memory, the Xen ABI basics that all
 /// modules share, and the framing of saved state. The only module that calls restricted methods of `java.lang.foreign`.
+@SuppressWarnings("module") // core, the one reader of ioctl, is built later
 module io.xenemu.kvm {
     requires com.google.common;
     requires static org.jspecify;
 
     exports io.xenemu.kvm.abi;
     exports io.xenemu.kvm.abi.xen;
+    exports io.xenemu.kvm.ioctl to
+            io.xenemu.core;
     exports io.xenemu.kvm.memory;
 }

@@ -2,8 +2,6 @@
 module io.xenemu.evtchn {
     requires transitive io.xenemu.kvm;
     requires com.google.common;
-    requires transitive micrometer.core;
+    requires micrometer.core;
     requires static org.jspecify;
-
-    exports io.xenemu.evtchn;
 }

@@ -1,0 +1,58 @@
+package io.xenemu.kvm.abi;
+
+/// Linux's own error numbers on x86-64 (`asm-generic/errno-base.h`, `errno.h`), as the host's kernel returns them. A
+/// guest never sees these: its errors are [XenError].
+public final class Errno {
+    public static final int EPERM = 1;
+    public static final int ENOENT = 2;
+    public static final int ESRCH = 3;
+    public static final int EINTR = 4;
+    public static final int EIO = 5;
+    public static final int E2BIG = 7;
+    public static final int EBADF = 9;
+    public static final int EAGAIN = 11;
+    public static final int ENOMEM = 12;
+    public static final int EACCES = 13;
+    public static final int EFAULT = 14;
+    public static final int EBUSY = 16;
+    public static final int EEXIST = 17;
+    public static final int ENODEV = 19;
+    public static final int EINVAL = 22;
+    public static final int EMFILE = 24;
+    public static final int ENOTTY = 25;
+
+    private Errno() {}
+
+    /// The symbolic name, or `errno N` for a number without one here.
+    public static String name(int errno) {
+        return switch (errno) {
+            case EPERM -> "EPERM";
+            case ENOENT -> "ENOENT";
+            case ESRCH -> "ESRCH";
+            case EINTR -> "EINTR";
+            case EIO -> "EIO";
+            case 6 -> "ENXIO";
+            case E2BIG -> "E2BIG";
+            case EBADF -> "EBADF";
+            case EAGAIN -> "EAGAIN";
+            case ENOMEM -> "ENOMEM";
+            case EACCES -> "EACCES";
+            case EFAULT -> "EFAULT";
+            case EBUSY -> "EBUSY";
+            case EEXIST -> "EEXIST";
+            case ENODEV -> "ENODEV";
+            case 20 -> "ENOTDIR";
+            case EINVAL -> "EINVAL";
+            case 23 -> "ENFILE";
+            case EMFILE -> "EMFILE";
+            case ENOTTY -> "ENOTTY";
+            case 28 -> "ENOSPC";
+            case 34 -> "ERANGE";
+            case 38 -> "ENOSYS";
+            case 62 -> "ETIME";
+            case 75 -> "EOVERFLOW";
+            case 95 -> "EOPNOTSUPP";
+            default -> "errno " + errno;
+        };
+    }
+}

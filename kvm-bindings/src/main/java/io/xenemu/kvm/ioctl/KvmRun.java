@@ -1,0 +1,255 @@
+package io.xenemu.kvm.ioctl;
+
+import static io.xenemu.kvm.ioctl.CTypes.offset;
+import static io.xenemu.kvm.ioctl.RunStructs.KVM_RUN;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.util.Objects;
+
+/// `struct kvm_run`, shared with the kernel: how a vCPU left the guest, and what it is to do next. Belongs to the vCPU's
+/// thread, except for [#requestImmediateExit]. Reading and writing do not allocate.
+///
+/// The members of the exits overlay each other: only those of the present [#exitReason] mean something.
+public final class KvmRun {
+    /// `KVM_EXIT_XEN_HCALL`, the one type of Xen exit.
+    public static final int XEN_HCALL = 1;
+
+    private static final long IMMEDIATE_EXIT = offset(KVM_RUN, "immediate_exit");
+    private static final long EXIT_REASON = offset(KVM_RUN, "exit_reason");
+    private static final long IF_FLAG = offset(KVM_RUN, "if_flag");
+    private static final long CR8 = offset(KVM_RUN, "cr8");
+    private static final long APIC_BASE = offset(KVM_RUN, "apic_base");
+    private static final long HW_REASON = offset(KVM_RUN, "hw.hardware_exit_reason");
+    private static final long IO_DIRECTION = offset(KVM_RUN, "io.direction");
+    private static final long IO_SIZE = offset(KVM_RUN, "io.size");
+    private static final long IO_PORT = offset(KVM_RUN, "io.port");
+    private static final long IO_COUNT = offset(KVM_RUN, "io.count");
+    private static final long IO_DATA_OFFSET = offset(KVM_RUN, "io.data_offset");
+    private static final long MMIO_PHYS_ADDR = offset(KVM_RUN, "mmio.phys_addr");
+    private static final long MMIO_DATA = offset(KVM_RUN, "mmio.data");
+    private static final long MMIO_LEN = offset(KVM_RUN, "mmio.len");
+    private static final long MMIO_IS_WRITE = offset(KVM_RUN, "mmio.is_write");
+    private static final long SUBERROR = offset(KVM_RUN, "internal.suberror");
+    private static final long SYSTEM_EVENT_TYPE = offset(KVM_RUN, "system_event.type");
+    private static final long EOI_VECTOR = offset(KVM_RUN, "eoi.vector");
+    private static final long XEN_TYPE = offset(KVM_RUN, "xen.type");
+    private static final long XEN_LONGMODE = offset(KVM_RUN, "xen.u.hcall.longmode");
+    private static final long XEN_CPL = offset(KVM_RUN, "xen.u.hcall.cpl");
+    private static final long XEN_INPUT = offset(KVM_RUN, "xen.u.hcall.input");
+    private static final long XEN_RESULT = offset(KVM_RUN, "xen.u.hcall.result");
+    private static final long XEN_PARAMS = offset(KVM_RUN, "xen.u.hcall.params");
+    private static final long VALID_REGS = offset(KVM_RUN, "kvm_valid_regs");
+    private static final long DIRTY_REGS = offset(KVM_RUN, "kvm_dirty_regs");
+    private static final int XEN_PARAM_COUNT = 6;
+    private static final int IO_OUT = 1;
+    private static final VarHandle BYTE = JAVA_BYTE.varHandle();
+
+    private final MemorySegment memory;
+    private final KvmRegs regs;
+    private final KvmSregs sregs;
+
+    /// @param memory the mapping of a vCPU, which is longer than the structure
+    KvmRun(MemorySegment memory) {
+        this.memory = memory;
+        this.regs =
+                new KvmRegs(
+                        memory.asSlice(
+                                offset(KVM_RUN, "s.regs.regs"), VcpuStructs.KVM_REGS.byteSize()));
+        this.sregs =
+                new KvmSregs(
+                        memory.asSlice(
+                                offset(KVM_RUN, "s.regs.sregs"), VcpuStructs.KVM_SREGS.byteSize()));
+    }
+
+    /// Makes the next KVM_RUN, or the present one if a signal arrives, return EINTR after completing what is pending. The
+    /// one method for other threads.
+    public void requestImmediateExit() {
+        BYTE.setVolatile(memory, IMMEDIATE_EXIT, (byte) 1);
+    }
+
+    /// Takes the request back. Look for the reason of the request after this, not before.
+    public void clearImmediateExit() {
+        BYTE.setVolatile(memory, IMMEDIATE_EXIT, (byte) 0);
+    }
+
+    /// Why the last KVM_RUN returned; only valid if it returned 0.
+    public ExitReason exitReason() {
+        return ExitReason.of(exitNumber());
+    }
+
+    /// The number of the exit reason, known here or not.
+    public int exitNumber() {
+        return memory.get(JAVA_INT, EXIT_REASON);
+    }
+
+    /// Whether the guest has interrupts enabled.
+    public boolean interruptsEnabled() {
+        return memory.get(JAVA_BYTE, IF_FLAG) != 0;
+    }
+
+    /// CR8 at the exit.
+    public long cr8() {
+        return memory.get(JAVA_LONG, CR8);
+    }
+
+    /// IA32_APIC_BASE at the exit.
+    public long apicBase() {
+        return memory.get(JAVA_LONG, APIC_BASE);
+    }
+
+    /// UNKNOWN and FAIL_ENTRY: the processor's own reason.
+    public long hardwareReason() {
+        return memory.get(JAVA_LONG, HW_REASON);
+    }
+
+    /// IO: whether the guest writes.
+    public boolean ioOut() {
+        return memory.get(JAVA_BYTE, IO_DIRECTION) == IO_OUT;
+    }
+
+    /// IO: bytes per access: 1, 2 or 4.
+    public int ioSize() {
+        return memory.get(JAVA_BYTE, IO_SIZE);
+    }
+
+    /// IO: the port, 0 to 0xffff.
+    public int ioPort() {
+        return Short.toUnsignedInt(memory.get(JAVA_SHORT, IO_PORT));
+    }
+
+    /// IO: the number of accesses to this port; more than one for string instructions.
+    public int ioCount() {
+        return memory.get(JAVA_INT, IO_COUNT);
+    }
+
+    /// IO: the value of an access, unsigned.
+    ///
+    /// @param index 0 to [#ioCount] - 1
+    public int ioData(int index) {
+        long at = ioAt(index);
+        return switch (ioSize()) {
+            case 1 -> Byte.toUnsignedInt(memory.get(JAVA_BYTE, at));
+            case 2 -> Short.toUnsignedInt(memory.get(JAVA_SHORT, at));
+            default -> memory.get(JAVA_INT, at);
+        };
+    }
+
+    /// IO: the answer to a read, cut to its size.
+    ///
+    /// @param index 0 to [#ioCount] - 1
+    public void ioData(int index, int value) {
+        long at = ioAt(index);
+        switch (ioSize()) {
+            case 1 -> memory.set(JAVA_BYTE, at, (byte) value);
+            case 2 -> memory.set(JAVA_SHORT, at, (short) value);
+            default -> memory.set(JAVA_INT, at, value);
+        }
+    }
+
+    /// MMIO: the guest physical address.
+    public long mmioAddress() {
+        return memory.get(JAVA_LONG, MMIO_PHYS_ADDR);
+    }
+
+    /// MMIO: bytes, 1 to 8.
+    public int mmioLength() {
+        return memory.get(JAVA_INT, MMIO_LEN);
+    }
+
+    /// MMIO: whether the guest writes.
+    public boolean mmioWrite() {
+        return memory.get(JAVA_BYTE, MMIO_IS_WRITE) != 0;
+    }
+
+    /// MMIO: eight bytes, of which the first [#mmioLength] are the value written.
+    public long mmioData() {
+        return memory.get(JAVA_LONG, MMIO_DATA);
+    }
+
+    /// MMIO: the answer to a read, in its low bytes.
+    public void mmioData(long value) {
+        memory.set(JAVA_LONG, MMIO_DATA, value);
+    }
+
+    /// INTERNAL_ERROR: `KVM_INTERNAL_ERROR_*`; 1 is a failed emulation.
+    public int suberror() {
+        return memory.get(JAVA_INT, SUBERROR);
+    }
+
+    /// SYSTEM_EVENT: `KVM_SYSTEM_EVENT_*`.
+    public int systemEventType() {
+        return memory.get(JAVA_INT, SYSTEM_EVENT_TYPE);
+    }
+
+    /// IOAPIC_EOI: the vector that was acknowledged.
+    public int eoiVector() {
+        return Byte.toUnsignedInt(memory.get(JAVA_BYTE, EOI_VECTOR));
+    }
+
+    /// XEN: the type; [#XEN_HCALL].
+    public int xenType() {
+        return memory.get(JAVA_INT, XEN_TYPE);
+    }
+
+    /// XEN: whether the hypercall was made in 64-bit mode.
+    public boolean xenLongMode() {
+        return memory.get(JAVA_INT, XEN_LONGMODE) != 0;
+    }
+
+    /// XEN: the privilege level of the caller, 0 to 3.
+    public int xenCpl() {
+        return memory.get(JAVA_INT, XEN_CPL);
+    }
+
+    /// XEN: the hypercall's number, RAX.
+    public long xenInput() {
+        return memory.get(JAVA_LONG, XEN_INPUT);
+    }
+
+    /// XEN: an argument, zero-extended if the caller is not in 64-bit mode.
+    ///
+    /// @param index 0 to 5
+    public long xenParam(int index) {
+        return memory.get(
+                JAVA_LONG, XEN_PARAMS + (long) Objects.checkIndex(index, XEN_PARAM_COUNT) * 8);
+    }
+
+    /// XEN: the result, for all of RAX. Taken over by the next KVM_RUN.
+    public void xenResult(long value) {
+        memory.set(JAVA_LONG, XEN_RESULT, value);
+    }
+
+    /// Asks for the registers to be filled in at every exit (KVM_CAP_SYNC_REGS).
+    ///
+    /// @param sets what to fill in; the others keep their last values
+    public void syncRegs(SyncRegs... sets) {
+        memory.set(JAVA_LONG, VALID_REGS, SyncRegs.mask(sets));
+    }
+
+    /// Makes the next KVM_RUN take registers over from here, before it completes the pending exit.
+    ///
+    /// @param sets what was changed
+    public void markDirty(SyncRegs... sets) {
+        memory.set(JAVA_LONG, DIRTY_REGS, memory.get(JAVA_LONG, DIRTY_REGS) | SyncRegs.mask(sets));
+    }
+
+    /// The general registers at the exit, if [SyncRegs#REGS] was asked for.
+    public KvmRegs regs() {
+        return regs;
+    }
+
+    /// Segments and control registers at the exit, if [SyncRegs#SREGS] was asked for.
+    public KvmSregs sregs() {
+        return sregs;
+    }
+
+    private long ioAt(int index) {
+        Objects.checkIndex(index, ioCount());
+        return memory.get(JAVA_LONG, IO_DATA_OFFSET) + (long) index * ioSize();
+    }
+}

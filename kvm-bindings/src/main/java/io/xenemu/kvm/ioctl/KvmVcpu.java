@@ -1,0 +1,357 @@
+package io.xenemu.kvm.ioctl;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.libc.KickSignal;
+import io.xenemu.kvm.libc.Libc;
+import io.xenemu.kvm.libc.Mapping;
+import io.xenemu.kvm.libc.OwnedFd;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+
+/// A vCPU's file descriptor: one method for each ioctl.
+///
+/// One thread runs the vCPU. The others of the process may call the rest too, but KVM makes them wait until the vCPU is out
+/// of KVM_RUN, which may be for ever; only [#kick] is meant for them. Each throws [KvmException] when the kernel refuses.
+///
+/// Source: Linux, Documentation/virt/kvm/api.rst and devices/vcpu.rst.
+public final class KvmVcpu implements AutoCloseable {
+    private static final int TSC_GROUP = 0;
+    private static final int TSC_OFFSET = 0;
+    private static final int SIGSET_BYTES = 8;
+
+    private final VcpuId id;
+    private final OwnedFd fd;
+    private final Arena mapping = Arena.ofShared();
+    private final KvmRun run;
+    private final XenVcpuAttributes xen;
+
+    /// Kernel id of the thread that runs the vCPU; 0 before it first does.
+    private volatile int thread;
+
+    KvmVcpu(VcpuId id, OwnedFd fd, int mmapSize) {
+        this.id = id;
+        this.fd = fd;
+        this.run = new KvmRun(Mapping.map(mapping, fd.number(), 0, mmapSize, "kvm_run of " + id));
+        this.xen = new XenVcpuAttributes(fd);
+    }
+
+    /// The id it was created with.
+    public VcpuId id() {
+        return id;
+    }
+
+    /// What is shared with the kernel; see there.
+    public KvmRun run() {
+        return run;
+    }
+
+    /// KVM_RUN: completes the pending exit and runs the guest until the next one. Does not allocate. Always to be called by
+    /// the same thread.
+    ///
+    /// @return 0 for an exit, described in [#run]; [Errno#EINTR] after a [#kick], another signal, or a request for immediate
+    ///     exit; [Errno#EAGAIN] for a vCPU that was just started by another one, to be entered again
+    /// @throws KvmException for anything else
+    public int enter() {
+        if (thread == 0) {
+            thread = Libc.gettid();
+        }
+        int result = KvmIoctl.KVM_RUN.tryCall(fd.number(), 0);
+        if (result >= 0) {
+            return 0;
+        }
+        int errno = -result;
+        if (errno == Errno.EINTR || errno == Errno.EAGAIN) {
+            return errno;
+        }
+        throw new KvmException("KVM_RUN", errno, id.toString());
+    }
+
+    /// Makes [#enter] return [Errno#EINTR], now if it is in the guest, else when it is next called, and so on until the
+    /// vCPU's thread calls [KvmRun#clearImmediateExit]. From any thread; never lost.
+    public void kick() {
+        // In this order: a thread that has not published its id yet, or is not in KVM_RUN yet, will
+        // see the request.
+        run.requestImmediateExit();
+        int target = thread;
+        if (target != 0) {
+            KickSignal.send(target);
+        }
+    }
+
+    // Registers.
+
+    /// KVM_GET_REGS.
+    public KvmRegs getRegs() {
+        return KvmRegs.of(get(KvmIoctl.KVM_GET_REGS, VcpuStructs.KVM_REGS));
+    }
+
+    /// KVM_SET_REGS.
+    public void setRegs(KvmRegs regs) {
+        set(KvmIoctl.KVM_SET_REGS, VcpuStructs.KVM_REGS, regs.toBytes());
+    }
+
+    /// KVM_GET_SREGS.
+    public KvmSregs getSregs() {
+        return KvmSregs.of(get(KvmIoctl.KVM_GET_SREGS, VcpuStructs.KVM_SREGS));
+    }
+
+    /// KVM_SET_SREGS.
+    public void setSregs(KvmSregs sregs) {
+        set(KvmIoctl.KVM_SET_SREGS, VcpuStructs.KVM_SREGS, sregs.toBytes());
+    }
+
+    /// KVM_GET_MSRS.
+    ///
+    /// @throws KvmException EINVAL, naming the MSR, if one cannot be read
+    public List<MsrEntry> getMsrs(int... indices) {
+        List<MsrEntry> wanted = Arrays.stream(indices).mapToObj(i -> new MsrEntry(i, 0)).toList();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment table = MsrEntry.table(arena, wanted);
+            int done = KvmIoctl.KVM_GET_MSRS.call(fd.number(), table);
+            requireAll("KVM_GET_MSRS", done, wanted);
+            return MsrEntry.read(table, done);
+        }
+    }
+
+    /// KVM_SET_MSRS, in this order.
+    ///
+    /// @throws KvmException EINVAL, naming the MSR, if one cannot be written; those before it are
+    public void setMsrs(List<MsrEntry> msrs) {
+        try (Arena arena = Arena.ofConfined()) {
+            int done = KvmIoctl.KVM_SET_MSRS.call(fd.number(), MsrEntry.table(arena, msrs));
+            requireAll("KVM_SET_MSRS", done, msrs);
+        }
+    }
+
+    private static void requireAll(String call, int done, List<MsrEntry> msrs) {
+        if (done < msrs.size()) {
+            MsrEntry refused = msrs.get(done);
+            throw new KvmException(
+                    call,
+                    Errno.EINVAL,
+                    "MSR %#x value %#x".formatted(refused.index(), refused.data()));
+        }
+    }
+
+    /// KVM_SET_CPUID2: what CPUID answers; before the first [#enter].
+    public void setCpuid(List<CpuidEntry> entries) {
+        try (Arena arena = Arena.ofConfined()) {
+            KvmIoctl.KVM_SET_CPUID2.call(fd.number(), CpuidEntry.table(arena, entries));
+        }
+    }
+
+    /// KVM_GET_FPU: opaque bytes.
+    public byte[] getFpu() {
+        return get(KvmIoctl.KVM_GET_FPU, VcpuStructs.KVM_FPU);
+    }
+
+    /// KVM_SET_FPU: restores what [#getFpu] returned.
+    public void setFpu(byte[] fpu) {
+        set(KvmIoctl.KVM_SET_FPU, VcpuStructs.KVM_FPU, fpu);
+    }
+
+    /// KVM_GET_XCRS: opaque bytes.
+    public byte[] getXcrs() {
+        return get(KvmIoctl.KVM_GET_XCRS, VcpuStructs.KVM_XCRS);
+    }
+
+    /// KVM_SET_XCRS: restores what [#getXcrs] returned; before [#setXsave].
+    public void setXcrs(byte[] xcrs) {
+        set(KvmIoctl.KVM_SET_XCRS, VcpuStructs.KVM_XCRS, xcrs);
+    }
+
+    /// KVM_GET_XSAVE, or KVM_GET_XSAVE2 if there is more than fits the former: opaque bytes.
+    ///
+    /// @param size what the VM answers for [KvmCapability#XSAVE2]; 0 from a kernel without it
+    public byte[] getXsave(int size) {
+        long fixed = VcpuStructs.KVM_XSAVE.byteSize();
+        if (size <= fixed) {
+            return get(KvmIoctl.KVM_GET_XSAVE, VcpuStructs.KVM_XSAVE);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = arena.allocate(size, Long.BYTES);
+            KvmIoctl.KVM_GET_XSAVE2.call(fd.number(), state);
+            return state.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    /// KVM_SET_XSAVE: restores what [#getXsave] returned.
+    ///
+    /// @param size as there; a host that needs more bytes than were saved sees the rest as zero
+    public void setXsave(byte[] xsave, int size) {
+        long need = Math.max(size, VcpuStructs.KVM_XSAVE.byteSize());
+        if (xsave.length > need) {
+            throw new IllegalArgumentException(
+                    "xsave of %d bytes, this host has %d".formatted(xsave.length, need));
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = arena.allocate(need, Long.BYTES);
+            MemorySegment.copy(xsave, 0, state, ValueLayout.JAVA_BYTE, 0, xsave.length);
+            KvmIoctl.KVM_SET_XSAVE.call(fd.number(), state);
+        }
+    }
+
+    /// KVM_GET_DEBUGREGS: opaque bytes.
+    public byte[] getDebugregs() {
+        return get(KvmIoctl.KVM_GET_DEBUGREGS, VcpuStructs.KVM_DEBUGREGS);
+    }
+
+    /// KVM_SET_DEBUGREGS: restores what [#getDebugregs] returned.
+    public void setDebugregs(byte[] debugregs) {
+        set(KvmIoctl.KVM_SET_DEBUGREGS, VcpuStructs.KVM_DEBUGREGS, debugregs);
+    }
+
+    // Interrupts and events.
+
+    /// KVM_GET_LAPIC: the 1024 bytes of the local APIC's register page.
+    public byte[] getLapic() {
+        return get(KvmIoctl.KVM_GET_LAPIC, VcpuStructs.KVM_LAPIC_STATE);
+    }
+
+    /// KVM_SET_LAPIC.
+    public void setLapic(byte[] lapic) {
+        set(KvmIoctl.KVM_SET_LAPIC, VcpuStructs.KVM_LAPIC_STATE, lapic);
+    }
+
+    /// KVM_GET_MP_STATE.
+    public MpState getMpState() {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct state = CStruct.allocate(arena, VcpuStructs.KVM_MP_STATE);
+            KvmIoctl.KVM_GET_MP_STATE.call(fd.number(), state.memory());
+            return MpState.of(state.getInt("mp_state"));
+        }
+    }
+
+    /// KVM_SET_MP_STATE.
+    public void setMpState(MpState state) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct struct =
+                    CStruct.allocate(arena, VcpuStructs.KVM_MP_STATE)
+                            .set("mp_state", state.value());
+            KvmIoctl.KVM_SET_MP_STATE.call(fd.number(), struct.memory());
+        }
+    }
+
+    /// KVM_GET_VCPU_EVENTS: opaque bytes.
+    public byte[] getVcpuEvents() {
+        return get(KvmIoctl.KVM_GET_VCPU_EVENTS, VcpuStructs.KVM_VCPU_EVENTS);
+    }
+
+    /// KVM_SET_VCPU_EVENTS: restores what [#getVcpuEvents] returned.
+    public void setVcpuEvents(byte[] events) {
+        set(KvmIoctl.KVM_SET_VCPU_EVENTS, VcpuStructs.KVM_VCPU_EVENTS, events);
+    }
+
+    /// KVM_NMI.
+    public void nmi() {
+        KvmIoctl.KVM_NMI.call(fd.number(), 0);
+    }
+
+    /// KVM_SET_SIGNAL_MASK: the signals that are blocked while the guest runs, instead of the thread's own mask.
+    ///
+    /// @param mask bit n - 1 for signal n
+    public void setSignalMask(long mask) {
+        long header = VcpuStructs.KVM_SIGNAL_MASK.byteSize();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment struct = arena.allocate(header + SIGSET_BYTES, Long.BYTES);
+            new CStruct(struct, VcpuStructs.KVM_SIGNAL_MASK).set("len", SIGSET_BYTES);
+            struct.set(ValueLayout.JAVA_LONG_UNALIGNED, header, mask);
+            KvmIoctl.KVM_SET_SIGNAL_MASK.call(fd.number(), struct);
+        }
+    }
+
+    /// KVM_SET_SIGNAL_MASK without a mask: the thread's own applies again.
+    public void clearSignalMask() {
+        KvmIoctl.KVM_SET_SIGNAL_MASK.call(fd.number(), MemorySegment.NULL);
+    }
+
+    // Time.
+
+    /// KVM_GET_TSC_KHZ.
+    public int getTscKhz() {
+        return KvmIoctl.KVM_GET_TSC_KHZ.call(fd.number(), 0);
+    }
+
+    /// KVM_SET_TSC_KHZ.
+    public void setTscKhz(int khz) {
+        KvmIoctl.KVM_SET_TSC_KHZ.call(fd.number(), khz);
+    }
+
+    /// KVM_HAS_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET): whether the following two work.
+    public boolean hasTscOffset() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment attribute = tscOffset(arena, MemorySegment.NULL);
+            return KvmIoctl.KVM_HAS_DEVICE_ATTR.tryCall(fd.number(), attribute) == 0;
+        }
+    }
+
+    /// KVM_GET_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET): the guest's TSC minus the host's.
+    public long getTscOffset() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment value = arena.allocate(ValueLayout.JAVA_LONG);
+            KvmIoctl.KVM_GET_DEVICE_ATTR.call(fd.number(), tscOffset(arena, value));
+            return value.get(ValueLayout.JAVA_LONG, 0);
+        }
+    }
+
+    /// KVM_SET_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET).
+    public void setTscOffset(long offset) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment value = arena.allocateFrom(ValueLayout.JAVA_LONG, offset);
+            KvmIoctl.KVM_SET_DEVICE_ATTR.call(fd.number(), tscOffset(arena, value));
+        }
+    }
+
+    private static MemorySegment tscOffset(Arena arena, MemorySegment value) {
+        return CStruct.allocate(arena, VcpuStructs.KVM_DEVICE_ATTR)
+                .set("group", TSC_GROUP)
+                .set("attr", TSC_OFFSET)
+                .set("addr", value.address())
+                .memory();
+    }
+
+    /// KVM_TRANSLATE: KVM's own page walk, to compare ours with. It costs an ioctl, so nothing else uses it.
+    public Translation translate(long guestVirtualAddress) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct t =
+                    CStruct.allocate(arena, VcpuStructs.KVM_TRANSLATION)
+                            .set("linear_address", guestVirtualAddress);
+            KvmIoctl.KVM_TRANSLATE.call(fd.number(), t.memory());
+            return new Translation(t.get("physical_address"), t.get("valid") != 0);
+        }
+    }
+
+    /// The attributes of KVM_XEN_VCPU_SET_ATTR and KVM_XEN_VCPU_GET_ATTR.
+    public XenVcpuAttributes xen() {
+        return xen;
+    }
+
+    /// Unmaps [#run] and closes the descriptor. The vCPU's thread has to have ended.
+    @Override
+    public void close() {
+        if (mapping.scope().isAlive()) {
+            mapping.close();
+        }
+        fd.close();
+    }
+
+    private byte[] get(KvmIoctl ioctl, StructLayout layout) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct struct = CStruct.allocate(arena, layout);
+            ioctl.call(fd.number(), struct.memory());
+            return struct.toBytes();
+        }
+    }
+
+    private void set(KvmIoctl ioctl, StructLayout layout, byte[] value) {
+        try (Arena arena = Arena.ofConfined()) {
+            ioctl.call(fd.number(), CStruct.copyOf(arena, layout, value).memory());
+        }
+    }
+}

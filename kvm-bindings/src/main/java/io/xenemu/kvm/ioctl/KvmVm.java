@@ -1,0 +1,430 @@
+package io.xenemu.kvm.ioctl;
+
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.libc.CallSlot;
+import io.xenemu.kvm.libc.Mapping;
+import io.xenemu.kvm.libc.OwnedFd;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Set;
+
+/// A VM's file descriptor: one method for each ioctl. Any thread of the process that created the VM may call them; no vCPU
+/// has to be stopped. Each throws [io.xenemu.kvm.abi.KvmException] when the kernel refuses.
+///
+/// Source: Linux, Documentation/virt/kvm/api.rst.
+public final class KvmVm implements AutoCloseable {
+    /// `KVM_MEM_LOG_DIRTY_PAGES`, a flag of a memory slot.
+    public static final int MEM_LOG_DIRTY_PAGES = 1;
+
+    /// `KVM_MEM_READONLY`, a flag of a memory slot: writes of the guest become MMIO exits.
+    public static final int MEM_READONLY = 2;
+
+    /// `KVM_PIT_SPEAKER_DUMMY`: the kernel answers the speaker port too.
+    public static final int PIT_SPEAKER_DUMMY = 1;
+
+    private static final int IRQFD_DEASSIGN = 1;
+    private static final int IRQFD_RESAMPLE = 2;
+    private static final int IOEVENTFD_DATAMATCH = 1;
+    private static final int IOEVENTFD_PIO = 2;
+    private static final int IOEVENTFD_DEASSIGN = 4;
+    private static final int ROUTING_IRQCHIP = 1;
+    private static final int ROUTING_MSI = 2;
+    private static final int ROUTING_XEN_EVTCHN = 5;
+    private static final int ENABLE_CAP_ARGS = 4;
+
+    private final OwnedFd fd;
+    private final int vcpuMmapSize;
+    private final XenHvmAttributes xen;
+
+    KvmVm(OwnedFd fd, int vcpuMmapSize) {
+        this.fd = fd;
+        this.vcpuMmapSize = vcpuMmapSize;
+        this.xen = new XenHvmAttributes(fd);
+    }
+
+    /// KVM_CHECK_EXTENSION for this VM, whose answer may differ from the system's.
+    public int checkExtension(KvmCapability capability) {
+        return KvmIoctl.KVM_CHECK_EXTENSION.call(fd.number(), capability.number());
+    }
+
+    /// KVM_ENABLE_CAP.
+    ///
+    /// @param args at most four
+    public void enableCap(KvmCapability capability, long... args) {
+        if (args.length > ENABLE_CAP_ARGS) {
+            throw new IllegalArgumentException("KVM_ENABLE_CAP with " + args.length + " arguments");
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct cap = CStruct.allocate(arena, VmStructs.KVM_ENABLE_CAP);
+            cap.set("cap", capability.number());
+            long at = CTypes.offset(VmStructs.KVM_ENABLE_CAP, "args");
+            MemorySegment.copy(args, 0, cap.memory(), ValueLayout.JAVA_LONG, at, args.length);
+            KvmIoctl.KVM_ENABLE_CAP.call(fd.number(), cap.memory());
+        }
+    }
+
+    /// KVM_CREATE_VCPU. The id is also the vCPU's APIC id.
+    public KvmVcpu createVcpu(VcpuId id) {
+        int vcpu = KvmIoctl.KVM_CREATE_VCPU.call(fd.number(), id.value());
+        return new KvmVcpu(id, OwnedFd.of("KVM_CREATE_VCPU", vcpu, ""), vcpuMmapSize);
+    }
+
+    // Memory.
+
+    /// KVM_SET_USER_MEMORY_REGION: creates a slot, moves it, or changes its flags. Costs tens of microseconds, and moving
+    /// drops every page table of the VM.
+    ///
+    /// @param slot 0 to [KvmCapability#NR_MEMSLOTS] - 1
+    /// @param flags [#MEM_LOG_DIRTY_PAGES], [#MEM_READONLY]
+    /// @param guestAddress guest physical, page-aligned
+    /// @param host page-aligned native memory that stays mapped while the slot exists
+    public void setMemoryRegion(int slot, int flags, long guestAddress, MemorySegment host) {
+        setMemoryRegion(slot, flags, guestAddress, host.byteSize(), host.address());
+    }
+
+    /// KVM_SET_USER_MEMORY_REGION with size 0: deletes a slot.
+    public void deleteMemoryRegion(int slot) {
+        setMemoryRegion(slot, 0, 0, 0, 0);
+    }
+
+    private void setMemoryRegion(int slot, int flags, long guest, long size, long host) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct region =
+                    CStruct.allocate(arena, VmStructs.KVM_USERSPACE_MEMORY_REGION)
+                            .set("slot", slot)
+                            .set("flags", flags)
+                            .set("guest_phys_addr", guest)
+                            .set("memory_size", size)
+                            .set("userspace_addr", host);
+            KvmIoctl.KVM_SET_USER_MEMORY_REGION.call(fd.number(), region.memory());
+        }
+    }
+
+    /// KVM_GET_DIRTY_LOG: the pages of a slot that were written since the last call.
+    ///
+    /// @param bitmap native memory, one bit per page, a multiple of 8 bytes
+    public void getDirtyLog(int slot, MemorySegment bitmap) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct log =
+                    CStruct.allocate(arena, VmStructs.KVM_DIRTY_LOG)
+                            .set("slot", slot)
+                            .set("dirty_bitmap", bitmap.address());
+            KvmIoctl.KVM_GET_DIRTY_LOG.call(fd.number(), log.memory());
+        }
+    }
+
+    /// KVM_CLEAR_DIRTY_LOG: protects pages again after they were read, under
+    /// [KvmCapability#MANUAL_DIRTY_LOG_PROTECT2].
+    ///
+    /// @param firstPage a multiple of 64
+    /// @param pages a multiple of 64, unless up to the end of the slot
+    /// @param bitmap native memory, bit 0 for `firstPage`
+    public void clearDirtyLog(int slot, long firstPage, int pages, MemorySegment bitmap) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct log =
+                    CStruct.allocate(arena, VmStructs.KVM_CLEAR_DIRTY_LOG)
+                            .set("slot", slot)
+                            .set("num_pages", pages)
+                            .set("first_page", firstPage)
+                            .set("dirty_bitmap", bitmap.address());
+            KvmIoctl.KVM_CLEAR_DIRTY_LOG.call(fd.number(), log.memory());
+        }
+    }
+
+    /// KVM_SET_TSS_ADDR: three pages of guest physical space below 4 GiB that Intel processors without unrestricted guest
+    /// mode need, outside all slots.
+    public void setTssAddr(long guestAddress) {
+        KvmIoctl.KVM_SET_TSS_ADDR.call(fd.number(), guestAddress);
+    }
+
+    /// KVM_SET_IDENTITY_MAP_ADDR: one page for the same purpose; before the first vCPU.
+    public void setIdentityMapAddr(long guestAddress) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = arena.allocateFrom(ValueLayout.JAVA_LONG, guestAddress);
+            KvmIoctl.KVM_SET_IDENTITY_MAP_ADDR.call(fd.number(), address);
+        }
+    }
+
+    // Interrupt chips.
+
+    /// KVM_CREATE_IRQCHIP: PICs, I/O APIC and local APICs in the kernel; before the first vCPU.
+    public void createIrqchip() {
+        KvmIoctl.KVM_CREATE_IRQCHIP.call(fd.number(), 0);
+    }
+
+    /// KVM_ENABLE_CAP(KVM_CAP_SPLIT_IRQCHIP): only the local APICs in the kernel; before the first vCPU.
+    ///
+    /// @param ioapicPins routes reserved for a user-space I/O APIC, normally 24
+    public void splitIrqchip(int ioapicPins) {
+        enableCap(KvmCapability.SPLIT_IRQCHIP, ioapicPins);
+    }
+
+    /// KVM_GET_IRQCHIP: a chip's state, 512 opaque bytes.
+    public byte[] getIrqchip(IrqchipId chip) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct state =
+                    CStruct.allocate(arena, VmStructs.KVM_IRQCHIP).set("chip_id", chip.value());
+            KvmIoctl.KVM_GET_IRQCHIP.call(fd.number(), state.memory());
+            return state.getBytes("chip");
+        }
+    }
+
+    /// KVM_SET_IRQCHIP: restores what [#getIrqchip] returned.
+    public void setIrqchip(IrqchipId chip, byte[] state) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct struct =
+                    CStruct.allocate(arena, VmStructs.KVM_IRQCHIP)
+                            .set("chip_id", chip.value())
+                            .setBytes("chip", state);
+            KvmIoctl.KVM_SET_IRQCHIP.call(fd.number(), struct.memory());
+        }
+    }
+
+    /// KVM_CREATE_PIT2: the i8254 timer in the kernel; needs [#createIrqchip].
+    ///
+    /// @param flags [#PIT_SPEAKER_DUMMY] or 0
+    public void createPit2(int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct config = CStruct.allocate(arena, VmStructs.KVM_PIT_CONFIG).set("flags", flags);
+            KvmIoctl.KVM_CREATE_PIT2.call(fd.number(), config.memory());
+        }
+    }
+
+    /// KVM_GET_PIT2: opaque bytes.
+    public byte[] getPit2() {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct state = CStruct.allocate(arena, VmStructs.KVM_PIT_STATE2);
+            KvmIoctl.KVM_GET_PIT2.call(fd.number(), state.memory());
+            return state.toBytes();
+        }
+    }
+
+    /// KVM_SET_PIT2: restores what [#getPit2] returned.
+    public void setPit2(byte[] state) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct struct = CStruct.copyOf(arena, VmStructs.KVM_PIT_STATE2, state);
+            KvmIoctl.KVM_SET_PIT2.call(fd.number(), struct.memory());
+        }
+    }
+
+    // Interrupts.
+
+    /// KVM_IRQ_LINE: sets the level of a GSI; a raised one with a Xen route sends the event. Does not allocate.
+    public void irqLine(int gsi, boolean level) {
+        MemorySegment line = CallSlot.current().scratch();
+        line.set(ValueLayout.JAVA_INT, Hot.IRQ_LEVEL_IRQ, gsi);
+        line.set(ValueLayout.JAVA_INT, Hot.IRQ_LEVEL_LEVEL, level ? 1 : 0);
+        KvmIoctl.KVM_IRQ_LINE.call(fd.number(), line);
+    }
+
+    /// KVM_SIGNAL_MSI. Does not allocate.
+    ///
+    /// @return whether it was delivered; false if the guest blocked it
+    public boolean signalMsi(long address, int data) {
+        MemorySegment msi = CallSlot.current().scratch();
+        msi.asSlice(0, VmStructs.KVM_MSI.byteSize()).fill((byte) 0);
+        msi.set(ValueLayout.JAVA_INT, Hot.MSI_ADDRESS_LO, (int) address);
+        msi.set(ValueLayout.JAVA_INT, Hot.MSI_ADDRESS_HI, (int) (address >>> Integer.SIZE));
+        msi.set(ValueLayout.JAVA_INT, Hot.MSI_DATA, data);
+        return KvmIoctl.KVM_SIGNAL_MSI.call(fd.number(), msi) > 0;
+    }
+
+    /// KVM_SET_GSI_ROUTING: replaces the whole table; the routes of the interrupt chips have to be repeated.
+    public void setGsiRouting(List<GsiRoute> routes) {
+        try (Arena arena = Arena.ofConfined()) {
+            long header = VmStructs.KVM_IRQ_ROUTING.byteSize();
+            long size = VmStructs.KVM_IRQ_ROUTING_ENTRY.byteSize();
+            MemorySegment table = arena.allocate(header + routes.size() * size, Long.BYTES);
+            new CStruct(table, VmStructs.KVM_IRQ_ROUTING).set("nr", routes.size());
+            long at = header;
+            for (GsiRoute route : routes) {
+                encode(
+                        route,
+                        new CStruct(table.asSlice(at, size), VmStructs.KVM_IRQ_ROUTING_ENTRY));
+                at += size;
+            }
+            KvmIoctl.KVM_SET_GSI_ROUTING.call(fd.number(), table);
+        }
+    }
+
+    private static void encode(GsiRoute route, CStruct entry) {
+        entry.set("gsi", route.gsi());
+        switch (route) {
+            case GsiRoute.Irqchip(_, IrqchipId chip, int pin) ->
+                    entry.set("type", ROUTING_IRQCHIP)
+                            .set("u.irqchip.irqchip", chip.value())
+                            .set("u.irqchip.pin", pin);
+            case GsiRoute.Msi(_, long address, int data) ->
+                    entry.set("type", ROUTING_MSI)
+                            .set("u.msi.address_lo", address)
+                            .set("u.msi.address_hi", address >>> Integer.SIZE)
+                            .set("u.msi.data", data);
+            case GsiRoute.XenEvtchn(_, int port, VcpuId vcpu) ->
+                    entry.set("type", ROUTING_XEN_EVTCHN)
+                            .set("u.xen_evtchn.port", port)
+                            .set("u.xen_evtchn.vcpu", vcpu.value())
+                            .set("u.xen_evtchn.priority", XenHvmAttributes.PRIORITY_2LEVEL);
+        }
+    }
+
+    /// KVM_IRQFD: every signal of the eventfd raises the GSI once, as an edge. One eventfd serves one GSI of a VM. A signal
+    /// that is already there raises at once.
+    ///
+    /// @param eventfd descriptor of an eventfd; KVM keeps its own reference
+    public void assignIrqfd(int eventfd, int gsi) {
+        irqfd(eventfd, gsi, 0, 0);
+    }
+
+    /// KVM_IRQFD with KVM_IRQFD_FLAG_RESAMPLE, for a level-triggered interrupt; needs [#createIrqchip]. A signal asserts
+    /// the GSI; when the guest acknowledges, KVM deasserts it and signals `resamplefd`.
+    public void assignResampleIrqfd(int eventfd, int gsi, int resamplefd) {
+        irqfd(eventfd, gsi, IRQFD_RESAMPLE, resamplefd);
+    }
+
+    /// KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN: ends either kind, after what is in flight.
+    public void deassignIrqfd(int eventfd, int gsi) {
+        irqfd(eventfd, gsi, IRQFD_DEASSIGN, 0);
+    }
+
+    private void irqfd(int eventfd, int gsi, int flags, int resamplefd) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct irqfd =
+                    CStruct.allocate(arena, VmStructs.KVM_IRQFD)
+                            .set("fd", eventfd)
+                            .set("gsi", gsi)
+                            .set("flags", flags)
+                            .set("resamplefd", resamplefd);
+            KvmIoctl.KVM_IRQFD.call(fd.number(), irqfd.memory());
+        }
+    }
+
+    /// KVM_IOEVENTFD: a write of the guest signals the eventfd instead of leaving to user space.
+    public void assignIoeventfd(int eventfd, IoEvent event) {
+        ioeventfd(eventfd, event, 0);
+    }
+
+    /// KVM_IOEVENTFD with KVM_IOEVENTFD_FLAG_DEASSIGN, with the same arguments as before.
+    public void deassignIoeventfd(int eventfd, IoEvent event) {
+        ioeventfd(eventfd, event, IOEVENTFD_DEASSIGN);
+    }
+
+    private void ioeventfd(int eventfd, IoEvent event, int flags) {
+        int all =
+                flags
+                        | (event.pio() ? IOEVENTFD_PIO : 0)
+                        | (event.match().isPresent() ? IOEVENTFD_DATAMATCH : 0);
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct struct =
+                    CStruct.allocate(arena, VmStructs.KVM_IOEVENTFD)
+                            .set("datamatch", event.match().orElse(0))
+                            .set("addr", event.address())
+                            .set("len", event.length())
+                            .set("fd", eventfd)
+                            .set("flags", all);
+            KvmIoctl.KVM_IOEVENTFD.call(fd.number(), struct.memory());
+        }
+    }
+
+    // Time.
+
+    /// KVM_GET_CLOCK.
+    public ClockData getClock() {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct c = CStruct.allocate(arena, VmStructs.KVM_CLOCK_DATA);
+            KvmIoctl.KVM_GET_CLOCK.call(fd.number(), c.memory());
+            return new ClockData(
+                    c.get("clock"), c.getInt("flags"), c.get("realtime"), c.get("host_tsc"));
+        }
+    }
+
+    /// KVM_SET_CLOCK. Pass a saved clock's flags as they were, without [ClockData#TSC_STABLE] and
+    /// [ClockData#HOST_TSC], which the kernel ignores.
+    public void setClock(ClockData clock) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct c =
+                    CStruct.allocate(arena, VmStructs.KVM_CLOCK_DATA)
+                            .set("clock", clock.clock())
+                            .set("flags", clock.flags())
+                            .set("realtime", clock.realtime())
+                            .set("host_tsc", clock.hostTsc());
+            KvmIoctl.KVM_SET_CLOCK.call(fd.number(), c.memory());
+        }
+    }
+
+    // Xen.
+
+    /// KVM_XEN_HVM_CONFIG: turns the Xen interface on.
+    ///
+    /// @param capabilities of [XenCapability#CONFIGURABLE]; [XenCapability#INTERCEPT_HCALL] among them
+    /// @param msr number of the hypercall page's MSR, 0x40000000, or 0x40000200 beside Hyper-V leaves. Must not be 0 even
+    ///     for a guest that never writes it: a zero leaves interception and upcalls off
+    public void xenHvmConfig(Set<XenCapability> capabilities, int msr) {
+        xenHvmConfig(capabilities, msr, MemorySegment.NULL, MemorySegment.NULL);
+    }
+
+    /// KVM_XEN_HVM_CONFIG with hypercall pages of our own, for kernels without [XenCapability#INTERCEPT_HCALL].
+    ///
+    /// @param pages32 whole pages, at most 255, for a guest in 32-bit mode
+    /// @param pages64 whole pages, at most 255, for a guest in 64-bit mode
+    public void xenHvmConfig(
+            Set<XenCapability> capabilities,
+            int msr,
+            MemorySegment pages32,
+            MemorySegment pages64) {
+        long page = Mapping.PAGE_SIZE;
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct config =
+                    CStruct.allocate(arena, XenStructs.KVM_XEN_HVM_CONFIG)
+                            .set("flags", XenCapability.encode(capabilities))
+                            .set("msr", msr)
+                            .set("blob_addr_32", pages32.address())
+                            .set("blob_addr_64", pages64.address())
+                            .set("blob_size_32", pages32.byteSize() / page)
+                            .set("blob_size_64", pages64.byteSize() / page);
+            KvmIoctl.KVM_XEN_HVM_CONFIG.call(fd.number(), config.memory());
+        }
+    }
+
+    /// KVM_XEN_HVM_EVTCHN_SEND: raises an event channel of the guest, 2-level ABI. A port that is pending or masked is no
+    /// error. Does not allocate.
+    ///
+    /// @param port 1 to 4095, or 1023 for a 32-bit guest
+    /// @param vcpu KVM's id of the vCPU to notify
+    public void xenEvtchnSend(int port, VcpuId vcpu) {
+        MemorySegment event = CallSlot.current().scratch();
+        event.set(ValueLayout.JAVA_INT, Hot.EVTCHN_PORT, port);
+        event.set(ValueLayout.JAVA_INT, Hot.EVTCHN_VCPU, vcpu.value());
+        event.set(ValueLayout.JAVA_INT, Hot.EVTCHN_PRIORITY, XenHvmAttributes.PRIORITY_2LEVEL);
+        KvmIoctl.KVM_XEN_HVM_EVTCHN_SEND.call(fd.number(), event);
+    }
+
+    /// The attributes of KVM_XEN_HVM_SET_ATTR and KVM_XEN_HVM_GET_ATTR.
+    public XenHvmAttributes xen() {
+        return xen;
+    }
+
+    /// Closes the descriptor. The VM itself ends with its last vCPU and mapping.
+    @Override
+    public void close() {
+        fd.close();
+    }
+
+    /// Offsets of the structures that are filled in on hot paths.
+    private static final class Hot {
+        static final long IRQ_LEVEL_IRQ = CTypes.offset(VmStructs.KVM_IRQ_LEVEL, "irq");
+        static final long IRQ_LEVEL_LEVEL = CTypes.offset(VmStructs.KVM_IRQ_LEVEL, "level");
+        static final long MSI_ADDRESS_LO = CTypes.offset(VmStructs.KVM_MSI, "address_lo");
+        static final long MSI_ADDRESS_HI = CTypes.offset(VmStructs.KVM_MSI, "address_hi");
+        static final long MSI_DATA = CTypes.offset(VmStructs.KVM_MSI, "data");
+        static final long EVTCHN_PORT =
+                CTypes.offset(XenStructs.KVM_IRQ_ROUTING_XEN_EVTCHN, "port");
+        static final long EVTCHN_VCPU =
+                CTypes.offset(XenStructs.KVM_IRQ_ROUTING_XEN_EVTCHN, "vcpu");
+        static final long EVTCHN_PRIORITY =
+                CTypes.offset(XenStructs.KVM_IRQ_ROUTING_XEN_EVTCHN, "priority");
+
+        private Hot() {}
+    }
+}

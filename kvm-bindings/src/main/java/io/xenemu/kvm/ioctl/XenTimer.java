@@ -1,0 +1,10 @@
+package io.xenemu.kvm.ioctl;
+
+/// A vCPU's single-shot timer in the kernel, the `timer` of `struct kvm_xen_vcpu_attr`.
+///
+/// @param port the guest's port that it signals; 0 for no in-kernel timer
+/// @param expiresNs when, in absolute nanoseconds of the VM's clock; 0 if it is not armed
+public record XenTimer(int port, long expiresNs) {
+    /// No timer in the kernel: timer hypercalls leave to user space.
+    public static final XenTimer NONE = new XenTimer(0, 0);
+}

@@ -1,0 +1,131 @@
+package io.xenemu.kvm.memory;
+
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.libc.Libc;
+import io.xenemu.kvm.libc.Mapping;
+import io.xenemu.kvm.libc.OwnedFd;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Anonymous memory behind a file descriptor (memfd_create(2)): guest RAM, or the special pages that overlay it. Mapped
+/// shared, so that KVM, this process and others see the same bytes.
+///
+/// The size is sealed: nobody who is given the descriptor can shrink it, and so turn our reads into SIGBUS.
+public final class MemFd implements AutoCloseable {
+    private static final int MFD_CLOEXEC = 1;
+    private static final int MFD_ALLOW_SEALING = 2;
+    private static final int F_ADD_SEALS = 1033;
+    private static final int F_SEAL_SEAL = 1;
+    private static final int F_SEAL_SHRINK = 2;
+    private static final int F_SEAL_GROW = 4;
+    private static final int MADV_DONTDUMP = 16;
+
+    private final String name;
+    private final long size;
+    private final OwnedFd fd;
+    private final Arena mappings = Arena.ofShared();
+
+    private MemFd(String name, long size, OwnedFd fd) {
+        this.name = name;
+        this.size = size;
+        this.fd = fd;
+    }
+
+    /// Creates zeroed memory; pages are allocated when first touched.
+    ///
+    /// @param name shown in /proc/PID/maps, at most 249 bytes
+    /// @param size bytes, a positive multiple of the page size
+    /// @throws KvmException if the host refuses
+    public static MemFd create(String name, long size) {
+        requirePages("size", size);
+        if (size == 0) {
+            throw new IllegalArgumentException("memfd of size 0: " + name);
+        }
+        OwnedFd fd =
+                OwnedFd.of(
+                        "memfd_create",
+                        Libc.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING),
+                        name);
+        try {
+            require("ftruncate", Libc.ftruncate(fd.number(), size), name);
+            require(
+                    "fcntl",
+                    Libc.fcntl(fd.number(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW),
+                    name);
+        } catch (KvmException e) {
+            fd.close();
+            throw e;
+        }
+        return new MemFd(name, size, fd);
+    }
+
+    /// Maps a range, readable and writable, good until [#close]. Kept out of core dumps: what a guest has in memory is not
+    /// for whoever debugs the service.
+    ///
+    /// @param offset bytes, a multiple of the page size
+    /// @param length bytes, a positive multiple of the page size
+    public MemorySegment map(long offset, long length) {
+        requireRange(offset, length);
+        MemorySegment segment = Mapping.map(mappings, fd.number(), offset, length, name);
+        require("madvise", Libc.madvise(segment.address(), length, MADV_DONTDUMP), name);
+        return segment;
+    }
+
+    /// Puts pages of this memory in the place of other pages, by MAP_FIXED. A KVM memory slot over that place shows the new
+    /// pages at once and nothing has to be told to KVM (KVM_CAP_SYNC_MMU). Mapping the old pages again undoes it.
+    ///
+    /// `over` keeps the lifetime of its own mapping; these pages stay visible there even after this object is closed.
+    ///
+    /// @param offset of the first page in this memory, a multiple of the page size
+    /// @param over pages inside a mapping that [#map] returned, of this or of another object
+    public void mapFixed(long offset, MemorySegment over) {
+        requireRange(offset, over.byteSize());
+        requirePages("address", over.address());
+        if (!over.isNative() || !over.scope().isAlive()) {
+            throw new IllegalArgumentException("not a live mapping: " + over);
+        }
+        Mapping.mapFixed(over, fd.number(), offset, name);
+    }
+
+    /// Size in bytes.
+    public long size() {
+        return size;
+    }
+
+    /// The descriptor's number, to be sent to another process. Stays owned by this object.
+    public int fd() {
+        return fd.number();
+    }
+
+    /// Unmaps what [#map] returned and closes the descriptor. Later access to such a segment fails with
+    /// IllegalStateException; a KVM slot over it must be deleted before.
+    @Override
+    public void close() {
+        if (mappings.scope().isAlive()) {
+            mappings.close();
+        }
+        fd.close();
+    }
+
+    private void requireRange(long offset, long length) {
+        requirePages("offset", offset);
+        requirePages("length", length);
+        if (length == 0 || offset > size - length) {
+            throw new IndexOutOfBoundsException(
+                    "%s: offset %#x length %#x of %#x".formatted(name, offset, length, size));
+        }
+    }
+
+    private static void requirePages(String what, long value) {
+        if (value < 0 || value % Mapping.PAGE_SIZE != 0) {
+            throw new IllegalArgumentException(
+                    "%s is not a multiple of the page size: %#x".formatted(what, value));
+        }
+    }
+
+    private static void require(String call, int result, String name) {
+        if (result < 0) {
+            throw new KvmException(call, -result, name);
+        }
+    }
+}
