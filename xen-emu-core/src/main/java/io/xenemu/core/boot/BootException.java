@@ -1,0 +1,15 @@
+package io.xenemu.core.boot;
+
+/// What the user gave cannot be booted: a file that is no kernel, too little memory, too long a command line. The message
+/// is one line for the user that names the file; there is nothing to retry.
+public final class BootException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    public BootException(String message) {
+        super(message);
+    }
+
+    public BootException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,167 @@
+package io.xenemu.core.boot;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/// Where a guest's memory lies: one declaration from which the KVM memory slots, the e820 table, the PVH memory map and
+/// `XENMEM_memory_map` all come. The layout is that of a Xen PVH domain:
+///
+/// ```
+/// 0            RAM, of it 0xa0000..0xfffff reserved (the RSDP is at 0xf0000)
+/// 0xc0000000   hole: grant frames and other foreign pages go where the guest puts them
+/// 0xfc000000   ACPI tables
+/// 0xfec00000   I/O APIC
+/// 0xfee00000   local APICs
+/// 0xfeff8000   Xen's special pages, of them xenstore 0xfeffc and console 0xfefff (frame numbers)
+/// 0x100000000  the RAM that did not fit below the hole
+/// ```
+public final class GuestMemoryMap {
+    /// Smallest unit of everything here, in bytes.
+    public static final long PAGE_SIZE = 4096;
+
+    /// Less cannot hold even a small kernel beside the boot structures.
+    public static final long MIN_BYTES = 8L << 20;
+
+    /// The smallest guest-physical address width in use is 39 bits; half of it leaves room for foreign pages.
+    public static final long MAX_BYTES = 256L << 30;
+
+    /// RAM below 4 GiB ends here at the latest, as on PCs with a 1 GiB hole.
+    public static final long HOLE_START = 0xc000_0000L;
+
+    /// RAM above the hole starts here.
+    public static final long HIGH_RAM_START = 1L << 32;
+
+    /// The ACPI tables except the RSDP.
+    public static final long ACPI_START = 0xfc00_0000L;
+
+    /// Room for the ACPI tables, in bytes.
+    public static final long ACPI_SIZE = 64 << 10;
+
+    /// The RSDP, where a guest that was not told about it looks for it.
+    public static final long RSDP = 0xf_0000;
+
+    /// Registers of the only I/O APIC.
+    public static final long IOAPIC_START = 0xfec0_0000L;
+
+    /// Registers of the local APICs.
+    public static final long LAPIC_START = 0xfee0_0000L;
+
+    /// First of Xen's special pages.
+    public static final long SPECIAL_START = 0xfeff_8000L;
+
+    /// The special pages in bytes: 8 pages.
+    public static final long SPECIAL_SIZE = 8 * PAGE_SIZE;
+
+    /// Page frame of the XenStore ring (`HVM_PARAM_STORE_PFN`).
+    public static final long XENSTORE_GFN = 0xf_effcL;
+
+    /// Page frame of the console ring (`HVM_PARAM_CONSOLE_PFN`).
+    public static final long CONSOLE_GFN = 0xf_efffL;
+
+    private static final long BIOS_START = 0xa_0000;
+    private static final long BIOS_END = 0x10_0000;
+
+    private final long lowRamEnd;
+    private final List<Slot> slots;
+    private final List<Entry> entries;
+
+    /// The map of a guest with `bytes` of RAM.
+    ///
+    /// @throws BootException for less than [#MIN_BYTES], more than [#MAX_BYTES], or no whole number of pages
+    public GuestMemoryMap(long bytes) throws BootException {
+        if (bytes < MIN_BYTES || bytes > MAX_BYTES || bytes % PAGE_SIZE != 0) {
+            throw new BootException(
+                    "memory of %d bytes: needs whole 4 KiB pages, from %d MiB to %d GiB"
+                            .formatted(bytes, MIN_BYTES >> 20, MAX_BYTES >> 30));
+        }
+        lowRamEnd = Math.min(bytes, HOLE_START);
+        long highRam = bytes - lowRamEnd;
+        var slotList = new ArrayList<Slot>();
+        slotList.add(new Slot(0, lowRamEnd, Backing.RAM));
+        slotList.add(new Slot(ACPI_START, ACPI_SIZE, Backing.RAM));
+        slotList.add(new Slot(SPECIAL_START, SPECIAL_SIZE, Backing.SPECIAL));
+        var map = new ArrayList<Entry>();
+        map.add(new Entry(0, BIOS_START, Type.RAM));
+        map.add(new Entry(BIOS_START, BIOS_END - BIOS_START, Type.RESERVED));
+        map.add(new Entry(BIOS_END, lowRamEnd - BIOS_END, Type.RAM));
+        map.add(new Entry(ACPI_START, ACPI_SIZE, Type.ACPI));
+        map.add(new Entry(IOAPIC_START, PAGE_SIZE, Type.RESERVED));
+        map.add(new Entry(LAPIC_START, PAGE_SIZE, Type.RESERVED));
+        map.add(new Entry(SPECIAL_START, SPECIAL_SIZE, Type.RESERVED));
+        if (highRam > 0) {
+            slotList.add(new Slot(HIGH_RAM_START, highRam, Backing.RAM));
+            map.add(new Entry(HIGH_RAM_START, highRam, Type.RAM));
+        }
+        slots = List.copyOf(slotList);
+        entries = List.copyOf(map);
+    }
+
+    /// What needs a KVM memory slot, in ascending order.
+    public List<Slot> slots() {
+        return slots;
+    }
+
+    /// What the guest is told, in ascending order without overlaps.
+    public List<Entry> entries() {
+        return entries;
+    }
+
+    /// Where the RAM below 4 GiB ends.
+    public long lowRamEnd() {
+        return lowRamEnd;
+    }
+
+    /// Whether the whole range is RAM that the guest is told it may use. False for an empty or wrapping range.
+    public boolean isRam(long start, long length) {
+        for (Entry entry : entries) {
+            if (entry.type == Type.RAM
+                    && start >= entry.start
+                    && length > 0
+                    && length <= entry.length
+                    && start - entry.start <= entry.length - length) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// What a slot's memory is for.
+    public enum Backing {
+        /// Ordinary guest RAM.
+        RAM,
+        /// Xen's special pages, which are shared with back ends.
+        SPECIAL
+    }
+
+    /// A range that must be backed by host memory.
+    ///
+    /// @param start guest-physical address, page-aligned
+    /// @param length in bytes, whole pages
+    /// @param backing what it is for
+    public record Slot(long start, long length, Backing backing) {}
+
+    /// The types of an e820 entry, which are also those of `struct hvm_memmap_table_entry`.
+    public enum Type {
+        RAM(1),
+        RESERVED(2),
+        ACPI(3);
+
+        private final int number;
+
+        Type(int number) {
+            this.number = number;
+        }
+
+        /// The number in the guest's table.
+        public int number() {
+            return number;
+        }
+    }
+
+    /// One line of the guest's memory map.
+    ///
+    /// @param start guest-physical address
+    /// @param length in bytes
+    /// @param type what it is
+    public record Entry(long start, long length, Type type) {}
+}

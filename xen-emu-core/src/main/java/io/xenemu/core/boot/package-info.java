@@ -1,0 +1,6 @@
+/// What a guest finds when its first vCPU starts: memory map, kernel image, ACPI tables, CPUID leaves, CPU registers.
+/// Nothing here calls KVM; the domain writes the results into its VM.
+@NullMarked
+package io.xenemu.core.boot;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,11 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.DomId;
+import org.jspecify.annotations.Nullable;
+
+/// Finds the event channels of the other domains of this service.
+@FunctionalInterface
+public interface Domains {
+    /// The domain's event channels, domain 0 being [ServicePorts#channels]; null if there is no such domain.
+    @Nullable EventChannels find(DomId id);
+}

@@ -1,0 +1,137 @@
+package io.xenemu.evtchn;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tags;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+
+/// The meters of one domain's event channels. Each is registered beforehand, except that an error's counter comes into
+/// being with the first such error; counting looks nothing up and allocates nothing.
+///
+/// | meter | tags | counts |
+/// |---|---|---|
+/// | `xen.evtchn.ports` | domain, type | bound ports |
+/// | `xen.evtchn.ops` | domain, op, result | hypercalls that reached user space |
+/// | `xen.evtchn.raised` | domain | events raised in user space for this domain |
+/// | `xen.evtchn.upcalls` | domain | upcalls asked for by user space |
+public final class EventChannelMetrics implements AutoCloseable {
+    private static final int MAX_ERRNO = 128;
+
+    private final MeterRegistry registry;
+    private final Tags domain;
+    private final List<Meter> meters = new ArrayList<>();
+    private final Map<ChannelType, AtomicInteger> ports = new EnumMap<>(ChannelType.class);
+    private final Map<EvtchnOp, Counter> succeeded = new EnumMap<>(EvtchnOp.class);
+    private final Map<EvtchnOp, AtomicReferenceArray<@Nullable Counter>> failed =
+            new EnumMap<>(EvtchnOp.class);
+    private final Counter raised;
+    private final Counter upcalls;
+
+    /// Registers the domain's meters.
+    ///
+    /// @param registry where the meters live until [#close]
+    /// @param domId the value of the tag `domain`
+    public EventChannelMetrics(MeterRegistry registry, DomId domId) {
+        this.registry = registry;
+        this.domain = Tags.of("domain", Integer.toString(domId.value()));
+        for (ChannelType type : ChannelType.values()) {
+            AtomicInteger count = new AtomicInteger();
+            ports.put(type, count);
+            if (type != ChannelType.CLOSED) {
+                remember(portGauge(type, count));
+            }
+        }
+        for (EvtchnOp op : EvtchnOp.values()) {
+            succeeded.put(op, opCounter(op, "OK"));
+            failed.put(op, new AtomicReferenceArray<>(MAX_ERRNO));
+        }
+        raised =
+                remember(
+                        Counter.builder("xen.evtchn.raised")
+                                .description("Events raised in user space for the domain")
+                                .baseUnit("events")
+                                .tags(domain)
+                                .register(registry));
+        upcalls =
+                remember(
+                        Counter.builder("xen.evtchn.upcalls")
+                                .description("Upcalls that user space asked for")
+                                .baseUnit("upcalls")
+                                .tags(domain)
+                                .register(registry));
+    }
+
+    void succeeded(EvtchnOp op) {
+        present(succeeded.get(op)).increment();
+    }
+
+    /// Counts a failure and gives it back, to be thrown.
+    XenError failed(EvtchnOp op, XenError error) {
+        AtomicReferenceArray<@Nullable Counter> byErrno = present(failed.get(op));
+        Counter counter = byErrno.get(error.number());
+        if (counter == null) {
+            counter = opCounter(op, error.symbol());
+            byErrno.set(error.number(), counter);
+        }
+        counter.increment();
+        return error;
+    }
+
+    void raised() {
+        raised.increment();
+    }
+
+    void upcall() {
+        upcalls.increment();
+    }
+
+    void retyped(ChannelType from, ChannelType to) {
+        present(ports.get(from)).decrementAndGet();
+        present(ports.get(to)).incrementAndGet();
+    }
+
+    /// Removes the meters from the registry.
+    @Override
+    public synchronized void close() {
+        meters.forEach(registry::remove);
+        meters.clear();
+    }
+
+    private static <T> T present(@Nullable T entry) {
+        // The maps have an entry for every constant.
+        return Objects.requireNonNull(entry);
+    }
+
+    private Gauge portGauge(ChannelType type, AtomicInteger count) {
+        return Gauge.builder("xen.evtchn.ports", count, AtomicInteger::get)
+                .description("Bound event channel ports")
+                .baseUnit("ports")
+                .tags(domain.and("type", type.tag()))
+                .register(registry);
+    }
+
+    private Counter opCounter(EvtchnOp op, String result) {
+        return remember(
+                Counter.builder("xen.evtchn.ops")
+                        .description("Event channel operations that reached user space")
+                        .baseUnit("operations")
+                        .tags(domain.and("op", op.tag(), "result", result))
+                        .register(registry));
+    }
+
+    private synchronized <M extends Meter> M remember(M meter) {
+        meters.add(meter);
+        return meter;
+    }
+}

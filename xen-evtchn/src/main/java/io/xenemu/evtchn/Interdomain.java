@@ -1,0 +1,153 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.XenError;
+import org.jspecify.annotations.Nullable;
+
+/// Connecting and closing, the operations that touch two ports, perhaps of two domains: the one place where two domains are
+/// locked.
+final class Interdomain {
+    private Interdomain() {}
+
+    /// Binds a new port of `local` to an unbound port of `remote`, which may be the same domain.
+    ///
+    /// @param listener for a port of the service
+    /// @return the new port
+    /// @throws XenError as [EventChannels#bindInterdomain] says
+    static Channel bind(
+            Bindings local,
+            Bindings remote,
+            EvtchnPort remotePort,
+            @Nullable ServiceListener listener)
+            throws XenError {
+        Channel near;
+        Vcpu due;
+        lock(local, remote);
+        try {
+            local.requireFree();
+            Channel far = remote.ports.get(remotePort);
+            if (far.type != ChannelType.UNBOUND || !far.remoteDom.equals(local.domId)) {
+                throw XenError.EINVAL;
+            }
+            near = local.allocate();
+            due = connect(near, far, listener);
+            local.kernelTable.assign(near);
+            remote.kernelTable.assign(far);
+        } finally {
+            unlock(local, remote);
+        }
+        if (listener != null) {
+            listener.signalled();
+        }
+        local.upcall(due);
+        return near;
+    }
+
+    private static @Nullable Vcpu connect(
+            Channel near, Channel far, @Nullable ServiceListener listener) {
+        Channel first = near.before(far) ? near : far;
+        synchronized (first) {
+            synchronized (first == near ? far : near) {
+                near.listener = listener;
+                near.remote = far;
+                near.owner.retype(near, ChannelType.INTERDOMAIN);
+                far.remote = near;
+                far.owner.retype(far, ChannelType.INTERDOMAIN);
+                return listener == null ? near.owner.raise(near) : null;
+            }
+        }
+    }
+
+    /// Closes a port.
+    ///
+    /// @throws XenError `EINVAL` if it is closed already
+    static void close(Bindings domain, Channel channel) throws XenError {
+        if (!closeIfOpen(domain, channel)) {
+            throw XenError.EINVAL;
+        }
+    }
+
+    /// Closes a port if it is open.
+    ///
+    /// @return whether it was open
+    static boolean closeIfOpen(Bindings domain, Channel channel) {
+        while (true) {
+            Bindings other = ownerOfRemote(channel);
+            lock(domain, other);
+            Vcpu timerOf = null;
+            try {
+                if (channel.type == ChannelType.CLOSED) {
+                    return false;
+                }
+                if (ownerOfRemote(channel) != other) {
+                    // Bound or disconnected while it was unlocked. Each repetition takes another
+                    // thread's operation on this
+                    // very port.
+                    continue;
+                }
+                timerOf = closeLocked(domain, channel);
+            } finally {
+                unlock(domain, other);
+            }
+            if (timerOf != null) {
+                domain.timerClosed(timerOf);
+            }
+            return true;
+        }
+    }
+
+    private static @Nullable Vcpu closeLocked(Bindings domain, Channel channel) {
+        domain.kernelTable.deassign(channel);
+        Channel remote = channel.remote;
+        if (remote != null) {
+            remote.owner.kernelTable.deassign(remote);
+            disconnect(channel, remote);
+            return null;
+        }
+        Vcpu vcpu = domain.vcpu(channel.vcpu);
+        Virq virq = channel.virq;
+        synchronized (channel) {
+            domain.free(channel);
+        }
+        if (virq == null) {
+            return null;
+        }
+        // A global VIRQ is registered with vCPU 0, wherever it notifies.
+        Vcpu holder = virq.isGlobal() ? domain.vcpu(0) : vcpu;
+        holder.virqPorts.set(virq.number(), 0);
+        return virq.equals(Virq.TIMER) ? holder : null;
+    }
+
+    private static void disconnect(Channel closing, Channel remaining) {
+        Channel first = closing.before(remaining) ? closing : remaining;
+        synchronized (first) {
+            synchronized (first == closing ? remaining : closing) {
+                closing.owner.free(closing);
+                remaining.remote = null;
+                remaining.remoteDom = closing.owner.domId;
+                remaining.owner.retype(remaining, ChannelType.UNBOUND);
+            }
+        }
+    }
+
+    private static Bindings ownerOfRemote(Channel channel) {
+        synchronized (channel) {
+            Channel remote = channel.remote;
+            return remote == null ? channel.owner : remote.owner;
+        }
+    }
+
+    private static void lock(Bindings a, Bindings b) {
+        boolean inOrder = a.domId.value() <= b.domId.value();
+        (inOrder ? a : b).lock.lock();
+        if (a != b) {
+            (inOrder ? b : a).lock.lock();
+        }
+    }
+
+    private static void unlock(Bindings a, Bindings b) {
+        a.lock.unlock();
+        if (a != b) {
+            b.lock.unlock();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.VcpuId;
+
+/// Domain 0's choice: the service has no vCPUs, so there is nothing for a kernel to serve.
+enum NoKernelPorts implements KernelPorts {
+    INSTANCE;
+
+    @Override
+    public void assignIpi(EvtchnPort port, VcpuId vcpu) {}
+
+    @Override
+    public void assignService(EvtchnPort port, ServiceListener listener) {}
+
+    @Override
+    public void assignLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {}
+
+    @Override
+    public void updateLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {}
+
+    @Override
+    public void deassign(EvtchnPort port) {}
+
+    @Override
+    public void reset() {}
+
+    @Override
+    public boolean send(EvtchnPort port, VcpuId vcpu) {
+        return false;
+    }
+
+    @Override
+    public void timerChanged(VcpuId vcpu) {}
+}

@@ -1,0 +1,57 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.XenError;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/// A back end's end of a channel to a guest.
+public final class ServicePort implements AutoCloseable {
+    private final EventChannels channels;
+    private final EvtchnPort port;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    ServicePort(EventChannels channels, EvtchnPort port) {
+        this.channels = channels;
+        this.port = port;
+    }
+
+    /// The number of this port in domain 0.
+    public EvtchnPort port() {
+        return port;
+    }
+
+    /// Signals the guest. Does nothing while the guest has no port connected, as after it closed its own, or when this end is
+    /// closed.
+    public void notifyGuest() {
+        if (closed.get()) {
+            return;
+        }
+        try {
+            channels.send(port);
+        } catch (XenError e) {
+            if (!closed.get()) {
+                throw new IllegalStateException(port + " of domain 0 is lost", e);
+            }
+        }
+    }
+
+    /// Whether a guest's port is connected.
+    public boolean isConnected() {
+        if (closed.get()) {
+            return false;
+        }
+        try {
+            return channels.status(channels.domId(), port) instanceof EvtchnStatus.Interdomain;
+        } catch (XenError e) {
+            return false;
+        }
+    }
+
+    /// Closes this end; the guest's becomes unbound. Closing twice is allowed.
+    @Override
+    public void close() {
+        Channel channel = channels.bindings.ports.find(port);
+        if (channel != null && closed.compareAndSet(false, true)) {
+            Interdomain.closeIfOpen(channels.bindings, channel);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package io.xenemu.evtchn;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+
+/// The event channels of domain 0, which is the service: one table for all back ends and guests, whose ports tell listeners
+/// in place of vCPUs. Only binding and closing take its lock; sends in either direction do not.
+public final class ServicePorts {
+    /// As many as Xen allows a domain (`EVTCHN_FIFO_NR_CHANNELS`).
+    public static final int LIMIT = 131072;
+
+    private final EventChannels channels;
+
+    /// @param domains finds guests
+    /// @param registry for the meters of domain 0
+    public ServicePorts(Domains domains, MeterRegistry registry) {
+        this.channels =
+                new EventChannels(
+                        DomId.DOM0,
+                        1,
+                        LIMIT,
+                        domains,
+                        KernelPorts.none(),
+                        vcpu -> {
+                            throw new IllegalStateException("domain 0 has no vCPU to interrupt");
+                        },
+                        new EventChannelMetrics(registry, DomId.DOM0));
+    }
+
+    /// What [Domains] has to answer for domain 0.
+    public EventChannels channels() {
+        return channels;
+    }
+
+    /// Connects a back end to a port that the guest (or the toolstack for it) holds unbound for domain 0. `listener` is called
+    /// once at this time, since sends on the unbound port have been dropped.
+    ///
+    /// @param listener told of the guest's sends
+    /// @throws XenError `ESRCH` no such domain; `EINVAL` the guest's port is invalid, not unbound, or not for domain 0;
+    ///     `ENOSPC` domain 0 has no port left
+    public ServicePort bindInterdomain(DomId guest, EvtchnPort guestPort, ServiceListener listener)
+            throws XenError {
+        Bindings remote = channels.find(guest).bindings;
+        return new ServicePort(
+                channels, Interdomain.bind(channels.bindings, remote, guestPort, listener).port);
+    }
+
+    /// Offers a port of domain 0 for a guest to bind to.
+    ///
+    /// @throws XenError `ENOSPC` domain 0 has no port left
+    public ServicePort allocUnbound(DomId guest, ServiceListener listener) throws XenError {
+        return new ServicePort(channels, channels.bindings.allocUnbound(guest, listener).port);
+    }
+}

@@ -1,0 +1,102 @@
+package io.xenemu.evtchn;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/// The way between live bindings and [EventChannelsState].
+final class Snapshot {
+    private Snapshot() {}
+
+    static EventChannelsState save(Bindings from) {
+        List<EventChannelsState.Port> saved = new ArrayList<>();
+        from.lock.lock();
+        try {
+            int size = from.ports.size();
+            for (int i = 1; i < size; i++) {
+                Channel channel = from.ports.at(i);
+                if (channel.type != ChannelType.CLOSED) {
+                    saved.add(new EventChannelsState.Port(i, from.status(channel)));
+                }
+            }
+            return new EventChannelsState(from.domId, from.vcpus(), size, saved);
+        } finally {
+            from.lock.unlock();
+        }
+    }
+
+    /// Fills bindings that nobody else knows yet.
+    ///
+    /// @throws IllegalArgumentException if the state contradicts itself
+    static void load(Bindings into, EventChannelsState state) {
+        into.lock.lock();
+        try {
+            into.ports.growTo(state.validPorts());
+            Map<Integer, EvtchnStatus> byNumber = new HashMap<>();
+            for (EventChannelsState.Port port : state.ports()) {
+                require(byNumber.put(port.number(), port.status()) == null, port);
+                load(into, port);
+            }
+            for (EventChannelsState.Port port : state.ports()) {
+                if (port.status() instanceof EvtchnStatus.Interdomain end
+                        && end.remote().equals(into.domId)) {
+                    boolean mutual =
+                            byNumber.get(end.port().value())
+                                            instanceof EvtchnStatus.Interdomain back
+                                    && back.remote().equals(into.domId)
+                                    && back.port().value() == port.number();
+                    require(mutual, port);
+                    connect(into, port.number(), end.port().value());
+                }
+            }
+        } finally {
+            into.lock.unlock();
+        }
+    }
+
+    private static void load(Bindings into, EventChannelsState.Port port) {
+        int vcpu = port.status().vcpu().value();
+        require(port.number() > 0 && port.number() < into.ports.size(), port);
+        require(vcpu < into.vcpus(), port);
+        Channel channel = into.ports.take(port.number());
+        synchronized (channel) {
+            channel.vcpu = vcpu;
+            switch (port.status()) {
+                case EvtchnStatus.Closed _ -> require(false, port);
+                case EvtchnStatus.Unbound unbound -> {
+                    channel.remoteDom = unbound.remote();
+                    into.retype(channel, ChannelType.UNBOUND);
+                }
+                case EvtchnStatus.Interdomain end -> {
+                    // The other end is not ours to restore; in the same domain it follows when all
+                    // ports are there.
+                    channel.remoteDom = end.remote();
+                    into.retype(channel, ChannelType.UNBOUND);
+                }
+                case EvtchnStatus.VirqBound bound -> {
+                    Virq virq = bound.virq();
+                    Vcpu holder = into.vcpu(virq.isGlobal() ? 0 : vcpu);
+                    require(holder.virqPorts.compareAndSet(virq.number(), 0, port.number()), port);
+                    channel.virq = virq;
+                    into.retype(channel, ChannelType.VIRQ);
+                }
+                case EvtchnStatus.Ipi _ -> into.retype(channel, ChannelType.IPI);
+            }
+        }
+    }
+
+    private static void connect(Bindings into, int port, int remotePort) {
+        Channel channel = into.ports.at(port);
+        synchronized (channel) {
+            channel.remote = into.ports.at(remotePort);
+            into.retype(channel, ChannelType.INTERDOMAIN);
+        }
+    }
+
+    private static void require(boolean consistent, EventChannelsState.Port port) {
+        if (!consistent) {
+            throw new IllegalArgumentException("inconsistent saved port: " + port);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.GuestWidth;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+
+/// The 2-level ABI: the bitmaps `evtchn_pending` and `evtchn_mask` of a shared_info page, and how an event travels from
+/// there to a vCPU (`xen/include/public/xen.h`). One bit array of 64 x 64 or 32 x 32 ports; a word of it is announced by
+/// one bit of the vCPU's `evtchn_pending_sel`.
+///
+/// The guest, other vCPUs' hypercalls and the kernel work on the same words, so the order of the atomic steps is the
+/// protocol: pending, mask, selector, upcall.
+final class TwoLevel {
+    private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
+    private static final long PENDING = 0x800;
+    private static final long MASK_64 = 0xa00;
+    private static final long MASK_32 = 0x880;
+
+    /// Where shared_info ends; it is within one page.
+    private static final long END_64 = 0xc40;
+
+    private static final long END_32 = 0x928;
+
+    private final MemorySegment shared;
+    private final GuestWidth width;
+    private final long mask;
+    private final int wordBits;
+
+    TwoLevel(MemorySegment shared, GuestWidth width) {
+        boolean wide = width == GuestWidth.BITS_64;
+        this.shared = shared.asSlice(0, wide ? END_64 : END_32);
+        this.width = width;
+        this.mask = wide ? MASK_64 : MASK_32;
+        this.wordBits = width.bytes() * Byte.SIZE;
+    }
+
+    /// Ports of a domain of this width, the reserved port 0 included (`EVTCHN_2L_NR_CHANNELS`).
+    static int limit(GuestWidth width) {
+        int bits = width.bytes() * Byte.SIZE;
+        return bits * bits;
+    }
+
+    int limit() {
+        return limit(width);
+    }
+
+    GuestWidth width() {
+        return width;
+    }
+
+    /// The place in shared_info itself for vCPUs that registered none; there are 32 of them.
+    VcpuInfo legacyVcpuInfo(int vcpu) {
+        return new VcpuInfo(shared.asSlice((long) VcpuInfo.SIZE * vcpu, VcpuInfo.SIZE), width);
+    }
+
+    /// Makes an event of `channel` pending.
+    ///
+    /// A masked port is left to the kernel where that delivers: only it knows which vCPUs sleep in SCHEDOP_poll on the
+    /// port, and it looks for them only if it is the one that sets the pending bit.
+    ///
+    /// @return whether `vcpu` is due an upcall
+    boolean setPending(Channel channel, Vcpu vcpu, KernelPorts kernel) {
+        int port = channel.port.value();
+        if (test(PENDING, port)) {
+            return false;
+        }
+        if (test(mask, port) && kernel.send(channel.port, vcpu.id)) {
+            return false;
+        }
+        if (testAndSet(PENDING, port)) {
+            return false;
+        }
+        if (!test(mask, port)) {
+            return select(port, vcpu);
+        }
+        // Masked just now, and perhaps polled on since: take the event back, unless the guest has
+        // already seen it, and
+        // let the kernel raise it.
+        if (testAndClear(PENDING, port) && !kernel.send(channel.port, vcpu.id)) {
+            return !testAndSet(PENDING, port) && !test(mask, port) && select(port, vcpu);
+        }
+        return false;
+    }
+
+    /// Clears the mask, and announces an event that waited for that.
+    ///
+    /// @return whether `vcpu` is due an upcall
+    boolean unmask(int port, Vcpu vcpu) {
+        return testAndClear(mask, port) && test(PENDING, port) && select(port, vcpu);
+    }
+
+    /// Announces an event that may already be pending.
+    ///
+    /// @return whether `vcpu` is due an upcall
+    boolean announce(int port, Vcpu vcpu) {
+        return test(PENDING, port) && !test(mask, port) && select(port, vcpu);
+    }
+
+    void clearPending(int port) {
+        testAndClear(PENDING, port);
+    }
+
+    private boolean select(int port, Vcpu vcpu) {
+        // Read after the pending bit is set: whoever moves vcpu_info scans the pending bits
+        // afterwards.
+        VcpuInfo info = vcpu.info;
+        return info != null && info.select(port / wordBits);
+    }
+
+    private boolean test(long bitmap, int port) {
+        return ((int) WORD.getVolatile(shared, offset(bitmap, port)) & bit(port)) != 0;
+    }
+
+    private boolean testAndSet(long bitmap, int port) {
+        return ((int) WORD.getAndBitwiseOr(shared, offset(bitmap, port), bit(port)) & bit(port))
+                != 0;
+    }
+
+    private boolean testAndClear(long bitmap, int port) {
+        return ((int) WORD.getAndBitwiseAnd(shared, offset(bitmap, port), ~bit(port)) & bit(port))
+                != 0;
+    }
+
+    private static long offset(long bitmap, int port) {
+        return bitmap + (long) Integer.BYTES * (port / Integer.SIZE);
+    }
+
+    private static int bit(int port) {
+        return 1 << (port % Integer.SIZE);
+    }
+}

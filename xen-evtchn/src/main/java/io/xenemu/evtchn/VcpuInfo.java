@@ -1,0 +1,66 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.GuestWidth;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+
+/// The event fields of a `struct vcpu_info` in guest memory: `evtchn_upcall_pending` and `evtchn_upcall_mask`, the bytes 0
+/// and 1, and `evtchn_pending_sel`, a guest word at offset 8 (64-bit) or 4 (32-bit).
+///
+/// The kernel and the guest write the same words; every access is one atomic operation on 32 aligned bits, which serves
+/// both widths and only needs the 4-byte alignment that KVM asks for too.
+final class VcpuInfo {
+    /// Size of the structure in both widths.
+    static final int SIZE = 64;
+
+    /// Alignment that the atomic accesses, and KVM, ask for.
+    static final int ALIGNMENT = 4;
+
+    private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
+    private static final int UPCALL_PENDING_BYTE = 0xff;
+    private static final int UPCALL_MASK_BYTE = 0xff00;
+    private static final int SET = 1;
+
+    private final MemorySegment memory;
+    private final int selector;
+    private final int selectorWords;
+
+    VcpuInfo(MemorySegment memory, GuestWidth width) {
+        this.memory = memory.asSlice(0, SIZE);
+        this.selector = width == GuestWidth.BITS_64 ? 8 : 4;
+        this.selectorWords = width.bytes() / Integer.BYTES;
+    }
+
+    /// The same place, read by a guest of this width.
+    VcpuInfo as(GuestWidth width) {
+        return new VcpuInfo(memory, width);
+    }
+
+    boolean isUpcallPending() {
+        return ((int) WORD.getVolatile(memory, 0L) & UPCALL_PENDING_BYTE) != 0;
+    }
+
+    /// Marks a word of the pending bitmap as having events.
+    ///
+    /// @return whether `evtchn_upcall_pending` thereby went from 0 to 1, so that an upcall is due
+    boolean select(int word) {
+        int bit = 1 << (word % Integer.SIZE);
+        long offset = selector + (long) Integer.BYTES * (word / Integer.SIZE);
+        int old = (int) WORD.getAndBitwiseOr(memory, offset, bit);
+        return (old & bit) == 0 && setUpcallPending();
+    }
+
+    private boolean setUpcallPending() {
+        int old = (int) WORD.getAndBitwiseOr(memory, 0L, SET);
+        return (old & UPCALL_PENDING_BYTE) == 0;
+    }
+
+    /// Makes this place take over from `old`: nothing selected yet, `evtchn_upcall_mask` as it was.
+    void takeOver(VcpuInfo old) {
+        for (int i = 0; i < selectorWords; i++) {
+            WORD.setVolatile(memory, selector + (long) Integer.BYTES * i, 0);
+        }
+        WORD.setVolatile(memory, 0L, (int) WORD.getVolatile(old.memory, 0L) & UPCALL_MASK_BYTE);
+    }
+}
