@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.kvm.abi.xen;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.kvm.memory;
+
+import org.jspecify.annotations.NullMarked;
