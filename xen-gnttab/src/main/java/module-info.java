@@ -2,6 +2,8 @@
 module io.xenemu.gnttab {
     requires transitive io.xenemu.kvm;
     requires com.google.common;
-    requires micrometer.core;
+    requires transitive micrometer.core;
     requires static org.jspecify;
+
+    exports io.xenemu.gnttab;
 }
