@@ -1,0 +1,66 @@
+/*
+ * Test guest: checks the hypercalls that a Linux guest needs, one line per check, results and side effects.
+ * Wants 2 vCPUs (the second is never started) and less than 1 GiB of RAM.
+ *
+ * Command line: only=GROUP runs one group (and what it builds on), skip=CHECK leaves a check out.
+ */
+#include "check.h"
+
+struct group {
+    const char *name;
+    void (*run)(void);
+    /* Later groups build on it. */
+    int always;
+};
+
+static void check_all_arguments(void)
+{
+#ifdef __x86_64__
+    check_arguments("4level");
+#else
+    set_paging_mode(PAGING_NONE);
+    check_arguments("none");
+    set_paging_mode(PAGING_32BIT);
+    check_arguments("32bit");
+    set_paging_mode(PAGING_PAE);
+    check_arguments("pae");
+#endif
+}
+
+static const struct group groups[] = {
+    {"detection", check_detection, 0},
+    {"arguments", check_all_arguments, 1},
+    {"version", check_version, 0},
+    {"shared_info", check_shared_info, 1},
+    {"params", check_hvm_params, 0},
+    {"upcalls", check_upcalls, 1},
+    {"evtchn", check_event_channels, 0},
+    {"vcpu", check_vcpu_ops, 0},
+    {"timers", check_timers, 0},
+    {"sched", check_sched_ops, 0},
+    {"grants", check_grants, 0},
+    {"memory", check_memory, 0},
+    {"xenstore", check_xenstore, 0},
+    {"console", check_console, 0},
+    {"refusals", check_refusals, 0},
+    {"reset", check_reset, 0},
+};
+
+static int wanted(const struct group *group)
+{
+    char word[32] = "only=";
+
+    memcpy(word + 5, group->name, strlen(group->name) + 1);
+    return group->always || !command_line_word("only=", 0) || command_line_word(word, 0);
+}
+
+void guest_main(void)
+{
+    print("# hypercalls, ");
+    print_unsigned(8 * sizeof(long));
+    print(" bit\n");
+    for (unsigned int i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        if (wanted(&groups[i]))
+            groups[i].run();
+    check_summary();
+}
