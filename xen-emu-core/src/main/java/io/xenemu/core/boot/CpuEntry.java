@@ -1,5 +1,7 @@
 package io.xenemu.core.boot;
 
+import io.xenemu.kvm.ioctl.Segment;
+
 /// The registers with which vCPU 0 starts. Whatever is not named here has its value after reset, except that the IDT and
 /// LDT are unusable, DR6 is 0xffff0ff0 and DR7 is 0x400.
 ///
@@ -54,9 +56,9 @@ public record CpuEntry(
                 0,
                 0,
                 0,
-                new Segment(0, 0xffff_ffff, TYPE_CODE, true, false, true, true),
-                new Segment(0, 0xffff_ffff, TYPE_DATA, true, false, true, true),
-                new Segment(0, 0x67, TYPE_TSS, false, false, false, false));
+                segment(0, 0xffff_ffff, TYPE_CODE, true, false, true, true),
+                segment(0, 0xffff_ffff, TYPE_DATA, true, false, true, true),
+                segment(0, 0x67, TYPE_TSS, false, false, false, false));
     }
 
     /// Linux's 64-bit boot protocol: long mode, identity-mapped, selectors 0x10 and 0x18
@@ -72,26 +74,14 @@ public record CpuEntry(
                 EFER_LME | EFER_LMA,
                 gdt,
                 gdtLimit,
-                new Segment(0x10, 0xffff_ffff, TYPE_CODE, true, true, false, true),
-                new Segment(0x18, 0xffff_ffff, TYPE_DATA, true, false, true, true),
-                new Segment(0, 0xffff, TYPE_TSS, false, false, false, false));
+                segment(0x10, 0xffff_ffff, TYPE_CODE, true, true, false, true),
+                segment(0x18, 0xffff_ffff, TYPE_DATA, true, false, true, true),
+                segment(0, 0xffff, TYPE_TSS, false, false, false, false));
     }
 
-    /// A segment register: base 0, present, privilege level 0.
-    ///
-    /// @param selector its visible part
-    /// @param limit in bytes, whatever the granularity says
-    /// @param type 4 bits of the descriptor: 11 is accessed readable code or a busy TSS, 3 accessed writable data
-    /// @param codeOrData the S bit: false for the TSS
-    /// @param longMode the L bit
-    /// @param big the D/B bit
-    /// @param granular the G bit
-    public record Segment(
-            int selector,
-            int limit,
-            int type,
-            boolean codeOrData,
-            boolean longMode,
-            boolean big,
-            boolean granular) {}
+    /// Base 0, present, privilege level 0.
+    private static Segment segment(
+            int selector, int limit, int type, boolean s, boolean l, boolean db, boolean g) {
+        return new Segment(0, limit, selector, type, true, 0, db, s, l, g, false);
+    }
 }

@@ -1,5 +1,6 @@
 package io.xenemu.core.boot;
 
+import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.List;
 
 /// The leaves that say which vCPUs share what: one socket, one thread per core, APIC id = vCPU id, a cache of levels 1
@@ -29,8 +30,8 @@ final class CpuidTopology {
         return function == LEAF_EXTENDED || function == LEAF_EXTENDED_V2;
     }
 
-    void learn(List<CpuidLeaf> supported) {
-        for (CpuidLeaf leaf : supported) {
+    void learn(List<CpuidEntry> supported) {
+        for (CpuidEntry leaf : supported) {
             if (leaf.function() == 0) {
                 maxBasicLeaf = leaf.eax();
             }
@@ -38,7 +39,7 @@ final class CpuidTopology {
     }
 
     /// The leaf as vCPU `id` sees it.
-    CpuidLeaf patch(CpuidLeaf leaf, int id) {
+    CpuidEntry patch(CpuidEntry leaf, int id) {
         int eax = leaf.eax();
         int ebx = leaf.ebx();
         int ecx = leaf.ecx();
@@ -58,7 +59,7 @@ final class CpuidTopology {
             }
             default -> {}
         }
-        return leaf.with(eax, ebx, ecx, edx);
+        return answer(leaf, eax, ebx, ecx, edx);
     }
 
     /// Bits 25 to 14: the number of ids that share the cache, less 1. An entry of type 0 ends the list.
@@ -75,7 +76,7 @@ final class CpuidTopology {
     }
 
     /// Adds leaves 0xb and 0x1f as far as leaf 0 announces them.
-    void addLevels(List<CpuidLeaf> leaves, int id) {
+    void addLevels(List<CpuidEntry> leaves, int id) {
         for (int leaf : new int[] {LEAF_EXTENDED, LEAF_EXTENDED_V2}) {
             if (maxBasicLeaf >= leaf) {
                 leaves.add(level(leaf, 0, 0, 1, LEVEL_SMT, id));
@@ -85,8 +86,13 @@ final class CpuidTopology {
         }
     }
 
-    private static CpuidLeaf level(int leaf, int index, int shift, int count, int type, int id) {
-        return new CpuidLeaf(
-                leaf, index, CpuidLeaf.SIGNIFICANT_INDEX, shift, count, type << 8 | index, id);
+    private static CpuidEntry level(int leaf, int index, int shift, int count, int type, int id) {
+        return new CpuidEntry(
+                leaf, index, CpuidEntry.SIGNIFICANT_INDEX, shift, count, type << 8 | index, id);
+    }
+
+    /// The same leaf with another answer.
+    static CpuidEntry answer(CpuidEntry leaf, int eax, int ebx, int ecx, int edx) {
+        return new CpuidEntry(leaf.function(), leaf.index(), leaf.flags(), eax, ebx, ecx, edx);
     }
 }

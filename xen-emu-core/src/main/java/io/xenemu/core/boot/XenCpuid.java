@@ -2,6 +2,7 @@ package io.xenemu.core.boot;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -31,18 +32,18 @@ public final class XenCpuid {
     private static final int ECX81_MWAITX = 1 << 29;
 
     private final CpuidTopology topology;
-    private final List<CpuidLeaf> common;
+    private final List<CpuidEntry> common;
     private final XenLeaves xen;
 
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
     /// @param vcpus how many vCPUs the guest has
     /// @param xen what the guest is told about its hypervisor
-    public XenCpuid(List<CpuidLeaf> supported, int vcpus, XenLeaves xen) {
+    public XenCpuid(List<CpuidEntry> supported, int vcpus, XenLeaves xen) {
         boolean amd = supported.stream().anyMatch(XenCpuid::isAmd);
         topology = new CpuidTopology(vcpus, amd);
         this.xen = xen;
-        var leaves = new ArrayList<CpuidLeaf>();
-        for (CpuidLeaf leaf : supported) {
+        var leaves = new ArrayList<CpuidEntry>();
+        for (CpuidEntry leaf : supported) {
             int function = leaf.function();
             boolean hypervisor = function >= HYPERVISOR_FIRST && function <= HYPERVISOR_LAST;
             if (!hypervisor && !isHidden(function) && !CpuidTopology.owns(function)) {
@@ -54,9 +55,9 @@ public final class XenCpuid {
     }
 
     /// The leaves of one vCPU, for `KVM_SET_CPUID2`.
-    public List<CpuidLeaf> leavesOf(VcpuId vcpu, DomId domain) {
-        var leaves = new ArrayList<CpuidLeaf>(common.size() + 16);
-        for (CpuidLeaf leaf : common) {
+    public List<CpuidEntry> leavesOf(VcpuId vcpu, DomId domain) {
+        var leaves = new ArrayList<CpuidEntry>(common.size() + 16);
+        for (CpuidEntry leaf : common) {
             leaves.add(topology.patch(leaf, vcpu.value()));
         }
         topology.addLevels(leaves, vcpu.value());
@@ -74,7 +75,7 @@ public final class XenCpuid {
         };
     }
 
-    private static CpuidLeaf restricted(CpuidLeaf leaf, boolean amdCores) {
+    private static CpuidEntry restricted(CpuidEntry leaf, boolean amdCores) {
         int eax = leaf.eax();
         int ebx = leaf.ebx();
         int ecx = leaf.ecx();
@@ -98,11 +99,11 @@ public final class XenCpuid {
             }
             default -> {}
         }
-        return leaf.with(eax, ebx, ecx, edx);
+        return CpuidTopology.answer(leaf, eax, ebx, ecx, edx);
     }
 
     /// Whether leaf 0 says `AuthenticAMD` or `HygonGenuine`.
-    private static boolean isAmd(CpuidLeaf leaf) {
+    private static boolean isAmd(CpuidEntry leaf) {
         return leaf.function() == 0 && (leaf.ebx() == 0x6874_7541 || leaf.ebx() == 0x6f67_7948);
     }
 }

@@ -2,6 +2,7 @@ package io.xenemu.core.boot;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.List;
 
 /// Xen's CPUID leaves at 0x40000000 (Xen public/arch-x86/cpuid.h).
@@ -39,7 +40,7 @@ public record XenLeaves(int major, int minor, int tscKhz) {
 
     /// TSC mode is 0 ("default"): with "never emulate" Linux would prefer the bare TSC to Xen's clock. EXT_DEST_ID is not
     /// announced, since APIC ids fit into 8 bits.
-    void addTo(List<CpuidLeaf> leaves, VcpuId vcpu, DomId domain) {
+    void addTo(List<CpuidEntry> leaves, VcpuId vcpu, DomId domain) {
         leaves.add(leaf(BASE, LAST, SIGNATURE_EBX, SIGNATURE_ECX, SIGNATURE_EDX));
         leaves.add(leaf(BASE + 1, major << 16 | minor, 0, 0, 0));
         leaves.add(leaf(BASE + 2, HYPERCALL_PAGES, HYPERCALL_MSR, 0, 0));
@@ -49,7 +50,7 @@ public record XenLeaves(int major, int minor, int tscKhz) {
         leaves.add(leaf(LAST, 0, 0, 0, 0));
     }
 
-    private void addTsc(List<CpuidLeaf> leaves) {
+    private void addTsc(List<CpuidEntry> leaves) {
         int shift = shift();
         leaves.add(tsc(0, HOST_TSC_RELIABLE | RDTSCP, 0, tscKhz, 0));
         leaves.add(tsc(1, 0, 0, multiplier(shift), shift));
@@ -76,11 +77,11 @@ public record XenLeaves(int major, int minor, int tscKhz) {
         return (long) Math.scalb(1_000_000.0 / tscKhz, FRACTION_BITS - shift);
     }
 
-    private static CpuidLeaf leaf(int function, int eax, int ebx, int ecx, int edx) {
-        return new CpuidLeaf(function, 0, 0, eax, ebx, ecx, edx);
+    private static CpuidEntry leaf(int function, int eax, int ebx, int ecx, int edx) {
+        return new CpuidEntry(function, 0, 0, eax, ebx, ecx, edx);
     }
 
-    private static CpuidLeaf tsc(int index, int eax, int ebx, int ecx, int edx) {
-        return new CpuidLeaf(BASE + 3, index, CpuidLeaf.SIGNIFICANT_INDEX, eax, ebx, ecx, edx);
+    private static CpuidEntry tsc(int index, int eax, int ebx, int ecx, int edx) {
+        return new CpuidEntry(BASE + 3, index, CpuidEntry.SIGNIFICANT_INDEX, eax, ebx, ecx, edx);
     }
 }

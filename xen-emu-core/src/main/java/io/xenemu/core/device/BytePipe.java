@@ -1,0 +1,137 @@
+package io.xenemu.core.device;
+
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/// A bounded queue of bytes between a device, which never waits, and a thread of the host, which does. In either
+/// direction nothing is lost: what does not fit stays with the giver, who is told when there is room.
+public final class BytePipe implements ByteSink, ByteSource {
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final byte[] ring;
+    private int head;
+    private int size;
+    private boolean refused;
+    private boolean closed;
+    private volatile Runnable onRoom = BytePipe::nobody;
+    private volatile Runnable onData = BytePipe::nobody;
+
+    /// @param capacity in bytes
+    public BytePipe(int capacity) {
+        ring = new byte[capacity];
+    }
+
+    /// Calls `listener` on the taker's thread when there is room again after [#offer] took less than it was given.
+    public void onRoom(Runnable listener) {
+        onRoom = listener;
+    }
+
+    /// Calls `listener` on the giver's thread after [#put] added bytes.
+    public void onData(Runnable listener) {
+        onData = listener;
+    }
+
+    /// The device gives; nothing is taken once the pipe is closed, as if it were full.
+    @Override
+    public int offer(byte[] bytes, int offset, int length) {
+        lock.lock();
+        try {
+            int taken = closed ? 0 : Math.min(length, ring.length - size);
+            append(bytes, offset, taken);
+            refused |= taken < length;
+            changed.signalAll();
+            return taken;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// The device takes.
+    @Override
+    public int poll(byte[] bytes, int offset, int length) {
+        lock.lock();
+        try {
+            int given = remove(bytes, offset, length);
+            changed.signalAll();
+            return given;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// The host's thread gives everything, and waits for room as long as it takes. Returns false when the pipe was closed
+    /// before.
+    public boolean put(byte[] bytes, int offset, int length) throws InterruptedException {
+        int done = 0;
+        while (done < length) {
+            lock.lock();
+            try {
+                while (size == ring.length && !closed) {
+                    changed.await();
+                }
+                if (closed) {
+                    return false;
+                }
+                int chunk = Math.min(length - done, ring.length - size);
+                append(bytes, offset + done, chunk);
+                done += chunk;
+            } finally {
+                lock.unlock();
+            }
+            onData.run();
+        }
+        return true;
+    }
+
+    /// The host's thread takes at least one byte, and waits for it. Returns 0 when the pipe is closed and empty.
+    public int take(byte[] bytes) throws InterruptedException {
+        int given;
+        boolean tell;
+        lock.lock();
+        try {
+            while (size == 0 && !closed) {
+                changed.await();
+            }
+            given = remove(bytes, 0, bytes.length);
+            tell = refused && given > 0;
+            refused &= !tell;
+        } finally {
+            lock.unlock();
+        }
+        if (tell) {
+            onRoom.run();
+        }
+        return given;
+    }
+
+    /// Nothing more goes in; what is in can still be taken.
+    public void close() {
+        lock.lock();
+        try {
+            closed = true;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static void nobody() {}
+
+    private void append(byte[] bytes, int offset, int length) {
+        int at = (head + size) % ring.length;
+        int first = Math.min(length, ring.length - at);
+        System.arraycopy(bytes, offset, ring, at, first);
+        System.arraycopy(bytes, offset + first, ring, 0, length - first);
+        size += length;
+    }
+
+    private int remove(byte[] bytes, int offset, int length) {
+        int count = Math.min(length, size);
+        int first = Math.min(count, ring.length - head);
+        System.arraycopy(ring, head, bytes, offset, first);
+        System.arraycopy(ring, 0, bytes, offset + first, count - first);
+        head = (head + count) % ring.length;
+        size -= count;
+        return count;
+    }
+}

@@ -1,0 +1,129 @@
+package io.xenemu.core.device;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.concurrent.locks.ReentrantLock;
+
+/// The back end of the PV console: the other end of `struct xencons_interface` (Xen public/io/console.h), a page with a
+/// ring of 1024 bytes to the guest and one of 2048 bytes from it. Indices count for ever modulo 2^32.
+///
+/// Nothing is lost: output is taken from the ring only as far as the sink takes it, input from the source only as far as
+/// the ring has room. The guest may write anything anywhere at any time; an index that cannot be right ends the service of
+/// this console for good, and nothing else.
+///
+/// Any thread may call. [#service] is called for each notification from the guest, whenever the sink has room again, and
+/// whenever the source has data.
+public final class ConsoleBackend {
+    /// Size of the page, in bytes.
+    public static final int PAGE_SIZE = 4096;
+
+    private static final int IN_OFFSET = 0;
+    private static final int IN_SIZE = 1024;
+    private static final int OUT_OFFSET = 0x400;
+    private static final int OUT_SIZE = 2048;
+    private static final int IN_CONS = 0xc00;
+    private static final int IN_PROD = 0xc04;
+    private static final int OUT_CONS = 0xc08;
+    private static final int OUT_PROD = 0xc0c;
+
+    private static final VarHandle INDEX =
+            ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final MemorySegment page;
+    private final ByteSink output;
+    private final ByteSource input;
+    private final Runnable notifyGuest;
+    private final byte[] copy = new byte[OUT_SIZE];
+    private int outCons;
+    private int inProd;
+    private boolean broken;
+
+    /// Attaches to a ring; a ring that was in use goes on where it is.
+    ///
+    /// @param page the console page, 4 KiB, shared with the guest
+    /// @param output takes what the guest prints
+    /// @param input gives what the guest reads
+    /// @param notifyGuest sends the console's event to the guest; called without locks held
+    public ConsoleBackend(
+            MemorySegment page, ByteSink output, ByteSource input, Runnable notifyGuest) {
+        if (page.byteSize() != PAGE_SIZE) {
+            throw new IllegalArgumentException("console page of " + page.byteSize() + " bytes");
+        }
+        this.page = page;
+        this.output = output;
+        this.input = input;
+        this.notifyGuest = notifyGuest;
+        outCons = (int) INDEX.getAcquire(page, (long) OUT_CONS);
+        inProd = (int) INDEX.getAcquire(page, (long) IN_PROD);
+    }
+
+    /// Moves what can be moved in both directions, and tells the guest if anything was.
+    public void service() {
+        boolean moved;
+        lock.lock();
+        try {
+            boolean printed = !broken && drainOutput();
+            boolean typed = !broken && fillInput();
+            moved = printed || typed;
+        } finally {
+            lock.unlock();
+        }
+        if (moved) {
+            notifyGuest.run();
+        }
+    }
+
+    /// Whether the guest broke the ring's rules, so that nothing is moved any more.
+    public boolean isBroken() {
+        lock.lock();
+        try {
+            return broken;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// At most one ring full per call: a guest that prints all the time notifies all the time.
+    private boolean drainOutput() {
+        int available = (int) INDEX.getAcquire(page, (long) OUT_PROD) - outCons;
+        if (Integer.compareUnsigned(available, OUT_SIZE) > 0) {
+            broken = true;
+            return false;
+        }
+        int start = outCons & (OUT_SIZE - 1);
+        int first = Math.min(available, OUT_SIZE - start);
+        copyOut(OUT_OFFSET + start, 0, first);
+        copyOut(OUT_OFFSET, first, available - first);
+        int taken = available == 0 ? 0 : output.offer(copy, 0, available);
+        outCons += taken;
+        INDEX.setRelease(page, (long) OUT_CONS, outCons);
+        return taken > 0;
+    }
+
+    private void copyOut(int from, int to, int length) {
+        MemorySegment.copy(page, ValueLayout.JAVA_BYTE, from, copy, to, length);
+    }
+
+    private boolean fillInput() {
+        int used = inProd - (int) INDEX.getAcquire(page, (long) IN_CONS);
+        if (Integer.compareUnsigned(used, IN_SIZE) > 0) {
+            broken = true;
+            return false;
+        }
+        int given = input.poll(copy, 0, IN_SIZE - used);
+        int start = inProd & (IN_SIZE - 1);
+        int first = Math.min(given, IN_SIZE - start);
+        copyIn(0, IN_OFFSET + start, first);
+        copyIn(first, IN_OFFSET, given - first);
+        inProd += given;
+        INDEX.setRelease(page, (long) IN_PROD, inProd);
+        return given > 0;
+    }
+
+    private void copyIn(int from, int to, int length) {
+        MemorySegment.copy(copy, from, page, ValueLayout.JAVA_BYTE, to, length);
+    }
+}

@@ -1,0 +1,82 @@
+package io.xenemu.core.device;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
+
+/// Routes a guest's port accesses. What nobody answers to reads as all ones and swallows writes, as on a PC; it
+/// is counted, since a guest that does so often is looking for a device that we lack.
+public final class PortBus {
+    private static final int NOT_DRIVEN = 0xff;
+
+    private final Range[] ranges;
+    private final LongAdder unclaimed = new LongAdder();
+
+    /// @throws IllegalArgumentException for ranges that overlap
+    public PortBus(List<Range> ranges) {
+        this.ranges =
+                ranges.stream().sorted(Comparator.comparingInt(Range::first)).toArray(Range[]::new);
+        for (int i = 1; i < this.ranges.length; i++) {
+            if (this.ranges[i].first <= this.ranges[i - 1].last) {
+                throw new IllegalArgumentException(
+                        this.ranges[i] + " overlaps " + this.ranges[i - 1]);
+            }
+        }
+    }
+
+    /// The guest reads `size` bytes (1, 2 or 4) from `port`; the answer is as wide, in the low bits. A wide access belongs
+    /// to the device of its first port and is given to it byte by byte.
+    public int read(int port, int size) {
+        Range range = find(port);
+        int value = 0;
+        for (int i = size - 1; i >= 0; i--) {
+            int at = port + i;
+            int part =
+                    range == null || at > range.last
+                            ? NOT_DRIVEN
+                            : range.device.read(at) & NOT_DRIVEN;
+            value = (value << 8) | part;
+        }
+        return value;
+    }
+
+    /// The guest writes the low `size` bytes (1, 2 or 4) of `value` to `port`; see [#read].
+    public void write(int port, int size, int value) {
+        Range range = find(port);
+        if (range == null) {
+            return;
+        }
+        for (int i = 0; i < size && port + i <= range.last; i++) {
+            range.device.write(port + i, (value >>> (8 * i)) & NOT_DRIVEN);
+        }
+    }
+
+    /// How many accesses nobody answered to.
+    public long unclaimed() {
+        return unclaimed.sum();
+    }
+
+    private @Nullable Range find(int port) {
+        for (Range range : ranges) {
+            if (port >= range.first && port <= range.last) {
+                return range;
+            }
+        }
+        unclaimed.increment();
+        return null;
+    }
+
+    /// A device and its ports.
+    ///
+    /// @param first lowest port
+    /// @param last highest port, included
+    /// @param device who answers
+    public record Range(int first, int last, PortDevice device) {
+        public Range {
+            if (first < 0 || last > 0xffff || first > last) {
+                throw new IllegalArgumentException("ports " + first + " to " + last);
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+package io.xenemu.core.device;
+
+import java.util.concurrent.locks.ReentrantLock;
+
+/// A 16550A serial port as its data sheet (National Semiconductor PC16550D) describes it, without the time that sending a
+/// byte takes: what the guest sends goes to the sink at once, and while the sink takes nothing, the transmitter stays full.
+/// The baud rate and the frame format are remembered and have no effect. Modem lines: CTS, DSR and DCD are on.
+///
+/// Any thread may call; the interrupt line is pulsed without locks held, once for each time a source of interrupts comes
+/// up while none was pending.
+public final class Serial8250 implements PortDevice {
+    /// How many I/O ports the device has.
+    public static final int PORTS = 8;
+
+    private static final int DATA = 0;
+    private static final int IER = 1;
+    private static final int IIR_FCR = 2;
+    private static final int LCR = 3;
+    private static final int MCR = 4;
+    private static final int LSR = 5;
+    private static final int MSR = 6;
+
+    private static final int IER_RECEIVED = 1;
+    private static final int IER_THR_EMPTY = 1 << 1;
+    private static final int IER_LINE_STATUS = 1 << 2;
+    private static final int IER_MASK = 0xf;
+    private static final int IIR_NONE = 1;
+    private static final int IIR_THR_EMPTY = 2;
+    private static final int IIR_RECEIVED = 4;
+    private static final int IIR_LINE_STATUS = 6;
+    private static final int IIR_FIFO = 0xc0;
+    private static final int FCR_ENABLE = 1;
+    private static final int FCR_CLEAR_RECEIVER = 1 << 1;
+    private static final int FCR_CLEAR_TRANSMITTER = 1 << 2;
+    private static final int LCR_DLAB = 1 << 7;
+    private static final int MCR_OUT2 = 1 << 3;
+    private static final int MCR_LOOP = 1 << 4;
+    private static final int MCR_MASK = 0x1f;
+    private static final int LSR_DATA_READY = 1;
+    private static final int LSR_OVERRUN = 1 << 1;
+    private static final int LSR_THR_EMPTY = 1 << 5;
+    private static final int LSR_TRANSMITTER_EMPTY = 1 << 6;
+    private static final int MSR_CTS_DSR_DCD = 0xb0;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final int base;
+    private final ByteSink output;
+    private final ByteSource input;
+    private final IrqLine irq;
+    private final SerialFifo receiver = new SerialFifo();
+    private final SerialFifo transmitter = new SerialFifo();
+    private int ier;
+    private int fcr;
+    private int lcr;
+    private int mcr;
+    private int scratch;
+    private int divisor = 12;
+    private boolean overrun;
+    private boolean thrEmptyPending;
+    private boolean asserted;
+
+    /// @param base first of its [#PORTS] I/O ports
+    /// @param output takes what the guest sends; call [#service] when it has room again
+    /// @param input gives what the guest receives; call [#service] when it has data
+    /// @param irq the interrupt
+    public Serial8250(int base, ByteSink output, ByteSource input, IrqLine irq) {
+        this.base = base;
+        this.output = output;
+        this.input = input;
+        this.irq = irq;
+    }
+
+    @Override
+    public int read(int port) {
+        boolean pulse;
+        int value;
+        lock.lock();
+        try {
+            value = readRegister(port - base);
+            pulse = update();
+        } finally {
+            lock.unlock();
+        }
+        pulseIf(pulse);
+        return value;
+    }
+
+    @Override
+    public void write(int port, int value) {
+        boolean pulse;
+        lock.lock();
+        try {
+            writeRegister(port - base, value);
+            pulse = update();
+        } finally {
+            lock.unlock();
+        }
+        pulseIf(pulse);
+    }
+
+    /// Moves what can be moved between the FIFOs and the host.
+    public void service() {
+        boolean pulse;
+        lock.lock();
+        try {
+            boolean wasFull = transmitter.size() > 0;
+            transmitter.drainTo(output);
+            thrEmptyPending |= wasFull && transmitter.size() == 0;
+            pulse = update();
+        } finally {
+            lock.unlock();
+        }
+        pulseIf(pulse);
+    }
+
+    private void pulseIf(boolean pulse) {
+        if (pulse) {
+            irq.pulse();
+        }
+    }
+
+    private int readRegister(int register) {
+        boolean dlab = (lcr & LCR_DLAB) != 0;
+        return switch (register) {
+            case DATA -> dlab ? divisor & 0xff : receiver.remove();
+            case IER -> dlab ? divisor >> 8 : ier;
+            case IIR_FCR -> readIir();
+            case LCR -> lcr;
+            case MCR -> mcr;
+            case LSR -> readLsr();
+            case MSR -> readMsr();
+            default -> scratch;
+        };
+    }
+
+    private void writeRegister(int register, int value) {
+        boolean dlab = (lcr & LCR_DLAB) != 0;
+        switch (register) {
+            case DATA -> {
+                if (dlab) {
+                    divisor = (divisor & 0xff00) | value;
+                } else {
+                    transmit(value);
+                }
+            }
+            case IER -> {
+                if (dlab) {
+                    divisor = (divisor & 0xff) | value << 8;
+                } else {
+                    writeIer(value & IER_MASK);
+                }
+            }
+            case IIR_FCR -> writeFcr(value);
+            case LCR -> lcr = value;
+            case MCR -> mcr = value & MCR_MASK;
+            case LSR, MSR -> {}
+            default -> scratch = value;
+        }
+    }
+
+    /// Reading the cause of a "transmitter empty" interrupt acknowledges it.
+    private int readIir() {
+        int cause = cause();
+        if (cause == IIR_THR_EMPTY) {
+            thrEmptyPending = false;
+        }
+        return cause | ((fcr & FCR_ENABLE) != 0 ? IIR_FIFO : 0);
+    }
+
+    private int cause() {
+        if ((ier & IER_LINE_STATUS) != 0 && overrun) {
+            return IIR_LINE_STATUS;
+        }
+        if ((ier & IER_RECEIVED) != 0 && receiver.size() > 0) {
+            return IIR_RECEIVED;
+        }
+        return (ier & IER_THR_EMPTY) != 0 && thrEmptyPending ? IIR_THR_EMPTY : IIR_NONE;
+    }
+
+    private int readLsr() {
+        int value = receiver.size() > 0 ? LSR_DATA_READY : 0;
+        value |= overrun ? LSR_OVERRUN : 0;
+        overrun = false;
+        return value | (transmitter.size() == 0 ? LSR_THR_EMPTY | LSR_TRANSMITTER_EMPTY : 0);
+    }
+
+    /// In loopback the modem inputs follow the outputs: RTS is CTS, DTR is DSR, OUT1 is RI, OUT2 is DCD.
+    private int readMsr() {
+        if ((mcr & MCR_LOOP) == 0) {
+            return MSR_CTS_DSR_DCD;
+        }
+        return (mcr & 1) << 5 | (mcr & 2) << 3 | (mcr & 0xc) << 4;
+    }
+
+    /// Enabling the "transmitter empty" interrupt while it is empty raises it, which Linux's driver tests for.
+    private void writeIer(int value) {
+        boolean enabled = (value & ~ier & IER_THR_EMPTY) != 0;
+        ier = value;
+        thrEmptyPending |= enabled && transmitter.size() == 0;
+    }
+
+    private void writeFcr(int value) {
+        boolean toggled = ((value ^ fcr) & FCR_ENABLE) != 0;
+        fcr = value & FCR_ENABLE;
+        if (toggled || (value & FCR_CLEAR_RECEIVER) != 0) {
+            receiver.clear();
+        }
+        if (toggled || (value & FCR_CLEAR_TRANSMITTER) != 0) {
+            transmitter.clear();
+        }
+    }
+
+    /// A byte that finds the transmitter full is lost, as in hardware: LSR had said so.
+    private void transmit(int value) {
+        thrEmptyPending = false;
+        if ((mcr & MCR_LOOP) != 0) {
+            overrun |= receiver.size() >= receiverLimit() || !receiver.add(value);
+            thrEmptyPending = true;
+            return;
+        }
+        transmitter.add(value);
+        transmitter.drainTo(output);
+        thrEmptyPending = transmitter.size() == 0;
+    }
+
+    private int receiverLimit() {
+        return (fcr & FCR_ENABLE) != 0 ? SerialFifo.SIZE : 1;
+    }
+
+    /// Takes more input if there is room, and says whether the interrupt line rises. OUT2 connects it to the bus.
+    private boolean update() {
+        if ((mcr & MCR_LOOP) == 0) {
+            receiver.fillFrom(input, receiverLimit());
+        }
+        boolean before = asserted;
+        asserted = (mcr & MCR_OUT2) != 0 && (mcr & MCR_LOOP) == 0 && cause() != IIR_NONE;
+        return asserted && !before;
+    }
+}

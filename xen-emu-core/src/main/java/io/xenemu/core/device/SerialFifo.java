@@ -1,0 +1,55 @@
+package io.xenemu.core.device;
+
+/// The 16 bytes of a 16550A's receiver or transmitter.
+final class SerialFifo {
+    static final int SIZE = 16;
+
+    private final byte[] bytes = new byte[SIZE];
+    private int size;
+
+    int size() {
+        return size;
+    }
+
+    void clear() {
+        size = 0;
+    }
+
+    /// Adds a byte; false if there is no room.
+    boolean add(int value) {
+        if (size == SIZE) {
+            return false;
+        }
+        bytes[size++] = (byte) value;
+        return true;
+    }
+
+    /// Takes the oldest byte, or 0 if there is none.
+    int remove() {
+        if (size == 0) {
+            return 0;
+        }
+        int value = Byte.toUnsignedInt(bytes[0]);
+        drop(1);
+        return value;
+    }
+
+    /// Gives as much as `sink` takes.
+    void drainTo(ByteSink sink) {
+        if (size > 0) {
+            drop(sink.offer(bytes, 0, size));
+        }
+    }
+
+    /// Fills up to `limit` bytes in all; true if any came.
+    boolean fillFrom(ByteSource source, int limit) {
+        int given = size >= limit ? 0 : source.poll(bytes, size, limit - size);
+        size += given;
+        return given > 0;
+    }
+
+    private void drop(int count) {
+        System.arraycopy(bytes, count, bytes, 0, size - count);
+        size -= count;
+    }
+}
