@@ -2,7 +2,10 @@
 module io.xenemu.xenstore {
     requires transitive io.xenemu.kvm;
     requires com.google.common;
-    requires micrometer.core;
+    requires transitive micrometer.core;
     requires org.slf4j;
     requires static org.jspecify;
+
+    exports io.xenemu.xenstore;
+    exports io.xenemu.xenstore.tree;
 }

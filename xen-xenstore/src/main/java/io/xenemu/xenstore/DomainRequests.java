@@ -1,0 +1,12 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.wire.Request;
+
+/// The requests that start and end transports; the server does them, since the store knows none.
+interface DomainRequests {
+    void introduce(Request.Introduce request) throws XenError;
+
+    void release(DomId domain) throws XenError;
+}

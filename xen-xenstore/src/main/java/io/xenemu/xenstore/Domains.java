@@ -1,0 +1,32 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+
+/// What the store has to ask about domains; the composition root answers. Called with the store's lock held: an answer
+/// must not wait for anything that may call the store.
+public interface Domains {
+    /// A world with domain 0 alone: a XenStore for host tools.
+    Domains NONE =
+            new Domains() {
+                @Override
+                public boolean exists(DomId domain) {
+                    return domain.equals(DomId.DOM0);
+                }
+
+                @Override
+                public Ring ring(DomId domain, long gfn, int port) throws XenError {
+                    throw XenError.ENOENT;
+                }
+            };
+
+    /// Whether there is such a domain, introduced to the store or not. Permissions can be given to these only.
+    boolean exists(DomId domain);
+
+    /// The ring of a domain, for an INTRODUCE request of a host tool.
+    ///
+    /// @param gfn guest frame of the ring's page
+    /// @param port event channel port in the domain
+    /// @throws XenError ENOENT if there is no such domain; EINVAL if page or port cannot be used
+    Ring ring(DomId domain, long gfn, int port) throws XenError;
+}

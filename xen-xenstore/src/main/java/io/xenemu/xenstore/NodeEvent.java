@@ -1,0 +1,43 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.xenstore.tree.Node;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.tree.Permissions;
+import org.jspecify.annotations.Nullable;
+
+/// A change of the tree as watches see it.
+sealed interface NodeEvent {
+    Path path();
+
+    /// A node was created or written, or its permissions were set. Creating missing parents on the way is one event, of
+    /// the node that was asked for.
+    ///
+    /// @param before the permissions before, null if it was created
+    /// @param after the permissions now
+    /// @param parent the parent's permissions, null for the root
+    record Written(
+            Path path,
+            @Nullable Permissions before,
+            Permissions after,
+            @Nullable Permissions parent)
+            implements NodeEvent {}
+
+    /// A node was removed with everything below.
+    ///
+    /// @param node what was removed
+    /// @param parent the parent's permissions
+    record Removed(Path path, Node node, Permissions parent) implements NodeEvent {}
+
+    /// Whether a client may learn of it: who can read the node, or could before, or can read the parent (as C xenstored;
+    /// the document asks for less).
+    static boolean visible(
+            Caller caller,
+            @Nullable Permissions before,
+            @Nullable Permissions after,
+            @Nullable Permissions parent) {
+        return caller.isPrivileged()
+                || (before != null && caller.canRead(before))
+                || (after != null && caller.canRead(after))
+                || (parent != null && caller.canRead(parent));
+    }
+}

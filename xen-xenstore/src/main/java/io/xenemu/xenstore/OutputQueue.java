@@ -1,0 +1,146 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
+
+/// Messages that wait for a client to read them, as bytes. Replies are always taken; the transport stops reading requests
+/// when too many wait. A watch event is dropped if the same one is still waiting unsent (XSA-326: the client will see all
+/// changes when it acts on that one), or if the queue is over its limit, which only a client that does not read reaches.
+final class OutputQueue {
+    private static final int FIRST_CAPACITY = 512;
+    private static final byte[] NONE = new byte[0];
+
+    /// An event that is in the queue from `start` on, in bytes since the beginning.
+    @SuppressWarnings("ArrayRecordComponent") // equals and hashCode are by content
+    private record Waiting(long start, Path path, int skip, int tokenHash, byte[] token) {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Waiting w
+                    && skip == w.skip
+                    && path.equals(w.path)
+                    && Arrays.equals(token, w.token);
+        }
+
+        @Override
+        public int hashCode() {
+            return 31 * path.hashCode() + tokenHash;
+        }
+    }
+
+    private final int eventLimit;
+    private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
+    private final Set<Waiting> waitingSet = new HashSet<>();
+    private byte[] buffer = NONE;
+    private int head;
+    private int tail;
+    private long sent;
+
+    /// @param eventLimit bytes beyond which events are dropped
+    OutputQueue(int eventLimit) {
+        this.eventLimit = eventLimit;
+    }
+
+    /// Bytes that wait.
+    int size() {
+        return tail - head;
+    }
+
+    boolean isEmpty() {
+        return head == tail;
+    }
+
+    void reply(MessageType type, int requestId, int transactionId, byte[] payload) {
+        reply(type, requestId, transactionId, payload, 0, payload.length);
+    }
+
+    /// Queues a message with the bytes `[from, to)` of `payload`.
+    void reply(
+            MessageType type, int requestId, int transactionId, byte[] payload, int from, int to) {
+        int length = to - from;
+        reserve(MessageHeader.SIZE + length);
+        MessageHeader.put(buffer, tail, type, requestId, transactionId, length);
+        System.arraycopy(payload, from, buffer, tail + MessageHeader.SIZE, length);
+        tail += MessageHeader.SIZE + length;
+    }
+
+    /// Queues a watch event.
+    ///
+    /// @return false if the queue is over its limit or the event is too long for the protocol, and was dropped
+    boolean event(Path path, int skip, byte[] token) {
+        int length = path.length() - skip + token.length + 2;
+        if (MessageHeader.isTooLong(length) || size() > eventLimit) {
+            return false;
+        }
+        Waiting event = new Waiting(sent + size(), path, skip, Arrays.hashCode(token), token);
+        if (!waitingSet.add(event)) {
+            return true;
+        }
+        waiting.add(event);
+        reserve(MessageHeader.SIZE + length);
+        MessageHeader.put(buffer, tail, MessageType.WATCH_EVENT, 0, 0, length);
+        int at = path.copyTo(skip, buffer, tail + MessageHeader.SIZE);
+        buffer[at++] = 0;
+        System.arraycopy(token, 0, buffer, at, token.length);
+        at += token.length;
+        buffer[at++] = 0;
+        tail = at;
+        return true;
+    }
+
+    private void reserve(int length) {
+        if (buffer.length - tail >= length) {
+            return;
+        }
+        int size = size();
+        byte[] target =
+                buffer.length - size >= length && head >= buffer.length / 2
+                        ? buffer
+                        : new byte
+                                [Math.max(
+                                        FIRST_CAPACITY, Integer.highestOneBit(size + length) << 1)];
+        System.arraycopy(buffer, head, target, 0, size);
+        buffer = target;
+        head = 0;
+        tail = size;
+    }
+
+    /// The array that holds the waiting bytes from [#head] on, [#size] of them; valid until the next call.
+    byte[] buffer() {
+        return buffer;
+    }
+
+    int head() {
+        return head;
+    }
+
+    /// Takes the first `count` waiting bytes as sent.
+    void advance(int count) {
+        head += count;
+        sent += count;
+        while (!waiting.isEmpty() && waiting.getFirst().start < sent) {
+            waitingSet.remove(waiting.removeFirst());
+        }
+        if (head == tail) {
+            head = 0;
+            tail = 0;
+            if (buffer.length > MessageHeader.PAYLOAD_MAX * 4) {
+                buffer = NONE; // do not keep what one burst needed
+            }
+        }
+    }
+
+    /// Forgets everything that waits.
+    void clear() {
+        waiting.clear();
+        waitingSet.clear();
+        sent += size();
+        head = 0;
+        tail = 0;
+        buffer = NONE;
+    }
+}

@@ -1,0 +1,173 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.tree.Node;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+import io.xenemu.xenstore.wire.Request;
+import io.xenemu.xenstore.wire.RequestDecoder;
+import io.xenemu.xenstore.wire.WireError;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// From one message to its reply. A session's own watch events come before the reply to the request that caused them, as
+/// in C xenstored, except that the reply to WATCH comes before its first event.
+final class RequestHandler {
+    private static final byte[] OK = ascii("OK\0");
+    private static final byte[] TRUE = ascii("T\0");
+    private static final byte[] FALSE = ascii("F\0");
+
+    private final XenStore store;
+    private final DomainRequests domainRequests;
+    private final ControlCommands control;
+
+    RequestHandler(XenStore store, DomainRequests domainRequests) {
+        this.store = store;
+        this.domainRequests = domainRequests;
+        this.control = new ControlCommands(store);
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
+    }
+
+    /// Handles one complete message and queues the reply.
+    ///
+    /// @param message private memory with header and payload at `at`
+    /// @param metrics counts the request
+    void handle(
+            Session session, OutputQueue output, byte[] message, int at, RequestMetrics metrics) {
+        long start = System.nanoTime();
+        MessageType type = MessageType.of(MessageHeader.type(message, at));
+        int request = MessageHeader.requestId(message, at);
+        int transaction = MessageHeader.transactionId(message, at);
+        int payload = at + MessageHeader.SIZE;
+        XenError error = null;
+        try {
+            if (type == null) {
+                throw XenError.ENOSYS;
+            }
+            checkPrivilege(session, type);
+            DomId caller = session.caller().domain();
+            Request decoded =
+                    RequestDecoder.decode(
+                            type,
+                            message,
+                            payload,
+                            payload + MessageHeader.length(message, at),
+                            caller);
+            answer(session, output, request, transaction, decoded);
+        } catch (XenError e) {
+            error = e;
+            output.reply(MessageType.ERROR, request, transaction, WireError.payload(e));
+        }
+        session.changed();
+        metrics.handled(type, error, System.nanoTime() - start);
+    }
+
+    private static void checkPrivilege(Session session, MessageType type) throws XenError {
+        if (session.caller().isPrivileged()) {
+            return;
+        }
+        switch (type) {
+            case CONTROL, INTRODUCE, RELEASE, RESUME, SET_TARGET -> throw XenError.EACCES;
+            default -> {}
+        }
+    }
+
+    private void answer(Session session, OutputQueue output, int id, int tx, Request request)
+            throws XenError {
+        byte[] payload =
+                switch (request) {
+                    case Request.Read(Path path) -> store.read(session, tx, path);
+                    case Request.Directory(Path path) ->
+                            store.directory(session, tx, path).children().listing();
+                    case Request.DirectoryPart(Path path, int offset) ->
+                            part(store.directory(session, tx, path), offset);
+                    case Request.GetPerms(Path path) ->
+                            store.permissions(session, tx, path).encode();
+                    case Request.Change change -> {
+                        store.change(session, tx, change);
+                        yield OK;
+                    }
+                    case Request.TransactionStart() ->
+                            ascii(
+                                    Integer.toUnsignedString(store.startTransaction(session, tx))
+                                            + "\0");
+                    case Request.TransactionEnd(boolean commit) -> {
+                        store.endTransaction(session, tx, commit);
+                        yield OK;
+                    }
+                    case Request.Watch(Path path, boolean relative, byte[] token) -> {
+                        Watch watch = store.watch(session, path, relative, token);
+                        output.reply(MessageType.WATCH, id, tx, OK);
+                        watch.fire(path);
+                        yield null; // has been answered
+                    }
+                    case Request.Unwatch(Path path, byte[] token) -> {
+                        store.unwatch(session, path, token);
+                        yield OK;
+                    }
+                    case Request.ResetWatches() -> {
+                        store.reset(session);
+                        yield OK;
+                    }
+                    case Request.GetDomainPath(DomId domain) -> ascii(Path.ofDomain(domain) + "\0");
+                    case Request.IsDomainIntroduced(DomId domain) ->
+                            store.isIntroduced(domain) ? TRUE : FALSE;
+                    case Request.Introduce introduce -> {
+                        domainRequests.introduce(introduce);
+                        yield OK;
+                    }
+                    case Request.Release(DomId domain) -> {
+                        domainRequests.release(domain);
+                        yield OK;
+                    }
+                    case Request.Resume(DomId domain) -> {
+                        store.resume(domain);
+                        yield OK;
+                    }
+                    case Request.SetTarget(DomId domain, DomId target) -> {
+                        store.setTarget(domain, target);
+                        yield OK;
+                    }
+                    case Request.Control command -> control.run(command);
+                };
+        reply(output, request.type(), id, tx, payload);
+    }
+
+    private static void reply(
+            OutputQueue output, MessageType type, int id, int tx, byte @Nullable [] payload)
+            throws XenError {
+        if (payload == null) {
+            return;
+        }
+        if (payload.length > MessageHeader.PAYLOAD_MAX) {
+            throw XenError.E2BIG; // a client reads long directories by DIRECTORY_PART
+        }
+        output.reply(type, id, tx, payload);
+    }
+
+    /// The generation, then as many whole names from `offset` on as fit; an empty name ends the list.
+    private static byte[] part(Node node, int from) {
+        byte[] listing = node.children().listing();
+        byte[] generation = ascii(node.generation() + "\0");
+        int offset = Math.min(from, listing.length);
+        int room = MessageHeader.PAYLOAD_MAX - generation.length - 1;
+        int end = listing.length;
+        if (end - offset > room) {
+            end = offset + room;
+            while (end > offset && listing[end - 1] != 0) {
+                end--;
+            }
+        }
+        boolean last = end == listing.length;
+        byte[] payload =
+                Arrays.copyOf(generation, generation.length + end - offset + (last ? 1 : 0));
+        System.arraycopy(listing, offset, payload, generation.length, end - offset);
+        return payload;
+    }
+}

@@ -1,0 +1,206 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.MessageHeader;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Serves a guest through its ring page, by `docs/misc/xenstore-ring.txt`.
+///
+/// The guest notifies whenever it has produced or consumed; core then calls [#service], from whichever thread it likes.
+/// Messages are taken off the ring as far as they have come, so a message may arrive in any pieces. Inconsistent indices
+/// and announced payloads over the limit put the connection into the error state, where it stays until the guest asks
+/// for a reconnection (or is introduced again); nobody else notices.
+///
+/// Requests are left in the ring while the guest does not read its replies. They are taken up again when it reads, since
+/// it notifies then too.
+public final class RingConnection {
+    private static final Logger LOG = LoggerFactory.getLogger(RingConnection.class);
+
+    /// Bytes of unread output at which no further requests are taken: four of the largest replies.
+    private static final int STALL_BYTES = 4 * (MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX);
+
+    private enum State {
+        CONNECTED,
+        FAILED,
+        RELEASED
+    }
+
+    private final XenStoreServer server;
+    private final DomId domain;
+    private final Session session;
+    private final RequestMetrics metrics;
+    private final OutputQueue output;
+    private final byte[] message = new byte[MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX];
+    private RingPage page;
+    private Runnable doorbell;
+    private State state = State.CONNECTED;
+    private int received;
+    private boolean notify;
+
+    RingConnection(
+            XenStoreServer server, DomId domain, Ring ring, RequestMetrics metrics, Quotas quotas) {
+        this.server = server;
+        this.domain = domain;
+        this.page = new RingPage(ring.page());
+        this.doorbell = ring.doorbell()::ring;
+        this.metrics = metrics;
+        this.output = new OutputQueue(quotas.queuedBytes());
+        this.session = server.connect(domain, new RingOutlet());
+    }
+
+    /// The domain that is served.
+    public DomId domain() {
+        return domain;
+    }
+
+    /// Does what the ring asks for: takes requests, answers them, moves output on. Call it when the domain has sent an
+    /// event on its store port; it is cheap when there is nothing to do, does at most one ring full of requests, and may
+    /// be called from any thread, also from several at once. The doorbell rings on the calling thread, at most once.
+    public void service() {
+        server.enter();
+        try {
+            pump();
+        } finally {
+            server.leave();
+        }
+    }
+
+    Session session() {
+        return session;
+    }
+
+    private void pump() {
+        if (state == State.RELEASED) {
+            return;
+        }
+        if (page.connection() == RingPage.RECONNECT) {
+            reset();
+            return;
+        }
+        if (state == State.CONNECTED && send() && receive()) {
+            send();
+        }
+        if (notify) {
+            session.changed();
+        }
+    }
+
+    /// Takes what the guest had produced when we looked. What it produces meanwhile is followed by an event of its own.
+    private boolean receive() {
+        int consumer = page.requestConsumer();
+        int available = page.requestProducer() - consumer;
+        if (Integer.compareUnsigned(available, RingPage.BUFFER_SIZE) > 0) {
+            return fail(RingPage.ERROR_RING_INDEX, "request indices are inconsistent");
+        }
+        int left = available;
+        while (left > 0 && output.size() < STALL_BYTES) {
+            int count = Math.min(left, missing());
+            page.readRequest(consumer, message, received, count);
+            consumer += count;
+            left -= count;
+            received += count;
+            if (received == MessageHeader.SIZE
+                    && MessageHeader.isTooLong(MessageHeader.length(message, 0))) {
+                return fail(RingPage.ERROR_PROTOCOL, "payload is too long");
+            }
+            if (missing() == 0) {
+                received = 0;
+                server.handler().handle(session, output, message, 0, metrics);
+            }
+        }
+        if (left != available) {
+            page.setRequestConsumer(consumer);
+            notify = true;
+        }
+        return true;
+    }
+
+    /// Bytes until the header is complete, or else until the message is.
+    private int missing() {
+        if (received < MessageHeader.SIZE) {
+            return MessageHeader.SIZE - received;
+        }
+        return MessageHeader.SIZE + MessageHeader.length(message, 0) - received;
+    }
+
+    /// Moves output into the ring as far as there is room.
+    private boolean send() {
+        if (output.isEmpty()) {
+            return true;
+        }
+        int producer = page.responseProducer();
+        int used = producer - page.responseConsumer();
+        if (Integer.compareUnsigned(used, RingPage.BUFFER_SIZE) > 0) {
+            return fail(RingPage.ERROR_RING_INDEX, "response indices are inconsistent");
+        }
+        int count = Math.min(RingPage.BUFFER_SIZE - used, output.size());
+        if (count > 0) {
+            page.writeResponse(producer, output.buffer(), output.head(), count);
+            output.advance(count);
+            page.setResponseProducer(producer + count);
+            notify = true;
+        }
+        return true;
+    }
+
+    private boolean fail(int error, String why) {
+        LOG.debug("{}: ring connection stopped: {}", domain, why);
+        forget();
+        state = State.FAILED;
+        page.setError(error);
+        notify = true;
+        return false;
+    }
+
+    private void forget() {
+        server.store().reset(session);
+        output.clear();
+        received = 0;
+    }
+
+    /// Back to the state after introduction, at the guest's request or because it starts anew. Lock held.
+    void reset() {
+        forget();
+        state = State.CONNECTED;
+        page.connect();
+        notify = true;
+        session.changed();
+    }
+
+    /// As [#reset], with another page or doorbell. Lock held.
+    void reset(Ring ring) {
+        page = new RingPage(ring.page());
+        doorbell = ring.doorbell()::ring;
+        reset();
+    }
+
+    /// Never touches the page again. Lock held.
+    void release() {
+        forget();
+        state = State.RELEASED;
+    }
+
+    private final class RingOutlet implements Outlet {
+        @Override
+        public void watchEvent(Path path, int skip, byte[] token) {
+            if (state == State.CONNECTED) {
+                metrics.event(!output.event(path, skip, token));
+            }
+        }
+
+        @Override
+        public @Nullable Runnable flush() {
+            if (state == State.CONNECTED) {
+                send();
+            }
+            if (!notify || state == State.RELEASED) {
+                return null;
+            }
+            notify = false;
+            return doorbell;
+        }
+    }
+}

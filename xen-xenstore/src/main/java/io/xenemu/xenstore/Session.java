@@ -1,0 +1,77 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// What the store knows of one connected client, whatever it is connected by. Guarded by the store's lock.
+final class Session {
+    private final Outlet outlet;
+    private final List<Session> changedSessions;
+    private final int ownDirectoryLength;
+    private final Map<Watch.Key, Watch> watches = new LinkedHashMap<>();
+    private final Map<Integer, Transaction> transactions = new HashMap<>();
+    private Caller caller;
+    private int lastTransaction;
+    private boolean changed;
+
+    Session(DomId domain, Outlet outlet, List<Session> changedSessions) {
+        this.caller = new Caller(domain, domain);
+        this.outlet = outlet;
+        this.changedSessions = changedSessions;
+        this.ownDirectoryLength = ("/local/domain/" + domain.value() + "/").length();
+    }
+
+    Caller caller() {
+        return caller;
+    }
+
+    void target(DomId target) {
+        caller = new Caller(caller.domain(), target);
+    }
+
+    Outlet outlet() {
+        return outlet;
+    }
+
+    /// Length of `/local/domain/<id>/`.
+    int ownDirectoryLength() {
+        return ownDirectoryLength;
+    }
+
+    Map<Watch.Key, Watch> watches() {
+        return watches;
+    }
+
+    Map<Integer, Transaction> transactions() {
+        return transactions;
+    }
+
+    @Nullable Transaction transaction(int id) {
+        return transactions.get(id);
+    }
+
+    /// An id that is not 0 and not in use.
+    int nextTransactionId() {
+        do {
+            lastTransaction++;
+        } while (lastTransaction == 0 || transactions.containsKey(lastTransaction));
+        return lastTransaction;
+    }
+
+    /// Has the outlet flushed before the lock is released.
+    void changed() {
+        if (!changed) {
+            changed = true;
+            changedSessions.add(this);
+        }
+    }
+
+    @Nullable Runnable flush() {
+        changed = false;
+        return outlet.flush();
+    }
+}

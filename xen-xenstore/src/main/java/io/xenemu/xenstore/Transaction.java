@@ -1,0 +1,118 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.tree.Node;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.Request;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+
+/// An open transaction: a snapshot, its own version of the tree, what it depends on, and its changes in order.
+///
+/// A commit installs the own version if nothing else happened meanwhile. Otherwise, if the dependencies hold, it repeats
+/// the changes on the current tree. So only a conflict on a node that the transaction really used fails it, and small
+/// outside writes cannot starve a large transaction.
+final class Transaction {
+    /// Events of one node are one event, as in C xenstored.
+    private record EventKey(Path path, boolean removed) {}
+
+    private final int id;
+    private final Dependencies dependencies;
+    private final TreeEditor editor;
+    private final List<Request.Change> changes = new ArrayList<>();
+    private final Map<EventKey, NodeEvent> events = new LinkedHashMap<>();
+    private boolean doomed;
+
+    Transaction(int id, Node snapshot, NodeCounts counts, Quotas quotas, LongSupplier generations) {
+        this.id = id;
+        this.dependencies = new Dependencies(snapshot);
+        this.editor =
+                new TreeEditor(
+                        snapshot,
+                        new NodeCounts(counts),
+                        quotas,
+                        generations,
+                        this::note,
+                        dependencies);
+    }
+
+    int id() {
+        return id;
+    }
+
+    TreeEditor editor() {
+        return editor;
+    }
+
+    Dependencies dependencies() {
+        return dependencies;
+    }
+
+    List<Request.Change> changes() {
+        return changes;
+    }
+
+    /// Makes the commit fail with EAGAIN whatever it does: it was in conflict when it was saved.
+    void doom() {
+        doomed = true;
+    }
+
+    boolean isDoomed() {
+        return doomed;
+    }
+
+    /// @param limit how many changes it may hold
+    void apply(Caller caller, Request.Change change, int limit) throws XenError {
+        if (!caller.isPrivileged() && changes.size() >= limit) {
+            throw XenError.ENOSPC;
+        }
+        editor.apply(caller, change);
+        changes.add(change);
+    }
+
+    private void note(NodeEvent event) {
+        events.merge(
+                new EventKey(event.path(), event instanceof NodeEvent.Removed),
+                event,
+                (first, last) ->
+                        first instanceof NodeEvent.Written f && last instanceof NodeEvent.Written l
+                                ? new NodeEvent.Written(l.path(), f.before(), l.after(), l.parent())
+                                : last);
+    }
+
+    /// Brings the changes into `store` and hands out the events, in order.
+    ///
+    /// @throws XenError EAGAIN for a conflict; ENOSPC if the changes no longer fit the caller's quota. The store is then
+    ///     unchanged.
+    void commit(
+            Caller caller,
+            TreeEditor store,
+            Quotas quotas,
+            LongSupplier generations,
+            Consumer<NodeEvent> fire)
+            throws XenError {
+        if (doomed) {
+            throw XenError.EAGAIN;
+        }
+        Transaction result = this;
+        if (store.root() != dependencies.base()) {
+            if (!dependencies.holdIn(store.root())) {
+                throw XenError.EAGAIN;
+            }
+            if (changes.isEmpty()) {
+                return;
+            }
+            result = new Transaction(id, store.root(), store.counts(), quotas, generations);
+            for (Request.Change change : changes) {
+                result.editor.apply(caller, change);
+            }
+        }
+        store.setRoot(result.editor.root());
+        result.editor.counts().mergeDown();
+        result.events.values().forEach(fire);
+    }
+}

@@ -1,0 +1,299 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.tree.Node;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.tree.Permissions;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.Request;
+import java.util.Arrays;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/// Reads and changes one version of the tree for a caller, with permission checks and quotas. The store has one; each
+/// transaction has its own, which also notes what the transaction depends on.
+final class TreeEditor {
+    private static final byte[] NO_BYTES = new byte[0];
+
+    private final Quotas quotas;
+    private final NodeCounts counts;
+    private final LongSupplier generations;
+    private final Consumer<NodeEvent> events;
+    private final @Nullable Dependencies dependencies;
+
+    private Node root;
+    // The nodes from the root down to where the last locate() came.
+    private @Nullable Node[] spine = new Node[16];
+
+    TreeEditor(
+            Node root,
+            NodeCounts counts,
+            Quotas quotas,
+            LongSupplier generations,
+            Consumer<NodeEvent> events,
+            @Nullable Dependencies dependencies) {
+        this.root = root;
+        this.counts = counts;
+        this.quotas = quotas;
+        this.generations = generations;
+        this.events = events;
+        this.dependencies = dependencies;
+    }
+
+    Node root() {
+        return root;
+    }
+
+    void setRoot(Node newRoot) {
+        root = newRoot;
+    }
+
+    NodeCounts counts() {
+        return counts;
+    }
+
+    byte[] read(Caller caller, Path path) throws XenError {
+        Node node = readable(caller, path);
+        if (dependencies != null) {
+            dependencies.value(path, node);
+        }
+        return node.value();
+    }
+
+    /// The node whose children are asked for.
+    Node directory(Caller caller, Path path) throws XenError {
+        Node node = readable(caller, path);
+        if (dependencies != null) {
+            dependencies.children(path);
+        }
+        return node;
+    }
+
+    Permissions permissions(Caller caller, Path path) throws XenError {
+        Node node = readable(caller, path);
+        if (dependencies != null) {
+            dependencies.permissions(path, node);
+        }
+        return node.permissions();
+    }
+
+    void apply(Caller caller, Request.Change change) throws XenError {
+        switch (change) {
+            case Request.Write(Path path, byte[] value) -> write(caller, path, value);
+            case Request.Mkdir(Path path) -> mkdir(caller, path);
+            case Request.Rm(Path path) -> rm(caller, path);
+            case Request.SetPerms(Path path, Permissions permissions) ->
+                    setPermissions(caller, path, permissions);
+        }
+    }
+
+    private void write(Caller caller, Path path, byte[] value) throws XenError {
+        if (value.length > MessageHeader.PAYLOAD_MAX) {
+            throw XenError.E2BIG; // only our own callers can ask for it: no reader could be sent it
+        }
+        int reached = locate(path);
+        if (reached < path.depth()) {
+            create(caller, path, reached, value);
+            return;
+        }
+        Node node = at(reached);
+        checkWritable(caller, path, reached);
+        checkSize(
+                caller, node.permissions().size(), value.length + node.children().listingLength());
+        spine[reached] = node.withValue(value, generations.getAsLong());
+        replaceAbove(reached);
+        events.accept(
+                new NodeEvent.Written(
+                        path, node.permissions(), node.permissions(), parentPermissions(reached)));
+    }
+
+    private void mkdir(Caller caller, Path path) throws XenError {
+        int reached = locate(path);
+        if (reached < path.depth()) {
+            create(caller, path, reached, NO_BYTES);
+        } else {
+            checkWritable(caller, path, reached);
+        }
+    }
+
+    private void create(Caller caller, Path path, int reached, byte[] value) throws XenError {
+        Node parent = at(reached);
+        checkWritable(caller, path, reached);
+        if (dependencies != null) {
+            dependencies.permissions(path.prefix(reached), parent); // they are inherited
+        }
+        // A guest owns what it creates; the rest of the list comes from the parent.
+        Permissions permissions =
+                caller.isPrivileged()
+                        ? parent.permissions()
+                        : parent.permissions().ownedBy(caller.domain());
+        int created = path.depth() - reached;
+        if (!caller.isPrivileged() && counts.of(caller.domain()) + created > quotas.nodes()) {
+            throw XenError.ENOSPC;
+        }
+        int nameLength = path.name(reached).length + 1;
+        checkSize(caller, permissions.size(), value.length);
+        checkSize(
+                caller,
+                parent.permissions().size(),
+                parent.value().length + parent.children().listingLength() + nameLength);
+
+        Node node = Node.create(path.name(path.depth() - 1), permissions, generations.getAsLong());
+        if (value.length > 0) {
+            node = node.withValue(value, node.generation());
+        }
+        for (int level = path.depth() - 2; level >= reached; level--) {
+            long generation = generations.getAsLong();
+            node =
+                    Node.create(path.name(level), permissions, generation)
+                            .withChild(node, generation);
+        }
+        spine[reached] = parent.withChild(node, generations.getAsLong());
+        replaceAbove(reached);
+        counts.add(permissions.owner(), created);
+        Permissions above = created > 1 ? permissions : parent.permissions();
+        events.accept(new NodeEvent.Written(path, null, permissions, above));
+    }
+
+    private void rm(Caller caller, Path path) throws XenError {
+        int reached = locate(path);
+        checkWritable(caller, path, reached);
+        if (path.isRoot()) {
+            throw XenError.EINVAL;
+        }
+        if (reached < path.depth()) {
+            if (reached == path.depth() - 1) {
+                return; // nothing to remove; the parent exists
+            }
+            throw XenError.ENOENT;
+        }
+        Node node = at(reached);
+        Node parent = at(reached - 1);
+        spine[reached - 1] = parent.withoutChild(node, generations.getAsLong());
+        replaceAbove(reached - 1);
+        counts.addAll(node, -1);
+        events.accept(new NodeEvent.Removed(path, node, parent.permissions()));
+    }
+
+    private void setPermissions(Caller caller, Path path, Permissions permissions) throws XenError {
+        if (!caller.isPrivileged() && permissions.size() > quotas.permissions()) {
+            throw XenError.ENOSPC;
+        }
+        int reached = locate(path);
+        checkWritable(caller, path, reached);
+        if (reached < path.depth()) {
+            throw XenError.ENOENT;
+        }
+        Node node = at(reached);
+        if (!caller.owns(node.permissions())) {
+            throw XenError.EACCES;
+        }
+        DomId owner = node.permissions().owner();
+        if (!caller.isPrivileged() && !owner.equals(permissions.owner())) {
+            throw XenError.EPERM;
+        }
+        checkSize(
+                caller, permissions.size(), node.value().length + node.children().listingLength());
+        spine[reached] = node.withPermissions(permissions, generations.getAsLong());
+        replaceAbove(reached);
+        if (!owner.equals(permissions.owner())) {
+            counts.add(owner, -1);
+            counts.add(permissions.owner(), 1);
+        }
+        events.accept(
+                new NodeEvent.Written(
+                        path, node.permissions(), permissions, parentPermissions(reached)));
+    }
+
+    private Node readable(Caller caller, Path path) throws XenError {
+        int reached = locate(path);
+        Node nearest = at(reached);
+        if (dependencies != null && !caller.isPrivileged()) {
+            dependencies.permissions(path.prefix(reached), nearest);
+        }
+        // A missing node is only told to those who may read what is nearest above it.
+        if (!caller.canRead(nearest.permissions())) {
+            throw XenError.EACCES;
+        }
+        if (reached < path.depth()) {
+            throw XenError.ENOENT;
+        }
+        return nearest;
+    }
+
+    /// For the node itself, or for the nearest existing one above.
+    private void checkWritable(Caller caller, Path path, int reached) throws XenError {
+        if (caller.isPrivileged()) {
+            return;
+        }
+        Node nearest = at(reached);
+        if (dependencies != null) {
+            dependencies.permissions(path.prefix(reached), nearest);
+        }
+        if (!caller.canWrite(nearest.permissions())) {
+            throw XenError.EACCES;
+        }
+    }
+
+    private void checkSize(Caller caller, int permissions, int contents) throws XenError {
+        if (!caller.isPrivileged()
+                && Quotas.NODE_HEADER + 8 * permissions + contents > quotas.nodeSize()) {
+            throw XenError.ENOSPC;
+        }
+    }
+
+    /// Walks down; returns the level of the last node that exists, 0 being the root.
+    private int locate(Path path) throws XenError {
+        if (path.isSpecial()) {
+            throw XenError.EINVAL;
+        }
+        int depth = path.depth();
+        if (spine.length <= depth) {
+            spine = Arrays.copyOf(spine, depth + 1);
+        }
+        Node node = root;
+        spine[0] = node;
+        int level = 0;
+        while (level < depth) {
+            Node child = node.child(path, level);
+            if (child == null) {
+                break;
+            }
+            node = child;
+            spine[++level] = node;
+        }
+        if (dependencies != null) {
+            if (level < depth) {
+                dependencies.absent(path.prefix(level + 1));
+            } else {
+                dependencies.exists(path);
+            }
+        }
+        return level;
+    }
+
+    private Node at(int level) {
+        Node node = spine[level];
+        if (node == null) {
+            throw new IllegalStateException("not located: level " + level);
+        }
+        return node;
+    }
+
+    private @Nullable Permissions parentPermissions(int level) {
+        return level == 0 ? null : at(level - 1).permissions();
+    }
+
+    /// Makes a new version of the tree with the changed node at `level` of the spine.
+    private void replaceAbove(int level) {
+        Node node = at(level);
+        for (int above = level - 1; above >= 0; above--) {
+            Node parent = at(above);
+            node = parent.withChild(node, parent.generation());
+            spine[above] = node;
+        }
+        root = node;
+    }
+}

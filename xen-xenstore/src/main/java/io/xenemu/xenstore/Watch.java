@@ -1,0 +1,31 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.xenstore.tree.Path;
+import java.util.Arrays;
+
+/// One registered watch.
+///
+/// @param order counts up over all watches: events of one change are sent in order of registration
+/// @param session whose it is
+/// @param key what it watches, under which token
+/// @param relative whether events name paths relative to the session's own directory
+record Watch(long order, Session session, Key key, boolean relative) {
+    /// What makes a watch unique within a session. `token` is not modified.
+    @SuppressWarnings("ArrayRecordComponent") // equals and hashCode are by content
+    record Key(Path path, byte[] token) {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Key k && path.equals(k.path) && Arrays.equals(token, k.token);
+        }
+
+        @Override
+        public int hashCode() {
+            return 31 * path.hashCode() + Arrays.hashCode(token);
+        }
+    }
+
+    void fire(Path path) {
+        session.outlet().watchEvent(path, relative ? session.ownDirectoryLength() : 0, key.token());
+        session.changed();
+    }
+}

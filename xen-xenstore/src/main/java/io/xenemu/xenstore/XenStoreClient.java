@@ -1,0 +1,209 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.tree.Path;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A client in this process, with the rights of domain 0. Thread-safe.
+public final class XenStoreClient extends StoreView implements AutoCloseable {
+    /// A transaction that conflicts this often with others is given up.
+    private static final int TRANSACTION_TRIES = 100;
+
+    private static final Logger LOG = LoggerFactory.getLogger(XenStoreClient.class);
+
+    /// What is done in a transaction. It is run again if it conflicts with a change from outside, so it must have no
+    /// effect of its own.
+    @FunctionalInterface
+    public interface Body<T> {
+        /// Reads and changes through `view`.
+        T run(StoreView view) throws XenError;
+    }
+
+    private record Event(Integer token, String path) {}
+
+    private final Inbox inbox;
+
+    XenStoreClient(XenStoreServer server, Executor executor) {
+        this(server, new Inbox(server, executor));
+    }
+
+    private XenStoreClient(XenStoreServer server, Inbox inbox) {
+        super(server, server.connect(DomId.DOM0, inbox));
+        this.inbox = inbox;
+    }
+
+    /// Runs `body` in a transaction: all of its changes become visible at once, and what it read was still so then.
+    ///
+    /// @throws XenError what `body` throws, then nothing is changed; EAGAIN after many conflicts
+    public <T> T transaction(Body<T> body) throws XenError {
+        for (int tries = 1; ; tries++) {
+            int id = locked(store -> store.startTransaction(session, 0));
+            boolean commit = false;
+            try {
+                T result = body.run(new InTransaction(server, session, id));
+                commit = true;
+                end(id, true);
+                return result;
+            } catch (XenError e) {
+                if (!commit) {
+                    end(id, false);
+                }
+                if (!commit || e != XenError.EAGAIN || tries == TRANSACTION_TRIES) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private void end(int id, boolean commit) throws XenError {
+        locked(store -> {
+            store.endTransaction(session, id, commit);
+            return id;
+        });
+    }
+
+    /// Watches a path, existing or not, or a special watch. The listener is called once straight away.
+    ///
+    /// @return closing it ends the watch; an event on its way may still be delivered
+    public Registration watch(String path, WatchListener listener) {
+        Path watched = Path.of(path);
+        byte[] token = inbox.register(listener);
+        try {
+            locked(store -> {
+                store.watch(session, watched, false, token).fire(watched);
+                return token;
+            });
+        } catch (XenError e) {
+            throw new IllegalStateException("tokens are unique and domain 0 has no quota", e);
+        }
+        return () -> {
+            inbox.unregister(token);
+            try {
+                locked(store -> {
+                    store.unwatch(session, watched, token);
+                    return token;
+                });
+            } catch (XenError e) {
+                LOG.debug("watch on {} was closed twice", watched);
+            }
+        };
+    }
+
+    /// An active watch.
+    @FunctionalInterface
+    public interface Registration extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /// Ends all watches and transactions of this client.
+    @Override
+    public void close() {
+        server.enter();
+        try {
+            server.store().reset(session);
+        } finally {
+            server.leave();
+        }
+    }
+
+    /// Queued events, and who is to hear of them. Guarded by the server's lock, except for calling listeners.
+    private static final class Inbox implements Outlet {
+        private final XenStoreServer server;
+        private final Executor executor;
+        private final Map<Integer, WatchListener> listeners = new HashMap<>();
+        private final LinkedHashSet<Event> events = new LinkedHashSet<>();
+        private int lastToken;
+        private boolean draining;
+
+        Inbox(XenStoreServer server, Executor executor) {
+            this.server = server;
+            this.executor = executor;
+        }
+
+        private void locked(Consumer<Inbox> action) {
+            server.enter();
+            try {
+                action.accept(this);
+            } finally {
+                server.leave();
+            }
+        }
+
+        byte[] register(WatchListener listener) {
+            byte[] token = new byte[Integer.BYTES];
+            locked(inbox -> {
+                listeners.put(++lastToken, listener);
+                ByteBuffer.wrap(token).putInt(lastToken);
+            });
+            return token;
+        }
+
+        void unregister(byte[] token) {
+            locked(inbox -> listeners.remove(ByteBuffer.wrap(token).getInt()));
+        }
+
+        @Override
+        public void watchEvent(Path path, int skip, byte[] token) {
+            events.add(new Event(ByteBuffer.wrap(token).getInt(), path.toString()));
+        }
+
+        @Override
+        public @Nullable Runnable flush() {
+            if (draining || events.isEmpty()) {
+                return null;
+            }
+            draining = true;
+            return () -> executor.execute(this::drain);
+        }
+
+        private void drain() {
+            for (Event event = next(); event != null; event = next()) {
+                deliver(event);
+            }
+        }
+
+        private @Nullable Event next() {
+            server.enter();
+            try {
+                if (events.isEmpty()) {
+                    draining = false;
+                    return null;
+                }
+                return events.removeFirst();
+            } finally {
+                server.leave();
+            }
+        }
+
+        private void deliver(Event event) {
+            WatchListener listener;
+            server.enter();
+            try {
+                listener = listeners.get(event.token);
+            } finally {
+                server.leave();
+            }
+            if (listener == null) {
+                return;
+            }
+            try {
+                listener.changed(event.path);
+            } catch (RuntimeException e) {
+                LOG.error(
+                        "a watch listener failed at {}",
+                        event.path,
+                        e); // our bug; others are still to hear
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+package io.xenemu.xenstore;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.Timer;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.wire.MessageType;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
+import org.jspecify.annotations.Nullable;
+
+/// The meters of the store.
+///
+/// | meter | tags | what |
+/// |---|---|---|
+/// | `xen.xenstore.requests` | domain, type, result | requests answered; result is `ok` or the error's name |
+/// | `xen.xenstore.latency` | domain | seconds from decoding a request to its queued reply |
+/// | `xen.xenstore.events` | domain, result | watch events `queued` for a domain, and `dropped` since it does not read |
+/// | `xen.xenstore.watches`, `.transactions`, `.nodes`, `.connections` | | how many there are now |
+/// | `xen.xenstore.domain.watches`, `.domain.transactions`, `.domain.nodes` | domain | the same for one domain |
+///
+/// A domain's meters are registered when it is introduced and removed when it is released; host tools count as domain 0.
+public final class XenStoreMetrics {
+    private final MeterRegistry registry;
+
+    /// Meters in `registry`.
+    public XenStoreMetrics(MeterRegistry registry) {
+        this.registry = registry;
+    }
+
+    void registerTotals(
+            IntSupplier watches,
+            IntSupplier transactions,
+            IntSupplier nodes,
+            IntSupplier connections) {
+        gauge("xen.xenstore.watches", "Registered watches", Tags.empty(), watches);
+        gauge("xen.xenstore.transactions", "Open transactions", Tags.empty(), transactions);
+        gauge("xen.xenstore.nodes", "Nodes in the store", Tags.empty(), nodes);
+        gauge("xen.xenstore.connections", "Connected clients", Tags.empty(), connections);
+    }
+
+    private Meter gauge(String name, String description, Tags tags, IntSupplier value) {
+        return Gauge.builder(name, value, IntSupplier::getAsInt)
+                .description(description)
+                .tags(tags)
+                .register(registry);
+    }
+
+    DomainMeters register(DomId domain) {
+        return new DomainMeters(domain);
+    }
+
+    /// The meters of one domain, each looked up at most once.
+    final class DomainMeters implements RequestMetrics {
+        private static final String REQUESTS = "xen.xenstore.requests";
+
+        private final Tags tags;
+        private final List<Meter> registered = new ArrayList<>();
+        private final Timer latency;
+        private final Counter queued;
+        private final Counter dropped;
+        private final Counter unknown;
+        private final Map<MessageType, Counter> succeeded = new EnumMap<>(MessageType.class);
+        private final Map<MessageType, Map<XenError, Counter>> failed =
+                new EnumMap<>(MessageType.class);
+
+        private DomainMeters(DomId domain) {
+            tags = Tags.of("domain", Integer.toString(domain.value()));
+            latency =
+                    add(
+                            Timer.builder("xen.xenstore.latency")
+                                    .description("Time from decoding a request to its queued reply")
+                                    .tags(tags)
+                                    .register(registry));
+            queued = events("queued");
+            dropped = events("dropped");
+            unknown = requests("UNKNOWN", "ENOSYS");
+            for (MessageType type : MessageType.values()) {
+                succeeded.put(type, requests(type.name(), "ok"));
+                failed.put(type, new HashMap<>());
+            }
+        }
+
+        private <M extends Meter> M add(M meter) {
+            registered.add(meter);
+            return meter;
+        }
+
+        private Counter requests(String type, String result) {
+            return add(
+                    Counter.builder(REQUESTS)
+                            .description("Requests answered")
+                            .tags(tags.and("type", type, "result", result))
+                            .register(registry));
+        }
+
+        private Counter events(String result) {
+            return add(
+                    Counter.builder("xen.xenstore.events")
+                            .description("Watch events for a domain")
+                            .tags(tags.and("result", result))
+                            .register(registry));
+        }
+
+        void registerGauges(IntSupplier watches, IntSupplier transactions, IntSupplier nodes) {
+            add(gauge("xen.xenstore.domain.watches", "Watches of a domain", tags, watches));
+            add(
+                    gauge(
+                            "xen.xenstore.domain.transactions",
+                            "Open transactions of a domain",
+                            tags,
+                            transactions));
+            add(gauge("xen.xenstore.domain.nodes", "Nodes that a domain owns", tags, nodes));
+        }
+
+        @Override
+        public void handled(@Nullable MessageType type, @Nullable XenError error, long nanos) {
+            counter(type, error).increment();
+            latency.record(nanos, TimeUnit.NANOSECONDS);
+        }
+
+        private Counter counter(@Nullable MessageType type, @Nullable XenError error) {
+            if (type == null) {
+                return unknown;
+            }
+            Counter success = succeeded.get(type);
+            if (error == null && success != null) {
+                return success;
+            }
+            Map<XenError, Counter> failures = failed.get(type);
+            if (error == null || failures == null) {
+                throw new IllegalStateException("every type has its counters: " + type);
+            }
+            return failures.computeIfAbsent(error, e -> requests(type.name(), e.symbol()));
+        }
+
+        @Override
+        public void event(boolean wasDropped) {
+            (wasDropped ? dropped : queued).increment();
+        }
+
+        void remove() {
+            registered.forEach(registry::remove);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.wire.Request;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executor;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntSupplier;
+import org.jspecify.annotations.Nullable;
+
+/// A XenStore with everything that connects to it: guests' rings, a Unix socket, and clients in this process.
+///
+/// Threads: one lock guards the store and all sessions. Each transport takes it once for a batch of requests, on its own
+/// thread (a guest's ring on the thread that calls [RingConnection#service], the sockets on theirs), so requests of
+/// different clients are strictly one after the other and nothing is handed between threads. The lock is a leaf: doorbells,
+/// wake-ups and listeners are called after it is released.
+public final class XenStoreServer implements AutoCloseable {
+    private final ReentrantLock lock = new ReentrantLock();
+    private final XenStore store;
+    private final RequestHandler handler;
+    private final XenStoreMetrics metrics;
+    private final XenStoreMetrics.DomainMeters hostMeters;
+    private final Executor listeners;
+    private final Map<DomId, Guest> guests = new HashMap<>();
+    private final List<SocketTransport> sockets = new ArrayList<>();
+    private int connections;
+
+    private record Guest(RingConnection ring, XenStoreMetrics.DomainMeters meters) {}
+
+    /// An empty store.
+    ///
+    /// @param quotas limits of guests
+    /// @param domains which domains there are
+    /// @param metrics where to count
+    /// @param listeners runs the listeners of in-process watches, each client's one at a time and in order; a listener
+    ///     may call the store. `Runnable::run` runs them on the thread that made the change, after the lock.
+    public XenStoreServer(
+            Quotas quotas, Domains domains, XenStoreMetrics metrics, Executor listeners) {
+        this.store = new XenStore(quotas, domains);
+        this.handler = new RequestHandler(store, new Transports());
+        this.metrics = metrics;
+        this.listeners = listeners;
+        this.hostMeters = metrics.register(DomId.DOM0);
+        hostMeters.registerGauges(
+                () -> 0, () -> 0, () -> count(() -> store.nodeCounts().of(DomId.DOM0)));
+        metrics.registerTotals(
+                () -> count(store::watchCount),
+                () -> count(store::transactionCount),
+                () -> count(() -> store.nodeCounts().total()),
+                () -> count(() -> connections));
+    }
+
+    private int count(IntSupplier value) {
+        lock.lock();
+        try {
+            return value.getAsInt();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // --- guests
+
+    /// Starts to serve a domain's ring: empties it, tells the guest that it is connected, rings the doorbell, fires
+    /// `@introduceDomain`. For a domain that is already introduced, resets its connection instead (watches and
+    /// transactions are dropped, nodes stay) and uses the new ring from now on: this is how a reboot or a soft reset
+    /// that keeps the domain id is done.
+    ///
+    /// @return what to call on events; the same object until the domain is released
+    public RingConnection introduce(DomId domain, Ring ring) {
+        enter();
+        try {
+            return introduceLocked(domain, ring);
+        } finally {
+            leave();
+        }
+    }
+
+    private RingConnection introduceLocked(DomId domain, Ring ring) {
+        Guest known = guests.get(domain);
+        if (known != null) {
+            known.ring.reset(ring);
+            return known.ring;
+        }
+        XenStoreMetrics.DomainMeters meters = metrics.register(domain);
+        RingConnection connection = new RingConnection(this, domain, ring, meters, store.quotas());
+        Session session = connection.session();
+        meters.registerGauges(
+                () -> count(() -> session.watches().size()),
+                () -> count(() -> session.transactions().size()),
+                () -> count(() -> store.nodeCounts().of(domain)));
+        guests.put(domain, new Guest(connection, meters));
+        connections++;
+        connection.reset();
+        store.introduce(domain, session);
+        return connection;
+    }
+
+    /// Stops to serve a domain, which is gone: its page is not touched after this returns; its nodes and its entries in
+    /// other nodes' permissions are removed; `@releaseDomain` fires. No effect for a domain that is not introduced.
+    public void release(DomId domain) {
+        enter();
+        try {
+            if (guests.containsKey(domain)) {
+                releaseLocked(domain);
+            }
+        } finally {
+            leave();
+        }
+    }
+
+    private void releaseLocked(DomId domain) {
+        Guest gone = guests.remove(domain);
+        if (gone != null) {
+            gone.ring.release();
+            gone.meters.remove();
+            connections--;
+            store.release(domain);
+        }
+    }
+
+    /// Tells that a domain has shut down or crashed, though it still exists: fires `@releaseDomain` once.
+    public void shutdown(DomId domain) {
+        enter();
+        try {
+            store.shutdown(domain);
+        } finally {
+            leave();
+        }
+    }
+
+    // --- the host
+
+    /// A new client in this process, with the rights of domain 0.
+    public XenStoreClient client() {
+        return new XenStoreClient(this, listeners);
+    }
+
+    /// Serves the protocol on a Unix-domain socket, for host tools, with the rights of domain 0.
+    ///
+    /// @param path the socket's file; a leftover file of a daemon that is gone is replaced
+    /// @throws IOException if it cannot be made, or somebody serves it already; the message is for an operator
+    public SocketTransport listen(Path path) throws IOException {
+        SocketTransport transport = SocketTransport.open(this, path, hostMeters);
+        enter();
+        try {
+            sockets.add(transport);
+        } finally {
+            leave();
+        }
+        return transport;
+    }
+
+    /// Closes the sockets and releases all domains, without removing their nodes.
+    @Override
+    public void close() {
+        List<SocketTransport> open;
+        enter();
+        try {
+            open = List.copyOf(sockets);
+            sockets.clear();
+            guests.values()
+                    .forEach(guest -> {
+                        guest.ring.release();
+                        guest.meters.remove();
+                    });
+            guests.clear();
+        } finally {
+            leave();
+        }
+        open.forEach(SocketTransport::close);
+        hostMeters.remove();
+    }
+
+    // --- for the transports
+
+    /// Takes the lock.
+    void enter() {
+        lock.lock();
+    }
+
+    /// Flushes the sessions that have output, releases the lock, and then notifies their readers.
+    void leave() {
+        @Nullable Runnable first = null;
+        @Nullable List<Runnable> more = null;
+        try {
+            List<Session> changed = store.changedSessions();
+            for (int i = 0; i < changed.size(); i++) {
+                Runnable action = changed.get(i).flush();
+                if (action != null && first == null) {
+                    first = action;
+                } else if (action != null) {
+                    more = more == null ? new ArrayList<>() : more;
+                    more.add(action);
+                }
+            }
+            changed.clear();
+        } finally {
+            lock.unlock();
+        }
+        if (first != null) {
+            first.run();
+        }
+        if (more != null) {
+            more.forEach(Runnable::run);
+        }
+    }
+
+    XenStore store() {
+        return store;
+    }
+
+    RequestHandler handler() {
+        return handler;
+    }
+
+    Session connect(DomId domain, Outlet outlet) {
+        return store.connect(domain, outlet);
+    }
+
+    /// Counts a client that came or went. Lock held.
+    void countConnection(int change) {
+        connections += change;
+    }
+
+    /// INTRODUCE and RELEASE as requests. Lock held.
+    private final class Transports implements DomainRequests {
+        @Override
+        public void introduce(Request.Introduce request) throws XenError {
+            DomId domain = request.domain();
+            if (domain.value() >= DomId.FIRST_RESERVED || domain.equals(DomId.DOM0)) {
+                throw XenError.EINVAL;
+            }
+            Guest known = guests.get(domain);
+            if (known != null) {
+                known.ring.reset(); // the frame is ignored, as in C xenstored
+            } else {
+                introduceLocked(
+                        domain, store.domains().ring(domain, request.gfn(), request.port()));
+            }
+        }
+
+        @Override
+        public void release(DomId domain) throws XenError {
+            if (domain.equals(DomId.DOM0)) {
+                throw XenError.EINVAL;
+            }
+            if (!guests.containsKey(domain)) {
+                throw XenError.ENOENT;
+            }
+            releaseLocked(domain);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+package io.xenemu.xenstore.wire;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.tree.Permissions;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/// Decodes payloads by the syntax in `docs/misc/xenstore.txt`. Every violation is EINVAL. Reads only the given range, which
+/// must be private memory: a guest's ring is copied first.
+public final class RequestDecoder {
+    private RequestDecoder() {}
+
+    /// Decodes the payload `[from, to)` of a message.
+    ///
+    /// @param caller whose directory relative paths start at
+    /// @throws XenError EINVAL for a malformed payload; ENOSYS for a type that is no request
+    public static Request decode(MessageType type, byte[] data, int from, int to, DomId caller)
+            throws XenError {
+        return switch (type) {
+            case READ -> new Request.Read(onlyPath(data, from, to, caller));
+            case DIRECTORY -> new Request.Directory(onlyPath(data, from, to, caller));
+            case MKDIR -> new Request.Mkdir(onlyPath(data, from, to, caller));
+            case RM -> new Request.Rm(onlyPath(data, from, to, caller));
+            case WRITE -> write(data, from, to, caller);
+            case GET_PERMS ->
+                    new Request.GetPerms(
+                            Path.parseWatchable(data, from, onlyString(data, from, to), caller));
+            case SET_PERMS -> setPerms(data, from, to, caller);
+            case DIRECTORY_PART -> directoryPart(data, from, to, caller);
+            case WATCH -> watch(data, from, to, caller);
+            case UNWATCH -> unwatch(data, from, to, caller);
+            case RESET_WATCHES -> new Request.ResetWatches();
+            case TRANSACTION_START -> new Request.TransactionStart();
+            case TRANSACTION_END -> new Request.TransactionEnd(flag(data, from, to));
+            case INTRODUCE -> introduce(data, from, to);
+            case RELEASE -> new Request.Release(domain(data, from, onlyString(data, from, to)));
+            case GET_DOMAIN_PATH ->
+                    new Request.GetDomainPath(domain(data, from, onlyString(data, from, to)));
+            case IS_DOMAIN_INTRODUCED ->
+                    new Request.IsDomainIntroduced(domain(data, from, onlyString(data, from, to)));
+            case RESUME -> new Request.Resume(domain(data, from, onlyString(data, from, to)));
+            case SET_TARGET -> setTarget(data, from, to);
+            case CONTROL -> new Request.Control(words(data, from, to));
+            case WATCH_EVENT, ERROR -> throw XenError.ENOSYS;
+        };
+    }
+
+    /// The position of the NUL that ends the string at `from`.
+    private static int string(byte[] data, int from, int to) throws XenError {
+        for (int i = from; i < to; i++) {
+            if (data[i] == 0) {
+                return i;
+            }
+        }
+        throw XenError.EINVAL;
+    }
+
+    /// As [#string], and nothing may follow.
+    private static int onlyString(byte[] data, int from, int to) throws XenError {
+        int end = string(data, from, to);
+        if (end + 1 != to) {
+            throw XenError.EINVAL;
+        }
+        return end;
+    }
+
+    private static Path onlyPath(byte[] data, int from, int to, DomId caller) throws XenError {
+        return Path.parse(data, from, onlyString(data, from, to), caller);
+    }
+
+    private static Request write(byte[] data, int from, int to, DomId caller) throws XenError {
+        int end = string(data, from, to);
+        return new Request.Write(
+                Path.parse(data, from, end, caller), Arrays.copyOfRange(data, end + 1, to));
+    }
+
+    private static Request setPerms(byte[] data, int from, int to, DomId caller) throws XenError {
+        int end = string(data, from, to);
+        Path path = Path.parseWatchable(data, from, end, caller);
+        return new Request.SetPerms(path, Permissions.parse(data, end + 1, to));
+    }
+
+    private static Request directoryPart(byte[] data, int from, int to, DomId caller)
+            throws XenError {
+        int end = string(data, from, to);
+        long offset = decimal(data, end + 1, onlyString(data, end + 1, to), Integer.MAX_VALUE);
+        return new Request.DirectoryPart(
+                Path.parse(data, from, end, caller), Math.toIntExact(offset));
+    }
+
+    private static Request watch(byte[] data, int from, int to, DomId caller) throws XenError {
+        int end = string(data, from, to);
+        int tokenEnd = string(data, end + 1, to);
+        Path path = Path.parseWatchable(data, from, end, caller);
+        boolean relative = data[from] != '/' && data[from] != '@';
+        return new Request.Watch(path, relative, Arrays.copyOfRange(data, end + 1, tokenEnd));
+    }
+
+    private static Request unwatch(byte[] data, int from, int to, DomId caller) throws XenError {
+        int end = string(data, from, to);
+        int tokenEnd = string(data, end + 1, to);
+        Path path = Path.parseWatchable(data, from, end, caller);
+        return new Request.Unwatch(path, Arrays.copyOfRange(data, end + 1, tokenEnd));
+    }
+
+    private static boolean flag(byte[] data, int from, int to) throws XenError {
+        if (onlyString(data, from, to) != from + 1) {
+            throw XenError.EINVAL;
+        }
+        return switch (data[from]) {
+            case 'T' -> true;
+            case 'F' -> false;
+            default -> throw XenError.EINVAL;
+        };
+    }
+
+    private static Request introduce(byte[] data, int from, int to) throws XenError {
+        int end = string(data, from, to);
+        int gfnEnd = string(data, end + 1, to);
+        int portEnd = string(data, gfnEnd + 1, to);
+        // The document has the frame as a signed number; no real frame is negative.
+        long gfn = decimal(data, end + 1, gfnEnd, Long.MAX_VALUE >> 12);
+        long port = decimal(data, gfnEnd + 1, portEnd, Integer.MAX_VALUE);
+        return new Request.Introduce(domain(data, from, end), gfn, Math.toIntExact(port));
+    }
+
+    private static Request setTarget(byte[] data, int from, int to) throws XenError {
+        int end = string(data, from, to);
+        return new Request.SetTarget(
+                domain(data, from, end), domain(data, end + 1, onlyString(data, end + 1, to)));
+    }
+
+    private static List<String> words(byte[] data, int from, int to) {
+        List<String> words = new ArrayList<>();
+        int start = from;
+        for (int i = from; i < to; i++) {
+            if (data[i] == 0) {
+                words.add(new String(data, start, i - start, StandardCharsets.ISO_8859_1));
+                start = i + 1;
+            }
+        }
+        return words;
+    }
+
+    /// Xen 4.17 takes anything here (`abc` is 0); 4.23 and we do not.
+    private static DomId domain(byte[] data, int from, int to) throws XenError {
+        return new DomId(Math.toIntExact(decimal(data, from, to, 0xffff)));
+    }
+
+    private static long decimal(byte[] data, int from, int to, long max) throws XenError {
+        if (from == to) {
+            throw XenError.EINVAL;
+        }
+        long value = 0;
+        for (int i = from; i < to; i++) {
+            int digit = data[i] - '0';
+            if (digit < 0 || digit > 9 || value > (max - digit) / 10) {
+                throw XenError.EINVAL;
+            }
+            value = value * 10 + digit;
+        }
+        return value;
+    }
+}
