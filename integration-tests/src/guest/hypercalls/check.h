@@ -44,6 +44,9 @@ int wait_for_upcalls(evtchn_port_t port, unsigned int count, unsigned int millis
 /* Takes interrupts for that long. */
 void run_for(unsigned int milliseconds);
 
+/* Whether shared_info has the wall clock where this guest's width has it. */
+int wallclock_is_set(void);
+
 int test_and_set_bit(unsigned int bit, volatile void *words);
 int test_and_clear_bit(unsigned int bit, volatile void *words);
 int test_bit(unsigned int bit, const volatile void *words);
@@ -65,6 +68,7 @@ void check_version(void);
 void check_arguments(const char *paging);
 void check_shared_info(void);
 void check_hvm_params(void);
+void check_hypercall_page(void);
 void check_upcalls(void);
 void check_event_channels(void);
 void check_vcpu_ops(void);

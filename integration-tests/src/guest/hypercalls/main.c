@@ -34,6 +34,7 @@ static const struct group groups[] = {
     {"shared_info", check_shared_info, 1},
     {"params", check_hvm_params, 0},
     {"upcalls", check_upcalls, 1},
+    {"hypercall_page", check_hypercall_page, 0},
     {"evtchn", check_event_channels, 0},
     {"vcpu", check_vcpu_ops, 0},
     {"timers", check_timers, 0},

@@ -22,6 +22,11 @@ static int is_live(const volatile struct shared_info *info)
         && !(info->vcpu_info[0].time.version & 1);
 }
 
+int wallclock_is_set(void)
+{
+    return shared_info->wc_sec != 0 && shared_info->wc_version != 0 && !(shared_info->wc_version & 1);
+}
+
 void check_shared_info(void)
 {
     unsigned long outside = frame_outside_ram(0);
@@ -37,8 +42,10 @@ void check_shared_info(void)
     check_true("shared_info.inside_of_ram_has_time", is_live(shared_info));
     check("shared_info.content_moves_along", (int64_t)shared_info->evtchn_mask[7], 0x1234);
     shared_info->evtchn_mask[7] = 0;
-    check_true("shared_info.wallclock_is_set", shared_info->wc_sec != 0 && shared_info->wc_version != 0
-                                                   && !(shared_info->wc_version & 1));
+#ifdef __x86_64__
+    /* Until it has heard of the guest's width, Xen takes it for 64-bit. */
+    check_true("shared_info.wallclock_is_set_at_once", wallclock_is_set());
+#endif
     check("shared_info.index_1_is_einval", add_to_physmap(DOMID_SELF, XENMAPSPACE_shared_info, 1, inside), -XEN_EINVAL);
     check("physmap.unknown_space_is_einval", add_to_physmap(DOMID_SELF, 99, 0, inside), -XEN_EINVAL);
     check("physmap.unknown_domain_is_esrch", add_to_physmap(0x7000, XENMAPSPACE_shared_info, 0, inside), -XEN_ESRCH);

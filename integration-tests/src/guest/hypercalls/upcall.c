@@ -147,6 +147,7 @@ void check_upcalls(void)
 
     check("upcall.set_callback_vector",
           set_callback((uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 | CALLBACK_VECTOR), 0);
+    check_true("upcall.wallclock_is_set_with_callback", wallclock_is_set());
     check_self_ipi("upcall.callback.send", "upcall.callback.ipi_arrives_once", "upcall.callback.vector",
                    CALLBACK_VECTOR);
     check_while_off();

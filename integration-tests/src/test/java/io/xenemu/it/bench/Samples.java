@@ -1,0 +1,54 @@
+package io.xenemu.it.bench;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// Times that the `bench` guest printed: TSC ticks of one iteration, one value per `bench NAME ITERATIONS TOTAL_TSC` line.
+final class Samples {
+
+    private static final Pattern LINE = Pattern.compile("bench (\\w+) (\\d+) (\\d+)");
+    private static final Pattern FAILURES = Pattern.compile("bench failures (\\d+)");
+
+    private final SortedMap<String, List<Double>> ticks = new TreeMap<>();
+
+    /// Adds what one run printed.
+    ///
+    /// @throws IllegalArgumentException if the run did not end, or operations failed in it
+    void add(String output) {
+        boolean ended = false;
+        for (String line : output.lines().map(String::strip).toList()) {
+            Matcher sample = LINE.matcher(line);
+            Matcher failures = FAILURES.matcher(line);
+            if (sample.matches()) {
+                double perIteration =
+                        Double.parseDouble(sample.group(3)) / Double.parseDouble(sample.group(2));
+                ticks.computeIfAbsent(sample.group(1), name -> new ArrayList<>()).add(perIteration);
+            } else if (failures.matches()) {
+                if (!failures.group(1).equals("0")) {
+                    throw new IllegalArgumentException(line);
+                }
+                ended = true;
+            }
+        }
+        if (!ended) {
+            throw new IllegalArgumentException("the benchmark did not end:\n" + output);
+        }
+    }
+
+    /// The median of a benchmark's samples, NaN without any.
+    double median(String name) {
+        double[] sorted =
+                ticks.getOrDefault(name, List.of()).stream().mapToDouble(value -> value).toArray();
+        if (sorted.length == 0) {
+            return Double.NaN;
+        }
+        Arrays.sort(sorted);
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+}

@@ -1,0 +1,72 @@
+package io.xenemu.it.guest;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// A program that runs a test guest with its serial port on stdout, inside the lab machine.
+public sealed interface Vmm {
+
+    /// What tables call it.
+    String label();
+
+    /// The command.
+    ///
+    /// @param append the guest's command line
+    List<String> command(Path guest, String append, int vcpus);
+
+    /// This project's.
+    ///
+    /// @param launcher `xen-emu-core/bin/xen-emu`
+    record Ours(Path launcher) implements Vmm {
+        @Override
+        public String label() {
+            return "ours";
+        }
+
+        @Override
+        public List<String> command(Path guest, String append, int vcpus) {
+            List<String> command =
+                    new ArrayList<>(List.of(launcher.toString(), "run", "--lab", "never"));
+            command.addAll(List.of("--console", "none", "--serial", "stdio"));
+            command.addAll(List.of("--memory", "256M", "--vcpus", Integer.toString(vcpus)));
+            command.addAll(List.of("--append", append, "--kernel", guest.toString()));
+            return command;
+        }
+    }
+
+    /// QEMU with its Xen emulation, as Debian has it.
+    record Peer() implements Vmm {
+        @Override
+        public String label() {
+            return "peer";
+        }
+
+        @Override
+        public List<String> command(Path guest, String append, int vcpus) {
+            List<String> command = new ArrayList<>(List.of("qemu-system-x86_64", "-accel"));
+            command.add("kvm,xen-version=0x40013,kernel-irqchip=split");
+            command.addAll(List.of("-cpu", "host", "-M", "q35", "-m", "256", "-no-reboot"));
+            command.addAll(List.of("-smp", Integer.toString(vcpus), "-display", "none"));
+            command.addAll(List.of("-serial", "stdio", "-chardev", "null,id=console"));
+            command.addAll(List.of("-device", "xen-console,chardev=console"));
+            command.addAll(List.of("-append", append, "-kernel", guest.toString()));
+            return command;
+        }
+    }
+
+    /// The minimal VMM: one vCPU, every hypercall returns 0 at once.
+    ///
+    /// @param program the built program
+    record Floor(Path program) implements Vmm {
+        @Override
+        public String label() {
+            return "floor";
+        }
+
+        @Override
+        public List<String> command(Path guest, String append, int vcpus) {
+            return List.of(program.toString(), guest.toString(), append);
+        }
+    }
+}
