@@ -12,7 +12,8 @@ import java.nio.ByteOrder;
 /// was checked must not be read again**. Copy once, then look at the copy. Plain reads and writes may tear
 /// and need no alignment; ring indices, event-channel words and grant entries go through [#atomics()].
 ///
-/// No access allocates, locks or calls the kernel. Page contents under a MAP_FIXED overlay are seen as the guest sees them.
+/// No access allocates, locks or calls the kernel ([#segment] and [#fill] allocate a view). Page contents under a
+/// MAP_FIXED overlay are seen as the guest sees them.
 public final class GuestMemory {
     private static final ValueLayout.OfShort PLAIN_16 =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

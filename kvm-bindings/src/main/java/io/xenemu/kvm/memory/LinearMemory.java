@@ -9,7 +9,8 @@ import java.nio.charset.StandardCharsets;
 /// the processor. [XenError#EFAULT] exactly when a byte cannot be reached.
 ///
 /// Belongs to the thread that serves the vCPU's exits. Every access walks the page tables anew, since the guest may have
-/// changed them: read once, then use the copy. No access of up to one page allocates or issues an ioctl, except strings.
+/// changed them: read once, then use the copy. Nothing allocates, locks or issues an ioctl, except that
+/// strings and the copy from an array allocate.
 public final class LinearMemory {
     private static final int PAGE = GuestMemory.PAGE_SIZE;
 

@@ -11,37 +11,37 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.OptionalLong;
-import java.util.Random;
+import java.util.SplittableRandom;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 
 /// The walk against [PageWalkModel]: memory full of random entries, so that every walk meets them.
 class PageWalkPropertyTest {
-    private static final int PAGES = 16;
+    private static final int PAGES = 8;
     private static final int WALKS = 64;
 
-    @Property(tries = 300)
+    @Property(tries = 200)
     void unpagedIsTheAddressItself(@ForAll long seed) throws Exception {
         compare(seed, Registers.unpaged());
     }
 
-    @Property(tries = 300)
+    @Property(tries = 200)
     void legacyWalkIsTheModels(@ForAll long seed, @ForAll boolean largePages) throws Exception {
         Registers cpu = Registers.legacy(table(seed));
         compare(seed, largePages ? cpu : new Registers(cpu.cr0(), cpu.cr3(), 0, cpu.efer(), false));
     }
 
-    @Property(tries = 300)
+    @Property(tries = 200)
     void paeWalkIsTheModels(@ForAll long seed) throws Exception {
         compare(seed, Registers.pae(table(seed) + 32L * Math.floorMod(seed, 128)));
     }
 
-    @Property(tries = 300)
+    @Property(tries = 200)
     void fourLevelWalkIsTheModels(@ForAll long seed) throws Exception {
         compare(seed, Registers.fourLevel(table(seed)));
     }
 
-    @Property(tries = 300)
+    @Property(tries = 200)
     void fiveLevelWalkIsTheModels(@ForAll long seed) throws Exception {
         compare(seed, Registers.fiveLevel(table(seed)));
     }
@@ -60,7 +60,7 @@ class PageWalkPropertyTest {
     /// Guards the other properties against tables of which nothing can be reached.
     @Property(tries = 20)
     void manyRandomWalksArrive(@ForAll long seed) {
-        Random random = new Random(seed);
+        SplittableRandom random = new SplittableRandom(seed);
         byte[] tables = tables(random, 8, true);
         PageWalkModel model = new PageWalkModel(tables);
         int arrived = 0;
@@ -74,7 +74,7 @@ class PageWalkPropertyTest {
     }
 
     private static void compare(long seed, Registers given) throws Exception {
-        Random random = new Random(seed);
+        SplittableRandom random = new SplittableRandom(seed);
         Registers cpu = random.nextInt(4) == 0 ? given.withoutWriteProtect() : given;
         int entryBytes = (cpu.cr4() & Registers.PAE) != 0 ? 8 : 4;
         byte[] expected = tables(random, entryBytes, (cpu.efer() & Registers.LMA) != 0);
@@ -110,7 +110,7 @@ class PageWalkPropertyTest {
         return Math.floorMod(seed, PAGES) * 4096L;
     }
 
-    private static byte[] tables(Random random, int entryBytes, boolean longMode) {
+    private static byte[] tables(SplittableRandom random, int entryBytes, boolean longMode) {
         ByteBuffer bytes = ByteBuffer.allocate(PAGES * 4096).order(ByteOrder.LITTLE_ENDIAN);
         while (bytes.hasRemaining()) {
             if (entryBytes == 4) {
@@ -123,7 +123,7 @@ class PageWalkPropertyTest {
     }
 
     /// Mostly a plausible entry for one of the tables, sometimes a large page, sometimes with any one bit flipped.
-    private static long entry(Random random, int largeShift, boolean rightsEverywhere) {
+    private static long entry(SplittableRandom random, int largeShift, boolean rightsEverywhere) {
         long flags = 1 | (random.nextInt(8) << 9);
         if (rightsEverywhere || random.nextInt(3) > 0) {
             flags |= random.nextInt(256) & 0x7e;
@@ -139,7 +139,7 @@ class PageWalkPropertyTest {
         return random.nextInt(12) == 0 ? entry ^ (1L << random.nextInt(64)) : entry;
     }
 
-    private static long address(Random random, Registers cpu) {
+    private static long address(SplittableRandom random, Registers cpu) {
         long address = random.nextLong();
         if (!cpu.longMode() || random.nextInt(8) == 0) {
             return address;
