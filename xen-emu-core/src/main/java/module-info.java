@@ -14,4 +14,6 @@ module io.xenemu.core {
 
     opens io.xenemu.core.cli to
             info.picocli;
+    opens io.xenemu.core.lab to
+            info.picocli;
 }

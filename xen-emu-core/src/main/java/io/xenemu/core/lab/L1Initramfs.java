@@ -1,0 +1,73 @@
+package io.xenemu.core.lab;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.zip.CRC32;
+
+/// The lab machine's initramfs: busybox, the modules for KVM and for the host's files, and an init. Not compressed, because the emulated CPU would have to
+/// decompress it.
+final class L1Initramfs {
+    private static final List<String> MODULES =
+            List.of("kvm-amd", "9pnet_virtio", "9p", "virtio_net", "overlay");
+
+    private L1Initramfs() {}
+
+    /// Makes the initramfs, or takes the one that was made before.
+    static Path of(LabImages images, LabImages.Kernel kernel) throws IOException {
+        byte[] init = resource("l1-init");
+        byte[] agent = resource("l1-agent");
+        CRC32 crc = new CRC32();
+        crc.update(init);
+        crc.update(agent);
+        String name = "images/l1-%s-%08x.cpio".formatted(kernel.version(), crc.getValue());
+        return images.cache()
+                .entry(
+                        name,
+                        target -> {
+                            byte[] busybox = Files.readAllBytes(images.busybox());
+                            write(target, init, agent, busybox, kernel.modules());
+                        });
+    }
+
+    private static void write(
+            Path target, byte[] init, byte[] agent, byte[] busybox, KernelModules modules)
+            throws IOException {
+        SequencedMap<String, KernelModules.Module> needed = modules.withDependencies(MODULES);
+        StringBuilder order = new StringBuilder();
+        try (OutputStream out = Files.newOutputStream(target);
+                CpioArchive archive = new CpioArchive(out)) {
+            for (String directory : List.of("proc", "sys", "dev", "tmp")) {
+                archive.directory(directory);
+            }
+            // Without it the kernel has no console for init's first words.
+            archive.characterDevice("dev/console", 5, 1);
+            archive.executable("bin/busybox", busybox)
+                    .executable("init", init)
+                    .executable("agent", agent);
+            for (KernelModules.Module module : needed.values()) {
+                archive.file("modules/" + module.name(), module.content().read());
+                order.append(module.name()).append('\n');
+            }
+            archive.file("modules/order", order.toString().getBytes(US_ASCII));
+        }
+    }
+
+    private static byte[] resource(String name) {
+        try (InputStream in = L1Initramfs.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalStateException("resource " + name + " is missing");
+            }
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package io.xenemu.core.lab;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// The files of one running lab machine, in the cache folder, for its owner alone.
+///
+/// @param root the folder; its name begins with the process id of its owner
+record MachineFolder(Path root) {
+    private static final int LAST_LINES = 8;
+
+    /// Makes a folder, and deletes those whose owner died without doing so.
+    static MachineFolder create(CacheFolder cache, String token) throws IOException {
+        Path machines = cache.root().resolve("machines");
+        Files.createDirectories(machines);
+        deleteOrphans(machines);
+        Path root =
+                Files.createTempDirectory(
+                        machines,
+                        ProcessHandle.current().pid() + "-",
+                        PosixFilePermissions.asFileAttribute(
+                                PosixFilePermissions.fromString("rwx------")));
+        MachineFolder folder = new MachineFolder(root);
+        Files.createDirectories(folder.control());
+        Files.writeString(folder.control().resolve("token"), token + "\n");
+        Files.writeString(folder.control().resolve("path"), folder.share().toString());
+        return folder;
+    }
+
+    /// Seen by the machine at the same path.
+    Path share() {
+        return root.resolve("share");
+    }
+
+    /// Exists when the machine takes commands.
+    Path ready() {
+        return control().resolve("ready");
+    }
+
+    Path serialLog() {
+        return root.resolve("serial.log");
+    }
+
+    Path qemuLog() {
+        return root.resolve("qemu.log");
+    }
+
+    private Path control() {
+        return share().resolve(".machine");
+    }
+
+    /// What the machine and QEMU printed last, for a message.
+    String lastWords() throws IOException {
+        String serial = tail(serialLog());
+        return serial.isEmpty() ? tail(qemuLog()) : serial;
+    }
+
+    void delete() throws IOException {
+        CacheFolder.deleteTree(root);
+    }
+
+    private static String tail(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            return "";
+        }
+        try (Stream<String> lines = Files.readString(file, ISO_8859_1).lines()) {
+            List<String> all =
+                    lines.filter(line -> !line.isBlank() && !line.contains("warning: TCG"))
+                            .toList();
+            return all.stream()
+                    .skip(Math.max(0, all.size() - LAST_LINES))
+                    .collect(Collectors.joining("\n  ", "\n  ", ""));
+        }
+    }
+
+    private static void deleteOrphans(Path machines) throws IOException {
+        List<Path> folders;
+        try (Stream<Path> list = Files.list(machines)) {
+            folders = list.toList();
+        }
+        for (Path folder : folders) {
+            String name = folder.getFileName().toString();
+            long owner = Long.parseLong(name.substring(0, name.indexOf('-')));
+            if (ProcessHandle.of(owner).isEmpty()) {
+                CacheFolder.deleteTree(folder);
+            }
+        }
+    }
+}
