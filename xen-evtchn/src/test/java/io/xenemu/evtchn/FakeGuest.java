@@ -1,0 +1,132 @@
+package io.xenemu.evtchn;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.VcpuId;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
+
+/// One guest of a service that has at most two, with its memory as the guest sees it.
+final class FakeGuest {
+    static final DomId ID = new DomId(1);
+
+    final GuestWidth width;
+    final MeterRegistry registry = new SimpleMeterRegistry();
+    final FakeKernel kernel = new FakeKernel();
+    final List<Integer> upcalls = new CopyOnWriteArrayList<>();
+    final MemorySegment shared;
+    final MemorySegment[] vcpuInfos;
+    final EventChannels channels;
+    final ServicePorts service;
+    @Nullable EventChannels neighbour;
+
+    FakeGuest(Arena arena, GuestWidth width, int vcpus) {
+        this(arena, width, vcpus, ID, null);
+    }
+
+    /// A guest beside another.
+    ///
+    /// @param host the guest whose service this one shares, if any
+    FakeGuest(Arena arena, GuestWidth width, int vcpus, DomId id, @Nullable FakeGuest host) {
+        Domains domains = host == null ? this::find : host::find;
+        this.width = width;
+        this.service = host == null ? new ServicePorts(domains, registry) : host.service;
+        this.channels =
+                new EventChannels(
+                        id,
+                        vcpus,
+                        domains,
+                        kernel,
+                        vcpu -> upcalls.add(vcpu.value()),
+                        new EventChannelMetrics(registry, id));
+        if (host != null) {
+            host.neighbour = channels;
+        }
+        this.shared = arena.allocate(4096, 4096);
+        this.vcpuInfos = new MemorySegment[vcpus];
+        for (int i = 0; i < vcpus; i++) {
+            vcpuInfos[i] = shared.asSlice(64L * i, 64);
+        }
+        channels.setSharedInfo(shared, width);
+    }
+
+    static FakeGuest wide(Arena arena) {
+        return new FakeGuest(arena, GuestWidth.BITS_64, 4);
+    }
+
+    @Nullable EventChannels find(DomId id) {
+        return switch (id.value()) {
+            case 0 -> service.channels();
+            case 1 -> channels;
+            case 2 -> neighbour;
+            default -> null;
+        };
+    }
+
+    static VcpuId vcpu(int id) {
+        return new VcpuId(id);
+    }
+
+    static EvtchnPort port(int number) {
+        return EvtchnPort.of(number);
+    }
+
+    // ---- guest memory, byte by byte, so that nothing of the code under test is used
+
+    boolean pending(int port) {
+        return bit(0x800, port);
+    }
+
+    boolean masked(int port) {
+        return bit(maskOffset(), port);
+    }
+
+    void setPending(int port, boolean value) {
+        setBit(0x800, port, value);
+    }
+
+    void setMasked(int port, boolean value) {
+        setBit(maskOffset(), port, value);
+    }
+
+    boolean upcallPending(int vcpu) {
+        return vcpuInfos[vcpu].get(ValueLayout.JAVA_BYTE, 0) != 0;
+    }
+
+    long selector(int vcpu) {
+        return width == GuestWidth.BITS_64
+                ? vcpuInfos[vcpu].get(ValueLayout.JAVA_LONG_UNALIGNED, 8)
+                : Integer.toUnsignedLong(vcpuInfos[vcpu].get(ValueLayout.JAVA_INT, 4));
+    }
+
+    /// What a guest's upcall handler does first.
+    void takeUpcall(int vcpu) {
+        vcpuInfos[vcpu].set(ValueLayout.JAVA_BYTE, 0, (byte) 0);
+        if (width == GuestWidth.BITS_64) {
+            vcpuInfos[vcpu].set(ValueLayout.JAVA_LONG_UNALIGNED, 8, 0);
+        } else {
+            vcpuInfos[vcpu].set(ValueLayout.JAVA_INT, 4, 0);
+        }
+    }
+
+    private long maskOffset() {
+        return width == GuestWidth.BITS_64 ? 0xa00 : 0x880;
+    }
+
+    private boolean bit(long bitmap, int port) {
+        return (shared.get(ValueLayout.JAVA_BYTE, bitmap + port / 8) >> (port % 8) & 1) != 0;
+    }
+
+    private void setBit(long bitmap, int port, boolean value) {
+        byte old = shared.get(ValueLayout.JAVA_BYTE, bitmap + port / 8);
+        int bit = 1 << (port % 8);
+        shared.set(
+                ValueLayout.JAVA_BYTE, bitmap + port / 8, (byte) (value ? old | bit : old & ~bit));
+    }
+}
