@@ -10,4 +10,5 @@ module io.xenemu.kvm {
     exports io.xenemu.kvm.ioctl to
             io.xenemu.core;
     exports io.xenemu.kvm.memory;
+    exports io.xenemu.kvm.wire;
 }

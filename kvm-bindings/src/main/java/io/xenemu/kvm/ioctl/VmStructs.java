@@ -97,7 +97,12 @@ final class VmStructs {
                     union(
                             "u",
                             struct("irqchip", u32("irqchip"), u32("pin")),
-                            struct("msi", u32("address_lo"), u32("address_hi"), u32("data")),
+                            struct(
+                                    "msi",
+                                    u32("address_lo"),
+                                    u32("address_hi"),
+                                    u32("data"),
+                                    u32("pad")),
                             XenStructs.KVM_IRQ_ROUTING_XEN_EVTCHN.withName("xen_evtchn"),
                             array("pad", 8, u32(""))));
 

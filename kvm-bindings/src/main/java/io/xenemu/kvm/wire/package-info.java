@@ -1,4 +1,13 @@
-/// The framing of saved state: type, version, length, body, CRC.
+/// The framing of saved state. A stream is a header, then frames, then an end frame; all numbers are little-endian:
+///
+/// ```
+/// header  magic u64 "XENEMUST", format u32 (1)
+/// frame   type u32, version u32, length u32, body of that length, CRC32C u32 of all before it in the frame
+/// end     a frame with type 0, version 0 and length 0
+/// ```
+///
+/// A type names a component, a version the layout of its body. Nothing is skipped: an unknown type, an unknown version, bytes
+/// left over in a body, bytes missing anywhere and a wrong checksum are errors, since each would lose a guest's state.
 @NullMarked
 package io.xenemu.kvm.wire;
 

@@ -1,0 +1,111 @@
+package io.xenemu.kvm.wire;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Map;
+import java.util.zip.CRC32C;
+
+/// Reads saved state. Whatever the bytes are, it delivers frames that were written or throws [WireException]; a length is
+/// believed only as far as bytes arrive. Reads nothing behind the end frame.
+public final class FrameReader {
+    private static final int FRAME_HEADER_BYTES = 3 * Integer.BYTES;
+
+    private final InputStream in;
+
+    /// Restores one component.
+    @FunctionalInterface
+    public interface Handler {
+        /// Reads a body to its end.
+        ///
+        /// @param version of the body's layout
+        /// @throws WireException for a version or a content that cannot be used
+        void restore(int version, BodyReader body) throws WireException;
+    }
+
+    /// @param in closed by the caller
+    public FrameReader(InputStream in) {
+        this.in = in;
+    }
+
+    /// Reads a whole stream, header to end frame, in its order.
+    ///
+    /// @param handlers for every type that may occur; any other is an error
+    /// @throws WireException for a stream that cannot be used; handlers may have been called before
+    public void read(Map<Integer, Handler> handlers) throws IOException {
+        ByteBuffer header = littleEndian(exactly(Long.BYTES + Integer.BYTES));
+        if (header.getLong() != WireLimits.MAGIC) {
+            throw new WireException("not a saved state");
+        }
+        int format = header.getInt();
+        if (format != WireLimits.FORMAT) {
+            throw WireException.unknownVersion("the stream of saved", format);
+        }
+        for (int frames = 0; frames < WireLimits.MAX_FRAMES; frames++) {
+            if (!frame(handlers)) {
+                return;
+            }
+        }
+        throw new WireException("more than " + WireLimits.MAX_FRAMES + " frames");
+    }
+
+    /// @return whether it was not the end frame
+    private boolean frame(Map<Integer, Handler> handlers) throws IOException {
+        byte[] header = exactly(FRAME_HEADER_BYTES);
+        ByteBuffer fields = littleEndian(header);
+        int type = fields.getInt();
+        int version = fields.getInt();
+        int length = fields.getInt();
+        if (Integer.compareUnsigned(length, WireLimits.MAX_BODY_BYTES) > 0) {
+            throw inFrame(type, Integer.toUnsignedString(length) + " bytes are too many");
+        }
+        byte[] body = exactly(length);
+        CRC32C crc = new CRC32C();
+        crc.update(header);
+        crc.update(body);
+        if (littleEndian(exactly(Integer.BYTES)).getInt() != (int) crc.getValue()) {
+            throw inFrame(type, "checksum is wrong");
+        }
+        if (type == WireLimits.END) {
+            if (version != 0 || length != 0) {
+                throw inFrame(type, "the end frame is not empty");
+            }
+            return false;
+        }
+        Handler handler = handlers.get(type);
+        if (handler == null) {
+            throw inFrame(type, "unknown type");
+        }
+        restore(handler, type, version, new BodyReader(body));
+        return true;
+    }
+
+    private static void restore(Handler handler, int type, int version, BodyReader body)
+            throws WireException {
+        try {
+            handler.restore(version, body);
+            body.end();
+        } catch (WireException e) {
+            WireException failure = inFrame(type, String.valueOf(e.getMessage()));
+            failure.initCause(e);
+            throw failure;
+        }
+    }
+
+    private byte[] exactly(int length) throws IOException {
+        byte[] bytes = in.readNBytes(length);
+        if (bytes.length < length) {
+            throw new WireException("saved state is cut off");
+        }
+        return bytes;
+    }
+
+    private static ByteBuffer littleEndian(byte[] bytes) {
+        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private static WireException inFrame(int type, String problem) {
+        return new WireException("frame of type %#x: %s".formatted(type, problem));
+    }
+}

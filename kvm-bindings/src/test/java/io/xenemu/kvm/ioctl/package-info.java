@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.kvm.ioctl;
+
+import org.jspecify.annotations.NullMarked;

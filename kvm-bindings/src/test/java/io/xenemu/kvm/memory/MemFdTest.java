@@ -1,0 +1,113 @@
+package io.xenemu.kvm.memory;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.Test;
+
+class MemFdTest {
+    private static final long PAGE = 4096;
+
+    @Test
+    void twoMappingsShowTheSameBytes() {
+        try (MemFd ram = MemFd.create("ram", 4 * PAGE)) {
+            MemorySegment all = ram.map(0, 4 * PAGE);
+            MemorySegment third = ram.map(2 * PAGE, PAGE);
+            assertEquals(0, third.get(JAVA_LONG, 8));
+            all.set(JAVA_LONG, 2 * PAGE + 8, 0x1234_5678_9abc_def0L);
+            assertEquals(0x1234_5678_9abc_def0L, third.get(JAVA_LONG, 8));
+        }
+    }
+
+    @Test
+    void overlayReplacesOnePageInPlaceAndCanBeUndone() {
+        try (MemFd ram = MemFd.create("ram", 3 * PAGE);
+                MemFd special = MemFd.create("special", 2 * PAGE)) {
+            MemorySegment memory = ram.map(0, 3 * PAGE);
+            MemorySegment page = special.map(PAGE, PAGE);
+            for (long p = 0; p < 3; p++) {
+                memory.set(JAVA_LONG, p * PAGE, 100 + p);
+            }
+            page.set(JAVA_LONG, 0, 42);
+
+            special.mapFixed(PAGE, memory.asSlice(PAGE, PAGE));
+            assertEquals(100, memory.get(JAVA_LONG, 0));
+            assertEquals(42, memory.get(JAVA_LONG, PAGE));
+            assertEquals(102, memory.get(JAVA_LONG, 2 * PAGE));
+            memory.set(JAVA_LONG, PAGE, 43);
+            assertEquals(43, page.get(JAVA_LONG, 0));
+
+            ram.mapFixed(PAGE, memory.asSlice(PAGE, PAGE));
+            assertEquals(101, memory.get(JAVA_LONG, PAGE));
+            assertEquals(43, page.get(JAVA_LONG, 0));
+        }
+    }
+
+    @Test
+    void accessAfterCloseIsAnExceptionAndNotACrash() {
+        MemFd ram = MemFd.create("ram", PAGE);
+        MemorySegment memory = ram.map(0, PAGE);
+        ram.close();
+        ram.close();
+        assertThrows(IllegalStateException.class, () -> memory.get(JAVA_LONG, 0));
+        assertThrows(IllegalStateException.class, ram::fd);
+    }
+
+    @Test
+    void sizeCannotBeChangedByWhoeverHasTheDescriptor() throws IOException {
+        try (MemFd ram = MemFd.create("ram", 2 * PAGE);
+                FileChannel other =
+                        FileChannel.open(
+                                Path.of("/proc/self/fd/" + ram.fd()), StandardOpenOption.WRITE)) {
+            assertThrows(IOException.class, () -> other.truncate(PAGE));
+            assertEquals(2 * PAGE, other.size());
+        }
+    }
+
+    @Test
+    void rangesOutsideTheMemoryAreRefused() {
+        try (MemFd ram = MemFd.create("ram", 2 * PAGE)) {
+            assertThrows(IndexOutOfBoundsException.class, () -> ram.map(PAGE, 2 * PAGE));
+            assertThrows(IndexOutOfBoundsException.class, () -> ram.map(0, 0));
+            assertThrows(
+                    IndexOutOfBoundsException.class,
+                    () -> ram.map(Long.MAX_VALUE - PAGE + 1, PAGE));
+            assertThrows(IllegalArgumentException.class, () -> ram.map(1, PAGE));
+            assertThrows(IllegalArgumentException.class, () -> ram.map(0, PAGE - 1));
+            assertThrows(IllegalArgumentException.class, () -> MemFd.create("none", 0));
+            assertThrows(IllegalArgumentException.class, () -> MemFd.create("odd", 4095));
+        }
+    }
+
+    @Test
+    void overlayOnSomethingThatIsNotALiveMappingIsRefused() {
+        try (MemFd special = MemFd.create("special", PAGE)) {
+            MemorySegment heap = MemorySegment.ofArray(new long[512]);
+            assertThrows(IllegalArgumentException.class, () -> special.mapFixed(0, heap));
+            MemorySegment closed;
+            try (Arena arena = Arena.ofConfined()) {
+                closed = arena.allocate(PAGE, PAGE);
+            }
+            assertThrows(IllegalArgumentException.class, () -> special.mapFixed(0, closed));
+        }
+    }
+
+    @Test
+    void refusalByTheHostNamesCallAndErrno() {
+        KvmException e =
+                assertThrows(KvmException.class, () -> MemFd.create("x".repeat(250), PAGE).close());
+        assertEquals("memfd_create", e.call());
+        assertEquals(Errno.EINVAL, e.errno());
+        assertNotEquals(-1, String.valueOf(e.getMessage()).indexOf("EINVAL (22)"));
+    }
+}

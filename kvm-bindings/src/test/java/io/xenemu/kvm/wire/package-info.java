@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.kvm.wire;
+
+import org.jspecify.annotations.NullMarked;
