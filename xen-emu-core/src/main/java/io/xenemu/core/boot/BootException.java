@@ -5,11 +5,21 @@ package io.xenemu.core.boot;
 public final class BootException extends Exception {
     private static final long serialVersionUID = 1L;
 
+    private final String message;
+
     public BootException(String message) {
         super(message);
+        this.message = message;
     }
 
     public BootException(String message, Throwable cause) {
         super(message, cause);
+        this.message = message;
+    }
+
+    /// The line for the user.
+    @Override
+    public String getMessage() {
+        return message;
     }
 }

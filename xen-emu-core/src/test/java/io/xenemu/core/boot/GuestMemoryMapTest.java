@@ -1,0 +1,81 @@
+package io.xenemu.core.boot;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class GuestMemoryMapTest {
+    private static final long GIB = 1L << 30;
+
+    @ParameterizedTest
+    @ValueSource(longs = {8L << 20, 512L << 20, 3 * GIB, 3 * GIB + 4096, 16 * GIB, 256 * GIB})
+    void slotsHoldAllRamAndWhatTheGuestIsTold(long bytes) throws BootException {
+        var map = new GuestMemoryMap(bytes);
+        long ram =
+                map.slots().stream()
+                        .filter(slot -> slot.start() != GuestMemoryMap.ACPI_START)
+                        .filter(slot -> slot.backing() == GuestMemoryMap.Backing.RAM)
+                        .mapToLong(GuestMemoryMap.Slot::length)
+                        .sum();
+        assertEquals(bytes, ram);
+        for (GuestMemoryMap.Entry entry : map.entries()) {
+            boolean backed =
+                    map.slots().stream()
+                            .anyMatch(slot ->
+                                    entry.start() >= slot.start()
+                                            && entry.start() + entry.length()
+                                                    <= slot.start() + slot.length());
+            boolean chip =
+                    entry.start() == GuestMemoryMap.IOAPIC_START
+                            || entry.start() == GuestMemoryMap.LAPIC_START;
+            assertEquals(!chip, backed, entry.toString());
+        }
+    }
+
+    @Test
+    void entriesAscendWithoutOverlap() throws BootException {
+        long end = 0;
+        for (GuestMemoryMap.Entry entry : new GuestMemoryMap(8 * GIB).entries()) {
+            assertTrue(entry.start() >= end && entry.length() > 0, entry.toString());
+            end = entry.start() + entry.length();
+        }
+        assertEquals(4 * GIB + 5 * GIB, end);
+    }
+
+    @Test
+    void ringsOfXenstoreAndConsoleAreSpecialPages() throws BootException {
+        GuestMemoryMap.Slot special =
+                new GuestMemoryMap(8L << 20)
+                        .slots().stream()
+                                .filter(slot -> slot.backing() == GuestMemoryMap.Backing.SPECIAL)
+                                .findFirst()
+                                .orElseThrow();
+        assertEquals(special.start(), (GuestMemoryMap.XENSTORE_GFN - 4) << 12);
+        assertEquals(special.start() + special.length(), (GuestMemoryMap.CONSOLE_GFN + 1) << 12);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            longs = {Long.MIN_VALUE, -4096, 0, 1, (8L << 20) - 4096, (8L << 20) + 1, 257 * GIB})
+    void otherSizesAreRefused(long bytes) {
+        assertThrows(BootException.class, () -> new GuestMemoryMap(bytes));
+    }
+
+    @Test
+    void isRamKnowsTheEdges() throws BootException {
+        var map = new GuestMemoryMap(4 * GIB);
+        assertTrue(map.isRam(0, 0xa0000));
+        assertFalse(map.isRam(0, 0xa0001));
+        assertFalse(map.isRam(0x1000, 0));
+        assertTrue(map.isRam(3 * GIB - 1, 1));
+        assertFalse(map.isRam(3 * GIB, 1));
+        assertTrue(map.isRam(4 * GIB, GIB));
+        assertFalse(map.isRam(4 * GIB, Long.MAX_VALUE));
+        assertFalse(map.isRam(-1, 2));
+    }
+}

@@ -1,0 +1,99 @@
+package io.xenemu.core.boot;
+
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.constraints.Size;
+
+/// Whatever the file holds, there is either a kernel that keeps to the guest's memory or one clear failure.
+class KernelImagePropertyTest {
+    /// A 32-bit value put somewhere into an image.
+    record Patch(int at, int value) {}
+
+    private static final GuestMemoryMap MAP = map();
+
+    private static GuestMemoryMap map() {
+        try {
+            return new GuestMemoryMap(32L << 20);
+        } catch (BootException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Property(tries = 1000)
+    void arbitraryBytesNeverFailOtherwise(@ForAll @Size(max = 2048) byte[] bytes) {
+        loadOrRefuse(bytes);
+    }
+
+    @Property(tries = 1000)
+    void arbitraryBytesBehindAMagicNeverFailOtherwise(
+            @ForAll @Size(min = 700, max = 4096) byte[] bytes, @ForAll boolean elf) {
+        if (elf) {
+            System.arraycopy(TestImages.bytes(TestImages.elf(true, 8)), 0, bytes, 0, 20);
+        } else {
+            System.arraycopy(TestImages.bytes(TestImages.bzImage()), 0x1fe, bytes, 0x1fe, 10);
+        }
+        loadOrRefuse(bytes);
+    }
+
+    @Property(tries = 1000)
+    void patchedImagesNeverFailOtherwise(
+            @ForAll("images") byte[] image,
+            @ForAll("patches") List<Patch> patches,
+            @ForAll boolean cut) {
+        ByteBuffer file = ByteBuffer.wrap(image.clone()).order(ByteOrder.LITTLE_ENDIAN);
+        for (Patch patch : patches) {
+            file.putInt(patch.at % (image.length - 4), patch.value);
+        }
+        byte[] bytes = TestImages.bytes(file);
+        int size = cut && !patches.isEmpty() ? patches.getFirst().at % bytes.length : bytes.length;
+        loadOrRefuse(Arrays.copyOf(bytes, size));
+    }
+
+    private static void loadOrRefuse(byte[] bytes) {
+        try {
+            KernelImage image = KernelImage.parse("file", MemorySegment.ofArray(bytes));
+            var module = new BootModule("m", MemorySegment.ofArray(new byte[100]), "");
+            CpuEntry entry =
+                    image.load(new BootRequest(MAP, new PagedMemory(MAP), "x", List.of(module)));
+            assertNotNull(entry);
+        } catch (BootException e) {
+            assertTrue(e.getMessage().startsWith("file: "), e.getMessage());
+        }
+    }
+
+    @Provide
+    Arbitrary<byte[]> images() {
+        return Arbitraries.of(
+                TestImages.bytes(TestImages.bzImage()),
+                TestImages.bytes(TestImages.elf(false, 4)),
+                TestImages.bytes(TestImages.elf(true, 8)));
+    }
+
+    /// Mostly in the headers, often with values at the edges of ranges.
+    @Provide
+    Arbitrary<List<Patch>> patches() {
+        Arbitrary<Integer> at =
+                Arbitraries.oneOf(
+                        Arbitraries.integers().between(0, 0xff),
+                        Arbitraries.integers().between(0x1f0, 0x270),
+                        Arbitraries.integers().between(0x4f0, 0x560),
+                        Arbitraries.integers().between(0, 4000));
+        Arbitrary<Integer> value =
+                Arbitraries.oneOf(
+                        Arbitraries.of(0, 1, -1, 0x7fff_ffff, 0x8000_0000, 0x400, 0x10_0000),
+                        Arbitraries.integers());
+        return Combinators.combine(at, value).as(Patch::new).list().ofMaxSize(4);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.boot;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,123 @@
+package io.xenemu.core.device;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ConsoleBackendTest {
+    private final Arena arena = Arena.ofConfined();
+    private final ConsoleRing ring = new ConsoleRing(arena, 0);
+    private final BytePipe output = new BytePipe(100);
+    private final BytePipe input = new BytePipe(4096);
+    private final AtomicInteger events = new AtomicInteger();
+    private final ConsoleBackend console =
+            new ConsoleBackend(ring.page, output, input, events::incrementAndGet);
+
+    @AfterEach
+    void close() {
+        arena.close();
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
+    }
+
+    private String printed() {
+        var bytes = new byte[4096];
+        int count = output.poll(bytes, 0, bytes.length);
+        return new String(bytes, 0, count, StandardCharsets.US_ASCII);
+    }
+
+    @Test
+    void outputReachesTheSinkAndTheGuestIsTold() {
+        ring.print(ascii("hello"), 0, 5);
+        console.service();
+        assertEquals("hello", printed());
+        assertEquals(5, ring.get(ConsoleRing.OUT_CONS));
+        assertEquals(1, events.get());
+    }
+
+    @Test
+    void guestIsNotToldWhenNothingMoved() {
+        console.service();
+        assertEquals(0, events.get());
+    }
+
+    @Test
+    void sinkThatIsFullLeavesTheRestInTheRing() {
+        byte[] text = ascii("0123456789".repeat(15));
+        ring.print(text, 0, 150);
+        console.service();
+        assertEquals(100, ring.get(ConsoleRing.OUT_CONS));
+        String first = printed();
+        console.service();
+        assertEquals("0123456789".repeat(15), first + printed());
+        assertEquals(150, ring.get(ConsoleRing.OUT_CONS));
+    }
+
+    @Test
+    void sinkThatDrainsAsksForMore() throws InterruptedException {
+        output.onRoom(console::service);
+        ring.print(ascii("x".repeat(150)), 0, 150);
+        console.service();
+        output.take(new byte[100]);
+        assertEquals(150, ring.get(ConsoleRing.OUT_CONS));
+        assertEquals(50, printed().length());
+    }
+
+    @Test
+    void inputFillsTheRingAndTheRestWaits() throws InterruptedException {
+        input.put(new byte[1500], 0, 1500);
+        console.service();
+        assertEquals(1024, ring.get(ConsoleRing.IN_PROD));
+        console.service();
+        assertEquals(1, events.get());
+        assertEquals(1000, ring.read(new byte[1000], 0, 1000));
+        console.service();
+        assertEquals(1500, ring.get(ConsoleRing.IN_PROD));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0xc0c,2049", "0xc0c,-1", "0xc0c,0x80000000", "0xc00,1", "0xc00,-1025"})
+    void impossibleIndexBreaksTheConsoleAndNothingElse(String index, String value) {
+        ring.set(Integer.decode(index), Long.decode(value).intValue());
+        console.service();
+        assertTrue(console.isBroken());
+        ring.set(Integer.decode(index), 0);
+        ring.print(ascii("late"), 0, 4);
+        console.service();
+        assertEquals("", printed());
+        assertEquals(0, events.get());
+    }
+
+    @Test
+    void guestThatRewritesOurIndicesIsIgnored() {
+        ring.print(ascii("ab"), 0, 2);
+        console.service();
+        ring.set(ConsoleRing.OUT_CONS, 77);
+        ring.set(ConsoleRing.IN_PROD, 77);
+        ring.set(ConsoleRing.OUT_PROD, 3);
+        console.service();
+        assertEquals(3, printed().length());
+        assertEquals(3, ring.get(ConsoleRing.OUT_CONS));
+        assertFalse(console.isBroken());
+    }
+
+    @Test
+    void pageOfAnotherSizeIsABug() {
+        MemorySegment half = ring.page.asSlice(0, 2048);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new ConsoleBackend(half, output, input, () -> {}));
+    }
+}

@@ -1,0 +1,71 @@
+package io.xenemu.core.device;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+
+class StdioConsoleTest {
+    private static final byte[] TEXT = "some text".getBytes(StandardCharsets.US_ASCII);
+
+    @Test
+    void closeWritesOutWhatTheGuestPrinted() {
+        var out = new ByteArrayOutputStream();
+        var console = new StdioConsole("t", new ByteArrayInputStream(new byte[0]), out);
+        console.output().offer(TEXT, 0, TEXT.length);
+        console.close();
+        assertEquals("some text", out.toString(StandardCharsets.US_ASCII));
+    }
+
+    @Test
+    void typedBytesReachTheDeviceThatIsAttached() throws InterruptedException {
+        var console =
+                new StdioConsole(
+                        "t", new ByteArrayInputStream(TEXT), OutputStream.nullOutputStream());
+        var got = new ByteArrayOutputStream();
+        var done = new CountDownLatch(1);
+        console.attach(() -> {
+            synchronized (got) {
+                var bytes = new byte[4];
+                for (int n = 1; n > 0; ) {
+                    n = console.input().poll(bytes, 0, bytes.length);
+                    got.write(bytes, 0, n);
+                }
+                if (got.size() == TEXT.length) {
+                    done.countDown();
+                }
+            }
+        });
+        done.await();
+        console.close();
+        assertEquals("some text", got.toString(StandardCharsets.US_ASCII));
+    }
+
+    @Test
+    void brokenStreamDoesNotStopTheGuestsPrinting() throws InterruptedException {
+        var broken =
+                new OutputStream() {
+                    @Override
+                    public void write(int b) throws IOException {
+                        throw new IOException("broken pipe");
+                    }
+                };
+        var console = new StdioConsole("t", new ByteArrayInputStream(new byte[0]), broken);
+        var room = new CountDownLatch(1);
+        console.attach(room::countDown);
+        var much = new byte[2 * StdioConsole.OUTPUT_BYTES];
+        int taken = 0;
+        while (taken < much.length) {
+            taken += console.output().offer(much, taken, much.length - taken);
+            Thread.onSpinWait();
+        }
+        room.await();
+        console.close();
+        assertEquals(much.length, taken);
+    }
+}

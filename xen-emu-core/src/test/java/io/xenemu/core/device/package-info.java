@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.device;
+
+import org.jspecify.annotations.NullMarked;
