@@ -388,6 +388,7 @@ final class Bindings {
         for (int i = 1; i < end; i++) {
             due |= ports.at(i).vcpu == vcpu.id.value() && memory.announce(i, vcpu);
         }
-        upcall(due ? vcpu : null);
+        VcpuInfo info = vcpu.info;
+        upcall(due || (info != null && info.isUpcallPending()) ? vcpu : null);
     }
 }

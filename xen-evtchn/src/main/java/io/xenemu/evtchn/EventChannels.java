@@ -24,6 +24,9 @@ public final class EventChannels {
     /// vCPUs whose `vcpu_info` lies in shared_info until they register one (`XEN_LEGACY_MAX_VCPUS`).
     public static final int LEGACY_VCPUS = 32;
 
+    /// The most vCPUs of a domain; Xen's own limit for HVM guests is lower (`HVM_MAX_VCPUS`, 128).
+    public static final int MAX_VCPUS = 4096;
+
     private static final VcpuId NO_VCPU = new VcpuId(Integer.MAX_VALUE);
 
     private final DomId domId;
@@ -58,8 +61,8 @@ public final class EventChannels {
             KernelPorts kernel,
             UpcallSink upcalls,
             EventChannelMetrics metrics) {
-        if (vcpus < 1) {
-            throw new IllegalArgumentException("a domain has at least 1 vCPU");
+        if (vcpus < 1 || vcpus > MAX_VCPUS) {
+            throw new IllegalArgumentException("a domain has 1 to 4096 vCPUs: " + vcpus);
         }
         this.domId = domId;
         this.domains = domains;
@@ -301,8 +304,9 @@ public final class EventChannels {
         return info != null && info.isUpcallPending();
     }
 
-    /// Announces every event that is pending and unmasked, at its vCPU. For use after a restore: the kernel may have held
-    /// announcements that it had not written to guest memory yet.
+    /// Announces every event that is pending and unmasked, at its vCPU, and upcalls every vCPU that has not taken its last
+    /// upcall. For use after a restore: the kernel may have held announcements that it had not written to guest memory yet,
+    /// and an upcall may have been on its way.
     public void announcePending() {
         bindings.announcePending();
     }

@@ -34,7 +34,7 @@ public final class ServicePorts {
     }
 
     /// Connects a back end to a port that the guest (or the toolstack for it) holds unbound for domain 0. `listener` is called
-    /// once at this time, since sends on the unbound port have been dropped.
+    /// once before this returns, since sends on the unbound port have been dropped.
     ///
     /// @param listener told of the guest's sends
     /// @throws XenError `ESRCH` no such domain; `EINVAL` the guest's port is invalid, not unbound, or not for domain 0;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
@@ -230,7 +231,7 @@ final class GrantTableTest {
                         id -> true,
                         domain::frame,
                         domain.memory,
-                        new GrantTableMetrics(domain.registry, FakeDomain.ID));
+                        new GrantTableMetrics(new SimpleMeterRegistry(), FakeDomain.ID));
         assertEquals(state, restored.save());
         GrantMapping adopted = new GrantMapping();
         GrantRef ref = new GrantRef(600);
@@ -269,7 +270,7 @@ final class GrantTableTest {
                                 id -> true,
                                 domain::frame,
                                 domain.memory,
-                                new GrantTableMetrics(domain.registry, FakeDomain.ID)),
+                                new GrantTableMetrics(new SimpleMeterRegistry(), FakeDomain.ID)),
                 state::toString);
     }
 

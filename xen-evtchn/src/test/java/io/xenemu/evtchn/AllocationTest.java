@@ -1,0 +1,91 @@
+package io.xenemu.evtchn;
+
+import static io.xenemu.evtchn.FakeGuest.vcpu;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.Arena;
+import java.lang.management.ManagementFactory;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// What a guest can have done as often as it likes leaves no garbage.
+final class AllocationTest {
+    private static final int ROUNDS = 20_000;
+    private static final VcpuId FIRST = vcpu(0);
+
+    private final Arena arena = Arena.ofShared();
+    private final FakeGuest guest = FakeGuest.wide(arena);
+    private final EventChannels channels = guest.channels;
+
+    @AfterEach
+    void free() {
+        arena.close();
+    }
+
+    private interface Operation {
+        void run() throws XenError;
+    }
+
+    private static void assertAllocatesNothing(Operation operation) throws XenError {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        for (int i = 0; i < ROUNDS; i++) {
+            operation.run();
+        }
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < ROUNDS; i++) {
+            operation.run();
+        }
+        long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+        // Less than a byte for each: the JVM itself allocates now and then, when it links or
+        // compiles.
+        assertTrue(bytes < ROUNDS, bytes + " bytes in " + ROUNDS + " operations");
+    }
+
+    @Test
+    void allocUnboundAndClose() throws XenError {
+        assertAllocatesNothing(() -> channels.close(channels.allocUnbound(DomId.SELF, DomId.DOM0)));
+    }
+
+    @Test
+    void bindVirqAndClose() throws XenError {
+        assertAllocatesNothing(() ->
+                channels.close(channels.bindVirq(Virq.of(1), channels.vcpuId(FIRST.value()))));
+    }
+
+    @Test
+    void sendAndUnmask() throws XenError {
+        EvtchnPort stays = channels.allocUnbound(DomId.SELF, DomId.SELF);
+        EvtchnPort port = channels.bindInterdomain(DomId.SELF, stays);
+        guest.setMasked(stays.value(), true);
+        assertAllocatesNothing(() -> {
+            channels.send(EvtchnPort.of(port.value()));
+            channels.unmask(EvtchnPort.of(stays.value()));
+        });
+    }
+
+    @Test
+    void notifyingAGuest() throws XenError {
+        EvtchnPort port = channels.allocUnbound(DomId.SELF, DomId.DOM0);
+        ServicePort end = guest.service.bindInterdomain(FakeGuest.ID, port, () -> {});
+        assertAllocatesNothing(end::notifyGuest);
+    }
+
+    @Test
+    void errors() throws XenError {
+        EvtchnPort closed = EvtchnPort.of(9);
+        assertAllocatesNothing(() -> {
+            try {
+                channels.send(closed);
+            } catch (XenError e) {
+                assertEquals(XenError.EINVAL, e);
+            }
+        });
+        assertThrows(XenError.class, () -> channels.send(closed));
+    }
+}

@@ -1,0 +1,114 @@
+package io.xenemu.evtchn;
+
+import static io.xenemu.evtchn.FakeGuest.port;
+import static io.xenemu.evtchn.FakeGuest.vcpu;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// Saving and restoring.
+final class SnapshotTest {
+    private final Arena arena = Arena.ofShared();
+    private final FakeGuest guest = FakeGuest.wide(arena);
+    private final FakeKernel kernel = new FakeKernel();
+    private final List<Integer> upcalls = new ArrayList<>();
+
+    @AfterEach
+    void free() {
+        arena.close();
+    }
+
+    private EventChannels restore(EventChannelsState state) {
+        return EventChannels.restore(
+                state,
+                guest::find,
+                kernel,
+                vcpu -> upcalls.add(vcpu.value()),
+                new EventChannelMetrics(new SimpleMeterRegistry(), FakeGuest.ID));
+    }
+
+    /// One port of each kind: 1 store, 2-3 loopback, 4 timer, 5 moved global VIRQ, 6 IPI; 7 was closed.
+    private void bindOneOfEach() throws XenError {
+        EventChannels channels = guest.channels;
+        channels.allocUnbound(DomId.SELF, DomId.DOM0);
+        guest.service.bindInterdomain(FakeGuest.ID, port(1), () -> {});
+        channels.allocUnbound(DomId.SELF, DomId.SELF);
+        channels.bindInterdomain(DomId.SELF, port(2));
+        channels.bindVcpu(port(2), vcpu(3));
+        channels.bindVirq(Virq.TIMER, vcpu(1));
+        channels.bindVirq(Virq.of(3), vcpu(0));
+        channels.bindVcpu(port(5), vcpu(2));
+        channels.bindIpi(vcpu(2));
+        channels.close(channels.bindIpi(vcpu(0)));
+    }
+
+    @Test
+    void aRestoredDomainHasItsPortsAndForeignOnesUnbound() throws XenError {
+        bindOneOfEach();
+        EventChannelsState saved = guest.channels.save();
+        EventChannels restored = restore(saved);
+
+        List<EventChannelsState.Port> expected = new ArrayList<>(saved.ports());
+        expected.set(
+                0, new EventChannelsState.Port(1, new EvtchnStatus.Unbound(vcpu(0), DomId.DOM0)));
+        assertEquals(expected, restored.save().ports());
+        assertEquals(saved.validPorts(), restored.save().validPorts());
+        assertEquals(port(4), restored.timerPort(vcpu(1)));
+        assertEquals(port(7), restored.bindIpi(vcpu(0)), "the lowest free port");
+    }
+
+    @Test
+    void theKernelIsFilledOnRequest() throws XenError {
+        bindOneOfEach();
+        EventChannels restored = restore(guest.channels.save());
+        assertEquals(0, kernel.table.size());
+        restored.rebuildKernelPorts();
+        guest.kernel.table.remove(1);
+        assertEquals(guest.kernel.table, kernel.table);
+        assertEquals(List.of(vcpu(1)), kernel.timerChanges);
+    }
+
+    @Test
+    void pendingEventsOfARestoredDomainAreAnnounced() throws XenError {
+        bindOneOfEach();
+        guest.channels.send(port(6));
+        guest.takeUpcall(2);
+        EventChannels restored = restore(guest.channels.save());
+        restored.setSharedInfo(guest.shared, GuestWidth.BITS_64);
+        restored.announcePending();
+        assertEquals(1, guest.selector(2));
+        assertEquals(List.of(0, 2), upcalls, "loopback's port 3 at vCPU 0, the IPI at vCPU 2");
+    }
+
+    @Test
+    void contradictingStatesAreRefused() {
+        DomId self = FakeGuest.ID;
+        EvtchnStatus ipi = new EvtchnStatus.Ipi(vcpu(0));
+        EvtchnStatus toSecond = new EvtchnStatus.Interdomain(vcpu(0), self, port(2));
+        EvtchnStatus timer = new EvtchnStatus.VirqBound(vcpu(0), Virq.TIMER);
+        assertRefused(new EventChannelsState.Port(0, ipi));
+        assertRefused(new EventChannelsState.Port(64, ipi));
+        assertRefused(new EventChannelsState.Port(-1, ipi));
+        assertRefused(new EventChannelsState.Port(1, new EvtchnStatus.Ipi(vcpu(4))));
+        assertRefused(new EventChannelsState.Port(1, new EvtchnStatus.Closed(vcpu(0))));
+        assertRefused(new EventChannelsState.Port(1, toSecond));
+        assertRefused(
+                new EventChannelsState.Port(1, toSecond), new EventChannelsState.Port(2, ipi));
+        assertRefused(new EventChannelsState.Port(1, ipi), new EventChannelsState.Port(1, ipi));
+        assertRefused(new EventChannelsState.Port(1, timer), new EventChannelsState.Port(2, timer));
+    }
+
+    private void assertRefused(EventChannelsState.Port... ports) {
+        EventChannelsState state = new EventChannelsState(FakeGuest.ID, 4, 64, List.of(ports));
+        assertThrows(IllegalArgumentException.class, () -> restore(state), state::toString);
+    }
+}
