@@ -1,6 +1,7 @@
 package io.xenemu.core.boot;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -49,7 +50,7 @@ final class BootParams {
 
     BootParams(MemorySegment setupHeader, GuestMemoryMap map, byte[] commandLine) {
         this.commandLine = commandLine;
-        page.put(SETUP_HEADER, setupHeader.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE));
+        page.put(SETUP_HEADER, setupHeader.toArray(ValueLayout.JAVA_BYTE));
         page.putLong(ACPI_RSDP_ADDR, GuestMemoryMap.RSDP);
         page.put(TYPE_OF_LOADER, (byte) LOADER_UNDEFINED);
         page.put(LOADFLAGS, (byte) (page.get(LOADFLAGS) | LOADED_HIGH));
