@@ -10,6 +10,7 @@ module io.xenemu.core {
     requires org.slf4j;
     requires info.picocli;
     requires jdk.httpserver;
+    requires static com.google.errorprone.annotations;
     requires static org.jspecify;
 
     opens io.xenemu.core.cli to

@@ -1,19 +1,52 @@
 package io.xenemu.core.cli;
 
+import io.xenemu.core.boot.BootException;
 import io.xenemu.core.lab.LabCommand;
+import io.xenemu.core.lab.LabException;
+import io.xenemu.core.service.HostException;
+import io.xenemu.kvm.abi.KvmException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ParameterException;
 
 /// The `xen-emu` command.
 @Command(
         name = "xen-emu",
         description = "Runs unmodified Xen guests on KVM.",
         mixinStandardHelpOptions = true,
-        subcommands = {LabCommand.class})
+        version = "xen-emu 0.1",
+        synopsisSubcommandLabel = "COMMAND",
+        subcommands = {RunCommand.class, LabCommand.class})
 public final class XenEmu {
     private XenEmu() {}
 
     public static void main(String[] args) {
-        System.exit(new CommandLine(new XenEmu()).execute(args));
+        int code = commandLine().execute(args);
+        System.out.flush();
+        System.exit(code);
+    }
+
+    /// The parser, set up so that wrong input gives one line and no stack trace.
+    static CommandLine commandLine() {
+        CommandLine line = new CommandLine(new XenEmu());
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setParameterExceptionHandler(XenEmu::wrongInput);
+        line.setExecutionExceptionHandler((e, command, result) -> failed(e));
+        return line;
+    }
+
+    private static int wrongInput(ParameterException e, String[] args) {
+        System.err.println("xen-emu: " + e.getMessage());
+        System.err.println(
+                "Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
+        return ExitCode.USAGE;
+    }
+
+    private static int failed(Exception e) throws Exception {
+        if (e instanceof HostException || e instanceof BootException || e instanceof KvmException) {
+            System.err.println("xen-emu: " + e.getMessage());
+            return ExitCode.HOST_ERROR;
+        }
+        throw e;
     }
 }

@@ -1,0 +1,229 @@
+package io.xenemu.core.cli;
+
+import com.google.common.net.HostAndPort;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.service.GuestRun;
+import io.xenemu.core.service.HostException;
+import io.xenemu.core.service.HostKvm;
+import io.xenemu.core.service.RunOutcome;
+import io.xenemu.core.service.RunRequest;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/// `xen-emu run`: one guest in the foreground.
+@Command(
+        name = "run",
+        description = "Run a Xen guest in the foreground until it stops.",
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true,
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:the guest powered off",
+            "1:the host failed (a message says what)",
+            "2:the command line is wrong",
+            "3:the guest asked for a reboot, and --no-reboot was given",
+            "4:the guest crashed, or was crashed",
+            "5:a vCPU of the guest triple-faulted",
+            "6:the guest shut down for another reason",
+            "124:--timeout ran out",
+            "130:interrupted (Ctrl-C)",
+            "143:terminated (SIGTERM)"
+        })
+final class RunCommand implements Callable<Integer> {
+    enum Stream {
+        stdio,
+        none
+    }
+
+    enum Lab {
+        auto,
+        always,
+        never
+    }
+
+    @Spec private @Nullable CommandSpec spec;
+
+    @Option(
+            names = "--kernel",
+            required = true,
+            paramLabel = "FILE",
+            description = "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note.")
+    private Path kernel = Path.of("");
+
+    @Option(
+            names = "--initrd",
+            paramLabel = "FILE",
+            description =
+                    "Initramfs. For ELF kernels the modules in order; 'FILE ARGS' as one argument gives a module its"
+                            + " command line.")
+    private List<String> initrds = new ArrayList<>();
+
+    @Option(names = "--append", paramLabel = "TEXT", description = "Kernel command line.")
+    private String append = "";
+
+    @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            defaultValue = "512M",
+            converter = MemorySize.Converter.class,
+            description =
+                    "RAM: a number with K, M, G or T; MiB without. Default: ${DEFAULT-VALUE}.")
+    private MemorySize memory = new MemorySize(1);
+
+    @Option(
+            names = "--vcpus",
+            paramLabel = "N",
+            defaultValue = "1",
+            description =
+                    "Number of vCPUs, 1 to "
+                            + DomainConfig.MAX_VCPUS
+                            + ". Default: ${DEFAULT-VALUE}.")
+    private int vcpus;
+
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            defaultValue = "guest",
+            description = "The domain's name in XenStore. Default: ${DEFAULT-VALUE}.")
+    private String name = "";
+
+    @Option(
+            names = "--xen-version",
+            paramLabel = "MAJOR.MINOR",
+            defaultValue = "4.19",
+            converter = XenVersion.Converter.class,
+            description = "The Xen version that the guest sees. Default: ${DEFAULT-VALUE}.")
+    private XenVersion xenVersion = new XenVersion(0, 0);
+
+    @Option(
+            names = "--console",
+            paramLabel = "stdio|none",
+            defaultValue = "stdio",
+            description = "Where the Xen PV console (hvc0) goes. Default: ${DEFAULT-VALUE}.")
+    private Stream console = Stream.stdio;
+
+    @Option(
+            names = "--serial",
+            paramLabel = "stdio|none",
+            defaultValue = "none",
+            description =
+                    "Where the serial port (ttyS0) goes. With both on stdio, output is mixed and input goes to the"
+                            + " console. Default: ${DEFAULT-VALUE}.")
+    private Stream serial = Stream.none;
+
+    @Option(
+            names = "--xenstore-socket",
+            paramLabel = "PATH",
+            description =
+                    "Serve XenStore to host tools on this Unix socket (set XENSTORED_PATH to it).")
+    private @Nullable Path xenstoreSocket;
+
+    @Option(
+            names = "--metrics",
+            paramLabel = "HOST:PORT",
+            description = "Serve Prometheus metrics at http://HOST:PORT/metrics.")
+    private @Nullable String metrics;
+
+    @Option(
+            names = "--lab",
+            paramLabel = "auto|always|never",
+            defaultValue = "auto",
+            description =
+                    "Run in the lab, a software-emulated machine whose KVM has Xen support: auto does so when the host's"
+                            + " KVM has none. Default: ${DEFAULT-VALUE}.")
+    private Lab lab = Lab.auto;
+
+    @Option(
+            names = "--timeout",
+            paramLabel = "SECONDS",
+            description = "Stop the guest after this time, with exit code 124.")
+    private @Nullable Long timeout;
+
+    @Option(
+            names = "--no-reboot",
+            description = "End with exit code 3 when the guest reboots, in place of rebooting it.")
+    private boolean noReboot;
+
+    @Override
+    public Integer call() throws HostException, BootException {
+        RunRequest request = request();
+        if (lab == Lab.always || (lab == Lab.auto && !HostKvm.isUsable())) {
+            throw new HostException("no lab yet");
+        }
+        return code(new GuestRun(request).run());
+    }
+
+    private RunRequest request() {
+        if (vcpus < 1 || vcpus > DomainConfig.MAX_VCPUS) {
+            throw wrong("--vcpus: " + vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
+        }
+        if (name.isEmpty() || name.indexOf('/') >= 0) {
+            throw wrong("--name: '" + name + "' cannot be a domain's name");
+        }
+        if (timeout != null && timeout < 1) {
+            throw wrong("--timeout: " + timeout + " is not a positive number of seconds");
+        }
+        DomainConfig config =
+                new DomainConfig(
+                        name,
+                        UUID.randomUUID(),
+                        memory.bytes(),
+                        vcpus,
+                        xenVersion.packed(),
+                        DomainConfig.DEFAULT_GRANT_FRAMES);
+        return new RunRequest(
+                config,
+                kernel,
+                List.copyOf(initrds),
+                append,
+                console == Stream.stdio,
+                serial == Stream.stdio,
+                xenstoreSocket,
+                metrics == null ? null : address(metrics),
+                timeout == null ? null : Duration.ofSeconds(timeout),
+                !noReboot);
+    }
+
+    private HostAndPort address(String text) {
+        try {
+            HostAndPort address = HostAndPort.fromString(text);
+            if (address.hasPort() && !address.getHost().isEmpty()) {
+                return address;
+            }
+        } catch (IllegalArgumentException e) {
+            // Falls through to the one message for every wrong form.
+        }
+        throw wrong("--metrics: '" + text + "' is not HOST:PORT");
+    }
+
+    private ParameterException wrong(String message) {
+        if (spec == null) {
+            throw new IllegalStateException("not a parsed command");
+        }
+        return new ParameterException(spec.commandLine(), message);
+    }
+
+    private static int code(RunOutcome outcome) {
+        return switch (outcome) {
+            case POWEROFF -> ExitCode.POWEROFF;
+            case REBOOT -> ExitCode.REBOOT;
+            case CRASH -> ExitCode.CRASH;
+            case TRIPLE_FAULT -> ExitCode.TRIPLE_FAULT;
+            case OTHER_SHUTDOWN -> ExitCode.OTHER_SHUTDOWN;
+            case TIMEOUT -> ExitCode.TIMEOUT;
+            case HOST_ERROR, STOPPED -> ExitCode.HOST_ERROR;
+        };
+    }
+}

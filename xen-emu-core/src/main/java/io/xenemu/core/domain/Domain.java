@@ -1,0 +1,296 @@
+package io.xenemu.core.domain;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.metrics.ExitMetrics;
+import io.xenemu.core.metrics.HypercallMetrics;
+import io.xenemu.evtchn.EventChannelMetrics;
+import io.xenemu.evtchn.EventChannels;
+import io.xenemu.gnttab.GrantRef;
+import io.xenemu.gnttab.GrantTable;
+import io.xenemu.gnttab.GrantTableMetrics;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenCapability;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Set;
+
+/// One guest: its VM, memory, vCPUs, and its part of each module.
+public final class Domain implements AutoCloseable {
+    private final DomId id;
+    private final DomainConfig config;
+    private final DomainEnvironment environment;
+    private final KvmVm vm;
+    private final Set<XenCapability> capabilities;
+    private final GuestMemoryMap memoryMap;
+    private final SpecialPages special;
+    private final DomainMemory memory;
+    private final HvmParams params = new HvmParams();
+    private final ShutdownLatch shutdown = new ShutdownLatch();
+    private final EventDelivery delivery;
+    private final EventChannels eventChannels;
+    private final GrantTable grantTable;
+    private final HypercallMetrics hypercallMetrics;
+    private final ExitMetrics exitMetrics;
+    private final List<Vcpu> vcpus = new ArrayList<>();
+    private volatile boolean sharedInfoMapped;
+
+    /// Builds a domain without vCPUs; [DomainBuilder] adds those.
+    Domain(
+            DomId id,
+            DomainConfig config,
+            GuestMemoryMap memoryMap,
+            KvmVm vm,
+            Set<XenCapability> capabilities,
+            DomainEnvironment environment) {
+        this.id = id;
+        this.config = config;
+        this.memoryMap = memoryMap;
+        this.vm = vm;
+        this.capabilities = capabilities;
+        this.environment = environment;
+        MeterRegistry registry = environment.registry();
+        special = new SpecialPages("xen-special-" + config.name(), config.maxGrantFrames());
+        memory = new DomainMemory(vm, config.name(), memoryMap, special);
+        delivery = new EventDelivery(vm, this, config.vcpus());
+        eventChannels =
+                new EventChannels(
+                        id,
+                        config.vcpus(),
+                        environment.domains(),
+                        new KvmKernelPorts(vm, this),
+                        delivery,
+                        new EventChannelMetrics(registry, id));
+        eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);
+        grantTable =
+                new GrantTable(
+                        id,
+                        config.maxGrantFrames(),
+                        other -> environment.domains().find(other) != null,
+                        frame -> special.page(SpecialPages.grantFrame(frame)),
+                        memory.guest(),
+                        new GrantTableMetrics(registry, id));
+        grantTable.seed(GrantRef.CONSOLE, DomId.DOM0, (int) GuestMemoryMap.CONSOLE_GFN);
+        grantTable.seed(GrantRef.XENSTORE, DomId.DOM0, (int) GuestMemoryMap.XENSTORE_GFN);
+        hypercallMetrics = new HypercallMetrics(registry, id, environment.hypercalls());
+        exitMetrics = new ExitMetrics(registry, id);
+    }
+
+    void add(Vcpu vcpu) {
+        vcpus.add(vcpu);
+    }
+
+    /// The domain's id.
+    public DomId id() {
+        return id;
+    }
+
+    /// What it was made of.
+    public DomainConfig config() {
+        return config;
+    }
+
+    /// Its physical address map.
+    public GuestMemoryMap memoryMap() {
+        return memoryMap;
+    }
+
+    /// Its memory.
+    public DomainMemory memory() {
+        return memory;
+    }
+
+    /// The pages it shares with the service.
+    public SpecialPages special() {
+        return special;
+    }
+
+    /// Its HVM parameters.
+    public HvmParams params() {
+        return params;
+    }
+
+    /// Its event channels.
+    public EventChannels eventChannels() {
+        return eventChannels;
+    }
+
+    /// Its grant table.
+    public GrantTable grantTable() {
+        return grantTable;
+    }
+
+    /// How its vCPUs learn of events.
+    public EventDelivery delivery() {
+        return delivery;
+    }
+
+    /// Its vCPUs by number.
+    public List<Vcpu> vcpus() {
+        return Collections.unmodifiableList(vcpus);
+    }
+
+    Set<XenCapability> capabilities() {
+        return capabilities;
+    }
+
+    KvmVm vm() {
+        return vm;
+    }
+
+    HypercallMetrics hypercallMetrics() {
+        return hypercallMetrics;
+    }
+
+    ExitMetrics exitMetrics() {
+        return exitMetrics;
+    }
+
+    boolean sharedInfoMapped() {
+        return sharedInfoMapped;
+    }
+
+    /// The vCPU that a guest named.
+    ///
+    /// @param number the hypercall's argument, zero-extended
+    /// @throws XenError ENOENT if the domain has no such vCPU
+    public Vcpu vcpu(long number) throws XenError {
+        if (number < 0 || number >= vcpus.size()) {
+            throw XenError.ENOENT;
+        }
+        return vcpus.get(Math.toIntExact(number));
+    }
+
+    /// Checks a domain id argument of an operation that a guest may only do to itself.
+    ///
+    /// @throws XenError ESRCH if there is no such domain, EPERM if it is another one
+    public void requireSelf(int domid) throws XenError {
+        if (domid == id.value() || domid == DomId.SELF.value()) {
+            return;
+        }
+        boolean exists = environment.domains().find(new DomId(domid)) != null;
+        throw exists ? XenError.EPERM : XenError.ESRCH;
+    }
+
+    /// Takes over the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size` does; KVM then uses that
+    /// layout too.
+    public void latchWidth(GuestWidth width) {
+        boolean longMode = width == GuestWidth.BITS_64;
+        if (vm.xen().longMode() != longMode) {
+            vm.xen().longMode(longMode);
+        }
+        eventChannels.setSharedInfo(sharedInfo(), width);
+    }
+
+    /// XENMAPSPACE_shared_info: shows the page at `gfn`, tells KVM, and gives each vCPU its place in it.
+    ///
+    /// @throws XenError EINVAL for an index other than 0 or an impossible frame
+    public void mapSharedInfo(long index, long gfn, GuestWidth width) throws XenError {
+        if (index != 0) {
+            throw XenError.EINVAL;
+        }
+        memory.overlay(SpecialPages.SHARED_INFO, gfn);
+        // The width first: KVM writes the wall clock where the layout in force has it.
+        latchWidth(width);
+        if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
+            vm.xen().sharedInfoHva(sharedInfo());
+        } else {
+            vm.xen().sharedInfoGfn(gfn);
+        }
+        sharedInfoMapped = true;
+        for (Vcpu vcpu : vcpus) {
+            vcpu.areas().useSharedInfo(sharedInfo(), gfn);
+        }
+    }
+
+    /// XENMAPSPACE_grant_table: shows grant frame `index` at `gfn`, growing the table to it.
+    ///
+    /// @throws XenError EINVAL beyond the table's limit or for an impossible frame
+    public void mapGrantFrame(long index, long gfn) throws XenError {
+        if (index < 0 || index >= grantTable.maxFrames()) {
+            throw XenError.EINVAL;
+        }
+        int frame = Math.toIntExact(index);
+        grantTable.frame(frame);
+        memory.overlay(SpecialPages.grantFrame(frame), gfn);
+    }
+
+    /// XENMEM_remove_from_physmap.
+    ///
+    /// @throws XenError ENOENT when nothing that Xen owns is at `gfn`
+    public void removeFromPhysmap(long gfn) throws XenError {
+        if (!memory.removeAt(gfn)) {
+            throw XenError.ENOENT;
+        }
+    }
+
+    /// VMASST_TYPE_runstate_update_flag.
+    public void setRunstateUpdateFlag(boolean enable) {
+        if (capabilities.contains(XenCapability.RUNSTATE_UPDATE_FLAG)) {
+            vm.xen().runstateUpdateFlag(enable);
+        }
+    }
+
+    /// One edge on an interrupt line of the PIC and the I/O APIC.
+    public void pulseIrq(int gsi) {
+        vm.irqLine(gsi, true);
+        vm.irqLine(gsi, false);
+    }
+
+    private MemorySegment sharedInfo() {
+        return special.page(SpecialPages.SHARED_INFO);
+    }
+
+    /// Starts the vCPUs.
+    public void start() {
+        vcpus.forEach(Vcpu::start);
+    }
+
+    /// Stops the domain for `reason`, unless it has been stopped already. Does not wait for the vCPUs.
+    ///
+    /// @param message explains it to an operator; may be empty
+    public void shutdown(ShutdownReason reason, String message) {
+        if (shutdown.set(reason, message)) {
+            vcpus.forEach(Vcpu::stop);
+        }
+    }
+
+    /// Stops the domain because it cannot go on, as Xen's `domain_crash`.
+    public void crash(String message) {
+        shutdown(ShutdownReason.CRASH, message);
+    }
+
+    /// The latch that tells when and why the domain stopped.
+    public ShutdownLatch shutdownLatch() {
+        return shutdown;
+    }
+
+    /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory.
+    @Override
+    public void close() {
+        shutdown(ShutdownReason.DESTROYED, "");
+        for (Vcpu vcpu : vcpus) {
+            vcpu.join();
+        }
+        eventChannels.destroy();
+        grantTable.destroy();
+        hypercallMetrics.close();
+        exitMetrics.close();
+        for (Vcpu vcpu : vcpus) {
+            vcpu.kvm().close();
+        }
+        vm.close();
+        memory.close();
+        special.close();
+    }
+
+    @Override
+    public String toString() {
+        return id + " (" + config.name() + ")";
+    }
+}

@@ -1,0 +1,135 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.BootRequest;
+import io.xenemu.core.boot.CpuEntry;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.boot.XenCpuid;
+import io.xenemu.core.boot.XenLeaves;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.KvmVcpu;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.SyncRegs;
+import io.xenemu.kvm.ioctl.XenCapability;
+import io.xenemu.kvm.memory.GuestArgument;
+import java.lang.foreign.Arena;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.function.Function;
+
+/// Makes a domain from its configuration and a kernel: VM, memory, vCPUs, boot structures.
+public final class DomainBuilder {
+    /// Without these KVM is no Xen.
+    public static final EnumSet<XenCapability> REQUIRED =
+            EnumSet.of(
+                    XenCapability.INTERCEPT_HCALL,
+                    XenCapability.SHARED_INFO,
+                    XenCapability.EVTCHN_2LEVEL,
+                    XenCapability.EVTCHN_SEND);
+
+    /// Pages that KVM on Intel needs below 4 GiB, above everything that the guest is told of.
+    private static final long TSS_ADDRESS = 0xfffb_d000L;
+
+    private static final long IDENTITY_MAP_ADDRESS = 0xfffb_c000L;
+
+    private final KvmSystem kvm;
+    private final EnumSet<XenCapability> capabilities;
+    private final DomainEnvironment environment;
+
+    public DomainBuilder(
+            KvmSystem kvm, EnumSet<XenCapability> capabilities, DomainEnvironment environment) {
+        this.kvm = kvm;
+        this.capabilities = capabilities;
+        this.environment = environment;
+    }
+
+    /// Builds the domain; its vCPUs are not started.
+    ///
+    /// @param devices makes the devices that it sees in its I/O space
+    /// @throws BootException when the kernel does not fit
+    public Domain build(
+            DomId id,
+            DomainConfig config,
+            KernelImage kernel,
+            List<BootModule> modules,
+            String commandLine,
+            Function<Domain, PortBus> devices)
+            throws BootException {
+        GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
+        KvmVm vm = newVm(config);
+        Domain domain = new Domain(id, config, map, vm, capabilities, environment);
+        try {
+            AcpiTables.write(domain.memory(), config.vcpus());
+            CpuEntry entry =
+                    kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
+            addVcpus(domain, devices.apply(domain));
+            BootVcpu.enter(domain.vcpus().get(0).kvm(), entry);
+            return domain;
+        } catch (BootException | RuntimeException e) {
+            domain.close();
+            throw e;
+        }
+    }
+
+    private KvmVm newVm(DomainConfig config) {
+        KvmVm vm = kvm.createVm();
+        try {
+            vm.xenHvmConfig(
+                    EnumSet.of(XenCapability.INTERCEPT_HCALL, XenCapability.EVTCHN_SEND),
+                    XenLeaves.HYPERCALL_MSR);
+            vm.xen().xenVersion(config.xenVersion());
+            vm.setTssAddr(TSS_ADDRESS);
+            vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
+            vm.createIrqchip();
+            vm.createPit2(KvmVm.PIT_SPEAKER_DUMMY);
+            return vm;
+        } catch (RuntimeException e) {
+            vm.close();
+            throw e;
+        }
+    }
+
+    private void addVcpus(Domain domain, PortBus ports) {
+        int count = domain.config().vcpus();
+        KvmVcpu[] kvms = new KvmVcpu[count];
+        for (int i = 0; i < count; i++) {
+            kvms[i] = domain.vm().createVcpu(new VcpuId(i));
+        }
+        int version = domain.config().xenVersion();
+        XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, kvms[0].getTscKhz());
+        XenCpuid cpuid = new XenCpuid(kvm.supportedCpuid(), count, leaves);
+        for (KvmVcpu vcpu : kvms) {
+            vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));
+            vcpu.xen().vcpuId(vcpu.id().value());
+            vcpu.run().syncRegs(SyncRegs.SREGS);
+            BootVcpu.enableMtrrs(vcpu);
+            domain.add(new Vcpu(domain, vcpu.id(), vcpu, v -> runLoop(domain, v, ports)));
+        }
+    }
+
+    private void runLoop(Domain domain, Vcpu vcpu, PortBus ports) {
+        try (Arena arena = Arena.ofConfined()) {
+            SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm().run());
+            GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
+            HypercallDispatcher dispatcher =
+                    new HypercallDispatcher(
+                            environment.hypercalls(), domain.hypercallMetrics().newVcpu());
+            new ExitLoop(
+                            domain,
+                            vcpu,
+                            new HypercallContext(domain, vcpu, argument),
+                            dispatcher,
+                            ports,
+                            domain.exitMetrics().newVcpu())
+                    .loop();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package io.xenemu.core.domain;
+
+import java.util.UUID;
+
+/// What a domain is made of, besides its kernel.
+///
+/// @param name unique among the domains of the service
+/// @param uuid the domain's handle
+/// @param memoryBytes RAM
+/// @param vcpus number of vCPUs, 1 to 128
+/// @param xenVersion what XENVER_version answers: major in the upper 16 bits
+/// @param maxGrantFrames xl's `max_grant_frames`
+public record DomainConfig(
+        String name, UUID uuid, long memoryBytes, int vcpus, int xenVersion, int maxGrantFrames) {
+    /// xl's default for HVM guests.
+    public static final int DEFAULT_GRANT_FRAMES = 64;
+
+    /// HVM_MAX_VCPUS of Xen.
+    public static final int MAX_VCPUS = 128;
+}

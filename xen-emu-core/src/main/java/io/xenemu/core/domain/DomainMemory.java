@@ -1,0 +1,210 @@
+package io.xenemu.core.domain;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.boot.BootMemory;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.memory.GuestMemory;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// A domain's guest-physical memory: RAM in one memfd, special pages in another, the KVM slots over both, and the
+/// overlays by which the guest puts special pages where it wants them (XENMEM_add_to_physmap).
+///
+/// An overlay inside a slot replaces the page under it by MAP_FIXED, so KVM has nothing to invalidate; one outside gets a
+/// slot of its own. Xen frees the RAM page that an overlay covers; here it comes back, zeroed, when the overlay moves
+/// away, which is what a guest finds after Xen's own soft reset.
+public final class DomainMemory implements BootMemory, AutoCloseable {
+    private static final long NOWHERE = -1;
+
+    /// Guest frame numbers stay below what any CPU addresses (52 bits).
+    private static final long GFN_LIMIT = 1L << 40;
+
+    /// A range of guest-physical addresses that has a KVM slot from the start.
+    private record Range(long start, long length, MemFd memfd, long offset, MemorySegment view) {
+        boolean holds(long gpa) {
+            return gpa >= start && gpa - start < length;
+        }
+    }
+
+    private final KvmVm vm;
+    private final MemFd ram;
+    private final SpecialPages special;
+    private final GuestMemory guest = new GuestMemory();
+    private final List<Range> ranges = new ArrayList<>();
+
+    @GuardedBy("this")
+    private final long[] overlayGfn;
+
+    @GuardedBy("this")
+    private final int[] overlaySlot;
+
+    @GuardedBy("this")
+    private final Deque<Integer> freeSlots = new ArrayDeque<>();
+
+    public DomainMemory(KvmVm vm, String name, GuestMemoryMap map, SpecialPages special) {
+        this.vm = vm;
+        this.special = special;
+        overlayGfn = new long[special.count()];
+        overlaySlot = new int[special.count()];
+        Arrays.fill(overlayGfn, NOWHERE);
+        Arrays.fill(overlaySlot, -1);
+        long ramBytes = 0;
+        for (GuestMemoryMap.Slot slot : map.slots()) {
+            if (slot.backing() == GuestMemoryMap.Backing.RAM) {
+                ramBytes += slot.length();
+            }
+        }
+        ram = MemFd.create("xen-ram-" + name, ramBytes);
+        MemorySegment all = ram.map(0, ramBytes);
+        long offset = 0;
+        for (GuestMemoryMap.Slot slot : map.slots()) {
+            if (slot.backing() == GuestMemoryMap.Backing.RAM) {
+                MemorySegment view = all.asSlice(offset, slot.length());
+                addRange(new Range(slot.start(), slot.length(), ram, offset, view));
+                offset += slot.length();
+            } else {
+                MemorySegment view = special.fixedPages();
+                addRange(new Range(slot.start(), slot.length(), special.memfd(), 0, view));
+            }
+        }
+        for (int i = 0; i < special.count(); i++) {
+            freeSlots.add(ranges.size() + i);
+        }
+    }
+
+    private void addRange(Range range) {
+        vm.setMemoryRegion(ranges.size(), 0, range.start, range.view);
+        guest.add(range.start, range.view);
+        ranges.add(range);
+    }
+
+    /// What the guest sees, for hypercall arguments.
+    public GuestMemory guest() {
+        return guest;
+    }
+
+    @Override
+    public void write(long gpa, MemorySegment source) {
+        try {
+            guest.copyOut(source, 0, gpa, source.byteSize());
+        } catch (XenError e) {
+            throw new IllegalArgumentException("not guest memory: %#x".formatted(gpa), e);
+        }
+    }
+
+    /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a page that is mapped already is
+    /// added to the physmap again.
+    ///
+    /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, or where KVM has a device)
+    public synchronized void overlay(int page, long gfn) throws XenError {
+        if (gfn < 0 || gfn >= GFN_LIMIT) {
+            throw XenError.EINVAL;
+        }
+        if (overlayGfn[page] == gfn) {
+            return;
+        }
+        removeOverlay(page);
+        evict(gfn);
+        long gpa = gfn * SpecialPages.PAGE_SIZE;
+        Range range = rangeOf(gpa);
+        if (range != null) {
+            special.memfd().mapFixed((long) page * SpecialPages.PAGE_SIZE, pageOf(range, gpa));
+        } else {
+            addSlot(page, gpa);
+        }
+        overlayGfn[page] = gfn;
+    }
+
+    /// Takes whatever special page is at `gfn` away (XENMEM_remove_from_physmap).
+    ///
+    /// @return false if there is none
+    public synchronized boolean removeAt(long gfn) {
+        return evict(gfn);
+    }
+
+    /// The guest frame at which special page `page` is shown, or -1.
+    public synchronized long overlayOf(int page) {
+        return overlayGfn[page];
+    }
+
+    @GuardedBy("this")
+    private boolean evict(long gfn) {
+        for (int other = 0; other < overlayGfn.length; other++) {
+            if (overlayGfn[other] == gfn) {
+                removeOverlay(other);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @GuardedBy("this")
+    private void addSlot(int page, long gpa) throws XenError {
+        Integer slot = freeSlots.poll();
+        if (slot == null) {
+            throw new IllegalStateException("more overlays than special pages");
+        }
+        MemorySegment view = special.page(page);
+        try {
+            vm.setMemoryRegion(slot, 0, gpa, view);
+        } catch (KvmException e) {
+            freeSlots.push(slot);
+            throw XenError.EINVAL;
+        }
+        overlaySlot[page] = slot;
+        guest.add(gpa, view);
+    }
+
+    @GuardedBy("this")
+    private void removeOverlay(int page) {
+        long gfn = overlayGfn[page];
+        if (gfn == NOWHERE) {
+            return;
+        }
+        long gpa = gfn * SpecialPages.PAGE_SIZE;
+        overlayGfn[page] = NOWHERE;
+        if (overlaySlot[page] >= 0) {
+            guest.remove(gpa);
+            vm.deleteMemoryRegion(overlaySlot[page]);
+            freeSlots.push(overlaySlot[page]);
+            overlaySlot[page] = -1;
+            return;
+        }
+        Range range = rangeOf(gpa);
+        if (range == null) {
+            throw new IllegalStateException("overlay outside of memory: %#x".formatted(gpa));
+        }
+        MemorySegment under = pageOf(range, gpa);
+        range.memfd.mapFixed(range.offset + (gpa - range.start), under);
+        if (range.memfd == ram) {
+            under.fill((byte) 0);
+        }
+    }
+
+    private @Nullable Range rangeOf(long gpa) {
+        for (Range range : ranges) {
+            if (range.holds(gpa)) {
+                return range;
+            }
+        }
+        return null;
+    }
+
+    private static MemorySegment pageOf(Range range, long gpa) {
+        return range.view.asSlice(gpa - range.start, SpecialPages.PAGE_SIZE);
+    }
+
+    @Override
+    public void close() {
+        ram.close();
+    }
+}

@@ -1,0 +1,116 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.metrics.ExitMetrics;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.ioctl.ExitReason;
+import io.xenemu.kvm.ioctl.KvmRun;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What a vCPU's thread does: enter the guest, serve the exit, again, until the domain stops.
+final class ExitLoop {
+    private static final Logger log = LoggerFactory.getLogger(ExitLoop.class);
+
+    private final Domain domain;
+    private final Vcpu vcpu;
+    private final KvmRun run;
+    private final HypercallContext call;
+    private final HypercallDispatcher dispatcher;
+    private final PortBus ports;
+    private final ExitMetrics.Counts exits;
+
+    ExitLoop(
+            Domain domain,
+            Vcpu vcpu,
+            HypercallContext call,
+            HypercallDispatcher dispatcher,
+            PortBus ports,
+            ExitMetrics.Counts exits) {
+        this.domain = domain;
+        this.vcpu = vcpu;
+        this.run = vcpu.kvm().run();
+        this.call = call;
+        this.dispatcher = dispatcher;
+        this.ports = ports;
+        this.exits = exits;
+    }
+
+    void loop() {
+        try {
+            while (!vcpu.stopping()) {
+                int errno = vcpu.kvm().enter();
+                if (errno == Errno.EINTR) {
+                    exits.add(ExitReason.INTR);
+                    run.clearImmediateExit();
+                } else if (errno == 0) {
+                    serve();
+                }
+                vcpu.serveMailbox();
+            }
+        } catch (KvmException e) {
+            domain.shutdown(ShutdownReason.HOST_ERROR, vcpu + ": " + e.getMessage());
+        } catch (RuntimeException e) {
+            log.error("{} failed: this is a bug", vcpu, e);
+            domain.crash(vcpu + ": internal error: " + e);
+        }
+    }
+
+    private void serve() {
+        ExitReason reason = run.exitReason();
+        exits.add(reason);
+        switch (reason) {
+            case XEN -> hypercall();
+            case IO -> io();
+            case MMIO -> mmio();
+            case SHUTDOWN -> domain.shutdown(ShutdownReason.TRIPLE_FAULT, vcpu + ": triple fault");
+            case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT -> {}
+            default -> domain.shutdown(ShutdownReason.HOST_ERROR, describe(reason));
+        }
+    }
+
+    private void hypercall() {
+        call.begin(run.xenInput(), run.xenCpl());
+        for (int i = 0; i < HypercallContext.PARAMETERS; i++) {
+            call.setParameter(i, run.xenParam(i));
+        }
+        run.xenResult(dispatcher.dispatch(call));
+    }
+
+    private void io() {
+        int port = run.ioPort();
+        int size = run.ioSize();
+        int count = run.ioCount();
+        for (int i = 0; i < count; i++) {
+            if (run.ioOut()) {
+                ports.write(port, size, run.ioData(i));
+            } else {
+                run.ioData(i, ports.read(port, size));
+            }
+        }
+    }
+
+    /// Nothing in user space is memory-mapped: reads see an empty bus, writes go nowhere.
+    private void mmio() {
+        if (!run.mmioWrite()) {
+            run.mmioData(-1);
+        }
+    }
+
+    private String describe(ExitReason reason) {
+        return switch (reason) {
+            case INTERNAL_ERROR ->
+                    vcpu
+                            + ": KVM cannot emulate an instruction of the guest (suberror "
+                            + run.suberror()
+                            + ")";
+            case FAIL_ENTRY ->
+                    "%s: the processor refused to enter the guest (reason %#x)"
+                            .formatted(vcpu, run.hardwareReason());
+            default -> vcpu + ": unexpected exit " + reason + " (" + run.exitNumber() + ")";
+        };
+    }
+}

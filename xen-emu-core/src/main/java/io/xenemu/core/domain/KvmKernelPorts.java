@@ -1,0 +1,89 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.KernelPorts;
+import io.xenemu.evtchn.ServiceListener;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenHvmAttributes;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+
+/// The kernel's side of a domain's event channels: IPIs, loopback and sends to the service's threads stay in the kernel.
+final class KvmKernelPorts implements KernelPorts {
+    private final KvmVm vm;
+    private final XenHvmAttributes xen;
+    private final Domain domain;
+    private final Map<EvtchnPort, EventFdThread> services = new HashMap<>();
+    private final Set<EvtchnPort> inline = new HashSet<>();
+
+    KvmKernelPorts(KvmVm vm, Domain domain) {
+        this.vm = vm;
+        this.xen = vm.xen();
+        this.domain = domain;
+    }
+
+    @Override
+    public void assignIpi(EvtchnPort port, VcpuId vcpu) {
+        xen.assignIpi(port.value(), vcpu);
+    }
+
+    @Override
+    public void assignService(EvtchnPort port, ServiceListener listener) {
+        if (listener instanceof InlineListener) {
+            inline.add(port);
+            return;
+        }
+        EventFdThread thread =
+                new EventFdThread(domain.id() + "-port" + port.value(), listener::signalled);
+        services.put(port, thread);
+        xen.assignEventfd(port.value(), thread.eventFd().fd());
+    }
+
+    @Override
+    public void assignLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {
+        xen.assignLoopback(port.value(), target.value(), vcpu);
+    }
+
+    @Override
+    public void updateLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {
+        xen.updateLoopback(port.value(), target.value(), vcpu);
+    }
+
+    @Override
+    public void deassign(EvtchnPort port) {
+        if (inline.remove(port)) {
+            return;
+        }
+        xen.deassign(port.value());
+        EventFdThread thread = services.remove(port);
+        if (thread != null) {
+            thread.close();
+        }
+    }
+
+    @Override
+    public void reset() {
+        xen.resetEvtchns();
+        services.values().forEach(EventFdThread::close);
+        services.clear();
+        inline.clear();
+    }
+
+    @Override
+    public boolean send(EvtchnPort port, VcpuId vcpu) {
+        if (!domain.sharedInfoMapped()) {
+            return false;
+        }
+        vm.xenEvtchnSend(port.value(), vcpu);
+        return true;
+    }
+
+    @Override
+    public void timerChanged(VcpuId id) {
+        Vcpu vcpu = domain.vcpus().get(id.value());
+        vcpu.call(attributes -> vcpu.timer().portChanged());
+    }
+}

@@ -1,0 +1,26 @@
+package io.xenemu.core.domain;
+
+/// Why a domain stopped. The first six are Xen's (`SHUTDOWN_*` in `sched.h`); the rest happen to a VM without the guest
+/// saying so.
+public enum ShutdownReason {
+    POWEROFF(0),
+    REBOOT(1),
+    SUSPEND(2),
+    CRASH(3),
+    WATCHDOG(4),
+    SOFT_RESET(5),
+    TRIPLE_FAULT(-1),
+    HOST_ERROR(-1),
+    DESTROYED(-1);
+
+    private final int code;
+
+    ShutdownReason(int code) {
+        this.code = code;
+    }
+
+    /// The number in Xen's interface, or -1.
+    public int code() {
+        return code;
+    }
+}

@@ -1,0 +1,74 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.MemorySegment;
+
+/// Pages that Xen, not the guest, owns: the fixed special pages, shared_info and the grant table's frames. They live in a
+/// memfd of their own and overlay guest-physical addresses, so modules and KVM keep one address for each however often
+/// the guest moves it.
+public final class SpecialPages implements AutoCloseable {
+    /// Bytes in a page.
+    public static final int PAGE_SIZE = 4096;
+
+    /// The fixed special pages at GFN 0xfeff8 come first.
+    static final int FIXED_PAGES = Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / PAGE_SIZE);
+
+    static final int SHARED_INFO = FIXED_PAGES;
+    private static final int FIRST_GRANT_FRAME = SHARED_INFO + 1;
+
+    private final MemFd memfd;
+    private final MemorySegment pages;
+    private final int count;
+
+    /// @param name for /proc/PID/maps
+    /// @param grantFrames how many grant frames the domain may have
+    public SpecialPages(String name, int grantFrames) {
+        count = FIRST_GRANT_FRAME + grantFrames;
+        memfd = MemFd.create(name, (long) count * PAGE_SIZE);
+        pages = memfd.map(0, (long) count * PAGE_SIZE);
+    }
+
+    /// The page number of grant frame `index`.
+    static int grantFrame(int index) {
+        return FIRST_GRANT_FRAME + index;
+    }
+
+    /// The service's own mapping of page `number`.
+    public MemorySegment page(int number) {
+        return pages.asSlice((long) number * PAGE_SIZE, PAGE_SIZE);
+    }
+
+    /// The XenStore ring (`HVM_PARAM_STORE_PFN`).
+    public MemorySegment xenstore() {
+        return fixedPage(GuestMemoryMap.XENSTORE_GFN);
+    }
+
+    /// The console ring (`HVM_PARAM_CONSOLE_PFN`).
+    public MemorySegment console() {
+        return fixedPage(GuestMemoryMap.CONSOLE_GFN);
+    }
+
+    private MemorySegment fixedPage(long gfn) {
+        return page(Math.toIntExact(gfn - GuestMemoryMap.SPECIAL_START / PAGE_SIZE));
+    }
+
+    /// The fixed pages, in one piece.
+    MemorySegment fixedPages() {
+        return pages.asSlice(0, (long) FIXED_PAGES * PAGE_SIZE);
+    }
+
+    /// How many pages there are.
+    int count() {
+        return count;
+    }
+
+    MemFd memfd() {
+        return memfd;
+    }
+
+    @Override
+    public void close() {
+        memfd.close();
+    }
+}

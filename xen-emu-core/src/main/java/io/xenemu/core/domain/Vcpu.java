@@ -1,0 +1,122 @@
+package io.xenemu.core.domain;
+
+import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.KvmVcpu;
+import io.xenemu.kvm.ioctl.XenVcpuAttributes;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// One vCPU of a domain: its KVM descriptor, its thread, and what it has registered.
+public final class Vcpu {
+    private final VcpuId id;
+    private final KvmVcpu kvm;
+    private final Thread thread;
+    private final VcpuMailbox mailbox = new VcpuMailbox();
+    private final VcpuAreas areas;
+    private final VcpuTimer timer;
+    private volatile boolean started;
+    private volatile boolean stopping;
+
+    Vcpu(Domain domain, VcpuId id, KvmVcpu kvm, Consumer<Vcpu> loop) {
+        this.id = id;
+        this.kvm = kvm;
+        this.areas =
+                new VcpuAreas(
+                        this,
+                        domain.memory().guest(),
+                        domain.eventChannels(),
+                        domain.capabilities());
+        this.timer = new VcpuTimer(kvm, domain.eventChannels(), id);
+        this.thread =
+                new VcpuThread(
+                        domain.id() + "-" + id,
+                        this,
+                        () -> {
+                            try {
+                                loop.accept(this);
+                            } finally {
+                                mailbox.close();
+                            }
+                        });
+    }
+
+    /// The vCPU's number.
+    public VcpuId id() {
+        return id;
+    }
+
+    /// Its KVM descriptor, whose ioctls block until the vCPU is out of the guest: for its own thread.
+    public KvmVcpu kvm() {
+        return kvm;
+    }
+
+    /// What the guest has registered.
+    public VcpuAreas areas() {
+        return areas;
+    }
+
+    /// Its one-shot timer; for its own thread.
+    public VcpuTimer timer() {
+        return timer;
+    }
+
+    /// Whether the calling thread is this vCPU's.
+    boolean isCurrent() {
+        return Thread.currentThread().equals(thread);
+    }
+
+    /// Runs `change` on the vCPU's thread, outside of the guest, and waits until it has run. Nothing happens when the vCPU
+    /// has ended: its domain is being destroyed.
+    void call(Consumer<XenVcpuAttributes> change) {
+        if (isCurrent() || !started) {
+            change.accept(kvm.xen());
+            return;
+        }
+        boolean ran = mailbox.call(() -> change.accept(kvm.xen()), this::wake, current());
+        if (!ran && !stopping) {
+            throw new IllegalStateException(this + " has ended");
+        }
+    }
+
+    private static @Nullable VcpuMailbox current() {
+        return Thread.currentThread() instanceof VcpuThread t ? t.vcpu().mailbox : null;
+    }
+
+    /// Makes the vCPU leave the guest and look at its mailbox and at pending upcalls.
+    void wake() {
+        kvm.kick();
+        LockSupport.unpark(thread);
+    }
+
+    /// Serves the mailbox; called by the vCPU's loop between entries.
+    void serveMailbox() {
+        mailbox.serve();
+    }
+
+    void start() {
+        started = true;
+        thread.start();
+    }
+
+    boolean stopping() {
+        return stopping;
+    }
+
+    /// Ends the loop at the next exit.
+    void stop() {
+        stopping = true;
+        wake();
+    }
+
+    /// Waits for the end of the vCPU's thread.
+    void join() {
+        Uninterruptibles.joinUninterruptibly(thread);
+    }
+
+    @Override
+    public String toString() {
+        return thread.getName();
+    }
+}

@@ -1,0 +1,177 @@
+package io.xenemu.core.hypercall;
+
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.evtchn.Virq;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.AllocUnbound;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.BindInterdomain;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.BindIpi;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.BindVcpu;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.BindVirq;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.Close;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.ExpandArray;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.InitControl;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.Reset;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.Send;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.SetPriority;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.Status;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.Unmask;
+import io.xenemu.kvm.memory.GuestField;
+
+/// `event_channel_op` (32). Decodes and encodes; [io.xenemu.evtchn.EventChannels] has the semantics.
+/// `xen/include/public/event_channel.h`.
+final class EventChannelOp {
+    private EventChannelOp() {}
+
+    static HypercallFamily family() {
+        return HypercallFamily.of("event_channel_op", 32)
+                .op(0, "bind_interdomain", EventChannelOp::bindInterdomain)
+                .op(1, "bind_virq", EventChannelOp::bindVirq)
+                .op(3, "close", EventChannelOp::close)
+                .op(4, "send", EventChannelOp::send)
+                .op(5, "status", EventChannelOp::status)
+                .op(6, "alloc_unbound", EventChannelOp::allocUnbound)
+                .op(7, "bind_ipi", EventChannelOp::bindIpi)
+                .op(8, "bind_vcpu", EventChannelOp::bindVcpu)
+                .op(9, "unmask", EventChannelOp::unmask)
+                .op(10, "reset", EventChannelOp::reset)
+                .op(11, "init_control", EventChannelOp::initControl)
+                .op(12, "expand_array", EventChannelOp::expandArray)
+                .op(13, "set_priority", EventChannelOp::setPriority);
+    }
+
+    private static long bindInterdomain(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(BindInterdomain.STRUCT, c.word(1));
+        DomId remote = new DomId(argument.get(BindInterdomain.REMOTE_DOM));
+        EvtchnPort remotePort = port(c, BindInterdomain.REMOTE_PORT);
+        EvtchnPort local = c.domain().eventChannels().bindInterdomain(remote, remotePort);
+        argument.set(BindInterdomain.LOCAL_PORT, local.value());
+        return answer(c, BindInterdomain.LOCAL_PORT, local);
+    }
+
+    private static long bindVirq(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(BindVirq.STRUCT, c.word(1));
+        Virq virq = Virq.of(raw(c, BindVirq.VIRQ));
+        EvtchnPort port = c.domain().eventChannels().bindVirq(virq, vcpu(c, BindVirq.VCPU));
+        argument.set(BindVirq.PORT, port.value());
+        return answer(c, BindVirq.PORT, port);
+    }
+
+    private static long bindIpi(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(BindIpi.STRUCT, c.word(1));
+        EvtchnPort port = c.domain().eventChannels().bindIpi(vcpu(c, BindIpi.VCPU));
+        argument.set(BindIpi.PORT, port.value());
+        return answer(c, BindIpi.PORT, port);
+    }
+
+    private static long allocUnbound(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(AllocUnbound.STRUCT, c.word(1));
+        DomId dom = new DomId(argument.get(AllocUnbound.DOM));
+        DomId remote = new DomId(argument.get(AllocUnbound.REMOTE_DOM));
+        EvtchnPort port = c.domain().eventChannels().allocUnbound(dom, remote);
+        argument.set(AllocUnbound.PORT, port.value());
+        return answer(c, AllocUnbound.PORT, port);
+    }
+
+    private static long close(HypercallContext c) throws XenError {
+        c.argument().copyIn(Close.STRUCT, c.word(1));
+        c.domain().eventChannels().close(port(c, Close.PORT));
+        return 0;
+    }
+
+    /// Comes here for ports that the kernel's table does not hold.
+    private static long send(HypercallContext c) throws XenError {
+        c.argument().copyIn(Send.STRUCT, c.word(1));
+        c.domain().eventChannels().send(port(c, Send.PORT));
+        return 0;
+    }
+
+    private static long unmask(HypercallContext c) throws XenError {
+        c.argument().copyIn(Unmask.STRUCT, c.word(1));
+        c.domain().eventChannels().unmask(port(c, Unmask.PORT));
+        return 0;
+    }
+
+    private static long bindVcpu(HypercallContext c) throws XenError {
+        c.argument().copyIn(BindVcpu.STRUCT, c.word(1));
+        c.domain().eventChannels().bindVcpu(port(c, BindVcpu.PORT), vcpu(c, BindVcpu.VCPU));
+        return 0;
+    }
+
+    private static long reset(HypercallContext c) throws XenError {
+        c.argument().copyIn(Reset.STRUCT, c.word(1));
+        c.domain().eventChannels().reset(new DomId(c.argument().get(Reset.DOM)));
+        return 0;
+    }
+
+    private static long status(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(Status.STRUCT, c.word(1));
+        DomId dom = new DomId(argument.get(Status.DOM));
+        EvtchnStatus status = c.domain().eventChannels().status(dom, port(c, Status.PORT));
+        argument.set(Status.STATUS, status.code());
+        argument.set(Status.VCPU, status.vcpu().value());
+        switch (status) {
+            case EvtchnStatus.Closed closed -> {}
+            case EvtchnStatus.Ipi ipi -> {}
+            case EvtchnStatus.Unbound unbound ->
+                    argument.set(Status.U_UNBOUND_DOM, unbound.remote().value());
+            case EvtchnStatus.Interdomain interdomain -> {
+                argument.set(Status.U_INTERDOMAIN_DOM, interdomain.remote().value());
+                argument.set(Status.U_INTERDOMAIN_PORT, interdomain.port().value());
+            }
+            case EvtchnStatus.VirqBound virq -> argument.set(Status.U_VIRQ, virq.virq().number());
+        }
+        argument.copyOut(Status.STRUCT, c.word(1));
+        return 0;
+    }
+
+    private static long initControl(HypercallContext c) throws XenError {
+        c.argument().copyIn(InitControl.STRUCT, c.word(1));
+        c.domain().eventChannels().initControl();
+        return 0;
+    }
+
+    private static long expandArray(HypercallContext c) throws XenError {
+        c.argument().copyIn(ExpandArray.STRUCT, c.word(1));
+        c.domain().eventChannels().expandArray();
+        return 0;
+    }
+
+    private static long setPriority(HypercallContext c) throws XenError {
+        c.argument().copyIn(SetPriority.STRUCT, c.word(1));
+        c.domain().eventChannels().setPriority(port(c, SetPriority.PORT));
+        return 0;
+    }
+
+    /// Tells the guest its new port. If it cannot be told, the port is closed again: Xen leaves it open, for no use.
+    private static long answer(HypercallContext c, GuestField field, EvtchnPort port)
+            throws XenError {
+        try {
+            c.argument().copyOut(field, c.word(1));
+        } catch (XenError e) {
+            c.domain().eventChannels().close(port);
+            throw e;
+        }
+        return 0;
+    }
+
+    private static int raw(HypercallContext c, GuestField.U32 field) {
+        return (int) (c.argument().get(field) & 0xffff_ffffL);
+    }
+
+    private static EvtchnPort port(HypercallContext c, GuestField.U32 field) {
+        return EvtchnPort.of(raw(c, field));
+    }
+
+    private static VcpuId vcpu(HypercallContext c, GuestField.U32 field) {
+        return c.domain().eventChannels().vcpuId(raw(c, field));
+    }
+}

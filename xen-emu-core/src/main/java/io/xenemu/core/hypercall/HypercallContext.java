@@ -1,0 +1,78 @@
+package io.xenemu.core.hypercall;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.Vcpu;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.memory.GuestArgument;
+
+/// The hypercall that a vCPU is making: its registers and the means to reach its argument in memory. One per vCPU,
+/// refilled for each call, used by the vCPU's thread alone.
+public final class HypercallContext {
+    /// Parameter registers of a hypercall (rdi rsi rdx r10 r8 r9; ebx ecx edx esi edi ebp).
+    public static final int PARAMETERS = 6;
+
+    private final Domain domain;
+    private final Vcpu vcpu;
+    private final GuestArgument argument;
+    private final long[] parameters = new long[PARAMETERS];
+    private long number;
+    private int cpl;
+
+    public HypercallContext(Domain domain, Vcpu vcpu, GuestArgument argument) {
+        this.domain = domain;
+        this.vcpu = vcpu;
+        this.argument = argument;
+    }
+
+    /// Takes over a new call. `setParameter` follows for each register.
+    public void begin(long number, int cpl) {
+        this.number = number;
+        this.cpl = cpl;
+    }
+
+    /// Sets parameter register `i`, 0 to 5.
+    public void setParameter(int i, long value) {
+        parameters[i] = value;
+    }
+
+    /// The domain that the calling vCPU belongs to.
+    public Domain domain() {
+        return domain;
+    }
+
+    /// The calling vCPU.
+    public Vcpu vcpu() {
+        return vcpu;
+    }
+
+    /// Copies arguments in and out of guest memory, by guest virtual address.
+    public GuestArgument argument() {
+        return argument;
+    }
+
+    /// The guest's RAX or EAX.
+    public long number() {
+        return number;
+    }
+
+    /// A parameter register as a guest address or `unsigned long`.
+    public long word(int i) {
+        return parameters[i];
+    }
+
+    /// A parameter that the C prototype declares `int` or `unsigned int`: the register's low 32 bits, as the C calling
+    /// convention defines.
+    public int u32(int i) {
+        return (int) (parameters[i] & 0xffff_ffffL);
+    }
+
+    /// The caller's mode, which selects the layout of its structures.
+    public GuestWidth width() {
+        return argument.width();
+    }
+
+    /// The caller's privilege level, 0 to 3.
+    public int cpl() {
+        return cpl;
+    }
+}

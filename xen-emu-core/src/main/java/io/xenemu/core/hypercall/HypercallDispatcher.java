@@ -1,0 +1,51 @@
+package io.xenemu.core.hypercall;
+
+import io.xenemu.kvm.abi.XenError;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Takes a hypercall from a vCPU to its handler and turns [XenError] into the negative number that the guest sees. One
+/// per vCPU.
+///
+/// A handler that fails with an unchecked exception is our bug: it is logged with the hypercall, and the domain crashes
+/// as Xen's `domain_crash` would have it; other domains go on. Host failures (`KvmException`) pass through and stop the
+/// domain in the vCPU's loop.
+public final class HypercallDispatcher {
+    private static final Logger log = LoggerFactory.getLogger(HypercallDispatcher.class);
+
+    private final HypercallTable table;
+    private final HypercallCounters counters;
+
+    public HypercallDispatcher(HypercallTable table, HypercallCounters counters) {
+        this.table = table;
+        this.counters = counters;
+    }
+
+    /// Serves the call.
+    ///
+    /// @return what the guest gets in RAX: zero or positive, or a negated errno
+    public long dispatch(HypercallContext call) {
+        long start = System.nanoTime();
+        HypercallOp op = table.lookup(call.number(), call.word(0));
+        long result;
+        int errno = 0;
+        try {
+            if (call.cpl() > 0) {
+                throw XenError.EPERM;
+            }
+            result = op.handler().handle(call);
+        } catch (XenError e) {
+            errno = e.number();
+            result = -errno;
+        } catch (io.xenemu.kvm.abi.KvmException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            log.error("{}: {} {} failed: this is a bug", call.vcpu(), op.hypercall(), op.op(), e);
+            call.domain().crash("internal error in " + op.hypercall());
+            errno = XenError.EINVAL.number();
+            result = -errno;
+        }
+        counters.record(op, errno, System.nanoTime() - start);
+        return result;
+    }
+}

@@ -1,0 +1,49 @@
+package io.xenemu.core.hypercall;
+
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.SchedStructs.Poll;
+import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
+
+/// `sched_op` (29): yield, poll and shutdown. KVM serves yield and poll; they come here only from kernels, or guests, for
+/// which it does not. `xen/include/public/sched.h`.
+final class SchedOp {
+    /// Xen's limit on the ports of one poll.
+    private static final int MAX_POLL_PORTS = 128;
+
+    private SchedOp() {}
+
+    static HypercallFamily family() {
+        return HypercallFamily.of("sched_op", 29)
+                .op(0, "yield", SchedOp::returnAtOnce)
+                .op(1, "block", SchedOp::returnAtOnce)
+                .op(2, "shutdown", SchedOp::shutdown)
+                .op(3, "poll", SchedOp::poll);
+    }
+
+    /// The exit to user space has already given the physical CPU away.
+    private static long returnAtOnce(HypercallContext c) {
+        return 0;
+    }
+
+    /// May return early, which the interface allows: callers loop on their condition.
+    private static long poll(HypercallContext c) throws XenError {
+        c.argument().copyIn(Poll.STRUCT, c.word(1));
+        if (c.argument().get(Poll.NR_PORTS) > MAX_POLL_PORTS) {
+            throw XenError.EINVAL;
+        }
+        return 0;
+    }
+
+    private static long shutdown(HypercallContext c) throws XenError {
+        c.argument().copyIn(Shutdown.STRUCT, c.word(1));
+        long code = c.argument().get(Shutdown.REASON);
+        for (ShutdownReason reason : ShutdownReason.values()) {
+            if (reason.code() == code) {
+                c.domain().shutdown(reason, "");
+                return 0;
+            }
+        }
+        throw XenError.EINVAL;
+    }
+}

@@ -1,0 +1,77 @@
+package io.xenemu.core.hypercall;
+
+import io.xenemu.core.domain.Vcpu;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.VcpuStructs.RegisterVcpuInfo;
+import io.xenemu.kvm.abi.xen.VcpuStructs.SetSingleshotTimer;
+
+/// `vcpu_op` (24): areas that Xen keeps up to date in guest memory, and timers. The vCPU in the second argument may be
+/// another than the caller's: Linux's boot vCPU registers the areas of those it is about to start.
+/// `xen/include/public/vcpu.h`.
+final class VcpuOp {
+    private VcpuOp() {}
+
+    static HypercallFamily family() {
+        return HypercallFamily.of("vcpu_op", 24)
+                .op(5, "register_runstate_memory_area", VcpuOp::registerRunstate)
+                .op(7, "stop_periodic_timer", VcpuOp::stopPeriodicTimer)
+                .op(8, "set_singleshot_timer", VcpuOp::setSingleshotTimer)
+                .op(9, "stop_singleshot_timer", VcpuOp::stopSingleshotTimer)
+                .op(10, "register_vcpu_info", VcpuOp::registerVcpuInfo)
+                .op(13, "register_vcpu_time_memory_area", VcpuOp::registerTime);
+    }
+
+    private static Vcpu target(HypercallContext c) throws XenError {
+        return c.domain().vcpu(Integer.toUnsignedLong(c.u32(1)));
+    }
+
+    /// The timers of another vCPU are out of reach, as in Xen.
+    private static Vcpu self(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        if (target != c.vcpu()) {
+            throw XenError.EINVAL;
+        }
+        return target;
+    }
+
+    private static long registerVcpuInfo(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        c.argument().copyIn(RegisterVcpuInfo.STRUCT, c.word(2));
+        long gfn = c.argument().get(RegisterVcpuInfo.MFN);
+        long offset = c.argument().get(RegisterVcpuInfo.OFFSET);
+        target.areas().registerVcpuInfo(gfn, offset);
+        return 0;
+    }
+
+    private static long registerRunstate(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        long address = c.argument().linear().readUlong(c.word(2));
+        target.areas().registerRunstate(c.argument().linear(), address, c.width());
+        return 0;
+    }
+
+    private static long registerTime(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        long address = c.argument().linear().readUlong(c.word(2));
+        target.areas().registerTime(c.argument().linear(), address);
+        return 0;
+    }
+
+    /// There is no periodic timer to stop: none can be set here, and none runs at boot.
+    private static long stopPeriodicTimer(HypercallContext c) throws XenError {
+        self(c);
+        return 0;
+    }
+
+    private static long setSingleshotTimer(HypercallContext c) throws XenError {
+        Vcpu vcpu = self(c);
+        c.argument().copyIn(SetSingleshotTimer.STRUCT, c.word(2));
+        vcpu.timer().setDeadline(c.argument().get(SetSingleshotTimer.TIMEOUT_ABS_NS));
+        return 0;
+    }
+
+    private static long stopSingleshotTimer(HypercallContext c) throws XenError {
+        self(c).timer().setDeadline(0);
+        return 0;
+    }
+}

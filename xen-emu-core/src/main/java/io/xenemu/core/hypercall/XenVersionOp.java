@@ -1,0 +1,112 @@
+package io.xenemu.core.hypercall;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.VersionStructs.CompileInfo;
+import io.xenemu.kvm.abi.xen.VersionStructs.FeatureInfo;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.UUID;
+
+/// `xen_version` (17): what Linux shows in /sys/hypervisor. `xen/include/public/version.h`, Xen's `do_xen_version`.
+final class XenVersionOp {
+    private static final int EXTRAVERSION_LENGTH = 16;
+    private static final int CAPABILITIES_LENGTH = 1024;
+    private static final int CHANGESET_LENGTH = 64;
+    private static final int COMMANDLINE_LENGTH = 1024;
+    private static final int HANDLE_LENGTH = 16;
+    private static final int PAGE_SIZE = 4096;
+
+    /// What Xen itself answers to a domain that may not know (`xen_deny`).
+    private static final String DENIED = "<denied>";
+
+    private static final String CAPABILITIES =
+            "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
+
+    /// XENFEAT_writable_page_tables (0), auto_translated_physmap (2), hvm_callback_vector (8), hvm_safe_pvclock (9),
+    /// memory_op_vnode_supported (13), not_direct_mapped (16). Without hvm_pirqs (10): interrupts stay with the APICs.
+    private static final long FEATURES = 0x12305;
+
+    /// `HYPERVISOR_VIRT_START` of 64-bit Xen; a 32-bit caller of an HVM domain gets 0.
+    private static final long VIRT_START = 0xffff_8000_0000_0000L;
+
+    private XenVersionOp() {}
+
+    static HypercallFamily family() {
+        return HypercallFamily.of("xen_version", 17)
+                .op(0, "version", XenVersionOp::version)
+                .op(1, "extraversion", c -> text(c, ".0-xen-emu", EXTRAVERSION_LENGTH))
+                .op(2, "compile_info", XenVersionOp::compileInfo)
+                .op(3, "capabilities", c -> text(c, CAPABILITIES, CAPABILITIES_LENGTH))
+                .op(4, "changeset", c -> text(c, "xen-emu", CHANGESET_LENGTH))
+                .op(5, "platform_parameters", XenVersionOp::platformParameters)
+                .op(6, "get_features", XenVersionOp::getFeatures)
+                .op(7, "pagesize", XenVersionOp::pagesize)
+                .op(8, "guest_handle", XenVersionOp::guestHandle)
+                .op(9, "commandline", c -> text(c, DENIED, COMMANDLINE_LENGTH))
+                .op(10, "build_id", XenVersionOp::buildId);
+    }
+
+    /// Answered by KVM; comes here from kernels without the XEN_VERSION attribute.
+    private static long version(HypercallContext c) {
+        return c.domain().config().xenVersion();
+    }
+
+    private static long text(HypercallContext c, String text, int length) throws XenError {
+        byte[] bytes = Arrays.copyOf(text.getBytes(US_ASCII), length);
+        c.argument().linear().copyOut(bytes, 0, c.word(1), length);
+        return 0;
+    }
+
+    private static long compileInfo(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.clear(CompileInfo.STRUCT);
+        argument.set(
+                CompileInfo.COMPILER, ("Java " + Runtime.version().feature()).getBytes(US_ASCII));
+        argument.set(CompileInfo.COMPILE_BY, "xen-emu".getBytes(US_ASCII));
+        argument.copyOut(CompileInfo.STRUCT, c.word(1));
+        return 0;
+    }
+
+    private static long platformParameters(HypercallContext c) throws XenError {
+        long start = c.width() == GuestWidth.BITS_64 ? VIRT_START : 0;
+        c.argument().linear().writeUlong(c.word(1), start);
+        return 0;
+    }
+
+    private static long getFeatures(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(FeatureInfo.STRUCT, c.word(1));
+        if (argument.get(FeatureInfo.SUBMAP_IDX) != 0) {
+            throw XenError.EINVAL;
+        }
+        argument.set(FeatureInfo.SUBMAP, FEATURES);
+        argument.copyOut(FeatureInfo.SUBMAP, c.word(1));
+        return 0;
+    }
+
+    private static long pagesize(HypercallContext c) throws XenError {
+        if (c.word(1) != 0) {
+            throw XenError.EINVAL;
+        }
+        return PAGE_SIZE;
+    }
+
+    private static long guestHandle(HypercallContext c) throws XenError {
+        UUID uuid = c.domain().config().uuid();
+        byte[] bytes =
+                ByteBuffer.allocate(HANDLE_LENGTH)
+                        .putLong(uuid.getMostSignificantBits())
+                        .putLong(uuid.getLeastSignificantBits())
+                        .array();
+        c.argument().linear().copyOut(bytes, 0, c.word(1), HANDLE_LENGTH);
+        return 0;
+    }
+
+    /// Privileged in Xen's default policy.
+    private static long buildId(HypercallContext c) throws XenError {
+        throw XenError.EPERM;
+    }
+}

@@ -1,0 +1,5 @@
+/// Hypercalls: the table from number and sub-op to handler, one file per hypercall, and the dispatcher.
+@NullMarked
+package io.xenemu.core.hypercall;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,30 @@
+package io.xenemu.core.metrics;
+
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The meters of one domain, which leave the registry with it.
+final class DomainMeters implements AutoCloseable {
+    private final MeterRegistry registry;
+    private final List<Meter> meters = new ArrayList<>();
+
+    DomainMeters(MeterRegistry registry) {
+        this.registry = registry;
+    }
+
+    MeterRegistry registry() {
+        return registry;
+    }
+
+    synchronized void add(Meter meter) {
+        meters.add(meter);
+    }
+
+    @Override
+    public synchronized void close() {
+        meters.forEach(registry::remove);
+        meters.clear();
+    }
+}

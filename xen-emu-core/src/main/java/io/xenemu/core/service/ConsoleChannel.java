@@ -1,0 +1,51 @@
+package io.xenemu.core.service;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.device.ByteSink;
+import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.ConsoleBackend;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.HvmParams;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.ServicePort;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import org.jspecify.annotations.Nullable;
+
+/// A guest's PV console (hvc0): its ring page and event channel. Sends stay in the kernel and wake a thread of this
+/// service, so a guest that prints does not wait for whoever reads.
+final class ConsoleChannel {
+    private final EvtchnPort guestPort;
+    private volatile @Nullable ConsoleBackend backend;
+
+    ConsoleChannel(Domain domain, ServicePorts servicePorts, ByteSink output, ByteSource input) {
+        ServicePort port;
+        try {
+            guestPort = domain.eventChannels().allocUnbound(DomId.SELF, DomId.DOM0);
+            port = servicePorts.bindInterdomain(domain.id(), guestPort, this::service);
+        } catch (XenError e) {
+            throw new IllegalStateException("a new domain has no free port", e);
+        }
+        backend = new ConsoleBackend(domain.special().console(), output, input, port::notifyGuest);
+        domain.params().set(HvmParams.CONSOLE_PFN, GuestMemoryMap.CONSOLE_GFN);
+        domain.params().set(HvmParams.CONSOLE_EVTCHN, guestPort.value());
+    }
+
+    EvtchnPort guestPort() {
+        return guestPort;
+    }
+
+    /// Moves what can be moved.
+    void service() {
+        ConsoleBackend current = backend;
+        if (current != null) {
+            current.service();
+        }
+    }
+
+    /// Leaves the ring alone from now on.
+    void close() {
+        backend = null;
+    }
+}

@@ -1,0 +1,243 @@
+package io.xenemu.core.service;
+
+import com.google.common.net.HostAndPort;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.device.StdioConsole;
+import io.xenemu.core.device.Terminal;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.metrics.MetricsServer;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.net.InetSocketAddress;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// Runs one guest in the foreground, over reboots, until it stops for good.
+public final class GuestRun {
+    private static final long STOP_SECONDS = 10;
+    private static final long FOREVER = Long.MAX_VALUE;
+
+    private final RunRequest request;
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private volatile boolean stopping;
+    private volatile @Nullable Domain current;
+
+    public GuestRun(RunRequest request) {
+        this.request = request;
+    }
+
+    /// Runs the guest. Blocks until it has stopped and everything is closed.
+    ///
+    /// @throws HostException when KVM, a port or a socket is not to be had
+    /// @throws BootException when a file is no kernel, or does not fit
+    public RunOutcome run() throws HostException, BootException {
+        Thread hook = new Thread(this::stop, "stop");
+        try (Arena files = Arena.ofShared();
+                Resources open = new Resources()) {
+            KernelImage kernel = KernelImage.open(request.kernel(), files);
+            List<BootModule> modules = new ArrayList<>();
+            for (String module : request.modules()) {
+                modules.add(BootModule.open(module, files));
+            }
+            HostKvm kvm = open.add(HostKvm.open());
+            MeterRegistry registry = registry(open);
+            Hypervisor hypervisor = open.add(new Hypervisor(kvm, registry));
+            serveXenStore(hypervisor);
+            StdioConsole stdio = stdio(open);
+            Runtime.getRuntime().addShutdownHook(hook);
+            return reboots(hypervisor, kernel, modules, stdio);
+        } finally {
+            ended.countDown();
+            removeHook(hook);
+        }
+    }
+
+    /// Stops the guest and waits until all is closed; for the end of the JVM (Ctrl-C, SIGTERM).
+    public void stop() {
+        stopping = true;
+        Domain domain = current;
+        if (domain != null) {
+            domain.shutdown(ShutdownReason.DESTROYED, "");
+        }
+        try {
+            ended.await(STOP_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private RunOutcome reboots(
+            Hypervisor hypervisor,
+            KernelImage kernel,
+            List<BootModule> modules,
+            @Nullable StdioConsole stdio)
+            throws BootException {
+        long deadline =
+                request.timeout() == null
+                        ? FOREVER
+                        : System.nanoTime() + request.timeout().toNanos();
+        while (true) {
+            StdioDevices devices = new StdioDevices(stdio, request.console(), request.serial());
+            Domain domain =
+                    hypervisor.create(
+                            request.config(),
+                            kernel,
+                            modules,
+                            request.commandLine(),
+                            devices::ports);
+            try {
+                current = domain;
+                RunOutcome outcome = once(hypervisor, domain, devices, deadline);
+                if (outcome != RunOutcome.REBOOT || !request.reboot()) {
+                    return outcome;
+                }
+            } finally {
+                devices.detach();
+                hypervisor.destroy(domain);
+            }
+        }
+    }
+
+    private RunOutcome once(
+            Hypervisor hypervisor, Domain domain, StdioDevices devices, long deadline) {
+        StoreChannel store = new StoreChannel(domain, hypervisor.servicePorts());
+        ConsoleChannel console = devices.connectConsole(domain, hypervisor.servicePorts());
+        hypervisor.introduce(domain, store, console);
+        devices.attach();
+        if (stopping) {
+            return RunOutcome.STOPPED;
+        }
+        domain.start();
+        ShutdownLatch.Outcome outcome = await(domain, deadline);
+        if (outcome == null) {
+            System.err.println("xen-emu: " + domain + ": timeout");
+            return RunOutcome.TIMEOUT;
+        }
+        if (!outcome.message().isEmpty()) {
+            System.err.println("xen-emu: " + domain + ": " + outcome.message());
+        }
+        return switch (outcome.reason()) {
+            case POWEROFF -> RunOutcome.POWEROFF;
+            case REBOOT -> RunOutcome.REBOOT;
+            case CRASH -> RunOutcome.CRASH;
+            case TRIPLE_FAULT -> RunOutcome.TRIPLE_FAULT;
+            case HOST_ERROR -> RunOutcome.HOST_ERROR;
+            case DESTROYED -> RunOutcome.STOPPED;
+            case SUSPEND, WATCHDOG, SOFT_RESET -> RunOutcome.OTHER_SHUTDOWN;
+        };
+    }
+
+    private static ShutdownLatch.@Nullable Outcome await(Domain domain, long deadline) {
+        try {
+            long millis =
+                    deadline == FOREVER
+                            ? FOREVER
+                            : TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+            return domain.shutdownLatch().await(Math.max(millis, 0));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return new ShutdownLatch.Outcome(ShutdownReason.DESTROYED, "");
+        }
+    }
+
+    private MeterRegistry registry(Resources open) throws HostException {
+        HostAndPort address = request.metrics();
+        if (address == null) {
+            return open.add(new CompositeMeterRegistry(), MeterRegistry::close);
+        }
+        PrometheusMeterRegistry registry =
+                open.add(
+                        new PrometheusMeterRegistry(PrometheusConfig.DEFAULT),
+                        MeterRegistry::close);
+        try {
+            open.add(
+                    new MetricsServer(
+                            new InetSocketAddress(address.getHost(), address.getPort()), registry));
+        } catch (IOException | IllegalArgumentException e) {
+            throw new HostException("--metrics " + address + ": " + e.getMessage(), e);
+        }
+        return registry;
+    }
+
+    private void serveXenStore(Hypervisor hypervisor) throws HostException {
+        if (request.xenstoreSocket() != null) {
+            try {
+                hypervisor.xenstore().listen(request.xenstoreSocket());
+            } catch (IOException e) {
+                throw new HostException("--xenstore-socket: " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private @Nullable StdioConsole stdio(Resources open) {
+        if (!request.console() && !request.serial()) {
+            return null;
+        }
+        open.add(Terminal.raw());
+        return open.add(
+                new StdioConsole(
+                        request.config().name() + "-console",
+                        new FileInputStream(FileDescriptor.in),
+                        new FileOutputStream(FileDescriptor.out)));
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The JVM is ending, which is what the hook is for.
+        }
+    }
+
+    /// What was opened, to be closed in reverse order.
+    private static final class Resources implements AutoCloseable {
+        private final Deque<Runnable> closers = new ArrayDeque<>();
+
+        <T> T add(T resource, Consumer<T> closer) {
+            closers.push(() -> closer.accept(resource));
+            return resource;
+        }
+
+        HostKvm add(HostKvm kvm) {
+            return add(kvm, HostKvm::close);
+        }
+
+        Hypervisor add(Hypervisor hypervisor) {
+            return add(hypervisor, Hypervisor::close);
+        }
+
+        MetricsServer add(MetricsServer server) {
+            return add(server, MetricsServer::close);
+        }
+
+        StdioConsole add(StdioConsole console) {
+            return add(console, StdioConsole::close);
+        }
+
+        Terminal add(Terminal terminal) {
+            return add(terminal, Terminal::close);
+        }
+
+        @Override
+        public void close() {
+            closers.forEach(Runnable::run);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+package io.xenemu.core.service;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainBuilder;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.Ring;
+import io.xenemu.xenstore.XenStoreMetrics;
+import io.xenemu.xenstore.XenStoreServer;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the back
+/// ends' event channels.
+public final class Hypervisor implements AutoCloseable {
+    private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
+    private final ServicePorts servicePorts;
+    private final XenStoreServer xenstore;
+    private final DomainBuilder builder;
+    private int lastDomId;
+
+    public Hypervisor(HostKvm kvm, MeterRegistry registry) {
+        servicePorts = new ServicePorts(this::eventChannels, registry);
+        xenstore =
+                new XenStoreServer(
+                        Quotas.DEFAULT,
+                        new StoreDomains(),
+                        new XenStoreMetrics(registry),
+                        Runnable::run);
+        DomainEnvironment environment =
+                new DomainEnvironment(
+                        registry, HypercallTable.standard(), this::eventChannels, servicePorts);
+        builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
+    }
+
+    /// The XenStore of all domains.
+    public XenStoreServer xenstore() {
+        return xenstore;
+    }
+
+    /// Domain 0's event channels.
+    ServicePorts servicePorts() {
+        return servicePorts;
+    }
+
+    private @Nullable EventChannels eventChannels(DomId id) {
+        if (id.equals(DomId.DOM0)) {
+            return servicePorts.channels();
+        }
+        Domain domain = domains.get(id);
+        return domain == null ? null : domain.eventChannels();
+    }
+
+    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is not started.
+    ///
+    /// @throws BootException when the kernel does not fit
+    synchronized Domain create(
+            DomainConfig config,
+            KernelImage kernel,
+            List<BootModule> modules,
+            String commandLine,
+            Function<Domain, PortBus> devices)
+            throws BootException {
+        DomId id = nextId();
+        Domain domain = builder.build(id, config, kernel, modules, commandLine, devices);
+        domains.put(id, domain);
+        return domain;
+    }
+
+    private DomId nextId() {
+        do {
+            lastDomId = lastDomId + 1 < DomId.FIRST_RESERVED ? lastDomId + 1 : 1;
+        } while (domains.containsKey(new DomId(lastDomId)));
+        return new DomId(lastDomId);
+    }
+
+    /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
+    void introduce(Domain domain, StoreChannel store, ConsoleChannel console) {
+        store.introduce(xenstore, domain);
+    }
+
+    /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
+    void destroy(Domain domain) {
+        xenstore.release(domain.id());
+        domain.close();
+        domains.remove(domain.id());
+    }
+
+    @Override
+    public void close() {
+        domains.values().forEach(this::destroy);
+        xenstore.close();
+    }
+
+    /// What XenStore has to know of domains.
+    private final class StoreDomains implements Domains {
+        @Override
+        public boolean exists(DomId domain) {
+            return domain.equals(DomId.DOM0) || domains.containsKey(domain);
+        }
+
+        /// Every domain is introduced when it is made, so there is nothing left for a host tool to introduce.
+        @Override
+        public Ring ring(DomId domain, long gfn, int port) throws XenError {
+            throw exists(domain) ? XenError.EINVAL : XenError.ENOENT;
+        }
+    }
+}

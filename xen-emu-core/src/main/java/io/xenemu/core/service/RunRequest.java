@@ -1,0 +1,32 @@
+package io.xenemu.core.service;
+
+import com.google.common.net.HostAndPort;
+import io.xenemu.core.domain.DomainConfig;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// What `xen-emu run` was asked for.
+///
+/// @param config the domain
+/// @param kernel its kernel
+/// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
+/// @param commandLine the kernel's
+/// @param console whether the PV console is on stdin and stdout
+/// @param serial whether the serial port is; input goes to the console if both are
+/// @param xenstoreSocket where host tools find XenStore, or null
+/// @param metrics where metrics are served, or null
+/// @param timeout after which the guest is stopped, or null
+/// @param reboot whether the guest may reboot
+public record RunRequest(
+        DomainConfig config,
+        Path kernel,
+        List<String> modules,
+        String commandLine,
+        boolean console,
+        boolean serial,
+        @Nullable Path xenstoreSocket,
+        @Nullable HostAndPort metrics,
+        @Nullable Duration timeout,
+        boolean reboot) {}

@@ -1,0 +1,102 @@
+package io.xenemu.core.service;
+
+import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.device.ByteSink;
+import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.device.PowerControl;
+import io.xenemu.core.device.PowerPorts;
+import io.xenemu.core.device.Serial8250;
+import io.xenemu.core.device.StdioConsole;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.evtchn.ServicePorts;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// The devices of one boot of a guest: its PV console, its serial port and its power registers. The console or the serial
+/// port or both are connected to standard input and output, which outlive the boot.
+final class StdioDevices {
+    private final @Nullable StdioConsole stdio;
+    private final boolean console;
+    private final boolean serial;
+    private @Nullable Serial8250 uart;
+    private @Nullable ConsoleChannel channel;
+
+    /// @param stdio standard input and output, or null if neither device uses them
+    StdioDevices(@Nullable StdioConsole stdio, boolean console, boolean serial) {
+        this.stdio = stdio;
+        this.console = console;
+        this.serial = serial;
+    }
+
+    /// Makes the devices in the domain's I/O space.
+    PortBus ports(Domain domain) {
+        ByteSink output = stdio != null && serial ? stdio.output() : ByteSink.DISCARD;
+        ByteSource input = stdio != null && serial && !console ? stdio.input() : ByteSource.NONE;
+        Serial8250 com1 =
+                new Serial8250(
+                        AcpiTables.COM1_PORT,
+                        output,
+                        input,
+                        () -> domain.pulseIrq(AcpiTables.COM1_GSI));
+        uart = com1;
+        List<PortBus.Range> ranges = new ArrayList<>(new PowerPorts(new Power(domain)).ranges());
+        ranges.add(
+                new PortBus.Range(
+                        AcpiTables.COM1_PORT, AcpiTables.COM1_PORT + Serial8250.PORTS - 1, com1));
+        return new PortBus(ranges);
+    }
+
+    /// Makes the domain's PV console.
+    ConsoleChannel connectConsole(Domain domain, ServicePorts servicePorts) {
+        ByteSink output = stdio != null && console ? stdio.output() : ByteSink.DISCARD;
+        ByteSource input = stdio != null && console ? stdio.input() : ByteSource.NONE;
+        channel = new ConsoleChannel(domain, servicePorts, output, input);
+        return channel;
+    }
+
+    /// Starts to move bytes between the devices and standard input and output.
+    void attach() {
+        if (stdio != null) {
+            stdio.attach(this::service);
+        }
+    }
+
+    /// Stops: standard input and output wait for the next boot.
+    void detach() {
+        if (stdio != null) {
+            stdio.attach(() -> {});
+        }
+        ConsoleChannel current = channel;
+        if (current != null) {
+            current.service();
+            current.close();
+        }
+    }
+
+    private void service() {
+        ConsoleChannel currentConsole = channel;
+        if (currentConsole != null) {
+            currentConsole.service();
+        }
+        Serial8250 currentUart = uart;
+        if (currentUart != null) {
+            currentUart.service();
+        }
+    }
+
+    /// Power registers end the domain as the shutdown hypercall would.
+    private record Power(Domain domain) implements PowerControl {
+        @Override
+        public void powerOff() {
+            domain.shutdown(ShutdownReason.POWEROFF, "");
+        }
+
+        @Override
+        public void reset() {
+            domain.shutdown(ShutdownReason.REBOOT, "");
+        }
+    }
+}
