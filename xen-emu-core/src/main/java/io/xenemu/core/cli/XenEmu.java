@@ -2,7 +2,6 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.lab.LabCommand;
-import io.xenemu.core.lab.LabException;
 import io.xenemu.core.service.HostException;
 import io.xenemu.kvm.abi.KvmException;
 import picocli.CommandLine;
