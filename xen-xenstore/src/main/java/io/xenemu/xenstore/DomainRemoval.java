@@ -6,6 +6,7 @@ import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Request;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,10 +15,10 @@ import java.util.List;
 final class DomainRemoval {
     private DomainRemoval() {}
 
+    private record Place(Path path, Node node) {}
+
     static void from(TreeEditor editor, DomId domain) {
-        List<Request.Change> changes = new ArrayList<>();
-        collect(editor.root(), Path.ROOT, domain, changes);
-        for (Request.Change change : changes) {
+        for (Request.Change change : changes(editor.root(), domain)) {
             try {
                 editor.apply(Caller.DOM0, change);
             } catch (XenError e) {
@@ -27,18 +28,25 @@ final class DomainRemoval {
         }
     }
 
-    private static void collect(Node node, Path path, DomId domain, List<Request.Change> changes) {
-        Permissions permissions = node.permissions();
-        if (permissions.owner().equals(domain) && !path.isRoot()) {
-            changes.add(new Request.Rm(path));
-            return; // with everything below
+    private static List<Request.Change> changes(Node root, DomId domain) {
+        List<Request.Change> changes = new ArrayList<>();
+        ArrayDeque<Place> left = new ArrayDeque<>();
+        left.push(new Place(Path.ROOT, root));
+        while (!left.isEmpty()) {
+            Place place = left.pop();
+            Permissions permissions = place.node.permissions();
+            if (permissions.owner().equals(domain) && !place.path.isRoot()) {
+                changes.add(new Request.Rm(place.path)); // with everything below
+                continue;
+            }
+            Permissions rest = permissions.without(domain);
+            if (!rest.equals(permissions)) {
+                changes.add(new Request.SetPerms(place.path, rest));
+            }
+            for (Node child : place.node.children().inOrder().reversed()) {
+                left.push(new Place(place.path.child(child.name()), child));
+            }
         }
-        Permissions rest = permissions.without(domain);
-        if (!rest.equals(permissions)) {
-            changes.add(new Request.SetPerms(path, rest));
-        }
-        for (Node child : node.children().inOrder()) {
-            collect(child, path.child(child.name()), domain, changes);
-        }
+        return changes;
     }
 }

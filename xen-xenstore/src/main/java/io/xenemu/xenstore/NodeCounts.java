@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Node;
+import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -22,10 +23,16 @@ final class NodeCounts {
         return counts;
     }
 
-    /// Adds or, with `change` -1, takes off a node and everything below.
+    /// Adds or, with `change` -1, takes off a node and everything below. Not recursive: a tree may be deeper than the stack
+    /// of a thread that runs a guest.
     void addAll(Node node, int change) {
-        add(node.permissions().owner(), change);
-        node.children().forEach(child -> addAll(child, change));
+        ArrayDeque<Node> left = new ArrayDeque<>();
+        left.push(node);
+        while (!left.isEmpty()) {
+            Node next = left.pop();
+            add(next.permissions().owner(), change);
+            next.children().forEach(left::push);
+        }
     }
 
     int of(DomId domain) {

@@ -3,11 +3,13 @@ package io.xenemu.xenstore;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// All watches by path, so that a change costs what its own path and its watchers cost, however many watches there are
@@ -60,22 +62,19 @@ final class WatchTable {
                 }
             }
         } else {
-            removeBelow(root, watch, path, 0);
+            removeFromTree(watch, path);
         }
     }
 
-    private static void removeBelow(Spot spot, Watch watch, Path path, int level) {
-        if (level == path.depth()) {
-            spot.watches.remove(watch);
-            return;
+    private void removeFromTree(Watch watch, Path path) {
+        Spot[] way = new Spot[path.depth() + 1];
+        way[0] = root;
+        for (int level = 0; level < path.depth(); level++) {
+            way[level + 1] = Objects.requireNonNull(way[level].below.get(path.nameText(level)));
         }
-        String name = path.nameText(level);
-        Spot next = spot.below.get(name);
-        if (next != null) {
-            removeBelow(next, watch, path, level + 1);
-            if (next.isEmpty()) {
-                spot.below.remove(name);
-            }
+        way[path.depth()].watches.remove(watch);
+        for (int level = path.depth(); level > 0 && way[level].isEmpty(); level--) {
+            way[level - 1].below.remove(path.nameText(level - 1));
         }
     }
 
@@ -90,7 +89,7 @@ final class WatchTable {
             case NodeEvent.Removed(Path path, Node node, var parent) -> {
                 Spot spot = find(path);
                 if (spot != null) {
-                    fireBelow(spot, path, node);
+                    fireBelow(spot, node);
                 }
                 fireAtAndAbove(path, node.permissions(), null, parent);
             }
@@ -139,27 +138,34 @@ final class WatchTable {
         matches.clear();
     }
 
-    /// Watches on nodes that went away with `removed` get an event of their own path, the deepest first.
-    private static void fireBelow(Spot spot, Path path, Node removed) {
-        if (spot.below.isEmpty()) {
-            return;
-        }
-        for (Map.Entry<String, Spot> entry : spot.below.entrySet()) {
-            Path childPath = path.child(entry.getKey());
-            Node child = removed.child(childPath, path.depth());
-            if (child == null) {
-                continue; // a watch on a missing node sees nothing, as in C xenstored
-            }
-            fireBelow(entry.getValue(), childPath, child);
-            for (Watch watch : entry.getValue().watches) {
-                if (NodeEvent.visible(
-                        watch.session().caller(),
-                        child.permissions(),
-                        null,
-                        removed.permissions())) {
-                    watch.fire(childPath);
+    /// A watched place below a removed node.
+    private record Gone(Spot spot, Node node) {}
+
+    /// Watches on nodes that went away with `removed` get an event of their own path, the deepest first. Watches on missing
+    /// nodes get none, as in C xenstored.
+    private static void fireBelow(Spot top, Node removed) {
+        List<Watch> events = new ArrayList<>();
+        ArrayDeque<Gone> left = new ArrayDeque<>();
+        left.push(new Gone(top, removed));
+        while (!left.isEmpty()) {
+            Gone parent = left.pop();
+            for (Map.Entry<String, Spot> entry : parent.spot.below.entrySet()) {
+                Node child = parent.node.child(entry.getKey());
+                if (child == null) {
+                    continue;
+                }
+                left.push(new Gone(entry.getValue(), child));
+                for (Watch watch : entry.getValue().watches) {
+                    if (NodeEvent.visible(
+                            watch.session().caller(),
+                            child.permissions(),
+                            null,
+                            parent.node.permissions())) {
+                        events.add(watch);
+                    }
                 }
             }
         }
+        events.reversed().forEach(watch -> watch.fire(watch.key().path()));
     }
 }

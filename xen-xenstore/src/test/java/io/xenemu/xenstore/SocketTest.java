@@ -118,12 +118,6 @@ class SocketTest {
     }
 
     @Test
-    void toolAsksForACheck() throws Exception {
-        assertEquals(0, run("xenstore-control", "check").exit);
-        assertNotEquals(0, run("xenstore-control", "nonsense").exit);
-    }
-
-    @Test
     void socketIsForItsOwnerOnlyAndGoesAwayOnClose() throws Exception {
         assertEquals(
                 "rw-------",

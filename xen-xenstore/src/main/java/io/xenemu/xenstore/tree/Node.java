@@ -125,6 +125,12 @@ public final class Node {
         return children.get(path.text(), path.start(level), path.end(level), path.hash(level));
     }
 
+    /// The child of that name, if it is there.
+    public @Nullable Node child(String childName) {
+        byte[] bytes = childName.getBytes(StandardCharsets.ISO_8859_1);
+        return children.get(bytes, 0, bytes.length, Path.hashOf(bytes));
+    }
+
     /// The node at `path` below this root, if it is there.
     public @Nullable Node find(Path path) {
         Node at = this;

@@ -1,0 +1,204 @@
+package io.xenemu.xenstore;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.xenstore.wire.MessageType;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeSet;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.Tuple;
+import org.jspecify.annotations.Nullable;
+
+/// Random requests from domain 0 and two guests, in and out of transactions, against [StoreModel].
+class StorePropertyTest {
+    private static final List<Integer> DOMAINS = List.of(0, 0, 3, 4);
+    private static final List<String> WATCHED = List.of("/", "/a", "/a/b", "/b/a/b");
+
+    /// @param client index into DOMAINS
+    /// @param slot which of the client's transactions; 0 for none
+    record Step(int client, int slot, StoreModel.Op op) {}
+
+    @Provide
+    Arbitrary<List<Step>> steps() {
+        Arbitrary<String> path =
+                Arbitraries.of("a", "b", "c")
+                        .list()
+                        .ofMaxSize(3)
+                        .map(names -> "/" + String.join("/", names));
+        Arbitrary<String> type =
+                Arbitraries.frequencyOf(
+                        Tuple.of(4, Arbitraries.of("WRITE")),
+                        Tuple.of(2, Arbitraries.of("MKDIR", "RM", "SET_PERMS")),
+                        Tuple.of(3, Arbitraries.of("READ", "DIRECTORY", "GET_PERMS")),
+                        Tuple.of(3, Arbitraries.of("BEGIN", "END", "END", "ABORT")));
+        Arbitrary<String> value = Arbitraries.of("", "x", "y");
+        Arbitrary<String> permissions =
+                Arbitraries.of("n0", "r0", "b0", "n3", "n0 b3", "r3 b4", "n4 r3", "b0 n4");
+        Arbitrary<StoreModel.Op> op =
+                Combinators.combine(type, path, value, permissions)
+                        .as((t, p, v, perms) ->
+                                new StoreModel.Op(t, p, t.equals("SET_PERMS") ? perms : v));
+        return Combinators.combine(
+                        Arbitraries.integers().between(0, 3),
+                        Arbitraries.integers().between(0, 2),
+                        op)
+                .as(Step::new)
+                .list()
+                .ofMinSize(20)
+                .ofMaxSize(120);
+    }
+
+    @Property(tries = 400)
+    void behavesAsTheModel(@ForAll("steps") List<Step> steps) {
+        try (Run run = new Run()) {
+            steps.forEach(run::step);
+            assertEquals("OK\0", run.clients.getFirst().ask(MessageType.CONTROL, "check\0"));
+        }
+    }
+
+    /// The store and the model side by side.
+    private static final class Run implements AutoCloseable {
+        final Rig rig = new Rig();
+        final List<Rig.Client> clients = DOMAINS.stream().map(rig::client).toList();
+        final List<Rig.Client> watchers = List.of(rig.client(0), rig.client(3));
+        final StoreModel model = new StoreModel();
+        final Map<List<Integer>, Integer> ids = new HashMap<>();
+        final Map<List<Integer>, StoreModel.Transaction> open = new HashMap<>();
+
+        Run() {
+            for (Rig.Client watcher : watchers) {
+                WATCHED.forEach(path -> watcher.ask(MessageType.WATCH, path + "\0" + path + "\0"));
+                watcher.drain();
+            }
+        }
+
+        void step(Step step) {
+            List<Integer> key = List.of(step.client, step.slot);
+            StoreModel.Transaction transaction = open.get(key);
+            switch (step.op.type()) {
+                case "BEGIN" -> {
+                    if (transaction == null && step.slot != 0) {
+                        ids.put(key, clients.get(step.client).begin());
+                        open.put(key, new StoreModel.Transaction(model.copy()));
+                    }
+                }
+                case "END", "ABORT" -> {
+                    if (transaction != null) {
+                        open.remove(key);
+                        end(step, Objects.requireNonNull(ids.remove(key)), transaction);
+                    }
+                }
+                default ->
+                        request(
+                                step,
+                                transaction == null ? 0 : Objects.requireNonNull(ids.get(key)),
+                                transaction);
+            }
+            compareEvents();
+        }
+
+        private void request(Step step, int id, StoreModel.@Nullable Transaction transaction) {
+            StoreModel.Op op = step.op;
+            String payload =
+                    op.path()
+                            + "\0"
+                            + switch (op.type()) {
+                                case "WRITE" -> op.argument();
+                                case "SET_PERMS" -> op.argument().replace(' ', '\0') + "\0";
+                                default -> "";
+                            };
+            String answer =
+                    clients.get(step.client).ask(MessageType.valueOf(op.type()), id, payload);
+            StoreModel target = transaction == null ? model : transaction.view;
+            assertEquals(target.run(DOMAINS.get(step.client), op), answer, step.toString());
+            if (transaction != null) {
+                transaction.answered.add(new StoreModel.Answered(op, answer));
+            }
+        }
+
+        private void end(Step step, int id, StoreModel.Transaction transaction) {
+            boolean commit = step.op.type().equals("END");
+            String answer =
+                    clients.get(step.client)
+                            .ask(MessageType.TRANSACTION_END, id, commit ? "T\0" : "F\0");
+            if (!commit) {
+                assertEquals("OK\0", answer);
+                return;
+            }
+            if (answer.equals("EAGAIN")) {
+                assertTrue(touchedNodeChanged(transaction), "conflict without a change: " + step);
+                return;
+            }
+            assertEquals("OK\0", answer);
+            // Linearizable: done now, all at once, every answer is what the client was told.
+            StoreModel trial = model.trial();
+            for (StoreModel.Answered answered : transaction.answered) {
+                assertEquals(
+                        answered.answer(),
+                        trial.run(DOMAINS.get(step.client), answered.op()),
+                        step.toString());
+            }
+            model.become(trial);
+            model.events.addAll(trial.events);
+        }
+
+        private boolean touchedNodeChanged(StoreModel.Transaction transaction) {
+            Map<String, StoreModel.Node> now = model.copy();
+            for (StoreModel.Answered answered : transaction.answered) {
+                for (String at = answered.op().path(); at != null; at = StoreModel.parent(at)) {
+                    if (!Objects.equals(now.get(at), transaction.snapshot.get(at))) {
+                        return true;
+                    }
+                }
+                String inside = answered.op().path().equals("/") ? "/" : answered.op().path() + "/";
+                List<String> before = below(transaction.snapshot, inside);
+                if (!before.equals(below(now, inside))) {
+                    return true; // its list of children
+                }
+            }
+            return false;
+        }
+
+        private static List<String> below(Map<String, StoreModel.Node> nodes, String inside) {
+            return nodes.keySet().stream()
+                    .filter(path ->
+                            path.startsWith(inside) && path.indexOf('/', inside.length()) < 0)
+                    .toList();
+        }
+
+        private void compareEvents() {
+            for (Rig.Client watcher : watchers) {
+                int domain = watcher.session.caller().domain().value();
+                List<String> expected = new ArrayList<>();
+                for (StoreModel.Event event : model.events) {
+                    for (String watched : WATCHED) {
+                        if (StoreModel.fires(event, model.events, watched, domain)) {
+                            expected.add(event.path() + " " + watched);
+                        }
+                    }
+                }
+                // Equal events are merged, and a removal's deeper events may come in any order.
+                assertEquals(
+                        new TreeSet<>(expected),
+                        new TreeSet<>(watcher.events()),
+                        "domain " + domain);
+            }
+            model.events.clear();
+        }
+
+        @Override
+        public void close() {
+            rig.close();
+        }
+    }
+}
