@@ -15,6 +15,8 @@ module io.xenemu.core {
 
     opens io.xenemu.core.cli to
             info.picocli;
+    opens io.xenemu.core.demo to
+            info.picocli;
     opens io.xenemu.core.lab to
             info.picocli;
 }

@@ -3,9 +3,7 @@ package io.xenemu.core.lab;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -22,8 +20,8 @@ final class L1Initramfs {
 
     /// Makes the initramfs, or takes the one that was made before.
     static Path of(LabImages images, LabImages.Kernel kernel) throws IOException {
-        byte[] init = resource("l1-init");
-        byte[] agent = resource("l1-agent");
+        byte[] init = Resource.bytes("l1-init");
+        byte[] agent = Resource.bytes("l1-agent");
         CRC32 crc = new CRC32();
         crc.update(init);
         crc.update(agent);
@@ -57,17 +55,6 @@ final class L1Initramfs {
                 order.append(module.name()).append('\n');
             }
             archive.file("modules/order", order.toString().getBytes(US_ASCII));
-        }
-    }
-
-    private static byte[] resource(String name) {
-        try (InputStream in = L1Initramfs.class.getResourceAsStream(name)) {
-            if (in == null) {
-                throw new IllegalStateException("resource " + name + " is missing");
-            }
-            return in.readAllBytes();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
     }
 }

@@ -1,7 +1,6 @@
 package io.xenemu.core.lab;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -28,8 +27,7 @@ public final class LabExecCommand implements Callable<Integer> {
                         CacheFolder.of(System.getenv()),
                         line -> System.err.println("xen-emu: " + line));
         try (LabMachine machine = LabMachine.boot(images)) {
-            LabProcess process = machine.start(command, Path.of(""), System.getenv());
-            return StandardStreams.connect(process);
+            return ForegroundCommand.run(machine, command);
         } catch (IOException e) {
             System.err.println("xen-emu: " + e.getMessage());
             return NO_LAB;

@@ -1,5 +1,6 @@
 package io.xenemu.core.lab;
 
+import com.google.common.base.Splitter;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -36,10 +37,12 @@ public final class LabMachine implements AutoCloseable {
     private final Process qemu;
     private final MachineFolder folder;
     private final LabChannel channel;
+    private final Path executable;
     private final AtomicLong nextCommand = new AtomicLong(1);
 
-    private LabMachine(Process qemu, MachineFolder folder, LabChannel channel) {
+    private LabMachine(Process qemu, MachineFolder folder, LabChannel channel, Path executable) {
         this.qemu = qemu;
+        this.executable = executable;
         this.folder = folder;
         this.channel = channel;
     }
@@ -63,7 +66,7 @@ public final class LabMachine implements AutoCloseable {
             try {
                 int port = forwardedPort(qemu, folder);
                 awaitReady(qemu, folder);
-                return new LabMachine(qemu, folder, new LabChannel(port, token));
+                return new LabMachine(qemu, folder, new LabChannel(port, token), executable);
             } catch (IOException | RuntimeException e) {
                 qemu.destroyForcibly();
                 throw e;
@@ -87,6 +90,7 @@ public final class LabMachine implements AutoCloseable {
             throws IOException {
         Map<String, String> all = new TreeMap<>(environment);
         all.put(SHARE_VARIABLE, share().toString());
+        all.put("PATH", pathWithQemu(environment.getOrDefault("PATH", "/usr/bin:/bin")));
         long id = nextCommand.getAndIncrement();
         byte[] script =
                 ShellScript.of(LabProcess.pidFile(id), folder.toAbsolutePath(), all, command);
@@ -95,6 +99,14 @@ public final class LabMachine implements AutoCloseable {
         } catch (IOException e) {
             throw qemu.isAlive() ? e : ended(qemu, this.folder);
         }
+    }
+
+    /// The same QEMU is the peer inside, by its usual name.
+    private String pathWithQemu(String path) {
+        String folder = String.valueOf(executable.getParent());
+        return Splitter.on(':').splitToStream(path).anyMatch(folder::equals)
+                ? path
+                : folder + ":" + path;
     }
 
     /// Connects to a TCP port of the machine's loopback.

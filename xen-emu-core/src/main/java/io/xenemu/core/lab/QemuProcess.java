@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
-/// Starts QEMU such that it cannot outlive this process, not even when this process is killed.
+/// Starts QEMU such that it cannot outlive this process, not even when this process is killed, and does not see a terminal's Ctrl-C, which is for this
+/// process to handle.
 final class QemuProcess {
     private QemuProcess() {}
 
@@ -15,7 +16,7 @@ final class QemuProcess {
     ///
     /// @param log gets QEMU's errors
     static Process start(List<String> command, Path log) throws IOException {
-        List<String> dying = new ArrayList<>(List.of("setpriv", "--pdeathsig", "KILL"));
+        List<String> dying = new ArrayList<>(List.of("setsid", "setpriv", "--pdeathsig", "KILL"));
         dying.addAll(command);
         CompletableFuture<Process> started = new CompletableFuture<>();
         // The kernel sends that signal when the thread ends which started the process, so one

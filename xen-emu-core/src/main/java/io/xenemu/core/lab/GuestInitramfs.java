@@ -1,0 +1,59 @@
+package io.xenemu.core.lab;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/// A small user space for a guest: busybox with a shell on the console, and the kernel's modules for Xen, to be loaded with `modprobe`.
+public final class GuestInitramfs {
+    private static final List<String> MODULES =
+            List.of("xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs");
+
+    private GuestInitramfs() {}
+
+    /// Writes the archive. Not compressed: the guest would have to decompress it.
+    ///
+    /// @param command a shell command to run in place of an interactive shell; the guest powers off after it
+    /// @param target the file to write
+    public static void write(
+            LabImages images, LabImages.Kernel kernel, Optional<String> command, Path target)
+            throws IOException {
+        byte[] busybox = Files.readAllBytes(images.busybox());
+        try (OutputStream out = Files.newOutputStream(target);
+                CpioArchive archive = new CpioArchive(out)) {
+            for (String directory : List.of("proc", "sys", "dev", "tmp", "root")) {
+                archive.directory(directory);
+            }
+            archive.characterDevice("dev/console", 5, 1);
+            archive.executable("bin/busybox", busybox)
+                    .executable("init", Resource.bytes("guest-init"));
+            if (command.isPresent()) {
+                archive.file("exec", (command.get() + "\n").getBytes(UTF_8));
+            }
+            modules(kernel, archive);
+        }
+    }
+
+    private static void modules(LabImages.Kernel kernel, CpioArchive archive) throws IOException {
+        String folder = "lib/modules/" + kernel.version() + "/";
+        var modules = kernel.modules().withDependencies(MODULES);
+        StringBuilder dependencies = new StringBuilder();
+        for (KernelModules.Module module : modules.values()) {
+            archive.file(folder + module.name(), module.content().read());
+            String needed =
+                    module.depends().stream()
+                            .map(modules::get)
+                            .filter(found -> found != null)
+                            .map(found -> " " + found.name())
+                            .collect(Collectors.joining());
+            dependencies.append(module.name()).append(':').append(needed).append('\n');
+        }
+        archive.file(folder + "modules.dep", dependencies.toString().getBytes(UTF_8));
+    }
+}

@@ -1,0 +1,104 @@
+package io.xenemu.core.lab;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.util.concurrent.Semaphore;
+
+/// Accepts connections and passes their bytes to and from connections made for them elsewhere. The end of either direction is passed on by itself.
+final class SocketRelay implements AutoCloseable {
+    /// More clients than this wait to be accepted. The relay is for an operator's tools, not for load.
+    private static final int MAX_CONNECTIONS = 256;
+
+    private static final int BUFFER_BYTES = 16 * 1024;
+
+    /// Makes the other end's connection.
+    @FunctionalInterface
+    interface Connector {
+        SocketChannel connect() throws IOException;
+    }
+
+    private final ServerSocketChannel listener;
+    private final Connector connector;
+    private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
+
+    private SocketRelay(ServerSocketChannel listener, Connector connector) {
+        this.listener = listener;
+        this.connector = connector;
+    }
+
+    /// Serves a listener until closed.
+    ///
+    /// @param listener bound; closed together with the relay
+    static SocketRelay start(String name, ServerSocketChannel listener, Connector connector) {
+        SocketRelay relay = new SocketRelay(listener, connector);
+        Thread.ofPlatform().name(name).daemon().start(relay::accept);
+        return relay;
+    }
+
+    @Override
+    public void close() throws IOException {
+        listener.close();
+    }
+
+    private void accept() {
+        try {
+            while (true) {
+                free.acquire();
+                SocketChannel client = listener.accept();
+                Thread.ofVirtual().start(() -> serve(client));
+            }
+        } catch (ClosedChannelException e) {
+            // Closed by us: the end.
+            return;
+        } catch (IOException e) {
+            System.err.println("xen-emu: relay: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void serve(SocketChannel client) {
+        try (client;
+                SocketChannel server = connector.connect()) {
+            Thread back = Thread.ofVirtual().start(() -> copy(server, client));
+            copy(client, server);
+            back.join();
+        } catch (IOException e) {
+            // The client sees its connection end: there is nothing behind it.
+            return;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            free.release();
+        }
+    }
+
+    private static void copy(SocketChannel from, SocketChannel to) {
+        ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
+        try {
+            while (from.read(buffer) >= 0) {
+                buffer.flip();
+                while (buffer.hasRemaining()) {
+                    to.write(buffer);
+                }
+                buffer.clear();
+            }
+            to.shutdownOutput();
+        } catch (IOException e) {
+            closeBoth(from, to);
+        }
+    }
+
+    /// After an error nothing can pass any more; the other direction has to notice.
+    private static void closeBoth(SocketChannel one, SocketChannel other) {
+        try (one;
+                other) {
+            return;
+        } catch (IOException e) {
+            return;
+        }
+    }
+}

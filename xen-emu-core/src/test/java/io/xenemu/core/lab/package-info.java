@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.lab;
+
+import org.jspecify.annotations.NullMarked;
