@@ -8,4 +8,5 @@ module io.xenemu.xenstore {
 
     exports io.xenemu.xenstore;
     exports io.xenemu.xenstore.tree;
+    exports io.xenemu.xenstore.wire;
 }

@@ -92,6 +92,13 @@ final class OutputQueue {
         return true;
     }
 
+    /// Puts back what was saved; it may start within a message.
+    void restore(byte[] bytes) {
+        reserve(bytes.length);
+        System.arraycopy(bytes, 0, buffer, tail, bytes.length);
+        tail += bytes.length;
+    }
+
     private void reserve(int length) {
         if (buffer.length - tail >= length) {
             return;

@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -159,6 +160,30 @@ public final class RingConnection {
         server.store().reset(session);
         output.clear();
         received = 0;
+    }
+
+    /// What is not in the page. Lock held.
+    XenStoreState.DomainState save(boolean shutdown) {
+        return new XenStoreState.DomainState(
+                domain,
+                session.caller().target(),
+                shutdown,
+                state == State.FAILED,
+                Arrays.copyOf(message, received),
+                Arrays.copyOfRange(output.buffer(), output.head(), output.head() + output.size()),
+                StoreSnapshot.watches(session),
+                StoreSnapshot.transactions(session, server.store().root()));
+    }
+
+    /// Goes on where a saved connection was, in the page as it is. The guest gets an event, since one may have been lost.
+    /// Lock held.
+    void restore(XenStoreState.DomainState saved) {
+        state = saved.failed() ? State.FAILED : State.CONNECTED;
+        received = saved.input().length;
+        System.arraycopy(saved.input(), 0, message, 0, received);
+        output.restore(saved.output());
+        notify = true;
+        session.changed();
     }
 
     /// Back to the state after introduction, at the guest's request or because it starts anew. Lock held.

@@ -74,6 +74,18 @@ final class Transaction {
         changes.add(change);
     }
 
+    /// Does saved changes again. One that fails, which can only be for want of quota, dooms the transaction.
+    void repeat(Caller caller, List<Request.Change> saved) {
+        try {
+            for (Request.Change change : saved) {
+                editor.apply(caller, change);
+                changes.add(change);
+            }
+        } catch (XenError e) {
+            doom();
+        }
+    }
+
     private void note(NodeEvent event) {
         events.merge(
                 new EventKey(event.path(), event instanceof NodeEvent.Removed),

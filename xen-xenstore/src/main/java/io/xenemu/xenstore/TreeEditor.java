@@ -109,6 +109,29 @@ final class TreeEditor {
                         path, node.permissions(), node.permissions(), parentPermissions(reached)));
     }
 
+    /// Puts a saved node in its place, whatever is there, and keeps what is below.
+    void restore(XenStoreState.NodeState state) throws XenError {
+        Path path = state.path();
+        int reached = locate(path);
+        if (reached < path.depth()) {
+            create(Caller.DOM0, path, reached, NO_BYTES);
+            reached = locate(path);
+        }
+        Node before = at(reached);
+        counts.add(before.permissions().owner(), -1);
+        counts.add(state.permissions().owner(), 1);
+        spine[reached] =
+                before.restored(
+                        state.value(), state.permissions(), state.ordinal(), state.generation());
+        replaceAbove(reached);
+        events.accept(
+                new NodeEvent.Written(
+                        path,
+                        before.permissions(),
+                        state.permissions(),
+                        parentPermissions(reached)));
+    }
+
     private void mkdir(Caller caller, Path path) throws XenError {
         int reached = locate(path);
         if (reached < path.depth()) {

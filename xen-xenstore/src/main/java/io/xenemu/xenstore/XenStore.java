@@ -11,6 +11,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// The store: the tree, the watches, the sessions with their transactions, and who is introduced. Behaviour is that of
@@ -195,6 +196,10 @@ final class XenStore {
         if (!session.caller().isPrivileged() && session.watches().size() >= quotas.watches()) {
             throw XenError.E2BIG;
         }
+        return addWatch(session, key, relative);
+    }
+
+    private Watch addWatch(Session session, Watch.Key key, boolean relative) {
         Watch watch = new Watch(watchOrder++, session, key, relative);
         session.watches().put(key, watch);
         watches.add(watch);
@@ -252,6 +257,44 @@ final class XenStore {
         session.transactions().clear();
     }
 
+    // --- saved state
+
+    XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
+        return new XenStoreState(
+                StoreSnapshot.nodes(editor.root(), wanted),
+                introducePermissions,
+                releasePermissions,
+                domainStates);
+    }
+
+    void restore(XenStoreState state) throws XenError {
+        // Children first: what is added to a node would change its generation.
+        for (XenStoreState.NodeState node : state.nodes().reversed()) {
+            editor.restore(node);
+            generation = Math.max(generation, Math.max(node.ordinal(), node.generation()));
+        }
+    }
+
+    void restoreSpecialPermissions(XenStoreState state) {
+        introducePermissions = state.introducePermissions();
+        releasePermissions = state.releasePermissions();
+    }
+
+    void restore(Session session, XenStoreState.DomainState state) {
+        session.target(state.target());
+        for (XenStoreState.WatchState saved : state.watches()) {
+            addWatch(session, new Watch.Key(saved.path(), saved.token()), saved.relative());
+        }
+        for (XenStoreState.TransactionState saved : state.transactions()) {
+            Transaction transaction = addTransaction(session, saved.id());
+            saved.dependencies().forEach(transaction.dependencies()::add);
+            if (saved.doomed()) {
+                transaction.doom();
+            }
+            transaction.repeat(session.caller(), saved.changes());
+        }
+    }
+
     // --- domains
 
     @Nullable Introduced introduced(DomId domain) {
@@ -298,6 +341,14 @@ final class XenStore {
         if (gone != null && !gone.shutdown) {
             gone.shutdown = true;
             watches.fireSpecial(RELEASE_DOMAIN, releasePermissions);
+        }
+    }
+
+    /// As after [#shutdown], which fired before it was saved.
+    void restoreShutdown(DomId domain) {
+        Introduced restored = introduced.get(domain);
+        if (restored != null) {
+            restored.shutdown = true;
         }
     }
 

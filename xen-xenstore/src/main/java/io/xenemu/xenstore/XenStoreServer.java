@@ -6,11 +6,15 @@ import io.xenemu.xenstore.wire.Request;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -27,7 +31,7 @@ public final class XenStoreServer implements AutoCloseable {
     private final XenStoreMetrics metrics;
     private final XenStoreMetrics.DomainMeters hostMeters;
     private final Executor listeners;
-    private final Map<DomId, Guest> guests = new HashMap<>();
+    private final Map<DomId, Guest> guests = new TreeMap<>(Comparator.comparingInt(DomId::value));
     private final List<SocketTransport> sockets = new ArrayList<>();
     private int connections;
 
@@ -88,6 +92,13 @@ public final class XenStoreServer implements AutoCloseable {
             known.ring.reset(ring);
             return known.ring;
         }
+        RingConnection connection = connectRing(domain, ring);
+        connection.reset();
+        store.introduce(domain, connection.session());
+        return connection;
+    }
+
+    private RingConnection connectRing(DomId domain, Ring ring) {
         XenStoreMetrics.DomainMeters meters = metrics.register(domain);
         RingConnection connection = new RingConnection(this, domain, ring, meters, store.quotas());
         Session session = connection.session();
@@ -97,8 +108,6 @@ public final class XenStoreServer implements AutoCloseable {
                 () -> count(() -> store.nodeCounts().of(domain)));
         guests.put(domain, new Guest(connection, meters));
         connections++;
-        connection.reset();
-        store.introduce(domain, session);
         return connection;
     }
 
@@ -133,6 +142,79 @@ public final class XenStoreServer implements AutoCloseable {
         } finally {
             leave();
         }
+    }
+
+    // --- saved state
+
+    /// The whole store with all introduced domains. Clients of the host are not part of it.
+    public XenStoreState save() {
+        enter();
+        try {
+            return store.save(path -> true, guests.keySet().stream().map(this::saveGuest).toList());
+        } finally {
+            leave();
+        }
+    }
+
+    /// One introduced domain: its connection and its nodes, which are those at and below `/local/domain/<id>`, its
+    /// directory in `/vm`, and its back ends in domain 0.
+    ///
+    /// @throws IllegalStateException if it is not introduced
+    public XenStoreState save(DomId domain) {
+        enter();
+        try {
+            if (!guests.containsKey(domain)) {
+                throw new IllegalStateException(domain + " is not introduced");
+            }
+            return store.save(
+                    StoreSnapshot.belongsTo(store.root(), domain), List.of(saveGuest(domain)));
+        } finally {
+            leave();
+        }
+    }
+
+    private XenStoreState.DomainState saveGuest(DomId domain) {
+        XenStore.Introduced introduced = store.introduced(domain);
+        return Objects.requireNonNull(guests.get(domain))
+                .ring
+                .save(introduced != null && introduced.shutdown);
+    }
+
+    /// Adds what was saved to this store, whole or of one domain: nodes replace those of the same path, and the domains go
+    /// on in their rings where they were. The permissions of the special watches are taken from a whole store only, that
+    /// is from a state with a root.
+    ///
+    /// @param rings the restored domains' pages and doorbells; contents of the pages are kept
+    /// @return what to call on events, by domain
+    /// @throws XenError EEXIST if such a domain is introduced already; EINVAL for a node of an impossible path
+    public Map<DomId, RingConnection> restore(XenStoreState state, Function<DomId, Ring> rings)
+            throws XenError {
+        Map<DomId, RingConnection> restored = new HashMap<>();
+        enter();
+        try {
+            for (XenStoreState.DomainState domain : state.domains()) {
+                if (guests.containsKey(domain.domain())) {
+                    throw XenError.EEXIST;
+                }
+            }
+            store.restore(state);
+            if (!state.nodes().isEmpty() && state.nodes().getFirst().path().isRoot()) {
+                store.restoreSpecialPermissions(state);
+            }
+            for (XenStoreState.DomainState saved : state.domains()) {
+                RingConnection ring = connectRing(saved.domain(), rings.apply(saved.domain()));
+                store.introduce(saved.domain(), ring.session());
+                store.restore(ring.session(), saved);
+                if (saved.shutdown()) {
+                    store.restoreShutdown(saved.domain());
+                }
+                ring.restore(saved);
+                restored.put(saved.domain(), ring);
+            }
+        } finally {
+            leave();
+        }
+        return restored;
     }
 
     // --- the host

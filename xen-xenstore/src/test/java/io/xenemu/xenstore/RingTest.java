@@ -4,12 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -18,10 +15,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class RingTest {
-    private static final int REQ_CONS = 0x800;
-    private static final int REQ_PROD = 0x804;
-    private static final int RSP_CONS = 0x808;
-    private static final int RSP_PROD = 0x80c;
+    private static final int REQ_CONS = RingEnd.REQ_CONS;
+    private static final int REQ_PROD = RingEnd.REQ_PROD;
+    private static final int RSP_CONS = RingEnd.RSP_CONS;
+    private static final int RSP_PROD = RingEnd.RSP_PROD;
     private static final int FEATURES = 0x810;
     private static final int CONNECTION = 0x814;
     private static final int ERROR = 0x818;
@@ -29,6 +26,7 @@ class RingTest {
     private final Rig rig = new Rig();
     private final Rig.Client dom0 = rig.client(0);
     private final Rig.Guest guest = rig.guest(3);
+    private final RingEnd end = new RingEnd(guest);
 
     @AfterEach
     void close() {
@@ -36,42 +34,23 @@ class RingTest {
     }
 
     private int get(int offset) {
-        return guest.page.get(ValueLayout.JAVA_INT, offset);
+        return end.get(offset);
     }
 
     private void set(int offset, int value) {
-        guest.page.set(ValueLayout.JAVA_INT, offset, value);
+        end.set(offset, value);
     }
 
-    static byte[] message(MessageType type, int id, String payload) {
-        byte[] body = payload.getBytes(StandardCharsets.ISO_8859_1);
-        byte[] message = new byte[MessageHeader.SIZE + body.length];
-        MessageHeader.put(message, 0, type, id, 0, body.length);
-        System.arraycopy(body, 0, message, MessageHeader.SIZE, body.length);
-        return message;
+    private static byte[] message(MessageType type, int id, String payload) {
+        return RingEnd.message(type, id, 0, payload);
     }
 
-    /// Puts as much of the bytes from `from` on into the ring as fits, and returns how much.
     private int produce(byte[] bytes, int from, int most) {
-        int producer = get(REQ_PROD);
-        int count =
-                Math.min(Math.min(most, bytes.length - from), 1024 - (producer - get(REQ_CONS)));
-        for (int i = 0; i < count; i++) {
-            guest.page.set(ValueLayout.JAVA_BYTE, (producer + i) & 1023, bytes[from + i]);
-        }
-        set(REQ_PROD, producer + count);
-        return count;
+        return end.produce(bytes, from, most);
     }
 
     private byte[] consume(int most) {
-        int consumer = get(RSP_CONS);
-        int count = Math.min(most, get(RSP_PROD) - consumer);
-        byte[] bytes = new byte[count];
-        for (int i = 0; i < count; i++) {
-            bytes[i] = guest.page.get(ValueLayout.JAVA_BYTE, 0x400 + ((consumer + i) & 1023));
-        }
-        set(RSP_CONS, consumer + count);
-        return bytes;
+        return end.consume(most);
     }
 
     /// Sends all bytes in pieces and reads all that comes back in pieces.

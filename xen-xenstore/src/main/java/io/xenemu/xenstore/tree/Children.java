@@ -77,17 +77,15 @@ public final class Children {
         return null;
     }
 
-    private boolean has(Node node) {
-        byte[] name = node.nameBytes();
-        return get(name, 0, name.length, node.hash()) != null;
-    }
-
     Children with(Node node) {
         Trie changed = put(trie, node, 0);
-        return has(node)
-                ? new Children(changed, size, nameBytes, listing)
-                : new Children(
-                        changed, size + 1, nameBytes + node.nameBytes().length + 1, new Listing());
+        byte[] name = node.nameBytes();
+        Node before = get(name, 0, name.length, node.hash());
+        if (before == null) {
+            return new Children(changed, size + 1, nameBytes + name.length + 1, new Listing());
+        }
+        boolean samePlace = before.ordinal() == node.ordinal();
+        return new Children(changed, size, nameBytes, samePlace ? listing : new Listing());
     }
 
     Children without(Node node) {

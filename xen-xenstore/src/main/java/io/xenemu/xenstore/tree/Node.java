@@ -53,6 +53,12 @@ public final class Node {
                 generation);
     }
 
+    /// The same node with all that saved state has of one.
+    public Node restored(
+            byte[] newValue, Permissions newPermissions, long newOrdinal, long newGeneration) {
+        return new Node(name, hash, newValue, newPermissions, children, newOrdinal, newGeneration);
+    }
+
     /// The name within the parent; empty for the root.
     public String name() {
         return new String(name, StandardCharsets.ISO_8859_1);
@@ -83,7 +89,7 @@ public final class Node {
     }
 
     /// The creation order among siblings.
-    long ordinal() {
+    public long ordinal() {
         return ordinal;
     }
 

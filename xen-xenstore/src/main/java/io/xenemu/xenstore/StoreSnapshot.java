@@ -1,0 +1,92 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.XenStoreState.TransactionState;
+import io.xenemu.xenstore.XenStoreState.WatchState;
+import io.xenemu.xenstore.tree.Node;
+import io.xenemu.xenstore.tree.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+
+/// Takes the values of [XenStoreState] out of a store and brings them into one. The store's lock is held.
+final class StoreSnapshot {
+    private static final Path VM = Path.of("/vm");
+
+    private record Place(Path path, Node node) {}
+
+    private StoreSnapshot() {}
+
+    /// All nodes, or those that `wanted` selects; a node's parents come along only if they are selected too.
+    static List<NodeState> nodes(Node root, Predicate<Path> wanted) {
+        List<NodeState> nodes = new ArrayList<>();
+        ArrayDeque<Place> left = new ArrayDeque<>();
+        left.push(new Place(Path.ROOT, root));
+        while (!left.isEmpty()) {
+            Place place = left.pop();
+            Node node = place.node;
+            if (wanted.test(place.path)) {
+                nodes.add(
+                        new NodeState(
+                                place.path,
+                                node.value(),
+                                node.permissions(),
+                                node.ordinal(),
+                                node.generation()));
+            }
+            for (Node child : node.children().inOrder().reversed()) {
+                left.push(new Place(place.path.child(child.name()), child));
+            }
+        }
+        return nodes;
+    }
+
+    /// What belongs to one domain: its own directory, that of its VM, and its back ends in domain 0.
+    static Predicate<Path> belongsTo(Node root, DomId domain) {
+        Path home = Path.ofDomain(domain);
+        List<Path> tops = new ArrayList<>(List.of(home));
+        Node vm = root.find(home.child("vm"));
+        if (vm != null) {
+            vmDirectory(vm.value()).ifPresent(tops::add);
+        }
+        Path backends = Path.of("/local/domain/0/backend");
+        Node kinds = root.find(backends);
+        if (kinds != null) {
+            for (Node kind : kinds.children().inOrder()) {
+                tops.add(backends.child(kind.name()).child(Integer.toString(domain.value())));
+            }
+        }
+        return path -> tops.stream().anyMatch(path::isAtOrBelow);
+    }
+
+    private static Optional<Path> vmDirectory(byte[] text) {
+        try {
+            Path path = Path.parse(text, 0, text.length, DomId.DOM0);
+            return path.isAtOrBelow(VM) && !path.equals(VM) ? Optional.of(path) : Optional.empty();
+        } catch (XenError e) {
+            return Optional.empty(); // a tool wrote something else there
+        }
+    }
+
+    static List<WatchState> watches(Session session) {
+        return session.watches().values().stream()
+                .map(watch ->
+                        new WatchState(watch.key().path(), watch.key().token(), watch.relative()))
+                .toList();
+    }
+
+    static List<TransactionState> transactions(Session session, Node root) {
+        return session.transactions().values().stream()
+                .map(open ->
+                        new TransactionState(
+                                open.id(),
+                                open.isDoomed() || !open.dependencies().holdIn(root),
+                                open.changes(),
+                                open.dependencies().aspects()))
+                .toList();
+    }
+}

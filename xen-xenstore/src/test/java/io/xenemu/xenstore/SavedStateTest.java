@@ -1,0 +1,256 @@
+package io.xenemu.xenstore;
+
+import static io.xenemu.xenstore.wire.MessageType.CONTROL;
+import static io.xenemu.xenstore.wire.MessageType.DIRECTORY_PART;
+import static io.xenemu.xenstore.wire.MessageType.MKDIR;
+import static io.xenemu.xenstore.wire.MessageType.READ;
+import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
+import static io.xenemu.xenstore.wire.MessageType.SET_TARGET;
+import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_END;
+import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_START;
+import static io.xenemu.xenstore.wire.MessageType.WATCH;
+import static io.xenemu.xenstore.wire.MessageType.WRITE;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class SavedStateTest {
+    private static final DomId DOM3 = new DomId(3);
+
+    private final Rig source = new Rig();
+    private final Rig target = new Rig();
+    private final Rig.Client dom0 = source.client(0);
+    private final RingEnd guest = new RingEnd(source.guest(3));
+
+    @AfterEach
+    void close() {
+        source.close();
+        target.close();
+    }
+
+    private static byte[] encode(XenStoreState state) {
+        return XenStoreCodec.encode(state).toBytes();
+    }
+
+    private static XenStoreState decode(byte[] body) throws WireException {
+        BodyReader reader = new BodyReader(body);
+        XenStoreState state = XenStoreCodec.decode(XenStoreCodec.VERSION, reader);
+        reader.end();
+        return state;
+    }
+
+    /// Moves the store and the guest's page over; the guest goes on at the other end.
+    private RingEnd move(XenStoreState state) throws WireException, XenError {
+        target.existing.addAll(source.existing);
+        XenStoreState received = decode(encode(state));
+        RingConnection connection =
+                Objects.requireNonNull(
+                        target.server
+                                .restore(received, domain -> new Ring(guest.page(), () -> {}))
+                                .get(DOM3));
+        return new RingEnd(guest.page(), connection);
+    }
+
+    private void fill() {
+        dom0.ask(WRITE, "/local/domain/3/vm\0/vm/u");
+        dom0.ask(WRITE, "/vm/u/name\0guest");
+        dom0.ask(WRITE, "/local/domain/0/backend/vbd/3/0/state\0" + "1");
+        dom0.ask(MKDIR, "/other\0");
+        dom0.ask(SET_PERMS, "/other\0b0\0");
+        dom0.ask(MKDIR, "/local/domain/3/data\0");
+        dom0.ask(SET_PERMS, "/local/domain/3\0n0\0r3\0");
+        dom0.ask(SET_PERMS, "/local/domain/3/data\0n3\0");
+        dom0.ask(SET_PERMS, "@releaseDomain\0r0\0");
+    }
+
+    @Test
+    void savedAndRestoredStoreSavesTheSame() throws Exception {
+        fill();
+        source.guest(4);
+        dom0.ask(SET_TARGET, "4\0" + "3\0");
+        source.server.shutdown(new DomId(4));
+        guest.ask(WATCH, 0, "data\0token\0");
+        guest.ask(WATCH, 0, "/other\0other\0");
+        int tx = Integer.parseInt(guest.ask(TRANSACTION_START, 0, "\0").replace("\0", ""));
+        guest.ask(WRITE, tx, "data/x\0one");
+        guest.ask(READ, tx, "data\0");
+        guest.send(RingEnd.message(READ, 1, 0, "data/half"), 20);
+        XenStoreState state = source.server.save();
+        target.existing.addAll(source.existing);
+        target.server.restore(state, domain -> new Ring(guest.page(), () -> {}));
+        assertArrayEquals(encode(state), encode(target.server.save()));
+        assertArrayEquals(encode(state), encode(decode(encode(state))));
+        assertEquals("OK\0", target.client(0).ask(CONTROL, "check\0"));
+    }
+
+    @Test
+    void requestCutByTheMoveIsAnsweredAfterIt() throws Exception {
+        fill();
+        dom0.ask(WRITE, "/local/domain/3/data\0value");
+        byte[] request = RingEnd.message(READ, 9, 0, "data\0");
+        guest.send(request, 18);
+        RingEnd moved = move(source.server.save());
+        moved.send(Arrays.copyOfRange(request, 18, request.length), 100);
+        assertEquals(List.of(new Rig.Reply(READ.code(), 9, 0, "value")), moved.receive());
+    }
+
+    @Test
+    void watchesFireAfterTheMoveAndQueuedOutputIsNotLost() throws Exception {
+        fill();
+        guest.ask(WATCH, 0, "data\0token\0");
+        guest.receive();
+        for (int i = 0; i < 100; i++) {
+            dom0.ask(WRITE, "/local/domain/3/data/" + i + "\0");
+        }
+        RingEnd moved = move(source.server.save());
+        target.client(0).ask(WRITE, "/local/domain/3/data/after\0");
+        List<Rig.Reply> events = moved.receive();
+        assertEquals(101, events.size());
+        assertEquals("data/0\0token\0", events.getFirst().text());
+        assertEquals("data/after\0token\0", events.getLast().text());
+    }
+
+    @Test
+    void openTransactionGoesOnAfterTheMove() throws Exception {
+        fill();
+        dom0.ask(WRITE, "/local/domain/3/data/read\0r");
+        String good = begin();
+        String conflicting = begin();
+        guest.ask(READ, Integer.parseInt(good), "data/read\0");
+        guest.ask(WRITE, Integer.parseInt(good), "data/x\0one");
+        guest.ask(READ, Integer.parseInt(conflicting), "data\0");
+        dom0.ask(WRITE, "/local/domain/3/data\0changed");
+        RingEnd moved = move(source.server.save(DOM3));
+        assertEquals("one", moved.ask(READ, Integer.parseInt(good), "data/x\0"));
+        assertEquals("OK\0", moved.ask(TRANSACTION_END, Integer.parseInt(good), "T\0"));
+        assertEquals("one", moved.ask(READ, 0, "data/x\0"));
+        assertEquals("EAGAIN\0", moved.ask(TRANSACTION_END, Integer.parseInt(conflicting), "T\0"));
+    }
+
+    @Test
+    void conflictAfterTheMoveIsStillSeen() throws Exception {
+        fill();
+        int tx = Integer.parseInt(begin());
+        guest.ask(READ, tx, "data\0");
+        RingEnd moved = move(source.server.save(DOM3));
+        target.client(0).ask(WRITE, "/local/domain/3/data\0changed");
+        assertEquals("EAGAIN\0", moved.ask(TRANSACTION_END, tx, "T\0"));
+    }
+
+    private String begin() {
+        return guest.ask(TRANSACTION_START, 0, "\0").replace("\0", "");
+    }
+
+    @Test
+    void oneDomainTakesItsOwnNodesAlong() throws Exception {
+        fill();
+        Rig.Client there = target.client(0);
+        there.ask(WRITE, "/kept\0there");
+        there.ask(WATCH, "@introduceDomain\0t\0");
+        there.drain();
+        String generation = dom0.ask(DIRECTORY_PART, "/local/domain/3\0" + "0\0");
+        move(source.server.save(DOM3));
+        assertEquals(List.of("@introduceDomain t"), there.events());
+        assertEquals("guest", there.ask(READ, "/vm/u/name\0"));
+        assertEquals("1", there.ask(READ, "/local/domain/0/backend/vbd/3/0/state\0"));
+        assertEquals("ENOENT", there.ask(READ, "/other\0"));
+        assertEquals("there", there.ask(READ, "/kept\0"));
+        assertEquals("n0\0", there.ask(MessageType.GET_PERMS, "@releaseDomain\0"));
+        assertEquals(generation, there.ask(DIRECTORY_PART, "/local/domain/3\0" + "0\0"));
+        assertEquals("OK\0", there.ask(CONTROL, "check\0"));
+        assertEquals(
+                XenError.EEXIST,
+                assertThrows(
+                        XenError.class,
+                        () ->
+                                target.server.restore(
+                                        source.server.save(DOM3),
+                                        d -> {
+                                            throw new AssertionError("not asked for");
+                                        })));
+    }
+
+    @Test
+    void failedRingStaysFailed() throws Exception {
+        guest.page().set(ValueLayout.JAVA_INT, 0x804, 5000);
+        guest.service();
+        XenStoreState state = source.server.save();
+        assertTrue(state.domains().getFirst().failed());
+        move(state);
+        assertTrue(target.server.save().domains().getFirst().failed());
+    }
+
+    @Test
+    void goldenFileOfVersion1IsRead() throws Exception {
+        byte[] golden = golden();
+        XenStoreState state = decode(golden);
+        assertArrayEquals(golden, encode(state));
+        assertEquals("guest", new String(state.nodes().get(2).value(), StandardCharsets.US_ASCII));
+        assertEquals("n3 r4", state.nodes().get(2).permissions().toString());
+        XenStoreState.DomainState domain = state.domains().getFirst();
+        assertEquals(DOM3, domain.domain());
+        assertEquals(3, domain.input().length);
+        assertFalse(domain.watches().getFirst().relative());
+        assertEquals(4, domain.transactions().getFirst().changes().size());
+        target.existing.addAll(List.of(DOM3, new DomId(4)));
+        source.server.release(DOM3);
+        RingEnd moved = move(state);
+        moved.service();
+        assertEquals("out", new String(moved.consume(1024), StandardCharsets.US_ASCII));
+        byte[] request = RingEnd.message(READ, 5, 7, "/name\0");
+        moved.send(Arrays.copyOfRange(request, 3, request.length), 100);
+        assertEquals(List.of(new Rig.Reply(READ.code(), 5, 7, "guest")), moved.receive());
+        assertEquals("OK\0", moved.ask(TRANSACTION_END, 7, "T\0"));
+    }
+
+    private static byte[] golden() throws IOException {
+        try (InputStream in =
+                Objects.requireNonNull(
+                        SavedStateTest.class.getResourceAsStream("xenstore-state-v1.hex"),
+                        "golden file is missing")) {
+            String hex =
+                    new String(in.readAllBytes(), StandardCharsets.US_ASCII).replaceAll("\\s", "");
+            return HexFormat.of().parseHex(hex);
+        }
+    }
+
+    @Test
+    void damagedStateIsRefusedOrRead() throws Exception {
+        byte[] golden = golden();
+        int refused = 0;
+        for (int i = 0; i < golden.length; i++) {
+            for (byte change : new byte[] {1, (byte) 0x80, (byte) 0xff}) {
+                byte[] damaged = golden.clone();
+                damaged[i] ^= change;
+                try {
+                    XenStoreState state = decode(damaged);
+                    state.domains()
+                            .forEach(d -> assertTrue(d.input().length < MessageHeader.SIZE + 4096));
+                } catch (WireException e) {
+                    refused++;
+                }
+            }
+        }
+        assertTrue(refused > golden.length / 2, "refused: " + refused);
+        assertThrows(WireException.class, () -> XenStoreCodec.decode(2, new BodyReader(golden)));
+    }
+}
