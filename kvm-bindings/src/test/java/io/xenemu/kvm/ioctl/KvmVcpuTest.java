@@ -37,6 +37,7 @@ class KvmVcpuTest {
     @Test
     void longModeStateComesBack() {
         try (TinyVm t = new TinyVm(HLT)) {
+            t.vcpu.setCpuid(t.system.supportedCpuid());
             Segment code =
                     new Segment(0, 0xffff_ffff, 0x10, 11, true, 0, false, true, true, true, false);
             KvmSregs sregs =
