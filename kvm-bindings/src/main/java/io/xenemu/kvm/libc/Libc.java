@@ -1,6 +1,5 @@
 package io.xenemu.kvm.libc;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -11,128 +10,88 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 
 /// The C functions this project calls, one method for each. All downcall handles are here.
 ///
 /// Every method follows the kernel's convention instead of C's: a result of zero or more is success, a negative one is the
 /// negated errno. There is no errno to ask for afterwards, and none that two threads could share. Nothing is allocated,
 /// except by the calls that take a name.
+///
+/// The JVM generates code for each distinct signature, at about ten milliseconds each, which is a large part of the time to
+/// start. So handles differ only in their number of arguments: x86-64 passes every integer and pointer in a register of 64
+/// bits, of which the function reads those that its prototype names.
 public final class Libc {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final SymbolLookup SYMBOLS = LINKER.defaultLookup();
-    private static final int FIXED_ARITY = -1;
     private static final long ERRNO =
             Linker.Option.captureStateLayout()
                     .byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
     // int open(const char *pathname, int flags, ...);
-    private static final MethodHandle OPEN =
-            handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), 2);
+    private static final MethodHandle OPEN = handle("open", 2);
     // int close(int fd);
-    private static final MethodHandle CLOSE =
-            handle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT), FIXED_ARITY);
+    private static final MethodHandle CLOSE = handle("close", 1);
     // ssize_t read(int fd, void *buf, size_t count);
-    private static final MethodHandle READ =
-            handle(
-                    "read",
-                    FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG),
-                    FIXED_ARITY);
+    private static final MethodHandle READ = handle("read", 3);
     // ssize_t write(int fd, const void *buf, size_t count);
-    private static final MethodHandle WRITE =
-            handle(
-                    "write",
-                    FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG),
-                    FIXED_ARITY);
+    private static final MethodHandle WRITE = handle("write", 3);
     // int ioctl(int fd, unsigned long request, ...);
-    private static final MethodHandle IOCTL =
-            handle("ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG), 2);
-    private static final MethodHandle IOCTL_POINTER =
-            handle("ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), 2);
+    private static final MethodHandle IOCTL = handle("ioctl", 3);
     // int fcntl(int fd, int op, ...);
-    private static final MethodHandle FCNTL =
-            handle("fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG), 2);
+    private static final MethodHandle FCNTL = handle("fcntl", 3);
     // int eventfd(unsigned int initval, int flags);
-    private static final MethodHandle EVENTFD =
-            handle("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT), FIXED_ARITY);
+    private static final MethodHandle EVENTFD = handle("eventfd", 2);
     // int memfd_create(const char *name, unsigned int flags);
-    private static final MethodHandle MEMFD_CREATE =
-            handle("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), FIXED_ARITY);
+    private static final MethodHandle MEMFD_CREATE = handle("memfd_create", 2);
     // int ftruncate(int fd, off_t length);
-    private static final MethodHandle FTRUNCATE =
-            handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG), FIXED_ARITY);
+    private static final MethodHandle FTRUNCATE = handle("ftruncate", 2);
     // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
-    private static final MethodHandle MMAP =
-            handle(
-                    "mmap",
-                    FunctionDescriptor.of(
-                            JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT,
-                            JAVA_LONG),
-                    FIXED_ARITY);
+    private static final MethodHandle MMAP = handle("mmap", 6);
     // int munmap(void *addr, size_t length);
-    private static final MethodHandle MUNMAP =
-            handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG), FIXED_ARITY);
+    private static final MethodHandle MUNMAP = handle("munmap", 2);
     // int madvise(void *addr, size_t length, int advice);
-    private static final MethodHandle MADVISE =
-            handle(
-                    "madvise",
-                    FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT),
-                    FIXED_ARITY);
+    private static final MethodHandle MADVISE = handle("madvise", 3);
     // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact);
-    private static final MethodHandle SIGACTION =
-            handle(
-                    "sigaction",
-                    FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS),
-                    FIXED_ARITY);
+    private static final MethodHandle SIGACTION = handle("sigaction", 3);
     // pid_t gettid(void);
-    private static final MethodHandle GETTID =
-            handle("gettid", FunctionDescriptor.of(JAVA_INT), FIXED_ARITY);
+    private static final MethodHandle GETTID = handle("gettid", 0);
     // pid_t getpid(void);
-    private static final MethodHandle GETPID =
-            handle("getpid", FunctionDescriptor.of(JAVA_INT), FIXED_ARITY);
+    private static final MethodHandle GETPID = handle("getpid", 0);
     // int tgkill(pid_t tgid, pid_t tid, int sig);
-    private static final MethodHandle TGKILL =
-            handle(
-                    "tgkill",
-                    FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
-                    FIXED_ARITY);
+    private static final MethodHandle TGKILL = handle("tgkill", 3);
 
     private Libc() {}
 
-    /// open(2).
+    /// open(2) of a file that exists.
     public static int open(String path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment errno = CallSlot.current().errno();
-            return result((int) OPEN.invokeExact(errno, arena.allocateFrom(path), flags), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
+            return call(OPEN, arena.allocateFrom(path).address(), flags);
         }
     }
 
     /// close(2).
     public static int close(int fd) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) CLOSE.invokeExact(errno, fd), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(CLOSE, fd);
     }
 
-    /// read(2) of at most the whole buffer.
+    /// read(2) into the front of a buffer.
     public static long read(int fd, MemorySegment buffer, long count) {
         MemorySegment errno = CallSlot.current().errno();
+        long address = address(buffer, count);
         try {
-            return result((long) READ.invokeExact(errno, fd, buffer, count), errno);
+            return longResult((long) READ.invokeExact(errno, (long) fd, address, count), errno);
         } catch (Throwable t) {
             throw unexpected(t);
         }
     }
 
-    /// write(2) of at most the whole buffer.
+    /// write(2) of the front of a buffer.
     public static long write(int fd, MemorySegment buffer, long count) {
         MemorySegment errno = CallSlot.current().errno();
+        long address = address(buffer, count);
         try {
-            return result((long) WRITE.invokeExact(errno, fd, buffer, count), errno);
+            return longResult((long) WRITE.invokeExact(errno, (long) fd, address, count), errno);
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -142,61 +101,37 @@ public final class Libc {
     public static int ioctl(int fd, long request, long argument) {
         MemorySegment errno = CallSlot.current().errno();
         try {
-            return result((int) IOCTL.invokeExact(errno, fd, request, argument), errno);
+            return intResult((long) IOCTL.invokeExact(errno, (long) fd, request, argument), errno);
         } catch (Throwable t) {
             throw unexpected(t);
         }
     }
 
-    /// ioctl(2) whose argument points to a structure, which stays alive for the length of the call.
+    /// ioctl(2) whose argument points to a structure, which has to stay alive for the length of the call.
     public static int ioctl(int fd, long request, MemorySegment argument) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) IOCTL_POINTER.invokeExact(errno, fd, request, argument), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return ioctl(fd, request, address(argument, 0));
     }
 
     /// fcntl(2) whose argument is a number.
     public static int fcntl(int fd, int operation, long argument) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) FCNTL.invokeExact(errno, fd, operation, argument), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(FCNTL, fd, operation, argument);
     }
 
     /// eventfd(2).
     public static int eventfd(int initial, int flags) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) EVENTFD.invokeExact(errno, initial, flags), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(EVENTFD, initial, flags);
     }
 
     /// memfd_create(2).
     public static int memfdCreate(String name, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment errno = CallSlot.current().errno();
-            return result(
-                    (int) MEMFD_CREATE.invokeExact(errno, arena.allocateFrom(name), flags), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
+            return call(MEMFD_CREATE, arena.allocateFrom(name).address(), flags);
         }
     }
 
     /// ftruncate(2).
     public static int ftruncate(int fd, long length) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) FTRUNCATE.invokeExact(errno, fd, length), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(FTRUNCATE, fd, length);
     }
 
     /// mmap(2): the address, or the negated errno; user addresses are never negative.
@@ -204,8 +139,16 @@ public final class Libc {
             long address, long length, int protection, int flags, int fd, long offset) {
         MemorySegment errno = CallSlot.current().errno();
         try {
-            return result(
-                    (long) MMAP.invokeExact(errno, address, length, protection, flags, fd, offset),
+            return longResult(
+                    (long)
+                            MMAP.invokeExact(
+                                    errno,
+                                    address,
+                                    length,
+                                    (long) protection,
+                                    (long) flags,
+                                    (long) fd,
+                                    offset),
                     errno);
         } catch (Throwable t) {
             throw unexpected(t);
@@ -214,61 +157,32 @@ public final class Libc {
 
     /// munmap(2).
     public static int munmap(long address, long length) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) MUNMAP.invokeExact(errno, address, length), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(MUNMAP, address, length);
     }
 
     /// madvise(2).
     public static int madvise(long address, long length, int advice) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) MADVISE.invokeExact(errno, address, length, advice), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(MADVISE, address, length, advice);
     }
 
     /// sigaction(2), the old action not asked for.
     public static int sigaction(int signal, MemorySegment action) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result(
-                    (int) SIGACTION.invokeExact(errno, signal, action, MemorySegment.NULL), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(SIGACTION, signal, address(action, 0), 0);
     }
 
     /// gettid(2): the kernel's id of the calling thread; cannot fail.
     public static int gettid() {
-        try {
-            return (int) GETTID.invokeExact(CallSlot.current().errno());
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(GETTID);
     }
 
     /// getpid(2); cannot fail.
     public static int getpid() {
-        try {
-            return (int) GETPID.invokeExact(CallSlot.current().errno());
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(GETPID);
     }
 
     /// tgkill(2): sends a signal to one thread.
     public static int tgkill(int process, int thread, int signal) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return result((int) TGKILL.invokeExact(errno, process, thread, signal), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(TGKILL, process, thread, signal);
     }
 
     /// The address of a function of the C library, for use as a signal handler; it is never called from here.
@@ -276,28 +190,76 @@ public final class Libc {
         return SYMBOLS.findOrThrow(function).address();
     }
 
-    private static int result(int value, MemorySegment errno) {
+    // For calls that need not be fast: a handle that is not a constant to the compiler.
+
+    private static int call(MethodHandle function) {
+        MemorySegment errno = CallSlot.current().errno();
+        try {
+            return intResult((long) function.invokeExact(errno), errno);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    private static int call(MethodHandle function, long a) {
+        MemorySegment errno = CallSlot.current().errno();
+        try {
+            return intResult((long) function.invokeExact(errno, a), errno);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    private static int call(MethodHandle function, long a, long b) {
+        MemorySegment errno = CallSlot.current().errno();
+        try {
+            return intResult((long) function.invokeExact(errno, a, b), errno);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    private static int call(MethodHandle function, long a, long b, long c) {
+        MemorySegment errno = CallSlot.current().errno();
+        try {
+            return intResult((long) function.invokeExact(errno, a, b, c), errno);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    /// Of a function that returns `int`, only the low half of the register means something.
+    private static int intResult(long register, MemorySegment errno) {
+        int value = (int) register;
         return value == -1 ? -errno.get(JAVA_INT, ERRNO) : value;
     }
 
-    private static long result(long value, MemorySegment errno) {
-        return value == -1 ? -errno.get(JAVA_INT, ERRNO) : value;
+    private static long longResult(long register, MemorySegment errno) {
+        return register == -1 ? -errno.get(JAVA_INT, ERRNO) : register;
     }
 
-    // SAFETY: each descriptor above repeats the C prototype beside it for x86-64 (int 32 bits;
-    // long, size_t and pointers
-    // 64), variadic functions name their first variadic argument, and buffer arguments are passed
-    // with a count that the
-    // callers in this module take from the segment itself.
+    /// The address of native memory that has at least this many bytes, checked to be alive.
+    private static long address(MemorySegment memory, long count) {
+        if (!memory.isNative() || count > memory.byteSize() || !memory.scope().isAlive()) {
+            throw new IllegalArgumentException("cannot pass " + count + " bytes at " + memory);
+        }
+        return memory.address();
+    }
+
+    // SAFETY: the class comment says why 64-bit integers stand for all types of the C prototypes,
+    // which are beside the
+    // handles with the same number of arguments. No function here takes floating-point arguments,
+    // so variadic ones need
+    // no count of vector registers. Addresses come from [#address] or are the business of the
+    // caller's SAFETY comment.
     @SuppressWarnings("restricted")
-    private static MethodHandle handle(
-            String function, FunctionDescriptor descriptor, int firstVariadic) {
-        Linker.Option errno = Linker.Option.captureCallState("errno");
-        MemorySegment symbol = SYMBOLS.findOrThrow(function);
-        return firstVariadic == FIXED_ARITY
-                ? LINKER.downcallHandle(symbol, descriptor, errno)
-                : LINKER.downcallHandle(
-                        symbol, descriptor, errno, Linker.Option.firstVariadicArg(firstVariadic));
+    private static MethodHandle handle(String function, int arguments) {
+        MemoryLayout[] registers = new MemoryLayout[arguments];
+        Arrays.fill(registers, JAVA_LONG);
+        return LINKER.downcallHandle(
+                SYMBOLS.findOrThrow(function),
+                FunctionDescriptor.of(JAVA_LONG, registers),
+                Linker.Option.captureCallState("errno"));
     }
 
     /// A downcall itself throws nothing checked; what comes here is an error of the JVM or of this module.
