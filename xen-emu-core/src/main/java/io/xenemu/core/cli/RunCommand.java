@@ -3,11 +3,13 @@ package io.xenemu.core.cli;
 import com.google.common.net.HostAndPort;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.lab.LabRun;
 import io.xenemu.core.service.GuestRun;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.RunOutcome;
 import io.xenemu.core.service.RunRequest;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -156,11 +158,17 @@ final class RunCommand implements Callable<Integer> {
             description = "End with exit code 3 when the guest reboots, in place of rebooting it.")
     private boolean noReboot;
 
+    @Option(names = LabRun.RELAY_OPTION, hidden = true)
+    private @Nullable Integer labRelay;
+
     @Override
-    public Integer call() throws HostException, BootException {
+    public Integer call()
+            throws HostException, BootException, IOException, InterruptedException {
         RunRequest request = request();
+        GuestRun.check(request);
         if (lab == Lab.always || (lab == Lab.auto && !HostKvm.isUsable())) {
-            throw new HostException("no lab yet");
+            return LabRun.ofThisProgram(line -> System.err.println("xen-emu: " + line))
+                    .runInLab(arguments());
         }
         return code(new GuestRun(request).run());
     }
@@ -193,7 +201,8 @@ final class RunCommand implements Callable<Integer> {
                 xenstoreSocket,
                 metrics == null ? null : address(metrics),
                 timeout == null ? null : Duration.ofSeconds(timeout),
-                !noReboot);
+                !noReboot,
+                labRelay);
     }
 
     private HostAndPort address(String text) {
@@ -208,11 +217,22 @@ final class RunCommand implements Callable<Integer> {
         throw wrong("--metrics: '" + text + "' is not HOST:PORT");
     }
 
-    private ParameterException wrong(String message) {
+    /// What stands after `run` on the command line.
+    private List<String> arguments() {
+        List<String> all =
+                command().root().commandLine().getParseResult().originalArgs();
+        return List.copyOf(all.subList(all.indexOf("run") + 1, all.size()));
+    }
+
+    private CommandSpec command() {
         if (spec == null) {
             throw new IllegalStateException("not a parsed command");
         }
-        return new ParameterException(spec.commandLine(), message);
+        return spec;
+    }
+
+    private ParameterException wrong(String message) {
+        return new ParameterException(command().commandLine(), message);
     }
 
     private static int code(RunOutcome outcome) {

@@ -23,12 +23,17 @@ public final class EventDelivery implements UpcallSink {
     private final KvmVm vm;
     private final Domain domain;
     private final AtomicIntegerArray vectors;
+
+    /// 1 for each vCPU whose local APIC refused an upcall, because it is not enabled yet.
+    private final AtomicIntegerArray owed;
+
     private volatile int callbackVector;
 
     EventDelivery(KvmVm vm, Domain domain, int vcpus) {
         this.vm = vm;
         this.domain = domain;
         this.vectors = new AtomicIntegerArray(vcpus);
+        this.owed = new AtomicIntegerArray(vcpus);
     }
 
     /// HVM_PARAM_CALLBACK_IRQ was set. Latches the domain's width as Xen does. Of the types, the vector is served; a GSI or
@@ -39,14 +44,21 @@ public final class EventDelivery implements UpcallSink {
         int vector = isVector ? Math.toIntExact(via & VECTOR_MASK) : 0;
         callbackVector = vector >= FIRST_VECTOR ? vector : 0;
         vm.xen().upcallVector(callbackVector);
+        for (Vcpu vcpu : domain.vcpus()) {
+            upcallIfPending(vcpu.id());
+        }
     }
 
     /// HVMOP_set_evtchn_upcall_vector.
     public void setUpcallVector(Vcpu vcpu, int vector) {
         vcpu.call(attributes -> attributes.upcallVector(vector));
         vectors.set(vcpu.id().value(), vector);
-        if (domain.eventChannels().isUpcallPending(vcpu.id())) {
-            upcall(vcpu.id());
+        upcallIfPending(vcpu.id());
+    }
+
+    private void upcallIfPending(VcpuId id) {
+        if (domain.eventChannels().isUpcallPending(id)) {
+            upcall(id);
         }
     }
 
@@ -54,12 +66,23 @@ public final class EventDelivery implements UpcallSink {
     public void upcall(VcpuId id) {
         int vector = vectors.get(id.value());
         if (vector != 0) {
-            vm.signalMsi(MSI_ADDRESS | (long) id.value() << MSI_DESTINATION_SHIFT, vector);
+            long address = MSI_ADDRESS | ((long) id.value() << MSI_DESTINATION_SHIFT);
+            if (!vm.signalMsi(address, vector)) {
+                owed.set(id.value(), 1);
+            }
             return;
         }
         Vcpu vcpu = domain.vcpus().get(id.value());
         if (!vcpu.isCurrent()) {
             vcpu.wake();
+        }
+    }
+
+    /// Tries again what the vCPU's local APIC had refused: nothing else asks again while `evtchn_upcall_pending` is set.
+    /// Called by the vCPU's thread at its exits; costs one read when nothing is owed.
+    void retry(VcpuId id) {
+        if (owed.getOpaque(id.value()) != 0 && owed.compareAndSet(id.value(), 1, 0)) {
+            upcallIfPending(id);
         }
     }
 }

@@ -50,6 +50,7 @@ final class ExitLoop {
                     serve();
                 }
                 vcpu.serveMailbox();
+                domain.delivery().retry(vcpu.id());
             }
         } catch (KvmException e) {
             domain.shutdown(ShutdownReason.HOST_ERROR, vcpu + ": " + e.getMessage());

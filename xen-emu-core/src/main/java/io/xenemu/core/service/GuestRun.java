@@ -7,12 +7,15 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.device.StdioConsole;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.lab.LabMachine;
+import io.xenemu.core.lab.LabRelay;
 import io.xenemu.core.metrics.MetricsServer;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
@@ -20,6 +23,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -60,12 +64,26 @@ public final class GuestRun {
             MeterRegistry registry = registry(open);
             Hypervisor hypervisor = open.add(new Hypervisor(kvm, registry));
             serveXenStore(hypervisor);
+            relay(open);
             StdioConsole stdio = stdio(open);
             Runtime.getRuntime().addShutdownHook(hook);
             return reboots(hypervisor, kernel, modules, stdio);
         } finally {
             ended.countDown();
             removeHook(hook);
+        }
+    }
+
+    /// Looks for what is wrong with a request without KVM, before a lab is booted for it.
+    ///
+    /// @throws BootException when a file is no kernel, or cannot be read, or the memory is too little
+    public static void check(RunRequest request) throws BootException {
+        try (Arena files = Arena.ofConfined()) {
+            KernelImage.open(request.kernel(), files);
+            for (String module : request.modules()) {
+                BootModule.open(module, files);
+            }
+            GuestMemoryMap unused = new GuestMemoryMap(request.config().memoryBytes());
         }
     }
 
@@ -186,6 +204,23 @@ public final class GuestRun {
         }
     }
 
+    /// Inside the lab: lets the host reach XenStore, and know that it and the metrics are served.
+    private void relay(Resources open) throws HostException {
+        Integer port = request.labRelay();
+        if (port == null) {
+            return;
+        }
+        try {
+            String share = System.getenv(LabMachine.SHARE_VARIABLE);
+            if (share == null) {
+                throw new HostException("--lab-relay is for xen-emu itself, inside the lab");
+            }
+            open.add(LabRelay.start(port, request.xenstoreSocket(), Path.of(share)));
+        } catch (IOException e) {
+            throw new HostException("--lab-relay: " + e.getMessage(), e);
+        }
+    }
+
     private @Nullable StdioConsole stdio(Resources open) {
         if (!request.console() && !request.serial()) {
             return null;
@@ -229,6 +264,10 @@ public final class GuestRun {
 
         StdioConsole add(StdioConsole console) {
             return add(console, StdioConsole::close);
+        }
+
+        LabRelay add(LabRelay relay) {
+            return add(relay, LabRelay::close);
         }
 
         Terminal add(Terminal terminal) {

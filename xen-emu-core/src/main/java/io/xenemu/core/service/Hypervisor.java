@@ -3,6 +3,7 @@ package io.xenemu.core.service;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
@@ -14,11 +15,16 @@ import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.DomainDescription;
+import io.xenemu.xenstore.DomainDescription.SharedRing;
+import io.xenemu.xenstore.DomainNodes;
 import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.Ring;
+import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -45,6 +51,7 @@ public final class Hypervisor implements AutoCloseable {
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry, HypercallTable.standard(), this::eventChannels, servicePorts);
+        write(DomainNodes::writeHost);
         builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
     }
 
@@ -91,7 +98,42 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
     void introduce(Domain domain, StoreChannel store, ConsoleChannel console) {
+        DomainConfig config = domain.config();
+        long kib = config.memoryBytes() >> 10;
+        write(
+                nodes ->
+                        nodes.write(
+                                new DomainDescription(
+                                        domain.id(),
+                                        config.uuid(),
+                                        config.name(),
+                                        Instant.now(),
+                                        kib,
+                                        kib,
+                                        0,
+                                        config.vcpus(),
+                                        config.vcpus(),
+                                        new SharedRing(
+                                                GuestMemoryMap.XENSTORE_GFN,
+                                                store.guestPort().value()),
+                                        new SharedRing(
+                                                GuestMemoryMap.CONSOLE_GFN,
+                                                console.guestPort().value()),
+                                        "")));
         store.introduce(xenstore, domain);
+    }
+
+    private interface NodeChange {
+        void apply(DomainNodes nodes) throws XenError;
+    }
+
+    /// The toolstack's own changes are within every limit.
+    private void write(NodeChange change) {
+        try (XenStoreClient client = xenstore.client()) {
+            change.apply(new DomainNodes(client));
+        } catch (XenError e) {
+            throw new IllegalStateException("XenStore refused the toolstack", e);
+        }
     }
 
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param metrics where metrics are served, or null
 /// @param timeout after which the guest is stopped, or null
 /// @param reboot whether the guest may reboot
+/// @param labRelay inside the lab, the port by which the host reaches XenStore; else null
 public record RunRequest(
         DomainConfig config,
         Path kernel,
@@ -29,4 +30,5 @@ public record RunRequest(
         @Nullable Path xenstoreSocket,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,
-        boolean reboot) {}
+        boolean reboot,
+        @Nullable Integer labRelay) {}
