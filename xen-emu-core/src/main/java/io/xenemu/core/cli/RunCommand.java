@@ -162,8 +162,7 @@ final class RunCommand implements Callable<Integer> {
     private @Nullable Integer labRelay;
 
     @Override
-    public Integer call()
-            throws HostException, BootException, IOException, InterruptedException {
+    public Integer call() throws HostException, BootException, IOException, InterruptedException {
         RunRequest request = request();
         GuestRun.check(request);
         if (lab == Lab.always || (lab == Lab.auto && !HostKvm.isUsable())) {
@@ -219,8 +218,7 @@ final class RunCommand implements Callable<Integer> {
 
     /// What stands after `run` on the command line.
     private List<String> arguments() {
-        List<String> all =
-                command().root().commandLine().getParseResult().originalArgs();
+        List<String> all = command().root().commandLine().getParseResult().originalArgs();
         return List.copyOf(all.subList(all.indexOf("run") + 1, all.size()));
     }
 

@@ -1,9 +1,12 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.lab.LabCommand;
 import io.xenemu.core.service.HostException;
 import io.xenemu.kvm.abi.KvmException;
+import java.util.ArrayList;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
@@ -28,10 +31,17 @@ public final class XenEmu {
     /// The parser, set up so that wrong input gives one line and no stack trace.
     static CommandLine commandLine() {
         CommandLine line = new CommandLine(new XenEmu());
+        line.addSubcommand(new DemoCommand(XenEmu::run));
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler(XenEmu::wrongInput);
         line.setExecutionExceptionHandler((e, command, result) -> failed(e));
         return line;
+    }
+
+    private static int run(List<String> arguments) {
+        List<String> all = new ArrayList<>(List.of("run"));
+        all.addAll(arguments);
+        return commandLine().execute(all.toArray(String[]::new));
     }
 
     private static int wrongInput(ParameterException e, String[] args) {

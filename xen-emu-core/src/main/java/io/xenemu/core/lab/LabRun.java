@@ -15,6 +15,9 @@ public final class LabRun {
     /// The hidden option of `run` that the run inside gets: see {@link LabRelay#start}.
     public static final String RELAY_OPTION = "--lab-relay";
 
+    /// Set by the launcher to its own path.
+    private static final String LAUNCHER_VARIABLE = "XEN_EMU_LAUNCHER";
+
     // Ports of the machine's own loopback interface, which has no other services.
     private static final int XENSTORE_PORT = 2;
     private static final int METRICS_PORT = 3;
@@ -33,6 +36,21 @@ public final class LabRun {
         this.images = images;
         this.launcher = launcher;
         this.progress = progress;
+    }
+
+    /// A run by the xen-emu that this process is.
+    ///
+    /// @throws LabException if this process was not started by the launcher
+    public static LabRun ofThisProgram(Consumer<String> progress) throws LabException {
+        String launcher = System.getenv(LAUNCHER_VARIABLE);
+        if (launcher == null) {
+            throw new LabException(
+                    "the lab needs xen-emu to be started by its launcher, bin/xen-emu");
+        }
+        return new LabRun(
+                new LabImages(CacheFolder.of(System.getenv()), progress),
+                Path.of(launcher),
+                progress);
     }
 
     /// Runs a guest, with this process's stdin, stdout and stderr.

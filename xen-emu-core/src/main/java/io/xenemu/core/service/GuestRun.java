@@ -30,11 +30,13 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Runs one guest in the foreground, over reboots, until it stops for good.
 public final class GuestRun {
+    private static final Logger log = LoggerFactory.getLogger(GuestRun.class);
     private static final long STOP_SECONDS = 10;
     private static final long FOREVER = Long.MAX_VALUE;
 
@@ -83,7 +85,7 @@ public final class GuestRun {
             for (String module : request.modules()) {
                 BootModule.open(module, files);
             }
-            GuestMemoryMap unused = new GuestMemoryMap(request.config().memoryBytes());
+            GuestMemoryMap _ = new GuestMemoryMap(request.config().memoryBytes());
         }
     }
 
@@ -245,8 +247,18 @@ public final class GuestRun {
     private static final class Resources implements AutoCloseable {
         private final Deque<Runnable> closers = new ArrayDeque<>();
 
-        <T> T add(T resource, Consumer<T> closer) {
-            closers.push(() -> closer.accept(resource));
+        private interface Closer<T> {
+            void close(T resource) throws IOException;
+        }
+
+        <T> T add(T resource, Closer<T> closer) {
+            closers.push(() -> {
+                try {
+                    closer.close(resource);
+                } catch (IOException e) {
+                    log.warn("closing {}: {}", resource, e.toString());
+                }
+            });
             return resource;
         }
 

@@ -100,26 +100,23 @@ public final class Hypervisor implements AutoCloseable {
     void introduce(Domain domain, StoreChannel store, ConsoleChannel console) {
         DomainConfig config = domain.config();
         long kib = config.memoryBytes() >> 10;
-        write(
-                nodes ->
-                        nodes.write(
-                                new DomainDescription(
-                                        domain.id(),
-                                        config.uuid(),
-                                        config.name(),
-                                        Instant.now(),
-                                        kib,
-                                        kib,
-                                        0,
-                                        config.vcpus(),
-                                        config.vcpus(),
-                                        new SharedRing(
-                                                GuestMemoryMap.XENSTORE_GFN,
-                                                store.guestPort().value()),
-                                        new SharedRing(
-                                                GuestMemoryMap.CONSOLE_GFN,
-                                                console.guestPort().value()),
-                                        "")));
+        write(nodes ->
+                nodes.write(
+                        new DomainDescription(
+                                domain.id(),
+                                config.uuid(),
+                                config.name(),
+                                Instant.now(),
+                                kib,
+                                kib,
+                                0,
+                                config.vcpus(),
+                                config.vcpus(),
+                                new SharedRing(
+                                        GuestMemoryMap.XENSTORE_GFN, store.guestPort().value()),
+                                new SharedRing(
+                                        GuestMemoryMap.CONSOLE_GFN, console.guestPort().value()),
+                                "")));
         store.introduce(xenstore, domain);
     }
 
