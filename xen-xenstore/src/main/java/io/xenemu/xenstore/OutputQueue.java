@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -13,6 +14,7 @@ import java.util.Set;
 /// changes when it acts on that one), or if the queue is over its limit, which only a client that does not read reaches.
 final class OutputQueue {
     private static final int FIRST_CAPACITY = 512;
+    private static final int KEPT_CAPACITY = 16 * 1024;
     private static final byte[] NONE = new byte[0];
 
     /// An event that is in the queue from `start` on, in bytes since the beginning.
@@ -135,10 +137,24 @@ final class OutputQueue {
         if (head == tail) {
             head = 0;
             tail = 0;
-            if (buffer.length > MessageHeader.PAYLOAD_MAX * 4) {
+            if (buffer.length > KEPT_CAPACITY) {
                 buffer = NONE; // do not keep what one burst needed
             }
         }
+    }
+
+    /// Hands over everything that waits, which then counts as sent.
+    ///
+    /// @param spare an array that is no longer needed, for the next messages
+    ByteBuffer take(byte[] spare) {
+        ByteBuffer taken = ByteBuffer.wrap(buffer, head, size());
+        sent += size();
+        waiting.clear();
+        waitingSet.clear();
+        head = 0;
+        tail = 0;
+        buffer = spare.length > KEPT_CAPACITY ? NONE : spare;
+        return taken;
     }
 
     /// Forgets everything that waits.

@@ -51,14 +51,13 @@ final class RequestHandler {
                 throw XenError.ENOSYS;
             }
             checkPrivilege(session, type);
-            DomId caller = session.caller().domain();
             Request decoded =
                     RequestDecoder.decode(
                             type,
                             message,
                             payload,
                             payload + MessageHeader.length(message, at),
-                            caller);
+                            session.home());
             answer(session, output, request, transaction, decoded);
         } catch (XenError e) {
             error = e;

@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.tree.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 final class Session {
     private final Outlet outlet;
     private final List<Session> changedSessions;
-    private final int ownDirectoryLength;
+    private final Path home;
     private final Map<Watch.Key, Watch> watches = new LinkedHashMap<>();
     private final Map<Integer, Transaction> transactions = new HashMap<>();
     private Caller caller;
@@ -22,7 +23,7 @@ final class Session {
         this.caller = new Caller(domain, domain);
         this.outlet = outlet;
         this.changedSessions = changedSessions;
-        this.ownDirectoryLength = ("/local/domain/" + domain.value() + "/").length();
+        this.home = Path.ofDomain(domain);
     }
 
     Caller caller() {
@@ -37,9 +38,9 @@ final class Session {
         return outlet;
     }
 
-    /// Length of `/local/domain/<id>/`.
-    int ownDirectoryLength() {
-        return ownDirectoryLength;
+    /// `/local/domain/<id>`, where its relative paths start.
+    Path home() {
+        return home;
     }
 
     Map<Watch.Key, Watch> watches() {

@@ -36,6 +36,7 @@ final class SocketConnection {
     // Bytes of requests that wait for the rest of their message, or for the client to read.
     private byte[] input = NONE;
     private int inputSize;
+    private ByteBuffer writing = ByteBuffer.wrap(NONE);
     private boolean overrun;
     private boolean closed;
 
@@ -57,6 +58,9 @@ final class SocketConnection {
     void handle(ByteBuffer buffer) {
         if (!closed && key.isValid() && key.isWritable()) {
             write();
+            if (!closed && hasMessage()) {
+                process();
+            }
         }
         if (!closed && key.isValid() && key.isReadable()) {
             read(buffer);
@@ -129,44 +133,56 @@ final class SocketConnection {
         ready.set(false);
     }
 
-    /// Writes what waits, as far as the client takes it, and asks the selector for the rest.
+    /// Writes what waits, as far as the client takes it at once, and says what the selector is to look for.
     void write() {
         if (closed) {
             return;
         }
-        XenStoreServer server = transport.server();
-        boolean stalled;
-        boolean waiting;
         try {
-            server.enter();
-            try {
-                if (overrun) {
-                    throw new IOException("it does not read its watch events");
-                }
-                if (!output.isEmpty()) {
-                    output.advance(
-                            channel.write(
-                                    ByteBuffer.wrap(
-                                            output.buffer(), output.head(), output.size())));
-                }
-                stalled = output.size() >= STALL_BYTES;
-                waiting = !output.isEmpty();
-            } finally {
-                server.leave();
-            }
+            channel.write(nextOutput());
         } catch (IOException e) {
             LOG.debug("disconnecting a client: {}", e.getMessage());
             close();
             return;
         }
-        key.interestOps(
-                (stalled ? 0 : SelectionKey.OP_READ) | (waiting ? SelectionKey.OP_WRITE : 0));
-        if (!stalled && inputSize >= MessageHeader.SIZE && hasMessage()) {
-            process();
+        boolean waiting = writing.hasRemaining() || outputSize() > 0;
+        if (hasMessage()) {
+            key.interestOps(SelectionKey.OP_WRITE); // these requests first
+        } else {
+            key.interestOps(SelectionKey.OP_READ | (waiting ? SelectionKey.OP_WRITE : 0));
         }
     }
 
+    /// What is being written, or else what waits. It is taken out of the queue, so that no lock is held while writing.
+    private ByteBuffer nextOutput() throws IOException {
+        if (!writing.hasRemaining()) {
+            transport.server().enter();
+            try {
+                if (overrun) {
+                    throw new IOException("it does not read its watch events");
+                }
+                writing = output.take(writing.array());
+            } finally {
+                transport.server().leave();
+            }
+        }
+        return writing;
+    }
+
+    private int outputSize() {
+        transport.server().enter();
+        try {
+            return output.size();
+        } finally {
+            transport.server().leave();
+        }
+    }
+
+    /// Whether a complete request waits, or a broken one.
     private boolean hasMessage() {
+        if (inputSize < MessageHeader.SIZE) {
+            return false;
+        }
         int length = MessageHeader.length(input, 0);
         return MessageHeader.isTooLong(length) || inputSize >= MessageHeader.SIZE + length;
     }

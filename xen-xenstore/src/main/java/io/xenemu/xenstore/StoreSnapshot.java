@@ -65,7 +65,7 @@ final class StoreSnapshot {
 
     private static Optional<Path> vmDirectory(byte[] text) {
         try {
-            Path path = Path.parse(text, 0, text.length, DomId.DOM0);
+            Path path = Path.parse(text, 0, text.length, Path.ROOT);
             return path.isAtOrBelow(VM) && !path.equals(VM) ? Optional.of(path) : Optional.empty();
         } catch (XenError e) {
             return Optional.empty(); // a tool wrote something else there

@@ -25,7 +25,8 @@ record Watch(long order, Session session, Key key, boolean relative) {
     }
 
     void fire(Path path) {
-        session.outlet().watchEvent(path, relative ? session.ownDirectoryLength() : 0, key.token());
+        int skip = relative ? session.home().length() + 1 : 0;
+        session.outlet().watchEvent(path, skip, key.token());
         session.changed();
     }
 }

@@ -133,7 +133,7 @@ public final class XenStoreCodec {
         if (text.length == 0 || (text[0] != '/' && text[0] != '@')) {
             throw XenError.EINVAL;
         }
-        return Path.parseWatchable(text, 0, text.length, DomId.DOM0);
+        return Path.parseWatchable(text, 0, text.length, Path.ROOT);
     }
 
     private static Permissions permissions(BodyReader body) throws WireException, XenError {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageType;
 import io.xenemu.xenstore.wire.RequestDecoder;
 import io.xenemu.xenstore.wire.WireError;
@@ -34,7 +35,9 @@ class HostilePropertyTest {
         }
         try {
             assertEquals(
-                    type, RequestDecoder.decode(type, data, 0, data.length, new DomId(3)).type());
+                    type,
+                    RequestDecoder.decode(type, data, 0, data.length, Path.ofDomain(new DomId(3)))
+                            .type());
         } catch (XenError e) {
             assertTrue(WireError.payload(e).length > 0);
         }

@@ -7,17 +7,23 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -114,6 +120,131 @@ class SocketTest {
             rig.server.client().rm("/watched");
             assertEquals("/watched", lines.readLine());
             assertEquals(0, watch.waitFor());
+        }
+    }
+
+    private SocketChannel connect() throws IOException {
+        return SocketChannel.open(UnixDomainSocketAddress.of(socket.path()));
+    }
+
+    private static byte[] read(SocketChannel channel, int bytes) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(bytes);
+        int count = 0;
+        while (buffer.hasRemaining() && count >= 0) {
+            count = channel.read(buffer);
+        }
+        return Arrays.copyOf(buffer.array(), buffer.position());
+    }
+
+    @Test
+    void pipelinedRequestsOfASlowReaderAreAllAnsweredInOrder() throws Exception {
+        String value = "v".repeat(3000);
+        rig.server.client().write("/a", value);
+        int requests = 5000;
+        try (SocketChannel channel = connect()) {
+            Thread writer =
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                try {
+                                    for (int i = 0; i < requests; i++) {
+                                        channel.write(
+                                                ByteBuffer.wrap(
+                                                        RingEnd.message(
+                                                                MessageType.READ, i, 0, "/a\0")));
+                                    }
+                                } catch (IOException e) {
+                                    throw new UncheckedIOException(e);
+                                }
+                            });
+            for (int i = 0; i < requests; i++) {
+                byte[] reply = read(channel, MessageHeader.SIZE + value.length());
+                assertEquals(i, MessageHeader.requestId(reply, 0));
+                assertEquals(value.length(), MessageHeader.length(reply, 0));
+            }
+            writer.join();
+        }
+    }
+
+    @Test
+    void payloadOverTheLimitEndsTheConnectionOnly() throws Exception {
+        try (SocketChannel bad = connect();
+                SocketChannel good = connect()) {
+            byte[] message = RingEnd.message(MessageType.READ, 1, 0, "/\0");
+            message[13] = 17;
+            bad.write(ByteBuffer.wrap(message));
+            assertEquals(0, read(bad, 1).length);
+            good.write(ByteBuffer.wrap(RingEnd.message(MessageType.READ, 1, 0, "/\0")));
+            assertEquals(MessageHeader.SIZE, read(good, MessageHeader.SIZE).length);
+        }
+    }
+
+    @Test
+    void requestInSingleBytesIsAnswered() throws Exception {
+        try (SocketChannel channel = connect()) {
+            for (byte b : RingEnd.message(MessageType.GET_DOMAIN_PATH, 1, 0, "7\0")) {
+                channel.write(ByteBuffer.wrap(new byte[] {b}));
+            }
+            byte[] reply = read(channel, MessageHeader.SIZE + 16);
+            assertEquals(
+                    "/local/domain/7\0",
+                    new String(reply, MessageHeader.SIZE, 16, StandardCharsets.US_ASCII));
+        }
+    }
+
+    @Test
+    void closedConnectionTakesItsWatchesAndTransactionsAlong() throws Exception {
+        XenStore store = rig.server.store();
+        try (SocketChannel channel = connect()) {
+            channel.write(ByteBuffer.wrap(RingEnd.message(MessageType.WATCH, 1, 0, "/a\0t\0")));
+            channel.write(
+                    ByteBuffer.wrap(RingEnd.message(MessageType.TRANSACTION_START, 2, 0, "\0")));
+            read(channel, 16 + 3 + 16 + 5 + 16 + 2);
+            assertEquals(1, store.watchCount());
+            assertEquals(1, store.transactionCount());
+        }
+        socket.close();
+        assertEquals(0, store.watchCount());
+        assertEquals(0, store.transactionCount());
+    }
+
+    @Test
+    void manyConnectionsAreServed() throws Exception {
+        List<SocketChannel> channels = new ArrayList<>();
+        try {
+            for (int i = 0; i < 500; i++) {
+                channels.add(connect());
+            }
+            for (SocketChannel channel : channels) {
+                channel.write(ByteBuffer.wrap(RingEnd.message(MessageType.READ, 3, 0, "/\0")));
+            }
+            for (SocketChannel channel : channels) {
+                assertEquals(3, MessageHeader.requestId(read(channel, MessageHeader.SIZE), 0));
+            }
+            assertEquals(500.0, rig.registry.get("xen.xenstore.connections").gauge().value());
+        } finally {
+            for (SocketChannel channel : channels) {
+                channel.close();
+            }
+        }
+    }
+
+    @Test
+    void watcherThatDoesNotReadIsDisconnectedAtItsLimit() throws Exception {
+        try (SocketChannel lazy = connect()) {
+            lazy.write(
+                    ByteBuffer.wrap(
+                            RingEnd.message(
+                                    MessageType.WATCH, 1, 0, "/a\0" + "t".repeat(1000) + "\0")));
+            read(lazy, MessageHeader.SIZE + 3);
+            XenStoreClient client = rig.server.client();
+            String longName = "n".repeat(2000);
+            int written = 0;
+            while (rig.registry.get("xen.xenstore.connections").gauge().value() > 0
+                    && written < 20_000) {
+                client.write("/a/" + longName + written++, "");
+            }
+            assertTrue(written < 20_000, "still connected");
+            assertTrue(written > 3000, "disconnected after " + written);
         }
     }
 

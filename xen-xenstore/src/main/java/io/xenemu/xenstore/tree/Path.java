@@ -41,10 +41,10 @@ public final class Path {
     }
 
     /// Checks the bytes `[from, to)` of `source`; a path that does not start with a slash is taken below
-    /// `/local/domain/<caller>`.
+    /// `home`.
     ///
     /// @throws XenError EINVAL if it is no valid path, also for special names
-    public static Path parse(byte[] source, int from, int to, DomId caller) throws XenError {
+    public static Path parse(byte[] source, int from, int to, Path home) throws XenError {
         if (from >= to) {
             throw XenError.EINVAL;
         }
@@ -57,24 +57,24 @@ public final class Path {
         if (source[from] == '@' || to - from > RELATIVE_MAX) {
             throw XenError.EINVAL;
         }
-        byte[] base = base(caller);
-        byte[] whole = Arrays.copyOf(base, base.length + to - from);
-        System.arraycopy(source, from, whole, base.length, to - from);
+        int base = home.isRoot() ? 0 : home.text.length;
+        byte[] whole = Arrays.copyOf(home.text, base + 1 + to - from);
+        whole[base] = '/';
+        System.arraycopy(source, from, whole, base + 1, to - from);
         return split(whole);
     }
 
     /// As [#parse], but also takes a special name such as `@releaseDomain`, of any syntax after the `@`.
     ///
     /// @throws XenError EINVAL if it is neither
-    public static Path parseWatchable(byte[] source, int from, int to, DomId caller)
-            throws XenError {
+    public static Path parseWatchable(byte[] source, int from, int to, Path home) throws XenError {
         if (from < to && source[from] == '@') {
             if (to - from > RELATIVE_MAX) {
                 throw XenError.EINVAL;
             }
             return new Path(Arrays.copyOfRange(source, from, to), new int[0], new int[0]);
         }
-        return parse(source, from, to, caller);
+        return parse(source, from, to, home);
     }
 
     /// A path of our own making.
@@ -85,7 +85,7 @@ public final class Path {
         byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
         try {
             if (text.startsWith("/") || text.startsWith("@")) {
-                return parseWatchable(bytes, 0, bytes.length, DomId.DOM0);
+                return parseWatchable(bytes, 0, bytes.length, ROOT);
             }
         } catch (XenError e) {
             throw new IllegalArgumentException("not a XenStore path: " + text, e);
@@ -96,10 +96,6 @@ public final class Path {
     /// The directory that belongs to a domain, `/local/domain/<id>`.
     public static Path ofDomain(DomId domain) {
         return of("/local/domain/" + domain.value());
-    }
-
-    private static byte[] base(DomId caller) {
-        return ("/local/domain/" + caller.value() + "/").getBytes(StandardCharsets.ISO_8859_1);
     }
 
     private static Path split(byte[] text) throws XenError {

@@ -16,23 +16,23 @@ public final class RequestDecoder {
 
     /// Decodes the payload `[from, to)` of a message.
     ///
-    /// @param caller whose directory relative paths start at
+    /// @param home where relative paths start: the caller's directory
     /// @throws XenError EINVAL for a malformed payload; ENOSYS for a type that is no request
-    public static Request decode(MessageType type, byte[] data, int from, int to, DomId caller)
+    public static Request decode(MessageType type, byte[] data, int from, int to, Path home)
             throws XenError {
         return switch (type) {
-            case READ -> new Request.Read(onlyPath(data, from, to, caller));
-            case DIRECTORY -> new Request.Directory(onlyPath(data, from, to, caller));
-            case MKDIR -> new Request.Mkdir(onlyPath(data, from, to, caller));
-            case RM -> new Request.Rm(onlyPath(data, from, to, caller));
-            case WRITE -> write(data, from, to, caller);
+            case READ -> new Request.Read(onlyPath(data, from, to, home));
+            case DIRECTORY -> new Request.Directory(onlyPath(data, from, to, home));
+            case MKDIR -> new Request.Mkdir(onlyPath(data, from, to, home));
+            case RM -> new Request.Rm(onlyPath(data, from, to, home));
+            case WRITE -> write(data, from, to, home);
             case GET_PERMS ->
                     new Request.GetPerms(
-                            Path.parseWatchable(data, from, onlyString(data, from, to), caller));
-            case SET_PERMS -> setPerms(data, from, to, caller);
-            case DIRECTORY_PART -> directoryPart(data, from, to, caller);
-            case WATCH -> watch(data, from, to, caller);
-            case UNWATCH -> unwatch(data, from, to, caller);
+                            Path.parseWatchable(data, from, onlyString(data, from, to), home));
+            case SET_PERMS -> setPerms(data, from, to, home);
+            case DIRECTORY_PART -> directoryPart(data, from, to, home);
+            case WATCH -> watch(data, from, to, home);
+            case UNWATCH -> unwatch(data, from, to, home);
             case RESET_WATCHES -> new Request.ResetWatches();
             case TRANSACTION_START -> new Request.TransactionStart();
             case TRANSACTION_END -> new Request.TransactionEnd(flag(data, from, to));
@@ -68,42 +68,41 @@ public final class RequestDecoder {
         return end;
     }
 
-    private static Path onlyPath(byte[] data, int from, int to, DomId caller) throws XenError {
-        return Path.parse(data, from, onlyString(data, from, to), caller);
+    private static Path onlyPath(byte[] data, int from, int to, Path home) throws XenError {
+        return Path.parse(data, from, onlyString(data, from, to), home);
     }
 
-    private static Request write(byte[] data, int from, int to, DomId caller) throws XenError {
+    private static Request write(byte[] data, int from, int to, Path home) throws XenError {
         int end = string(data, from, to);
         return new Request.Write(
-                Path.parse(data, from, end, caller), Arrays.copyOfRange(data, end + 1, to));
+                Path.parse(data, from, end, home), Arrays.copyOfRange(data, end + 1, to));
     }
 
-    private static Request setPerms(byte[] data, int from, int to, DomId caller) throws XenError {
+    private static Request setPerms(byte[] data, int from, int to, Path home) throws XenError {
         int end = string(data, from, to);
-        Path path = Path.parseWatchable(data, from, end, caller);
+        Path path = Path.parseWatchable(data, from, end, home);
         return new Request.SetPerms(path, Permissions.parse(data, end + 1, to));
     }
 
-    private static Request directoryPart(byte[] data, int from, int to, DomId caller)
-            throws XenError {
+    private static Request directoryPart(byte[] data, int from, int to, Path home) throws XenError {
         int end = string(data, from, to);
         long offset = decimal(data, end + 1, onlyString(data, end + 1, to), Integer.MAX_VALUE);
         return new Request.DirectoryPart(
-                Path.parse(data, from, end, caller), Math.toIntExact(offset));
+                Path.parse(data, from, end, home), Math.toIntExact(offset));
     }
 
-    private static Request watch(byte[] data, int from, int to, DomId caller) throws XenError {
+    private static Request watch(byte[] data, int from, int to, Path home) throws XenError {
         int end = string(data, from, to);
         int tokenEnd = string(data, end + 1, to);
-        Path path = Path.parseWatchable(data, from, end, caller);
+        Path path = Path.parseWatchable(data, from, end, home);
         boolean relative = data[from] != '/' && data[from] != '@';
         return new Request.Watch(path, relative, Arrays.copyOfRange(data, end + 1, tokenEnd));
     }
 
-    private static Request unwatch(byte[] data, int from, int to, DomId caller) throws XenError {
+    private static Request unwatch(byte[] data, int from, int to, Path home) throws XenError {
         int end = string(data, from, to);
         int tokenEnd = string(data, end + 1, to);
-        Path path = Path.parseWatchable(data, from, end, caller);
+        Path path = Path.parseWatchable(data, from, end, home);
         return new Request.Unwatch(path, Arrays.copyOfRange(data, end + 1, tokenEnd));
     }
 
