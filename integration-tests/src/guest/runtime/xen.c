@@ -6,6 +6,8 @@
 
 extern char hypercall_vmcall[], hypercall_vmmcall[];
 
+static char command_line[512];
+
 void *hypercall_entry;
 uint32_t xen_cpuid_base;
 
@@ -15,11 +17,22 @@ static void __attribute__((noreturn)) halt(void)
         asm volatile("cli; hlt");
 }
 
+/* Early: start_info and what it points to lie in memory that the guest uses later. */
+static void copy_command_line(void)
+{
+    const struct hvm_start_info *info = (void *)(unsigned long)start_info_gpa;
+    const char *from = (const char *)(unsigned long)info->cmdline_paddr;
+
+    for (size_t i = 0; from && from[i] && i < sizeof(command_line) - 1; i++)
+        command_line[i] = from[i];
+}
+
 /* Called by entry.S. */
 void runtime_main(void);
 
 void runtime_main(void)
 {
+    copy_command_line();
     xen_detect();
     cpu_init();
     if (!xen_cpuid_base) {
@@ -88,11 +101,9 @@ void guest_shutdown(unsigned int reason)
 
 int command_line_word(const char *word, uint32_t *value)
 {
-    const struct hvm_start_info *info = (void *)(unsigned long)start_info_gpa;
-    const char *at = (const char *)(unsigned long)info->cmdline_paddr;
     size_t length = strlen(word);
 
-    for (; at && *at; at++) {
+    for (const char *at = command_line; *at; at++) {
         if (memcmp(at, word, length) != 0)
             continue;
         at += length;

@@ -35,8 +35,10 @@ public sealed interface Vmm {
         }
     }
 
-    /// QEMU with its Xen emulation, as Debian has it.
-    record Peer() implements Vmm {
+    /// QEMU with its Xen emulation.
+    ///
+    /// @param qemu the `qemu-system-x86_64` program
+    record Peer(Path qemu) implements Vmm {
         @Override
         public String label() {
             return "peer";
@@ -44,7 +46,7 @@ public sealed interface Vmm {
 
         @Override
         public List<String> command(Path guest, String append, int vcpus) {
-            List<String> command = new ArrayList<>(List.of("qemu-system-x86_64", "-accel"));
+            List<String> command = new ArrayList<>(List.of(qemu.toString(), "-accel"));
             command.add("kvm,xen-version=0x40013,kernel-irqchip=split");
             command.addAll(List.of("-cpu", "host", "-M", "q35", "-m", "256", "-no-reboot"));
             command.addAll(List.of("-smp", Integer.toString(vcpus), "-display", "none"));
