@@ -1,30 +1,32 @@
 package io.xenemu.core.cli;
 
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /// The Xen version that guests see, as in `4.19`.
 ///
-/// @param major 0 to 65535
+/// @param major 0 to 32767, so that XENVER_version's answer is no error number
 /// @param minor 0 to 65535
 public record XenVersion(int major, int minor) {
-    private static final int LIMIT = 0xffff;
+    private static final int MAX_MAJOR = 0x7fff;
+    private static final int MAX_MINOR = 0xffff;
+
+    /// Digits alone: [Integer#parseInt] would also take a sign, and digits of other scripts.
+    private static final Pattern FORM = Pattern.compile("([0-9]{1,5})\\.([0-9]{1,5})");
 
     /// Reads the text form.
     public static final class Converter implements ITypeConverter<XenVersion> {
         @Override
         public XenVersion convert(String text) {
-            String[] parts = text.split("\\.", -1);
-            try {
-                if (parts.length == 2) {
-                    int major = Integer.parseInt(parts[0]);
-                    int minor = Integer.parseInt(parts[1]);
-                    if (major >= 0 && major <= LIMIT && minor >= 0 && minor <= LIMIT) {
-                        return new XenVersion(major, minor);
-                    }
+            Matcher parts = FORM.matcher(text);
+            if (parts.matches()) {
+                int major = Integer.parseInt(parts.group(1));
+                int minor = Integer.parseInt(parts.group(2));
+                if (major <= MAX_MAJOR && minor <= MAX_MINOR) {
+                    return new XenVersion(major, minor);
                 }
-            } catch (NumberFormatException e) {
-                // Falls through to the one message for every wrong form.
             }
             throw new TypeConversionException("'" + text + "' is not a Xen version such as 4.19");
         }

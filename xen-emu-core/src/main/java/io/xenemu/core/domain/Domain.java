@@ -270,23 +270,27 @@ public final class Domain implements AutoCloseable {
         return shutdown;
     }
 
-    /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory.
+    /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory. The latter also when KVM
+    /// fails to do the former.
     @Override
     public void close() {
         shutdown(ShutdownReason.DESTROYED, "");
         for (Vcpu vcpu : vcpus) {
             vcpu.join();
         }
-        eventChannels.destroy();
-        grantTable.destroy();
-        hypercallMetrics.close();
-        exitMetrics.close();
-        for (Vcpu vcpu : vcpus) {
-            vcpu.kvm().close();
+        try {
+            eventChannels.destroy();
+            grantTable.destroy();
+        } finally {
+            hypercallMetrics.close();
+            exitMetrics.close();
+            for (Vcpu vcpu : vcpus) {
+                vcpu.kvm().close();
+            }
+            vm.close();
+            memory.close();
+            special.close();
         }
-        vm.close();
-        memory.close();
-        special.close();
     }
 
     @Override

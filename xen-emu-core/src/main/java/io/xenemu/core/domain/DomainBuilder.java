@@ -1,5 +1,7 @@
 package io.xenemu.core.domain;
 
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Sets;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
@@ -28,8 +30,8 @@ import java.util.function.Function;
 /// Makes a domain from its configuration and a kernel: VM, memory, vCPUs, boot structures.
 public final class DomainBuilder {
     /// Without these KVM is no Xen.
-    public static final EnumSet<XenCapability> REQUIRED =
-            EnumSet.of(
+    public static final ImmutableSet<XenCapability> REQUIRED =
+            Sets.immutableEnumSet(
                     XenCapability.INTERCEPT_HCALL,
                     XenCapability.SHARED_INFO,
                     XenCapability.EVTCHN_2LEVEL,
@@ -121,7 +123,9 @@ public final class DomainBuilder {
             GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
             HypercallDispatcher dispatcher =
                     new HypercallDispatcher(
-                            environment.hypercalls(), domain.hypercallMetrics().newVcpu());
+                            environment.hypercalls(),
+                            domain.hypercallMetrics().newVcpu(),
+                            domain::crash);
             new ExitLoop(
                             domain,
                             vcpu,

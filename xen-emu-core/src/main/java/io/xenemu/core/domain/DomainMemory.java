@@ -128,7 +128,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     ///
     /// @return false if there is none
     public synchronized boolean removeAt(long gfn) {
-        return evict(gfn);
+        // A guest may name any number, also the one that stands for "nowhere".
+        return gfn != NOWHERE && evict(gfn);
     }
 
     /// The guest frame at which special page `page` is shown, or -1.

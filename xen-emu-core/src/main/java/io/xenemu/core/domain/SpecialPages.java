@@ -19,6 +19,7 @@ public final class SpecialPages implements AutoCloseable {
 
     private final MemFd memfd;
     private final MemorySegment pages;
+    private final MemorySegment guestView;
     private final int count;
 
     /// @param name for /proc/PID/maps
@@ -27,6 +28,7 @@ public final class SpecialPages implements AutoCloseable {
         count = FIRST_GRANT_FRAME + grantFrames;
         memfd = MemFd.create(name, (long) count * PAGE_SIZE);
         pages = memfd.map(0, (long) count * PAGE_SIZE);
+        guestView = memfd.map(0, (long) FIXED_PAGES * PAGE_SIZE);
     }
 
     /// The page number of grant frame `index`.
@@ -53,9 +55,9 @@ public final class SpecialPages implements AutoCloseable {
         return page(Math.toIntExact(gfn - GuestMemoryMap.SPECIAL_START / PAGE_SIZE));
     }
 
-    /// The fixed pages, in one piece.
+    /// The fixed pages as the guest sees them: a mapping apart from that of [#page], since the guest may overlay these too.
     MemorySegment fixedPages() {
-        return pages.asSlice(0, (long) FIXED_PAGES * PAGE_SIZE);
+        return guestView;
     }
 
     /// How many pages there are.

@@ -82,8 +82,13 @@ public final class VcpuMailbox {
                 request.task.run();
             } catch (RuntimeException e) {
                 request.failure = e;
+            } catch (Error e) {
+                // Ends the owner's thread; the requester must not wait for it for ever.
+                request.failure = new IllegalStateException("the vCPU's thread has failed", e);
+                throw e;
+            } finally {
+                request.finish();
             }
-            request.finish();
         }
     }
 

@@ -1,6 +1,8 @@
 package io.xenemu.core.hypercall;
 
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,10 +17,14 @@ public final class HypercallDispatcher {
 
     private final HypercallTable table;
     private final HypercallCounters counters;
+    private final Consumer<String> crash;
 
-    public HypercallDispatcher(HypercallTable table, HypercallCounters counters) {
+    /// @param crash crashes the vCPU's domain, for the reason it is given
+    public HypercallDispatcher(
+            HypercallTable table, HypercallCounters counters, Consumer<String> crash) {
         this.table = table;
         this.counters = counters;
+        this.crash = crash;
     }
 
     /// Serves the call.
@@ -37,11 +43,11 @@ public final class HypercallDispatcher {
         } catch (XenError e) {
             errno = e.number();
             result = -errno;
-        } catch (io.xenemu.kvm.abi.KvmException e) {
+        } catch (KvmException e) {
             throw e;
         } catch (RuntimeException e) {
             log.error("{}: {} {} failed: this is a bug", call.vcpu(), op.hypercall(), op.op(), e);
-            call.domain().crash("internal error in " + op.hypercall());
+            crash.accept("internal error in " + op.hypercall());
             errno = XenError.EINVAL.number();
             result = -errno;
         }

@@ -65,6 +65,9 @@ public final class HypercallTable {
         Arrays.fill(ops, other);
         for (HypercallFamily.Declared declared : family.ops()) {
             int command = declared.command();
+            if (!ops[command].unknown()) {
+                throw new IllegalArgumentException("declared twice: " + name + " " + command);
+            }
             ops[command] = add(list, name, number, declared.name(), command, declared.handler());
         }
         return new Row(family.commandMask(), false, ops, other);

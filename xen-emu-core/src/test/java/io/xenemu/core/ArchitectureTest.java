@@ -1,0 +1,125 @@
+package io.xenemu.core;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.fields;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noFields;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaMethodCall;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+import java.lang.foreign.AddressLayout;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.util.Collection;
+import java.util.Map;
+import java.util.Set;
+
+/// The direction of dependencies: kvm-bindings, then the three modules that do not know each other, then core.
+@AnalyzeClasses(packages = "io.xenemu", importOptions = ImportOption.DoNotIncludeTests.class)
+final class ArchitectureTest {
+    private static final String KVM = "io.xenemu.kvm..";
+    private static final String IOCTL = "io.xenemu.kvm.ioctl..";
+    private static final String LIBC = "io.xenemu.kvm.libc..";
+    private static final String EVTCHN = "io.xenemu.evtchn..";
+    private static final String GNTTAB = "io.xenemu.gnttab..";
+    private static final String XENSTORE = "io.xenemu.xenstore..";
+    private static final String CORE = "io.xenemu.core..";
+
+    /// What of java.lang.foreign can crash the JVM (`--enable-native-access`).
+    private static final Map<Class<?>, Set<String>> RESTRICTED =
+            Map.of(
+                    MemorySegment.class, Set.of("reinterpret"),
+                    Linker.class, Set.of("nativeLinker", "downcallHandle", "upcallStub"),
+                    SymbolLookup.class, Set.of("libraryLookup", "loaderLookup"),
+                    AddressLayout.class, Set.of("withTargetLayout"),
+                    System.class, Set.of("load", "loadLibrary"));
+
+    @ArchTest
+    static final ArchRule bindingsKnowNobody = noDependency(KVM, EVTCHN, GNTTAB, XENSTORE, CORE);
+
+    @ArchTest
+    static final ArchRule eventChannelsKnowTheBasicsAlone =
+            noDependency(EVTCHN, GNTTAB, XENSTORE, CORE, IOCTL, LIBC);
+
+    @ArchTest
+    static final ArchRule grantTablesKnowTheBasicsAlone =
+            noDependency(GNTTAB, EVTCHN, XENSTORE, CORE, IOCTL, LIBC);
+
+    @ArchTest
+    static final ArchRule xenStoreKnowsTheBasicsAlone =
+            noDependency(XENSTORE, EVTCHN, GNTTAB, CORE, IOCTL, LIBC);
+
+    @ArchTest static final ArchRule coreMakesNoLibcCalls = noDependency(CORE, LIBC);
+
+    @ArchTest
+    static final ArchRule nativeCodeIsFenced =
+            noClasses()
+                    .that()
+                    .resideOutsideOfPackage(KVM)
+                    .should()
+                    .callMethodWhere(
+                            DescribedPredicate.describe(
+                                    "the method can crash the JVM",
+                                    ArchitectureTest::isRestricted));
+
+    @ArchTest
+    static final ArchRule logsGoThroughSlf4j =
+            noClasses().should().dependOnClassesThat().resideInAPackage("java.util.logging..");
+
+    @ArchTest
+    static final ArchRule staticsAreFinal =
+            fields().that().areStatic().should().beFinal().because("there is no global state");
+
+    /// A final field can still hold something that changes. libc has its errno by thread.
+    @ArchTest
+    static final ArchRule staticsDoNotChange =
+            noFields()
+                    .that()
+                    .areStatic()
+                    .and()
+                    .areDeclaredInClassesThat()
+                    .resideOutsideOfPackage(LIBC)
+                    .should()
+                    .haveRawType(
+                            DescribedPredicate.describe(
+                                    "made to be changed", ArchitectureTest::isMutable));
+
+    @ArchTest
+    static final ArchRule namesSayWhatAClassIs =
+            noClasses()
+                    .should()
+                    .haveNameMatching(".*(Utils?|Utilities|Helpers?|Manager|Impl)(\\$.*)?");
+
+    private static ArchRule noDependency(String from, String... to) {
+        return noClasses()
+                .that()
+                .resideInAPackage(from)
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(to);
+    }
+
+    private static boolean isRestricted(JavaMethodCall call) {
+        return RESTRICTED.entrySet().stream()
+                .anyMatch(entry ->
+                        call.getTargetOwner().isAssignableTo(entry.getKey())
+                                && entry.getValue().contains(call.getTarget().getName()));
+    }
+
+    private static boolean isMutable(JavaClass type) {
+        boolean changingCollection =
+                (type.isAssignableTo(Collection.class) || type.isAssignableTo(Map.class))
+                        && !type.isInterface()
+                        && !type.getPackageName().startsWith("com.google.common");
+        return changingCollection
+                || type.isAssignableTo(Thread.class)
+                || type.isAssignableTo(ThreadLocal.class)
+                || type.isAssignableTo(StringBuilder.class)
+                || type.getPackageName().startsWith("java.util.concurrent");
+    }
+}

@@ -1,0 +1,5 @@
+/// Benchmarks: programs, not tests.
+@NullMarked
+package io.xenemu.core.bench;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,150 @@
+package io.xenemu.core.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.lang.reflect.Field;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
+
+/// What an operator sees who types something wrong: what it is, in one line, and no stack trace.
+final class XenEmuTest {
+    private static final Pattern EXIT_CODE_LINE = Pattern.compile("(?m)^ +([0-9]+) +\\S.*$");
+
+    @TempDir private Path folder = Path.of("");
+
+    private record Result(int code, List<String> errors) {}
+
+    private static Result execute(List<String> arguments) {
+        PrintStream original = System.err;
+        ByteArrayOutputStream captured = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(captured, true, StandardCharsets.UTF_8));
+        try {
+            int code = XenEmu.commandLine().execute(arguments.toArray(new String[0]));
+            return new Result(code, captured.toString(StandardCharsets.UTF_8).lines().toList());
+        } finally {
+            System.setErr(original);
+        }
+    }
+
+    static Stream<List<String>> wrongCommandLines() {
+        return Stream.of(
+                List.of(),
+                List.of("--no-such-option"),
+                List.of("no-such-command"),
+                List.of("run"),
+                List.of("run", "--kernel"),
+                run("--no-such-option"),
+                run("surplus"),
+                run("--vcpus", "0"),
+                run("--vcpus", "-1"),
+                run("--vcpus", "129"),
+                run("--vcpus", "many"),
+                run("--memory", "lots"),
+                run("--memory", "0"),
+                run("--metrics", "nowhere"),
+                run("--metrics", "localhost:70000"),
+                run("--metrics", ":9100"),
+                run("--xen-version", "4"),
+                run("--console", "vga"),
+                run("--lab", "sometimes"),
+                run("--timeout", "0"),
+                run("--timeout", "soon"),
+                run("--name", ""),
+                run("--name", "a/b"));
+    }
+
+    private static List<String> run(String... more) {
+        return Stream.concat(Stream.of("run", "--kernel", "k", "--lab", "never"), Stream.of(more))
+                .toList();
+    }
+
+    @ParameterizedTest
+    @MethodSource("wrongCommandLines")
+    void wrongCommandLineIsExplainedInOneLine(List<String> arguments) {
+        Result result = execute(arguments);
+
+        assertEquals(ExitCode.USAGE, result.code, result.toString());
+        assertEquals(2, result.errors.size(), result.toString());
+        assertTrue(result.errors.get(0).startsWith("xen-emu: "), result.toString());
+        assertTrue(
+                result.errors.get(1).matches("Try 'xen-emu( run)? --help'\\."), result.toString());
+    }
+
+    private void assertHostError(String expected, List<String> arguments) {
+        Result result = execute(arguments);
+
+        assertEquals(ExitCode.HOST_ERROR, result.code, result.toString());
+        assertEquals(1, result.errors.size(), result.toString());
+        assertTrue(result.errors.get(0).startsWith("xen-emu: "), result.toString());
+        assertTrue(result.errors.get(0).contains(expected), result.toString());
+    }
+
+    @Test
+    void missingKernelFileIsExplainedInOneLine() {
+        assertHostError(
+                "no such file",
+                List.of("run", "--lab", "never", "--kernel", folder.resolve("none").toString()));
+    }
+
+    @Test
+    void folderInPlaceOfAKernelIsExplainedInOneLine() {
+        assertHostError(
+                "not a regular file",
+                List.of("run", "--lab", "never", "--kernel", folder.toString()));
+    }
+
+    @Test
+    void fileThatIsNoKernelIsExplainedInOneLine() throws IOException {
+        Path file = Files.writeString(folder.resolve("text"), "not a kernel");
+
+        assertHostError(
+                file.toString(), List.of("run", "--lab", "never", "--kernel", file.toString()));
+    }
+
+    @Test
+    void emptyFileIsExplainedInOneLine() throws IOException {
+        Path file = Files.createFile(folder.resolve("empty"));
+
+        assertHostError(
+                file.toString(), List.of("run", "--lab", "never", "--kernel", file.toString()));
+    }
+
+    @Test
+    void helpListsEveryExitCode() throws IllegalAccessException {
+        TreeSet<Integer> declared = new TreeSet<>();
+        for (Field field : ExitCode.class.getFields()) {
+            declared.add(field.getInt(null));
+        }
+
+        CommandLine run = XenEmu.commandLine().getSubcommands().get("run");
+        assertNotNull(run);
+        String help = run.getUsageMessage();
+        String codes = help.substring(help.indexOf("Exit codes:"));
+        TreeSet<Integer> listed =
+                EXIT_CODE_LINE
+                        .matcher(codes)
+                        .results()
+                        .map(line -> Integer.valueOf(line.group(1)))
+                        .collect(Collectors.toCollection(TreeSet::new));
+
+        assertFalse(declared.isEmpty());
+        assertEquals(declared, listed);
+    }
+}

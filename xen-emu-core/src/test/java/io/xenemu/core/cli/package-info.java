@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.cli;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,56 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.KvmVm;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+
+/// The memory of a real VM. Each special page carries its [#tag] in its first word, so one sees where it is shown.
+final class OverlaidGuest implements AutoCloseable {
+    static final long RAM_BYTES = GuestMemoryMap.MIN_BYTES;
+    static final int GRANT_FRAMES = 4;
+
+    private final KvmSystem system;
+    private final KvmVm vm;
+    final SpecialPages special;
+    final DomainMemory memory;
+
+    OverlaidGuest() throws BootException {
+        assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
+        system = KvmSystem.open(KvmSystem.DEVICE);
+        vm = system.createVm();
+        special = new SpecialPages("test-special", GRANT_FRAMES);
+        for (int page = 0; page < special.count(); page++) {
+            special.page(page).set(ValueLayout.JAVA_INT, 0, tag(page));
+        }
+        memory = new DomainMemory(vm, "test", new GuestMemoryMap(RAM_BYTES), special);
+    }
+
+    static int tag(int page) {
+        return 0x5eed_0000 + page;
+    }
+
+    /// The first word of the page that the guest has at `gfn`.
+    ///
+    /// @throws XenError EFAULT if there is none
+    int word(long gfn) throws XenError {
+        return memory.guest().read32(gfn * SpecialPages.PAGE_SIZE);
+    }
+
+    void setWord(long gfn, int value) throws XenError {
+        memory.guest().write32(gfn * SpecialPages.PAGE_SIZE, value);
+    }
+
+    @Override
+    public void close() {
+        vm.close();
+        memory.close();
+        special.close();
+        system.close();
+    }
+}

@@ -1,0 +1,58 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.HashSet;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+final class SpecialPagesTest {
+    private static final int GRANT_FRAMES = 3;
+
+    private final SpecialPages special = new SpecialPages("test", GRANT_FRAMES);
+
+    @AfterEach
+    void close() {
+        special.close();
+    }
+
+    @Test
+    void everyPageHasItsOwnMemory() {
+        assertEquals(SpecialPages.FIXED_PAGES + 1 + GRANT_FRAMES, special.count());
+        Set<Long> addresses = new HashSet<>();
+        for (int page = 0; page < special.count(); page++) {
+            MemorySegment segment = special.page(page);
+            assertEquals(SpecialPages.PAGE_SIZE, segment.byteSize());
+            assertTrue(addresses.add(segment.address()), "page " + page);
+        }
+    }
+
+    @Test
+    void grantFramesFollowSharedInfo() {
+        assertEquals(SpecialPages.SHARED_INFO + 1, SpecialPages.grantFrame(0));
+        assertEquals(special.count() - 1, SpecialPages.grantFrame(GRANT_FRAMES - 1));
+        int beyond = SpecialPages.grantFrame(GRANT_FRAMES);
+        assertThrows(IndexOutOfBoundsException.class, () -> special.page(beyond));
+    }
+
+    @Test
+    void guestSeesTheRingsAtTheirFrames() {
+        special.xenstore().set(ValueLayout.JAVA_INT, 0, 1);
+        special.console().set(ValueLayout.JAVA_INT, 0, 2);
+
+        assertEquals(GuestMemoryMap.SPECIAL_SIZE, special.fixedPages().byteSize());
+        assertEquals(1, seen(GuestMemoryMap.XENSTORE_GFN));
+        assertEquals(2, seen(GuestMemoryMap.CONSOLE_GFN));
+    }
+
+    private int seen(long gfn) {
+        long offset = gfn * SpecialPages.PAGE_SIZE - GuestMemoryMap.SPECIAL_START;
+        return special.fixedPages().get(ValueLayout.JAVA_INT, offset);
+    }
+}

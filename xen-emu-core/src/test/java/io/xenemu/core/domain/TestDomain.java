@@ -1,0 +1,160 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenCapability;
+import io.xenemu.kvm.memory.CpuState;
+import io.xenemu.kvm.memory.GuestArgument;
+import io.xenemu.kvm.memory.GuestMemory;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.util.EnumSet;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/// A domain on a real VM whose vCPUs never run: tests make hypercalls in their place. It needs KVM but no Xen support in
+/// it, so what needs one of KVM's Xen attributes fails. Two MiB from address 0 on are mapped to themselves by page tables
+/// in 64-bit mode; in 32-bit mode there is no paging.
+public final class TestDomain implements AutoCloseable {
+    /// The domain's id.
+    public static final DomId ID = new DomId(1);
+
+    /// Where a test may put a hypercall's argument.
+    public static final long ARGUMENT = 0x8_0000;
+
+    private static final long TOP_TABLE = 0x1000;
+    private static final int LEVELS = 4;
+    private static final int RIGHTS = 0x63;
+    private static final int TABLE_ENTRIES = 512;
+
+    private final KvmSystem system;
+    private final Arena arena = Arena.ofShared();
+    private final HypercallTable table = HypercallTable.standard();
+    private final Domain domain;
+
+    public TestDomain(int vcpus) throws BootException, XenError {
+        assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
+        system = KvmSystem.open(KvmSystem.DEVICE);
+        KvmVm vm = system.createVm();
+        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        ServicePorts servicePorts = new ServicePorts(this::find, registry);
+        DomainConfig config =
+                new DomainConfig(
+                        "test",
+                        new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
+                        GuestMemoryMap.MIN_BYTES,
+                        vcpus,
+                        0x0004_0013,
+                        4);
+        domain =
+                new Domain(
+                        ID,
+                        config,
+                        new GuestMemoryMap(config.memoryBytes()),
+                        vm,
+                        EnumSet.noneOf(XenCapability.class),
+                        new DomainEnvironment(registry, table, this::find, servicePorts));
+        for (int i = 0; i < vcpus; i++) {
+            VcpuId id = new VcpuId(i);
+            domain.add(new Vcpu(domain, id, vm.createVcpu(id), vcpu -> {}));
+        }
+        writePageTables();
+    }
+
+    private @Nullable EventChannels find(DomId id) {
+        return id.equals(ID) ? domain.eventChannels() : null;
+    }
+
+    private void writePageTables() throws XenError {
+        GuestMemory memory = memory();
+        for (int level = 0; level < LEVELS - 1; level++) {
+            long table = TOP_TABLE + 0x1000L * level;
+            memory.write64(table, (table + 0x1000) | RIGHTS);
+        }
+        long lowest = TOP_TABLE + 0x1000L * (LEVELS - 1);
+        for (int i = 0; i < TABLE_ENTRIES; i++) {
+            memory.write64(lowest + 8L * i, 0x1000L * i | RIGHTS);
+        }
+    }
+
+    /// The domain.
+    public Domain domain() {
+        return domain;
+    }
+
+    /// What its guest sees.
+    public GuestMemory memory() {
+        return domain.memory().guest();
+    }
+
+    /// vCPU `number` as a caller in 64-bit or 32-bit mode.
+    public HypercallContext caller(int number, boolean longMode) {
+        return new HypercallContext(
+                domain,
+                domain.vcpus().get(number),
+                new GuestArgument(memory(), new Registers(longMode), arena));
+    }
+
+    /// A dispatcher with counters of its own.
+    public HypercallDispatcher dispatcher() {
+        return new HypercallDispatcher(table, domain.hypercallMetrics().newVcpu(), domain::crash);
+    }
+
+    @Override
+    public void close() {
+        try {
+            domain.close();
+        } catch (KvmException e) {
+            // Without Xen in KVM there is no table of ports to empty; the rest has been closed.
+            if (e.errno() != Errno.ENOTTY) {
+                throw e;
+            }
+        } finally {
+            arena.close();
+            system.close();
+        }
+    }
+
+    /// The control registers of a kernel in 64-bit mode with 4-level paging, or in 32-bit mode without.
+    private record Registers(boolean longMode) implements CpuState {
+        private static final long PAGING = 1L << 31;
+        private static final long WRITE_PROTECT = 1L << 16;
+        private static final long PHYSICAL_ADDRESS_EXTENSION = 1L << 5;
+        private static final long LONG_MODE_ACTIVE = 1L << 10;
+
+        @Override
+        public long cr0() {
+            return longMode ? PAGING | WRITE_PROTECT : 0;
+        }
+
+        @Override
+        public long cr3() {
+            return TOP_TABLE;
+        }
+
+        @Override
+        public long cr4() {
+            return longMode ? PHYSICAL_ADDRESS_EXTENSION : 0;
+        }
+
+        @Override
+        public long efer() {
+            return longMode ? LONG_MODE_ACTIVE : 0;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.domain;
+
+import org.jspecify.annotations.NullMarked;

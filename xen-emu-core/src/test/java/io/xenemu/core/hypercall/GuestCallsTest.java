@@ -1,0 +1,320 @@
+package io.xenemu.core.hypercall;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.TestDomain;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.GuestMemory;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Needs /dev/kvm: hypercalls as a guest makes them, with arguments in its memory at the offsets that Xen's headers give.
+final class GuestCallsTest {
+    private static final int MEMORY_OP = 12;
+    private static final int XEN_VERSION = 17;
+    private static final int CONSOLE_IO = 18;
+    private static final int GRANT_TABLE_OP = 20;
+    private static final int VM_ASSIST = 21;
+    private static final int VCPU_OP = 24;
+    private static final int SCHED_OP = 29;
+    private static final int EVENT_CHANNEL_OP = 32;
+    private static final int HVM_OP = 34;
+
+    private static final int SELF = 0x7ff0;
+    private static final int CLOSE = 3;
+    private static final int SEND = 4;
+    private static final int STATUS = 5;
+    private static final int ALLOC_UNBOUND = 6;
+
+    /// Beyond the page tables, and beyond memory.
+    private static final long NOWHERE = 0x4000_0000;
+
+    private static final long ARG = TestDomain.ARGUMENT;
+
+    private final TestDomain guest = new TestDomain(2);
+    private final GuestMemory memory = guest.memory();
+    private final HypercallDispatcher dispatcher = guest.dispatcher();
+    private final HypercallContext wide = guest.caller(0, true);
+    private final HypercallContext narrow = guest.caller(0, false);
+
+    GuestCallsTest() throws BootException, XenError {}
+
+    @AfterEach
+    void close() {
+        guest.close();
+    }
+
+    private long call(HypercallContext caller, int number, long... parameters) {
+        caller.begin(number, 0);
+        for (int i = 0; i < parameters.length; i++) {
+            caller.setParameter(i, parameters[i]);
+        }
+        return dispatcher.dispatch(caller);
+    }
+
+    private long call(int number, long... parameters) {
+        return call(wide, number, parameters);
+    }
+
+    private int allocUnbound() throws XenError {
+        memory.write16(ARG, SELF);
+        memory.write16(ARG + 2, 0);
+        assertEquals(0, call(EVENT_CHANNEL_OP, ALLOC_UNBOUND, ARG));
+        return memory.read32(ARG + 4);
+    }
+
+    @Test
+    void allocatedPortIsUnboundUntilItIsClosed() throws XenError {
+        int port = allocUnbound();
+
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, port);
+        assertEquals(0, call(EVENT_CHANNEL_OP, STATUS, ARG));
+        assertEquals(1, memory.read32(ARG + 8));
+        assertEquals(0, memory.read16(ARG + 16));
+
+        memory.write32(ARG, port);
+        assertEquals(0, call(EVENT_CHANNEL_OP, SEND, ARG));
+        assertEquals(0, call(EVENT_CHANNEL_OP, CLOSE, ARG));
+        assertEquals(-22, call(EVENT_CHANNEL_OP, CLOSE, ARG));
+        assertEquals(-22, call(EVENT_CHANNEL_OP, SEND, ARG));
+    }
+
+    @Test
+    void portThatTheGuestCannotBeToldIsClosedAgain() throws XenError {
+        int port = allocUnbound();
+        memory.write32(ARG, port);
+        assertEquals(0, call(EVENT_CHANNEL_OP, CLOSE, ARG));
+        // The argument can be read, and its answer would be in the next page, which is not there.
+        long end = GuestMemoryMap.MIN_BYTES;
+        memory.write32(end - 4, SELF);
+
+        assertEquals(-14, call(narrow, EVENT_CHANNEL_OP, ALLOC_UNBOUND, end - 4));
+        assertEquals(port, allocUnbound());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13})
+    void everyEventChannelOperationNeedsItsArgument(int operation) {
+        assertEquals(-14, call(EVENT_CHANNEL_OP, operation, NOWHERE));
+        assertNull(guest.domain().shutdownLatch().get());
+    }
+
+    @Test
+    void featuresAreThoseOfAnHvmDomain() throws XenError {
+        memory.write32(ARG, 0);
+        assertEquals(0, call(XEN_VERSION, 6, ARG));
+        assertEquals(0x12305, memory.read32(ARG + 4));
+
+        memory.write32(ARG, 1);
+        assertEquals(-22, call(XEN_VERSION, 6, ARG));
+    }
+
+    @Test
+    void versionIsTheConfiguredOne() {
+        assertEquals(0x0004_0013, call(XEN_VERSION, 0));
+        assertEquals(4096, call(XEN_VERSION, 7, 0));
+        assertEquals(-22, call(XEN_VERSION, 7, ARG));
+        assertEquals(-1, call(XEN_VERSION, 10, ARG));
+    }
+
+    @Test
+    void handleIsTheUuidInItsOrder() throws XenError {
+        assertEquals(0, call(XEN_VERSION, 8, ARG));
+
+        assertEquals(0x01, memory.read8(ARG));
+        assertEquals(0xef, memory.read8(ARG + 7));
+        assertEquals(0x10, memory.read8(ARG + 15));
+    }
+
+    @Test
+    void grantTableTellsItsSize() throws XenError {
+        memory.write16(ARG, SELF);
+        assertEquals(0, call(GRANT_TABLE_OP, 6, ARG, 1));
+        assertEquals(4, memory.read32(ARG + 8));
+        assertEquals(0, memory.read16(ARG + 12));
+
+        assertEquals(-22, call(GRANT_TABLE_OP, 6, ARG, 2));
+    }
+
+    @Test
+    void refusedGrantVersionTellsTheOneInForce() throws XenError {
+        memory.write32(ARG, 2);
+
+        assertEquals(-38, call(GRANT_TABLE_OP, 8, ARG, 1));
+        assertEquals(1, memory.read32(ARG));
+    }
+
+    @Test
+    void memoryMapGivesWhatFits() throws XenError {
+        List<GuestMemoryMap.Entry> entries = guest.domain().memoryMap().entries();
+        memory.write32(ARG, 2);
+        memory.write64(ARG + 8, ARG + 0x1000);
+
+        assertEquals(0, call(MEMORY_OP, 9, ARG));
+
+        assertEquals(2, memory.read32(ARG));
+        assertEquals(entries.get(1).start(), memory.read64(ARG + 0x1000 + 20));
+        assertEquals(entries.get(1).length(), memory.read64(ARG + 0x1000 + 28));
+        assertEquals(2, memory.read32(ARG + 0x1000 + 36));
+        assertEquals(0, memory.read32(ARG + 0x1000 + 40));
+    }
+
+    @Test
+    void memoryMapOfA32BitGuestHasItsBufferElsewhere() throws XenError {
+        memory.write32(ARG, 128);
+        memory.write32(ARG + 4, (int) ARG + 0x1000);
+
+        assertEquals(0, call(narrow, MEMORY_OP, 9, ARG));
+
+        assertEquals(guest.domain().memoryMap().entries().size(), memory.read32(ARG));
+        assertEquals(1, memory.read32(ARG + 0x1000 + 16));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"3, 0x7ff0, 2048", "4, 1, 2048", "3, 0, -3", "3, 9, -3", "4, 0xffff, -3"})
+    void reservationIsTheDomainsRam(int command, String domid, long expected) throws XenError {
+        memory.write16(ARG, Integer.decode(domid));
+
+        assertEquals(expected, call(MEMORY_OP, command, ARG));
+    }
+
+    @Test
+    void grantFramesGoWhereTheGuestWantsThem() throws XenError {
+        addToPhysmap(1, 2, 0xc_0000);
+        assertEquals(0, call(MEMORY_OP, 7, ARG));
+        memory.write32(0xc000_0000L, 5);
+
+        addToPhysmap(1, 4, 0xc_0001);
+        assertEquals(-22, call(MEMORY_OP, 7, ARG));
+        addToPhysmap(1, -1, 0xc_0001);
+        assertEquals(-22, call(MEMORY_OP, 7, ARG));
+        addToPhysmap(1, 0, -1);
+        assertEquals(-22, call(MEMORY_OP, 7, ARG));
+        addToPhysmap(4, 0, 0xc_0001);
+        assertEquals(-1, call(MEMORY_OP, 7, ARG));
+        addToPhysmap(-1, 0, 0xc_0001);
+        assertEquals(-22, call(MEMORY_OP, 7, ARG));
+    }
+
+    /// `struct xen_add_to_physmap`.
+    private void addToPhysmap(int space, long index, long gfn) throws XenError {
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, space);
+        memory.write64(ARG + 8, index);
+        memory.write64(ARG + 16, gfn);
+    }
+
+    @Test
+    void onlyXensPagesCanBeRemoved() throws XenError {
+        addToPhysmap(1, 0, 0x123);
+        assertEquals(0, call(MEMORY_OP, 7, ARG));
+
+        assertEquals(-2, removeFromPhysmap(-1));
+        assertEquals(-2, removeFromPhysmap(0x124));
+        assertEquals(0, removeFromPhysmap(0x123));
+        assertEquals(-2, removeFromPhysmap(0x123));
+    }
+
+    private long removeFromPhysmap(long gfn) throws XenError {
+        memory.write16(ARG, SELF);
+        memory.write64(ARG + 8, gfn);
+        return call(MEMORY_OP, 15, ARG);
+    }
+
+    @Test
+    void parametersAreReadAndWritten() throws XenError {
+        guest.domain().params().set(HvmParams.CONSOLE_PFN, 0xf_efff);
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, HvmParams.CONSOLE_PFN);
+
+        assertEquals(0, call(HVM_OP, 1, ARG));
+        assertEquals(0xf_efff, memory.read64(ARG + 8));
+        assertEquals(-1, call(HVM_OP, 0, ARG));
+
+        memory.write32(ARG + 4, -1);
+        assertEquals(-22, call(HVM_OP, 1, ARG));
+        memory.write32(ARG + 4, HvmParams.CONSOLE_PFN);
+        memory.write16(ARG, 9);
+        assertEquals(-3, call(HVM_OP, 1, ARG));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 0xf, -22", "2, 0x40, -2", "-1, 0x40, -2"})
+    void upcallVectorNeedsAVcpuAndAVector(int vcpu, String vector, long expected) throws XenError {
+        memory.write32(ARG, vcpu);
+        memory.write8(ARG + 4, Integer.decode(vector));
+
+        assertEquals(expected, call(HVM_OP, 23, ARG));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, POWEROFF", "1, REBOOT", "3, CRASH"})
+    void shutdownStopsTheDomain(int code, ShutdownReason expected) throws XenError {
+        memory.write32(ARG, code);
+
+        assertEquals(0, call(SCHED_OP, 2, ARG));
+
+        ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
+        assertNotNull(outcome);
+        assertEquals(expected, outcome.reason());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {6, -1, Integer.MIN_VALUE})
+    void unknownShutdownReasonIsEinval(int code) throws XenError {
+        memory.write32(ARG, code);
+
+        assertEquals(-22, call(SCHED_OP, 2, ARG));
+        assertNull(guest.domain().shutdownLatch().get());
+    }
+
+    @Test
+    void pollTakesAsManyPortsAsXen() throws XenError {
+        memory.write32(ARG + 8, 128);
+        assertEquals(0, call(SCHED_OP, 3, ARG));
+        memory.write32(ARG + 8, 129);
+        assertEquals(-22, call(SCHED_OP, 3, ARG));
+    }
+
+    @Test
+    void vcpusTimersAreTheirOwn() {
+        assertEquals(0, call(VCPU_OP, 7, 0));
+        assertEquals(-22, call(VCPU_OP, 7, 1));
+        assertEquals(-2, call(VCPU_OP, 7, 2));
+        assertEquals(-2, call(VCPU_OP, 7, 0xffff_ffffL));
+        assertEquals(0, call(VCPU_OP, 9, 0));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4096, -22", "4095, -6", "4036, -6", "1, -6", "4032, -22"})
+    void vcpuInfoMustBeInOnePage(int offset, long expected) throws XenError {
+        // Beyond memory, so that what passes the other checks fails for that.
+        memory.write64(ARG, offset == 4032 ? 0xc_0000 : 0x100);
+        memory.write32(ARG + 8, offset);
+
+        assertEquals(expected, call(VCPU_OP, 10, 0, ARG));
+    }
+
+    @Test
+    void consoleOfXenIsNotForGuests() {
+        assertEquals(-1, call(CONSOLE_IO, 0, 5, ARG));
+    }
+
+    @Test
+    void theOneAssistOfHvmDomainsIsTaken() {
+        assertEquals(0, call(VM_ASSIST, 0, 5));
+        assertEquals(-22, call(VM_ASSIST, 0, 4));
+    }
+}

@@ -1,0 +1,116 @@
+package io.xenemu.core.hypercall;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class HypercallDispatcherTest {
+    private static final int NUMBER = 7;
+    private static final int ANSWERS = 0;
+    private static final int REFUSES = 1;
+    private static final int BROKEN = 2;
+    private static final int HOST_FAILS = 3;
+
+    private final KvmException hostFailure = new KvmException("KVM_XEN_HVM_SET_ATTR", 12);
+    private final HypercallTable table =
+            new HypercallTable(
+                    List.of(
+                            HypercallFamily.of("test_op", NUMBER)
+                                    .op(ANSWERS, "answers", c -> 42)
+                                    .op(REFUSES, "refuses", HypercallDispatcherTest::refuse)
+                                    .op(BROKEN, "broken", HypercallDispatcherTest::fail)
+                                    .op(
+                                            HOST_FAILS,
+                                            "host_fails",
+                                            c -> {
+                                                throw hostFailure;
+                                            })));
+    private final HypercallCounters counters =
+            new HypercallCounters(table.ops().size(), (op, errno) -> {});
+    private final List<String> crashes = new ArrayList<>();
+    private final HypercallDispatcher dispatcher =
+            new HypercallDispatcher(table, counters, crashes::add);
+
+    private static long refuse(HypercallContext call) throws XenError {
+        throw XenError.ENOSPC;
+    }
+
+    private static long fail(HypercallContext call) {
+        throw new IndexOutOfBoundsException("a test's deliberate bug");
+    }
+
+    private long count(long number, long first, XenError error) {
+        return counters.count(table.lookup(number, first), error.number());
+    }
+
+    @Test
+    void answerReachesTheGuestAndIsCounted() {
+        assertEquals(42, dispatcher.dispatch(BareCall.of(NUMBER, ANSWERS)));
+        assertEquals(42, dispatcher.dispatch(BareCall.of(NUMBER, ANSWERS)));
+
+        HypercallOp op = table.lookup(NUMBER, ANSWERS);
+        assertEquals(2, counters.count(op, 0));
+        assertTrue(counters.nanos(op, 0) > 0);
+    }
+
+    @Test
+    void xenErrorBecomesItsNegatedNumber() {
+        assertEquals(-28, dispatcher.dispatch(BareCall.of(NUMBER, REFUSES)));
+        assertEquals(1, count(NUMBER, REFUSES, XenError.ENOSPC));
+        assertEquals(0, counters.count(table.lookup(NUMBER, REFUSES), 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-1, 0, NUMBER + 1, 64, Long.MIN_VALUE})
+    void unknownHypercallIsEnosysAndCounted(long number) {
+        assertEquals(-38, dispatcher.dispatch(BareCall.of(number, 0)));
+        assertEquals(1, count(number, 0, XenError.ENOSYS));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-1, HOST_FAILS + 1, 64, 0xffff_ffffL})
+    void unknownOperationIsEnosysAndCounted(long command) {
+        assertEquals(-38, dispatcher.dispatch(BareCall.of(NUMBER, command)));
+        assertEquals(1, count(NUMBER, command, XenError.ENOSYS));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void callsFromOutsideTheKernelAreEperm(int cpl) {
+        assertEquals(-1, dispatcher.dispatch(BareCall.of(NUMBER, BROKEN, cpl)));
+        assertEquals(-1, dispatcher.dispatch(BareCall.of(NUMBER, 60, cpl)));
+        assertEquals(-1, dispatcher.dispatch(BareCall.of(60, 0, cpl)));
+
+        assertEquals(1, count(NUMBER, BROKEN, XenError.EPERM));
+        assertEquals(1, count(NUMBER, 60, XenError.EPERM));
+        assertEquals(1, count(60, 0, XenError.EPERM));
+        assertEquals(List.of(), crashes);
+    }
+
+    @Test
+    void bugOfOursCrashesTheDomainAndTheCallIsEinval() {
+        assertEquals(-22, dispatcher.dispatch(BareCall.of(NUMBER, BROKEN)));
+
+        assertEquals(List.of("internal error in test_op"), crashes);
+        assertEquals(1, count(NUMBER, BROKEN, XenError.EINVAL));
+    }
+
+    @Test
+    void hostFailureIsLeftToTheVcpusLoop() {
+        HypercallContext call = BareCall.of(NUMBER, HOST_FAILS);
+
+        KvmException e = assertThrows(KvmException.class, () -> dispatcher.dispatch(call));
+
+        assertSame(hostFailure, e);
+        assertEquals(List.of(), crashes);
+    }
+}

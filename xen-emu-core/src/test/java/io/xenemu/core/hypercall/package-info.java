@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.hypercall;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.metrics;
+
+import org.jspecify.annotations.NullMarked;
