@@ -1,0 +1,95 @@
+package io.xenemu.it.lab;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.xenemu.core.lab.LabImages;
+import io.xenemu.core.lab.LabMachine;
+import io.xenemu.core.lab.LabProcess;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/// The suite's one lab machine, for any number of commands at once. To be had as a parameter of a test: see {@link LabExtension}.
+public final class Lab implements AutoCloseable {
+    /// In the checkout.
+    static final Path LAUNCHER = Path.of("xen-emu-core/bin/xen-emu");
+
+    private final LabMachine machine;
+    private final LabImages images;
+    private final Path checkout;
+
+    Lab(LabMachine machine, LabImages images, Path checkout) {
+        this.machine = machine;
+        this.images = images;
+        this.checkout = checkout;
+    }
+
+    /// What a command did.
+    ///
+    /// @param exitCode its exit status; 128 + signal when a signal ended it
+    public record Result(int exitCode, String stdout, String stderr) {}
+
+    /// Runs a command to its end, with an empty standard input, in the checkout's folder.
+    ///
+    /// @throws AssertionError when it takes longer; the message has what it printed
+    public Result exec(Duration timeout, List<String> command)
+            throws IOException, InterruptedException {
+        LabProcess process = start(command);
+        process.getOutputStream().close();
+        CompletableFuture<String> out = text(process.getInputStream());
+        CompletableFuture<String> err = text(process.getErrorStream());
+        boolean ended = process.waitFor(timeout.toMillis(), TimeUnit.MILLISECONDS);
+        if (!ended) {
+            process.destroyForcibly();
+        }
+        Result result = new Result(process.waitFor(), out.join(), err.join());
+        if (!ended) {
+            throw new AssertionError(
+                    "%s took longer than %s: %s".formatted(command, timeout, result));
+        }
+        return result;
+    }
+
+    /// Starts a command, in the checkout's folder; its streams are the caller's.
+    public LabProcess start(List<String> command) throws IOException {
+        return machine.start(command, checkout, System.getenv());
+    }
+
+    /// Seen at the same path in the machine, and written through to here.
+    public Path share() {
+        return machine.share();
+    }
+
+    /// Kernels, busybox and other packages.
+    public LabImages images() {
+        return images;
+    }
+
+    /// `xen-emu-core/bin/xen-emu`, built.
+    public Path launcher() {
+        return checkout.resolve(LAUNCHER);
+    }
+
+    @Override
+    public void close() {
+        machine.close();
+    }
+
+    private static CompletableFuture<String> text(InputStream stream) {
+        CompletableFuture<String> text = new CompletableFuture<>();
+        Thread.ofVirtual()
+                .start(() -> {
+                    try (stream) {
+                        text.complete(new String(stream.readAllBytes(), UTF_8));
+                    } catch (IOException e) {
+                        text.completeExceptionally(new UncheckedIOException(e));
+                    }
+                });
+        return text;
+    }
+}
