@@ -19,6 +19,16 @@ public record DomId(int value) {
         }
     }
 
+    /// The id that a guest named. What guests name all the time, `DOMID_SELF` and domain 0, allocates nothing.
+    ///
+    /// @param value 0 to 0xffff
+    public static DomId of(int value) {
+        if (value == SELF.value) {
+            return SELF;
+        }
+        return value == DOM0.value ? DOM0 : new DomId(value);
+    }
+
     @Override
     public String toString() {
         return "dom" + value;

@@ -46,7 +46,7 @@ final class EventChannelOp {
     private static long bindInterdomain(HypercallContext c) throws XenError {
         var argument = c.argument();
         argument.copyIn(BindInterdomain.STRUCT, c.word(1));
-        DomId remote = new DomId(argument.get(BindInterdomain.REMOTE_DOM));
+        DomId remote = DomId.of(argument.get(BindInterdomain.REMOTE_DOM));
         EvtchnPort remotePort = port(c, BindInterdomain.REMOTE_PORT);
         EvtchnPort local = c.domain().eventChannels().bindInterdomain(remote, remotePort);
         argument.set(BindInterdomain.LOCAL_PORT, local.value());
@@ -73,8 +73,8 @@ final class EventChannelOp {
     private static long allocUnbound(HypercallContext c) throws XenError {
         var argument = c.argument();
         argument.copyIn(AllocUnbound.STRUCT, c.word(1));
-        DomId dom = new DomId(argument.get(AllocUnbound.DOM));
-        DomId remote = new DomId(argument.get(AllocUnbound.REMOTE_DOM));
+        DomId dom = DomId.of(argument.get(AllocUnbound.DOM));
+        DomId remote = DomId.of(argument.get(AllocUnbound.REMOTE_DOM));
         EvtchnPort port = c.domain().eventChannels().allocUnbound(dom, remote);
         argument.set(AllocUnbound.PORT, port.value());
         return answer(c, AllocUnbound.PORT, port);
@@ -107,14 +107,14 @@ final class EventChannelOp {
 
     private static long reset(HypercallContext c) throws XenError {
         c.argument().copyIn(Reset.STRUCT, c.word(1));
-        c.domain().eventChannels().reset(new DomId(c.argument().get(Reset.DOM)));
+        c.domain().eventChannels().reset(DomId.of(c.argument().get(Reset.DOM)));
         return 0;
     }
 
     private static long status(HypercallContext c) throws XenError {
         var argument = c.argument();
         argument.copyIn(Status.STRUCT, c.word(1));
-        DomId dom = new DomId(argument.get(Status.DOM));
+        DomId dom = DomId.of(argument.get(Status.DOM));
         EvtchnStatus status = c.domain().eventChannels().status(dom, port(c, Status.PORT));
         argument.set(Status.STATUS, status.code());
         argument.set(Status.VCPU, status.vcpu().value());

@@ -32,7 +32,7 @@ final class GrantTableOp {
         var argument = c.argument();
         argument.copyIn(QuerySize.STRUCT, c.word(1));
         GrantTable table = c.domain().grantTable();
-        GrantStatus status = table.querySize(new DomId(argument.get(QuerySize.DOM)));
+        GrantStatus status = table.querySize(DomId.of(argument.get(QuerySize.DOM)));
         if (status == GrantStatus.OKAY) {
             argument.set(QuerySize.NR_FRAMES, table.frames());
             argument.set(QuerySize.MAX_NR_FRAMES, table.maxFrames());
@@ -63,7 +63,7 @@ final class GrantTableOp {
         requireOne(c);
         var argument = c.argument();
         argument.copyIn(GetVersion.STRUCT, c.word(1));
-        DomId dom = new DomId(argument.get(GetVersion.DOM));
+        DomId dom = DomId.of(argument.get(GetVersion.DOM));
         argument.set(GetVersion.VERSION, c.domain().grantTable().getVersion(dom));
         argument.copyOut(GetVersion.STRUCT, c.word(1));
         return 0;

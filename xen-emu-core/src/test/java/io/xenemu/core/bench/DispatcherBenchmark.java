@@ -23,10 +23,9 @@ import org.openjdk.jmh.annotations.Warmup;
 /// What a hypercall costs in this process, from the vCPU loop's registers to its result: dispatcher, argument copies
 /// through 4-level page tables, module. Without the exit and the entry. Needs /dev/kvm for the domain, without Xen.
 ///
-/// To be run after `./mvnw -pl xen-emu-core -am test-compile`, with the test class path:
-///
 /// ```
-/// ./mvnw -q -pl xen-emu-core dependency:build-classpath -Dmdep.outputFile=target/test.classpath
+/// ./mvnw -q -pl xen-emu-core -am test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
+/// cd xen-emu-core
 /// java --enable-native-access=ALL-UNNAMED -cp "target/test-classes:target/classes:$(cat target/test.classpath)" \
 ///     org.openjdk.jmh.Main DispatcherBenchmark -prof gc
 /// ```
