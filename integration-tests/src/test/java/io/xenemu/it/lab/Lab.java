@@ -10,6 +10,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -18,6 +19,8 @@ import java.util.concurrent.TimeUnit;
 public final class Lab implements AutoCloseable {
     /// In the checkout.
     static final Path LAUNCHER = Path.of("xen-emu-core/bin/xen-emu");
+
+    private static final Duration SHELL_LIMIT = Duration.ofMinutes(2);
 
     private final LabMachine machine;
     private final LabImages images;
@@ -58,6 +61,31 @@ public final class Lab implements AutoCloseable {
     /// Starts a command, in the checkout's folder; its streams are the caller's.
     public LabProcess start(List<String> command) throws IOException {
         return machine.start(command, checkout, System.getenv());
+    }
+
+    /// Starts a command whose output a test waits for piece by piece.
+    public RunningCommand startRunning(List<String> command) throws IOException {
+        return new RunningCommand(command, start(command));
+    }
+
+    /// Starts `xen-emu run` in the machine, where its KVM is used directly.
+    public RunningCommand xenEmuRun(List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(launcher().toString(), "run"));
+        command.addAll(List.of("--lab", "never"));
+        command.addAll(arguments);
+        return startRunning(command);
+    }
+
+    /// Runs a shell command in the machine to its end.
+    ///
+    /// @return what it printed
+    /// @throws AssertionError if it fails
+    public String shell(String command) throws IOException, InterruptedException {
+        Result result = exec(SHELL_LIMIT, List.of("/bin/sh", "-c", command));
+        if (result.exitCode() != 0) {
+            throw new AssertionError(command + ": " + result);
+        }
+        return result.stdout();
     }
 
     /// Seen at the same path in the machine, and written through to here.

@@ -1,0 +1,131 @@
+package io.xenemu.it.linux;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.it.lab.Lab;
+import io.xenemu.it.lab.LabExtension;
+import io.xenemu.it.lab.RunningCommand;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/// One Linux guest seen from the host beside it: its console in both directions, Debian's own XenStore tools, metrics.
+@ExtendWith(LabExtension.class)
+class ConsoleAndXenStoreIT {
+    private static final String PROMPT = "~ #";
+
+    @Test
+    void shellToolsMetricsAndOrderlyShutdown(Lab lab) throws IOException, InterruptedException {
+        RunningCommand guest =
+                lab.xenEmuRun(
+                        LinuxImages.arguments(
+                                lab,
+                                "6.12",
+                                Optional.empty(),
+                                "--name",
+                                "alpha",
+                                "--vcpus",
+                                "2",
+                                "--xenstore-socket",
+                                "/run/alpha-xenstore",
+                                "--metrics",
+                                "127.0.0.1:9100"));
+        guest.awaitText(PROMPT);
+
+        consoleCarriesBothDirections(guest);
+        longOutputArrivesWhole(guest);
+        xenStoreToolsSeeTheDomain(lab);
+        watchSeesTheHostWrite(lab);
+        metricsAreServed(lab);
+
+        store(lab, "xenstore-write /local/domain/1/control/shutdown poweroff");
+        assertEquals(0, guest.awaitExit(), guest.output());
+        assertTrue(guest.output().contains("reboot: Power down"), guest.output());
+    }
+
+    private static void consoleCarriesBothDirections(RunningCommand guest)
+            throws IOException, InterruptedException {
+        guest.type("echo sum=$((20 + 22)) on $(cat /sys/class/tty/console/active)\n");
+        guest.awaitText("sum=42 on hvc0");
+    }
+
+    /// More than the ring, the pipe and every buffer between hold.
+    private static void longOutputArrivesWhole(RunningCommand guest)
+            throws IOException, InterruptedException {
+        guest.type("seq 1 20000 | sed 's/^/line /'; echo all of it\n");
+        guest.awaitText("\nall of it");
+        String output = guest.output().replace("\r", "");
+        StringBuilder expected = new StringBuilder();
+        for (int i = 1; i <= 20000; i++) {
+            expected.append("line ").append(i).append('\n');
+        }
+        assertTrue(output.contains(expected), "lines are missing");
+    }
+
+    private static void xenStoreToolsSeeTheDomain(Lab lab)
+            throws IOException, InterruptedException {
+        String all = store(lab, "xenstore-ls /local/domain/1");
+        assertAll(
+                () -> assertEquals("alpha\n", store(lab, "xenstore-read /local/domain/1/name")),
+                () -> assertEquals("1\n", store(lab, "xenstore-read /local/domain/1/domid")),
+                () ->
+                        assertEquals(
+                                "524288\n",
+                                store(lab, "xenstore-read /local/domain/1/memory/target")),
+                () ->
+                        assertEquals(
+                                "online\n",
+                                store(lab, "xenstore-read /local/domain/1/cpu/1/availability")),
+                // Linux writes this one through its ring.
+                () ->
+                        assertEquals(
+                                "1\n",
+                                store(
+                                        lab,
+                                        "xenstore-read /local/domain/1/control/feature-poweroff")),
+                () -> assertTrue(all.contains("ring-ref"), all),
+                () -> assertTrue(all.contains("console"), all));
+    }
+
+    private static void watchSeesTheHostWrite(Lab lab) throws IOException, InterruptedException {
+        RunningCommand watch =
+                lab.startRunning(
+                        List.of(
+                                "/usr/bin/env",
+                                "XENSTORED_PATH=/run/alpha-xenstore",
+                                "xenstore-watch",
+                                "-n",
+                                "2",
+                                "/tool/hello"));
+        watch.closeInput();
+        watch.awaitText("/tool/hello");
+        store(lab, "xenstore-write /tool/hello there");
+        assertEquals(0, watch.awaitExit(), watch.output());
+        assertEquals("there\n", store(lab, "xenstore-read /tool/hello"));
+    }
+
+    private static void metricsAreServed(Lab lab) throws IOException, InterruptedException {
+        String scrape = lab.shell("wget -q -O - http://127.0.0.1:9100/metrics");
+        for (String series :
+                List.of(
+                        "xen_hypercalls_seconds_count{domain=\"1\",hypercall=\"event_channel_op\",op=\"bind_virq\",result=\"OK\"}",
+                        "xen_hypercalls_seconds_sum{domain=\"1\",hypercall=\"memory_op\",op=\"add_to_physmap\",result=\"OK\"}",
+                        "xen_vcpu_exits_total{domain=\"1\",reason=\"xen\"}",
+                        "xen_evtchn_ports{domain=\"1\",type=\"ipi\"}",
+                        "xen_evtchn_upcalls",
+                        "xen_gnttab_",
+                        "xen_xenstore_requests_total{domain=\"1\"",
+                        "xen_xenstore_watches",
+                        "xen_xenstore_transactions")) {
+            assertTrue(scrape.contains(series), () -> series + "\n" + scrape);
+        }
+    }
+
+    private static String store(Lab lab, String command) throws IOException, InterruptedException {
+        return lab.shell("XENSTORED_PATH=/run/alpha-xenstore " + command);
+    }
+}
