@@ -121,6 +121,6 @@ class LinuxBootIT {
                                 Pattern.MULTILINE)
                         .matcher(output);
         assertTrue(line.find(), () -> "no interrupt " + interrupt + "\n" + output);
-        return Long.parseLong(line.group(1).strip().split("\\s+")[cpu]);
+        return Long.parseLong(line.group(1).strip().split("\\s+", -1)[cpu]);
     }
 }

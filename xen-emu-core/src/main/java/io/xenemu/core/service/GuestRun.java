@@ -146,6 +146,7 @@ public final class GuestRun {
         }
         domain.start();
         ShutdownLatch.Outcome outcome = await(domain, deadline);
+        hypervisor.xenstore().shutdown(domain.id());
         if (outcome == null) {
             System.err.println("xen-emu: " + domain + ": timeout");
             return RunOutcome.TIMEOUT;

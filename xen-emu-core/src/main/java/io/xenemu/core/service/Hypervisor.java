@@ -35,6 +35,7 @@ import org.jspecify.annotations.Nullable;
 /// ends' event channels.
 public final class Hypervisor implements AutoCloseable {
     private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
+    private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
     private final ServicePorts servicePorts;
     private final XenStoreServer xenstore;
     private final DomainBuilder builder;
@@ -98,26 +99,29 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
     void introduce(Domain domain, StoreChannel store, ConsoleChannel console) {
+        DomainDescription description = describe(domain, store, console);
+        descriptions.put(domain.id(), description);
+        write(nodes -> nodes.write(description));
+        store.introduce(xenstore, domain);
+    }
+
+    private static DomainDescription describe(
+            Domain domain, StoreChannel store, ConsoleChannel console) {
         DomainConfig config = domain.config();
         long kib = config.memoryBytes() >> 10;
-        write(nodes ->
-                nodes.write(
-                        new DomainDescription(
-                                domain.id(),
-                                config.uuid(),
-                                config.name(),
-                                Instant.now(),
-                                kib,
-                                kib,
-                                0,
-                                config.vcpus(),
-                                config.vcpus(),
-                                new SharedRing(
-                                        GuestMemoryMap.XENSTORE_GFN, store.guestPort().value()),
-                                new SharedRing(
-                                        GuestMemoryMap.CONSOLE_GFN, console.guestPort().value()),
-                                "")));
-        store.introduce(xenstore, domain);
+        return new DomainDescription(
+                domain.id(),
+                config.uuid(),
+                config.name(),
+                Instant.now(),
+                kib,
+                kib,
+                0,
+                config.vcpus(),
+                config.vcpus(),
+                new SharedRing(GuestMemoryMap.XENSTORE_GFN, store.guestPort().value()),
+                new SharedRing(GuestMemoryMap.CONSOLE_GFN, console.guestPort().value()),
+                "");
     }
 
     private interface NodeChange {
@@ -136,6 +140,10 @@ public final class Hypervisor implements AutoCloseable {
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     void destroy(Domain domain) {
         xenstore.release(domain.id());
+        DomainDescription description = descriptions.remove(domain.id());
+        if (description != null) {
+            write(nodes -> nodes.remove(description));
+        }
         domain.close();
         domains.remove(domain.id());
     }
