@@ -16,7 +16,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// One Linux guest seen from the host beside it: its console in both directions, Debian's own XenStore tools, metrics.
 @ExtendWith(LabExtension.class)
 class ConsoleAndXenStoreIT {
-    private static final String PROMPT = "~ #";
+    private static final String PROMPT = "/root # ";
 
     @Test
     void shellToolsMetricsAndOrderlyShutdown(Lab lab) throws IOException, InterruptedException {

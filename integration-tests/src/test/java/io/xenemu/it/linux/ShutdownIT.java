@@ -14,7 +14,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// Every way in which a guest stops has its own exit code.
 @ExtendWith(LabExtension.class)
 class ShutdownIT {
-    private static final String PROMPT = "~ #";
+    private static final String PROMPT = "/root # ";
 
     @Test
     void rebootReallyReboots(Lab lab) throws IOException, InterruptedException {
