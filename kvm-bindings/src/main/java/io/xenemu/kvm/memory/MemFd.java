@@ -19,6 +19,7 @@ public final class MemFd implements AutoCloseable {
     private static final int F_SEAL_SHRINK = 2;
     private static final int F_SEAL_GROW = 4;
     private static final int MADV_DONTDUMP = 16;
+    private static final int MADV_REMOVE = 9;
 
     private final String name;
     private final long size;
@@ -85,6 +86,15 @@ public final class MemFd implements AutoCloseable {
             throw new IllegalArgumentException("not a live mapping: " + over);
         }
         Mapping.mapFixed(over, fd.number(), offset, name);
+    }
+
+    /// Gives whole pages back to the host; they read as zero from now on.
+    ///
+    /// @param pages page-aligned, inside a mapping of this object
+    public void discard(MemorySegment pages) {
+        requirePages("address", pages.address());
+        requirePages("length", pages.byteSize());
+        require("madvise", Libc.madvise(pages.address(), pages.byteSize(), MADV_REMOVE), name);
     }
 
     /// Size in bytes.

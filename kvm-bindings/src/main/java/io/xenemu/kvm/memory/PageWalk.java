@@ -38,8 +38,9 @@ public final class PageWalk {
     /// Bits 52 to 62: free for software in long mode, reserved under PAE.
     private static final long PAE_RESERVED = 0x7ff0_0000_0000_0000L;
 
-    /// A PAE page-directory pointer has only P, PWT, PCD and three free bits besides the frame.
-    private static final long PAE_POINTER_RESERVED = 0xfff0_0000_0000_01e6L;
+    /// A PAE page-directory pointer has only P, PWT, PCD and three free bits besides the frame. Bit 5 is let pass: emulated
+    /// processors set it as Accessed.
+    private static final long PAE_POINTER_RESERVED = 0xfff0_0000_0000_01c6L;
 
     private static final long LOW_32 = 0xffff_ffffL;
     private static final int TABLE_BITS = 9;

@@ -31,6 +31,7 @@ public final class Domain implements AutoCloseable {
     private final SpecialPages special;
     private final DomainMemory memory;
     private final HvmParams params = new HvmParams();
+    private final PeriodicTimers timers;
     private final ShutdownLatch shutdown = new ShutdownLatch();
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
@@ -54,6 +55,7 @@ public final class Domain implements AutoCloseable {
         this.vm = vm;
         this.capabilities = capabilities;
         this.environment = environment;
+        this.timers = new PeriodicTimers(id.toString());
         MeterRegistry registry = environment.registry();
         special = new SpecialPages("xen-special-" + config.name(), config.maxGrantFrames());
         memory = new DomainMemory(vm, config.name(), memoryMap, special);
@@ -137,6 +139,10 @@ public final class Domain implements AutoCloseable {
 
     Set<XenCapability> capabilities() {
         return capabilities;
+    }
+
+    PeriodicTimers timers() {
+        return timers;
     }
 
     KvmVm vm() {
@@ -278,6 +284,7 @@ public final class Domain implements AutoCloseable {
         for (Vcpu vcpu : vcpus) {
             vcpu.join();
         }
+        timers.close();
         try {
             eventChannels.destroy();
             grantTable.destroy();

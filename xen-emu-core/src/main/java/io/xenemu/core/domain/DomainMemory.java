@@ -132,6 +132,43 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return gfn != NOWHERE && evict(gfn);
     }
 
+    /// Takes RAM pages from the guest (XENMEM_decrease_reservation): the host has them back, and the guest finds zeros there
+    /// until it asks for them again, where Xen would leave a hole.
+    ///
+    /// @return false if not all of it is RAM, or a special page covers some of it; then nothing has happened
+    public synchronized boolean discard(long gfn, int count) {
+        MemorySegment pages = ramPages(gfn, count);
+        if (pages == null) {
+            return false;
+        }
+        ram.discard(pages);
+        return true;
+    }
+
+    /// Whether the guest may have these pages (again): they are RAM that no special page covers.
+    public synchronized boolean isPlainRam(long gfn, int count) {
+        return ramPages(gfn, count) != null;
+    }
+
+    @GuardedBy("this")
+    private @Nullable MemorySegment ramPages(long gfn, int count) {
+        if (gfn < 0 || gfn >= GFN_LIMIT) {
+            return null;
+        }
+        long gpa = gfn * SpecialPages.PAGE_SIZE;
+        long length = (long) count * SpecialPages.PAGE_SIZE;
+        Range range = rangeOf(gpa);
+        if (range == null || range.memfd != ram || length > range.length - (gpa - range.start)) {
+            return null;
+        }
+        for (long covered : overlayGfn) {
+            if (covered >= gfn && covered < gfn + count) {
+                return null;
+            }
+        }
+        return range.view.asSlice(gpa - range.start, length);
+    }
+
     /// The guest frame at which special page `page` is shown, or -1.
     public synchronized long overlayOf(int page) {
         return overlayGfn[page];

@@ -41,7 +41,7 @@ final class ExitLoop {
 
     void loop() {
         try {
-            while (!vcpu.stopping()) {
+            while (!vcpu.isStopping()) {
                 int errno = vcpu.kvm().enter();
                 if (errno == Errno.EINTR) {
                     exits.add(ExitReason.INTR);

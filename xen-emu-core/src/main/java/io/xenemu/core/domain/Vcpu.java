@@ -3,13 +3,19 @@ package io.xenemu.core.domain;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVcpu;
+import io.xenemu.kvm.ioctl.MpState;
+import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenVcpuAttributes;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// One vCPU of a domain: its KVM descriptor, its thread, and what it has registered.
 public final class Vcpu {
+    private static final Runstate NO_TIME = new Runstate(0, 0, 0, 0, 0, 0);
+
     private final VcpuId id;
     private final KvmVcpu kvm;
     private final Thread thread;
@@ -28,7 +34,7 @@ public final class Vcpu {
                         domain.memory().guest(),
                         domain.eventChannels(),
                         domain.capabilities());
-        this.timer = new VcpuTimer(kvm, domain.eventChannels(), id);
+        this.timer = new VcpuTimer(kvm, domain.eventChannels(), id, domain.timers());
         this.thread =
                 new VcpuThread(
                         domain.id() + "-" + id,
@@ -100,8 +106,23 @@ public final class Vcpu {
         thread.start();
     }
 
-    boolean stopping() {
+    /// Whether the domain has been stopped: long work for the guest may be given up.
+    public boolean isStopping() {
         return stopping;
+    }
+
+    /// Whether the vCPU has been started: the boot vCPU, or one that was sent INIT (VCPUOP_is_up).
+    public boolean isUp() {
+        AtomicBoolean up = new AtomicBoolean();
+        call(attributes -> up.set(kvm.getMpState() != MpState.UNINITIALIZED));
+        return up.get();
+    }
+
+    /// How the vCPU has spent its time (VCPUOP_get_runstate_info).
+    public Runstate runstate() {
+        AtomicReference<Runstate> state = new AtomicReference<>(NO_TIME);
+        call(attributes -> state.set(attributes.runstateData()));
+        return state.get();
     }
 
     /// Ends the loop at the next exit.

@@ -2,17 +2,25 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainMemory;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.E820Entry;
 import io.xenemu.kvm.abi.xen.MemoryStructs.MemoryMap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.RemoveFromPhysmap;
+import io.xenemu.kvm.abi.xen.MemoryStructs.Reservation;
 import java.util.List;
 
 /// `memory_op` (12): where special pages appear, and the guest's memory map. `xen/include/public/memory.h`.
 final class MemoryOp {
     /// The upper bits of the command are where a preempted batch goes on (`MEMOP_EXTENT_SHIFT`); nothing here is preempted.
     private static final int COMMAND_MASK = 0x3f;
+
+    /// Extents of up to 2 MiB, as Xen allows a guest (`domU_max_order`).
+    private static final int MAX_ORDER = 9;
+
+    /// More pages than any guest has: bounds a call.
+    private static final long MAX_EXTENTS = 1L << 26;
 
     private static final int SPACE_SHARED_INFO = 0;
     private static final int SPACE_GRANT_TABLE = 1;
@@ -23,14 +31,47 @@ final class MemoryOp {
 
     static HypercallFamily family() {
         return HypercallFamily.masked("memory_op", 12, COMMAND_MASK)
+                .op(1, "decrease_reservation", c -> extents(c, DomainMemory::discard))
                 .op(3, "current_reservation", MemoryOp::reservation)
                 .op(4, "maximum_reservation", MemoryOp::reservation)
+                .op(6, "populate_physmap", c -> extents(c, DomainMemory::isPlainRam))
                 .op(7, "add_to_physmap", MemoryOp::addToPhysmap)
                 .op(9, "memory_map", MemoryOp::memoryMap)
                 .op(15, "remove_from_physmap", MemoryOp::removeFromPhysmap);
     }
 
-    /// Both answers are the domain's RAM in pages; a guest cannot grow or shrink yet.
+    private interface ExtentChange {
+        boolean apply(DomainMemory memory, long gfn, int count);
+    }
+
+    /// Applies a change to each extent of a list of frame numbers, up to the first that fails; answers how many succeeded.
+    private static long extents(HypercallContext c, ExtentChange change) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(Reservation.STRUCT, c.word(1));
+        long order = argument.get(Reservation.EXTENT_ORDER);
+        long count = argument.get(Reservation.NR_EXTENTS);
+        long list = argument.get(Reservation.EXTENT_START);
+        if (order > MAX_ORDER || Long.compareUnsigned(count, MAX_EXTENTS) > 0) {
+            return 0;
+        }
+        c.domain().requireSelf(argument.get(Reservation.DOMID));
+        int width = c.width().bytes();
+        for (long done = 0; done < count; done++) {
+            boolean changed;
+            try {
+                long gfn = argument.linear().readUlong(list + done * width);
+                changed = change.apply(c.domain().memory(), gfn, 1 << order);
+            } catch (XenError e) {
+                changed = false;
+            }
+            if (!changed || c.vcpu().isStopping()) {
+                return done;
+            }
+        }
+        return count;
+    }
+
+    /// Both answers are the domain's RAM in pages, balloon or not.
     private static long reservation(HypercallContext c) throws XenError {
         c.domain().requireSelf(c.argument().linear().read16(c.word(1)));
         return c.domain().config().memoryBytes() / GuestMemoryMap.PAGE_SIZE;

@@ -3,17 +3,28 @@ package io.xenemu.core.hypercall;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.VcpuStructs.RegisterVcpuInfo;
+import io.xenemu.kvm.abi.xen.SharedInfoStructs.RunstateInfo;
+import io.xenemu.kvm.abi.xen.VcpuStructs.SetPeriodicTimer;
 import io.xenemu.kvm.abi.xen.VcpuStructs.SetSingleshotTimer;
+import io.xenemu.kvm.ioctl.Runstate;
 
 /// `vcpu_op` (24): areas that Xen keeps up to date in guest memory, and timers. The vCPU in the second argument may be
 /// another than the caller's: Linux's boot vCPU registers the areas of those it is about to start.
 /// `xen/include/public/vcpu.h`.
 final class VcpuOp {
+    /// Xen's bounds for a period: 1 ms, and what fits its arithmetic (`STIME_MAX / 2`).
+    private static final long MIN_PERIOD_NANOS = 1_000_000;
+
+    private static final long MAX_PERIOD_NANOS = Long.MAX_VALUE / 2;
+
     private VcpuOp() {}
 
     static HypercallFamily family() {
         return HypercallFamily.of("vcpu_op", 24)
+                .op(3, "is_up", c -> target(c).isUp() ? 1 : 0)
+                .op(4, "get_runstate_info", VcpuOp::getRunstateInfo)
                 .op(5, "register_runstate_memory_area", VcpuOp::registerRunstate)
+                .op(6, "set_periodic_timer", VcpuOp::setPeriodicTimer)
                 .op(7, "stop_periodic_timer", VcpuOp::stopPeriodicTimer)
                 .op(8, "set_singleshot_timer", VcpuOp::setSingleshotTimer)
                 .op(9, "stop_singleshot_timer", VcpuOp::stopSingleshotTimer)
@@ -57,9 +68,33 @@ final class VcpuOp {
         return 0;
     }
 
-    /// There is no periodic timer to stop: none can be set here, and none runs at boot.
+    private static long getRunstateInfo(HypercallContext c) throws XenError {
+        Runstate runstate = target(c).runstate();
+        var argument = c.argument();
+        argument.clear(RunstateInfo.STRUCT);
+        argument.set(RunstateInfo.STATE, Math.toIntExact(runstate.state()));
+        argument.set(RunstateInfo.STATE_ENTRY_TIME, runstate.stateEntryTime());
+        argument.set(RunstateInfo.TIME, 0, runstate.timeRunning());
+        argument.set(RunstateInfo.TIME, 1, runstate.timeRunnable());
+        argument.set(RunstateInfo.TIME, 2, runstate.timeBlocked());
+        argument.set(RunstateInfo.TIME, 3, runstate.timeOffline());
+        argument.copyOut(RunstateInfo.STRUCT, c.word(2));
+        return 0;
+    }
+
+    private static long setPeriodicTimer(HypercallContext c) throws XenError {
+        Vcpu vcpu = self(c);
+        c.argument().copyIn(SetPeriodicTimer.STRUCT, c.word(2));
+        long period = c.argument().get(SetPeriodicTimer.PERIOD_NS);
+        if (period < MIN_PERIOD_NANOS || period > MAX_PERIOD_NANOS) {
+            throw XenError.EINVAL;
+        }
+        vcpu.timer().setPeriod(period);
+        return 0;
+    }
+
     private static long stopPeriodicTimer(HypercallContext c) throws XenError {
-        self(c);
+        self(c).timer().stopPeriod();
         return 0;
     }
 
