@@ -2,8 +2,8 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.abi.xen.VcpuStructs.RegisterVcpuInfo;
 import io.xenemu.kvm.abi.xen.SharedInfoStructs.RunstateInfo;
+import io.xenemu.kvm.abi.xen.VcpuStructs.RegisterVcpuInfo;
 import io.xenemu.kvm.abi.xen.VcpuStructs.SetPeriodicTimer;
 import io.xenemu.kvm.abi.xen.VcpuStructs.SetSingleshotTimer;
 import io.xenemu.kvm.ioctl.Runstate;
