@@ -76,6 +76,14 @@ public final class Lab implements AutoCloseable {
         return startRunning(command);
     }
 
+    /// Starts `xen-emu` on the host itself, which then uses a lab machine of its own where it needs one.
+    public RunningCommand xenEmuOnTheHost(List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(launcher().toString()));
+        command.addAll(arguments);
+        return new RunningCommand(
+                command, new ProcessBuilder(command).directory(checkout.toFile()).start());
+    }
+
     /// Runs a shell command in the machine to its end.
     ///
     /// @return what it printed

@@ -3,6 +3,7 @@ package io.xenemu.core.cli;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.lab.LabCommand;
+import io.xenemu.core.lab.LabException;
 import io.xenemu.core.service.HostException;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.ArrayList;
@@ -52,7 +53,10 @@ public final class XenEmu {
     }
 
     private static int failed(Exception e) throws Exception {
-        if (e instanceof HostException || e instanceof BootException || e instanceof KvmException) {
+        if (e instanceof HostException
+                || e instanceof BootException
+                || e instanceof KvmException
+                || e instanceof LabException) {
             System.err.println("xen-emu: " + e.getMessage());
             return ExitCode.HOST_ERROR;
         }

@@ -96,7 +96,7 @@ public final class DemoCommand implements Callable<Integer> {
                 "--initrd",
                 initramfs.toString(),
                 "--append",
-                "console=hvc0 quiet panic=-1",
+                "console=hvc0 quiet loglevel=2 panic=-1",
                 "--name",
                 "demo",
                 "--vcpus",

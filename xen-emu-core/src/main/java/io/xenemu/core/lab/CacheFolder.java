@@ -51,7 +51,14 @@ public record CacheFolder(Path root) {
         if (Files.exists(target)) {
             return target;
         }
-        Files.createDirectories(Objects.requireNonNull(target.getParent()));
+        try {
+            Files.createDirectories(Objects.requireNonNull(target.getParent()));
+        } catch (IOException e) {
+            throw new LabException(
+                    "cannot write to the cache folder %s (XDG_CACHE_HOME says where it is)"
+                            .formatted(root),
+                    e);
+        }
         Path lock = target.resolveSibling(target.getFileName() + ".lock");
         try (FileChannel channel =
                         FileChannel.open(

@@ -59,6 +59,8 @@ final class LabForward implements AutoCloseable {
         try {
             listener.bind(address);
             Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+            // After SIGTERM nothing else does.
+            path.toFile().deleteOnExit();
         } catch (IOException e) {
             listener.close();
             throw new LabException("cannot listen on " + path + ": " + e.getMessage(), e);

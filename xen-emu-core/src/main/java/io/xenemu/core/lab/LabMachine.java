@@ -39,6 +39,7 @@ public final class LabMachine implements AutoCloseable {
     private final LabChannel channel;
     private final Path executable;
     private final AtomicLong nextCommand = new AtomicLong(1);
+    private boolean closed;
 
     private LabMachine(Process qemu, MachineFolder folder, LabChannel channel, Path executable) {
         this.qemu = qemu;
@@ -119,9 +120,13 @@ public final class LabMachine implements AutoCloseable {
         return qemu.isAlive();
     }
 
-    /// Stops the machine at once, and every command in it.
+    /// Stops the machine at once, and every command in it. Any thread may do so, more than once.
     @Override
-    public void close() {
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
         qemu.destroyForcibly();
         try {
             qemu.waitFor();

@@ -1,6 +1,7 @@
 package io.xenemu.core.lab;
 
 import com.google.common.net.HostAndPort;
+import io.xenemu.core.device.Terminal;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -81,7 +82,8 @@ public final class LabRun {
                                 METRICS_PORT));
                 command.addAll(List.of(RunArguments.METRICS, "127.0.0.1:" + METRICS_PORT));
             }
-            try (LabMachine machine = LabMachine.boot(images)) {
+            try (LabMachine machine = LabMachine.boot(images);
+                    Terminal _ = Terminal.raw()) {
                 Thread.ofVirtual().start(() -> serveWhenUp(machine, forwards));
                 return ForegroundCommand.run(machine, command);
             }

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 
 @ExtendWith(LabExtension.class)
 @Timeout(300)
-final class LabMachineTest {
+final class LabMachineIT {
     private static final Duration SOON = Duration.ofMinutes(2);
 
     @Test
