@@ -101,6 +101,11 @@ public final class Lab implements AutoCloseable {
         return machine.share();
     }
 
+    /// The machine itself.
+    public LabMachine machine() {
+        return machine;
+    }
+
     /// Kernels, busybox and other packages.
     public LabImages images() {
         return images;
