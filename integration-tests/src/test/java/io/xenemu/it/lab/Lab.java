@@ -20,7 +20,7 @@ public final class Lab implements AutoCloseable {
     /// In the checkout.
     static final Path LAUNCHER = Path.of("xen-emu-core/bin/xen-emu");
 
-    private static final Duration SHELL_LIMIT = Duration.ofMinutes(2);
+    private static final Duration SHELL_LIMIT = Duration.ofMinutes(7);
 
     private final LabMachine machine;
     private final LabImages images;

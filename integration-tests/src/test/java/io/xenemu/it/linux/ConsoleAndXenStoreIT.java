@@ -10,6 +10,8 @@ import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -37,7 +39,6 @@ class ConsoleAndXenStoreIT {
         guest.awaitText(PROMPT);
 
         consoleCarriesBothDirections(guest);
-        longOutputArrivesWhole(guest);
         xenStoreToolsSeeTheDomain(lab);
         watchSeesTheHostWrite(lab);
         metricsAreServed(lab);
@@ -47,23 +48,29 @@ class ConsoleAndXenStoreIT {
         assertTrue(guest.output().contains("reboot: Power down"), guest.output());
     }
 
+    /// Far more than the ring, the pipe and every buffer between them hold, to a reader that does not read at first.
+    @Test
+    void slowReaderLosesNothing(Lab lab) throws IOException, InterruptedException {
+        List<String> arguments =
+                LinuxImages.arguments(lab, "6.12", Optional.of("seq 1 30000 | sed 's/^/line /'"));
+        String command =
+                Stream.concat(
+                                Stream.of(lab.launcher().toString(), "run", "--lab", "never"),
+                                arguments.stream())
+                        .map(word -> "'" + word + "'")
+                        .collect(Collectors.joining(" "));
+        String lines =
+                lab.shell(
+                        command
+                                + " </dev/null | { sleep 20; tr -d '\\r'; } | grep '^line ' >/run/lines;"
+                                + " seq 1 30000 | sed 's/^/line /' | cmp - /run/lines && echo whole");
+        assertEquals("whole\n", lines);
+    }
+
     private static void consoleCarriesBothDirections(RunningCommand guest)
             throws IOException, InterruptedException {
         guest.type("echo sum=$((20 + 22)) on $(cat /sys/class/tty/console/active)\n");
         guest.awaitText("sum=42 on hvc0");
-    }
-
-    /// More than the ring, the pipe and every buffer between hold.
-    private static void longOutputArrivesWhole(RunningCommand guest)
-            throws IOException, InterruptedException {
-        guest.type("seq 1 20000 | sed 's/^/line /'; echo all of it\n");
-        guest.awaitText("\nall of it");
-        String output = guest.output().replace("\r", "");
-        StringBuilder expected = new StringBuilder();
-        for (int i = 1; i <= 20000; i++) {
-            expected.append("line ").append(i).append('\n');
-        }
-        assertTrue(output.contains(expected), "lines are missing");
     }
 
     private static void xenStoreToolsSeeTheDomain(Lab lab)
