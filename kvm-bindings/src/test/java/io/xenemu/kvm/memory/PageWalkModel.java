@@ -104,7 +104,7 @@ final class PageWalkModel {
             return level.large && bit(entry, 7) && bit(entry, 21);
         }
         if (level.pointer) {
-            return field(entry, 2, 1) != 0 || field(entry, 8, 5) != 0 || field(entry, 63, 52) != 0;
+            return field(entry, 2, 1) != 0 || field(entry, 8, 6) != 0 || field(entry, 63, 52) != 0;
         }
         boolean pae = !bit(cpu.efer(), 10);
         return (bit(entry, 63) && !bit(cpu.efer(), 11))
