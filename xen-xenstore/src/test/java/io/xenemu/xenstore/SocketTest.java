@@ -244,7 +244,9 @@ class SocketTest {
                 client.write("/a/" + longName + written++, "");
             }
             assertTrue(written < 20_000, "still connected");
-            assertTrue(written > 3000, "disconnected after " + written);
+            // Not at the first hiccup; how many events the limit is depends on what the kernel's
+            // buffers take.
+            assertTrue(written > 1000, "disconnected after " + written);
         }
     }
 
