@@ -31,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 /// A domain's meters are registered when it is introduced and removed when it is released; host tools count as domain 0.
 public final class XenStoreMetrics {
     private final MeterRegistry registry;
+    private final List<Meter> totals = new ArrayList<>();
 
     /// Meters in `registry`.
     public XenStoreMetrics(MeterRegistry registry) {
@@ -42,16 +43,29 @@ public final class XenStoreMetrics {
             IntSupplier transactions,
             IntSupplier nodes,
             IntSupplier connections) {
-        gauge("xen.xenstore.watches", "Registered watches", Tags.empty(), watches);
-        gauge("xen.xenstore.transactions", "Open transactions", Tags.empty(), transactions);
-        gauge("xen.xenstore.nodes", "Nodes in the store", Tags.empty(), nodes);
-        gauge("xen.xenstore.connections", "Connected clients", Tags.empty(), connections);
+        total("xen.xenstore.watches", "Registered watches", watches);
+        total("xen.xenstore.transactions", "Open transactions", transactions);
+        total("xen.xenstore.nodes", "Nodes in the store", nodes);
+        total("xen.xenstore.connections", "Connected clients", connections);
     }
+
+    private void total(String name, String description, IntSupplier value) {
+        totals.add(gauge(name, description, Tags.empty(), value));
+    }
+
+    void removeTotals() {
+        totals.forEach(registry::remove);
+        totals.clear();
+    }
+
+    // The registry holds its gauges' objects weakly unless told otherwise, and nobody else holds
+    // these.
 
     private Meter gauge(String name, String description, Tags tags, IntSupplier value) {
         return Gauge.builder(name, value, IntSupplier::getAsInt)
                 .description(description)
                 .tags(tags)
+                .strongReference(true)
                 .register(registry);
     }
 

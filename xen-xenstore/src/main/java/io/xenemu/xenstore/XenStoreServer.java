@@ -258,6 +258,7 @@ public final class XenStoreServer implements AutoCloseable {
         }
         open.forEach(SocketTransport::close);
         hostMeters.remove();
+        metrics.removeTotals();
     }
 
     // --- for the transports
