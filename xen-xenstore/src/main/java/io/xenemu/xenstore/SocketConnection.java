@@ -15,11 +15,14 @@ import org.slf4j.LoggerFactory;
 
 /// One client of a [SocketTransport]. Used by the transport's thread; its queue of output is guarded by the store's lock.
 ///
-/// While a client does not read its replies, its requests are not read either. If it does not even read its watch
-/// events, it is disconnected when too many wait, and can connect anew.
+/// While a client does not read its output, its requests are not read either. If it does not even read its watch events,
+/// it is disconnected when too many wait, and can connect anew.
 final class SocketConnection {
-    /// Bytes of watch events that may wait.
+    /// Bytes of output that may wait, beside what is being written; the event that exceeds them ends the connection.
     static final int EVENT_BYTES = 16 << 20;
+
+    /// Bytes to write at once, more than a socket takes by default: what is offered is copied first, in vain if not taken.
+    private static final int WRITE_BYTES = 256 * 1024;
 
     /// Bytes of unread output at which no further requests are taken.
     private static final int STALL_BYTES = 64 * 1024;
@@ -113,6 +116,8 @@ final class SocketConnection {
         if (broken) {
             LOG.debug("a client sent a payload over the limit");
             close();
+        } else if (!closed && hasMessage()) {
+            key.interestOps(SelectionKey.OP_WRITE); // it is to read before more of it is read
         }
     }
 
@@ -133,21 +138,38 @@ final class SocketConnection {
         ready.set(false);
     }
 
+    /// There is new output. It waits for the selector if the client has not taken what was there before.
+    void outputReady() {
+        boolean blocked = writing.hasRemaining();
+        if (!blocked || isOverrun()) {
+            write();
+        }
+    }
+
     /// Writes what waits, as far as the client takes it at once, and says what the selector is to look for.
-    void write() {
+    private void write() {
         if (closed) {
             return;
         }
         try {
-            channel.write(nextOutput());
+            ByteBuffer next = nextOutput();
+            int end = next.limit();
+            next.limit(Math.min(end, next.position() + WRITE_BYTES));
+            channel.write(next);
+            next.limit(end);
         } catch (IOException e) {
             LOG.debug("disconnecting a client: {}", e.getMessage());
             close();
             return;
         }
+        awaitClient();
+    }
+
+    /// Says what the selector is to look for: no new requests while there are some that wait for the client to read.
+    private void awaitClient() {
         boolean waiting = writing.hasRemaining() || outputSize() > 0;
         if (hasMessage()) {
-            key.interestOps(SelectionKey.OP_WRITE); // these requests first
+            key.interestOps(SelectionKey.OP_WRITE);
         } else {
             key.interestOps(SelectionKey.OP_READ | (waiting ? SelectionKey.OP_WRITE : 0));
         }
@@ -155,18 +177,27 @@ final class SocketConnection {
 
     /// What is being written, or else what waits. It is taken out of the queue, so that no lock is held while writing.
     private ByteBuffer nextOutput() throws IOException {
-        if (!writing.hasRemaining()) {
-            transport.server().enter();
-            try {
-                if (overrun) {
-                    throw new IOException("it does not read its watch events");
-                }
-                writing = output.take(writing.array());
-            } finally {
-                transport.server().leave();
+        transport.server().enter();
+        try {
+            if (overrun) {
+                throw new IOException("it does not read its watch events");
             }
+            if (!writing.hasRemaining()) {
+                writing = output.take(writing.array());
+            }
+        } finally {
+            transport.server().leave();
         }
         return writing;
+    }
+
+    private boolean isOverrun() {
+        transport.server().enter();
+        try {
+            return overrun;
+        } finally {
+            transport.server().leave();
+        }
     }
 
     private int outputSize() {

@@ -135,7 +135,7 @@ public final class SocketTransport implements AutoCloseable {
     /// Has the transport's thread write what is queued. Called without the lock, on any thread.
     void outputReady(SocketConnection connection) {
         if (Thread.currentThread().equals(thread)) {
-            connection.write();
+            connection.outputReady();
         } else if (connection.markReady()) {
             ready.add(connection);
             selector.wakeup();
@@ -149,7 +149,7 @@ public final class SocketTransport implements AutoCloseable {
                         this::handle, acceptKey.interestOps() == 0 ? ACCEPT_RETRY_MILLIS : 0);
                 for (SocketConnection c = ready.poll(); c != null; c = ready.poll()) {
                     c.clearReady();
-                    c.write();
+                    guarded(c, c::outputReady);
                 }
                 if (acceptKey.interestOps() == 0 && connections.size() < MAX_CONNECTIONS) {
                     acceptKey.interestOps(SelectionKey.OP_ACCEPT);
@@ -166,12 +166,16 @@ public final class SocketTransport implements AutoCloseable {
         if (key.equals(acceptKey)) {
             accept();
         } else if (key.attachment() instanceof SocketConnection connection) {
-            try {
-                connection.handle(readBuffer);
-            } catch (RuntimeException e) {
-                LOG.error("a XenStore connection failed", e); // our bug; the other clients go on
-                connection.close();
-            }
+            guarded(connection, () -> connection.handle(readBuffer));
+        }
+    }
+
+    private static void guarded(SocketConnection connection, Runnable work) {
+        try {
+            work.run();
+        } catch (RuntimeException e) {
+            LOG.error("a XenStore connection failed", e); // our bug; the other clients go on
+            connection.close();
         }
     }
 
