@@ -1,14 +1,12 @@
 package io.xenemu.kvm.memory;
 
-import java.util.Arrays;
-import java.util.Comparator;
 import org.jspecify.annotations.Nullable;
 
 /// An immutable, sorted set of regions. The one mutable field is a hint that belongs to this set alone, so a thread can
 /// never be misled to a region that the set no longer has.
 final class MemoryRegions {
-    /// RAM below and above 4 GiB, special windows, and room. KVM itself would allow 32764 memory slots.
-    static final int MAX_REGIONS = 256;
+    /// KVM's limit of memory slots on x86 (`KVM_USER_MEM_SLOTS`): each region is one.
+    static final int MAX_REGIONS = 32_764;
 
     static final MemoryRegions NONE = new MemoryRegions(new MemoryRegion[0]);
 
@@ -72,29 +70,53 @@ final class MemoryRegions {
     }
 
     MemoryRegions with(MemoryRegion added) {
-        for (MemoryRegion region : sorted) {
-            if (added.gpa < region.end() && region.gpa < added.end()) {
-                throw new IllegalArgumentException(
-                        "0x%x overlaps the region at 0x%x".formatted(added.gpa, region.gpa));
-            }
-        }
         if (sorted.length == MAX_REGIONS) {
             throw new IllegalArgumentException("more than " + MAX_REGIONS + " regions");
         }
-        MemoryRegion[] more = Arrays.copyOf(sorted, sorted.length + 1);
-        more[sorted.length] = added;
-        Arrays.sort(more, Comparator.comparingLong(region -> region.gpa));
+        int at = indexFrom(added.gpa);
+        requireApart(added, at - 1);
+        requireApart(added, at);
+        MemoryRegion[] more = new MemoryRegion[sorted.length + 1];
+        System.arraycopy(sorted, 0, more, 0, at);
+        more[at] = added;
+        System.arraycopy(sorted, at, more, at + 1, sorted.length - at);
         return new MemoryRegions(more);
     }
 
+    private void requireApart(MemoryRegion added, int index) {
+        if (index < 0 || index == sorted.length) {
+            return;
+        }
+        MemoryRegion region = sorted[index];
+        if (added.gpa < region.end() && region.gpa < added.end()) {
+            throw new IllegalArgumentException(
+                    "0x%x overlaps the region at 0x%x".formatted(added.gpa, region.gpa));
+        }
+    }
+
+    /// The index of the first region that begins at `gpa` or above.
+    private int indexFrom(long gpa) {
+        int low = 0;
+        int high = sorted.length;
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (sorted[middle].gpa < gpa) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
     MemoryRegions without(long gpa) {
-        MemoryRegion[] fewer =
-                Arrays.stream(sorted)
-                        .filter(region -> region.gpa != gpa)
-                        .toArray(MemoryRegion[]::new);
-        if (fewer.length == sorted.length) {
+        int at = indexFrom(gpa);
+        if (at == sorted.length || sorted[at].gpa != gpa) {
             throw new IllegalArgumentException("no region at 0x%x".formatted(gpa));
         }
+        MemoryRegion[] fewer = new MemoryRegion[sorted.length - 1];
+        System.arraycopy(sorted, 0, fewer, 0, at);
+        System.arraycopy(sorted, at + 1, fewer, at, fewer.length - at);
         return new MemoryRegions(fewer);
     }
 }

@@ -96,11 +96,21 @@ class GuestMemoryTest {
     }
 
     @Test
-    void numberOfRegionsIsLimited() {
+    void everyMemorySlotOfKvmCanBeARegionAndNoMore() throws Exception {
+        MemorySegment host = pages(1);
         for (int i = 0; i < MemoryRegions.MAX_REGIONS; i++) {
-            memory.add(i * 4096L, pages(1));
+            int scattered = i * 4099 % MemoryRegions.MAX_REGIONS;
+            memory.add(scattered * 0x2000L, host);
         }
-        assertThrows(IllegalArgumentException.class, () -> memory.add(1L << 40, pages(1)));
+        host.set(ValueLayout.JAVA_INT, 8, 77);
+        for (int i = 0; i < MemoryRegions.MAX_REGIONS; i++) {
+            assertEquals(77, memory.read32(i * 0x2000L + 8));
+        }
+        isEfault(() -> memory.read8(0x1000));
+        assertThrows(IllegalArgumentException.class, () -> memory.add(1L << 40, host));
+        memory.remove(0x4000);
+        memory.add(1L << 40, host);
+        isEfault(() -> memory.read8(0x4000));
     }
 
     @Test
