@@ -19,6 +19,10 @@ public final class GrantTable {
     /// Xen's default limit of frames, which makes 32,768 grants (`gnttab_max_frames`).
     public static final int DEFAULT_MAX_FRAMES = 64;
 
+    /// The largest limit of frames, which makes 8,388,608 grants: half of the memory slots that KVM has (32,764), since a
+    /// guest may put each frame where a slot of its own is needed.
+    public static final int LARGEST_MAX_FRAMES = 16_384;
+
     /// Pages that a table has from the beginning, as in Xen.
     private static final int INITIAL_FRAMES = 1;
 
@@ -34,7 +38,7 @@ public final class GrantTable {
 
     /// The grant table of a new domain: one frame, nothing granted.
     ///
-    /// @param maxFrames how far it may grow, at least 1
+    /// @param maxFrames how far it may grow, 1 to [#LARGEST_MAX_FRAMES]
     /// @param domainExists whether there is such a domain in this service
     /// @param source gives the frames' pages
     /// @param memory where the granted pages are
@@ -46,8 +50,9 @@ public final class GrantTable {
             FrameSource source,
             GuestMemory memory,
             GrantTableMetrics metrics) {
-        if (maxFrames < INITIAL_FRAMES) {
-            throw new IllegalArgumentException("a grant table has at least 1 frame");
+        if (maxFrames < INITIAL_FRAMES || maxFrames > LARGEST_MAX_FRAMES) {
+            throw new IllegalArgumentException(
+                    "a grant table has 1 to " + LARGEST_MAX_FRAMES + " frames, not " + maxFrames);
         }
         this.domId = domId;
         this.maxFrames = maxFrames;

@@ -18,9 +18,6 @@ public final class GrantTableCodec {
     /// The version that [#encode] writes.
     public static final int VERSION = 1;
 
-    /// A bound on the size of what is read; Xen's own limit of frames is the administrator's to choose.
-    private static final int MAX_FRAMES = 1 << 16;
-
     private GrantTableCodec() {}
 
     /// Writes a body of version [#VERSION].
@@ -45,9 +42,9 @@ public final class GrantTableCodec {
         }
         DomId domId = new DomId(body.u16());
         int tableVersion = body.u8();
-        int maxFrames = body.count(MAX_FRAMES);
-        int frames = body.count(MAX_FRAMES);
-        int count = body.count(MAX_FRAMES * GrantFrame.ENTRIES);
+        int maxFrames = body.count(GrantTable.LARGEST_MAX_FRAMES);
+        int frames = body.count(GrantTable.LARGEST_MAX_FRAMES);
+        int count = body.count(GrantTable.LARGEST_MAX_FRAMES * GrantFrame.ENTRIES);
         List<GrantTableState.Mapped> mappings = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             mappings.add(

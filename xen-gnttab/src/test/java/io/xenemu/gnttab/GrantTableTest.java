@@ -68,6 +68,32 @@ final class GrantTableTest {
     }
 
     @Test
+    void everyFrameOfTheLargestTableCanBeAlongsideRam() throws XenError {
+        FakeDomain large = new FakeDomain(arena, GrantTable.LARGEST_MAX_FRAMES);
+        long holes = 2L * GuestMemory.PAGE_SIZE; // so that no two frames can be one region
+        long start = 1L << 32;
+        for (int i = 0; i < GrantTable.LARGEST_MAX_FRAMES; i++) {
+            large.memory.add(start + i * holes, large.table.frame(i));
+        }
+        int last = GrantTable.LARGEST_MAX_FRAMES * GrantFrame.ENTRIES - 1;
+        long entry = (GrantFrame.ENTRIES - 1) * 8L;
+        long gpa = start + (GrantTable.LARGEST_MAX_FRAMES - 1) * holes + entry;
+        large.memory.write32(gpa + 4, 5);
+        large.memory.write32(gpa, GrantFrame.PERMIT_ACCESS);
+        assertEquals(
+                GrantStatus.OKAY, large.table.map(new GrantRef(last), DomId.DOM0, false, mapping));
+        assertEquals(large.ram.address() + 5 * 4096, mapping.page().address());
+    }
+
+    @Test
+    void tablesBeyondTheLargestAreNotMade() {
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new FakeDomain(arena, GrantTable.LARGEST_MAX_FRAMES + 1));
+        assertThrows(IllegalArgumentException.class, () -> new FakeDomain(arena, 0));
+    }
+
+    @Test
     void setVersionErrors() throws XenError {
         table.setVersion(1);
         assertFails(XenError.ENOSYS, () -> table.setVersion(2));
