@@ -66,11 +66,12 @@ public final class KvmSystem implements AutoCloseable {
 
     /// KVM_CREATE_VM. The VM belongs to this process: KVM refuses its ioctls from any other with EIO.
     public KvmVm createVm() {
+        int mmapSize = vcpuMmapSize(); // may fail, so before there is something to close
         int result = -Errno.EINTR;
         for (int i = 0; i < CREATE_VM_ATTEMPTS && result == -Errno.EINTR; i++) {
             result = KvmIoctl.KVM_CREATE_VM.tryCall(fd.number(), 0);
         }
-        return new KvmVm(OwnedFd.of("KVM_CREATE_VM", result, ""), vcpuMmapSize());
+        return new KvmVm(OwnedFd.of("KVM_CREATE_VM", result, ""), mmapSize);
     }
 
     /// KVM_GET_VCPU_MMAP_SIZE: bytes to map of a vCPU for [KvmRun].

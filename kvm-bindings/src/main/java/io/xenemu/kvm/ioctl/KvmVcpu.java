@@ -27,18 +27,32 @@ public final class KvmVcpu implements AutoCloseable {
 
     private final VcpuId id;
     private final OwnedFd fd;
-    private final Arena mapping = Arena.ofShared();
+    private final Arena mapping;
     private final KvmRun run;
     private final XenVcpuAttributes xen;
 
     /// Kernel id of the thread that runs the vCPU; 0 before it first does.
     private volatile int thread;
 
-    KvmVcpu(VcpuId id, OwnedFd fd, int mmapSize) {
+    private KvmVcpu(VcpuId id, OwnedFd fd, Arena mapping, KvmRun run) {
         this.id = id;
         this.fd = fd;
-        this.run = new KvmRun(Mapping.map(mapping, fd.number(), 0, mmapSize, "kvm_run of " + id));
+        this.mapping = mapping;
+        this.run = run;
         this.xen = new XenVcpuAttributes(fd);
+    }
+
+    /// Takes the descriptor over, and closes it if its kvm_run cannot be mapped.
+    static KvmVcpu of(VcpuId id, OwnedFd fd, int mmapSize) {
+        Arena mapping = Arena.ofShared();
+        try {
+            MemorySegment run = Mapping.map(mapping, fd.number(), 0, mmapSize, "kvm_run of " + id);
+            return new KvmVcpu(id, fd, mapping, new KvmRun(run));
+        } catch (RuntimeException e) {
+            mapping.close();
+            fd.close();
+            throw e;
+        }
     }
 
     /// The id it was created with.

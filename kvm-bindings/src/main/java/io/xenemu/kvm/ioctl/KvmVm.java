@@ -68,7 +68,7 @@ public final class KvmVm implements AutoCloseable {
     /// KVM_CREATE_VCPU. The id is also the vCPU's APIC id.
     public KvmVcpu createVcpu(VcpuId id) {
         int vcpu = KvmIoctl.KVM_CREATE_VCPU.call(fd.number(), id.value());
-        return new KvmVcpu(id, OwnedFd.of("KVM_CREATE_VCPU", vcpu, ""), vcpuMmapSize);
+        return KvmVcpu.of(id, OwnedFd.of("KVM_CREATE_VCPU", vcpu, ""), vcpuMmapSize);
     }
 
     // Memory.
