@@ -7,10 +7,9 @@ import io.xenemu.kvm.libc.OwnedFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.List;
 import java.util.Set;
 
-/// A VM's file descriptor: one method for each ioctl. Any thread of the process that created the VM may call them; no vCPU
+/// A VM's file descriptor: one method for each ioctl, those of [#events] and [#xen] apart. Any thread of the process that created the VM may call them; no vCPU
 /// has to be stopped. Each throws [io.xenemu.kvm.abi.KvmException] when the kernel refuses.
 ///
 /// Source: Linux, Documentation/virt/kvm/api.rst.
@@ -24,23 +23,17 @@ public final class KvmVm implements AutoCloseable {
     /// `KVM_PIT_SPEAKER_DUMMY`: the kernel answers the speaker port too.
     public static final int PIT_SPEAKER_DUMMY = 1;
 
-    private static final int IRQFD_DEASSIGN = 1;
-    private static final int IRQFD_RESAMPLE = 2;
-    private static final int IOEVENTFD_DATAMATCH = 1;
-    private static final int IOEVENTFD_PIO = 2;
-    private static final int IOEVENTFD_DEASSIGN = 4;
-    private static final int ROUTING_IRQCHIP = 1;
-    private static final int ROUTING_MSI = 2;
-    private static final int ROUTING_XEN_EVTCHN = 5;
     private static final int ENABLE_CAP_ARGS = 4;
 
     private final OwnedFd fd;
     private final int vcpuMmapSize;
+    private final KvmEvents events;
     private final XenHvmAttributes xen;
 
     KvmVm(OwnedFd fd, int vcpuMmapSize) {
         this.fd = fd;
         this.vcpuMmapSize = vcpuMmapSize;
+        this.events = new KvmEvents(fd);
         this.xen = new XenHvmAttributes(fd);
     }
 
@@ -231,100 +224,9 @@ public final class KvmVm implements AutoCloseable {
         return KvmIoctl.KVM_SIGNAL_MSI.call(fd.number(), msi) > 0;
     }
 
-    /// KVM_SET_GSI_ROUTING: replaces the whole table; the routes of the interrupt chips have to be repeated.
-    public void setGsiRouting(List<GsiRoute> routes) {
-        try (Arena arena = Arena.ofConfined()) {
-            long header = VmStructs.KVM_IRQ_ROUTING.byteSize();
-            long size = VmStructs.KVM_IRQ_ROUTING_ENTRY.byteSize();
-            MemorySegment table = arena.allocate(header + routes.size() * size, Long.BYTES);
-            new CStruct(table, VmStructs.KVM_IRQ_ROUTING).set("nr", routes.size());
-            long at = header;
-            for (GsiRoute route : routes) {
-                encode(
-                        route,
-                        new CStruct(table.asSlice(at, size), VmStructs.KVM_IRQ_ROUTING_ENTRY));
-                at += size;
-            }
-            KvmIoctl.KVM_SET_GSI_ROUTING.call(fd.number(), table);
-        }
-    }
-
-    private static void encode(GsiRoute route, CStruct entry) {
-        entry.set("gsi", route.gsi());
-        switch (route) {
-            case GsiRoute.Irqchip(_, IrqchipId chip, int pin) ->
-                    entry.set("type", ROUTING_IRQCHIP)
-                            .set("u.irqchip.irqchip", chip.value())
-                            .set("u.irqchip.pin", pin);
-            case GsiRoute.Msi(_, long address, int data) ->
-                    entry.set("type", ROUTING_MSI)
-                            .set("u.msi.address_lo", address)
-                            .set("u.msi.address_hi", address >>> Integer.SIZE)
-                            .set("u.msi.data", data);
-            case GsiRoute.XenEvtchn(_, int port, VcpuId vcpu) ->
-                    entry.set("type", ROUTING_XEN_EVTCHN)
-                            .set("u.xen_evtchn.port", port)
-                            .set("u.xen_evtchn.vcpu", vcpu.value())
-                            .set("u.xen_evtchn.priority", XenHvmAttributes.PRIORITY_2LEVEL);
-        }
-    }
-
-    /// KVM_IRQFD: every signal of the eventfd raises the GSI once, as an edge. One eventfd serves one GSI of a VM. A signal
-    /// that is already there raises at once.
-    ///
-    /// @param eventfd descriptor of an eventfd; KVM keeps its own reference
-    public void assignIrqfd(int eventfd, int gsi) {
-        irqfd(eventfd, gsi, 0, 0);
-    }
-
-    /// KVM_IRQFD with KVM_IRQFD_FLAG_RESAMPLE, for a level-triggered interrupt; needs [#createIrqchip]. A signal asserts
-    /// the GSI; when the guest acknowledges, KVM deasserts it and signals `resamplefd`.
-    public void assignResampleIrqfd(int eventfd, int gsi, int resamplefd) {
-        irqfd(eventfd, gsi, IRQFD_RESAMPLE, resamplefd);
-    }
-
-    /// KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN: ends either kind, after what is in flight.
-    public void deassignIrqfd(int eventfd, int gsi) {
-        irqfd(eventfd, gsi, IRQFD_DEASSIGN, 0);
-    }
-
-    private void irqfd(int eventfd, int gsi, int flags, int resamplefd) {
-        try (Arena arena = Arena.ofConfined()) {
-            CStruct irqfd =
-                    CStruct.allocate(arena, VmStructs.KVM_IRQFD)
-                            .set("fd", eventfd)
-                            .set("gsi", gsi)
-                            .set("flags", flags)
-                            .set("resamplefd", resamplefd);
-            KvmIoctl.KVM_IRQFD.call(fd.number(), irqfd.memory());
-        }
-    }
-
-    /// KVM_IOEVENTFD: a write of the guest signals the eventfd instead of leaving to user space.
-    public void assignIoeventfd(int eventfd, IoEvent event) {
-        ioeventfd(eventfd, event, 0);
-    }
-
-    /// KVM_IOEVENTFD with KVM_IOEVENTFD_FLAG_DEASSIGN, with the same arguments as before.
-    public void deassignIoeventfd(int eventfd, IoEvent event) {
-        ioeventfd(eventfd, event, IOEVENTFD_DEASSIGN);
-    }
-
-    private void ioeventfd(int eventfd, IoEvent event, int flags) {
-        int all =
-                flags
-                        | (event.pio() ? IOEVENTFD_PIO : 0)
-                        | (event.match().isPresent() ? IOEVENTFD_DATAMATCH : 0);
-        try (Arena arena = Arena.ofConfined()) {
-            CStruct struct =
-                    CStruct.allocate(arena, VmStructs.KVM_IOEVENTFD)
-                            .set("datamatch", event.match().orElse(0))
-                            .set("addr", event.address())
-                            .set("len", event.length())
-                            .set("fd", eventfd)
-                            .set("flags", all);
-            KvmIoctl.KVM_IOEVENTFD.call(fd.number(), struct.memory());
-        }
+    /// GSI routing, irqfds and ioeventfds.
+    public KvmEvents events() {
+        return events;
     }
 
     // Time.

@@ -33,9 +33,9 @@ class KvmHeaderTest {
             Map.of(
                     "KVM_MEM_", KvmVm.class,
                     "KVM_PIT_", KvmVm.class,
-                    "KVM_IRQFD_FLAG_", KvmVm.class,
-                    "KVM_IOEVENTFD_FLAG_", KvmVm.class,
-                    "KVM_IRQ_ROUTING_", KvmVm.class,
+                    "KVM_IRQFD_FLAG_", KvmEvents.class,
+                    "KVM_IOEVENTFD_FLAG_", KvmEvents.class,
+                    "KVM_IRQ_ROUTING_", KvmEvents.class,
                     "KVM_XEN_EVTCHN_", XenHvmAttributes.class,
                     "KVM_XEN_ATTR_TYPE_", XenHvmAttributes.class,
                     "KVM_XEN_VCPU_ATTR_TYPE_", XenVcpuAttributes.class,

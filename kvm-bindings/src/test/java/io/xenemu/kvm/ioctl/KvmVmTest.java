@@ -151,14 +151,15 @@ class KvmVmTest {
     void irqfdRaisesItsInterruptUntilDeassigned() {
         try (TinyVm t = new TinyVm(HLT, KvmVm::createIrqchip);
                 EventFd fd = EventFd.create()) {
-            t.vm.assignIrqfd(fd.fd(), 4);
-            assertEquals(Errno.EBUSY, errno("KVM_IRQFD", () -> t.vm.assignIrqfd(fd.fd(), 5)));
+            t.vm.events().assignIrqfd(fd.fd(), 4);
+            assertEquals(
+                    Errno.EBUSY, errno("KVM_IRQFD", () -> t.vm.events().assignIrqfd(fd.fd(), 5)));
             fd.signal();
             TinyVm.await(() -> (t.vm.getIrqchip(IrqchipId.PIC_MASTER)[PIC_IRR] & 0x10) != 0);
-            t.vm.deassignIrqfd(fd.fd(), 4);
+            t.vm.events().deassignIrqfd(fd.fd(), 4);
             fd.signal();
             assertEquals(1, fd.drain());
-            t.vm.assignIrqfd(fd.fd(), 5);
+            t.vm.events().assignIrqfd(fd.fd(), 5);
         }
     }
 
@@ -167,15 +168,17 @@ class KvmVmTest {
         try (EventFd fd = EventFd.create();
                 EventFd resample = EventFd.create()) {
             try (TinyVm t = new TinyVm(HLT, KvmVm::createIrqchip)) {
-                t.vm.assignResampleIrqfd(fd.fd(), 5, resample.fd());
-                t.vm.deassignIrqfd(fd.fd(), 5);
+                t.vm.events().assignResampleIrqfd(fd.fd(), 5, resample.fd());
+                t.vm.events().deassignIrqfd(fd.fd(), 5);
             }
             try (TinyVm t = new TinyVm(HLT, vm -> vm.splitIrqchip(24))) {
                 assertEquals(
                         Errno.EINVAL,
                         errno(
                                 "KVM_IRQFD",
-                                () -> t.vm.assignResampleIrqfd(fd.fd(), 5, resample.fd())));
+                                () ->
+                                        t.vm.events()
+                                                .assignResampleIrqfd(fd.fd(), 5, resample.fd())));
             }
         }
     }
@@ -186,14 +189,14 @@ class KvmVmTest {
         try (TinyVm t = new TinyVm("b0 01 e6 10 b0 02 e6 10" + HLT);
                 EventFd fd = EventFd.create()) {
             IoEvent one = new IoEvent(true, 0x10, 1, OptionalLong.of(1));
-            t.vm.assignIoeventfd(fd.fd(), one);
+            t.vm.events().assignIoeventfd(fd.fd(), one);
             assertEquals(0, t.vcpu.enter());
             assertEquals(1, fd.drain());
             assertEquals(2, t.vcpu.run().ioData(0));
-            t.vm.deassignIoeventfd(fd.fd(), one);
+            t.vm.events().deassignIoeventfd(fd.fd(), one);
             assertEquals(
                     Errno.ENOENT,
-                    errno("KVM_IOEVENTFD", () -> t.vm.deassignIoeventfd(fd.fd(), one)));
+                    errno("KVM_IOEVENTFD", () -> t.vm.events().deassignIoeventfd(fd.fd(), one)));
         }
     }
 
@@ -205,13 +208,14 @@ class KvmVmTest {
                 routes.add(new GsiRoute.Irqchip(pin, IrqchipId.IOAPIC, pin));
             }
             routes.add(new GsiRoute.Msi(24, 0xfee0_0000L, 0x30));
-            t.vm.setGsiRouting(routes);
+            t.vm.events().setGsiRouting(routes);
             // Without its route to the PIC, line 4 no longer reaches it.
             t.vm.irqLine(4, true);
             assertEquals(0, t.vm.getIrqchip(IrqchipId.PIC_MASTER)[PIC_IRR] & 0x10);
             routes.add(new GsiRoute.Msi(24, 0xfee0_0000L, 0x31));
             assertEquals(
-                    Errno.EINVAL, errno("KVM_SET_GSI_ROUTING", () -> t.vm.setGsiRouting(routes)));
+                    Errno.EINVAL,
+                    errno("KVM_SET_GSI_ROUTING", () -> t.vm.events().setGsiRouting(routes)));
         }
     }
 

@@ -187,8 +187,8 @@ class KvmXenTest {
     void irqfdOnARoutedGsiRaisesThePort() {
         try (TinyVm t = xenWithSharedInfo(HLT);
                 EventFd fd = EventFd.create()) {
-            t.vm.setGsiRouting(List.of(new GsiRoute.XenEvtchn(32, 15, VCPU0)));
-            t.vm.assignIrqfd(fd.fd(), 32);
+            t.vm.events().setGsiRouting(List.of(new GsiRoute.XenEvtchn(32, 15, VCPU0)));
+            t.vm.events().assignIrqfd(fd.fd(), 32);
             fd.signal();
             VarHandle pending = JAVA_LONG.varHandle();
             TinyVm.await(
