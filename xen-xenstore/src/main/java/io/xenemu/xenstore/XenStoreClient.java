@@ -47,19 +47,27 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     public <T> T transaction(Body<T> body) throws XenError {
         for (int tries = 1; ; tries++) {
             int id = locked(store -> store.startTransaction(session, 0));
-            boolean commit = false;
+            T result = run(body, id);
             try {
-                T result = body.run(new InTransaction(server, session, id));
-                commit = true;
                 end(id, true);
                 return result;
             } catch (XenError e) {
-                if (!commit) {
-                    end(id, false);
-                }
-                if (!commit || e != XenError.EAGAIN || tries == TRANSACTION_TRIES) {
+                if (e != XenError.EAGAIN || tries == TRANSACTION_TRIES) {
                     throw e;
                 }
+            }
+        }
+    }
+
+    private <T> T run(Body<T> body, int id) throws XenError {
+        boolean done = false;
+        try {
+            T result = body.run(new InTransaction(server, session, id));
+            done = true;
+            return result;
+        } finally {
+            if (!done) {
+                end(id, false);
             }
         }
     }
