@@ -36,6 +36,11 @@ final class Dependencies {
         return aspects;
     }
 
+    /// How many nodes there is a dependency on.
+    int size() {
+        return aspects.size();
+    }
+
     void add(Path path, int aspect) {
         aspects.merge(path, aspect, (a, b) -> a | b);
     }

@@ -10,6 +10,7 @@ package io.xenemu.xenstore;
 ///     permission, the value, and the children's names; beyond: ENOSPC
 /// @param permissions entries in the permission list that a domain sets; beyond: ENOSPC
 /// @param transactionOperations changes within one transaction; beyond: ENOSPC
+/// @param transactionNodes nodes that one transaction may depend on, whether it found them or not; beyond: ENOSPC
 /// @param queuedBytes output that waits for a domain which does not read; further watch events are dropped and counted
 public record Quotas(
         int nodes,
@@ -18,10 +19,12 @@ public record Quotas(
         int nodeSize,
         int permissions,
         int transactionOperations,
+        int transactionNodes,
         int queuedBytes) {
     /// What xenstored stores with each node beside its contents.
     public static final int NODE_HEADER = 24;
 
-    /// C xenstored's limits; `queuedBytes` is ours, room for some 10,000 events.
-    public static final Quotas DEFAULT = new Quotas(1000, 128, 10, 2048, 5, 1024, 1 << 20);
+    /// C xenstored's limits. Two are ours: `transactionNodes`, four for each change, which looks at the nodes above it too;
+    /// and `queuedBytes`, room for some 10,000 events.
+    public static final Quotas DEFAULT = new Quotas(1000, 128, 10, 2048, 5, 1024, 4096, 1 << 20);
 }

@@ -65,11 +65,17 @@ final class Transaction {
         return doomed;
     }
 
-    /// @param limit how many changes it may hold
-    void apply(Caller caller, Request.Change change, int limit) throws XenError {
-        if (!caller.isPrivileged() && changes.size() >= limit) {
+    /// Each operation adds a few nodes at most to those that the transaction depends on, also where it finds none.
+    ///
+    /// @throws XenError ENOSPC if it has done or seen too much for one more operation
+    void checkRoom(Quotas quotas) throws XenError {
+        if (changes.size() >= quotas.transactionOperations()
+                || dependencies.size() >= quotas.transactionNodes()) {
             throw XenError.ENOSPC;
         }
+    }
+
+    void apply(Caller caller, Request.Change change) throws XenError {
         editor.apply(caller, change);
         changes.add(change);
     }

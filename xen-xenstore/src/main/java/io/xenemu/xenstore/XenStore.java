@@ -101,7 +101,16 @@ final class XenStore {
     // --- the tree
 
     private TreeEditor editor(Session session, int transaction) throws XenError {
-        return transaction == 0 ? editor : open(session, transaction).editor();
+        return transaction == 0 ? editor : checked(session, transaction).editor();
+    }
+
+    /// An open transaction that may still do something.
+    private Transaction checked(Session session, int id) throws XenError {
+        Transaction transaction = open(session, id);
+        if (!session.caller().isPrivileged()) {
+            transaction.checkRoom(quotas);
+        }
+        return transaction;
     }
 
     private static Transaction open(Session session, int id) throws XenError {
@@ -155,8 +164,7 @@ final class XenStore {
         if (transaction == 0) {
             editor.apply(session.caller(), change);
         } else {
-            open(session, transaction)
-                    .apply(session.caller(), change, quotas.transactionOperations());
+            checked(session, transaction).apply(session.caller(), change);
         }
     }
 

@@ -45,6 +45,31 @@ class TransactionTest {
     }
 
     @Test
+    void guestThatLooksAtMissingNodesWithoutEndIsStopped() {
+        Rig.Client guest = rig.client(3);
+        int tx = guest.begin();
+        int limit = Quotas.DEFAULT.transactionNodes();
+        int asked = 0;
+        while (!guest.ask(READ, tx, "/d/none" + asked + "\0").equals("ENOSPC")) {
+            asked++;
+            assertTrue(asked <= limit, "still answering after " + asked);
+        }
+        assertTrue(asked > limit / 4, "stopped after " + asked);
+        assertEquals("ENOSPC", guest.ask(DIRECTORY, tx, "/d\0"));
+        assertEquals(OK, guest.ask(TRANSACTION_END, tx, "F\0"));
+    }
+
+    @Test
+    void failedBodyOfALocalTransactionLeavesNoneOpen() {
+        XenStoreClient client = rig.server.client();
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> client.transaction(view -> view.read("no path")));
+        assertThrows(XenError.class, () -> client.transaction(view -> view.read("/none")));
+        assertEquals(0, rig.server.store().transactionCount());
+    }
+
+    @Test
     void changesAreInvisibleUntilCommitted() {
         int tx = a.begin();
         a.ask(WRITE, tx, "/d/x\0" + "2");

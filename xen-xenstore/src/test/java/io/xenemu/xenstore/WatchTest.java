@@ -209,7 +209,7 @@ class WatchTest {
 
     @Test
     void floodOfEventsForAReaderThatDoesNotReadIsBounded() {
-        try (Rig small = new Rig(new Quotas(1000, 128, 10, 2048, 5, 1024, 10_000))) {
+        try (Rig small = new Rig(new Quotas(1000, 128, 10, 2048, 5, 1024, 4096, 10_000))) {
             Rig.Client writer = small.client(0);
             Rig.Client lazy = small.client(3);
             writer.ask(MKDIR, "/a\0");
