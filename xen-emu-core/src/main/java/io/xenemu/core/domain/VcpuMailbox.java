@@ -54,17 +54,28 @@ public final class VcpuMailbox {
             waiting = true;
         }
         wake.run();
-        while (!request.done) {
-            if (own != null) {
-                own.serve();
-            }
-            LockSupport.parkNanos(this, PARK_NANOS);
-        }
+        await(request, own);
         RuntimeException failure = request.failure;
         if (failure != null) {
             throw failure;
         }
         return !request.dropped;
+    }
+
+    /// An interrupt is kept for later: the task may have begun, and its outcome has to be known.
+    private void await(Request request, @Nullable VcpuMailbox own) {
+        boolean interrupted = false;
+        while (!request.done) {
+            if (own != null) {
+                own.serve();
+            }
+            LockSupport.parkNanos(this, PARK_NANOS);
+            // Or else no later park would wait.
+            interrupted |= Thread.interrupted();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /// Runs what was asked for; called by the owner. Costs one volatile read when there is nothing.

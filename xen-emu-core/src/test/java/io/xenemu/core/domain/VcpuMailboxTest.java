@@ -125,6 +125,25 @@ final class VcpuMailboxTest {
     }
 
     @Test
+    void interruptedCallerWaitsAndStaysInterrupted() throws Exception {
+        VcpuMailbox mailbox = new VcpuMailbox();
+        CountDownLatch woken = new CountDownLatch(1);
+        AtomicInteger ran = new AtomicInteger();
+        Future<Boolean> call =
+                threads.submit(() -> {
+                    Thread.currentThread().interrupt();
+                    assertTrue(mailbox.call(ran::incrementAndGet, woken::countDown, null));
+                    return Thread.interrupted();
+                });
+
+        woken.await();
+        mailbox.serve();
+
+        assertTrue(call.get());
+        assertEquals(1, ran.get());
+    }
+
+    @Test
     void requestsAreServedInTheirOrder() throws Exception {
         VcpuMailbox mailbox = new VcpuMailbox();
         List<Integer> served = new ArrayList<>();
