@@ -11,6 +11,7 @@ import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GrantTableMetrics;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
@@ -19,9 +20,13 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Domain.class);
+
     private final DomId id;
     private final DomainConfig config;
     private final DomainEnvironment environment;
@@ -269,6 +274,23 @@ public final class Domain implements AutoCloseable {
     /// Stops the domain because it cannot go on, as Xen's `domain_crash`.
     public void crash(String message) {
         shutdown(ShutdownReason.CRASH, message);
+    }
+
+    /// Stops the domain because one of its threads cannot go on: what the host refused, or what the JVM has run out of, is
+    /// the host's fault, anything else a bug of ours.
+    ///
+    /// @param who the thread, or the part of the domain that it served
+    public void failed(Object who, Throwable failure) {
+        // Stopped first: with no memory left, telling about it may fail as well.
+        if (failure instanceof KvmException e) {
+            shutdown(ShutdownReason.HOST_ERROR, who + ": " + e.getMessage());
+        } else if (failure instanceof VirtualMachineError) {
+            shutdown(ShutdownReason.HOST_ERROR, failure.toString());
+            log.error("{} failed", who, failure);
+        } else {
+            crash(who + ": internal error: " + failure);
+            log.error("{} failed: this is a bug", who, failure);
+        }
     }
 
     /// The latch that tells when and why the domain stopped.

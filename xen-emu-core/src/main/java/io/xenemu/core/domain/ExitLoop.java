@@ -5,16 +5,12 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.metrics.ExitMetrics;
 import io.xenemu.kvm.abi.Errno;
-import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.ExitReason;
 import io.xenemu.kvm.ioctl.KvmRun;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/// What a vCPU's thread does: enter the guest, serve the exit, again, until the domain stops.
+/// What a vCPU's thread does: enter the guest, serve the exit, again, until the domain stops. What it throws stops the
+/// domain, in [Vcpu].
 final class ExitLoop {
-    private static final Logger log = LoggerFactory.getLogger(ExitLoop.class);
-
     private final Domain domain;
     private final Vcpu vcpu;
     private final KvmRun run;
@@ -40,23 +36,16 @@ final class ExitLoop {
     }
 
     void loop() {
-        try {
-            while (!vcpu.isStopping()) {
-                int errno = vcpu.kvm().enter();
-                if (errno == Errno.EINTR) {
-                    exits.add(ExitReason.INTR);
-                    run.clearImmediateExit();
-                } else if (errno == 0) {
-                    serve();
-                }
-                vcpu.serveMailbox();
-                domain.delivery().retry(vcpu.id());
+        while (!vcpu.isStopping()) {
+            int errno = vcpu.kvm().enter();
+            if (errno == Errno.EINTR) {
+                exits.add(ExitReason.INTR);
+                run.clearImmediateExit();
+            } else if (errno == 0) {
+                serve();
             }
-        } catch (KvmException e) {
-            domain.shutdown(ShutdownReason.HOST_ERROR, vcpu + ": " + e.getMessage());
-        } catch (RuntimeException e) {
-            log.error("{} failed: this is a bug", vcpu, e);
-            domain.crash(vcpu + ": internal error: " + e);
+            vcpu.serveMailbox();
+            domain.delivery().retry(vcpu.id());
         }
     }
 

@@ -39,13 +39,18 @@ public final class Vcpu {
                 new VcpuThread(
                         domain.id() + "-" + id,
                         this,
-                        () -> {
-                            try {
-                                loop.accept(this);
-                            } finally {
-                                mailbox.close();
-                            }
-                        });
+                        () -> run(domain, loop));
+    }
+
+    /// Whatever ends the loop, the domain must not go on without this vCPU, and nobody may wait for it.
+    private void run(Domain domain, Consumer<Vcpu> loop) {
+        try {
+            loop.accept(this);
+        } catch (Throwable e) {
+            domain.failed(this, e);
+        } finally {
+            mailbox.close();
+        }
     }
 
     /// The vCPU's number.

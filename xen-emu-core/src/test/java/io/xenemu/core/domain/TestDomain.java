@@ -25,6 +25,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.util.EnumSet;
 import java.util.UUID;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// A domain on a real VM whose vCPUs never run: tests make hypercalls in their place. It needs KVM but no Xen support in
@@ -48,6 +49,11 @@ public final class TestDomain implements AutoCloseable {
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {
+        this(vcpus, vcpu -> {});
+    }
+
+    /// @param loop what the vCPUs' threads do, if they are started
+    TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         system = KvmSystem.open(KvmSystem.DEVICE);
         KvmVm vm = system.createVm();
@@ -71,7 +77,7 @@ public final class TestDomain implements AutoCloseable {
                         new DomainEnvironment(registry, table, this::find, servicePorts));
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
-            domain.add(new Vcpu(domain, id, vm.createVcpu(id), vcpu -> {}));
+            domain.add(new Vcpu(domain, id, vm.createVcpu(id), loop));
         }
         writePageTables();
     }

@@ -1,0 +1,53 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.XenError;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Needs /dev/kvm: what becomes of a domain when a vCPU's thread fails.
+@Timeout(60)
+final class VcpuTest {
+    private static final long MILLIS = 30_000;
+
+    static Stream<Arguments> failures() {
+        return Stream.of(
+                Arguments.of(new KvmException("KVM_RUN", Errno.EFAULT), ShutdownReason.HOST_ERROR),
+                Arguments.of(new OutOfMemoryError("heap"), ShutdownReason.HOST_ERROR),
+                Arguments.of(new StackOverflowError("depth"), ShutdownReason.HOST_ERROR),
+                Arguments.of(new IllegalStateException("bug"), ShutdownReason.CRASH),
+                Arguments.of(new AssertionError("bug"), ShutdownReason.CRASH));
+    }
+
+    @ParameterizedTest
+    @MethodSource("failures")
+    void failureOfAVcpuStopsTheDomain(Throwable failure, ShutdownReason reason)
+            throws BootException, XenError, InterruptedException {
+        try (TestDomain guest = new TestDomain(1, vcpu -> fail(failure))) {
+            guest.domain().start();
+
+            ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().await(MILLIS);
+
+            assertNotNull(outcome);
+            assertEquals(reason, outcome.reason());
+            assertTrue(outcome.message().contains(String.valueOf(failure.getMessage())));
+        }
+    }
+
+    private static void fail(Throwable failure) {
+        switch (failure) {
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            default -> throw new IllegalArgumentException(failure);
+        }
+    }
+}
