@@ -14,6 +14,7 @@ import io.xenemu.core.device.Terminal;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabRelay;
 import io.xenemu.core.metrics.MetricsServer;
@@ -24,9 +25,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -129,8 +128,10 @@ public final class GuestRun {
                     return outcome;
                 }
             } finally {
-                devices.detach();
-                hypervisor.destroy(domain);
+                Teardown steps = new Teardown();
+                steps.add(() -> hypervisor.destroy(domain));
+                steps.add(devices::detach);
+                steps.close();
             }
         }
     }
@@ -246,14 +247,14 @@ public final class GuestRun {
 
     /// What was opened, to be closed in reverse order.
     private static final class Resources implements AutoCloseable {
-        private final Deque<Runnable> closers = new ArrayDeque<>();
+        private final Teardown closers = new Teardown();
 
         private interface Closer<T> {
             void close(T resource) throws IOException;
         }
 
         <T> T add(T resource, Closer<T> closer) {
-            closers.push(() -> {
+            closers.add(() -> {
                 try {
                     closer.close(resource);
                 } catch (IOException e) {
@@ -289,7 +290,7 @@ public final class GuestRun {
 
         @Override
         public void close() {
-            closers.forEach(Runnable::run);
+            closers.close();
         }
     }
 }

@@ -10,6 +10,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainBuilder;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.ServicePorts;
@@ -139,19 +140,26 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     void destroy(Domain domain) {
-        xenstore.release(domain.id());
-        DomainDescription description = descriptions.remove(domain.id());
-        if (description != null) {
-            write(nodes -> nodes.remove(description));
-        }
-        domain.close();
-        domains.remove(domain.id());
+        Teardown steps = new Teardown();
+        steps.add(() -> domains.remove(domain.id()));
+        steps.add(domain::close);
+        steps.add(() -> {
+            DomainDescription description = descriptions.remove(domain.id());
+            if (description != null) {
+                write(nodes -> nodes.remove(description));
+            }
+        });
+        steps.add(() -> xenstore.release(domain.id()));
+        steps.close();
     }
 
+    /// Ends every domain, and then the XenStore.
     @Override
     public void close() {
-        domains.values().forEach(this::destroy);
-        xenstore.close();
+        Teardown steps = new Teardown();
+        steps.add(xenstore::close);
+        domains.values().forEach(domain -> steps.add(() -> destroy(domain)));
+        steps.close();
     }
 
     /// What XenStore has to know of domains.
