@@ -12,7 +12,9 @@ import io.xenemu.gnttab.GrantTableMetrics;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.lang.foreign.MemorySegment;
@@ -37,6 +39,8 @@ public final class Domain implements AutoCloseable {
     private final DomainMemory memory;
     private final HvmParams params = new HvmParams();
     private final PeriodicTimers timers;
+    private final Teardown teardown = new Teardown();
+    private final Teardown vcpuFds = new Teardown();
     private final ShutdownLatch shutdown = new ShutdownLatch();
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
@@ -46,7 +50,7 @@ public final class Domain implements AutoCloseable {
     private final List<Vcpu> vcpus = new ArrayList<>();
     private volatile boolean sharedInfoMapped;
 
-    /// Builds a domain without vCPUs; [DomainBuilder] adds those.
+    /// Builds a domain without vCPUs; [DomainBuilder] adds those. Takes `vm` over, also when it fails.
     Domain(
             DomId id,
             DomainConfig config,
@@ -62,30 +66,61 @@ public final class Domain implements AutoCloseable {
         this.environment = environment;
         this.timers = new PeriodicTimers(id.toString());
         MeterRegistry registry = environment.registry();
-        special = new SpecialPages("xen-special-" + config.name(), config.maxGrantFrames());
-        memory = new DomainMemory(vm, config.name(), memoryMap, special);
-        delivery = new EventDelivery(vm, this, config.vcpus());
-        eventChannels =
-                new EventChannels(
-                        id,
-                        config.vcpus(),
-                        environment.domains(),
-                        new KvmKernelPorts(vm, this),
-                        delivery,
-                        new EventChannelMetrics(registry, id));
-        eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);
-        grantTable =
+        try {
+            special = new SpecialPages("xen-special-" + config.name(), config.maxGrantFrames());
+            teardown.add(special::close);
+            memory = new DomainMemory(vm, config.name(), memoryMap, special);
+            teardown.add(memory::close);
+            teardown.add(vm::close);
+            teardown.add(vcpuFds::close);
+            hypercallMetrics = new HypercallMetrics(registry, id, environment.hypercalls());
+            teardown.add(hypercallMetrics::close);
+            exitMetrics = new ExitMetrics(registry, id);
+            teardown.add(exitMetrics::close);
+            delivery = new EventDelivery(vm, this, config.vcpus());
+            EventChannelMetrics eventMetrics = new EventChannelMetrics(registry, id);
+            teardown.add(eventMetrics::close);
+            eventChannels =
+                    new EventChannels(
+                            id,
+                            config.vcpus(),
+                            environment.domains(),
+                            new KvmKernelPorts(vm, this),
+                            delivery,
+                            eventMetrics);
+            teardown.add(eventChannels::destroy);
+            eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);
+            grantTable = newGrantTable();
+            teardown.add(timers::close);
+        } catch (RuntimeException | Error e) {
+            teardown.closeAfter(e);
+            vm.close();
+            throw e;
+        }
+    }
+
+    private GrantTable newGrantTable() {
+        GrantTableMetrics metrics = new GrantTableMetrics(environment.registry(), id);
+        teardown.add(metrics::close);
+        GrantTable table =
                 new GrantTable(
                         id,
                         config.maxGrantFrames(),
                         other -> environment.domains().find(other) != null,
                         frame -> special.page(SpecialPages.grantFrame(frame)),
                         memory.guest(),
-                        new GrantTableMetrics(registry, id));
-        grantTable.seed(GrantRef.CONSOLE, DomId.DOM0, (int) GuestMemoryMap.CONSOLE_GFN);
-        grantTable.seed(GrantRef.XENSTORE, DomId.DOM0, (int) GuestMemoryMap.XENSTORE_GFN);
-        hypercallMetrics = new HypercallMetrics(registry, id, environment.hypercalls());
-        exitMetrics = new ExitMetrics(registry, id);
+                        metrics);
+        teardown.add(table::destroy);
+        table.seed(GrantRef.CONSOLE, DomId.DOM0, (int) GuestMemoryMap.CONSOLE_GFN);
+        table.seed(GrantRef.XENSTORE, DomId.DOM0, (int) GuestMemoryMap.XENSTORE_GFN);
+        return table;
+    }
+
+    /// Makes a vCPU's descriptor, which is closed with the domain.
+    KvmVcpu createVcpu(VcpuId vcpu) {
+        KvmVcpu kvm = vm.createVcpu(vcpu);
+        vcpuFds.add(kvm::close);
+        return kvm;
     }
 
     void add(Vcpu vcpu) {
@@ -306,20 +341,7 @@ public final class Domain implements AutoCloseable {
         for (Vcpu vcpu : vcpus) {
             vcpu.join();
         }
-        timers.close();
-        try {
-            eventChannels.destroy();
-            grantTable.destroy();
-        } finally {
-            hypercallMetrics.close();
-            exitMetrics.close();
-            for (Vcpu vcpu : vcpus) {
-                vcpu.kvm().close();
-            }
-            vm.close();
-            memory.close();
-            special.close();
-        }
+        teardown.close();
     }
 
     @Override

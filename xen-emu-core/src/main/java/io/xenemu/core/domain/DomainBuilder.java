@@ -75,8 +75,10 @@ public final class DomainBuilder {
             addVcpus(domain, devices.apply(domain));
             BootVcpu.enter(domain.vcpus().get(0).kvm(), entry);
             return domain;
-        } catch (BootException | RuntimeException e) {
-            domain.close();
+        } catch (BootException | RuntimeException | Error e) {
+            Teardown made = new Teardown();
+            made.add(domain::close);
+            made.closeAfter(e);
             throw e;
         }
     }
@@ -103,7 +105,7 @@ public final class DomainBuilder {
         int count = domain.config().vcpus();
         KvmVcpu[] kvms = new KvmVcpu[count];
         for (int i = 0; i < count; i++) {
-            kvms[i] = domain.vm().createVcpu(new VcpuId(i));
+            kvms[i] = domain.createVcpu(new VcpuId(i));
         }
         int version = domain.config().xenVersion();
         XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, kvms[0].getTscKhz());

@@ -64,7 +64,18 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             }
         }
         ram = MemFd.create("xen-ram-" + name, ramBytes);
-        MemorySegment all = ram.map(0, ramBytes);
+        try {
+            addRanges(map, ram.map(0, ramBytes));
+        } catch (RuntimeException e) {
+            ram.close();
+            throw e;
+        }
+        for (int i = 0; i < special.count(); i++) {
+            freeSlots.add(ranges.size() + i);
+        }
+    }
+
+    private void addRanges(GuestMemoryMap map, MemorySegment all) {
         long offset = 0;
         for (GuestMemoryMap.Slot slot : map.slots()) {
             if (slot.backing() == GuestMemoryMap.Backing.RAM) {
@@ -75,9 +86,6 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                 MemorySegment view = special.fixedPages();
                 addRange(new Range(slot.start(), slot.length(), special.memfd(), 0, view));
             }
-        }
-        for (int i = 0; i < special.count(); i++) {
-            freeSlots.add(ranges.size() + i);
         }
     }
 

@@ -27,8 +27,13 @@ public final class SpecialPages implements AutoCloseable {
     public SpecialPages(String name, int grantFrames) {
         count = FIRST_GRANT_FRAME + grantFrames;
         memfd = MemFd.create(name, (long) count * PAGE_SIZE);
-        pages = memfd.map(0, (long) count * PAGE_SIZE);
-        guestView = memfd.map(0, (long) FIXED_PAGES * PAGE_SIZE);
+        try {
+            pages = memfd.map(0, (long) count * PAGE_SIZE);
+            guestView = memfd.map(0, (long) FIXED_PAGES * PAGE_SIZE);
+        } catch (RuntimeException e) {
+            memfd.close();
+            throw e;
+        }
     }
 
     /// The page number of grant frame `index`.

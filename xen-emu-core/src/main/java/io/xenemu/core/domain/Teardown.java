@@ -16,6 +16,15 @@ public final class Teardown implements AutoCloseable {
         steps.push(step);
     }
 
+    /// As [#close], because `failure` left something half made; what the steps throw is suppressed in it.
+    void closeAfter(Throwable failure) {
+        try {
+            close();
+        } catch (RuntimeException | Error e) {
+            failure.addSuppressed(e);
+        }
+    }
+
     /// Takes every step, once. Throws what the first failing one threw, with what later ones threw suppressed in it.
     @Override
     public void close() {
@@ -26,7 +35,7 @@ public final class Teardown implements AutoCloseable {
             } catch (RuntimeException | Error e) {
                 if (failure == null) {
                     failure = e;
-                } else if (failure != e) {
+                } else if (!failure.equals(e)) {
                     failure.addSuppressed(e);
                 }
             }

@@ -77,7 +77,7 @@ public final class TestDomain implements AutoCloseable {
                         new DomainEnvironment(registry, table, this::find, servicePorts));
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
-            domain.add(new Vcpu(domain, id, vm.createVcpu(id), loop));
+            domain.add(new Vcpu(domain, id, domain.createVcpu(id), loop));
         }
         writePageTables();
     }
