@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmVm;
@@ -14,6 +15,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /// A domain's guest-physical memory: RAM in one memfd, special pages in another, the KVM slots over both, and the
@@ -24,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// away, which is what a guest finds after Xen's own soft reset.
 public final class DomainMemory implements BootMemory, AutoCloseable {
     private static final long NOWHERE = -1;
+    private static final int NO_SLOT = -1;
 
     /// Guest frame numbers stay below what any CPU addresses (52 bits).
     private static final long GFN_LIMIT = 1L << 40;
@@ -47,6 +51,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     @GuardedBy("this")
     private final int[] overlaySlot;
 
+    /// The other way round: what is shown at a frame, and what is shown next above it.
+    @GuardedBy("this")
+    private final NavigableMap<Long, Integer> overlayAt = new TreeMap<>();
+
     @GuardedBy("this")
     private final Deque<Integer> freeSlots = new ArrayDeque<>();
 
@@ -56,7 +64,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         overlayGfn = new long[special.count()];
         overlaySlot = new int[special.count()];
         Arrays.fill(overlayGfn, NOWHERE);
-        Arrays.fill(overlaySlot, -1);
+        Arrays.fill(overlaySlot, NO_SLOT);
         long ramBytes = 0;
         for (GuestMemoryMap.Slot slot : map.slots()) {
             if (slot.backing() == GuestMemoryMap.Backing.RAM) {
@@ -70,7 +78,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             ram.close();
             throw e;
         }
-        for (int i = 0; i < special.count(); i++) {
+        // One more than pages: a page that moves has two for a moment.
+        for (int i = 0; i <= special.count(); i++) {
             freeSlots.add(ranges.size() + i);
         }
     }
@@ -110,7 +119,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     }
 
     /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a page that is mapped already is
-    /// added to the physmap again.
+    /// added to the physmap again. If it cannot be there, it stays where it is.
     ///
     /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, or where KVM has a device)
     public synchronized void overlay(int page, long gfn) throws XenError {
@@ -120,16 +129,19 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (overlayGfn[page] == gfn) {
             return;
         }
-        removeOverlay(page);
         evict(gfn);
         long gpa = gfn * SpecialPages.PAGE_SIZE;
         Range range = rangeOf(gpa);
+        int slot = NO_SLOT;
         if (range != null) {
             special.memfd().mapFixed((long) page * SpecialPages.PAGE_SIZE, pageOf(range, gpa));
         } else {
-            addSlot(page, gpa);
+            slot = addSlot(page, gpa);
         }
+        removeOverlay(page);
+        overlaySlot[page] = slot;
         overlayGfn[page] = gfn;
+        overlayAt.put(gfn, page);
     }
 
     /// Takes whatever special page is at `gfn` away (XENMEM_remove_from_physmap).
@@ -169,10 +181,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (range == null || range.memfd != ram || length > range.length - (gpa - range.start)) {
             return null;
         }
-        for (long covered : overlayGfn) {
-            if (covered >= gfn && covered < gfn + count) {
-                return null;
-            }
+        Long covered = overlayAt.ceilingKey(gfn);
+        if (covered != null && covered < gfn + count) {
+            return null;
         }
         return range.view.asSlice(gpa - range.start, length);
     }
@@ -184,17 +195,16 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     @GuardedBy("this")
     private boolean evict(long gfn) {
-        for (int other = 0; other < overlayGfn.length; other++) {
-            if (overlayGfn[other] == gfn) {
-                removeOverlay(other);
-                return true;
-            }
+        Integer page = overlayAt.get(gfn);
+        if (page == null) {
+            return false;
         }
-        return false;
+        removeOverlay(page);
+        return true;
     }
 
     @GuardedBy("this")
-    private void addSlot(int page, long gpa) throws XenError {
+    private int addSlot(int page, long gpa) throws XenError {
         Integer slot = freeSlots.poll();
         if (slot == null) {
             throw new IllegalStateException("more overlays than special pages");
@@ -204,10 +214,15 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             vm.setMemoryRegion(slot, 0, gpa, view);
         } catch (KvmException e) {
             freeSlots.push(slot);
-            throw XenError.EINVAL;
+            // Beyond what the guest can address, or over a page that KVM itself has there: the only
+            // faults of the guest's.
+            if (e.errno() == Errno.EINVAL || e.errno() == Errno.EEXIST) {
+                throw XenError.EINVAL;
+            }
+            throw e;
         }
-        overlaySlot[page] = slot;
         guest.add(gpa, view);
+        return slot;
     }
 
     @GuardedBy("this")
@@ -218,11 +233,12 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         long gpa = gfn * SpecialPages.PAGE_SIZE;
         overlayGfn[page] = NOWHERE;
-        if (overlaySlot[page] >= 0) {
+        overlayAt.remove(gfn);
+        if (overlaySlot[page] != NO_SLOT) {
             guest.remove(gpa);
             vm.deleteMemoryRegion(overlaySlot[page]);
             freeSlots.push(overlaySlot[page]);
-            overlaySlot[page] = -1;
+            overlaySlot[page] = NO_SLOT;
             return;
         }
         Range range = rangeOf(gpa);
