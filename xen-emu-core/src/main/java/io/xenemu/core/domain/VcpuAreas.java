@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.evtchn.EventChannels;
+import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
@@ -10,7 +11,8 @@ import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.LinearMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.Set;
-import java.util.function.Consumer;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /// The areas in guest memory that KVM keeps up to date for one vCPU: vcpu_info, the second time area and the runstate.
 public final class VcpuAreas {
@@ -29,6 +31,8 @@ public final class VcpuAreas {
     private final GuestMemory memory;
     private final EventChannels channels;
     private final Set<XenCapability> capabilities;
+
+    /// Whether the guest has said where vcpu_info is; for the vCPU's thread, so that one registration comes first.
     private volatile boolean registered;
 
     VcpuAreas(
@@ -48,11 +52,14 @@ public final class VcpuAreas {
     /// @param gfn where the guest sees it
     void useSharedInfo(MemorySegment sharedInfo, long gfn) {
         int i = vcpu.id().value();
-        if (registered || i >= LEGACY_VCPUS) {
+        if (i >= LEGACY_VCPUS) {
             return;
         }
         long offset = (long) i * VCPU_INFO_SIZE;
         vcpu.call(attributes -> {
+            if (registered) {
+                return;
+            }
             if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
                 attributes.vcpuInfoHva(sharedInfo.asSlice(offset, VCPU_INFO_SIZE));
             } else {
@@ -67,7 +74,7 @@ public final class VcpuAreas {
     /// @throws XenError EINVAL when registered before, or the frame is no memory; ENXIO when the structure would be
     /// misaligned or cross a page (`map_guest_area` in Xen's common/domain.c)
     public void registerVcpuInfo(long gfn, long offset) throws XenError {
-        if (registered || Long.compareUnsigned(gfn, Long.MAX_VALUE / SpecialPages.PAGE_SIZE) > 0) {
+        if (Long.compareUnsigned(gfn, Long.MAX_VALUE / SpecialPages.PAGE_SIZE) > 0) {
             throw XenError.EINVAL;
         }
         if (offset >= SpecialPages.PAGE_SIZE) {
@@ -83,9 +90,14 @@ public final class VcpuAreas {
         } catch (XenError e) {
             throw XenError.EINVAL;
         }
-        set(attributes -> attributes.vcpuInfo(gpa));
-        registered = true;
-        channels.setVcpuInfo(vcpu.id(), place);
+        set(attributes -> {
+            if (registered) {
+                throw XenError.EINVAL;
+            }
+            attributes.vcpuInfo(gpa);
+            registered = true;
+            channels.setVcpuInfo(vcpu.id(), place);
+        });
     }
 
     /// VCPUOP_register_vcpu_time_memory_area. KVM needs the area in one page, where Xen would take it across two.
@@ -103,9 +115,12 @@ public final class VcpuAreas {
     /// VCPUOP_register_runstate_memory_area.
     ///
     /// @throws XenError EFAULT when the address is not mapped; EINVAL when the area crosses into a page that does not
-    /// follow physically, which KVM cannot serve
+    /// follow physically, which KVM cannot serve; EOPNOTSUPP on a host that does not account for it
     public void registerRunstate(LinearMemory linear, long address, GuestWidth width)
             throws XenError {
+        if (!capabilities.contains(XenCapability.RUNSTATE)) {
+            throw XenError.EOPNOTSUPP;
+        }
         int size = width == GuestWidth.BITS_64 ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32;
         long gpa = physical(linear, address, size);
         set(attributes -> attributes.runstateAddr(gpa));
@@ -120,11 +135,33 @@ public final class VcpuAreas {
         return gpa;
     }
 
-    private void set(Consumer<XenVcpuAttributes> change) throws XenError {
-        try {
-            vcpu.call(change);
-        } catch (KvmException e) {
-            throw XenError.EINVAL;
+    private interface Change {
+        void apply(XenVcpuAttributes attributes) throws XenError;
+    }
+
+    /// Makes a change on the vCPU's thread, one after another, whichever vCPUs ask for them.
+    private void set(Change change) throws XenError {
+        AtomicReference<@Nullable XenError> refused = new AtomicReference<>();
+        vcpu.call(attributes -> {
+            try {
+                change.apply(attributes);
+            } catch (XenError e) {
+                refused.set(e);
+            } catch (KvmException e) {
+                refused.set(guestsFault(e));
+            }
+        });
+        XenError error = refused.get();
+        if (error != null) {
+            throw error;
         }
+    }
+
+    /// What KVM says of an address that the guest chose; all else is no fault of the guest's.
+    private static XenError guestsFault(KvmException e) {
+        return switch (e.errno()) {
+            case Errno.EINVAL, Errno.EFAULT -> XenError.EINVAL;
+            default -> throw e;
+        };
     }
 }
