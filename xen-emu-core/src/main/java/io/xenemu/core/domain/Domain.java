@@ -48,7 +48,13 @@ public final class Domain implements AutoCloseable {
     private final HypercallMetrics hypercallMetrics;
     private final ExitMetrics exitMetrics;
     private final List<Vcpu> vcpus = new ArrayList<>();
+
+    /// Held while shared_info moves or changes its layout, so that KVM and the modules have heard of the same move last. Nobody
+    /// waits for a vCPU while holding it.
+    private final Object sharedInfoChange = new Object();
+
     private volatile boolean sharedInfoMapped;
+    private volatile long sharedInfoGfn;
 
     /// Builds a domain without vCPUs; [DomainBuilder] adds those. Takes `vm` over, also when it fails.
     Domain(
@@ -227,10 +233,12 @@ public final class Domain implements AutoCloseable {
     /// layout too.
     public void latchWidth(GuestWidth width) {
         boolean longMode = width == GuestWidth.BITS_64;
-        if (vm.xen().longMode() != longMode) {
-            vm.xen().longMode(longMode);
+        synchronized (sharedInfoChange) {
+            if (vm.xen().longMode() != longMode) {
+                vm.xen().longMode(longMode);
+            }
+            eventChannels.setSharedInfo(sharedInfo(), width);
         }
-        eventChannels.setSharedInfo(sharedInfo(), width);
     }
 
     /// XENMAPSPACE_shared_info: shows the page at `gfn`, tells KVM, and gives each vCPU its place in it.
@@ -240,17 +248,20 @@ public final class Domain implements AutoCloseable {
         if (index != 0) {
             throw XenError.EINVAL;
         }
-        memory.overlay(SpecialPages.SHARED_INFO, gfn);
-        // The width first: KVM writes the wall clock where the layout in force has it.
-        latchWidth(width);
-        if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
-            vm.xen().sharedInfoHva(sharedInfo());
-        } else {
-            vm.xen().sharedInfoGfn(gfn);
+        synchronized (sharedInfoChange) {
+            memory.overlay(SpecialPages.SHARED_INFO, gfn);
+            // The width first: KVM writes the wall clock where the layout in force has it.
+            latchWidth(width);
+            if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
+                vm.xen().sharedInfoHva(sharedInfo());
+            } else {
+                vm.xen().sharedInfoGfn(gfn);
+            }
+            sharedInfoGfn = gfn;
+            sharedInfoMapped = true;
         }
-        sharedInfoMapped = true;
         for (Vcpu vcpu : vcpus) {
-            vcpu.areas().useSharedInfo(sharedInfo(), gfn);
+            vcpu.areas().useSharedInfo(sharedInfo(), () -> sharedInfoGfn);
         }
     }
 

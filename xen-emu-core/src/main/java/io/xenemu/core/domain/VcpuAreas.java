@@ -12,6 +12,7 @@ import io.xenemu.kvm.memory.LinearMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// The areas in guest memory that KVM keeps up to date for one vCPU: vcpu_info, the second time area and the runstate.
@@ -49,8 +50,8 @@ public final class VcpuAreas {
     /// Uses the vCPU's place in shared_info until the guest registers another.
     ///
     /// @param sharedInfo the service's mapping of the page
-    /// @param gfn where the guest sees it
-    void useSharedInfo(MemorySegment sharedInfo, long gfn) {
+    /// @param gfn where the guest sees it; asked on the vCPU's thread, so that of two moves the later one stays
+    void useSharedInfo(MemorySegment sharedInfo, LongSupplier gfn) {
         int i = vcpu.id().value();
         if (i >= LEGACY_VCPUS) {
             return;
@@ -63,7 +64,7 @@ public final class VcpuAreas {
             if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
                 attributes.vcpuInfoHva(sharedInfo.asSlice(offset, VCPU_INFO_SIZE));
             } else {
-                attributes.vcpuInfo(gfn * SpecialPages.PAGE_SIZE + offset);
+                attributes.vcpuInfo(gfn.getAsLong() * SpecialPages.PAGE_SIZE + offset);
             }
         });
     }
