@@ -70,7 +70,7 @@ public final class Domain implements AutoCloseable {
         this.vm = vm;
         this.capabilities = capabilities;
         this.environment = environment;
-        this.timers = new PeriodicTimers(id.toString());
+        this.timers = new PeriodicTimers(id.toString(), e -> failed("the timers of " + id, e));
         MeterRegistry registry = environment.registry();
         try {
             special = new SpecialPages("xen-special-" + config.name(), config.maxGrantFrames());

@@ -1,0 +1,64 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+final class PeriodicTimersTest {
+    private static final long PERIOD_NANOS = 1_000_000;
+
+    private final BlockingQueue<Throwable> failures = new ArrayBlockingQueue<>(8);
+    private final PeriodicTimers timers = new PeriodicTimers("test", failures::add);
+
+    @AfterEach
+    void close() {
+        timers.close();
+    }
+
+    @Test
+    void timerTicksUntilItIsCancelled() throws InterruptedException {
+        CountDownLatch ticks = new CountDownLatch(3);
+        Future<?> timer = timers.start(PERIOD_NANOS, ticks::countDown);
+        assertNotNull(timer);
+
+        ticks.await();
+
+        assertFalse(timer.isDone());
+        timer.cancel(false);
+    }
+
+    @Test
+    void tickThatFailsIsTold() throws InterruptedException {
+        IllegalStateException failure = new IllegalStateException("of the tick");
+
+        Future<?> timer =
+                timers.start(
+                        PERIOD_NANOS,
+                        () -> {
+                            throw failure;
+                        });
+
+        assertNotNull(timer);
+        assertSame(failure, failures.take());
+    }
+
+    @Test
+    void nothingStartsAfterTheEnd() {
+        timers.close();
+        AtomicBoolean ran = new AtomicBoolean();
+
+        assertNull(timers.start(PERIOD_NANOS, () -> ran.set(true)));
+        assertFalse(ran.get());
+    }
+}
