@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.kvm.memory.EventFd;
+import java.util.function.Consumer;
 
 /// A thread that runs a task each time an eventfd is signalled.
 final class EventFdThread implements AutoCloseable {
@@ -8,21 +9,23 @@ final class EventFdThread implements AutoCloseable {
     private final Thread thread;
     private volatile boolean closed;
 
-    EventFdThread(String name, Runnable task) {
-        thread =
-                Thread.ofPlatform()
-                        .name(name)
-                        .daemon()
-                        .start(() -> {
-                            while (true) {
-                                eventFd.drain();
-                                if (closed) {
-                                    eventFd.close();
-                                    return;
-                                }
-                                task.run();
-                            }
-                        });
+    /// @param failed told what `task` has thrown, whereupon the thread goes on
+    EventFdThread(String name, Runnable task, Consumer<Throwable> failed) {
+        thread = Thread.ofPlatform().name(name).daemon().start(() -> run(task, failed));
+    }
+
+    private void run(Runnable task, Consumer<Throwable> failed) {
+        try (eventFd) {
+            eventFd.drain();
+            while (!closed) {
+                try {
+                    task.run();
+                } catch (RuntimeException | Error e) {
+                    failed.accept(e);
+                }
+                eventFd.drain();
+            }
+        }
     }
 
     EventFd eventFd() {

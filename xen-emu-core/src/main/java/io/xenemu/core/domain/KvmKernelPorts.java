@@ -36,8 +36,9 @@ final class KvmKernelPorts implements KernelPorts {
             inline.add(port);
             return;
         }
+        String name = domain.id() + "-port" + port.value();
         EventFdThread thread =
-                new EventFdThread(domain.id() + "-port" + port.value(), listener::signalled);
+                new EventFdThread(name, listener::signalled, e -> domain.failed(name, e));
         services.put(port, thread);
         xen.assignEventfd(port.value(), thread.eventFd().fd());
     }
