@@ -69,9 +69,17 @@ public final class EventDelivery implements UpcallSink {
             long address = MSI_ADDRESS | ((long) id.value() << MSI_DESTINATION_SHIFT);
             if (!vm.signalMsi(address, vector)) {
                 owed.set(id.value(), 1);
+                // It may have enabled its local APIC and passed its last exit meanwhile.
+                wakeOther(id);
             }
             return;
         }
+        wakeOther(id);
+    }
+
+    /// Makes a vCPU pass an exit, unless it is at one: the caller's own cannot have changed anything, and would come here
+    /// for ever.
+    private void wakeOther(VcpuId id) {
         Vcpu vcpu = domain.vcpus().get(id.value());
         if (!vcpu.isCurrent()) {
             vcpu.wake();
