@@ -40,6 +40,7 @@ public final class ConsoleBackend {
     private int outCons;
     private int inProd;
     private boolean broken;
+    private boolean closed;
 
     /// Attaches to a ring; a ring that was in use goes on where it is.
     ///
@@ -65,14 +66,28 @@ public final class ConsoleBackend {
         boolean moved;
         lock.lock();
         try {
-            boolean printed = !broken && drainOutput();
-            boolean typed = !broken && fillInput();
+            boolean printed = isServed() && drainOutput();
+            boolean typed = isServed() && fillInput();
             moved = printed || typed;
         } finally {
             lock.unlock();
         }
         if (moved) {
             notifyGuest.run();
+        }
+    }
+
+    private boolean isServed() {
+        return !broken && !closed;
+    }
+
+    /// Leaves the page alone from now on: it may be unmapped when this returns.
+    public void close() {
+        lock.lock();
+        try {
+            closed = true;
+        } finally {
+            lock.unlock();
         }
     }
 

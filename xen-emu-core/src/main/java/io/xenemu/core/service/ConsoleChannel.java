@@ -44,8 +44,11 @@ final class ConsoleChannel {
         }
     }
 
-    /// Leaves the ring alone from now on.
+    /// Leaves the ring alone from now on; waits for a thread that is at it.
     void close() {
-        backend = null;
+        ConsoleBackend current = backend;
+        if (current != null) {
+            current.close();
+        }
     }
 }

@@ -13,16 +13,21 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.evtchn.ServicePorts;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /// The devices of one boot of a guest: its PV console, its serial port and its power registers. The console or the serial
 /// port or both are connected to standard input and output, which outlive the boot.
 final class StdioDevices {
+    /// Held by whoever moves bytes, so that [#detach] waits for them: afterwards the devices' memory and VM go away.
+    private final ReentrantLock moving = new ReentrantLock();
+
     private final @Nullable StdioConsole stdio;
     private final boolean console;
     private final boolean serial;
     private @Nullable Serial8250 uart;
     private @Nullable ConsoleChannel channel;
+    private @Nullable Domain domain;
 
     /// @param stdio standard input and output, or null if neither device uses them
     StdioDevices(@Nullable StdioConsole stdio, boolean console, boolean serial) {
@@ -33,6 +38,7 @@ final class StdioDevices {
 
     /// Makes the devices in the domain's I/O space.
     PortBus ports(Domain domain) {
+        this.domain = domain;
         ByteSink output = stdio != null && serial ? stdio.output() : ByteSink.DISCARD;
         ByteSource input = stdio != null && serial && !console ? stdio.input() : ByteSource.NONE;
         Serial8250 com1 =
@@ -64,27 +70,54 @@ final class StdioDevices {
         }
     }
 
-    /// Stops: standard input and output wait for the next boot.
+    /// Stops: standard input and output wait for the next boot. Nothing of the domain is touched when this has returned.
     void detach() {
         if (stdio != null) {
             stdio.attach(() -> {});
         }
-        ConsoleChannel current = channel;
-        if (current != null) {
-            current.service();
-            current.close();
+        moving.lock();
+        try {
+            uart = null;
+            ConsoleChannel current = channel;
+            channel = null;
+            if (current != null) {
+                try {
+                    current.service();
+                } finally {
+                    current.close();
+                }
+            }
+        } finally {
+            moving.unlock();
         }
     }
 
+    /// Called by the threads of standard input and output too, which serve the next boot as well and must not end with
+    /// this one's devices.
     private void service() {
-        ConsoleChannel currentConsole = channel;
-        if (currentConsole != null) {
-            currentConsole.service();
+        moving.lock();
+        try {
+            ConsoleChannel currentConsole = channel;
+            if (currentConsole != null) {
+                currentConsole.service();
+            }
+            Serial8250 currentUart = uart;
+            if (currentUart != null) {
+                currentUart.service();
+            }
+        } catch (RuntimeException e) {
+            failed(e);
+        } finally {
+            moving.unlock();
         }
-        Serial8250 currentUart = uart;
-        if (currentUart != null) {
-            currentUart.service();
+    }
+
+    private void failed(RuntimeException e) {
+        Domain served = domain;
+        if (served == null) {
+            throw e;
         }
+        served.failed("the console of " + served.id(), e);
     }
 
     /// Power registers end the domain as the shutdown hypercall would.

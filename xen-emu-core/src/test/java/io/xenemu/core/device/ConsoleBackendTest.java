@@ -25,7 +25,9 @@ class ConsoleBackendTest {
 
     @AfterEach
     void close() {
-        arena.close();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
     }
 
     private static byte[] ascii(String text) {
@@ -85,6 +87,18 @@ class ConsoleBackendTest {
         assertEquals(1000, ring.read(new byte[1000], 0, 1000));
         console.service();
         assertEquals(1500, ring.get(ConsoleRing.IN_PROD));
+    }
+
+    @Test
+    void closedConsoleLeavesItsPageAlone() {
+        ring.print(ascii("late"), 0, 4);
+        console.close();
+        arena.close();
+
+        console.service();
+
+        assertEquals(0, events.get());
+        assertEquals("", printed());
     }
 
     @ParameterizedTest
