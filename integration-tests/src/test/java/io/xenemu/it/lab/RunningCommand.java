@@ -4,7 +4,9 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.OutputStream;
+import java.io.Reader;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -29,11 +31,12 @@ public final class RunningCommand implements AutoCloseable {
     }
 
     private void collect(InputStream stream) {
-        byte[] bytes = new byte[8192];
-        try {
-            for (int count = stream.read(bytes); count > 0; count = stream.read(bytes)) {
+        char[] chars = new char[8192];
+        // Keeps the beginning of a character whose end has not come yet.
+        try (Reader reader = new InputStreamReader(stream, UTF_8)) {
+            for (int count = reader.read(chars); count > 0; count = reader.read(chars)) {
                 synchronized (output) {
-                    output.append(new String(bytes, 0, count, UTF_8));
+                    output.append(chars, 0, count);
                     output.notifyAll();
                 }
             }
