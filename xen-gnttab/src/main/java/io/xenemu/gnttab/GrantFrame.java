@@ -39,6 +39,10 @@ final class GrantFrame {
     private final short[] mapper = new short[ENTRIES];
     private final int[] gfn = new int[ENTRIES];
 
+    /// Restored pins that no back end has taken over yet: those for reading, then those for writing. Empty in a frame
+    /// without such.
+    private short[] orphans = {};
+
     GrantFrame(MemorySegment memory) {
         this.memory = memory.asSlice(0, (long) ENTRIES * ENTRY_SIZE);
     }
@@ -120,6 +124,25 @@ final class GrantFrame {
         gfn[entry] = frame;
         readers[entry] = (short) readCount;
         writers[entry] = (short) writeCount;
+        if (orphans.length == 0) {
+            orphans = new short[2 * ENTRIES];
+        }
+        orphans[orphan(entry, true)] = (short) readCount;
+        orphans[orphan(entry, false)] = (short) writeCount;
+    }
+
+    /// Whether a restored pin waits for its back end.
+    boolean hasOrphan(int entry, boolean readOnly) {
+        return orphans.length != 0 && orphans[orphan(entry, readOnly)] > 0;
+    }
+
+    /// Gives one of them to a back end, which will [#unpin] it.
+    void adopted(int entry, boolean readOnly) {
+        orphans[orphan(entry, readOnly)]--;
+    }
+
+    private static int orphan(int entry, boolean readOnly) {
+        return readOnly ? entry : ENTRIES + entry;
     }
 
     /// Writes an entry on behalf of the guest that will find it.

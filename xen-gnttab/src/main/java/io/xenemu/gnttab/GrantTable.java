@@ -198,9 +198,10 @@ public final class GrantTable {
         return true;
     }
 
-    /// Takes over a mapping that `by` had when the domain was saved: as [#map], but the entry is in use already.
+    /// Takes over a mapping that `by` had when the domain was saved: as [#map], but the entry is in use already. Each saved
+    /// mapping is taken over once.
     ///
-    /// @return `BAD_GNTREF` not mapped so; `BAD_PAGE` no RAM there
+    /// @return `BAD_GNTREF` not mapped so, or taken over already; `BAD_PAGE` no RAM there
     public GrantStatus adopt(GrantRef ref, DomId by, boolean readOnly, GrantMapping into) {
         GrantFrame frame = find(ref);
         if (into.isMapped() || frame == null) {
@@ -208,13 +209,14 @@ public final class GrantTable {
         }
         int entry = ref.value() % GrantFrame.ENTRIES;
         synchronized (frame) {
-            int pins = readOnly ? frame.readers(entry) : frame.writers(entry);
-            if (pins == 0 || !frame.mapper(entry).equals(by)) {
+            if (!frame.hasOrphan(entry, readOnly) || !frame.mapper(entry).equals(by)) {
                 return GrantStatus.BAD_GNTREF;
             }
-            return describe(frame, ref, by, readOnly, into)
-                    ? GrantStatus.OKAY
-                    : GrantStatus.BAD_PAGE;
+            if (!describe(frame, ref, by, readOnly, into)) {
+                return GrantStatus.BAD_PAGE;
+            }
+            frame.adopted(entry, readOnly);
+            return GrantStatus.OKAY;
         }
     }
 

@@ -265,6 +265,10 @@ final class GrantTableTest {
         assertEquals(GrantStatus.BAD_GNTREF, restored.adopt(ref, OTHER, false, adopted));
         assertEquals(GrantStatus.OKAY, restored.adopt(ref, DomId.DOM0, false, adopted));
         assertEquals(mapping.page().address(), adopted.page().address());
+        assertEquals(
+                GrantStatus.BAD_GNTREF,
+                restored.adopt(ref, DomId.DOM0, false, new GrantMapping()),
+                "adopted twice");
         assertEquals(GrantStatus.OKAY, restored.unmap(adopted));
         assertEquals(GrantFrame.PERMIT_ACCESS, domain.flags(600));
     }
