@@ -35,11 +35,7 @@ public final class Vcpu {
                         domain.eventChannels(),
                         domain.capabilities());
         this.timer = new VcpuTimer(kvm, domain.eventChannels(), id, domain.timers());
-        this.thread =
-                new VcpuThread(
-                        domain.id() + "-" + id,
-                        this,
-                        () -> run(domain, loop));
+        this.thread = new VcpuThread(domain.id() + "-" + id, this, () -> run(domain, loop));
     }
 
     /// Whatever ends the loop, the domain must not go on without this vCPU, and nobody may wait for it.
@@ -101,8 +97,9 @@ public final class Vcpu {
         LockSupport.unpark(thread);
     }
 
-    /// Serves the mailbox; called by the vCPU's loop between entries.
-    void serveMailbox() {
+    /// Serves the mailbox; called on the vCPU's thread between entries, and at times by a hypercall that takes long. Costs one
+    /// volatile read when there is nothing.
+    public void serveMailbox() {
         mailbox.serve();
     }
 

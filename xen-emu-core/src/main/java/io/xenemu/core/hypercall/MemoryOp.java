@@ -13,7 +13,8 @@ import java.util.List;
 
 /// `memory_op` (12): where special pages appear, and the guest's memory map. `xen/include/public/memory.h`.
 final class MemoryOp {
-    /// The upper bits of the command are where a preempted batch goes on (`MEMOP_EXTENT_SHIFT`); nothing here is preempted.
+    /// The upper bits of the command are where a preempted batch goes on (`MEMOP_EXTENT_SHIFT`). Nothing here is preempted: a
+    /// vCPU that is in a batch does what others ask of it between two extents, and they go on.
     private static final int COMMAND_MASK = 0x3f;
 
     /// Extents of up to 2 MiB, as Xen allows a guest (`domU_max_order`).
@@ -67,6 +68,7 @@ final class MemoryOp {
             if (!changed || c.vcpu().isStopping()) {
                 return done;
             }
+            c.vcpu().serveMailbox();
         }
         return count;
     }
