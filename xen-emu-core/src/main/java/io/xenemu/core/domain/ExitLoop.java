@@ -56,7 +56,8 @@ final class ExitLoop {
             case XEN -> hypercall();
             case IO -> io();
             case MMIO -> mmio();
-            case SHUTDOWN -> domain.shutdown(ShutdownReason.TRIPLE_FAULT, vcpu + ": triple fault");
+            case SHUTDOWN ->
+                    domain.shutdown(ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu));
             case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT -> {}
             default -> domain.shutdown(ShutdownReason.HOST_ERROR, describe(reason));
         }
