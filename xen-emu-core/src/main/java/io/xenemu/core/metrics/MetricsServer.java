@@ -11,6 +11,10 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /// Serves `/metrics` in Prometheus's text format.
+///
+/// Each request has a thread of its own, so that a client that sends half of one keeps nobody else waiting. How long such a
+/// client may stay, and how many there may be, are properties of the JDK's server, which are set where the JVM is started
+/// (`bin/xen-emu`).
 public final class MetricsServer implements AutoCloseable {
     private static final String CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -23,9 +27,7 @@ public final class MetricsServer implements AutoCloseable {
     public MetricsServer(InetSocketAddress address, PrometheusMeterRegistry registry)
             throws IOException {
         server = HttpServer.create(address, 0);
-        executor =
-                Executors.newSingleThreadExecutor(
-                        Thread.ofPlatform().name("metrics").daemon().factory());
+        executor = Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("metrics").factory());
         server.setExecutor(executor);
         server.createContext("/metrics", exchange -> scrape(exchange, registry));
         server.start();
@@ -53,6 +55,6 @@ public final class MetricsServer implements AutoCloseable {
     @Override
     public void close() {
         server.stop(0);
-        executor.shutdown();
+        executor.shutdownNow();
     }
 }

@@ -11,6 +11,7 @@ import java.net.HttpURLConnection;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Proxy;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.AfterEach;
@@ -48,6 +49,15 @@ final class MetricsServerTest {
         assertTrue(get.getContentType().startsWith("text/plain"));
         String body = new String(get.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(body.contains("answers_total 42.0"), body);
+    }
+
+    @Test
+    void halfARequestKeepsNobodyWaiting() throws IOException {
+        try (Socket half = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+            half.getOutputStream().write("GET /met".getBytes(StandardCharsets.US_ASCII));
+
+            assertEquals(200, open("/metrics").getResponseCode());
+        }
     }
 
     @Test
