@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.metrics.DeviceMetrics;
 import io.xenemu.core.metrics.ExitMetrics;
 import io.xenemu.core.metrics.HypercallMetrics;
 import io.xenemu.evtchn.EventChannelMetrics;
@@ -47,6 +48,7 @@ public final class Domain implements AutoCloseable {
     private final GrantTable grantTable;
     private final HypercallMetrics hypercallMetrics;
     private final ExitMetrics exitMetrics;
+    private final DeviceMetrics deviceMetrics;
     private final List<Vcpu> vcpus = new ArrayList<>();
 
     /// Held while shared_info moves or changes its layout, so that KVM and the modules have heard of the same move last. Nobody
@@ -83,6 +85,8 @@ public final class Domain implements AutoCloseable {
             teardown.add(hypercallMetrics::close);
             exitMetrics = new ExitMetrics(registry, id);
             teardown.add(exitMetrics::close);
+            deviceMetrics = new DeviceMetrics(registry, id);
+            teardown.add(deviceMetrics::close);
             delivery = new EventDelivery(vm, this, config.vcpus());
             EventChannelMetrics eventMetrics = new EventChannelMetrics(registry, id);
             teardown.add(eventMetrics::close);
@@ -197,6 +201,11 @@ public final class Domain implements AutoCloseable {
 
     HypercallMetrics hypercallMetrics() {
         return hypercallMetrics;
+    }
+
+    /// Where its devices are metered.
+    public DeviceMetrics deviceMetrics() {
+        return deviceMetrics;
     }
 
     ExitMetrics exitMetrics() {

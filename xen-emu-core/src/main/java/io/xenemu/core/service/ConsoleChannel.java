@@ -27,7 +27,10 @@ final class ConsoleChannel {
         } catch (XenError e) {
             throw new IllegalStateException("a new domain has no free port", e);
         }
-        backend = new ConsoleBackend(domain.special().console(), output, input, port::notifyGuest);
+        ConsoleBackend console =
+                new ConsoleBackend(domain.special().console(), output, input, port::notifyGuest);
+        domain.deviceMetrics().add(console);
+        backend = console;
         domain.params().set(HvmParams.CONSOLE_PFN, GuestMemoryMap.CONSOLE_GFN);
         domain.params().set(HvmParams.CONSOLE_EVTCHN, guestPort.value());
     }

@@ -52,7 +52,9 @@ final class StdioDevices {
         ranges.add(
                 new PortBus.Range(
                         AcpiTables.COM1_PORT, AcpiTables.COM1_PORT + Serial8250.PORTS - 1, com1));
-        return new PortBus(ranges);
+        PortBus ports = new PortBus(ranges);
+        domain.deviceMetrics().add(ports);
+        return ports;
     }
 
     /// Makes the domain's PV console.

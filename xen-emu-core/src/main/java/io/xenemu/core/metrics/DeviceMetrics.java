@@ -1,0 +1,46 @@
+package io.xenemu.core.metrics;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.device.ConsoleBackend;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.kvm.abi.DomId;
+
+/// What goes wrong between a domain and its devices. Each device keeps its own account; it is read when somebody asks.
+///
+/// Accesses to memory that nobody answers to are not here: no device of user space is in memory, so they are the exits
+/// with reason `mmio` of [ExitMetrics].
+public final class DeviceMetrics implements AutoCloseable {
+    private final DomainMeters meters;
+    private final String domain;
+
+    public DeviceMetrics(MeterRegistry registry, DomId domain) {
+        this.meters = new DomainMeters(registry);
+        this.domain = Integer.toString(domain.value());
+    }
+
+    /// Adds `xen.io.unclaimed`.
+    public void add(PortBus ports) {
+        meters.add(
+                FunctionCounter.builder("xen.io.unclaimed", ports, PortBus::unclaimed)
+                        .description("Accesses to I/O ports that no device answers to")
+                        .tag("domain", domain)
+                        .register(meters.registry()));
+    }
+
+    /// Adds `xen.console.broken`.
+    public void add(ConsoleBackend console) {
+        meters.add(
+                Gauge.builder("xen.console.broken", console, c -> c.isBroken() ? 1 : 0)
+                        .description(
+                                "1 when the guest broke its console ring's rules, which ended it")
+                        .tag("domain", domain)
+                        .register(meters.registry()));
+    }
+
+    @Override
+    public void close() {
+        meters.close();
+    }
+}
