@@ -28,6 +28,12 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         T run(StoreView view) throws XenError;
     }
 
+    /// Events that may wait for the listeners. Guests cause them, by making names below a watch of the host's; who is this far
+    /// behind looks at everything anyway.
+    static final int MAX_EVENTS = 1024;
+
+    private record Watch(Path path, WatchListener listener) {}
+
     private record Event(Integer token, String path) {}
 
     private final Inbox inbox;
@@ -79,12 +85,13 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         });
     }
 
-    /// Watches a path, existing or not, or a special watch. The listener is called once straight away.
+    /// Watches a path, existing or not, or a special watch. The listener is called once straight away. To one that falls far
+    /// behind, changes below the path come as one event of the path itself.
     ///
     /// @return closing it ends the watch; an event on its way may still be delivered
     public Registration watch(String path, WatchListener listener) {
         Path watched = Path.of(path);
-        byte[] token = inbox.register(listener);
+        byte[] token = inbox.register(new Watch(watched, listener));
         try {
             locked(store -> {
                 store.watch(session, watched, false, token).fire(watched);
@@ -128,7 +135,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     private static final class Inbox implements Outlet {
         private final XenStoreServer server;
         private final Executor executor;
-        private final Map<Integer, WatchListener> listeners = new HashMap<>();
+        private final Map<Integer, Watch> watches = new HashMap<>();
         private final LinkedHashSet<Event> events = new LinkedHashSet<>();
         private int lastToken;
         private boolean draining;
@@ -147,22 +154,28 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
             }
         }
 
-        byte[] register(WatchListener listener) {
+        byte[] register(Watch watch) {
             byte[] token = new byte[Integer.BYTES];
             locked(inbox -> {
-                listeners.put(++lastToken, listener);
+                watches.put(++lastToken, watch);
                 ByteBuffer.wrap(token).putInt(lastToken);
             });
             return token;
         }
 
         void unregister(byte[] token) {
-            locked(inbox -> listeners.remove(ByteBuffer.wrap(token).getInt()));
+            locked(inbox -> watches.remove(ByteBuffer.wrap(token).getInt()));
         }
 
         @Override
         public void watchEvent(Path path, int skip, byte[] token) {
-            events.add(new Event(ByteBuffer.wrap(token).getInt(), path.toString()));
+            int number = ByteBuffer.wrap(token).getInt();
+            Watch watch = watches.get(number);
+            if (watch != null) {
+                // At most one more for each watch: the set holds an event once.
+                Path told = events.size() < MAX_EVENTS ? path : watch.path;
+                events.add(new Event(number, told.toString()));
+            }
         }
 
         @Override
@@ -194,18 +207,18 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         }
 
         private void deliver(Event event) {
-            WatchListener listener;
+            Watch watch;
             server.enter();
             try {
-                listener = listeners.get(event.token);
+                watch = watches.get(event.token);
             } finally {
                 server.leave();
             }
-            if (listener == null) {
+            if (watch == null) {
                 return;
             }
             try {
-                listener.changed(event.path);
+                watch.listener.changed(event.path);
             } catch (RuntimeException e) {
                 LOG.error(
                         "a watch listener failed at {}",

@@ -241,6 +241,27 @@ class WatchTest {
     }
 
     @Test
+    void listenerThatFallsBehindIsToldToLookAgain() throws XenError {
+        List<String> seen = new ArrayList<>();
+        try (XenStoreClient client = rig.server.client()) {
+            client.watch(
+                    "/a",
+                    path -> {
+                        seen.add(path);
+                        if (seen.size() == 1) {
+                            for (int i = 0; i < XenStoreClient.MAX_EVENTS + 10; i++) {
+                                dom0.ask(WRITE, "/a/" + i + "\0");
+                            }
+                        }
+                    });
+            assertEquals(1 + XenStoreClient.MAX_EVENTS + 1, seen.size());
+            assertEquals("/a", seen.getLast());
+            client.write("/a/again", "");
+            assertEquals("/a/again", seen.getLast());
+        }
+    }
+
+    @Test
     void listenerMayCallTheStore() throws XenError {
         try (XenStoreClient client = rig.server.client()) {
             List<String> seen = new ArrayList<>();
