@@ -69,6 +69,13 @@ final class Bindings {
         return ports.find(port) != null;
     }
 
+    boolean isPending(EvtchnPort port) throws XenError {
+        Channel channel = ports.get(port);
+        TwoLevel memory = events;
+        int number = channel.port.value();
+        return memory != null && number < memory.limit() && memory.isPending(number);
+    }
+
     // ---- binding
 
     Channel allocUnbound(DomId remote, @Nullable ServiceListener listener) throws XenError {

@@ -298,6 +298,13 @@ public final class EventChannels {
         return bindings.require(vcpu).registered;
     }
 
+    /// Whether an event is pending on the port, masked or not; for `SCHEDOP_poll`.
+    ///
+    /// @throws XenError `EINVAL` the port is invalid
+    public boolean isPending(EvtchnPort port) throws XenError {
+        return bindings.isPending(port);
+    }
+
     /// Whether the vCPU has not yet taken its last upcall.
     public boolean isUpcallPending(VcpuId vcpu) {
         VcpuInfo info = bindings.vcpu(vcpu.value()).info;

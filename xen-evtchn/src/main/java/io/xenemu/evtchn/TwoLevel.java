@@ -97,6 +97,10 @@ final class TwoLevel {
         return test(PENDING, port) && !test(mask, port) && select(port, vcpu);
     }
 
+    boolean isPending(int port) {
+        return test(PENDING, port);
+    }
+
     void clearPending(int port) {
         testAndClear(PENDING, port);
     }

@@ -1,9 +1,13 @@
 package io.xenemu.core.hypercall;
 
+import io.xenemu.core.domain.EventPoll;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SchedStructs.Poll;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
+import java.util.ArrayList;
+import java.util.List;
 
 /// `sched_op` (29): yield, poll and shutdown. KVM serves yield and poll; they come here only from kernels, or guests, for
 /// which it does not. `xen/include/public/sched.h`.
@@ -26,12 +30,20 @@ final class SchedOp {
         return 0;
     }
 
-    /// May return early, which the interface allows: callers loop on their condition.
     private static long poll(HypercallContext c) throws XenError {
-        c.argument().copyIn(Poll.STRUCT, c.word(1));
-        if (c.argument().get(Poll.NR_PORTS) > MAX_POLL_PORTS) {
+        var argument = c.argument();
+        argument.copyIn(Poll.STRUCT, c.word(1));
+        long count = argument.get(Poll.NR_PORTS);
+        if (count > MAX_POLL_PORTS) {
             throw XenError.EINVAL;
         }
+        long list = argument.get(Poll.PORTS);
+        long timeout = argument.get(Poll.TIMEOUT);
+        List<EvtchnPort> ports = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            ports.add(EvtchnPort.of(argument.linear().read32(list + (long) Integer.BYTES * i)));
+        }
+        new EventPoll(c.domain(), c.vcpu(), ports).await(timeout);
         return 0;
     }
 

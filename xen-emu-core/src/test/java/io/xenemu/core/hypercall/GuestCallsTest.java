@@ -12,6 +12,7 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -41,6 +42,17 @@ final class GuestCallsTest {
     private static final long NOWHERE = 0x4000_0000;
 
     private static final long ARG = TestDomain.ARGUMENT;
+
+    /// Where polled ports are listed, and a time that is over.
+    private static final long PORTS = ARG + 0x1000;
+
+    private static final long LONG_AGO = 1;
+
+    /// shared_info's place among the special pages, and its bitmap of pending ports.
+    private static final int SHARED_INFO =
+            Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / GuestMemoryMap.PAGE_SIZE);
+
+    private static final long EVTCHN_PENDING = 0x800;
 
     private final TestDomain guest = new TestDomain(2);
     private final GuestMemory memory = guest.memory();
@@ -282,10 +294,54 @@ final class GuestCallsTest {
 
     @Test
     void pollTakesAsManyPortsAsXen() throws XenError {
-        memory.write32(ARG + 8, 128);
-        assertEquals(0, call(SCHED_OP, 3, ARG));
-        memory.write32(ARG + 8, 129);
-        assertEquals(-22, call(SCHED_OP, 3, ARG));
+        int port = allocUnbound();
+        for (int i = 0; i < 128; i++) {
+            memory.write32(PORTS + 4L * i, port);
+        }
+
+        assertEquals(0, poll(128, PORTS, LONG_AGO));
+        assertEquals(-22, poll(129, PORTS, LONG_AGO));
+    }
+
+    @Test
+    void pollOfAPendingPortReturnsAtOnce() throws XenError {
+        int idle = allocUnbound();
+        int pending = allocUnbound();
+        memory.write32(PORTS, idle);
+        memory.write32(PORTS + 4, pending);
+        guest.domain()
+                .special()
+                .page(SHARED_INFO)
+                .set(ValueLayout.JAVA_INT, EVTCHN_PENDING, 1 << pending);
+
+        assertEquals(0, poll(2, PORTS, 0));
+    }
+
+    @Test
+    void pollChecksItsPorts() throws XenError {
+        assertEquals(-14, poll(1, NOWHERE, LONG_AGO));
+        memory.write32(PORTS, 4096);
+        assertEquals(-22, poll(1, PORTS, LONG_AGO));
+        assertEquals(0, poll(0, NOWHERE, LONG_AGO));
+    }
+
+    @Test
+    void pollOfA32BitGuestHasItsPortsElsewhere() throws XenError {
+        int port = allocUnbound();
+        memory.write32(PORTS, port);
+        memory.write32(ARG, (int) PORTS);
+        memory.write32(ARG + 4, 1);
+        memory.write64(ARG + 8, LONG_AGO);
+
+        assertEquals(0, call(narrow, SCHED_OP, 3, ARG));
+    }
+
+    /// A `struct sched_poll`.
+    private long poll(int count, long ports, long timeout) throws XenError {
+        memory.write64(ARG, ports);
+        memory.write32(ARG + 8, count);
+        memory.write64(ARG + 16, timeout);
+        return call(SCHED_OP, 3, ARG);
     }
 
     @Test

@@ -1,0 +1,79 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.kvm.abi.XenError;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+
+/// How a vCPU waits in SCHEDOP_poll when KVM does not serve that itself: older kernels do not for 32-bit guests, and none
+/// does without [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND].
+///
+/// The vCPU's thread looks again at short intervals, because nobody tells it of what it waits for: most events are set
+/// pending by KVM, or are masked so that they cause no upcall, and interrupts wait in KVM's local APIC.
+public final class EventPoll {
+    /// Much shorter than what a guest polls for (a contended lock, a reply of a back end), and 1000 looks per second at most.
+    private static final long SLICE_NANOS = 1_000_000;
+
+    /// The local APIC's interrupt request register: 256 bits in 8 words, 16 bytes apart.
+    private static final int APIC_IRR = 0x200;
+
+    private static final int APIC_STRIDE = 0x10;
+    private static final int APIC_WORDS = 8;
+
+    private final Domain domain;
+    private final Vcpu vcpu;
+    private final List<EvtchnPort> ports;
+
+    /// For the thread of `vcpu`.
+    public EventPoll(Domain domain, Vcpu vcpu, List<EvtchnPort> ports) {
+        this.domain = domain;
+        this.vcpu = vcpu;
+        this.ports = ports;
+    }
+
+    /// Waits until one of the ports is pending, the vCPU has an interrupt to take, the time is up, or the domain stops. What
+    /// other vCPUs ask of this one is done meanwhile.
+    ///
+    /// @param timeout ns of system time, absolute; 0 for none
+    /// @throws XenError EINVAL for an invalid port
+    public void await(long timeout) throws XenError {
+        if (isInterrupted() || isPending()) {
+            return;
+        }
+        long left = timeout == 0 ? Long.MAX_VALUE : timeout - domain.vm().getClock().clock();
+        long start = System.nanoTime();
+        for (long waited = 0; waited < left; waited = System.nanoTime() - start) {
+            LockSupport.parkNanos(this, Math.min(left - waited, SLICE_NANOS));
+            vcpu.serveMailbox();
+            if (vcpu.isStopping() || isInterrupted() || isPending()) {
+                return;
+            }
+        }
+    }
+
+    private boolean isPending() throws XenError {
+        for (EvtchnPort port : ports) {
+            if (domain.eventChannels().isPending(port)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// A guest that polls with interrupts off is waiting for its ports alone.
+    private boolean isInterrupted() {
+        return vcpu.kvm().run().interruptsEnabled()
+                && (domain.eventChannels().isUpcallPending(vcpu.id()) || isRequested());
+    }
+
+    private boolean isRequested() {
+        ByteBuffer apic = ByteBuffer.wrap(vcpu.kvm().getLapic()).order(ByteOrder.LITTLE_ENDIAN);
+        int requested = 0;
+        for (int i = 0; i < APIC_WORDS; i++) {
+            requested |= apic.getInt(APIC_IRR + i * APIC_STRIDE);
+        }
+        return requested != 0;
+    }
+}
