@@ -13,6 +13,7 @@ public final class BytePipe implements ByteSink, ByteSource {
     private int size;
     private boolean refused;
     private boolean closed;
+    private boolean hurried;
     private volatile Runnable onRoom = BytePipe::nobody;
     private volatile Runnable onData = BytePipe::nobody;
 
@@ -95,6 +96,7 @@ public final class BytePipe implements ByteSink, ByteSource {
             given = remove(bytes, 0, bytes.length);
             tell = refused && given > 0;
             refused &= !tell;
+            changed.signalAll();
         } finally {
             lock.unlock();
         }
@@ -102,6 +104,32 @@ public final class BytePipe implements ByteSink, ByteSource {
             onRoom.run();
         }
         return given;
+    }
+
+    /// Waits until [#offer] would take something.
+    ///
+    /// @return false if it would not, because the pipe was closed or [#hurry] was called meanwhile or before
+    public boolean awaitRoom() throws InterruptedException {
+        lock.lock();
+        try {
+            while (size == ring.length && !closed && !hurried) {
+                changed.await();
+            }
+            return size < ring.length && !closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Makes [#awaitRoom] wait no longer, now and in future.
+    public void hurry() {
+        lock.lock();
+        try {
+            hurried = true;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /// Nothing more goes in; what is in can still be taken.

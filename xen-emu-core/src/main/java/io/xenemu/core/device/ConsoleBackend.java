@@ -81,6 +81,16 @@ public final class ConsoleBackend {
         return !broken && !closed;
     }
 
+    /// Whether the guest has printed what was not taken yet.
+    public boolean hasOutput() {
+        lock.lock();
+        try {
+            return isServed() && (int) INDEX.getAcquire(page, (long) OUT_PROD) != outCons;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /// Leaves the page alone from now on: it may be unmapped when this returns.
     public void close() {
         lock.lock();

@@ -113,6 +113,16 @@ public final class Serial8250 implements PortDevice {
         pulseIf(pulse);
     }
 
+    /// Whether the guest has sent what was not taken yet.
+    public boolean hasOutput() {
+        lock.lock();
+        try {
+            return transmitter.size() > 0;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private void pulseIf(boolean pulse) {
         if (pulse) {
             irq.pulse();

@@ -14,11 +14,15 @@ public final class StdioConsole implements AutoCloseable {
     /// What may be typed ahead of a slow guest, in bytes.
     static final int INPUT_BYTES = 4 << 10;
 
-    /// How long [#close] waits for a reader to take the rest.
-    private static final Duration FLUSH_TIME = Duration.ofSeconds(5);
+    /// How long [#close] waits for a reader to take the rest after [#hurry].
+    private static final Duration HURRIED_FLUSH_TIME = Duration.ofSeconds(5);
+
+    /// How soon a [#close] that waits notices [#hurry].
+    private static final Duration POLL_TIME = Duration.ofMillis(100);
 
     private final BytePipe output = new BytePipe(OUTPUT_BYTES);
     private final BytePipe input = new BytePipe(INPUT_BYTES);
+    private volatile boolean hurried;
     private final Thread writer;
     private final Thread reader;
 
@@ -52,13 +56,37 @@ public final class StdioConsole implements AutoCloseable {
         service.run();
     }
 
-    /// Writes out what the guest has printed, unless nobody takes it, and stops.
+    /// Waits until the reader of the output has made room for more.
+    ///
+    /// @return false if it has not, and is not waited for any longer
+    public boolean awaitRoom() {
+        try {
+            return output.awaitRoom();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    /// From now on a reader that does not read is waited for no longer than a few seconds: somebody wants an end.
+    public void hurry() {
+        hurried = true;
+        output.hurry();
+    }
+
+    /// Writes out what the guest has printed, however long its reader takes, as any program that writes into a pipe does, and
+    /// stops; but see [#hurry].
     @Override
     public void close() {
         output.close();
         input.close();
         try {
-            writer.join(FLUSH_TIME);
+            while (!writer.join(POLL_TIME)) {
+                if (hurried) {
+                    writer.join(HURRIED_FLUSH_TIME);
+                    return;
+                }
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

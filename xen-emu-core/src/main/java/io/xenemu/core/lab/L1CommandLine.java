@@ -13,6 +13,11 @@ final class L1CommandLine {
     /// Less than this does not hold a JVM and a guest.
     private static final int MIN_MIB = 1536;
 
+    /// One thread for all CPUs. With a thread for each, QEMU 10 now and then runs a nested guest with a broken translation (it
+    /// dies of a triple fault at the first instruction after VMRUN) or loses an interrupt: its CPUs change each other's
+    /// pending interrupts without atomic operations. One thread is also faster where there are as few processors as CPUs.
+    private static final String ACCELERATOR = "tcg,thread=single";
+
     private static final int MAX_CPUS = 4;
     private static final int MIN_CPUS = 2;
 
@@ -23,7 +28,7 @@ final class L1CommandLine {
         return List.of(
                 qemu.toString(),
                 "-accel",
-                "tcg,thread=multi",
+                ACCELERATOR,
                 "-cpu",
                 "EPYC,+svm,+npt",
                 "-smp",

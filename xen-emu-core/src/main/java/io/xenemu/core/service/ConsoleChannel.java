@@ -47,6 +47,12 @@ final class ConsoleChannel {
         }
     }
 
+    /// Whether the guest has printed what was not taken yet.
+    boolean hasOutput() {
+        ConsoleBackend current = backend;
+        return current != null && current.hasOutput();
+    }
+
     /// Leaves the ring alone from now on; waits for a thread that is at it.
     void close() {
         ConsoleBackend current = backend;

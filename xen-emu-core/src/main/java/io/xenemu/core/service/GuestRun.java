@@ -43,6 +43,7 @@ public final class GuestRun {
     private final CountDownLatch ended = new CountDownLatch(1);
     private volatile boolean stopping;
     private volatile @Nullable Domain current;
+    private volatile @Nullable StdioConsole output;
 
     public GuestRun(RunRequest request) {
         this.request = request;
@@ -67,6 +68,7 @@ public final class GuestRun {
             serveXenStore(hypervisor);
             relay(open);
             StdioConsole stdio = stdio(open);
+            output = stdio;
             Runtime.getRuntime().addShutdownHook(hook);
             return reboots(hypervisor, kernel, modules, stdio);
         } finally {
@@ -91,6 +93,7 @@ public final class GuestRun {
     /// Stops the guest and waits until all is closed; for the end of the JVM (Ctrl-C, SIGTERM).
     public void stop() {
         stopping = true;
+        hurryOutput();
         Domain domain = current;
         if (domain != null) {
             domain.shutdown(ShutdownReason.DESTROYED, "");
@@ -99,6 +102,13 @@ public final class GuestRun {
             ended.await(STOP_SECONDS, TimeUnit.SECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private void hurryOutput() {
+        StdioConsole stdio = output;
+        if (stdio != null) {
+            stdio.hurry();
         }
     }
 
@@ -150,6 +160,7 @@ public final class GuestRun {
         hypervisor.xenstore().shutdown(domain.id());
         if (outcome == null) {
             System.err.println("xen-emu: " + domain + ": timeout");
+            hurryOutput();
             return RunOutcome.TIMEOUT;
         }
         if (!outcome.message().isEmpty()) {

@@ -72,10 +72,16 @@ final class StdioDevices {
         }
     }
 
-    /// Stops: standard input and output wait for the next boot. Nothing of the domain is touched when this has returned.
+    /// Stops, once the reader of the output has taken what the guest had printed: standard input and output wait for the next
+    /// boot. Nothing of the domain is touched when this has returned.
     void detach() {
         if (stdio != null) {
             stdio.attach(() -> {});
+            boolean more = true;
+            while (more && moveRest()) {
+                // Without the lock: whoever makes room may be about to call service().
+                more = stdio.awaitRoom();
+            }
         }
         moving.lock();
         try {
@@ -83,12 +89,22 @@ final class StdioDevices {
             ConsoleChannel current = channel;
             channel = null;
             if (current != null) {
-                try {
-                    current.service();
-                } finally {
-                    current.close();
-                }
+                current.close();
             }
+        } finally {
+            moving.unlock();
+        }
+    }
+
+    /// Moves what can be moved, and says whether the guest had printed more.
+    private boolean moveRest() {
+        moving.lock();
+        try {
+            service();
+            ConsoleChannel currentConsole = channel;
+            Serial8250 currentUart = uart;
+            return (currentConsole != null && currentConsole.hasOutput())
+                    || (currentUart != null && currentUart.hasOutput());
         } finally {
             moving.unlock();
         }

@@ -1,12 +1,15 @@
 package io.xenemu.core.device;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 
@@ -44,6 +47,74 @@ class StdioConsoleTest {
         done.await();
         console.close();
         assertEquals("some text", got.toString(StandardCharsets.US_ASCII));
+    }
+
+    @Test
+    void closeWaitsForASlowReader() throws InterruptedException {
+        var reads = new CountDownLatch(1);
+        var got = new ByteArrayOutputStream();
+        var console =
+                new StdioConsole(
+                        "t", new ByteArrayInputStream(new byte[0]), new SlowReader(reads, got));
+        fill(console);
+        var closer = Thread.ofPlatform().start(console::close);
+        assertFalse(closer.join(Duration.ofMillis(300)));
+        reads.countDown();
+        closer.join();
+        assertEquals(2 * StdioConsole.OUTPUT_BYTES, got.size());
+    }
+
+    @Test
+    void hurriedConsoleDoesNotWaitForRoom() throws InterruptedException {
+        var console =
+                new StdioConsole(
+                        "t",
+                        new ByteArrayInputStream(new byte[0]),
+                        new SlowReader(new CountDownLatch(1), new ByteArrayOutputStream()));
+        fill(console);
+        var waiter = Thread.ofPlatform().start(() -> assertFalse(console.awaitRoom()));
+        assertFalse(waiter.join(Duration.ofMillis(100)));
+        console.hurry();
+        waiter.join();
+        assertFalse(console.awaitRoom());
+    }
+
+    /// One piece that is being written, and a full pipe behind it.
+    private static void fill(StdioConsole console) throws InterruptedException {
+        var piece = new byte[StdioConsole.OUTPUT_BYTES];
+        console.output().offer(piece, 0, piece.length);
+        assertTrue(console.awaitRoom());
+        int taken = 0;
+        while (taken < piece.length) {
+            taken += console.output().offer(piece, 0, piece.length - taken);
+            Thread.onSpinWait();
+        }
+    }
+
+    /// Reads nothing before it is told to.
+    private static final class SlowReader extends OutputStream {
+        private final CountDownLatch reads;
+        private final ByteArrayOutputStream got;
+
+        SlowReader(CountDownLatch reads, ByteArrayOutputStream got) {
+            this.reads = reads;
+            this.got = got;
+        }
+
+        @Override
+        public void write(int b) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) throws IOException {
+            try {
+                reads.await();
+            } catch (InterruptedException e) {
+                throw new IOException(e);
+            }
+            got.write(bytes, offset, length);
+        }
     }
 
     @Test
