@@ -119,8 +119,8 @@ class ConsoleAndXenStoreIT {
         String scrape = lab.shell("wget -q -O - http://127.0.0.1:9100/metrics");
         for (String series :
                 List.of(
-                        "xen_hypercalls_seconds_count{domain=\"1\",hypercall=\"event_channel_op\",op=\"bind_virq\",result=\"OK\"}",
-                        "xen_hypercalls_seconds_sum{domain=\"1\",hypercall=\"memory_op\",op=\"add_to_physmap\",result=\"OK\"}",
+                        "xen_hypercalls_total{domain=\"1\",hypercall=\"event_channel_op\",op=\"bind_virq\",result=\"OK\"}",
+                        "xen_hypercall_duration_seconds_sum{domain=\"1\",hypercall=\"memory_op\",op=\"add_to_physmap\",result=\"OK\"}",
                         "xen_vcpu_exits_total{domain=\"1\",reason=\"xen\"}",
                         "xen_evtchn_ports{domain=\"1\",type=\"ipi\"}",
                         "xen_evtchn_upcalls",

@@ -31,8 +31,8 @@ public final class HypercallDispatcher {
     ///
     /// @return what the guest gets in RAX: zero or positive, or a negated errno
     public long dispatch(HypercallContext call) {
-        long start = System.nanoTime();
         HypercallOp op = table.lookup(call.number(), call.word(0));
+        long begin = counters.begin(op);
         long result;
         int errno = 0;
         try {
@@ -51,7 +51,7 @@ public final class HypercallDispatcher {
             errno = XenError.EINVAL.number();
             result = -errno;
         }
-        counters.record(op, errno, System.nanoTime() - start);
+        counters.end(op, errno, begin);
         return result;
     }
 }

@@ -1,7 +1,9 @@
 package io.xenemu.core.metrics;
 
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.FunctionTimer;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tag;
 import io.xenemu.core.hypercall.HypercallCounters;
 import io.xenemu.core.hypercall.HypercallOp;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -12,9 +14,10 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.function.ToLongFunction;
 
-/// `xen.hypercalls`: hypercalls served in user space and the time they took there, by name, sub-operation and result. A
-/// series appears with its first call, so the number of series is bounded by what guests really do. Hypercalls that KVM
+/// `xen.hypercalls`: hypercalls served in user space, by name, sub-operation and result. `xen.hypercall.duration`: the time
+/// they took there, of a sample of them ([HypercallCounters]), so that sum / count is the mean. A series appears with its first call, so the number of series is bounded by what guests really do. Hypercalls that KVM
 /// serves itself are not seen by anybody.
 public final class HypercallMetrics implements AutoCloseable {
     private record Series(int op, int errno) {}
@@ -42,27 +45,34 @@ public final class HypercallMetrics implements AutoCloseable {
         if (!seen.add(new Series(op.index(), errno))) {
             return;
         }
+        List<Tag> tags =
+                List.of(
+                        Tag.of("domain", domain),
+                        Tag.of("hypercall", op.hypercall()),
+                        Tag.of("op", op.op()),
+                        Tag.of("result", errno == 0 ? "OK" : Errno.name(errno)));
         meters.add(
-                FunctionTimer.builder(
+                FunctionCounter.builder(
                                 "xen.hypercalls",
                                 vcpus,
-                                all -> sum(all, op, errno, true),
-                                all -> sum(all, op, errno, false),
+                                all -> sum(all, counters -> counters.count(op, errno)))
+                        .description("Hypercalls served in user space")
+                        .tags(tags)
+                        .register(meters.registry()));
+        meters.add(
+                FunctionTimer.builder(
+                                "xen.hypercall.duration",
+                                vcpus,
+                                all -> sum(all, counters -> counters.timed(op, errno)),
+                                all -> sum(all, counters -> counters.nanos(op, errno)),
                                 TimeUnit.NANOSECONDS)
-                        .description("Hypercalls served in user space, and their time there")
-                        .tag("domain", domain)
-                        .tag("hypercall", op.hypercall())
-                        .tag("op", op.op())
-                        .tag("result", errno == 0 ? "OK" : Errno.name(errno))
+                        .description("Time of hypercalls in user space; a sample of the calls")
+                        .tags(tags)
                         .register(meters.registry()));
     }
 
-    private static long sum(List<HypercallCounters> all, HypercallOp op, int errno, boolean count) {
-        long sum = 0;
-        for (HypercallCounters counters : all) {
-            sum += count ? counters.count(op, errno) : counters.nanos(op, errno);
-        }
-        return sum;
+    private static long sum(List<HypercallCounters> all, ToLongFunction<HypercallCounters> ofVcpu) {
+        return all.stream().mapToLong(ofVcpu).sum();
     }
 
     @Override

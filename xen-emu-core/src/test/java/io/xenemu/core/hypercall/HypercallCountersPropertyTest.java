@@ -19,46 +19,51 @@ import net.jqwik.api.Provide;
 final class HypercallCountersPropertyTest {
     record Cell(int row, int errno) {}
 
-    record Ended(Cell cell, long nanos) {}
-
     private final HypercallTable table = HypercallTable.standard();
 
     @Provide
-    Arbitrary<List<Ended>> calls() {
+    Arbitrary<List<Cell>> calls() {
         Arbitrary<Integer> rows = Arbitraries.integers().between(0, table.ops().size() - 1);
         Arbitrary<Integer> errnos =
                 Arbitraries.integers().between(0, HypercallCounters.RESULTS - 1);
-        Arbitrary<Long> nanos = Arbitraries.longs().between(0, 1_000_000);
-        return Combinators.combine(rows, errnos, nanos)
-                .as((row, errno, n) -> new Ended(new Cell(row, errno), n))
-                .list()
-                .ofMaxSize(200);
+        return Combinators.combine(rows, errnos).as(Cell::new).list().ofMaxSize(200);
     }
 
     @Property
-    void countersAreAMapFromRowAndResult(@ForAll("calls") List<Ended> calls) {
+    void countersAreAMapFromRowAndResult(@ForAll("calls") List<Cell> calls) {
         Map<Cell, Long> counts = new LinkedHashMap<>();
-        Map<Cell, Long> nanos = new LinkedHashMap<>();
         List<Cell> announced = new ArrayList<>();
         HypercallCounters counters =
                 new HypercallCounters(
                         table.ops().size(),
                         (op, errno) -> announced.add(new Cell(op.index(), errno)));
 
-        for (Ended call : calls) {
-            counters.record(table.ops().get(call.cell.row), call.cell.errno, call.nanos);
-            counts.merge(call.cell, 1L, Long::sum);
-            nanos.merge(call.cell, call.nanos, Long::sum);
+        for (Cell call : calls) {
+            HypercallOp op = table.ops().get(call.row);
+            counters.end(op, call.errno, counters.begin(op));
+            counts.merge(call, 1L, Long::sum);
         }
 
         for (HypercallOp op : table.ops()) {
             for (int errno = 0; errno < HypercallCounters.RESULTS; errno++) {
                 Cell cell = new Cell(op.index(), errno);
                 assertEquals(counts.getOrDefault(cell, 0L), counters.count(op, errno));
-                assertEquals(nanos.getOrDefault(cell, 0L), counters.nanos(op, errno));
+                assertEquals(counters.timed(op, errno) > 0, counters.nanos(op, errno) > 0);
             }
         }
         assertEquals(List.copyOf(counts.keySet()), announced);
+    }
+
+    @Example
+    void rareCallsAreAllTimedAndFrequentOnesSometimes() {
+        HypercallCounters counters = new HypercallCounters(table.ops().size(), (op, errno) -> {});
+        HypercallOp op = table.ops().get(0);
+        int calls = HypercallCounters.TIMED_FIRST + 10 * HypercallCounters.TIMED_EVERY;
+        for (int i = 0; i < calls; i++) {
+            counters.end(op, 0, counters.begin(op));
+        }
+        assertEquals(calls, counters.count(op, 0));
+        assertEquals(HypercallCounters.TIMED_FIRST + 10, counters.timed(op, 0));
     }
 
     @Example

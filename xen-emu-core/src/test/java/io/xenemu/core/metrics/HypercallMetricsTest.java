@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.FunctionTimer;
+import io.micrometer.core.instrument.search.RequiredSearch;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.hypercall.BareCall;
 import io.xenemu.core.hypercall.HypercallDispatcher;
@@ -37,10 +38,9 @@ final class HypercallMetricsTest {
         return vcpus;
     }
 
-    private FunctionTimer timer(String hypercall, String op, String result) {
-        return registry.get("xen.hypercalls")
-                .tags("domain", "3", "hypercall", hypercall, "op", op, "result", result)
-                .functionTimer();
+    private RequiredSearch series(String name, String hypercall, String op, String result) {
+        return registry.get(name)
+                .tags("domain", "3", "hypercall", hypercall, "op", op, "result", result);
     }
 
     @Test
@@ -58,10 +58,18 @@ final class HypercallMetricsTest {
             vcpu.dispatch(BareCall.of(EVENT_CHANNEL_OP, SEND, 3));
         }
 
-        assertEquals(2, registry.getMeters().size());
-        assertEquals(32, timer("unknown", "", "ENOSYS").count());
-        assertTrue(timer("unknown", "", "ENOSYS").totalTime(TimeUnit.NANOSECONDS) > 0);
-        assertEquals(16, timer("event_channel_op", "send", "EPERM").count());
+        assertEquals(4, registry.getMeters().size());
+        FunctionTimer timer =
+                series("xen.hypercall.duration", "unknown", "", "ENOSYS").functionTimer();
+        assertEquals(32, timer.count());
+        assertTrue(timer.totalTime(TimeUnit.NANOSECONDS) > 0);
+        assertEquals(
+                32, series("xen.hypercalls", "unknown", "", "ENOSYS").functionCounter().count());
+        assertEquals(
+                16,
+                series("xen.hypercalls", "event_channel_op", "send", "EPERM")
+                        .functionCounter()
+                        .count());
     }
 
     @Test
