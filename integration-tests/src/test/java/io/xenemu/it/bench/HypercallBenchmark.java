@@ -1,6 +1,7 @@
 package io.xenemu.it.bench;
 
 import io.xenemu.core.lab.CacheFolder;
+import io.xenemu.core.lab.LabCpus;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.it.guest.GuestRunner;
@@ -8,6 +9,7 @@ import io.xenemu.it.guest.TestGuests;
 import io.xenemu.it.guest.Vmm;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 
 /// Runs the `bench` guest on the floor VMM, on ours and on the peer in turn, in one lab machine, and prints medians and
 /// their ratios against the design's targets.
@@ -20,8 +22,11 @@ public final class HypercallBenchmark {
     private static final int DEFAULT_ITERATIONS = 2000;
     private static final int SAMPLES_PER_RUN = 5;
 
-    /// Before the first sample of each benchmark, so that it meets compiled code.
-    private static final int WARMUP = 10_000;
+    /// Before the first sample of each benchmark, so that it meets compiled code: the compiler is emulated too.
+    private static final int WARMUP = 50_000;
+
+    /// As on hardware; in the lab the launcher does without the optimizing compiler.
+    private static final String COMPILER = "-XX:TieredStopAtLevel=4";
 
     private static final long RUN_LIMIT_SECONDS = 900;
 
@@ -36,14 +41,15 @@ public final class HypercallBenchmark {
         Path module = Path.of("").toAbsolutePath();
         TestGuests guests = TestGuests.build(module, module.resolve("target/guests"));
         Vmm floor = new Vmm.Floor(guests.floor());
-        Vmm ours = new Vmm.Ours(module.resolveSibling("xen-emu-core/bin/xen-emu"));
+        Vmm ours =
+                new Vmm.Ours(module.resolveSibling("xen-emu-core/bin/xen-emu"), List.of(COMPILER));
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
         Vmm peer = new Vmm.Peer(images.qemu());
 
         Samples floorSamples = new Samples();
         Samples ourSamples = new Samples();
         Samples peerSamples = new Samples();
-        try (LabMachine machine = LabMachine.boot(images)) {
+        try (LabMachine machine = LabMachine.boot(images, LabCpus.PARALLEL)) {
             GuestRunner runner = new GuestRunner(machine, RUN_LIMIT_SECONDS);
             for (int round = 1; round <= rounds; round++) {
                 System.err.printf("round %d of %d%n", round, rounds);

@@ -18,7 +18,8 @@ public sealed interface Vmm {
     /// This project's.
     ///
     /// @param launcher `xen-emu-core/bin/xen-emu`
-    record Ours(Path launcher) implements Vmm {
+    /// @param javaOptions further options for its JVM
+    record Ours(Path launcher, List<String> javaOptions) implements Vmm {
         @Override
         public String label() {
             return "ours";
@@ -27,7 +28,11 @@ public sealed interface Vmm {
         @Override
         public List<String> command(Path guest, String append, int vcpus) {
             List<String> command =
-                    new ArrayList<>(List.of(launcher.toString(), "run", "--lab", "never"));
+                    new ArrayList<>(
+                            List.of(
+                                    "/usr/bin/env",
+                                    "XEN_EMU_JAVA_OPTS=" + String.join(" ", javaOptions)));
+            command.addAll(List.of(launcher.toString(), "run", "--lab", "never"));
             command.addAll(List.of("--console", "none", "--serial", "stdio"));
             command.addAll(List.of("--memory", "256M", "--vcpus", Integer.toString(vcpus)));
             command.addAll(List.of("--append", append, "--kernel", guest.toString()));

@@ -3,6 +3,7 @@ package io.xenemu.core.lab;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /// QEMU's command line for the lab machine: an AMD CPU with SVM and nested paging in software, no firmware devices, the host's files over 9p, and one
@@ -13,26 +14,22 @@ final class L1CommandLine {
     /// Less than this does not hold a JVM and a guest.
     private static final int MIN_MIB = 1536;
 
-    /// One thread for all CPUs. With a thread for each, QEMU 10 now and then runs a nested guest with a broken translation (it
-    /// dies of a triple fault at the first instruction after VMRUN) or loses an interrupt: its CPUs change each other's
-    /// pending interrupts without atomic operations. One thread is also faster where there are as few processors as CPUs.
-    private static final String ACCELERATOR = "tcg,thread=single";
-
-    private static final int MAX_CPUS = 4;
-    private static final int MIN_CPUS = 2;
-
     private L1CommandLine() {}
 
-    static List<String> of(Path qemu, Path kernel, Path initramfs, MachineFolder folder)
+    static List<String> of(
+            Path qemu, LabCpus cpus, Path kernel, Path initramfs, MachineFolder folder)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of(qemu.toString()));
+        command.addAll(cpus.options());
+        command.addAll(machine(kernel, initramfs, folder));
+        return command;
+    }
+
+    private static List<String> machine(Path kernel, Path initramfs, MachineFolder folder)
             throws IOException {
         return List.of(
-                qemu.toString(),
-                "-accel",
-                ACCELERATOR,
                 "-cpu",
                 "EPYC,+svm,+npt",
-                "-smp",
-                Integer.toString(cpus(Runtime.getRuntime().availableProcessors())),
                 "-m",
                 Integer.toString(memoryMib(Files.readString(Path.of("/proc/meminfo")))),
                 "-nodefaults",
@@ -77,10 +74,6 @@ final class L1CommandLine {
                             .formatted(MIN_MIB * 3 / 2, availableKib / 1024));
         }
         return Math.toIntExact(mib);
-    }
-
-    private static int cpus(int available) {
-        return Math.clamp(available, MIN_CPUS, MAX_CPUS);
     }
 
     /// QEMU reads a doubled comma as a comma in a value.

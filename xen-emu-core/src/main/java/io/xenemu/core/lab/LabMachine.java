@@ -48,10 +48,17 @@ public final class LabMachine implements AutoCloseable {
         this.channel = channel;
     }
 
-    /// Fetches what is missing and boots a machine.
+    /// Fetches what is missing and boots a machine with [LabCpus#ONE].
     ///
     /// @throws LabException with one clear line when there can be no lab here
     public static LabMachine boot(LabImages images) throws IOException {
+        return boot(images, LabCpus.ONE);
+    }
+
+    /// Fetches what is missing and boots a machine.
+    ///
+    /// @throws LabException with one clear line when there can be no lab here
+    public static LabMachine boot(LabImages images, LabCpus cpus) throws IOException {
         LabImages.Kernel kernel = images.kernel("6.12");
         Path initramfs = L1Initramfs.of(images, kernel);
         Path executable = images.qemu();
@@ -62,7 +69,7 @@ public final class LabMachine implements AutoCloseable {
         try {
             Process qemu =
                     QemuProcess.start(
-                            L1CommandLine.of(executable, kernel.image(), initramfs, folder),
+                            L1CommandLine.of(executable, cpus, kernel.image(), initramfs, folder),
                             folder.qemuLog());
             try {
                 int port = forwardedPort(qemu, folder);
