@@ -46,9 +46,9 @@ public final class XenEmu {
     }
 
     private static int wrongInput(ParameterException e, String[] args) {
-        System.err.println("xen-emu: " + e.getMessage());
-        System.err.println(
-                "Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
+        System.err.printf(
+                "xen-emu: %s; see %s --help%n",
+                e.getMessage(), e.getCommandLine().getCommandSpec().qualifiedName());
         return ExitCode.USAGE;
     }
 
