@@ -1,6 +1,7 @@
 package io.xenemu.kvm.ioctl;
 
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.Libc;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -108,6 +109,11 @@ enum KvmIoctl {
     /// As [#call], but a failure is returned, as the negated errno.
     int tryCall(int fd, long argument) {
         return Libc.ioctl(fd, request, argument);
+    }
+
+    /// The same for a thread that keeps its slot at hand.
+    int tryCall(CallSlot own, int fd, long argument) {
+        return Libc.ioctl(own, fd, request, argument);
     }
 
     /// As [#call], but a failure is returned, as the negated errno.

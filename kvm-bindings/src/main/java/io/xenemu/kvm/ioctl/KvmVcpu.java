@@ -3,6 +3,7 @@ package io.xenemu.kvm.ioctl;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.KickSignal;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.Mapping;
@@ -13,6 +14,7 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A vCPU's file descriptor: one method for each ioctl.
 ///
@@ -31,7 +33,10 @@ public final class KvmVcpu implements AutoCloseable {
     private final KvmRun run;
     private final XenVcpuAttributes xen;
 
-    /// Kernel id of the thread that runs the vCPU; 0 before it first does.
+    /// What the thread that runs the vCPU needs to call KVM_RUN; null before it first does.
+    private @Nullable CallSlot slot;
+
+    /// Kernel id of that thread; 0 before.
     private volatile int thread;
 
     private KvmVcpu(VcpuId id, OwnedFd fd, Arena mapping, KvmRun run) {
@@ -72,10 +77,13 @@ public final class KvmVcpu implements AutoCloseable {
     ///     exit; [Errno#EAGAIN] for a vCPU that was just started by another one, to be entered again
     /// @throws KvmException for anything else
     public int enter() {
-        if (thread == 0) {
+        CallSlot own = slot;
+        if (own == null) {
+            own = CallSlot.current();
+            slot = own;
             thread = Libc.gettid();
         }
-        int result = KvmIoctl.KVM_RUN.tryCall(fd.number(), 0);
+        int result = KvmIoctl.KVM_RUN.tryCall(own, fd.number(), 0);
         if (result >= 0) {
             return 0;
         }
@@ -113,6 +121,11 @@ public final class KvmVcpu implements AutoCloseable {
     /// KVM_GET_SREGS.
     public KvmSregs getSregs() {
         return KvmSregs.of(get(KvmIoctl.KVM_GET_SREGS, VcpuStructs.KVM_SREGS));
+    }
+
+    /// KVM_GET_SREGS into [KvmRun#sregs], for an exit at which they were not asked for. Does not allocate.
+    public void fillSregs() {
+        KvmIoctl.KVM_GET_SREGS.call(fd.number(), run.sregs().memory());
     }
 
     /// KVM_SET_SREGS.

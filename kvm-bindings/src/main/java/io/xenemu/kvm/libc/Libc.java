@@ -99,7 +99,14 @@ public final class Libc {
 
     /// ioctl(2) whose argument is a number.
     public static int ioctl(int fd, long request, long argument) {
-        MemorySegment errno = CallSlot.current().errno();
+        return ioctl(CallSlot.current(), fd, request, argument);
+    }
+
+    /// ioctl(2) whose argument is a number.
+    ///
+    /// @param own the calling thread's slot
+    public static int ioctl(CallSlot own, int fd, long request, long argument) {
+        MemorySegment errno = own.errno();
         try {
             return intResult((long) IOCTL.invokeExact(errno, (long) fd, request, argument), errno);
         } catch (Throwable t) {

@@ -19,7 +19,6 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
-import io.xenemu.kvm.ioctl.SyncRegs;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestArgument;
 import java.lang.foreign.Arena;
@@ -113,7 +112,6 @@ public final class DomainBuilder {
         for (KvmVcpu vcpu : kvms) {
             vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));
             vcpu.xen().vcpuId(vcpu.id().value());
-            vcpu.run().syncRegs(SyncRegs.SREGS);
             BootVcpu.enableMtrrs(vcpu);
             domain.add(new Vcpu(domain, vcpu.id(), vcpu, v -> runLoop(domain, v, ports)));
         }
@@ -121,7 +119,7 @@ public final class DomainBuilder {
 
     private void runLoop(Domain domain, Vcpu vcpu, PortBus ports) {
         try (Arena arena = Arena.ofConfined()) {
-            SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm().run());
+            SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm());
             GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
             HypercallDispatcher dispatcher =
                     new HypercallDispatcher(
@@ -131,6 +129,7 @@ public final class DomainBuilder {
             new ExitLoop(
                             domain,
                             vcpu,
+                            cpu,
                             new HypercallContext(domain, vcpu, argument),
                             dispatcher,
                             ports,

@@ -14,6 +14,7 @@ final class ExitLoop {
     private final Domain domain;
     private final Vcpu vcpu;
     private final KvmRun run;
+    private final SyncedCpuState cpu;
     private final HypercallContext call;
     private final HypercallDispatcher dispatcher;
     private final PortBus ports;
@@ -22,6 +23,7 @@ final class ExitLoop {
     ExitLoop(
             Domain domain,
             Vcpu vcpu,
+            SyncedCpuState cpu,
             HypercallContext call,
             HypercallDispatcher dispatcher,
             PortBus ports,
@@ -29,6 +31,7 @@ final class ExitLoop {
         this.domain = domain;
         this.vcpu = vcpu;
         this.run = vcpu.kvm().run();
+        this.cpu = cpu;
         this.call = call;
         this.dispatcher = dispatcher;
         this.ports = ports;
@@ -69,6 +72,7 @@ final class ExitLoop {
             call.setParameter(i, run.xenParam(i));
         }
         run.xenResult(dispatcher.dispatch(call));
+        cpu.hypercallEnds();
     }
 
     private void io() {
