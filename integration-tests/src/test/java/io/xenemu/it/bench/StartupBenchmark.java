@@ -1,0 +1,188 @@
+package io.xenemu.it.bench;
+
+import io.xenemu.core.lab.CacheFolder;
+import io.xenemu.core.lab.GuestInitramfs;
+import io.xenemu.core.lab.LabCpus;
+import io.xenemu.core.lab.LabImages;
+import io.xenemu.core.lab.LabMachine;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the command
+/// to the guest's process 1, and the memory beside the guest's RAM when it is there. Argument, optional: ROUNDS (3).
+public final class StartupBenchmark {
+    private static final int DEFAULT_ROUNDS = 3;
+    private static final int GUEST_MIB = 512;
+    private static final String REACHED = "process 1 is there";
+    private static final Map<String, String> ENVIRONMENT =
+            Map.of("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "HOME", "/root");
+
+    /// What was measured once.
+    ///
+    /// @param seconds from the command to the guest's process 1
+    /// @param kib beside the guest's RAM
+    private record Result(double seconds, long kib) {}
+
+    private StartupBenchmark() {}
+
+    /// Entry point; the working folder is that of this module.
+    public static void main(String[] args) throws IOException, InterruptedException {
+        int rounds = args.length > 0 ? Integer.parseInt(args[0]) : DEFAULT_ROUNDS;
+        LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
+        LabImages.Kernel kernel = images.kernel("6.12");
+        Path initramfs =
+                Files.createTempFile(Path.of("target").toAbsolutePath(), "startup", ".cpio");
+        GuestInitramfs.write(
+                images, kernel, Optional.of("echo " + REACHED + "; sleep 1000"), initramfs);
+        List<String> ours = ours(kernel.image(), initramfs);
+        List<String> peer = peer(images.qemu(), kernel.image(), initramfs);
+        List<Result> ourResults = new ArrayList<>();
+        List<Result> peerResults = new ArrayList<>();
+        try (LabMachine machine = LabMachine.boot(images, LabCpus.PARALLEL)) {
+            for (int round = 1; round <= rounds; round++) {
+                System.err.printf("round %d of %d%n", round, rounds);
+                ourResults.add(measure(machine, ours, "io.xenemu.core.cli.XenEmu run"));
+                peerResults.add(measure(machine, peer, "accel kvm,xen-version"));
+            }
+        } finally {
+            Files.delete(initramfs);
+        }
+        print("command to the guest's process 1", "s", ourResults, peerResults, Result::seconds);
+        print("memory beside guest RAM", "MiB", ourResults, peerResults, r -> r.kib() / 1024.0);
+    }
+
+    private static List<String> ours(Path kernel, Path initramfs) {
+        Path launcher = Path.of("").toAbsolutePath().resolveSibling("xen-emu-core/bin/xen-emu");
+        return List.of(
+                launcher.toString(),
+                "run",
+                "--lab",
+                "never",
+                "--vcpus",
+                "2",
+                "--memory",
+                GUEST_MIB + "M",
+                "--kernel",
+                kernel.toString(),
+                "--initrd",
+                initramfs.toString(),
+                "--append",
+                "console=hvc0 quiet");
+    }
+
+    private static List<String> peer(Path qemu, Path kernel, Path initramfs) {
+        return List.of(
+                qemu.toString(),
+                "-accel",
+                "kvm,xen-version=0x40013,kernel-irqchip=split",
+                "-cpu",
+                "host",
+                "-smp",
+                "2",
+                "-m",
+                Integer.toString(GUEST_MIB),
+                "-display",
+                "none",
+                "-serial",
+                "null",
+                "-chardev",
+                "stdio,id=console",
+                "-device",
+                "xen-console,chardev=console",
+                "-no-reboot",
+                "-kernel",
+                kernel.toString(),
+                "-initrd",
+                initramfs.toString(),
+                "-append",
+                "console=hvc0 quiet");
+    }
+
+    private static Result measure(LabMachine machine, List<String> command, String pattern)
+            throws IOException, InterruptedException {
+        long start = System.nanoTime();
+        Process process = machine.start(command, Path.of("").toAbsolutePath(), ENVIRONMENT);
+        Thread messages =
+                Thread.ofVirtual()
+                        .start(() -> process.errorReader().lines().forEach(System.err::println));
+        try {
+            awaitProcess1(process);
+            double seconds = (System.nanoTime() - start) / 1e9;
+            return new Result(seconds, memory(machine, pattern));
+        } finally {
+            process.destroyForcibly().waitFor();
+            messages.join();
+        }
+    }
+
+    private static void awaitProcess1(Process process) throws IOException {
+        BufferedReader output =
+                new BufferedReader(
+                        new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        String line = output.readLine();
+        while (line != null && !line.contains(REACHED)) {
+            line = output.readLine();
+        }
+        if (line == null) {
+            throw new IOException("the guest did not come up");
+        }
+    }
+
+    /// Adds up the proportional share of every mapping that is not guest RAM: neither a memfd nor as large.
+    private static long memory(LabMachine machine, String pattern)
+            throws IOException, InterruptedException {
+        String script =
+                """
+                awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:/ }
+                     /^Size:/ { if ($2 >= %d) ram = 1 }
+                     /^Pss:/ { if (!ram) sum += $2 }
+                     END { print sum }' /proc/$(pgrep -f -n '%s')/smaps
+                """
+                        .formatted(GUEST_MIB * 1024, pattern);
+        Process sum =
+                machine.start(
+                        List.of("/bin/sh", "-c", script),
+                        Path.of("").toAbsolutePath(),
+                        ENVIRONMENT);
+        sum.getOutputStream().close();
+        String kib =
+                new String(sum.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+        sum.waitFor();
+        return Long.parseLong(kib);
+    }
+
+    private interface Value {
+        double of(Result result);
+    }
+
+    private static void print(
+            String what, String unit, List<Result> ours, List<Result> peer, Value value) {
+        double our = median(ours, value);
+        double theirs = median(peer, value);
+        System.out.printf(
+                Locale.ROOT,
+                "%-34s ours %7.2f %-3s  peer %7.2f %-3s  ratio %.2f%n",
+                what,
+                our,
+                unit,
+                theirs,
+                unit,
+                our / theirs);
+    }
+
+    private static double median(List<Result> results, Value value) {
+        List<Double> sorted = new ArrayList<>(results.stream().map(value::of).toList());
+        Collections.sort(sorted);
+        return sorted.get(sorted.size() / 2);
+    }
+}
