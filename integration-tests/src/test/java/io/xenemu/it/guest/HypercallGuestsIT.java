@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
+import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -55,7 +56,7 @@ class HypercallGuestsIT {
     @ParameterizedTest
     @ValueSource(ints = {32, 64})
     void oursDiffersFromXenExactlyAsDocumented(int bits) throws IOException, InterruptedException {
-        CheckReport report = run(new Vmm.Ours(lab.launcher()), bits, "");
+        CheckReport report = run(new Vmm.Ours(lab.launcher(), List.of()), bits, "");
 
         assertEquals(
                 documentedDifferences("ours-differences.txt"),
@@ -74,6 +75,23 @@ class HypercallGuestsIT {
                 documentedDifferences("peer-differences-" + bits + ".txt"),
                 new TreeSet<>(report.failed().keySet()),
                 () -> report.failed().toString());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {32, 64})
+    void tripleFaultEndsWith5(int bits) throws IOException, InterruptedException {
+        RunningCommand guest =
+                lab.xenEmuRun(
+                        List.of(
+                                "--console",
+                                "none",
+                                "--append",
+                                "triple-fault",
+                                "--kernel",
+                                guests.hypercalls(bits).toString()));
+        guest.closeInput();
+        assertEquals(5, guest.awaitExit(), guest.output());
+        assertTrue(guest.output().contains("triple fault"), guest.output());
     }
 
     private static Set<String> documentedDifferences(String name) throws IOException {
