@@ -1,50 +1,53 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
-/// What the ports of one domain are bound to, and the delivery of their events. [EventChannels] describes the operations
-/// and the locks.
+/// What the ports of one domain are bound to. [EventChannels] describes the operations and the locks.
 final class Bindings {
     /// The binding lock.
     final ReentrantLock lock = new ReentrantLock();
 
     final DomId domId;
+    final EvtchnOptions options;
     final PortTable ports;
+    final Delivery delivery;
     final KernelTable kernelTable;
+    final Virqs virqs;
+    final Pirqs pirqs;
+    final FifoSwitch fifoSwitch;
     private final KernelPorts kernel;
-    private final UpcallSink upcalls;
     private final EventChannelMetrics metrics;
     private final Vcpu[] vcpus;
-    private volatile int limit;
-    private volatile @Nullable TwoLevel events;
 
     /// Guarded by the binding lock.
     private boolean dying;
 
+    /// Whether EVTCHNOP_reset is under way. Guarded by the binding lock.
+    private boolean resetting;
+
     Bindings(
             DomId domId,
-            int vcpus,
-            int limit,
-            KernelPorts kernel,
-            UpcallSink upcalls,
+            EvtchnOptions options,
+            EventEnvironment environment,
             EventChannelMetrics metrics) {
         this.domId = domId;
-        this.kernel = kernel;
-        this.upcalls = upcalls;
+        this.options = options;
+        this.kernel = environment.kernel();
         this.metrics = metrics;
-        this.limit = limit;
-        this.kernelTable = new KernelTable(this, kernel);
-        this.vcpus = new Vcpu[vcpus];
-        for (int i = 0; i < vcpus; i++) {
+        this.vcpus = new Vcpu[options.vcpus()];
+        for (int i = 0; i < vcpus.length; i++) {
             this.vcpus[i] = new Vcpu(i);
         }
-        this.ports = new PortTable(this);
+        this.ports = new PortTable(this, options.capacity());
+        this.delivery = new Delivery(this, environment, metrics);
+        this.kernelTable = new KernelTable(this, kernel);
+        this.virqs = new Virqs(this, kernel);
+        this.pirqs = new Pirqs(this);
+        this.fifoSwitch = new FifoSwitch(this, environment.pages());
     }
 
     int vcpus() {
@@ -65,19 +68,6 @@ final class Bindings {
         return vcpus[id.value()];
     }
 
-    boolean isValid(EvtchnPort port) {
-        return ports.find(port) != null;
-    }
-
-    boolean isPending(EvtchnPort port) throws XenError {
-        Channel channel = ports.get(port);
-        TwoLevel memory = events;
-        int number = channel.port.value();
-        return memory != null && number < memory.limit() && memory.isPending(number);
-    }
-
-    // ---- binding
-
     Channel allocUnbound(DomId remote, @Nullable ServiceListener listener) throws XenError {
         lock.lock();
         try {
@@ -91,33 +81,6 @@ final class Bindings {
         } finally {
             lock.unlock();
         }
-    }
-
-    EvtchnPort bindVirq(Virq virq, VcpuId vcpuId) throws XenError {
-        if (virq.isGlobal() && vcpuId.value() != 0) {
-            throw XenError.EINVAL;
-        }
-        Vcpu vcpu = require(vcpuId);
-        Channel channel;
-        lock.lock();
-        try {
-            if (vcpu.virqPorts.get(virq.number()) != 0) {
-                throw XenError.EEXIST;
-            }
-            channel = allocate();
-            synchronized (channel) {
-                channel.virq = virq;
-                channel.vcpu = vcpuId.value();
-                retype(channel, ChannelType.VIRQ);
-            }
-            vcpu.virqPorts.set(virq.number(), channel.port.value());
-        } finally {
-            lock.unlock();
-        }
-        if (virq.equals(Virq.TIMER)) {
-            kernel.timerChanged(vcpu.id);
-        }
-        return channel.port;
     }
 
     EvtchnPort bindIpi(VcpuId vcpuId) throws XenError {
@@ -144,7 +107,7 @@ final class Bindings {
             boolean movable =
                     switch (channel.type) {
                         case CLOSED, IPI -> false;
-                        case UNBOUND, INTERDOMAIN -> true;
+                        case UNBOUND, INTERDOMAIN, PIRQ -> true;
                         case VIRQ -> channel.virq().isGlobal();
                     };
             if (!movable) {
@@ -154,6 +117,20 @@ final class Bindings {
                 channel.vcpu = vcpu.id.value();
             }
             kernelTable.moved(channel);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void setPriority(EvtchnPort port, int priority) throws XenError {
+        lock.lock();
+        try {
+            Channel channel = ports.get(port);
+            EventAbi abi = delivery.abi();
+            if (abi == null) {
+                throw XenError.ENOSYS;
+            }
+            abi.setPriority(channel, priority);
         } finally {
             lock.unlock();
         }
@@ -175,20 +152,36 @@ final class Bindings {
             case INTERDOMAIN ->
                     new EvtchnStatus.Interdomain(
                             vcpu, channel.remote().owner.domId, channel.remote().port);
+            case PIRQ -> new EvtchnStatus.PirqBound(vcpu, channel.pirq());
             case VIRQ -> new EvtchnStatus.VirqBound(vcpu, channel.virq());
             case IPI -> new EvtchnStatus.Ipi(vcpu);
         };
     }
 
-    void reset() {
+    /// Closes every port, then goes back to the 2-level ABI.
+    ///
+    /// @throws XenError `EBUSY` another thread is at it; `EAGAIN` ports were bound meanwhile, which stay
+    void reset() throws XenError {
         lock.lock();
         try {
+            if (resetting) {
+                throw XenError.EBUSY;
+            }
+            resetting = true;
             kernelTable.reset();
         } finally {
             lock.unlock();
         }
-        for (int i = 1; i < ports.size(); i++) {
-            Interdomain.closeIfOpen(this, ports.at(i));
+        closeAll();
+        lock.lock();
+        try {
+            resetting = false;
+            if (ports.active() > 0) {
+                throw XenError.EAGAIN;
+            }
+            fifoSwitch.leave();
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -196,37 +189,46 @@ final class Bindings {
         lock.lock();
         try {
             dying = true;
+            kernelTable.reset();
         } finally {
             lock.unlock();
         }
-        reset();
+        closeAll();
+    }
+
+    private void closeAll() {
+        for (int i = 1; i < ports.size(); i++) {
+            Interdomain.closeIfOpen(this, ports.at(i));
+        }
     }
 
     /// Takes the lowest free port. For the holder of the binding lock.
+    ///
+    /// @throws XenError `ENOSPC` there is none; `EINVAL` dying
     Channel allocate() throws XenError {
-        if (dying) {
-            throw XenError.EINVAL;
-        }
-        return ports.allocate(limit);
+        Channel channel = ports.take(requireFree());
+        channel.priority = Fifo.DEFAULT_PRIORITY;
+        return channel;
     }
 
-    /// Throws what [#allocate] would throw now.
-    void requireFree() throws XenError {
+    /// The port that [#allocate] would take now.
+    int requireFree() throws XenError {
         if (dying) {
             throw XenError.EINVAL;
         }
-        ports.requireFree(limit);
+        return ports.lowestFree(delivery.limit(), delivery.abi());
     }
 
     /// Makes a channel free. For the holder of the binding lock and the channel's monitor, after the kernel has stopped
-    /// sending on it. The pending bit goes too: the port's next user must not find it.
+    /// sending on it. The waiting event goes too: the port's next user must not find it.
     void free(Channel channel) {
-        TwoLevel memory = events;
-        if (memory != null && channel.port.value() < memory.limit()) {
-            memory.clearPending(channel.port.value());
+        EventAbi abi = delivery.abi();
+        if (abi != null) {
+            abi.clearPending(channel);
         }
         channel.remote = null;
         channel.virq = null;
+        channel.pirq = null;
         channel.listener = null;
         channel.vcpu = 0;
         retype(channel, ChannelType.CLOSED);
@@ -245,19 +247,8 @@ final class Bindings {
         } finally {
             lock.unlock();
         }
-        for (Vcpu vcpu : vcpus) {
-            if (vcpu.virqPorts.get(Virq.TIMER.number()) != 0) {
-                kernel.timerChanged(vcpu.id);
-            }
-        }
+        virqs.timersChanged(false);
     }
-
-    /// After a timer VIRQ was closed, with no lock held.
-    void timerClosed(Vcpu vcpu) {
-        kernel.timerChanged(vcpu.id);
-    }
-
-    // ---- delivery
 
     void send(EvtchnPort port) throws XenError {
         Channel local = ports.get(port);
@@ -270,132 +261,16 @@ final class Bindings {
                     Channel remote = local.remote();
                     listener = remote.listener;
                     target = remote.owner;
-                    due = listener == null ? target.raise(remote) : null;
+                    due = listener == null ? target.delivery.raise(remote) : null;
                 }
-                case IPI -> due = raise(local);
+                case IPI -> due = delivery.raise(local);
                 case UNBOUND -> {}
-                case CLOSED, VIRQ -> throw XenError.EINVAL;
+                case CLOSED, PIRQ, VIRQ -> throw XenError.EINVAL;
             }
         }
         if (listener != null) {
             listener.signalled();
         }
-        target.upcall(due);
-    }
-
-    void raiseVirq(Virq virq, VcpuId vcpuId) {
-        int holder = virq.isGlobal() ? 0 : vcpuId.value();
-        EvtchnPort port = EvtchnPort.of(vcpus[holder].virqPorts.get(virq.number()));
-        Channel channel = ports.find(port);
-        if (channel == null) {
-            return;
-        }
-        Vcpu due;
-        synchronized (channel) {
-            boolean bound = channel.type == ChannelType.VIRQ && virq.equals(channel.virq);
-            due = bound && (virq.isGlobal() || channel.vcpu == holder) ? raise(channel) : null;
-        }
-        upcall(due);
-    }
-
-    void unmask(EvtchnPort port) throws XenError {
-        Channel channel = ports.get(port);
-        Vcpu due;
-        synchronized (channel) {
-            TwoLevel memory = events;
-            Vcpu vcpu = vcpus[channel.vcpu];
-            boolean announced =
-                    memory != null
-                            && port.value() < memory.limit()
-                            && memory.unmask(port.value(), vcpu);
-            due = announced ? vcpu : null;
-        }
-        upcall(due);
-    }
-
-    /// Makes an event pending on a port of this domain. For the holder of the monitor of the channel or its other end.
-    ///
-    /// @return the vCPU that is due an upcall when all locks are released, if any
-    @Nullable Vcpu raise(Channel channel) {
-        TwoLevel memory = events;
-        if (memory == null || channel.port.value() >= memory.limit()) {
-            return null;
-        }
-        metrics.raised();
-        Vcpu vcpu = vcpus[channel.vcpu];
-        return memory.setPending(channel, vcpu, kernel) ? vcpu : null;
-    }
-
-    void upcall(@Nullable Vcpu due) {
-        if (due != null) {
-            metrics.upcall();
-            upcalls.upcall(due.id);
-        }
-    }
-
-    // ---- guest memory
-
-    void setSharedInfo(MemorySegment page, GuestWidth width) {
-        TwoLevel memory = new TwoLevel(page, width);
-        lock.lock();
-        try {
-            limit = memory.limit();
-            events = memory;
-            for (int i = 0; i < vcpus.length; i++) {
-                VcpuInfo info = vcpus[i].info;
-                if (vcpus[i].registered && info != null) {
-                    vcpus[i].info = info.as(width);
-                } else if (i < EventChannels.LEGACY_VCPUS) {
-                    vcpus[i].info = memory.legacyVcpuInfo(i);
-                }
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    void setVcpuInfo(VcpuId vcpuId, MemorySegment place) throws XenError {
-        Vcpu vcpu = require(vcpuId);
-        if (place.address() % VcpuInfo.ALIGNMENT != 0) {
-            throw XenError.ENXIO;
-        }
-        lock.lock();
-        try {
-            if (vcpu.registered) {
-                throw XenError.EINVAL;
-            }
-            TwoLevel memory = events;
-            VcpuInfo info =
-                    new VcpuInfo(place, memory == null ? GuestWidth.BITS_64 : memory.width());
-            VcpuInfo old = vcpu.info;
-            if (old != null) {
-                info.takeOver(old);
-            }
-            vcpu.info = info;
-            vcpu.registered = true;
-        } finally {
-            lock.unlock();
-        }
-        announcePending(vcpu);
-    }
-
-    void announcePending() {
-        for (Vcpu vcpu : vcpus) {
-            announcePending(vcpu);
-        }
-    }
-
-    private void announcePending(Vcpu vcpu) {
-        TwoLevel memory = events;
-        if (memory == null) {
-            return;
-        }
-        boolean due = false;
-        int end = Math.min(ports.size(), memory.limit());
-        for (int i = 1; i < end; i++) {
-            due |= ports.at(i).vcpu == vcpu.id.value() && memory.announce(i, vcpu);
-        }
-        VcpuInfo info = vcpu.info;
-        upcall(due || (info != null && info.isUpcallPending()) ? vcpu : null);
+        target.delivery.upcall(due);
     }
 }

@@ -7,6 +7,7 @@ enum ChannelType {
     CLOSED,
     UNBOUND,
     INTERDOMAIN,
+    PIRQ,
     VIRQ,
     IPI;
 

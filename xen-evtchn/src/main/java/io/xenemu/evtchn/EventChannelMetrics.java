@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 /// |---|---|---|
 /// | `xen.evtchn.ports` | domain, type | bound ports |
 /// | `xen.evtchn.ops` | domain, op, result | hypercalls that reached user space |
-/// | `xen.evtchn.raised` | domain | events raised in user space for this domain |
+/// | `xen.evtchn.raised` | domain, type | events raised in user space for this domain |
 /// | `xen.evtchn.upcalls` | domain | upcalls asked for by user space |
 public final class EventChannelMetrics implements AutoCloseable {
     private static final int MAX_ERRNO = 128;
@@ -35,7 +35,7 @@ public final class EventChannelMetrics implements AutoCloseable {
     private final Map<EvtchnOp, Counter> succeeded = new EnumMap<>(EvtchnOp.class);
     private final Map<EvtchnOp, AtomicReferenceArray<@Nullable Counter>> failed =
             new EnumMap<>(EvtchnOp.class);
-    private final Counter raised;
+    private final Map<ChannelType, Counter> raised = new EnumMap<>(ChannelType.class);
     private final Counter upcalls;
 
     /// Registers the domain's meters.
@@ -50,19 +50,13 @@ public final class EventChannelMetrics implements AutoCloseable {
             ports.put(type, count);
             if (type != ChannelType.CLOSED) {
                 remember(portGauge(type, count));
+                raised.put(type, raisedCounter(type));
             }
         }
         for (EvtchnOp op : EvtchnOp.values()) {
             succeeded.put(op, opCounter(op, "OK"));
             failed.put(op, new AtomicReferenceArray<>(MAX_ERRNO));
         }
-        raised =
-                remember(
-                        Counter.builder("xen.evtchn.raised")
-                                .description("Events raised in user space for the domain")
-                                .baseUnit("events")
-                                .tags(domain)
-                                .register(registry));
         upcalls =
                 remember(
                         Counter.builder("xen.evtchn.upcalls")
@@ -88,8 +82,11 @@ public final class EventChannelMetrics implements AutoCloseable {
         return error;
     }
 
-    void raised() {
-        raised.increment();
+    void raised(ChannelType type) {
+        Counter counter = raised.get(type);
+        if (counter != null) {
+            counter.increment();
+        }
     }
 
     void upcall() {
@@ -119,6 +116,15 @@ public final class EventChannelMetrics implements AutoCloseable {
                 .baseUnit("ports")
                 .tags(domain.and("type", type.tag()))
                 .register(registry);
+    }
+
+    private Counter raisedCounter(ChannelType type) {
+        return remember(
+                Counter.builder("xen.evtchn.raised")
+                        .description("Events raised in user space for the domain")
+                        .baseUnit("events")
+                        .tags(domain.and("type", type.tag()))
+                        .register(registry));
     }
 
     private Counter opCounter(EvtchnOp op, String result) {

@@ -7,13 +7,14 @@ import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 
 /// The event channels of one domain: the operations of `EVTCHNOP_*` with the results and errors that Xen 4.19 gives
-/// (`xen/include/public/event_channel.h`), over the 2-level ABI.
+/// (`xen/include/public/event_channel.h`), over the 2-level ABI or, where it is allowed, the FIFO ABI.
 ///
 /// ## Locks
 /// - The *binding lock*, one per domain: whatever binds, moves or closes a port. Two domains are locked in domid order, in
 ///   [Interdomain] alone.
-/// - A monitor per port, below it: send, unmask and raising a VIRQ take just this, so no send waits for one on another
-///   port, and close waits for sends on the port that it closes: none of them can hit the port's next user.
+/// - A monitor per port, below it: send, unmask and raising a VIRQ or PIRQ take just this, so no send waits for one on
+///   another port, and close waits for sends on the port that it closes: none of them can hit the port's next user.
+/// - With FIFO, a monitor per queue, below that.
 ///
 /// Upcalls, service listeners and [KernelPorts#timerChanged] are called when all locks are released. The other methods of
 /// [KernelPorts] are called under the binding lock (or, for `send`, a port's monitor), because the kernel's table has to
@@ -27,6 +28,9 @@ public final class EventChannels {
     /// The most vCPUs of a domain; Xen's own limit for HVM guests is lower (`HVM_MAX_VCPUS`, 128).
     public static final int MAX_VCPUS = 4096;
 
+    /// Bytes of a guest page.
+    static final int PAGE_SIZE = 4096;
+
     private static final VcpuId NO_VCPU = new VcpuId(Integer.MAX_VALUE);
 
     private final DomId domId;
@@ -38,38 +42,20 @@ public final class EventChannels {
     /// The event channels of a new domain: no port is bound.
     ///
     /// @param domId the domain's id
-    /// @param vcpus its number of vCPUs, at least 1
-    /// @param domains finds other domains by id; asked for this one too
-    /// @param kernel the ports that KVM serves by itself, empty at this time
-    /// @param upcalls interrupts vCPUs
+    /// @param options what it may use
+    /// @param environment what it works with
     /// @param metrics the domain's meters; closed by [#destroy]
     public EventChannels(
             DomId domId,
-            int vcpus,
-            Domains domains,
-            KernelPorts kernel,
-            UpcallSink upcalls,
+            EvtchnOptions options,
+            EventEnvironment environment,
             EventChannelMetrics metrics) {
-        this(domId, vcpus, TwoLevel.limit(GuestWidth.BITS_64), domains, kernel, upcalls, metrics);
-    }
-
-    EventChannels(
-            DomId domId,
-            int vcpus,
-            int limit,
-            Domains domains,
-            KernelPorts kernel,
-            UpcallSink upcalls,
-            EventChannelMetrics metrics) {
-        if (vcpus < 1 || vcpus > MAX_VCPUS) {
-            throw new IllegalArgumentException("a domain has 1 to 4096 vCPUs: " + vcpus);
-        }
         this.domId = domId;
-        this.domains = domains;
+        this.domains = environment.domains();
         this.metrics = metrics;
-        this.bindings = new Bindings(domId, vcpus, limit, kernel, upcalls, metrics);
-        this.vcpuIds = new VcpuId[vcpus];
-        for (int i = 0; i < vcpus; i++) {
+        this.bindings = new Bindings(domId, options, environment, metrics);
+        this.vcpuIds = new VcpuId[options.vcpus()];
+        for (int i = 0; i < vcpuIds.length; i++) {
             vcpuIds[i] = bindings.vcpu(i).id;
         }
     }
@@ -127,11 +113,26 @@ public final class EventChannels {
     ///     vCPU; `ENOSPC` all ports in use
     public EvtchnPort bindVirq(Virq virq, VcpuId vcpu) throws XenError {
         try {
-            EvtchnPort port = bindings.bindVirq(virq, vcpu);
+            EvtchnPort port = bindings.virqs.bind(virq, vcpu);
             metrics.succeeded(EvtchnOp.BIND_VIRQ);
             return port;
         } catch (XenError e) {
             throw metrics.failed(EvtchnOp.BIND_VIRQ, e);
+        }
+    }
+
+    /// `EVTCHNOP_bind_pirq`: a new port for an interrupt, at vCPU 0 at first. As in Xen it need not be mapped yet, and for
+    /// a guest that is no PV domain the flags (`BIND_PIRQ__WILL_SHARE`) mean nothing.
+    ///
+    /// @param flags any 32 bits
+    /// @throws XenError `EINVAL` no such PIRQ; `EEXIST` it has a port; `ENOSPC` all ports in use
+    public EvtchnPort bindPirq(Pirq pirq, int flags) throws XenError {
+        try {
+            EvtchnPort port = bindings.pirqs.bind(pirq);
+            metrics.succeeded(EvtchnOp.BIND_PIRQ);
+            return port;
+        } catch (XenError e) {
+            throw metrics.failed(EvtchnOp.BIND_PIRQ, e);
         }
     }
 
@@ -164,7 +165,7 @@ public final class EventChannels {
     /// `EVTCHNOP_send`: signals the other end of an interdomain channel, or the vCPU of an IPI. On an unbound port it does
     /// nothing.
     ///
-    /// @throws XenError `EINVAL` the port is invalid, reserved, closed, or for a VIRQ
+    /// @throws XenError `EINVAL` the port is invalid, reserved, closed, or for a VIRQ or PIRQ
     public void send(EvtchnPort port) throws XenError {
         try {
             bindings.send(port);
@@ -206,17 +207,19 @@ public final class EventChannels {
     /// @throws XenError `EINVAL` the port is invalid
     public void unmask(EvtchnPort port) throws XenError {
         try {
-            bindings.unmask(port);
+            bindings.delivery.unmask(port);
             metrics.succeeded(EvtchnOp.UNMASK);
         } catch (XenError e) {
             throw metrics.failed(EvtchnOp.UNMASK, e);
         }
     }
 
-    /// `EVTCHNOP_reset`: closes every port, those of the console and XenStore too.
+    /// `EVTCHNOP_reset`: closes every port, those of the console and XenStore too, and goes back to the 2-level ABI. Xen's
+    /// `EVTCHNOP_reset_cont`, by which it interrupts itself, is its own affair.
     ///
     /// @param dom this domain, or `DOMID_SELF`
-    /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one
+    /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one; `EBUSY` another vCPU is at it; `EAGAIN`
+    ///     another vCPU bound a port meanwhile, which stays
     public void reset(DomId dom) throws XenError {
         try {
             requireSelf(dom);
@@ -227,44 +230,103 @@ public final class EventChannels {
         }
     }
 
-    /// `EVTCHNOP_init_control`: refused, so that guests stay with the 2-level ABI, which the kernel serves.
+    /// `EVTCHNOP_init_control`: tells the place of the vCPU's FIFO control block. The domain's first call switches it to the
+    /// FIFO ABI: events that are pending then wait for [#expandArray], every port has priority 7, and the kernel serves
+    /// just what needs no delivery of events. Only [#reset] leads back.
     ///
-    /// @throws XenError always, `ENOSYS` as from a Xen older than the FIFO ABI
-    public void initControl() throws XenError {
-        refuse(EvtchnOp.INIT_CONTROL);
+    /// @param gfn the page
+    /// @param offset in it, 32 bits
+    /// @return the number of bits in a link, which is 17
+    /// @throws XenError `ENOSYS` the domain is not allowed FIFO, answered as by a Xen that has none; `ENOENT` no such vCPU;
+    ///     `EINVAL` the block is misaligned or does not fit in the page, there is no such page, or the vCPU has a block
+    public int initControl(VcpuId vcpu, long gfn, int offset) throws XenError {
+        try {
+            requireFifo();
+            Vcpu notified = bindings.require(vcpu);
+            if (Integer.compareUnsigned(offset, PAGE_SIZE - ControlBlock.SIZE) > 0
+                    || offset % ControlBlock.ALIGNMENT != 0) {
+                throw XenError.EINVAL;
+            }
+            bindings.fifoSwitch.initControl(notified, gfn, offset);
+            metrics.succeeded(EvtchnOp.INIT_CONTROL);
+            return EventArray.LINK_BITS;
+        } catch (XenError e) {
+            throw metrics.failed(EvtchnOp.INIT_CONTROL, e);
+        }
     }
 
-    /// `EVTCHNOP_expand_array`.
+    /// `EVTCHNOP_expand_array`: adds a page of 1024 event words. Events that have waited for it are raised.
     ///
-    /// @throws XenError always, `ENOSYS` as from a Xen older than the FIFO ABI
-    public void expandArray() throws XenError {
-        refuse(EvtchnOp.EXPAND_ARRAY);
+    /// @throws XenError `ENOSYS` the domain is not allowed FIFO; `EOPNOTSUPP` no [#initControl] before; `ENOSPC` there
+    ///     are 128 pages already; `EINVAL` no such page
+    public void expandArray(long gfn) throws XenError {
+        try {
+            requireFifo();
+            bindings.fifoSwitch.expandArray(gfn);
+            metrics.succeeded(EvtchnOp.EXPAND_ARRAY);
+        } catch (XenError e) {
+            throw metrics.failed(EvtchnOp.EXPAND_ARRAY, e);
+        }
     }
 
-    /// `EVTCHNOP_set_priority`: the 2-level ABI has no priorities.
+    /// `EVTCHNOP_set_priority`: of the port's events from the next one on. The port may be closed.
     ///
-    /// @throws XenError always; `EINVAL` the port is invalid, else `ENOSYS`
-    public void setPriority(EvtchnPort port) throws XenError {
-        boolean valid = bindings.isValid(port);
-        throw metrics.failed(EvtchnOp.SET_PRIORITY, valid ? XenError.ENOSYS : XenError.EINVAL);
+    /// @param priority 0, the most urgent, to 15; 32 bits
+    /// @throws XenError `EINVAL` the port or priority is invalid; `ENOSYS` the domain uses the 2-level ABI, which has none
+    public void setPriority(EvtchnPort port, int priority) throws XenError {
+        try {
+            bindings.setPriority(port, priority);
+            metrics.succeeded(EvtchnOp.SET_PRIORITY);
+        } catch (XenError e) {
+            throw metrics.failed(EvtchnOp.SET_PRIORITY, e);
+        }
     }
 
-    private void refuse(EvtchnOp op) throws XenError {
-        throw metrics.failed(op, XenError.ENOSYS);
+    private void requireFifo() throws XenError {
+        if (!bindings.options.fifo()) {
+            throw XenError.ENOSYS;
+        }
     }
 
     // ---- for the service
 
-    /// Raises a virtual interrupt, if the guest has bound it.
+    /// Raises a global virtual interrupt.
     ///
-    /// @param vcpu for a per-vCPU VIRQ, whose it is; ignored for a global one
-    public void raiseVirq(Virq virq, VcpuId vcpu) {
-        bindings.raiseVirq(virq, vcpu);
+    /// @return whether the guest has bound it
+    public boolean raiseGlobal(Virq virq) {
+        if (!virq.isGlobal()) {
+            throw new IllegalArgumentException("of one vCPU: " + virq);
+        }
+        return bindings.virqs.raise(virq, 0);
     }
 
-    /// The port of the vCPU's `VIRQ_TIMER`, for the kernel's timer; [EvtchnPort#NONE] if it is not bound.
+    /// Raises a virtual interrupt of one vCPU.
+    ///
+    /// @return whether the guest has bound it there
+    public boolean raiseVcpu(Virq virq, VcpuId vcpu) {
+        if (virq.isGlobal()) {
+            throw new IllegalArgumentException("global: " + virq);
+        }
+        return bindings.virqs.raise(virq, vcpu.value());
+    }
+
+    /// The interrupts of the VMM's devices that the guest takes as events.
+    public Pirqs pirqs() {
+        return bindings.pirqs;
+    }
+
+    /// Whether the guest has switched to the FIFO ABI. The kernel's EVTCHN_SEND, timers and SCHEDOP_poll know just the
+    /// 2-level ABI and must not be used then.
+    public boolean isFifo() {
+        return bindings.delivery.fifo() != null;
+    }
+
+    /// The port of the vCPU's `VIRQ_TIMER`, for the kernel's timer; [EvtchnPort#NONE] if it is not bound, or if the kernel
+    /// cannot raise it because the guest uses the FIFO ABI or the port is beyond the 2-level ABI's.
     public EvtchnPort timerPort(VcpuId vcpu) {
-        return EvtchnPort.of(bindings.vcpu(vcpu.value()).virqPorts.get(Virq.TIMER.number()));
+        int port = bindings.vcpu(vcpu.value()).virqPorts.get(Virq.TIMER.number());
+        boolean deliverable = !isFifo() && port < bindings.delivery.kernelLimit();
+        return deliverable ? EvtchnPort.of(port) : EvtchnPort.NONE;
     }
 
     /// Gives the domain its shared_info page, or another layout of it. Events before the first call are lost: the page
@@ -272,9 +334,9 @@ public final class EventChannels {
     /// [#LEGACY_VCPUS] that have registered no other place are notified in this page from here on.
     ///
     /// @param page the shared_info structure, 8-byte aligned; read and written at any later time
-    /// @param width selects the layout and the number of ports: 4096 (64-bit) or 1024 (32-bit)
+    /// @param width selects the layout and the number of ports of the 2-level ABI: 4096 (64-bit) or 1024 (32-bit)
     public void setSharedInfo(MemorySegment page, GuestWidth width) {
-        bindings.setSharedInfo(page, width);
+        bindings.delivery.setSharedInfo(page, width);
     }
 
     /// `VCPUOP_register_vcpu_info`: the vCPU is notified in another place from here on. Call it after the kernel has been
@@ -288,7 +350,7 @@ public final class EventChannels {
     /// @param memory `struct vcpu_info`: 64 bytes, 4-byte aligned
     /// @throws XenError `ENOENT` no such vCPU; `EINVAL` already registered; `ENXIO` misaligned
     public void setVcpuInfo(VcpuId vcpu, MemorySegment memory) throws XenError {
-        bindings.setVcpuInfo(vcpu, memory);
+        bindings.delivery.setVcpuInfo(vcpu, memory);
     }
 
     /// Whether the vCPU has registered its `vcpu_info`, which it may do once.
@@ -302,7 +364,7 @@ public final class EventChannels {
     ///
     /// @throws XenError `EINVAL` the port is invalid
     public boolean isPending(EvtchnPort port) throws XenError {
-        return bindings.isPending(port);
+        return bindings.delivery.isPending(port);
     }
 
     /// Whether the vCPU has not yet taken its last upcall.
@@ -315,7 +377,7 @@ public final class EventChannels {
     /// upcall. For use after a restore: the kernel may have held announcements that it had not written to guest memory yet,
     /// and an upcall may have been on its way.
     public void announcePending() {
-        bindings.announcePending();
+        bindings.delivery.announcePending();
     }
 
     /// Fills the kernel's table and timers from this one. For use after a restore.
@@ -335,18 +397,18 @@ public final class EventChannels {
     }
 
     /// The event channels of a saved domain. Channels to other domains come back unbound, for the same remote domain to bind
-    /// again: the other ends are not part of this state. The kernel's table is empty until [#rebuildKernelPorts].
+    /// again: the other ends are not part of this state. The kernel's table is empty until [#rebuildKernelPorts]. With
+    /// FIFO the guest's memory has to be in place already.
     ///
-    /// @throws IllegalArgumentException if the state contradicts itself
+    /// @param options as of the saved domain, or with more allowed
+    /// @throws IllegalArgumentException if the state contradicts itself or the options
     public static EventChannels restore(
             EventChannelsState state,
-            Domains domains,
-            KernelPorts kernel,
-            UpcallSink upcalls,
+            EvtchnOptions options,
+            EventEnvironment environment,
             EventChannelMetrics metrics) {
-        EventChannels restored =
-                new EventChannels(state.domId(), state.vcpus(), domains, kernel, upcalls, metrics);
-        Snapshot.load(restored.bindings, state);
+        EventChannels restored = new EventChannels(state.domId(), options, environment, metrics);
+        Snapshot.load(restored.bindings, state, environment.pages());
         return restored;
     }
 

@@ -13,15 +13,21 @@ import java.util.List;
 /// Version 1: domid u16, vcpus u32, validPorts u32, count u32, then for each port number u32, status code u8
 /// (`EVTCHNSTAT_*`), vcpu u32, and by code: unbound remote domid u16; interdomain remote domid u16 and port u32; virq
 /// number u8; ipi nothing.
+///
+/// Version 2: as version 1, with the status pirq of number u32; then assertedGsis u32, the number of PIRQs u32 and for each
+/// pirq u32, kind u8 (0 allocated, 1 message, 2 GSI) and for a GSI its number u8; then whether there is a FIFO part u8, which
+/// is: controls u32, each vcpu u32, gfn u64, offset u32; pages u32, each gfn u64; tails u32, each vcpu u32, priority u8,
+/// port u32; events u32, each port u32, priority u8, last vcpu u32, last priority u8, waiting u8.
 public final class EventChannelsCodec {
     /// The frame type: "EVTC".
     public static final int TYPE = 0x43545645;
 
     /// The version that [#encode] writes.
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
 
     private static final int UNBOUND = 1;
     private static final int INTERDOMAIN = 2;
+    private static final int PIRQ = 3;
     private static final int VIRQ = 4;
     private static final int IPI = 5;
 
@@ -40,19 +46,52 @@ public final class EventChannelsCodec {
                 case EvtchnStatus.Unbound unbound -> body.u16(unbound.remote().value());
                 case EvtchnStatus.Interdomain end ->
                         body.u16(end.remote().value()).u32(end.port().value());
+                case EvtchnStatus.PirqBound bound -> body.u32(bound.pirq().value());
                 case EvtchnStatus.VirqBound bound -> body.u8(bound.virq().number());
             }
         }
+        encode(body, state.pirqs());
+        FifoState fifo = state.fifo();
+        body.bool(fifo != null);
+        if (fifo != null) {
+            FifoCodec.encode(body, fifo);
+        }
         return body;
+    }
+
+    private static void encode(BodyWriter body, PirqsState pirqs) {
+        body.u32(pirqs.assertedGsis()).u32(pirqs.sources().size());
+        for (PirqsState.Source source : pirqs.sources()) {
+            body.u32(source.pirq()).u8(code(source.kind()));
+            if (source.kind() == PirqsState.Kind.GSI) {
+                body.u8(source.gsi());
+            }
+        }
     }
 
     /// Reads a body of any version so far. That the ports fit together is for [EventChannels#restore] to check.
     ///
     /// @throws WireException if the version is unknown or a value out of range
     public static EventChannelsState decode(int version, BodyReader body) throws WireException {
-        if (version != VERSION) {
-            throw WireException.unknownVersion("event channels", version);
-        }
+        return switch (version) {
+            case 1 -> decodeV1(version, body).upgrade();
+            case VERSION -> {
+                EventChannelsStateV1 common = decodeV1(version, body);
+                yield new EventChannelsState(
+                        common.domId(),
+                        common.vcpus(),
+                        common.validPorts(),
+                        common.ports(),
+                        pirqs(body),
+                        body.bool() ? FifoCodec.decode(body) : null);
+            }
+            default -> throw WireException.unknownVersion("event channels", version);
+        };
+    }
+
+    /// What has not changed since version 1.
+    private static EventChannelsStateV1 decodeV1(int version, BodyReader body)
+            throws WireException {
         DomId domId = new DomId(body.u16());
         int vcpus = body.count(EventChannels.MAX_VCPUS);
         int validPorts = body.count(ServicePorts.LIMIT);
@@ -60,19 +99,53 @@ public final class EventChannelsCodec {
         List<EventChannelsState.Port> ports = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             int number = body.count(ServicePorts.LIMIT);
-            ports.add(new EventChannelsState.Port(number, status(body)));
+            ports.add(new EventChannelsState.Port(number, status(version, body)));
         }
-        return new EventChannelsState(domId, vcpus, validPorts, ports);
+        return new EventChannelsStateV1(domId, vcpus, validPorts, ports);
     }
 
-    private static EvtchnStatus status(BodyReader body) throws WireException {
+    private static PirqsState pirqs(BodyReader body) throws WireException {
+        int asserted = body.u32();
+        int count = body.count(Pirqs.MAX);
+        List<PirqsState.Source> sources = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int pirq = body.count(Pirqs.MAX);
+            PirqsState.Kind kind = kind(body.u8());
+            int gsi = kind == PirqsState.Kind.GSI ? body.u8() : 0;
+            sources.add(new PirqsState.Source(pirq, kind, gsi));
+        }
+        return new PirqsState(sources, asserted);
+    }
+
+    private static PirqsState.Kind kind(int code) throws WireException {
+        return switch (code) {
+            case 0 -> PirqsState.Kind.ALLOCATED;
+            case 1 -> PirqsState.Kind.MSI;
+            case 2 -> PirqsState.Kind.GSI;
+            default -> throw new WireException("unknown kind of PIRQ: " + code);
+        };
+    }
+
+    private static int code(PirqsState.Kind kind) {
+        return switch (kind) {
+            case ALLOCATED -> 0;
+            case MSI -> 1;
+            case GSI -> 2;
+        };
+    }
+
+    private static EvtchnStatus status(int version, BodyReader body) throws WireException {
         int code = body.u8();
+        if (code == PIRQ && version < 2) {
+            throw new WireException("a PIRQ's port in version " + version);
+        }
         VcpuId vcpu = new VcpuId(body.count(EventChannels.MAX_VCPUS));
         return switch (code) {
             case UNBOUND -> new EvtchnStatus.Unbound(vcpu, new DomId(body.u16()));
             case INTERDOMAIN ->
                     new EvtchnStatus.Interdomain(
                             vcpu, new DomId(body.u16()), EvtchnPort.of(body.u32()));
+            case PIRQ -> new EvtchnStatus.PirqBound(vcpu, new Pirq(body.count(Pirqs.MAX)));
             case VIRQ -> new EvtchnStatus.VirqBound(vcpu, virq(body.u8()));
             case IPI -> new EvtchnStatus.Ipi(vcpu);
             default -> throw new WireException("unknown status of a port: " + code);

@@ -6,6 +6,7 @@ import java.util.Locale;
 enum EvtchnOp {
     BIND_INTERDOMAIN,
     BIND_VIRQ,
+    BIND_PIRQ,
     CLOSE,
     SEND,
     STATUS,

@@ -35,6 +35,14 @@ public sealed interface EvtchnStatus {
         }
     }
 
+    /// The port receives a physical interrupt, or one of the VMM's devices that the guest takes in the same way.
+    record PirqBound(VcpuId vcpu, Pirq pirq) implements EvtchnStatus {
+        @Override
+        public int code() {
+            return 3;
+        }
+    }
+
     /// The port receives a virtual interrupt.
     record VirqBound(VcpuId vcpu, Virq virq) implements EvtchnStatus {
         @Override

@@ -38,7 +38,7 @@ final class Interdomain {
         if (listener != null) {
             listener.signalled();
         }
-        local.upcall(due);
+        local.delivery.upcall(due);
         return near;
     }
 
@@ -52,7 +52,7 @@ final class Interdomain {
                 near.owner.retype(near, ChannelType.INTERDOMAIN);
                 far.remote = near;
                 far.owner.retype(far, ChannelType.INTERDOMAIN);
-                return listener == null ? near.owner.raise(near) : null;
+                return listener == null ? near.owner.delivery.raise(near) : null;
             }
         }
     }
@@ -80,8 +80,7 @@ final class Interdomain {
                 }
                 if (ownerOfRemote(channel) != other) {
                     // Bound or disconnected while it was unlocked. Each repetition takes another
-                    // thread's operation on this
-                    // very port.
+                    // thread's operation on this very port.
                     continue;
                 }
                 timerOf = closeLocked(domain, channel);
@@ -89,32 +88,31 @@ final class Interdomain {
                 unlock(domain, other);
             }
             if (timerOf != null) {
-                domain.timerClosed(timerOf);
+                domain.virqs.timerChanged(timerOf.id.value());
             }
             return true;
         }
     }
 
+    /// @return the vCPU whose timer VIRQ this was, if it was one
     private static @Nullable Vcpu closeLocked(Bindings domain, Channel channel) {
-        domain.kernelTable.deassign(channel);
         Channel remote = channel.remote;
         if (remote != null) {
-            remote.owner.kernelTable.deassign(remote);
+            KernelTable.disconnect(channel, remote);
             disconnect(channel, remote);
             return null;
         }
+        domain.kernelTable.deassign(channel);
         Vcpu vcpu = domain.vcpu(channel.vcpu);
         Virq virq = channel.virq;
+        Pirq pirq = channel.pirq;
         synchronized (channel) {
             domain.free(channel);
         }
-        if (virq == null) {
-            return null;
+        if (pirq != null) {
+            domain.pirqs.unbind(pirq);
         }
-        // A global VIRQ is registered with vCPU 0, wherever it notifies.
-        Vcpu holder = virq.isGlobal() ? domain.vcpu(0) : vcpu;
-        holder.virqPorts.set(virq.number(), 0);
-        return virq.equals(Virq.TIMER) ? holder : null;
+        return virq != null && domain.virqs.unregister(virq, vcpu.id.value()) ? vcpu : null;
     }
 
     private static void disconnect(Channel closing, Channel remaining) {
@@ -129,6 +127,24 @@ final class Interdomain {
         }
     }
 
+    /// Ends the kernel's way from another domain to this channel, if it has one.
+    static void closeDoorbell(Channel channel) {
+        Bindings domain = channel.owner;
+        Bindings other = ownerOfRemote(channel);
+        lock(domain, other);
+        try {
+            Channel remote = channel.remote;
+            // If it was disconnected meanwhile, that has closed the doorbell; a new one is not
+            // opened any more.
+            if (remote != null && remote.owner == other && channel.doorbell != null) {
+                KernelTable.closeDoorbell(channel, remote);
+            }
+        } finally {
+            unlock(domain, other);
+        }
+    }
+
+    /// The other domain of an interdomain channel as it is now; the channel's own if there is none.
     private static Bindings ownerOfRemote(Channel channel) {
         synchronized (channel) {
             Channel remote = channel.remote;

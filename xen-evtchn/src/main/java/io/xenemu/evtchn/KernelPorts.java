@@ -1,9 +1,11 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.VcpuId;
+import org.jspecify.annotations.Nullable;
 
 /// The part of a domain's port table that KVM serves without an exit (`KVM_XEN_ATTR_TYPE_EVTCHN`, `..._TIMER`,
-/// `KVM_XEN_HVM_EVTCHN_SEND`). It is a cache: every entry follows from [EventChannels]' own table.
+/// `KVM_XEN_HVM_EVTCHN_SEND`, `KVM_IRQ_ROUTING_XEN_EVTCHN`). It is a cache: every entry follows from [EventChannels]' own
+/// table.
 ///
 /// All methods but [#timerChanged] are called with a lock of the event channels held, so that the kernel sees changes of
 /// a port in the order in which they were made: an assignment of a reused port can never overtake the removal of its
@@ -24,10 +26,32 @@ public interface KernelPorts {
     /// Moves the events of an assigned loopback port to another vCPU.
     void updateLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu);
 
+    /// Sends on `port` ring the doorbell of another domain, which outlives the entry.
+    void assignDoorbell(EvtchnPort port, KernelDoorbell doorbell);
+
     /// Removes the entry of an assigned port. When it returns, no send that the kernel had begun is still under way.
     void deassign(EvtchnPort port);
 
-    /// Removes every entry.
+    /// Makes a way by which the kernels of other domains bring events to `port` at `vcpu`.
+    ///
+    /// @return null if the kernel offers none; sends of other domains then go through user space
+    @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu);
+
+    /// Lets an open doorbell of `port` notify another vCPU.
+    void moveDoorbell(EvtchnPort port, KernelDoorbell doorbell, VcpuId vcpu);
+
+    /// Ends an open doorbell of `port`. When it returns, no event that it brought is still under way.
+    void closeDoorbell(EvtchnPort port, KernelDoorbell doorbell);
+
+    /// A message-signalled interrupt has a port, or its port another vCPU: the kernel may turn it into events of `port` at
+    /// `vcpu` from here on (a route of type `KVM_IRQ_ROUTING_XEN_EVTCHN` for the device's irqfd). Whatever it does not
+    /// take over is brought with [Pirqs#raiseMsi].
+    void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu);
+
+    /// A message-signalled interrupt, routed before, has no port any more.
+    void unroutePirq(Pirq pirq);
+
+    /// Removes every entry, route and doorbell.
     void reset();
 
     /// Raises an event as the kernel does, which also wakes a vCPU that sleeps in the kernel's SCHEDOP_poll on a masked

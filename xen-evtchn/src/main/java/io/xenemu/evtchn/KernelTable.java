@@ -1,18 +1,29 @@
 package io.xenemu.evtchn;
 
+import io.xenemu.kvm.abi.VcpuId;
+import org.jspecify.annotations.Nullable;
+
 /// Keeps the kernel's table of one domain equal to what its channels' bindings call for:
 ///
 /// | channel | entry |
 /// |---|---|
-/// | IPI | its own port, at its vCPU |
 /// | interdomain, the other end is the service's | an eventfd |
+/// | interdomain, the other end is another domain's | that domain's doorbell, if its kernel offers one |
 /// | interdomain, the other end is in the same domain | that port, at that port's vCPU |
+/// | IPI | its own port, at its vCPU |
+/// | PIRQ that is message-signalled | a route |
 /// | any other | none: sends exit |
 ///
-/// Every method is for the holder of the binding lock.
+/// The kernel delivers events by the 2-level ABI alone: with FIFO only the first two rows remain, and no doorbell is offered.
+/// It knows the ports of the 2-level ABI alone, too.
+///
+/// Every method is for the holder of the binding lock, or, if another domain is touched, of both.
 final class KernelTable {
     private final Bindings owner;
     private final KernelPorts kernel;
+
+    /// Whether events are delivered by the 2-level ABI.
+    private boolean delivers = true;
 
     KernelTable(Bindings owner, KernelPorts kernel) {
         this.owner = owner;
@@ -21,39 +32,123 @@ final class KernelTable {
 
     /// Adds the entry of a channel that has just been bound.
     void assign(Channel channel) {
+        if (channel.port.value() >= owner.delivery.kernelLimit()) {
+            return;
+        }
         switch (channel.type) {
-            case IPI -> kernel.assignIpi(channel.port, owner.vcpu(channel.vcpu).id);
-            case INTERDOMAIN -> {
-                Channel remote = channel.remote();
-                ServiceListener listener = remote.listener;
-                if (listener != null) {
-                    kernel.assignService(channel.port, listener);
-                } else if (remote.owner == owner) {
-                    kernel.assignLoopback(channel.port, remote.port, owner.vcpu(remote.vcpu).id);
-                } else {
-                    return;
+            case IPI -> {
+                if (delivers) {
+                    kernel.assignIpi(channel.port, vcpu(channel));
+                    channel.inKernel = true;
                 }
             }
-            case CLOSED, UNBOUND, VIRQ -> {
-                return;
+            case INTERDOMAIN -> channel.inKernel = assignInterdomain(channel, channel.remote());
+            case PIRQ -> {
+                if (delivers && owner.pirqs.isMsi(channel.pirq())) {
+                    kernel.routePirq(channel.pirq(), channel.port, vcpu(channel));
+                    channel.inKernel = true;
+                }
             }
+            case CLOSED, UNBOUND, VIRQ -> {}
         }
-        channel.inKernel = true;
+    }
+
+    private boolean assignInterdomain(Channel channel, Channel remote) {
+        ServiceListener listener = remote.listener;
+        if (listener != null) {
+            kernel.assignService(channel.port, listener);
+            return true;
+        }
+        if (remote.owner == owner) {
+            if (delivers) {
+                kernel.assignLoopback(channel.port, remote.port, owner.vcpu(remote.vcpu).id);
+            }
+            return delivers;
+        }
+        // Domain 0 sends by a method call, and has no use for a doorbell.
+        KernelDoorbell doorbell =
+                kernel instanceof NoKernelPorts
+                        ? null
+                        : remote.owner.kernelTable.openDoorbell(remote);
+        if (doorbell == null) {
+            return false;
+        }
+        kernel.assignDoorbell(channel.port, doorbell);
+        return true;
+    }
+
+    private @Nullable KernelDoorbell openDoorbell(Channel channel) {
+        if (!delivers || channel.port.value() >= owner.delivery.kernelLimit()) {
+            return null;
+        }
+        channel.doorbell = kernel.openDoorbell(channel.port, vcpu(channel));
+        return channel.doorbell;
     }
 
     /// Removes the entry of a channel that is about to be closed or disconnected.
     void deassign(Channel channel) {
-        if (channel.inKernel) {
+        if (!channel.inKernel) {
+            return;
+        }
+        channel.inKernel = false;
+        if (channel.type == ChannelType.PIRQ) {
+            kernel.unroutePirq(channel.pirq());
+        } else {
             kernel.deassign(channel.port);
-            channel.inKernel = false;
         }
     }
 
-    /// The channel notifies another vCPU: so does the entry that delivers to it.
+    /// Removes the entries of both ends, and the doorbells that they ring.
+    static void disconnect(Channel channel, Channel remote) {
+        channel.owner.kernelTable.deassign(channel);
+        remote.owner.kernelTable.deassign(remote);
+        channel.owner.kernelTable.closeDoorbell(channel);
+        remote.owner.kernelTable.closeDoorbell(remote);
+    }
+
+    /// Removes the doorbell of a channel, and the entry of the other end that rings it.
+    static void closeDoorbell(Channel channel, Channel remote) {
+        remote.owner.kernelTable.deassign(remote);
+        channel.owner.kernelTable.closeDoorbell(channel);
+    }
+
+    private void closeDoorbell(Channel channel) {
+        KernelDoorbell doorbell = channel.doorbell;
+        if (doorbell != null) {
+            channel.doorbell = null;
+            kernel.closeDoorbell(channel.port, doorbell);
+        }
+    }
+
+    /// The channel notifies another vCPU: so do the entries that deliver to it.
     void moved(Channel channel) {
         Channel sender = channel.remote;
-        if (sender != null && sender.owner == owner && sender.inKernel) {
-            kernel.updateLoopback(sender.port, channel.port, owner.vcpu(channel.vcpu).id);
+        KernelDoorbell doorbell = channel.doorbell;
+        if (doorbell != null) {
+            kernel.moveDoorbell(channel.port, doorbell, vcpu(channel));
+        } else if (sender != null && sender.owner == owner && sender.inKernel) {
+            kernel.updateLoopback(sender.port, channel.port, vcpu(channel));
+        } else if (channel.type == ChannelType.PIRQ && channel.inKernel) {
+            kernel.routePirq(channel.pirq(), channel.port, vcpu(channel));
+        }
+    }
+
+    /// Turns the delivery of events by the kernel off or on. Off, every entry that delivers an event is removed except
+    /// doorbells, which are [Interdomain#closeDoorbell]'s; on, the caller has no port bound.
+    void deliver(boolean on) {
+        delivers = on;
+        for (int i = 1; !on && i < owner.ports.size(); i++) {
+            Channel channel = owner.ports.at(i);
+            Channel remote = channel.remote;
+            boolean delivered =
+                    switch (channel.type) {
+                        case IPI, PIRQ -> true;
+                        case INTERDOMAIN -> remote != null && remote.owner == owner;
+                        case CLOSED, UNBOUND, VIRQ -> false;
+                    };
+            if (delivered) {
+                deassign(channel);
+            }
         }
     }
 
@@ -61,15 +156,21 @@ final class KernelTable {
     void reset() {
         kernel.reset();
         for (int i = 1; i < owner.ports.size(); i++) {
-            owner.ports.at(i).inKernel = false;
+            Channel channel = owner.ports.at(i);
+            channel.inKernel = false;
+            channel.doorbell = null;
         }
     }
 
-    /// Makes the kernel's table afresh.
+    /// Makes the kernel's table afresh, of a domain that no other one is connected to.
     void rebuild() {
         reset();
         for (int i = 1; i < owner.ports.size(); i++) {
             assign(owner.ports.at(i));
         }
+    }
+
+    private VcpuId vcpu(Channel channel) {
+        return owner.vcpu(channel.vcpu).id;
     }
 }

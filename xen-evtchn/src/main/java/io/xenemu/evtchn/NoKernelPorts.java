@@ -1,6 +1,7 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.VcpuId;
+import org.jspecify.annotations.Nullable;
 
 /// Domain 0's choice: the service has no vCPUs, so there is nothing for a kernel to serve.
 enum NoKernelPorts implements KernelPorts {
@@ -19,7 +20,27 @@ enum NoKernelPorts implements KernelPorts {
     public void updateLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {}
 
     @Override
+    public void assignDoorbell(EvtchnPort port, KernelDoorbell doorbell) {}
+
+    @Override
     public void deassign(EvtchnPort port) {}
+
+    @Override
+    public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
+        return null;
+    }
+
+    @Override
+    public void moveDoorbell(EvtchnPort port, KernelDoorbell doorbell, VcpuId vcpu) {}
+
+    @Override
+    public void closeDoorbell(EvtchnPort port, KernelDoorbell doorbell) {}
+
+    @Override
+    public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {}
+
+    @Override
+    public void unroutePirq(Pirq pirq) {}
 
     @Override
     public void reset() {}

@@ -1,8 +1,6 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.XenError;
-import java.util.Arrays;
-import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /// The ports of one domain. Finding one takes no lock; allocation is for the holder of the binding lock.
@@ -13,28 +11,40 @@ final class PortTable {
     /// Xen's `EVTCHNS_PER_BUCKET`: 64-byte entries in a page.
     static final int BUCKET = 64;
 
+    private static final int BUCKET_SHIFT = 6;
+
     private final Bindings owner;
-    private final BitSet used = new BitSet(4096);
-    private volatile Channel[] channels = {};
+    private final FreePorts used;
+    private final Channel[][] buckets;
 
-    /// No free port lies below.
-    private int firstFree = 1;
+    /// Written after the bucket that it makes valid.
+    private volatile int size;
 
-    PortTable(Bindings owner) {
+    /// Ports in use, without the reserved port 0.
+    private int active;
+
+    /// @param capacity the most ports that there will ever be, in whatever ABI
+    PortTable(Bindings owner, int capacity) {
         this.owner = owner;
-        used.set(0);
+        this.used = new FreePorts(capacity);
+        this.buckets = new Channel[(capacity + BUCKET - 1) / BUCKET][];
+        used.take(0);
         grow();
     }
 
     /// The number of valid ports, which are those below it.
     int size() {
-        return channels.length;
+        return size;
+    }
+
+    /// The number of ports in use.
+    int active() {
+        return active;
     }
 
     @Nullable Channel find(EvtchnPort port) {
-        Channel[] table = channels;
         int number = port.value();
-        return Integer.compareUnsigned(number, table.length) < 0 ? table[number] : null;
+        return Integer.compareUnsigned(number, size) < 0 ? at(number) : null;
     }
 
     /// The channel of a valid port.
@@ -49,30 +59,29 @@ final class PortTable {
     }
 
     Channel at(int index) {
-        return channels[index];
+        return buckets[index >>> BUCKET_SHIFT][index & BUCKET - 1];
     }
 
-    /// Throws `ENOSPC` if every port below `limit` is in use.
-    void requireFree(int limit) throws XenError {
-        if (used.nextClearBit(firstFree) >= limit) {
+    /// The lowest port that is free, and that a guest has not left in one of its queues.
+    ///
+    /// @param limit ports are below it
+    /// @param abi knows the guest's queues
+    /// @throws XenError `ENOSPC` if there is none
+    int lowestFree(int limit, @Nullable EventAbi abi) throws XenError {
+        int valid = size;
+        int port = used.next(1);
+        while (port < limit && port < valid && abi != null && abi.isBusy(port)) {
+            port = used.next(port + 1);
+        }
+        if (port >= limit) {
             throw XenError.ENOSPC;
         }
+        return port;
     }
 
-    /// Takes the lowest free port.
-    ///
-    /// @throws XenError `ENOSPC` if every port below `limit` is in use
-    Channel allocate(int limit) throws XenError {
-        requireFree(limit);
-        int port = used.nextClearBit(firstFree);
-        take(port);
-        firstFree = port + 1;
-        return channels[port];
-    }
-
-    /// Makes at least `size` ports valid.
-    void growTo(int size) {
-        while (size > channels.length) {
+    /// Makes at least `count` ports valid, if the table has room for them.
+    void growTo(int count) {
+        while (size < count && size < buckets.length * BUCKET) {
             grow();
         }
     }
@@ -80,22 +89,23 @@ final class PortTable {
     /// Takes a given port, which must be free.
     Channel take(int port) {
         growTo(port + 1);
-        used.set(port);
-        return channels[port];
+        used.take(port);
+        active++;
+        return at(port);
     }
 
     void release(Channel channel) {
-        int port = channel.port.value();
-        used.clear(port);
-        firstFree = Math.min(firstFree, port);
+        used.release(channel.port.value());
+        active--;
     }
 
     private void grow() {
-        Channel[] old = channels;
-        Channel[] grown = Arrays.copyOf(old, old.length + BUCKET);
-        for (int i = old.length; i < grown.length; i++) {
-            grown[i] = new Channel(owner, i);
+        int first = size;
+        Channel[] bucket = new Channel[BUCKET];
+        for (int i = 0; i < BUCKET; i++) {
+            bucket[i] = new Channel(owner, first + i);
         }
-        channels = grown;
+        buckets[first >>> BUCKET_SHIFT] = bucket;
+        size = first + BUCKET;
     }
 }

@@ -8,7 +8,7 @@ import io.xenemu.kvm.abi.XenError;
 /// in place of vCPUs. Only binding and closing take its lock; sends in either direction do not.
 public final class ServicePorts {
     /// As many as Xen allows a domain (`EVTCHN_FIFO_NR_CHANNELS`).
-    public static final int LIMIT = 131072;
+    public static final int LIMIT = Fifo.PORTS;
 
     private final EventChannels channels;
 
@@ -18,13 +18,15 @@ public final class ServicePorts {
         this.channels =
                 new EventChannels(
                         DomId.DOM0,
-                        1,
-                        LIMIT,
-                        domains,
-                        KernelPorts.none(),
-                        vcpu -> {
-                            throw new IllegalStateException("domain 0 has no vCPU to interrupt");
-                        },
+                        EvtchnOptions.of(1).withFifo(true),
+                        new EventEnvironment(
+                                domains,
+                                KernelPorts.none(),
+                                vcpu -> {
+                                    throw new IllegalStateException(
+                                            "domain 0 has no vCPU to interrupt");
+                                },
+                                GuestPages.none()),
                         new EventChannelMetrics(registry, DomId.DOM0));
     }
 

@@ -20,7 +20,14 @@ final class Snapshot {
                     saved.add(new EventChannelsState.Port(i, from.status(channel)));
                 }
             }
-            return new EventChannelsState(from.domId, from.vcpus(), size, saved);
+            Fifo fifo = from.delivery.fifo();
+            return new EventChannelsState(
+                    from.domId,
+                    from.vcpus(),
+                    size,
+                    saved,
+                    from.pirqs.save(),
+                    fifo == null ? null : FifoSnapshot.save(from, fifo));
         } finally {
             from.lock.unlock();
         }
@@ -29,9 +36,11 @@ final class Snapshot {
     /// Fills bindings that nobody else knows yet.
     ///
     /// @throws IllegalArgumentException if the state contradicts itself
-    static void load(Bindings into, EventChannelsState state) {
+    static void load(Bindings into, EventChannelsState state, GuestPages guest) {
+        require(state.vcpus() == into.vcpus(), "another number of vCPUs");
         into.lock.lock();
         try {
+            into.pirqs.load(state.pirqs());
             into.ports.growTo(state.validPorts());
             Map<Integer, EvtchnStatus> byNumber = new HashMap<>();
             for (EventChannelsState.Port port : state.ports()) {
@@ -49,6 +58,10 @@ final class Snapshot {
                     require(mutual, port);
                     connect(into, port.number(), end.port().value());
                 }
+            }
+            FifoState fifo = state.fifo();
+            if (fifo != null) {
+                into.fifoSwitch.restored(FifoSnapshot.load(into, fifo, guest));
             }
         } finally {
             into.lock.unlock();
@@ -74,9 +87,14 @@ final class Snapshot {
                     channel.remoteDom = end.remote();
                     into.retype(channel, ChannelType.UNBOUND);
                 }
+                case EvtchnStatus.PirqBound bound -> {
+                    channel.pirq = bound.pirq();
+                    require(into.pirqs.restored(bound.pirq(), channel.port), port);
+                    into.retype(channel, ChannelType.PIRQ);
+                }
                 case EvtchnStatus.VirqBound bound -> {
                     Virq virq = bound.virq();
-                    Vcpu holder = into.vcpu(virq.isGlobal() ? 0 : vcpu);
+                    Vcpu holder = into.virqs.holder(virq, vcpu);
                     require(holder.virqPorts.compareAndSet(virq.number(), 0, port.number()), port);
                     channel.virq = virq;
                     into.retype(channel, ChannelType.VIRQ);
@@ -94,9 +112,9 @@ final class Snapshot {
         }
     }
 
-    private static void require(boolean consistent, EventChannelsState.Port port) {
+    static void require(boolean consistent, Object what) {
         if (!consistent) {
-            throw new IllegalArgumentException("inconsistent saved port: " + port);
+            throw new IllegalArgumentException("inconsistent saved event channels: " + what);
         }
     }
 }

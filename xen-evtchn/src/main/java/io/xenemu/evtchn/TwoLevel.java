@@ -1,6 +1,7 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -11,7 +12,10 @@ import java.lang.invoke.VarHandle;
 ///
 /// The guest, other vCPUs' hypercalls and the kernel work on the same words, so the order of the atomic steps is the
 /// protocol: pending, mask, selector, upcall.
-final class TwoLevel {
+final class TwoLevel implements EventAbi {
+    /// Ports of a 64-bit domain, the most that this ABI has.
+    static final int MAX_PORTS = 4096;
+
     private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
     private static final long PENDING = 0x800;
     private static final long MASK_64 = 0xa00;
@@ -24,13 +28,15 @@ final class TwoLevel {
 
     private final MemorySegment shared;
     private final GuestWidth width;
+    private final KernelPorts kernel;
     private final long mask;
     private final int wordBits;
 
-    TwoLevel(MemorySegment shared, GuestWidth width) {
+    TwoLevel(MemorySegment shared, GuestWidth width, KernelPorts kernel) {
         boolean wide = width == GuestWidth.BITS_64;
         this.shared = shared.asSlice(0, wide ? END_64 : END_32);
         this.width = width;
+        this.kernel = kernel;
         this.mask = wide ? MASK_64 : MASK_32;
         this.wordBits = width.bytes() * Byte.SIZE;
     }
@@ -41,7 +47,8 @@ final class TwoLevel {
         return bits * bits;
     }
 
-    int limit() {
+    @Override
+    public int limit() {
         return limit(width);
     }
 
@@ -54,15 +61,12 @@ final class TwoLevel {
         return new VcpuInfo(shared.asSlice((long) VcpuInfo.SIZE * vcpu, VcpuInfo.SIZE), width);
     }
 
-    /// Makes an event of `channel` pending.
-    ///
     /// A masked port is left to the kernel where that delivers: only it knows which vCPUs sleep in SCHEDOP_poll on the
     /// port, and it looks for them only if it is the one that sets the pending bit.
-    ///
-    /// @return whether `vcpu` is due an upcall
-    boolean setPending(Channel channel, Vcpu vcpu, KernelPorts kernel) {
+    @Override
+    public boolean setPending(Channel channel, Vcpu vcpu) {
         int port = channel.port.value();
-        if (test(PENDING, port)) {
+        if (port >= limit() || test(PENDING, port)) {
             return false;
         }
         if (test(mask, port) && kernel.send(channel.port, vcpu.id)) {
@@ -83,26 +87,53 @@ final class TwoLevel {
         return false;
     }
 
-    /// Clears the mask, and announces an event that waited for that.
+    @Override
+    public boolean unmask(Channel channel, Vcpu vcpu) {
+        int port = channel.port.value();
+        return port < limit()
+                && testAndClear(mask, port)
+                && test(PENDING, port)
+                && select(port, vcpu);
+    }
+
+    @Override
+    public boolean announce(Channel channel, Vcpu vcpu) {
+        int port = channel.port.value();
+        return port < limit() && test(PENDING, port) && !test(mask, port) && select(port, vcpu);
+    }
+
+    @Override
+    public boolean announceAgain(Vcpu vcpu) {
+        VcpuInfo info = vcpu.info;
+        return info != null && info.isUpcallPending();
+    }
+
+    @Override
+    public boolean isPending(Channel channel) {
+        int port = channel.port.value();
+        return port < limit() && test(PENDING, port);
+    }
+
+    @Override
+    public void clearPending(Channel channel) {
+        takePending(channel.port.value());
+    }
+
+    /// Clears the pending bit.
     ///
-    /// @return whether `vcpu` is due an upcall
-    boolean unmask(int port, Vcpu vcpu) {
-        return testAndClear(mask, port) && test(PENDING, port) && select(port, vcpu);
+    /// @return whether it was set
+    boolean takePending(int port) {
+        return port < limit() && testAndClear(PENDING, port);
     }
 
-    /// Announces an event that may already be pending.
-    ///
-    /// @return whether `vcpu` is due an upcall
-    boolean announce(int port, Vcpu vcpu) {
-        return test(PENDING, port) && !test(mask, port) && select(port, vcpu);
+    @Override
+    public boolean isBusy(int port) {
+        return false;
     }
 
-    boolean isPending(int port) {
-        return test(PENDING, port);
-    }
-
-    void clearPending(int port) {
-        testAndClear(PENDING, port);
+    @Override
+    public void setPriority(Channel channel, int priority) throws XenError {
+        throw XenError.ENOSYS;
     }
 
     private boolean select(int port, Vcpu vcpu) {

@@ -51,7 +51,10 @@ final class VcpuInfo {
         return (old & bit) == 0 && setUpcallPending();
     }
 
-    private boolean setUpcallPending() {
+    /// Sets `evtchn_upcall_pending`.
+    ///
+    /// @return whether it thereby went from 0 to 1, so that an upcall is due
+    boolean setUpcallPending() {
         int old = (int) WORD.getAndBitwiseOr(memory, 0L, SET);
         return (old & UPCALL_PENDING_BYTE) == 0;
     }

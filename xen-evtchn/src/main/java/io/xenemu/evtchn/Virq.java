@@ -16,6 +16,15 @@ public record Virq(int number) {
     /// Request to dump debugging information, per vCPU (`VIRQ_DEBUG`).
     public static final Virq DEBUG = new Virq(1);
 
+    /// Bytes received on the emergency console, global (`VIRQ_CONSOLE`).
+    public static final Virq CONSOLE = new Virq(2);
+
+    /// A domain ended or its state changed; for the control domain, global (`VIRQ_DOM_EXC`).
+    public static final Virq DOM_EXC = new Virq(3);
+
+    /// The first of the eight architecture-specific ones, all global on x86 (`VIRQ_ARCH_0`).
+    public static final Virq ARCH_0 = new Virq(16);
+
     private static final int XENOPROF = 7;
     private static final int XENPMU = 13;
 
@@ -25,8 +34,9 @@ public record Virq(int number) {
         for (int i = 0; i < COUNT; i++) {
             ALL[i] = new Virq(i);
         }
-        ALL[TIMER.number] = TIMER;
-        ALL[DEBUG.number] = DEBUG;
+        for (Virq named : new Virq[] {TIMER, DEBUG, CONSOLE, DOM_EXC, ARCH_0}) {
+            ALL[named.number] = named;
+        }
     }
 
     public Virq {

@@ -191,6 +191,7 @@ final class ConcurrencyTest {
                         switch (entry) {
                             case FakeKernel.Entry.Port(_, int vcpu) -> "" + vcpu;
                             case FakeKernel.Entry.EventFd _ -> "eventfd";
+                            case FakeKernel.Entry.Ringing _ -> "doorbell";
                         }));
         assertEquals(wanted, actual);
     }

@@ -189,10 +189,10 @@ final class DeliveryTest {
         EvtchnPort timer = guest.channels.bindVirq(Virq.TIMER, vcpu(1));
         EvtchnPort global = guest.channels.bindVirq(Virq.of(3), vcpu(0));
         guest.channels.bindVcpu(global, vcpu(2));
-        guest.channels.raiseVirq(Virq.TIMER, vcpu(0));
+        guest.channels.raiseVcpu(Virq.TIMER, vcpu(0));
         assertEquals(List.of(), guest.upcalls, "vCPU 0 has bound no timer");
-        guest.channels.raiseVirq(Virq.TIMER, vcpu(1));
-        guest.channels.raiseVirq(Virq.of(3), vcpu(0));
+        guest.channels.raiseVcpu(Virq.TIMER, vcpu(1));
+        guest.channels.raiseGlobal(Virq.of(3));
         assertTrue(guest.pending(timer.value()));
         assertTrue(guest.pending(global.value()));
         assertEquals(List.of(1, 2), guest.upcalls);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -203,9 +204,7 @@ final class EventChannelsPropertyTest {
                 case BIND_VCPU -> channels.bindVcpu(port, channels.vcpuId(b));
                 case UNMASK -> channels.unmask(port);
                 case RESET -> channels.reset(DomId.SELF);
-                case RAISE_VIRQ ->
-                        channels.raiseVirq(
-                                Virq.of(Math.max(a, 0)), channels.vcpuId(Math.max(b, 0) % VCPUS));
+                case RAISE_VIRQ -> raise(channels, Virq.of(Math.max(a, 0)), Math.max(b, 0) % VCPUS);
                 case GUEST_MASKS -> guest.setMasked(Math.max(a, 0), true);
                 case GUEST_CONSUMES -> {
                     guest.takeUpcall(Math.max(a, 0) % VCPUS);
@@ -231,6 +230,14 @@ final class EventChannelsPropertyTest {
                 }
             }
             return "OK";
+        }
+
+        private static void raise(EventChannels channels, Virq virq, int vcpu) {
+            if (virq.isGlobal()) {
+                channels.raiseGlobal(virq);
+            } else {
+                channels.raiseVcpu(virq, new VcpuId(vcpu));
+            }
         }
 
         private static void compare(FakeGuest guest, ModelDomain model, Step step) {
@@ -270,6 +277,8 @@ final class EventChannelsPropertyTest {
                                 case FakeKernel.Entry.Port(int target, int vcpu) ->
                                         target + "@" + vcpu;
                                 case FakeKernel.Entry.EventFd _ -> "eventfd";
+                                case FakeKernel.Entry.Ringing(FakeKernel.Doorbell far) ->
+                                        "rings " + far.port + "@" + far.vcpu;
                             }));
             return table;
         }

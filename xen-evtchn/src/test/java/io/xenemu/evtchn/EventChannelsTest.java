@@ -12,7 +12,9 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -70,6 +72,19 @@ final class EventChannelsTest {
         assertFails(XenError.ENOSPC, () -> channels.bindIpi(vcpu(0)));
         assertFails(XenError.ENOSPC, () -> channels.bindVirq(Virq.TIMER, vcpu(0)));
         assertFails(XenError.ENOSPC, () -> channels.bindInterdomain(DomId.SELF, port(1)));
+    }
+
+    @Test
+    void theHighestPortOfTheConfigurationIsTheLastOne() throws XenError {
+        EvtchnOptions options = EvtchnOptions.of(1).withMaxPort(70);
+        EventChannels few =
+                new FakeGuest(arena, GuestWidth.BITS_64, options, FakeGuest.ID, null).channels;
+        for (int i = 1; i <= 70; i++) {
+            assertEquals(port(i), few.bindIpi(vcpu(0)));
+        }
+        assertFails(XenError.ENOSPC, () -> few.bindIpi(vcpu(0)));
+        few.close(port(9));
+        assertEquals(port(9), few.bindIpi(vcpu(0)));
     }
 
     @Test
@@ -269,10 +284,38 @@ final class EventChannelsTest {
 
     @Test
     void theFifoAbiIsAnsweredAsByAnOldXen() {
-        assertFails(XenError.ENOSYS, channels::initControl);
-        assertFails(XenError.ENOSYS, channels::expandArray);
-        assertFails(XenError.ENOSYS, () -> channels.setPriority(port(1)));
-        assertFails(XenError.EINVAL, () -> channels.setPriority(port(64)));
+        assertFails(XenError.ENOSYS, () -> channels.initControl(vcpu(0), 1, 0));
+        assertFails(XenError.ENOSYS, () -> channels.expandArray(1));
+        assertFails(XenError.ENOSYS, () -> channels.setPriority(port(1), 3));
+        assertFails(XenError.EINVAL, () -> channels.setPriority(port(64), 3));
+    }
+
+    /// They come in where the first reset has just closed the timer's port, and tells the kernel.
+    @Test
+    void aSecondResetMeanwhileIsEbusyAndAPortBoundMeanwhileIsEagain() throws XenError {
+        EvtchnPort offered = channels.allocUnbound(DomId.SELF, DomId.DOM0);
+        List<Object> seen = new ArrayList<>();
+        guest.service.bindInterdomain(FakeGuest.ID, offered, () -> {});
+        channels.bindVirq(Virq.TIMER, vcpu(0));
+        guest.kernel.onTimerChange =
+                () -> {
+                    seen.add(assertThrows(XenError.class, () -> channels.reset(DomId.SELF)));
+                    guest.kernel.onTimerChange = () -> {};
+                    seen.add(unchecked(() -> channels.bindIpi(vcpu(0))));
+                };
+        assertFails(XenError.EAGAIN, () -> channels.reset(DomId.SELF));
+        assertEquals(List.of(XenError.EBUSY, port(1)), seen);
+        assertEquals(new EvtchnStatus.Ipi(vcpu(0)), status(port(1)));
+        channels.reset(DomId.SELF);
+        assertEquals(new EvtchnStatus.Closed(vcpu(0)), status(port(1)));
+    }
+
+    private static EvtchnPort unchecked(Callable<EvtchnPort> operation) {
+        try {
+            return operation.call();
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
     }
 
     @Test
@@ -282,6 +325,36 @@ final class EventChannelsTest {
         assertTrue(guest.kernel.table.isEmpty());
         assertFails(XenError.EINVAL, () -> channels.bindIpi(vcpu(0)));
         assertFails(XenError.EINVAL, () -> unbound(DomId.DOM0));
+    }
+
+    @Test
+    void theEndsOfADestroyedDomainAreUnbound() throws XenError {
+        FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, new DomId(2), guest);
+        EvtchnPort mine = unbound(new DomId(2));
+        assertFails(
+                XenError.EINVAL,
+                () -> other.channels.bindInterdomain(FakeGuest.ID, channels.bindIpi(vcpu(0))));
+        EvtchnPort theirs = other.channels.bindInterdomain(FakeGuest.ID, mine);
+        channels.send(mine);
+        assertTrue(other.pending(theirs.value()));
+        other.channels.destroy();
+        assertEquals(new EvtchnStatus.Unbound(vcpu(0), new DomId(2)), status(mine));
+        channels.send(mine);
+        channels.destroy();
+    }
+
+    @Test
+    void raisingAVirqTellsWhetherItIsBound() throws XenError {
+        assertFalse(channels.raiseGlobal(Virq.CONSOLE));
+        assertFalse(channels.raiseVcpu(Virq.DEBUG, vcpu(1)));
+        channels.bindVirq(Virq.CONSOLE, vcpu(0));
+        channels.bindVirq(Virq.DEBUG, vcpu(1));
+        assertTrue(channels.raiseGlobal(Virq.CONSOLE));
+        assertTrue(channels.raiseVcpu(Virq.DEBUG, vcpu(1)));
+        assertFalse(channels.raiseVcpu(Virq.DEBUG, vcpu(0)));
+        assertThrows(IllegalArgumentException.class, () -> channels.raiseGlobal(Virq.DEBUG));
+        assertThrows(
+                IllegalArgumentException.class, () -> channels.raiseVcpu(Virq.ARCH_0, vcpu(0)));
     }
 
     @Test

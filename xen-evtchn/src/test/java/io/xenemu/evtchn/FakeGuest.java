@@ -5,10 +5,13 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +20,7 @@ final class FakeGuest {
     static final DomId ID = new DomId(1);
 
     final GuestWidth width;
+    final Map<Long, MemorySegment> pages = new ConcurrentHashMap<>();
     final MeterRegistry registry = new SimpleMeterRegistry();
     final FakeKernel kernel = new FakeKernel();
     final List<Integer> upcalls = new CopyOnWriteArrayList<>();
@@ -34,23 +38,31 @@ final class FakeGuest {
     ///
     /// @param host the guest whose service this one shares, if any
     FakeGuest(Arena arena, GuestWidth width, int vcpus, DomId id, @Nullable FakeGuest host) {
+        this(arena, width, EvtchnOptions.of(vcpus), id, host);
+    }
+
+    /// A guest with options of its own.
+    FakeGuest(
+            Arena arena,
+            GuestWidth width,
+            EvtchnOptions options,
+            DomId id,
+            @Nullable FakeGuest host) {
         Domains domains = host == null ? this::find : host::find;
         this.width = width;
         this.service = host == null ? new ServicePorts(domains, registry) : host.service;
         this.channels =
                 new EventChannels(
                         id,
-                        vcpus,
-                        domains,
-                        kernel,
-                        vcpu -> upcalls.add(vcpu.value()),
+                        options,
+                        environment(domains, kernel),
                         new EventChannelMetrics(registry, id));
         if (host != null) {
             host.neighbour = channels;
         }
         this.shared = arena.allocate(4096, 4096);
-        this.vcpuInfos = new MemorySegment[vcpus];
-        for (int i = 0; i < vcpus; i++) {
+        this.vcpuInfos = new MemorySegment[options.vcpus()];
+        for (int i = 0; i < vcpuInfos.length; i++) {
             vcpuInfos[i] = shared.asSlice(64L * i, 64);
         }
         channels.setSharedInfo(shared, width);
@@ -58,6 +70,19 @@ final class FakeGuest {
 
     static FakeGuest wide(Arena arena) {
         return new FakeGuest(arena, GuestWidth.BITS_64, 4);
+    }
+
+    /// What this guest's event channels work with, by another kernel perhaps.
+    EventEnvironment environment(Domains domains, KernelPorts ports) {
+        return new EventEnvironment(domains, ports, vcpu -> upcalls.add(vcpu.value()), this::page);
+    }
+
+    private MemorySegment page(long gfn) throws XenError {
+        MemorySegment page = pages.get(gfn);
+        if (page == null) {
+            throw XenError.EINVAL;
+        }
+        return page;
     }
 
     @Nullable EventChannels find(DomId id) {

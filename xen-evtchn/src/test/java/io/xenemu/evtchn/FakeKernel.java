@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 
 /// A kernel table as KVM keeps it: it refuses what KVM refuses.
 final class FakeKernel implements KernelPorts {
@@ -13,12 +15,33 @@ final class FakeKernel implements KernelPorts {
         record Port(int target, int vcpu) implements Entry {}
 
         record EventFd(ServiceListener listener) implements Entry {}
+
+        record Ringing(Doorbell doorbell) implements Entry {}
     }
 
     final Map<Integer, Entry> table = new TreeMap<>();
-    final List<VcpuId> timerChanges = new ArrayList<>();
+
+    /// A way in for other domains.
+    static final class Doorbell implements KernelDoorbell {
+        final int port;
+        int vcpu;
+
+        Doorbell(EvtchnPort port, VcpuId vcpu) {
+            this.port = port.value();
+            this.vcpu = vcpu.value();
+        }
+    }
+
+    /// Where a message-signalled interrupt goes.
+    record Route(int port, int vcpu) {}
+
+    final Map<Integer, Doorbell> doorbells = new TreeMap<>();
+    final Map<Integer, Route> routes = new TreeMap<>();
+    final List<VcpuId> timerChanges = new CopyOnWriteArrayList<>();
+    Runnable onTimerChange = () -> {};
     final List<EvtchnPort> sent = new ArrayList<>();
     boolean delivers;
+    boolean rings;
 
     @Override
     public synchronized void assignIpi(EvtchnPort port, VcpuId vcpu) {
@@ -44,6 +67,50 @@ final class FakeKernel implements KernelPorts {
     }
 
     @Override
+    public synchronized void assignDoorbell(EvtchnPort port, KernelDoorbell doorbell) {
+        assign(port, new Entry.Ringing((Doorbell) doorbell));
+    }
+
+    @Override
+    public synchronized @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
+        if (!rings) {
+            return null;
+        }
+        Doorbell doorbell = new Doorbell(port, vcpu);
+        if (doorbells.putIfAbsent(port.value(), doorbell) != null) {
+            throw new IllegalStateException("a second doorbell of " + port);
+        }
+        return doorbell;
+    }
+
+    @Override
+    public synchronized void moveDoorbell(EvtchnPort port, KernelDoorbell doorbell, VcpuId vcpu) {
+        if (doorbells.get(port.value()) != doorbell) {
+            throw new IllegalStateException("no such doorbell of " + port);
+        }
+        ((Doorbell) doorbell).vcpu = vcpu.value();
+    }
+
+    @Override
+    public synchronized void closeDoorbell(EvtchnPort port, KernelDoorbell doorbell) {
+        if (!doorbells.remove(port.value(), doorbell)) {
+            throw new IllegalStateException("no such doorbell of " + port);
+        }
+    }
+
+    @Override
+    public synchronized void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
+        routes.put(pirq.value(), new Route(port.value(), vcpu.value()));
+    }
+
+    @Override
+    public synchronized void unroutePirq(Pirq pirq) {
+        if (routes.remove(pirq.value()) == null) {
+            throw new IllegalStateException("no route of " + pirq);
+        }
+    }
+
+    @Override
     public synchronized void deassign(EvtchnPort port) {
         if (table.remove(port.value()) == null) {
             throw new IllegalStateException("KVM: ENOENT for " + port);
@@ -53,6 +120,8 @@ final class FakeKernel implements KernelPorts {
     @Override
     public synchronized void reset() {
         table.clear();
+        routes.clear();
+        doorbells.clear();
     }
 
     @Override
@@ -62,8 +131,9 @@ final class FakeKernel implements KernelPorts {
     }
 
     @Override
-    public synchronized void timerChanged(VcpuId vcpu) {
+    public void timerChanged(VcpuId vcpu) {
         timerChanges.add(vcpu);
+        onTimerChange.run();
     }
 
     private void assign(EvtchnPort port, Entry entry) {

@@ -30,9 +30,9 @@ final class SnapshotTest {
     private EventChannels restore(EventChannelsState state) {
         return EventChannels.restore(
                 state,
-                guest::find,
-                kernel,
-                vcpu -> upcalls.add(vcpu.value()),
+                EvtchnOptions.of(4),
+                new EventEnvironment(
+                        guest::find, kernel, vcpu -> upcalls.add(vcpu.value()), GuestPages.none()),
                 new EventChannelMetrics(new SimpleMeterRegistry(), FakeGuest.ID));
     }
 
@@ -108,7 +108,8 @@ final class SnapshotTest {
     }
 
     private void assertRefused(EventChannelsState.Port... ports) {
-        EventChannelsState state = new EventChannelsState(FakeGuest.ID, 4, 64, List.of(ports));
+        EventChannelsState state =
+                new EventChannelsState(FakeGuest.ID, 4, 64, List.of(ports), PirqsState.EMPTY, null);
         assertThrows(IllegalArgumentException.class, () -> restore(state), state::toString);
     }
 }

@@ -7,6 +7,9 @@ import io.xenemu.core.metrics.ExitMetrics;
 import io.xenemu.core.metrics.HypercallMetrics;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.EventEnvironment;
+import io.xenemu.evtchn.EvtchnOptions;
+import io.xenemu.evtchn.GuestPages;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GrantTableMetrics;
@@ -93,10 +96,12 @@ public final class Domain implements AutoCloseable {
             eventChannels =
                     new EventChannels(
                             id,
-                            config.vcpus(),
-                            environment.domains(),
-                            new KvmKernelPorts(vm, this),
-                            delivery,
+                            EvtchnOptions.of(config.vcpus()),
+                            new EventEnvironment(
+                                    environment.domains(),
+                                    new KvmKernelPorts(vm, this),
+                                    delivery,
+                                    GuestPages.none()),
                             eventMetrics);
             teardown.add(eventChannels::destroy);
             eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);

@@ -1,7 +1,9 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.KernelDoorbell;
 import io.xenemu.evtchn.KernelPorts;
+import io.xenemu.evtchn.Pirq;
 import io.xenemu.evtchn.ServiceListener;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVm;
@@ -10,6 +12,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// The kernel's side of a domain's event channels: IPIs, loopback and sends to the service's threads stay in the kernel.
 final class KvmKernelPorts implements KernelPorts {
@@ -52,6 +55,35 @@ final class KvmKernelPorts implements KernelPorts {
     public void updateLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {
         xen.updateLoopback(port.value(), target.value(), vcpu);
     }
+
+    /// No other domain has a doorbell to ring, see [#openDoorbell].
+    @Override
+    public void assignDoorbell(EvtchnPort port, KernelDoorbell doorbell) {
+        throw new IllegalStateException("a doorbell that nobody opened: " + doorbell);
+    }
+
+    /// None is offered: what other domains send goes through user space.
+    @Override
+    public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
+        return null;
+    }
+
+    @Override
+    public void moveDoorbell(EvtchnPort port, KernelDoorbell doorbell, VcpuId vcpu) {
+        throw new IllegalStateException("a doorbell that nobody opened: " + doorbell);
+    }
+
+    @Override
+    public void closeDoorbell(EvtchnPort port, KernelDoorbell doorbell) {
+        throw new IllegalStateException("a doorbell that nobody opened: " + doorbell);
+    }
+
+    /// The kernel takes over no PIRQ: they are raised in user space.
+    @Override
+    public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {}
+
+    @Override
+    public void unroutePirq(Pirq pirq) {}
 
     @Override
     public void deassign(EvtchnPort port) {

@@ -39,7 +39,7 @@ public final class VcpuTimer {
     /// Raises VIRQ_TIMER every `nanos`, in place of an earlier period; user space does so, KVM has no such timer.
     public void setPeriod(long nanos) {
         stopPeriod();
-        periodic = timers.start(nanos, () -> channels.raiseVirq(Virq.TIMER, id));
+        periodic = timers.start(nanos, () -> channels.raiseVcpu(Virq.TIMER, id));
     }
 
     /// Ends what [#setPeriod] began, if anything.

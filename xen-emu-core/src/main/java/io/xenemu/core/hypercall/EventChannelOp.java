@@ -127,6 +127,7 @@ final class EventChannelOp {
                 argument.set(Status.U_INTERDOMAIN_DOM, interdomain.remote().value());
                 argument.set(Status.U_INTERDOMAIN_PORT, interdomain.port().value());
             }
+            case EvtchnStatus.PirqBound pirq -> argument.set(Status.U_PIRQ, pirq.pirq().value());
             case EvtchnStatus.VirqBound virq -> argument.set(Status.U_VIRQ, virq.virq().number());
         }
         argument.copyOut(Status.STRUCT, c.word(1));
@@ -134,20 +135,28 @@ final class EventChannelOp {
     }
 
     private static long initControl(HypercallContext c) throws XenError {
-        c.argument().copyIn(InitControl.STRUCT, c.word(1));
-        c.domain().eventChannels().initControl();
+        var argument = c.argument();
+        argument.copyIn(InitControl.STRUCT, c.word(1));
+        long gfn = argument.get(InitControl.CONTROL_GFN);
+        int offset = raw(c, InitControl.OFFSET);
+        int linkBits =
+                c.domain().eventChannels().initControl(vcpu(c, InitControl.VCPU), gfn, offset);
+        argument.set(InitControl.LINK_BITS, linkBits);
+        argument.copyOut(InitControl.LINK_BITS, c.word(1));
         return 0;
     }
 
     private static long expandArray(HypercallContext c) throws XenError {
         c.argument().copyIn(ExpandArray.STRUCT, c.word(1));
-        c.domain().eventChannels().expandArray();
+        c.domain().eventChannels().expandArray(c.argument().get(ExpandArray.ARRAY_GFN));
         return 0;
     }
 
     private static long setPriority(HypercallContext c) throws XenError {
         c.argument().copyIn(SetPriority.STRUCT, c.word(1));
-        c.domain().eventChannels().setPriority(port(c, SetPriority.PORT));
+        c.domain()
+                .eventChannels()
+                .setPriority(port(c, SetPriority.PORT), raw(c, SetPriority.PRIORITY));
         return 0;
     }
 

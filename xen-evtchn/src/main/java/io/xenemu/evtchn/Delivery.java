@@ -1,0 +1,190 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
+import org.jspecify.annotations.Nullable;
+
+/// The way of one domain's events into guest memory and to its vCPUs.
+final class Delivery {
+    private final Bindings owner;
+    private final KernelPorts kernel;
+    private final UpcallSink upcalls;
+    private final EventChannelMetrics metrics;
+
+    /// The bitmaps of the shared_info page, if the domain has one; domain 0 has none.
+    private volatile @Nullable TwoLevel shared;
+
+    /// Set while the guest uses it in place of [#shared].
+    private volatile @Nullable Fifo fifo;
+
+    Delivery(Bindings owner, EventEnvironment environment, EventChannelMetrics metrics) {
+        this.owner = owner;
+        this.kernel = environment.kernel();
+        this.upcalls = environment.upcalls();
+        this.metrics = metrics;
+    }
+
+    @Nullable EventAbi abi() {
+        Fifo queues = fifo;
+        return queues != null ? queues : shared;
+    }
+
+    /// The number of ports now, port 0 included.
+    int limit() {
+        EventAbi abi = abi();
+        return abi == null ? owner.options.capacity() : owner.options.limit(abi.limit());
+    }
+
+    /// Ports from this one on are unknown to the kernel, whatever the ABI.
+    int kernelLimit() {
+        TwoLevel bitmaps = shared;
+        return bitmaps == null ? TwoLevel.MAX_PORTS : bitmaps.limit();
+    }
+
+    // ---- events
+
+    /// Makes an event pending on a port of this domain. For the holder of the monitor of the channel or its other end.
+    ///
+    /// @return the vCPU that is due an upcall when all locks are released, if any
+    @Nullable Vcpu raise(Channel channel) {
+        EventAbi abi = abi();
+        if (abi == null) {
+            return null;
+        }
+        metrics.raised(channel.type);
+        Vcpu vcpu = owner.vcpu(channel.vcpu);
+        return abi.setPending(channel, vcpu) ? vcpu : null;
+    }
+
+    boolean isPending(EvtchnPort port) throws XenError {
+        Channel channel = owner.ports.get(port);
+        EventAbi abi = abi();
+        return abi != null && abi.isPending(channel);
+    }
+
+    void unmask(EvtchnPort port) throws XenError {
+        Channel channel = owner.ports.get(port);
+        Vcpu due = null;
+        synchronized (channel) {
+            EventAbi abi = abi();
+            Vcpu vcpu = owner.vcpu(channel.vcpu);
+            if (abi != null && abi.unmask(channel, vcpu)) {
+                due = vcpu;
+            }
+        }
+        upcall(due);
+    }
+
+    void upcall(@Nullable Vcpu due) {
+        if (due != null) {
+            metrics.upcall();
+            upcalls.upcall(due.id);
+        }
+    }
+
+    void upcall(BitSet due) {
+        for (int i = due.nextSetBit(0); i >= 0; i = due.nextSetBit(i + 1)) {
+            upcall(owner.vcpu(i));
+        }
+    }
+
+    /// Announces whatever is pending and unmasked, and makes an upcall to every vCPU that has an announcement.
+    void announcePending() {
+        EventAbi abi = abi();
+        if (abi == null) {
+            return;
+        }
+        BitSet due = new BitSet();
+        for (int i = 1; i < owner.ports.size(); i++) {
+            Channel channel = owner.ports.at(i);
+            int vcpu = channel.vcpu;
+            if (abi.announce(channel, owner.vcpu(vcpu))) {
+                due.set(vcpu);
+            }
+        }
+        for (int i = 0; i < owner.vcpus(); i++) {
+            if (abi.announceAgain(owner.vcpu(i))) {
+                due.set(i);
+            }
+        }
+        upcall(due);
+    }
+
+    private void announcePending(Vcpu vcpu) {
+        EventAbi abi = abi();
+        if (abi == null) {
+            return;
+        }
+        boolean due = false;
+        for (int i = 1; i < owner.ports.size(); i++) {
+            Channel channel = owner.ports.at(i);
+            due |= channel.vcpu == vcpu.id.value() && abi.announce(channel, vcpu);
+        }
+        due |= abi.announceAgain(vcpu);
+        upcall(due ? vcpu : null);
+    }
+
+    // ---- guest memory
+
+    void setSharedInfo(MemorySegment page, GuestWidth width) {
+        TwoLevel bitmaps = new TwoLevel(page, width, kernel);
+        owner.lock.lock();
+        try {
+            shared = bitmaps;
+            for (int i = 0; i < owner.vcpus(); i++) {
+                Vcpu vcpu = owner.vcpu(i);
+                VcpuInfo info = vcpu.info;
+                if (vcpu.registered && info != null) {
+                    vcpu.info = info.as(width);
+                } else if (i < EventChannels.LEGACY_VCPUS) {
+                    vcpu.info = bitmaps.legacyVcpuInfo(i);
+                }
+            }
+        } finally {
+            owner.lock.unlock();
+        }
+    }
+
+    void setVcpuInfo(VcpuId vcpuId, MemorySegment place) throws XenError {
+        Vcpu vcpu = owner.require(vcpuId);
+        if (place.address() % VcpuInfo.ALIGNMENT != 0) {
+            throw XenError.ENXIO;
+        }
+        owner.lock.lock();
+        try {
+            if (vcpu.registered) {
+                throw XenError.EINVAL;
+            }
+            TwoLevel bitmaps = shared;
+            VcpuInfo info =
+                    new VcpuInfo(place, bitmaps == null ? GuestWidth.BITS_64 : bitmaps.width());
+            VcpuInfo old = vcpu.info;
+            if (old != null) {
+                info.takeOver(old);
+            }
+            vcpu.info = info;
+            vcpu.registered = true;
+        } finally {
+            owner.lock.unlock();
+        }
+        announcePending(vcpu);
+    }
+
+    // ---- the FIFO ABI, see FifoSwitch
+
+    @Nullable Fifo fifo() {
+        return fifo;
+    }
+
+    /// For the holder of the binding lock.
+    void fifo(@Nullable Fifo queues) {
+        fifo = queues;
+    }
+
+    @Nullable TwoLevel shared() {
+        return shared;
+    }
+}

@@ -1,0 +1,95 @@
+package io.xenemu.evtchn;
+
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
+
+/// The virtual interrupts of one domain. A global one is registered with vCPU 0, wherever it notifies.
+final class Virqs {
+    private final Bindings owner;
+    private final KernelPorts kernel;
+
+    Virqs(Bindings owner, KernelPorts kernel) {
+        this.owner = owner;
+        this.kernel = kernel;
+    }
+
+    EvtchnPort bind(Virq virq, VcpuId vcpuId) throws XenError {
+        if (virq.isGlobal() && vcpuId.value() != 0) {
+            throw XenError.EINVAL;
+        }
+        Vcpu vcpu = owner.require(vcpuId);
+        Channel channel;
+        owner.lock.lock();
+        try {
+            if (vcpu.virqPorts.get(virq.number()) != 0) {
+                throw XenError.EEXIST;
+            }
+            channel = owner.allocate();
+            synchronized (channel) {
+                channel.virq = virq;
+                channel.vcpu = vcpu.id.value();
+                owner.retype(channel, ChannelType.VIRQ);
+            }
+            vcpu.virqPorts.set(virq.number(), channel.port.value());
+        } finally {
+            owner.lock.unlock();
+        }
+        if (virq.equals(Virq.TIMER)) {
+            kernel.timerChanged(vcpu.id);
+        }
+        return channel.port;
+    }
+
+    /// Where a VIRQ that notifies `vcpu` is registered.
+    Vcpu holder(Virq virq, int vcpu) {
+        return owner.vcpu(virq.isGlobal() ? 0 : vcpu);
+    }
+
+    /// Frees the VIRQ of a channel that is being closed. For the holder of the binding lock.
+    ///
+    /// @param vcpu whom the channel notified
+    /// @return whether [#timerChanged] is due for this vCPU when all locks are released
+    boolean unregister(Virq virq, int vcpu) {
+        holder(virq, vcpu).virqPorts.set(virq.number(), 0);
+        return virq.equals(Virq.TIMER);
+    }
+
+    /// With no lock held.
+    void timerChanged(int vcpu) {
+        kernel.timerChanged(owner.vcpu(vcpu).id);
+    }
+
+    /// With no lock held.
+    ///
+    /// @param all for vCPUs without a timer too
+    void timersChanged(boolean all) {
+        for (int i = 0; i < owner.vcpus(); i++) {
+            if (all || owner.vcpu(i).virqPorts.get(Virq.TIMER.number()) != 0) {
+                timerChanged(i);
+            }
+        }
+    }
+
+    /// Raises a VIRQ that is registered with vCPU `holder`.
+    ///
+    /// @return whether it is bound
+    boolean raise(Virq virq, int holder) {
+        EvtchnPort port = EvtchnPort.of(owner.vcpu(holder).virqPorts.get(virq.number()));
+        Channel channel = owner.ports.find(port);
+        if (channel == null) {
+            return false;
+        }
+        Vcpu due;
+        synchronized (channel) {
+            // It may have been closed, and the port used for something else, since it was found.
+            if (channel.type != ChannelType.VIRQ
+                    || !virq.equals(channel.virq)
+                    || (!virq.isGlobal() && channel.vcpu != holder)) {
+                return false;
+            }
+            due = owner.delivery.raise(channel);
+        }
+        owner.delivery.upcall(due);
+        return true;
+    }
+}
