@@ -26,7 +26,7 @@ final class FakeGuest {
     final List<Integer> upcalls = new CopyOnWriteArrayList<>();
     final MemorySegment shared;
     final MemorySegment[] vcpuInfos;
-    final EventChannels channels;
+    EventChannels channels;
     final ServicePorts service;
     @Nullable EventChannels neighbour;
 

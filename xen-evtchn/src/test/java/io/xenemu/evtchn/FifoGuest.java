@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -24,13 +25,15 @@ final class FifoGuest {
     private static final long ARRAY_GFN = 0x2000;
 
     final FakeGuest guest;
-    final EventChannels channels;
     private final Arena arena;
     private final List<MemorySegment> array = new ArrayList<>();
     private final MemorySegment control;
 
     /// The guest's own copies of the heads, as Linux keeps them.
     private final int[][] heads;
+
+    /// What it has taken from `ready` and not served yet.
+    private final int[] ready;
 
     FifoGuest(Arena arena, int vcpus) {
         this(arena, GuestWidth.BITS_64, vcpus, FakeGuest.ID, null);
@@ -40,14 +43,20 @@ final class FifoGuest {
         this.arena = arena;
         EvtchnOptions options = EvtchnOptions.of(vcpus).withFifo(true);
         guest = new FakeGuest(arena, width, options, id, host);
-        channels = guest.channels;
         control = arena.allocate(4096, 4096);
         heads = new int[vcpus][16];
+        ready = new int[vcpus];
         guest.pages.put(CONTROL_GFN, control);
     }
 
     /// All control blocks, and `pages` pages of event words.
     FifoGuest start(int pages) throws XenError {
+        control.fill((byte) 0);
+        array.clear();
+        for (int i = 0; i < heads.length; i++) {
+            Arrays.fill(heads[i], 0);
+            ready[i] = 0;
+        }
         for (int i = 0; i < heads.length; i++) {
             initControl(i);
         }
@@ -57,8 +66,12 @@ final class FifoGuest {
         return this;
     }
 
+    boolean hasWord(int port) {
+        return port / 1024 < array.size();
+    }
+
     void initControl(int vcpu) throws XenError {
-        channels.initControl(FakeGuest.vcpu(vcpu), CONTROL_GFN, offset(vcpu));
+        guest.channels.initControl(FakeGuest.vcpu(vcpu), CONTROL_GFN, offset(vcpu));
     }
 
     void expand() throws XenError {
@@ -68,7 +81,7 @@ final class FifoGuest {
         long gfn = ARRAY_GFN + array.size();
         guest.pages.put(gfn, page);
         array.add(page);
-        channels.expandArray(gfn);
+        guest.channels.expandArray(gfn);
     }
 
     private static int offset(int vcpu) {
@@ -119,21 +132,28 @@ final class FifoGuest {
     ///
     /// @return the ports, in order
     List<Integer> consume(int vcpu) {
+        return consume(vcpu, Integer.MAX_VALUE);
+    }
+
+    /// An upcall handler that is interrupted after some events.
+    List<Integer> consume(int vcpu, int most) {
         List<Integer> taken = new ArrayList<>();
         guest.vcpuInfos[vcpu].set(ValueLayout.JAVA_BYTE, 0, (byte) 0);
-        int ready = (int) WORD.getAndSet(control, (long) offset(vcpu), 0);
-        while (ready != 0) {
-            int priority = Integer.numberOfTrailingZeros(ready);
-            consume(vcpu, priority, taken);
-            if (heads[vcpu][priority] == 0) {
-                ready &= ~(1 << priority);
+        for (int i = 0; i < most; i++) {
+            ready[vcpu] |= (int) WORD.getAndSet(control, (long) offset(vcpu), 0);
+            if (ready[vcpu] == 0) {
+                break;
             }
-            ready |= (int) WORD.getAndSet(control, (long) offset(vcpu), 0);
+            int priority = Integer.numberOfTrailingZeros(ready[vcpu]);
+            consumeOne(vcpu, priority, taken);
+            if (heads[vcpu][priority] == 0) {
+                ready[vcpu] &= ~(1 << priority);
+            }
         }
         return taken;
     }
 
-    private void consume(int vcpu, int priority, List<Integer> taken) {
+    private void consumeOne(int vcpu, int priority, List<Integer> taken) {
         int port = heads[vcpu][priority];
         if (port == 0) {
             port = head(vcpu, priority);

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.function.Executable;
 final class FifoTest {
     private final Arena arena = Arena.ofShared();
     private final FifoGuest guest = new FifoGuest(arena, 2);
-    private final EventChannels channels = guest.channels;
+    private final EventChannels channels = guest.guest.channels;
 
     @AfterEach
     void free() {

@@ -3,7 +3,6 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +18,7 @@ final class ModelDomain {
         String type;
         int vcpu;
         int virq = -1;
+        int pirq = -1;
         int remoteDom = -1;
         int remotePort = -1;
         boolean listened;
@@ -33,14 +33,13 @@ final class ModelDomain {
     final int limit;
     final Map<Integer, ModelDomain> world;
     final Map<Integer, Port> ports = new TreeMap<>();
-    final Set<Integer> pending = new HashSet<>();
-    final Set<Integer> masked = new HashSet<>();
-    final Map<Integer, Set<Integer>> selected = new HashMap<>();
+    final ModelDelivery.TwoLevel bitmaps = new ModelDelivery.TwoLevel(this);
+    ModelDelivery.@Nullable Fifo fifo;
+    final Map<Integer, Integer> pirqSources = new TreeMap<>();
     final Set<Integer> upcallPending = new HashSet<>();
     final List<Integer> upcalls = new ArrayList<>();
     int signals;
     int valid = 64;
-    int wordBits = 64;
 
     ModelDomain(int id, int vcpus, int limit, Map<Integer, ModelDomain> world) {
         this.id = id;
@@ -50,9 +49,19 @@ final class ModelDomain {
         world.put(id, this);
     }
 
+    ModelDelivery delivery() {
+        ModelDelivery.Fifo queues = fifo;
+        return queues != null ? queues : bitmaps;
+    }
+
+    int vcpuOf(int number) {
+        @Nullable Port port = ports.get(number);
+        return port == null ? 0 : port.vcpu;
+    }
+
     private int lowestFree() {
         int port = 1;
-        while (ports.containsKey(port)) {
+        while (ports.containsKey(port) || delivery().isBusy(port)) {
             port++;
         }
         return port;
@@ -64,6 +73,9 @@ final class ModelDomain {
         }
         Port port = new Port(type);
         ports.put(number, port);
+        if (fifo != null) {
+            fifo.priorities.remove(number);
+        }
         return port;
     }
 
@@ -148,12 +160,72 @@ final class ModelDomain {
         return named(number);
     }
 
+    String bindPirq(int pirq) {
+        if (pirq < 0 || pirq >= Pirqs.DEFAULT) {
+            return "EINVAL";
+        }
+        if (portOfPirq(pirq) != 0) {
+            return "EEXIST";
+        }
+        int number = lowestFree();
+        add(number, "pirq").pirq = pirq;
+        return named(number);
+    }
+
+    private int portOfPirq(int pirq) {
+        for (Map.Entry<Integer, Port> entry : ports.entrySet()) {
+            if (entry.getValue().pirq == pirq) {
+                return entry.getKey();
+            }
+        }
+        return 0;
+    }
+
+    /// A message names a PIRQ, which from then on is one (-1).
+    String raiseMsi(int pirq) {
+        if (pirq <= 0 || pirq >= Pirqs.DEFAULT) {
+            return "EINVAL";
+        }
+        pirqSources.put(pirq, -1);
+        int number = portOfPirq(pirq);
+        if (number != 0) {
+            raise(number);
+        }
+        return "OK";
+    }
+
+    String setPriority(int number, int priority) {
+        if (number < 0 || number >= valid) {
+            return "EINVAL";
+        }
+        if (fifo == null) {
+            return "ENOSYS";
+        }
+        if (priority < 0 || priority > 15) {
+            return "EINVAL";
+        }
+        fifo.priorities.put(number, priority);
+        return "OK";
+    }
+
+    /// The guest gives every vCPU its control block, and then its first page of event words.
+    String startFifo() {
+        if (fifo != null) {
+            return "EINVAL";
+        }
+        ModelDelivery.Fifo queues = new ModelDelivery.Fifo(this);
+        fifo = queues;
+        bitmaps.pending.forEach(queues::raise);
+        bitmaps.pending.clear();
+        return "OK";
+    }
+
     String close(int number) {
         @Nullable Port port = ports.remove(number);
         if (port == null) {
             return "EINVAL";
         }
-        pending.remove(number);
+        delivery().pending.remove(number);
         if (port.type.equals("interdomain")) {
             Port far = remote(port).port(port.remotePort);
             far.type = "unbound";
@@ -164,7 +236,7 @@ final class ModelDomain {
 
     String send(int number) {
         @Nullable Port port = ports.get(number);
-        if (port == null || port.type.equals("virq")) {
+        if (port == null || port.virq >= 0 || port.pirq >= 0) {
             return "EINVAL";
         }
         if (port.type.equals("ipi")) {
@@ -191,9 +263,7 @@ final class ModelDomain {
         if (number < 0 || number >= valid) {
             return "EINVAL";
         }
-        if (masked.remove(number) && pending.contains(number)) {
-            announce(number);
-        }
+        delivery().unmask(number);
         return "OK";
     }
 
@@ -201,6 +271,7 @@ final class ModelDomain {
         for (int number : List.copyOf(ports.keySet())) {
             close(number);
         }
+        fifo = null;
         return "OK";
     }
 
@@ -218,17 +289,8 @@ final class ModelDomain {
         Port port = port(number);
         if (port.listened) {
             signals++;
-        } else if (pending.add(number) && !masked.contains(number)) {
-            announce(number);
-        }
-    }
-
-    private void announce(int number) {
-        @Nullable Port port = ports.get(number);
-        int vcpu = port == null ? 0 : port.vcpu;
-        if (selected.computeIfAbsent(vcpu, v -> new HashSet<>()).add(number / wordBits)
-                && upcallPending.add(vcpu)) {
-            upcalls.add(vcpu);
+        } else {
+            delivery().raise(number);
         }
     }
 
@@ -236,13 +298,40 @@ final class ModelDomain {
     Map<Integer, String> kernelTable() {
         Map<Integer, String> table = new TreeMap<>();
         ports.forEach((number, port) -> {
-            if (port.type.equals("ipi")) {
+            if (port.type.equals("ipi") && fifo == null) {
                 table.put(number, number + "@" + port.vcpu);
-            } else if (port.type.equals("interdomain") && port.remoteDom == id) {
-                int vcpu = port(port.remotePort).vcpu;
-                table.put(number, port.remotePort + "@" + vcpu);
             } else if (port.type.equals("interdomain") && port.remoteDom == 0) {
                 table.put(number, "eventfd");
+            } else if (port.type.equals("interdomain")) {
+                ModelDomain far = remote(port);
+                String rings = port.remoteDom == id ? "" : "rings ";
+                if (far.fifo == null) {
+                    table.put(
+                            number, rings + port.remotePort + "@" + far.port(port.remotePort).vcpu);
+                }
+            }
+        });
+        return table;
+    }
+
+    /// The ports that other domains ring, with their vCPUs.
+    Map<Integer, Integer> doorbells() {
+        Map<Integer, Integer> table = new TreeMap<>();
+        ports.forEach((number, port) -> {
+            boolean foreign = port.remoteDom != id && port.remoteDom != 0;
+            if (port.type.equals("interdomain") && foreign && fifo == null) {
+                table.put(number, port.vcpu);
+            }
+        });
+        return table;
+    }
+
+    /// Where the kernel brings messages.
+    Map<Integer, FakeKernel.Route> routes() {
+        Map<Integer, FakeKernel.Route> table = new TreeMap<>();
+        ports.forEach((number, port) -> {
+            if (fifo == null && pirqSources.getOrDefault(port.pirq, 0) == -1) {
+                table.put(port.pirq, new FakeKernel.Route(number, port.vcpu));
             }
         });
         return table;
@@ -259,6 +348,7 @@ final class ModelDomain {
             case "interdomain" ->
                     new EvtchnStatus.Interdomain(
                             vcpu, new DomId(port.remoteDom), EvtchnPort.of(port.remotePort));
+            case "pirq" -> new EvtchnStatus.PirqBound(vcpu, new Pirq(port.pirq));
             case "virq" -> new EvtchnStatus.VirqBound(vcpu, new Virq(port.virq));
             default -> new EvtchnStatus.Ipi(vcpu);
         };
