@@ -34,6 +34,7 @@ final class EventChannelsPropertyTest {
                 Arbitraries.frequency(
                         Tuple.of(20, Kind.ALLOC_UNBOUND),
                         Tuple.of(20, Kind.BIND_INTERDOMAIN),
+                        Tuple.of(20, Kind.CONNECT),
                         Tuple.of(8, Kind.BIND_VIRQ),
                         Tuple.of(8, Kind.BIND_IPI),
                         Tuple.of(6, Kind.BIND_PIRQ),

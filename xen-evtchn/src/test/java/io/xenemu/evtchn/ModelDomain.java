@@ -59,7 +59,7 @@ final class ModelDomain {
         return port == null ? 0 : port.vcpu;
     }
 
-    private int lowestFree() {
+    int lowestFree() {
         int port = 1;
         while (ports.containsKey(port) || delivery().isBusy(port)) {
             port++;

@@ -31,6 +31,7 @@ final class ModelRun {
         ALLOC_UNBOUND_SELF,
         BIND_INTERDOMAIN,
         BIND_LOOPBACK,
+        CONNECT,
         BIND_VIRQ,
         BIND_IPI,
         BIND_PIRQ,
@@ -111,6 +112,11 @@ final class ModelRun {
             case ALLOC_UNBOUND_SELF -> model.allocUnbound(model.id, model.id);
             case BIND_INTERDOMAIN -> model.bindInterdomain(step.some() % 4, b, false);
             case BIND_LOOPBACK -> model.bindInterdomain(model.id, b, false);
+            case CONNECT -> {
+                int offered = model.lowestFree();
+                model.allocUnbound(model.id, 3 - model.id);
+                yield models[2 - model.id].bindInterdomain(model.id, offered, false);
+            }
             case BIND_VIRQ -> model.bindVirq(step.other(), a);
             case BIND_IPI -> model.bindIpi(a);
             case BIND_PIRQ -> model.bindPirq(b == 12 ? Pirqs.DEFAULT : a);
@@ -188,6 +194,11 @@ final class ModelRun {
             }
             case BIND_LOOPBACK -> {
                 return channels.bindInterdomain(DomId.SELF, EvtchnPort.of(b));
+            }
+            case CONNECT -> {
+                FakeGuest other = guests[step.second() ? 0 : 1].guest;
+                EvtchnPort offered = channels.allocUnbound(DomId.SELF, other.channels.domId());
+                return other.channels.bindInterdomain(channels.domId(), offered);
             }
             case BIND_VIRQ -> {
                 return channels.bindVirq(Virq.of(step.other()), channels.vcpuId(a));

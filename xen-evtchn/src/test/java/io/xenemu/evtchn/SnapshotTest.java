@@ -12,6 +12,7 @@ import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -87,6 +88,115 @@ final class SnapshotTest {
         restored.announcePending();
         assertEquals(1, guest.selector(2));
         assertEquals(List.of(0, 2), upcalls, "loopback's port 3 at vCPU 0, the IPI at vCPU 2");
+    }
+
+    /// Port 1 was the last event of vCPU 0's queue, and goes to vCPU 1's after the restore.
+    @Test
+    void aRestoredQueueDoesNotKeepATailThatGoesElsewhere() throws XenError {
+        FifoGuest fifo = new FifoGuest(arena, 2).start(1);
+        EventChannels before = fifo.guest.channels;
+        before.bindVirq(Virq.of(3), vcpu(0));
+        before.bindIpi(vcpu(0));
+        before.raiseGlobal(Virq.of(3));
+        fifo.consume(0);
+        before.setPriority(port(1), 9);
+        before.raiseGlobal(Virq.of(3));
+        fifo.consume(0);
+
+        EventChannels after =
+                EventChannels.restore(
+                        before.save(),
+                        EvtchnOptions.of(2).withFifo(true),
+                        fifo.guest.environment(fifo.guest::find, kernel),
+                        new EventChannelMetrics(new SimpleMeterRegistry(), FakeGuest.ID));
+        after.setSharedInfo(fifo.guest.shared, GuestWidth.BITS_64);
+        after.setPriority(port(1), 5);
+        after.raiseGlobal(Virq.of(3));
+        after.setPriority(port(2), 9);
+        after.send(port(2));
+        assertEquals(List.of(1, 2), fifo.consume(0));
+    }
+
+    @Test
+    void anEventThatWaitsForItsWordIsSaved() throws XenError {
+        FifoGuest fifo = new FifoGuest(arena, 1).start(0);
+        fifo.guest.channels.bindIpi(vcpu(0));
+        fifo.guest.channels.send(port(1));
+        fifo.guest.channels =
+                EventChannels.restore(
+                        fifo.guest.channels.save(),
+                        EvtchnOptions.of(1).withFifo(true),
+                        fifo.guest.environment(fifo.guest::find, kernel),
+                        new EventChannelMetrics(new SimpleMeterRegistry(), FakeGuest.ID));
+        fifo.guest.channels.setSharedInfo(fifo.guest.shared, GuestWidth.BITS_64);
+        fifo.expand();
+        assertEquals(List.of(1), fifo.consume(0));
+    }
+
+    @Test
+    void aGsiThatIsUpStaysUp() throws XenError {
+        Pirqs pirqs = guest.channels.pirqs();
+        guest.channels.bindPirq(pirqs.mapGsi(20, -1), 0);
+        pirqs.setGsi(20, true);
+        guest.setPending(1, false);
+        EventChannels restored = restore(guest.channels.save());
+        restored.setSharedInfo(guest.shared, GuestWidth.BITS_64);
+        restored.pirqs().eoi(new Pirq(16));
+        assertEquals(true, guest.pending(1));
+    }
+
+    @Test
+    void contradictingPirqsAndFifosAreRefused() {
+        PirqsState.Source gsi = new PirqsState.Source(16, PirqsState.Kind.GSI, 4);
+        assertRefused(new PirqsState(List.of(gsi, gsi), 0), null);
+        assertRefused(
+                new PirqsState(List.of(gsi, new PirqsState.Source(17, PirqsState.Kind.GSI, 4)), 0),
+                null);
+        assertRefused(
+                new PirqsState(List.of(new PirqsState.Source(256, PirqsState.Kind.MSI, 0)), 0),
+                null);
+        assertRefused(
+                new PirqsState(List.of(new PirqsState.Source(16, PirqsState.Kind.GSI, 24)), 0),
+                null);
+        assertRefused(new PirqsState(List.of(), 1 << 24), null);
+        FifoState none = new FifoState(List.of(), List.of(), List.of(), List.of());
+        assertRefused(PirqsState.EMPTY, none);
+        guest.pages.put(7L, arena.allocate(4096, 4096));
+        assertRefusedWithFifo(List.of(new FifoState.Control(4, 7, 0)), List.of(), List.of());
+        assertRefusedWithFifo(List.of(new FifoState.Control(0, 8, 0)), List.of(), List.of());
+        assertRefusedWithFifo(List.of(new FifoState.Control(0, 7, 4)), List.of(), List.of());
+        assertRefusedWithFifo(List.of(new FifoState.Control(0, 7, 4032)), List.of(), List.of());
+        assertRefusedWithFifo(List.of(), List.of(new FifoState.Tail(0, 7, 1)), List.of());
+        assertRefusedWithFifo(List.of(), List.of(new FifoState.Tail(0, 16, 0)), List.of());
+        assertRefusedWithFifo(
+                List.of(), List.of(), List.of(new FifoState.Event(64, 7, 0, 0, true)));
+        assertRefusedWithFifo(
+                List.of(), List.of(), List.of(new FifoState.Event(1, 16, 0, 0, true)));
+        assertRefusedWithFifo(List.of(), List.of(), List.of(new FifoState.Event(1, 7, 4, 0, true)));
+    }
+
+    private void assertRefused(PirqsState pirqs, @Nullable FifoState fifo) {
+        EventChannelsState state =
+                new EventChannelsState(FakeGuest.ID, 4, 64, List.of(), pirqs, fifo);
+        assertThrows(IllegalArgumentException.class, () -> restore(state), state::toString);
+    }
+
+    private void assertRefusedWithFifo(
+            List<FifoState.Control> controls,
+            List<FifoState.Tail> tails,
+            List<FifoState.Event> events) {
+        FifoState fifo = new FifoState(controls, List.of(), tails, events);
+        EventChannelsState state =
+                new EventChannelsState(FakeGuest.ID, 4, 64, List.of(), PirqsState.EMPTY, fifo);
+        assertThrows(
+                IllegalArgumentException.class,
+                () ->
+                        EventChannels.restore(
+                                state,
+                                EvtchnOptions.of(4).withFifo(true),
+                                guest.environment(guest::find, kernel),
+                                new EventChannelMetrics(new SimpleMeterRegistry(), FakeGuest.ID)),
+                state::toString);
     }
 
     @Test
