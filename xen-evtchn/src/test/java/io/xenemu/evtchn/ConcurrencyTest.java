@@ -6,20 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -38,35 +34,6 @@ final class ConcurrencyTest {
         arena.close();
     }
 
-    /// A thread's work, repeated until the first of all threads has ended.
-    private interface Work {
-        void run() throws XenError;
-    }
-
-    private static void together(Callable<Void> main, Work... others) throws Exception {
-        AtomicBoolean done = new AtomicBoolean();
-        try (ExecutorService threads = Executors.newCachedThreadPool()) {
-            List<Future<?>> running = new ArrayList<>();
-            for (Work work : others) {
-                running.add(
-                        threads.submit(() -> {
-                            while (!done.get()) {
-                                work.run();
-                            }
-                            return null;
-                        }));
-            }
-            try {
-                main.call();
-            } finally {
-                done.set(true);
-            }
-            for (Future<?> future : running) {
-                future.get();
-            }
-        }
-    }
-
     private void sendOn(EvtchnPort port) {
         try {
             channels.send(port);
@@ -78,10 +45,10 @@ final class ConcurrencyTest {
     @Test
     void noSendOutlivesTheCloseOfItsPort() throws Exception {
         EvtchnPort port = EvtchnPort.of(1);
-        Work sender = () -> sendOn(port);
-        Work unmasker = () -> channels.unmask(port);
+        Threads.Work sender = () -> sendOn(port);
+        Threads.Work unmasker = () -> channels.unmask(port);
         AtomicInteger delivered = new AtomicInteger();
-        together(
+        Threads.together(
                 () -> {
                     for (int i = 0; i < ROUNDS; i++) {
                         assertEquals(port, channels.bindIpi(vcpu(1)));
@@ -103,7 +70,7 @@ final class ConcurrencyTest {
     void noSendOnTheOtherEndOutlivesClose() throws Exception {
         EvtchnPort stays = channels.allocUnbound(DomId.SELF, DomId.SELF);
         EvtchnPort port = EvtchnPort.of(2);
-        together(
+        Threads.together(
                 () -> {
                     for (int i = 0; i < ROUNDS; i++) {
                         assertEquals(port, channels.bindInterdomain(DomId.SELF, stays));
@@ -122,7 +89,7 @@ final class ConcurrencyTest {
         EvtchnPort port = channels.bindIpi(vcpu(0));
         int bit = 1 << port.value();
         AtomicInteger consumed = new AtomicInteger();
-        together(
+        Threads.together(
                 () -> {
                     for (int i = 0; i < ROUNDS; i++) {
                         channels.send(port);
@@ -161,8 +128,8 @@ final class ConcurrencyTest {
         ServicePort[] end = {guest.service.allocUnbound(FakeGuest.ID, () -> {})};
         ThreadLocal<Random> random =
                 ThreadLocal.withInitial(() -> new Random(seeds.incrementAndGet()));
-        Work anything = () -> anyOperation(random.get(), end[0]);
-        together(
+        Threads.Work anything = () -> anyOperation(random.get(), end[0]);
+        Threads.together(
                 () -> {
                     for (int i = 0; i < ROUNDS; i++) {
                         anything.run();
@@ -194,6 +161,118 @@ final class ConcurrencyTest {
                             case FakeKernel.Entry.Ringing _ -> "doorbell";
                         }));
         assertEquals(wanted, actual);
+    }
+
+    /// The guest takes what is announced at either vCPU. An event that remains is still announced somewhere.
+    @Test
+    void anEventIsAnnouncedWhileItsPortMoves() throws Exception {
+        EvtchnPort port = channels.allocUnbound(DomId.SELF, DomId.SELF);
+        EvtchnPort sender = channels.bindInterdomain(DomId.SELF, port);
+        guest.setPending(sender.value(), false);
+        guest.takeUpcall(0);
+        int bit = 1 << port.value();
+        Random random = new Random(1);
+        Threads.together(
+                () -> {
+                    for (int i = 0; i < ROUNDS; i++) {
+                        channels.send(sender);
+                    }
+                    return null;
+                },
+                () -> channels.bindVcpu(port, vcpu(random.nextInt(2))),
+                () -> {
+                    for (MemorySegment info : List.of(guest.vcpuInfos[0], guest.vcpuInfos[1])) {
+                        WORD.getAndBitwiseAnd(info, 0L, ~0xff);
+                        if (((int) WORD.getAndSet(info, 8L, 0) & 1) != 0) {
+                            WORD.getAndBitwiseAnd(guest.shared, 0x800L, ~bit);
+                        }
+                    }
+                });
+        assertEquals(guest.pending(port.value()), (guest.selector(0) | guest.selector(1)) != 0);
+    }
+
+    @Test
+    void nothingOutlivesReset() throws Exception {
+        AtomicInteger seeds = new AtomicInteger();
+        ThreadLocal<Random> random =
+                ThreadLocal.withInitial(() -> new Random(seeds.incrementAndGet()));
+        ServicePort end = guest.service.allocUnbound(FakeGuest.ID, () -> {});
+        Threads.Work anything =
+                () -> {
+                    anyOperation(random.get(), end);
+                    sendOn(EvtchnPort.of(random.get().nextInt(1, 8)));
+                    channels.unmask(EvtchnPort.of(random.get().nextInt(1, 8)));
+                };
+        Threads.together(
+                () -> {
+                    for (int i = 0; i < ROUNDS / 20; i++) {
+                        resetUnlessBound();
+                    }
+                    return null;
+                },
+                anything,
+                anything,
+                this::resetUnlessBound);
+        channels.reset(DomId.SELF);
+        assertEquals(List.of(), channels.save().ports());
+        assertEquals(Map.of(), guest.kernel.table);
+        for (int i = 1; i < 64; i++) {
+            assertFalse(guest.pending(i), "an event for the next user");
+        }
+    }
+
+    private void resetUnlessBound() {
+        try {
+            channels.reset(DomId.SELF);
+        } catch (XenError e) {
+            assertTrue(List.of(XenError.EBUSY, XenError.EAGAIN).contains(e), e::symbol);
+        }
+    }
+
+    /// Two guests connect, move, close and reset; their kernels refuse what does not fit together.
+    @Test
+    void doorbellsFollowInOrder() throws Exception {
+        FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 4, new DomId(2), guest);
+        guest.kernel.rings = true;
+        other.kernel.rings = true;
+        Random first = new Random(1);
+        Random second = new Random(2);
+        Threads.together(
+                () -> {
+                    for (int i = 0; i < ROUNDS; i++) {
+                        anyOperation(first, channels, new DomId(2));
+                    }
+                    return null;
+                },
+                () -> anyOperation(second, other.channels, FakeGuest.ID));
+        for (FakeGuest one : List.of(guest, other)) {
+            Map<Integer, Integer> wanted = new TreeMap<>();
+            for (EventChannelsState.Port port : one.channels.save().ports()) {
+                if (port.status() instanceof EvtchnStatus.Interdomain end) {
+                    wanted.put(port.number(), end.vcpu().value());
+                }
+            }
+            Map<Integer, Integer> actual = new TreeMap<>();
+            one.kernel.doorbells.forEach((port, doorbell) -> actual.put(port, doorbell.vcpu));
+            assertEquals(wanted, actual);
+            assertEquals(wanted.keySet(), one.kernel.table.keySet());
+        }
+    }
+
+    private static void anyOperation(Random random, EventChannels guest, DomId other) {
+        EvtchnPort port = EvtchnPort.of(random.nextInt(1, 8));
+        try {
+            switch (random.nextInt(20)) {
+                case 0, 1, 2, 3 -> guest.allocUnbound(DomId.SELF, other);
+                case 4, 5, 6, 7, 8, 9 -> guest.bindInterdomain(other, port);
+                case 10, 11, 12 -> guest.bindVcpu(port, vcpu(random.nextInt(4)));
+                case 13 -> guest.reset(DomId.SELF);
+                case 14, 15 -> guest.send(port);
+                default -> guest.close(port);
+            }
+        } catch (XenError e) {
+            assertEquals(XenError.EINVAL, e);
+        }
     }
 
     private int vcpuOf(EvtchnPort port) throws XenError {

@@ -90,7 +90,7 @@ final class SnapshotTest {
         assertEquals(List.of(0, 2), upcalls, "loopback's port 3 at vCPU 0, the IPI at vCPU 2");
     }
 
-    /// Port 1 was the last event of vCPU 0's queue, and goes to vCPU 1's after the restore.
+    /// Port 1 was the last event of priority 9, and goes to another queue after the restore.
     @Test
     void aRestoredQueueDoesNotKeepATailThatGoesElsewhere() throws XenError {
         FifoGuest fifo = new FifoGuest(arena, 2).start(1);
@@ -114,6 +114,7 @@ final class SnapshotTest {
         after.raiseGlobal(Virq.of(3));
         after.setPriority(port(2), 9);
         after.send(port(2));
+        assertEquals(2, fifo.head(0, 9), "not linked to port 1");
         assertEquals(List.of(1, 2), fifo.consume(0));
     }
 
