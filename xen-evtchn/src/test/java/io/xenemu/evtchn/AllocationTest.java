@@ -70,6 +70,43 @@ final class AllocationTest {
     }
 
     @Test
+    void sendAndUnmaskWithFifo() throws XenError {
+        FifoGuest fifo = new FifoGuest(arena, 1).start(1);
+        EvtchnPort first = fifo.guest.channels.bindIpi(FIRST);
+        EvtchnPort second = fifo.guest.channels.bindIpi(FIRST);
+        assertAllocatesNothing(() -> {
+            fifo.setWord(first.value(), FifoGuest.MASKED);
+            fifo.setWord(second.value(), 0);
+            fifo.guest.channels.send(first);
+            fifo.guest.channels.send(second);
+            fifo.guest.channels.unmask(first);
+        });
+    }
+
+    @Test
+    void interruptsAsEvents() throws XenError {
+        Pirqs pirqs = channels.pirqs();
+        Pirq gsi = pirqs.mapGsi(20, -1);
+        Pirq message = new Pirq(100);
+        EvtchnPort port = channels.bindPirq(gsi, 0);
+        channels.bindPirq(message, 0);
+        guest.setMasked(port.value(), true);
+        guest.setMasked(port.value() + 1, true);
+        assertAllocatesNothing(() -> {
+            pirqs.setGsi(20, true);
+            pirqs.eoi(gsi);
+            pirqs.setGsi(20, false);
+            pirqs.raiseMsi(message);
+        });
+    }
+
+    @Test
+    void bindPirqAndClose() throws XenError {
+        Pirq pirq = new Pirq(100);
+        assertAllocatesNothing(() -> channels.close(channels.bindPirq(pirq, 0)));
+    }
+
+    @Test
     void notifyingAGuest() throws XenError {
         EvtchnPort port = channels.allocUnbound(DomId.SELF, DomId.DOM0);
         ServicePort end = guest.service.bindInterdomain(FakeGuest.ID, port, () -> {});
