@@ -105,9 +105,7 @@ final class Fifo implements EventAbi {
     @Override
     public boolean isPending(Channel channel) {
         int port = channel.port.value();
-        return words.has(port)
-                ? words.test(port, EventArray.PENDING)
-                : channel.isLatched();
+        return words.has(port) ? words.test(port, EventArray.PENDING) : channel.isLatched();
     }
 
     /// The event stays in its queue, where the guest drops it: closed ports in a queue are busy.

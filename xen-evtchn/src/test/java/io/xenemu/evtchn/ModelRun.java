@@ -297,6 +297,7 @@ final class ModelRun {
             int port = i;
             assertEquals(
                     model.status(i), status(guest, i), () -> "port " + port + " after " + step);
+            assertEquals(model.delivery().pending.contains(i), isPending(guest, i), step::toString);
             assertEquals(model.bitmaps.pending.contains(i), guest.pending(i), step::toString);
             assertEquals(model.bitmaps.masked.contains(i), guest.masked(i), step::toString);
             if (fifo != null) {
@@ -328,6 +329,14 @@ final class ModelRun {
     private static EvtchnStatus status(FakeGuest guest, int port) {
         try {
             return guest.channels.status(DomId.SELF, EvtchnPort.of(port));
+        } catch (XenError e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static boolean isPending(FakeGuest guest, int port) {
+        try {
+            return guest.channels.isPending(EvtchnPort.of(port));
         } catch (XenError e) {
             throw new AssertionError(e);
         }
