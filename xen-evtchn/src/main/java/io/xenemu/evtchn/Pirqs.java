@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 /// | a message | the first [#raiseMsi], or [#mapMsi] | [#raiseMsi] |
 /// | a GSI | [#mapGsi] | [#setGsi] |
 ///
-/// A GSI that has a PIRQ does not reach the I/O APIC. From GSI 16 on they are level-triggered: the event is raised when the
+/// A GSI that has a PIRQ with a port does not reach the I/O APIC (Xen's `hvm_domain_use_pirq`). From GSI 16 on they are level-triggered: the event is raised when the
 /// line goes up, and again at every [#eoi] while it stays up.
 ///
 /// Every method may be called from any thread.
@@ -200,7 +200,7 @@ public final class Pirqs {
     /// A GSI's line goes up or down, all devices on it taken together.
     ///
     /// @param gsi 0 to [#GSIS] - 1
-    /// @return whether the GSI has a PIRQ: if so, the I/O APIC must not see it
+    /// @return whether the GSI has a PIRQ with a port: if so, the I/O APIC must not see it
     public boolean setGsi(int gsi, boolean up) {
         requireGsi(gsi);
         boolean rises = lines.getAndSet(gsi, up ? 1 : 0) == 0 && up;
@@ -211,10 +211,10 @@ public final class Pirqs {
         if (rises) {
             raise(pirq);
         }
-        return true;
+        return !table.port(pirq).equals(EvtchnPort.NONE);
     }
 
-    /// Whether a GSI has a PIRQ, and so does not belong to the I/O APIC.
+    /// Whether a GSI has a PIRQ.
     public boolean isMapped(int gsi) {
         requireGsi(gsi);
         return table.pirqOfGsi(gsi) != PirqTable.FREE;

@@ -115,10 +115,15 @@ final class PirqsTest {
     }
 
     @Test
-    void anUnmappedGsiBelongsToTheIoApic() throws XenError {
+    void aGsiWithoutAPortBelongsToTheIoApic() throws XenError {
         assertFalse(pirqs.setGsi(4, true));
         pirqs.mapGsi(4, ANY);
+        assertFalse(pirqs.setGsi(4, false));
+        EvtchnPort port = bind(pirq(16));
         assertTrue(pirqs.setGsi(4, false));
+        channels.close(port);
+        assertFalse(pirqs.setGsi(4, false));
+        bind(pirq(16));
         pirqs.unmap(pirq(16));
         assertFalse(pirqs.setGsi(4, true));
     }

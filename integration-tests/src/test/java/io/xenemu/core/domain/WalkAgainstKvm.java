@@ -51,7 +51,14 @@ public final class WalkAgainstKvm {
             DomainEnvironment environment =
                     new DomainEnvironment(registry, HypercallTable.standard(), id -> null, ports);
             DomainConfig config =
-                    new DomainConfig("walk", UUID.randomUUID(), 512L << 20, 1, 4 << 16 | 19, 64);
+                    new DomainConfig(
+                            "walk",
+                            UUID.randomUUID(),
+                            512L << 20,
+                            1,
+                            4 << 16 | 19,
+                            64,
+                            EventChannelConfig.DEFAULT);
             Domain domain =
                     new DomainBuilder(kvm.system(), kvm.capabilities(), environment)
                             .build(

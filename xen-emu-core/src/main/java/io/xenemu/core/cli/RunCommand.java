@@ -3,6 +3,7 @@ package io.xenemu.core.cli;
 import com.google.common.net.HostAndPort;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.lab.LabRun;
 import io.xenemu.core.service.GuestRun;
 import io.xenemu.core.service.HostException;
@@ -189,7 +190,8 @@ final class RunCommand implements Callable<Integer> {
                         memory.bytes(),
                         vcpus,
                         xenVersion.packed(),
-                        DomainConfig.DEFAULT_GRANT_FRAMES);
+                        DomainConfig.DEFAULT_GRANT_FRAMES,
+                        EventChannelConfig.DEFAULT);
         return new RunRequest(
                 config,
                 kernel,

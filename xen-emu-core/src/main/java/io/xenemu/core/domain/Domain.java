@@ -8,7 +8,6 @@ import io.xenemu.core.metrics.HypercallMetrics;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
-import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.GuestPages;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantTable;
@@ -96,7 +95,7 @@ public final class Domain implements AutoCloseable {
             eventChannels =
                     new EventChannels(
                             id,
-                            EvtchnOptions.of(config.vcpus()),
+                            config.events().options(config.vcpus()),
                             new EventEnvironment(
                                     environment.domains(),
                                     new KvmKernelPorts(vm, this),
@@ -239,8 +238,16 @@ public final class Domain implements AutoCloseable {
         if (domid == id.value() || domid == DomId.SELF.value()) {
             return;
         }
-        boolean exists = environment.domains().find(new DomId(domid)) != null;
-        throw exists ? XenError.EPERM : XenError.ESRCH;
+        throw forbidden(domid);
+    }
+
+    /// How Xen refuses an operation on a domain that the guest has no power over.
+    ///
+    /// @return ESRCH if there is no such domain, else EPERM
+    public XenError forbidden(int domid) {
+        boolean exists =
+                domid == DomId.SELF.value() || environment.domains().find(new DomId(domid)) != null;
+        return exists ? XenError.EPERM : XenError.ESRCH;
     }
 
     /// Takes over the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size` does; KVM then uses that
@@ -307,8 +314,14 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// One edge on an interrupt line of the PIC and the I/O APIC.
+    /// One edge on an interrupt line: an event if the guest has routed the line over an event channel, else for the PIC and
+    /// the I/O APIC.
     public void pulseIrq(int gsi) {
+        if (eventChannels.pirqs().setGsi(gsi, true)) {
+            eventChannels.pirqs().setGsi(gsi, false);
+            return;
+        }
+        eventChannels.pirqs().setGsi(gsi, false);
         vm.irqLine(gsi, true);
         vm.irqLine(gsi, false);
     }

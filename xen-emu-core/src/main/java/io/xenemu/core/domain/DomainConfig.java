@@ -10,8 +10,15 @@ import java.util.UUID;
 /// @param vcpus number of vCPUs, 1 to 128
 /// @param xenVersion what XENVER_version answers: major in the upper 16 bits
 /// @param maxGrantFrames xl's `max_grant_frames`
+/// @param events what its event channels may be used for
 public record DomainConfig(
-        String name, UUID uuid, long memoryBytes, int vcpus, int xenVersion, int maxGrantFrames) {
+        String name,
+        UUID uuid,
+        long memoryBytes,
+        int vcpus,
+        int xenVersion,
+        int maxGrantFrames,
+        EventChannelConfig events) {
     /// xl's default for HVM guests.
     public static final int DEFAULT_GRANT_FRAMES = 64;
 

@@ -49,6 +49,12 @@ public final class EventDelivery implements UpcallSink {
         }
     }
 
+    /// Whether vCPU 0 is told of events by a vector, so that interrupt lines may become events in turn (Xen's
+    /// `is_hvm_pv_evtchn_domain`).
+    public boolean isByVector() {
+        return callbackVector != 0 || vectors.get(0) != 0;
+    }
+
     /// HVMOP_set_evtchn_upcall_vector.
     public void setUpcallVector(Vcpu vcpu, int vector) {
         vcpu.call(attributes -> attributes.upcallVector(vector));

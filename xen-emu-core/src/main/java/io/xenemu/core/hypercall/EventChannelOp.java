@@ -2,6 +2,7 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.evtchn.Pirq;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
@@ -9,6 +10,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.AllocUnbound;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.BindInterdomain;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.BindIpi;
+import io.xenemu.kvm.abi.xen.EvtchnStructs.BindPirq;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.BindVcpu;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.BindVirq;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.Close;
@@ -30,6 +32,7 @@ final class EventChannelOp {
         return HypercallFamily.of("event_channel_op", 32)
                 .op(0, "bind_interdomain", EventChannelOp::bindInterdomain)
                 .op(1, "bind_virq", EventChannelOp::bindVirq)
+                .op(2, "bind_pirq", EventChannelOp::bindPirq)
                 .op(3, "close", EventChannelOp::close)
                 .op(4, "send", EventChannelOp::send)
                 .op(5, "status", EventChannelOp::status)
@@ -60,6 +63,15 @@ final class EventChannelOp {
         EvtchnPort port = c.domain().eventChannels().bindVirq(virq, vcpu(c, BindVirq.VCPU));
         argument.set(BindVirq.PORT, port.value());
         return answer(c, BindVirq.PORT, port);
+    }
+
+    private static long bindPirq(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(BindPirq.STRUCT, c.word(1));
+        Pirq pirq = new Pirq(raw(c, BindPirq.PIRQ));
+        EvtchnPort port = c.domain().eventChannels().bindPirq(pirq, raw(c, BindPirq.FLAGS));
+        argument.set(BindPirq.PORT, port.value());
+        return answer(c, BindPirq.PORT, port);
     }
 
     private static long bindIpi(HypercallContext c) throws XenError {

@@ -98,6 +98,7 @@ public final class HypercallTable {
                         VcpuOp.family(),
                         SchedOp.family(),
                         EventChannelOp.family(),
+                        PhysdevOp.family(),
                         HvmOp.family()));
     }
 

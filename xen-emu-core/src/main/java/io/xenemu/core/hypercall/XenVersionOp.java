@@ -26,8 +26,10 @@ final class XenVersionOp {
             "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
     /// XENFEAT_writable_page_tables (0), auto_translated_physmap (2), hvm_callback_vector (8), hvm_safe_pvclock (9),
-    /// memory_op_vnode_supported (13), not_direct_mapped (16). Without hvm_pirqs (10): interrupts stay with the APICs.
+    /// memory_op_vnode_supported (13), not_direct_mapped (16).
     private static final long FEATURES = 0x12305;
+
+    private static final long FEATURE_HVM_PIRQS = 1 << 10;
 
     /// `HYPERVISOR_VIRT_START` of 64-bit Xen; a 32-bit caller of an HVM domain gets 0.
     private static final long VIRT_START = 0xffff_8000_0000_0000L;
@@ -82,7 +84,8 @@ final class XenVersionOp {
         if (argument.get(FeatureInfo.SUBMAP_IDX) != 0) {
             throw XenError.EINVAL;
         }
-        argument.set(FeatureInfo.SUBMAP, FEATURES);
+        boolean pirqs = c.domain().config().events().hvmPirqs();
+        argument.set(FeatureInfo.SUBMAP, pirqs ? FEATURES | FEATURE_HVM_PIRQS : FEATURES);
         argument.copyOut(FeatureInfo.SUBMAP, c.word(1));
         return 0;
     }

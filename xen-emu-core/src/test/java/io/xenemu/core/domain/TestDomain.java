@@ -49,11 +49,21 @@ public final class TestDomain implements AutoCloseable {
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {
-        this(vcpus, vcpu -> {});
+        this(vcpus, EventChannelConfig.DEFAULT, vcpu -> {});
+    }
+
+    /// @param events what its event channels may be used for
+    public TestDomain(int vcpus, EventChannelConfig events) throws BootException, XenError {
+        this(vcpus, events, vcpu -> {});
     }
 
     /// @param loop what the vCPUs' threads do, if they are started
     TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
+        this(vcpus, EventChannelConfig.DEFAULT, loop);
+    }
+
+    private TestDomain(int vcpus, EventChannelConfig events, Consumer<Vcpu> loop)
+            throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         system = KvmSystem.open(KvmSystem.DEVICE);
         KvmVm vm = system.createVm();
@@ -66,7 +76,8 @@ public final class TestDomain implements AutoCloseable {
                         GuestMemoryMap.MIN_BYTES,
                         vcpus,
                         0x0004_0013,
-                        4);
+                        4,
+                        events);
         domain =
                 new Domain(
                         ID,

@@ -1,0 +1,18 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.evtchn.EvtchnOptions;
+
+/// What a domain's event channels may be used for.
+///
+/// @param fifo whether the guest may switch to the FIFO ABI, which KVM does not accelerate
+/// @param maxEventChannels the highest port, xl's `max_event_channels`; [EvtchnOptions#UNLIMITED] for what the ABI has
+/// @param hvmPirqs whether devices' interrupts may be routed over event channels, xl's `hvm_pirq`
+public record EventChannelConfig(boolean fifo, int maxEventChannels, boolean hvmPirqs) {
+    /// The 2-level ABI with all of its ports; no PIRQs, as under xl since Xen 4.19.
+    public static final EventChannelConfig DEFAULT =
+            new EventChannelConfig(false, EvtchnOptions.UNLIMITED, false);
+
+    EvtchnOptions options(int vcpus) {
+        return EvtchnOptions.of(vcpus).withFifo(fifo).withMaxPort(maxEventChannels);
+    }
+}

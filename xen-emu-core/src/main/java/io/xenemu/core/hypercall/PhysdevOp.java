@@ -1,0 +1,115 @@
+package io.xenemu.core.hypercall;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.evtchn.Pirq;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.PhysdevStructs.Eoi;
+import io.xenemu.kvm.abi.xen.PhysdevStructs.GetFreePirq;
+import io.xenemu.kvm.abi.xen.PhysdevStructs.IrqStatusQuery;
+import io.xenemu.kvm.abi.xen.PhysdevStructs.MapPirq;
+import io.xenemu.kvm.abi.xen.PhysdevStructs.UnmapPirq;
+import org.jspecify.annotations.Nullable;
+
+/// `physdev_op` (33): devices' interrupts over event channels, for a domain that may (`hvm_pirq`). Decodes;
+/// [io.xenemu.evtchn.Pirqs] has the semantics. `xen/include/public/physdev.h`, Xen's `hvm_physdev_op`: every other
+/// operation is -ENOSYS to an HVM domain.
+final class PhysdevOp {
+    private static final int TYPE_GSI = 1;
+    private static final int NEEDS_EOI = 1;
+
+    private PhysdevOp() {}
+
+    static HypercallFamily family() {
+        return HypercallFamily.of("physdev_op", 33)
+                .op(5, "irq_status_query", PhysdevOp::irqStatusQuery)
+                .op(12, "eoi", PhysdevOp::eoi)
+                .op(13, "map_pirq", PhysdevOp::mapPirq)
+                .op(14, "unmap_pirq", PhysdevOp::unmapPirq)
+                .op(23, "get_free_pirq", PhysdevOp::getFreePirq);
+    }
+
+    private static void requirePirqs(HypercallContext c) throws XenError {
+        if (!c.domain().config().events().hvmPirqs()) {
+            throw XenError.ENOSYS;
+        }
+    }
+
+    private static long irqStatusQuery(HypercallContext c) throws XenError {
+        requirePirqs(c);
+        var argument = c.argument();
+        argument.copyIn(IrqStatusQuery.STRUCT, c.word(1));
+        Pirq pirq = new Pirq(bits(argument.get(IrqStatusQuery.IRQ)));
+        boolean needsEoi = c.domain().eventChannels().pirqs().needsEoi(pirq);
+        argument.set(IrqStatusQuery.FLAGS, needsEoi ? NEEDS_EOI : 0);
+        argument.copyOut(IrqStatusQuery.STRUCT, c.word(1));
+        return 0;
+    }
+
+    private static long eoi(HypercallContext c) throws XenError {
+        requirePirqs(c);
+        c.argument().copyIn(Eoi.STRUCT, c.word(1));
+        c.domain().eventChannels().pirqs().eoi(new Pirq(bits(c.argument().get(Eoi.IRQ))));
+        return 0;
+    }
+
+    /// As Xen, the argument is written back also when the call fails.
+    private static long mapPirq(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(MapPirq.STRUCT, c.word(1));
+        @Nullable XenError refused = null;
+        try {
+            argument.set(MapPirq.PIRQ, map(c).value());
+        } catch (XenError e) {
+            refused = e;
+        }
+        argument.copyOut(MapPirq.STRUCT, c.word(1));
+        if (refused != null) {
+            throw refused;
+        }
+        return 0;
+    }
+
+    /// A guest may map the lines of emulated devices; messages become PIRQs by being programmed, without this call.
+    private static Pirq map(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        Domain domain = c.domain();
+        requirePowerOver(c, argument.get(MapPirq.DOMID));
+        if (!domain.delivery().isByVector() || argument.get(MapPirq.TYPE) != TYPE_GSI) {
+            throw XenError.EINVAL;
+        }
+        return domain.eventChannels()
+                .pirqs()
+                .mapGsi(argument.get(MapPirq.INDEX), argument.get(MapPirq.PIRQ));
+    }
+
+    private static long unmapPirq(HypercallContext c) throws XenError {
+        var argument = c.argument();
+        argument.copyIn(UnmapPirq.STRUCT, c.word(1));
+        requirePowerOver(c, argument.get(UnmapPirq.DOMID));
+        c.domain().eventChannels().pirqs().unmap(new Pirq(argument.get(UnmapPirq.PIRQ)));
+        return 0;
+    }
+
+    /// A guest has power over itself alone, by the name of DOMID_SELF, and only if it may have PIRQs: by its own number it
+    /// would need a device model's privilege.
+    private static void requirePowerOver(HypercallContext c, int domid) throws XenError {
+        if (domid != DomId.SELF.value() || !c.domain().config().events().hvmPirqs()) {
+            throw c.domain().forbidden(domid);
+        }
+    }
+
+    private static long getFreePirq(HypercallContext c) throws XenError {
+        requirePirqs(c);
+        var argument = c.argument();
+        argument.copyIn(GetFreePirq.STRUCT, c.word(1));
+        Pirq pirq = c.domain().eventChannels().pirqs().allocate(argument.get(GetFreePirq.TYPE));
+        argument.set(GetFreePirq.PIRQ, pirq.value());
+        argument.copyOut(GetFreePirq.STRUCT, c.word(1));
+        return 0;
+    }
+
+    private static int bits(long value) {
+        return (int) (value & 0xffff_ffffL);
+    }
+}
