@@ -250,6 +250,23 @@ final class Bindings {
         virqs.timersChanged(false);
     }
 
+    void kernelDeliveryChanged() {
+        boolean changed;
+        lock.lock();
+        try {
+            changed = kernelTable.refresh();
+        } finally {
+            lock.unlock();
+        }
+        if (!changed) {
+            return;
+        }
+        for (int i = 1; !kernelTable.delivers() && i < ports.size(); i++) {
+            Interdomain.closeDoorbell(ports.at(i));
+        }
+        virqs.timersChanged(false);
+    }
+
     void send(EvtchnPort port) throws XenError {
         Channel local = ports.get(port);
         Bindings target = this;

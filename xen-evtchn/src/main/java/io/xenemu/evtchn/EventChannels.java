@@ -321,11 +321,23 @@ public final class EventChannels {
         return bindings.delivery.fifo() != null;
     }
 
+    /// Whether the kernel is left to deliver events. If not, the guest's timers are user space's.
+    public boolean isKernelDelivering() {
+        return bindings.kernelTable.delivers();
+    }
+
+    /// [KernelPorts#notifiesVcpus] may have another answer now. When this returns, the kernel's table follows from it; what
+    /// the kernel has delivered before may need an upcall. Not to be called with a lock held that a vCPU's thread may wait
+    /// for.
+    public void kernelDeliveryChanged() {
+        bindings.kernelDeliveryChanged();
+    }
+
     /// The port of the vCPU's `VIRQ_TIMER`, for the kernel's timer; [EvtchnPort#NONE] if it is not bound, or if the kernel
-    /// cannot raise it because the guest uses the FIFO ABI or the port is beyond the 2-level ABI's.
+    /// cannot raise it: it is not left to deliver events, or the port is beyond the 2-level ABI's.
     public EvtchnPort timerPort(VcpuId vcpu) {
         int port = bindings.vcpu(vcpu.value()).virqPorts.get(Virq.TIMER.number());
-        boolean deliverable = !isFifo() && port < bindings.delivery.kernelLimit();
+        boolean deliverable = isKernelDelivering() && port < bindings.delivery.kernelLimit();
         return deliverable ? EvtchnPort.of(port) : EvtchnPort.NONE;
     }
 

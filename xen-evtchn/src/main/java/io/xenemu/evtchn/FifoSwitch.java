@@ -47,7 +47,7 @@ final class FifoSwitch {
             channel.lastQueue = null;
             channel.takeLatch();
         }
-        owner.kernelTable.deliver(false);
+        owner.kernelTable.fifo(true);
         owner.delivery.fifo(queues);
     }
 
@@ -130,7 +130,7 @@ final class FifoSwitch {
 
     /// The saved domain had switched. For the holder of the binding lock.
     void restored(Fifo queues) {
-        owner.kernelTable.deliver(false);
+        owner.kernelTable.fifo(true);
         owner.delivery.fifo(queues);
     }
 
@@ -138,7 +138,7 @@ final class FifoSwitch {
     void leave() {
         if (owner.delivery.fifo() != null) {
             owner.delivery.fifo(null);
-            owner.kernelTable.deliver(true);
+            owner.kernelTable.fifo(false);
         }
     }
 }

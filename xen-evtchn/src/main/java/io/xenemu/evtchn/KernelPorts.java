@@ -60,6 +60,10 @@ public interface KernelPorts {
     /// @return false if the kernel cannot (shared_info not set there, or delivery not left to it); then nothing has happened
     boolean send(EvtchnPort port, VcpuId vcpu);
 
+    /// Whether a vCPU learns of an event that the kernel delivers to it. If not, only what delivers no event is left to the
+    /// kernel. A change is told by [EventChannels#kernelDeliveryChanged].
+    boolean notifiesVcpus();
+
     /// The port of the vCPU's timer VIRQ has changed. Called with no lock held, since this attribute can only be set by the
     /// vCPU's own thread. That thread has to ask [EventChannels#timerPort] when it sets the attribute, so that of two
     /// changes in quick succession the last one stays, whatever the order of the calls.

@@ -14,16 +14,19 @@ import org.jspecify.annotations.Nullable;
 /// | PIRQ that is message-signalled | a route |
 /// | any other | none: sends exit |
 ///
-/// The kernel delivers events by the 2-level ABI alone: with FIFO only the first two rows remain, and no doorbell is offered.
-/// It knows the ports of the 2-level ABI alone, too.
+/// The kernel delivers events by the 2-level ABI alone, and only while that notifies vCPUs ([KernelPorts#notifiesVcpus]):
+/// otherwise only the first two rows remain, and no doorbell is offered. It knows the ports of the 2-level ABI alone, too.
 ///
 /// Every method is for the holder of the binding lock, or, if another domain is touched, of both.
 final class KernelTable {
     private final Bindings owner;
     private final KernelPorts kernel;
 
-    /// Whether events are delivered by the 2-level ABI.
-    private boolean delivers = true;
+    /// Whether the domain uses the FIFO ABI.
+    private boolean fifo;
+
+    /// Whether the kernel is left to deliver events; written by the holder of the binding lock.
+    private volatile boolean delivers = true;
 
     KernelTable(Bindings owner, KernelPorts kernel) {
         this.owner = owner;
@@ -133,23 +136,50 @@ final class KernelTable {
         }
     }
 
-    /// Turns the delivery of events by the kernel off or on. Off, every entry that delivers an event is removed except
-    /// doorbells, which are [Interdomain#closeDoorbell]'s; on, the caller has no port bound.
-    void deliver(boolean on) {
+    /// Whether the kernel is left to deliver events.
+    boolean delivers() {
+        return delivers;
+    }
+
+    /// The domain has changed to the FIFO ABI, or back.
+    void fifo(boolean on) {
+        fifo = on;
+        boolean _ = refresh();
+    }
+
+    /// Turns the delivery of events by the kernel off or on, as it is called for now. Off, every entry that delivers an event
+    /// is removed except doorbells, which are [Interdomain#closeDoorbell]'s; on, those are not offered again to channels that
+    /// are connected already: they work without.
+    ///
+    /// @return whether there was anything to do
+    boolean refresh() {
+        boolean on = !fifo && kernel.notifiesVcpus();
+        if (on == delivers) {
+            return false;
+        }
         delivers = on;
-        for (int i = 1; !on && i < owner.ports.size(); i++) {
+        for (int i = 1; i < owner.ports.size(); i++) {
             Channel channel = owner.ports.at(i);
-            Channel remote = channel.remote;
-            boolean delivered =
-                    switch (channel.type) {
-                        case IPI, PIRQ -> true;
-                        case INTERDOMAIN -> remote != null && remote.owner == owner;
-                        case CLOSED, UNBOUND, VIRQ -> false;
-                    };
-            if (delivered) {
+            if (!isOwn(channel)) {
+                continue;
+            }
+            if (on && !channel.inKernel) {
+                assign(channel);
+            } else if (!on) {
                 deassign(channel);
             }
         }
+        return true;
+    }
+
+    /// Whether a channel's entry would deliver an event to this domain.
+    private boolean isOwn(Channel channel) {
+        Channel remote = channel.remote;
+        return switch (channel.type) {
+            case IPI, PIRQ -> true;
+            case INTERDOMAIN -> remote != null && remote.owner == owner;
+            case CLOSED, UNBOUND, VIRQ -> false;
+        };
     }
 
     /// Removes every entry at once; sends exit from here on.

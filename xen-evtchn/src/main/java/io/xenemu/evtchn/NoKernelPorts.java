@@ -51,5 +51,10 @@ enum NoKernelPorts implements KernelPorts {
     }
 
     @Override
+    public boolean notifiesVcpus() {
+        return true;
+    }
+
+    @Override
     public void timerChanged(VcpuId vcpu) {}
 }

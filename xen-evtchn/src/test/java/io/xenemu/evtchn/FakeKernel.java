@@ -42,6 +42,7 @@ final class FakeKernel implements KernelPorts {
     final List<EvtchnPort> sent = new ArrayList<>();
     boolean delivers;
     boolean rings;
+    volatile boolean notifies = true;
 
     @Override
     public synchronized void assignIpi(EvtchnPort port, VcpuId vcpu) {
@@ -128,6 +129,11 @@ final class FakeKernel implements KernelPorts {
     public synchronized boolean send(EvtchnPort port, VcpuId vcpu) {
         sent.add(port);
         return delivers;
+    }
+
+    @Override
+    public boolean notifiesVcpus() {
+        return notifies;
     }
 
     @Override

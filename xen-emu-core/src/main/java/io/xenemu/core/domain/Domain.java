@@ -90,6 +90,7 @@ public final class Domain implements AutoCloseable {
             deviceMetrics = new DeviceMetrics(registry, id);
             teardown.add(deviceMetrics::close);
             delivery = new EventDelivery(vm, this, config.vcpus());
+            teardown.add(delivery::close);
             EventChannelMetrics eventMetrics = new EventChannelMetrics(registry, id);
             teardown.add(eventMetrics::close);
             eventChannels =

@@ -5,20 +5,19 @@ import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVm;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.jspecify.annotations.Nullable;
 
-/// How a vCPU is told of events: its own upcall vector, or the domain's callback vector.
+/// How a vCPU is told of events: its own upcall vector, the domain's callback vector, or, vCPU 0 alone, an interrupt line.
 ///
 /// The vector of a vCPU is an interrupt message to its local APIC. The domain's vector is injected by KVM on every entry
-/// with `evtchn_upcall_pending` set, so a vCPU in the guest, or halted, only has to be made to enter again.
-public final class EventDelivery implements UpcallSink {
+/// with `evtchn_upcall_pending` set, so a vCPU in the guest, or halted, only has to be made to enter again. Of a line KVM
+/// knows nothing: while there is one, it is not left to deliver events.
+public final class EventDelivery implements UpcallSink, AutoCloseable {
     private static final long MSI_ADDRESS = 0xfee0_0000L;
     private static final int MSI_DESTINATION_SHIFT = 12;
-    private static final int CALLBACK_TYPE_SHIFT = 56;
-    private static final int CALLBACK_VECTOR = 2;
-    private static final int VECTOR_MASK = 0xff;
+    private static final VcpuId BOOT_VCPU = new VcpuId(0);
 
-    /// Vectors below belong to exceptions; KVM refuses them.
-    private static final int FIRST_VECTOR = 0x10;
+    private record ConnectedLine(int gsi, CallbackLine line) {}
 
     private final KvmVm vm;
     private final Domain domain;
@@ -27,7 +26,10 @@ public final class EventDelivery implements UpcallSink {
     /// 1 for each vCPU whose local APIC refused an upcall, because it is not enabled yet.
     private final AtomicIntegerArray owed;
 
-    private volatile int callbackVector;
+    private volatile CallbackVia via = new CallbackVia.None();
+
+    /// There while it is how vCPU 0 is told; changed by one thread at a time.
+    private volatile @Nullable ConnectedLine connected;
 
     EventDelivery(KvmVm vm, Domain domain, int vcpus) {
         this.vm = vm;
@@ -36,29 +38,79 @@ public final class EventDelivery implements UpcallSink {
         this.owed = new AtomicIntegerArray(vcpus);
     }
 
-    /// HVM_PARAM_CALLBACK_IRQ was set. Latches the domain's width as Xen does. Of the types, the vector is served; a GSI or
-    /// PCI INTx callback is taken and not delivered, which is what a guest with per-vCPU vectors expects.
-    public void setCallback(long via, GuestWidth width) {
+    /// HVM_PARAM_CALLBACK_IRQ was set. Latches the domain's width as Xen does.
+    public void setCallback(long value, GuestWidth width) {
         domain.latchWidth(width);
-        boolean isVector = via >>> CALLBACK_TYPE_SHIFT == CALLBACK_VECTOR;
-        int vector = isVector ? Math.toIntExact(via & VECTOR_MASK) : 0;
-        callbackVector = vector >= FIRST_VECTOR ? vector : 0;
-        vm.xen().upcallVector(callbackVector);
+        synchronized (this) {
+            via = CallbackVia.of(value);
+            vm.xen().upcallVector(via instanceof CallbackVia.Vector(int vector) ? vector : 0);
+            connect();
+        }
+        domain.eventChannels().kernelDeliveryChanged();
         for (Vcpu vcpu : domain.vcpus()) {
             upcallIfPending(vcpu.id());
         }
     }
 
+    /// Connects the line that is called for, in place of the one that was. A guest with vectors of its vCPUs' own may name a
+    /// line that it does not want: Linux does.
+    private synchronized void connect() {
+        ConnectedLine old = connected;
+        int gsi = via instanceof CallbackVia.Line(int number) && vectors.get(0) == 0 ? number : 0;
+        if (gsi == (old == null ? 0 : old.gsi())) {
+            return;
+        }
+        if (old != null) {
+            connected = null;
+            disconnect(old);
+        }
+        if (gsi != 0) {
+            String name = domain.id() + "-callback";
+            CallbackLine line =
+                    new CallbackLine(
+                            name,
+                            () -> domain.eventChannels().isUpcallPending(BOOT_VCPU),
+                            e -> domain.failed(name, e));
+            try {
+                vm.events()
+                        .assignResampleIrqfd(line.trigger().fd(), gsi, line.acknowledgement().fd());
+            } catch (RuntimeException e) {
+                line.close();
+                throw e;
+            }
+            connected = new ConnectedLine(gsi, line);
+        }
+    }
+
+    private void disconnect(ConnectedLine old) {
+        vm.events().deassignIrqfd(old.line().trigger().fd(), old.gsi());
+        old.line().close();
+    }
+
     /// Whether vCPU 0 is told of events by a vector, so that interrupt lines may become events in turn (Xen's
     /// `is_hvm_pv_evtchn_domain`).
     public boolean isByVector() {
-        return callbackVector != 0 || vectors.get(0) != 0;
+        return via instanceof CallbackVia.Vector || vectors.get(0) != 0;
+    }
+
+    /// Whether vCPU 0 is told of events by a line.
+    boolean isByLine() {
+        return connected != null;
+    }
+
+    /// KVM has raised an event at a vCPU, and may have announced it.
+    void kernelRaised(VcpuId id) {
+        if (isByLine() && domain.eventChannels().isUpcallPending(id)) {
+            upcall(id);
+        }
     }
 
     /// HVMOP_set_evtchn_upcall_vector.
     public void setUpcallVector(Vcpu vcpu, int vector) {
         vcpu.call(attributes -> attributes.upcallVector(vector));
         vectors.set(vcpu.id().value(), vector);
+        connect();
+        domain.eventChannels().kernelDeliveryChanged();
         upcallIfPending(vcpu.id());
     }
 
@@ -80,7 +132,12 @@ public final class EventDelivery implements UpcallSink {
             }
             return;
         }
-        wakeOther(id);
+        ConnectedLine current = connected;
+        if (current == null) {
+            wakeOther(id);
+        } else if (id.equals(BOOT_VCPU)) {
+            current.line().raise();
+        }
     }
 
     /// Makes a vCPU pass an exit, unless it is at one: the caller's own cannot have changed anything, and would come here
@@ -97,6 +154,15 @@ public final class EventDelivery implements UpcallSink {
     void retry(VcpuId id) {
         if (owed.getOpaque(id.value()) != 0 && owed.compareAndSet(id.value(), 1, 0)) {
             upcallIfPending(id);
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        ConnectedLine last = connected;
+        if (last != null) {
+            connected = null;
+            disconnect(last);
         }
     }
 }

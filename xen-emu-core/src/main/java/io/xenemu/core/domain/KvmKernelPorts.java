@@ -111,7 +111,13 @@ final class KvmKernelPorts implements KernelPorts {
             return false;
         }
         vm.xenEvtchnSend(port.value(), vcpu);
+        domain.delivery().kernelRaised(vcpu);
         return true;
+    }
+
+    @Override
+    public boolean notifiesVcpus() {
+        return !domain.delivery().isByLine();
     }
 
     @Override

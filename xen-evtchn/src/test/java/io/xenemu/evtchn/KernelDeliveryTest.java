@@ -1,0 +1,93 @@
+package io.xenemu.evtchn;
+
+import static io.xenemu.evtchn.FakeGuest.vcpu;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// What is left to a kernel whose events no vCPU would be told of.
+final class KernelDeliveryTest {
+    private static final DomId OTHER = new DomId(2);
+
+    private final Arena arena = Arena.ofShared();
+    private final FakeGuest guest = FakeGuest.wide(arena);
+    private final EventChannels channels = guest.channels;
+
+    @AfterEach
+    void free() {
+        arena.close();
+    }
+
+    private void notifies(boolean on) {
+        guest.kernel.notifies = on;
+        channels.kernelDeliveryChanged();
+    }
+
+    @Test
+    void onlySendsToTheServiceStayInTheKernel() throws XenError {
+        EvtchnPort ipi = channels.bindIpi(vcpu(1));
+        EvtchnPort offered = channels.allocUnbound(DomId.SELF, DomId.DOM0);
+        guest.service.bindInterdomain(FakeGuest.ID, offered, () -> {});
+        EvtchnPort far = channels.allocUnbound(DomId.SELF, DomId.SELF);
+        EvtchnPort near = channels.bindInterdomain(DomId.SELF, far);
+        Set<Integer> all = Set.copyOf(guest.kernel.table.keySet());
+
+        notifies(false);
+        assertFalse(channels.isKernelDelivering());
+        assertEquals(Set.of(offered.value()), guest.kernel.table.keySet());
+        channels.bindIpi(vcpu(2));
+        assertEquals(Set.of(offered.value()), guest.kernel.table.keySet());
+        channels.close(ipi);
+        EvtchnPort again = channels.bindIpi(vcpu(3));
+        assertEquals(ipi, again);
+
+        notifies(true);
+        assertTrue(channels.isKernelDelivering());
+        assertTrue(guest.kernel.table.keySet().containsAll(all));
+        assertEquals(
+                new FakeKernel.Entry.Port(far.value(), 0), guest.kernel.table.get(near.value()));
+        assertEquals(
+                new FakeKernel.Entry.Port(again.value(), 3), guest.kernel.table.get(again.value()));
+    }
+
+    @Test
+    void timersAreUserSpacesMeanwhile() throws XenError {
+        EvtchnPort timer = channels.bindVirq(Virq.TIMER, vcpu(2));
+        guest.kernel.timerChanges.clear();
+
+        notifies(false);
+        assertEquals(EvtchnPort.NONE, channels.timerPort(vcpu(2)));
+        assertEquals(List.of(vcpu(2)), guest.kernel.timerChanges);
+        notifies(false);
+        assertEquals(List.of(vcpu(2)), guest.kernel.timerChanges);
+
+        notifies(true);
+        assertEquals(timer, channels.timerPort(vcpu(2)));
+        assertEquals(List.of(vcpu(2), vcpu(2)), guest.kernel.timerChanges);
+    }
+
+    @Test
+    void doorbellsOfOtherDomainsAreClosed() throws XenError {
+        FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);
+        guest.kernel.rings = true;
+        EvtchnPort offered = channels.allocUnbound(DomId.SELF, OTHER);
+        EvtchnPort sending = other.channels.bindInterdomain(FakeGuest.ID, offered);
+        assertEquals(Set.of(offered.value()), guest.kernel.doorbells.keySet());
+
+        notifies(false);
+        assertTrue(guest.kernel.doorbells.isEmpty());
+        assertTrue(other.kernel.table.isEmpty());
+        other.channels.send(sending);
+        assertTrue(guest.pending(offered.value()));
+        assertTrue(guest.upcallPending(0));
+    }
+}
