@@ -354,7 +354,8 @@ public final class EventChannels {
     /// `VCPUOP_register_vcpu_info`: the vCPU is notified in another place from here on. Call it after the kernel has been
     /// told (`KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO`), so that an event the kernel raises meanwhile is seen here.
     ///
-    /// No event gets lost: whatever is pending, unmasked and bound to this vCPU is announced in the new place. Xen achieves
+    /// No event gets lost: what is announced in the old place is so in the new one, and so is whatever is pending, unmasked
+    /// and bound to this vCPU. Xen achieves
     /// that by setting all of `evtchn_pending_sel` and `evtchn_upcall_pending`. That would not do here, because a vCPU whose
     /// local APIC is not enabled yet would lose the upcall and then never get another, KVM injecting one only when a
     /// selector bit changes from 0 to 1.

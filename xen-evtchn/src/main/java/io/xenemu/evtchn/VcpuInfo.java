@@ -59,11 +59,14 @@ final class VcpuInfo {
         return (old & UPCALL_PENDING_BYTE) == 0;
     }
 
-    /// Makes this place take over from `old`: nothing selected yet, `evtchn_upcall_mask` as it was.
+    /// Makes this place take over from `old`: what is selected and pending there, and `evtchn_upcall_mask`. The kernel may
+    /// announce events here already, and those may be all that this memory holds of use: it is as the guest left it.
     void takeOver(VcpuInfo old) {
         for (int i = 0; i < selectorWords; i++) {
-            WORD.setVolatile(memory, selector + (long) Integer.BYTES * i, 0);
+            long offset = selector + (long) Integer.BYTES * i;
+            WORD.setVolatile(memory, offset, (int) WORD.getVolatile(old.memory, offset));
         }
-        WORD.setVolatile(memory, 0L, (int) WORD.getVolatile(old.memory, 0L) & UPCALL_MASK_BYTE);
+        int upcall = UPCALL_PENDING_BYTE | UPCALL_MASK_BYTE;
+        WORD.setVolatile(memory, 0L, (int) WORD.getVolatile(old.memory, 0L) & upcall);
     }
 }

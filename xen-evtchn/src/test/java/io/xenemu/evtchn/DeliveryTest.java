@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
@@ -148,6 +149,27 @@ final class DeliveryTest {
 
         guest.channels.unmask(masked);
         assertEquals(2, Long.bitCount(guest.selector(1)));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void registeringVcpuInfoKeepsWhatIsAnnouncedOfPortsThatHaveMovedAway(GuestWidth width)
+            throws XenError {
+        FakeGuest guest = guest(width);
+        EvtchnPort offered = guest.channels.allocUnbound(DomId.SELF, DomId.SELF);
+        EvtchnPort sending = guest.channels.bindInterdomain(DomId.SELF, offered);
+        guest.takeUpcall(0);
+        guest.channels.bindVcpu(offered, vcpu(1));
+        guest.channels.send(sending);
+        guest.channels.bindVcpu(offered, vcpu(2));
+        guest.upcalls.clear();
+
+        MemorySegment place = arena.allocate(64, 64);
+        guest.channels.setVcpuInfo(vcpu(1), place);
+        guest.vcpuInfos[1] = place;
+        assertEquals(1, guest.selector(1));
+        assertTrue(guest.upcallPending(1));
+        assertEquals(List.of(1), guest.upcalls);
     }
 
     @ParameterizedTest
