@@ -14,11 +14,13 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The kernel's side of a domain's event channels: IPIs, loopback and sends to the service's threads stay in the kernel.
+/// The kernel's side of a domain's event channels: IPIs, loopback, and sends to other domains and to the
+/// service's threads stay in the kernel.
 final class KvmKernelPorts implements KernelPorts {
     private final KvmVm vm;
     private final XenHvmAttributes xen;
     private final Domain domain;
+    private final EventDoorbells doorbells;
     private final Map<EvtchnPort, EventFdThread> services = new HashMap<>();
     private final Set<EvtchnPort> inline = new HashSet<>();
 
@@ -26,6 +28,7 @@ final class KvmKernelPorts implements KernelPorts {
         this.vm = vm;
         this.xen = vm.xen();
         this.domain = domain;
+        this.doorbells = new EventDoorbells(vm.events(), new GsiRoutes(vm.events()::setGsiRouting));
     }
 
     @Override
@@ -56,29 +59,36 @@ final class KvmKernelPorts implements KernelPorts {
         xen.updateLoopback(port.value(), target.value(), vcpu);
     }
 
-    /// No other domain has a doorbell to ring, see [#openDoorbell].
     @Override
     public void assignDoorbell(EvtchnPort port, KernelDoorbell doorbell) {
-        throw new IllegalStateException("a doorbell that nobody opened: " + doorbell);
+        if (!(doorbell instanceof EventDoorbells.Doorbell known)) {
+            throw new IllegalArgumentException("not a doorbell of KVM: " + doorbell);
+        }
+        xen.assignEventfd(port.value(), known.eventFd().fd());
     }
 
-    /// None is offered: what other domains send goes through user space.
+    /// None is offered before the guest has mapped shared_info, nor to a vCPU without `vcpu_info`: KVM would drop the events.
     @Override
     public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
-        return null;
+        return canDeliverTo(vcpu) ? doorbells.open(port, vcpu) : null;
+    }
+
+    private boolean canDeliverTo(VcpuId vcpu) {
+        return domain.sharedInfoMapped() && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
     }
 
     @Override
     public void moveDoorbell(EvtchnPort port, KernelDoorbell doorbell, VcpuId vcpu) {
-        throw new IllegalStateException("a doorbell that nobody opened: " + doorbell);
+        doorbells.move(doorbell, port, vcpu);
     }
 
     @Override
     public void closeDoorbell(EvtchnPort port, KernelDoorbell doorbell) {
-        throw new IllegalStateException("a doorbell that nobody opened: " + doorbell);
+        doorbells.close(doorbell);
     }
 
-    /// The kernel takes over no PIRQ: they are raised in user space.
+    /// The kernel takes over no PIRQ: no device here sends messages, so there is no irqfd to route. One that does is raised
+    /// in user space.
     @Override
     public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {}
 
@@ -103,6 +113,7 @@ final class KvmKernelPorts implements KernelPorts {
         services.values().forEach(EventFdThread::close);
         services.clear();
         inline.clear();
+        doorbells.reset();
     }
 
     @Override

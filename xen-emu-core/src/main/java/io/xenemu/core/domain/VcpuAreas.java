@@ -36,6 +36,8 @@ public final class VcpuAreas {
     /// Whether the guest has said where vcpu_info is; for the vCPU's thread, so that one registration comes first.
     private volatile boolean registered;
 
+    private volatile boolean placed;
+
     VcpuAreas(
             Vcpu vcpu,
             GuestMemory memory,
@@ -66,7 +68,13 @@ public final class VcpuAreas {
             } else {
                 attributes.vcpuInfo(gfn.getAsLong() * SpecialPages.PAGE_SIZE + offset);
             }
+            placed = true;
         });
+    }
+
+    /// Whether KVM knows of a place for the vCPU's events.
+    boolean hasVcpuInfo() {
+        return placed;
     }
 
     /// VCPUOP_register_vcpu_info. Everything that is pending stays pending: KVM changes over first, and what it has put
@@ -97,6 +105,7 @@ public final class VcpuAreas {
             }
             attributes.vcpuInfo(gpa);
             registered = true;
+            placed = true;
             channels.setVcpuInfo(vcpu.id(), place);
         });
     }
