@@ -10,6 +10,7 @@ import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.RunOutcome;
 import io.xenemu.core.service.RunRequest;
+import io.xenemu.evtchn.EvtchnOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -55,6 +56,12 @@ final class RunCommand implements Callable<Integer> {
         always,
         never
     }
+
+    private static final String TWO_LEVEL = "2level";
+    private static final String FIFO = "fifo";
+
+    /// The console's and XenStore's ports.
+    private static final int MIN_EVENT_CHANNELS = 2;
 
     @Spec private @Nullable CommandSpec spec;
 
@@ -109,6 +116,28 @@ final class RunCommand implements Callable<Integer> {
             converter = XenVersion.Converter.class,
             description = "The Xen version that the guest sees. Default: ${DEFAULT-VALUE}.")
     private XenVersion xenVersion = new XenVersion(0, 0);
+
+    @Option(
+            names = "--evtchn",
+            paramLabel = "2level|fifo",
+            defaultValue = TWO_LEVEL,
+            description =
+                    "Event channel ABI: 2level is what KVM accelerates; fifo lets the guest choose, for more than 4095 ports"
+                            + " and priorities. Default: ${DEFAULT-VALUE}.")
+    private String evtchn = TWO_LEVEL;
+
+    @Option(
+            names = "--max-event-channels",
+            paramLabel = "N",
+            description =
+                    "The highest event channel port that the guest may have, as xl's max_event_channels. Default: the ABI's.")
+    private int maxEventChannels = EvtchnOptions.UNLIMITED;
+
+    @Option(
+            names = "--hvm-pirq",
+            description =
+                    "Let the guest route devices' interrupts over event channels, as xl's hvm_pirq.")
+    private boolean hvmPirq;
 
     @Option(
             names = "--console",
@@ -191,7 +220,7 @@ final class RunCommand implements Callable<Integer> {
                         vcpus,
                         xenVersion.packed(),
                         DomainConfig.DEFAULT_GRANT_FRAMES,
-                        EventChannelConfig.DEFAULT);
+                        events());
         return new RunRequest(
                 config,
                 kernel,
@@ -204,6 +233,22 @@ final class RunCommand implements Callable<Integer> {
                 timeout == null ? null : Duration.ofSeconds(timeout),
                 !noReboot,
                 labRelay);
+    }
+
+    private EventChannelConfig events() {
+        boolean fifo = evtchn.equals(FIFO);
+        if (!fifo && !evtchn.equals(TWO_LEVEL)) {
+            throw wrong("--evtchn: '" + evtchn + "' is neither 2level nor fifo");
+        }
+        if (maxEventChannels < MIN_EVENT_CHANNELS) {
+            throw wrong(
+                    "--max-event-channels: "
+                            + maxEventChannels
+                            + " is less than the console and XenStore need ("
+                            + MIN_EVENT_CHANNELS
+                            + ")");
+        }
+        return new EventChannelConfig(fifo, maxEventChannels, hvmPirq);
     }
 
     private HostAndPort address(String text) {

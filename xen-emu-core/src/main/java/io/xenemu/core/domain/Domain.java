@@ -8,7 +8,6 @@ import io.xenemu.core.metrics.HypercallMetrics;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
-import io.xenemu.evtchn.GuestPages;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GrantTableMetrics;
@@ -41,7 +40,7 @@ public final class Domain implements AutoCloseable {
     private final SpecialPages special;
     private final DomainMemory memory;
     private final HvmParams params = new HvmParams();
-    private final PeriodicTimers timers;
+    private final DomainTimers timers;
     private final Teardown teardown = new Teardown();
     private final Teardown vcpuFds = new Teardown();
     private final ShutdownLatch shutdown = new ShutdownLatch();
@@ -74,7 +73,7 @@ public final class Domain implements AutoCloseable {
         this.vm = vm;
         this.capabilities = capabilities;
         this.environment = environment;
-        this.timers = new PeriodicTimers(id.toString(), e -> failed("the timers of " + id, e));
+        this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
         MeterRegistry registry = environment.registry();
         try {
             special = new SpecialPages("xen-special-" + config.name(), config.maxGrantFrames());
@@ -101,7 +100,7 @@ public final class Domain implements AutoCloseable {
                                     environment.domains(),
                                     new KvmKernelPorts(vm, this),
                                     delivery,
-                                    GuestPages.none()),
+                                    memory::page),
                             eventMetrics);
             teardown.add(eventChannels::destroy);
             eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);
@@ -196,7 +195,7 @@ public final class Domain implements AutoCloseable {
         return capabilities;
     }
 
-    PeriodicTimers timers() {
+    DomainTimers timers() {
         return timers;
     }
 

@@ -85,9 +85,12 @@ public final class DomainBuilder {
     private KvmVm newVm(DomainConfig config) {
         KvmVm vm = kvm.createVm();
         try {
-            vm.xenHvmConfig(
-                    EnumSet.of(XenCapability.INTERCEPT_HCALL, XenCapability.EVTCHN_SEND),
-                    XenLeaves.HYPERCALL_MSR);
+            EnumSet<XenCapability> served = EnumSet.of(XenCapability.INTERCEPT_HCALL);
+            if (!config.events().fifo()) {
+                // KVM's SCHEDOP_poll would look for events in the bitmaps of the 2-level ABI.
+                served.add(XenCapability.EVTCHN_SEND);
+            }
+            vm.xenHvmConfig(served, XenLeaves.HYPERCALL_MSR);
             vm.xen().xenVersion(config.xenVersion());
             vm.setTssAddr(TSS_ADDRESS);
             vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);

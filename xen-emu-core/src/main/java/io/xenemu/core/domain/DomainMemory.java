@@ -109,6 +109,21 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return guest;
     }
 
+    /// A page of the guest that it has named by number, for the service to read and write as long as the domain exists.
+    ///
+    /// @param gfn any 64 bits
+    /// @throws XenError EINVAL if there is no memory
+    MemorySegment page(long gfn) throws XenError {
+        if (gfn < 0 || gfn >= GFN_LIMIT) {
+            throw XenError.EINVAL;
+        }
+        try {
+            return guest.segment(gfn * SpecialPages.PAGE_SIZE, SpecialPages.PAGE_SIZE);
+        } catch (XenError e) {
+            throw XenError.EINVAL;
+        }
+    }
+
     @Override
     public void write(long gpa, MemorySegment source) {
         try {

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
 /// How a vCPU waits in SCHEDOP_poll when KVM does not serve that itself: older kernels do not for 32-bit guests, and none
-/// does without [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND].
+/// does without [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND], which guests that may use the FIFO ABI do not get.
 ///
 /// The vCPU's thread looks again at short intervals, because nobody tells it of what it waits for: most events are set
 /// pending by KVM, or are masked so that they cause no upcall, and interrupts wait in KVM's local APIC.

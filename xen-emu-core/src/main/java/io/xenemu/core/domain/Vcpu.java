@@ -34,7 +34,13 @@ public final class Vcpu {
                         domain.memory().guest(),
                         domain.eventChannels(),
                         domain.capabilities());
-        this.timer = new VcpuTimer(kvm, domain.eventChannels(), id, domain.timers());
+        this.timer =
+                new VcpuTimer(
+                        kvm,
+                        domain.eventChannels(),
+                        id,
+                        domain.timers(),
+                        () -> domain.vm().getClock().clock());
         this.thread = new VcpuThread(domain.id() + "-" + id, this, () -> run(domain, loop));
     }
 

@@ -1,38 +1,81 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.util.concurrent.Future;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// A vCPU's timers. The one-shot timer: KVM runs it and serves its hypercalls as soon as VIRQ_TIMER is bound; a deadline that was set
-/// before is kept here and given to KVM with the port.
+/// A vCPU's timers. The one-shot timer: KVM runs it and serves its hypercalls as soon as VIRQ_TIMER is bound; a deadline that
+/// was set before is kept here and given to KVM with the port. Where KVM cannot raise the event, with the FIFO ABI or a
+/// callback by an interrupt line, user space runs it.
 ///
 /// Used by the vCPU's own thread alone.
 public final class VcpuTimer {
+    /// Timeouts further away than this, about 13 days, come from an overflow in the guest, as negative ones do; both become
+    /// a short one (Xen's `do_set_timer_op`, and KVM's).
+    private static final long MAX_TIMEOUT_NANOS = 1L << 50;
+
+    private static final long SHORT_TIMEOUT_NANOS = 100_000_000;
+
     private final KvmVcpu kvm;
     private final EventChannels channels;
     private final VcpuId id;
-    private final PeriodicTimers timers;
-    private long deadline;
+    private final DomainTimers timers;
+    private final LongSupplier clock;
+    private final OneShotTimer userSpace;
+
+    /// The port that KVM's timer has; 0 while it has none.
+    private int kernelPort;
+
+    /// What is to be given to KVM with the port.
+    private long kept;
+
     private @Nullable Future<?> periodic;
 
-    VcpuTimer(KvmVcpu kvm, EventChannels channels, VcpuId id, PeriodicTimers timers) {
+    /// @param clock the guest's system time now
+    VcpuTimer(
+            KvmVcpu kvm,
+            EventChannels channels,
+            VcpuId id,
+            DomainTimers timers,
+            LongSupplier clock) {
         this.kvm = kvm;
         this.channels = channels;
         this.id = id;
         this.timers = timers;
+        this.clock = clock;
+        this.userSpace = new OneShotTimer(timers, clock, () -> channels.raiseVcpu(Virq.TIMER, id));
+    }
+
+    /// set_timer_op: as [#setDeadline], with a way out for guests that have miscalculated.
+    public void setTimeout(long nanos) {
+        long now = nanos == 0 ? 0 : clock.getAsLong();
+        boolean overflown = nanos < 0 || nanos - now > MAX_TIMEOUT_NANOS;
+        setDeadline(overflown ? now + SHORT_TIMEOUT_NANOS : nanos);
     }
 
     /// Sets the timer, in ns of system time; 0 stops it.
     public void setDeadline(long nanos) {
-        deadline = nanos;
+        kept = 0;
+        long _ = userSpace.stop();
+        start(nanos);
+    }
+
+    private void start(long nanos) {
         int port = channels.timerPort(id).value();
-        if (port != 0) {
-            kvm.xen().timer(new XenTimer(port, nanos));
+        if (port != 0 || kernelPort != 0) {
+            kvm.xen().timer(port == 0 ? XenTimer.NONE : new XenTimer(port, nanos));
+        }
+        kernelPort = port;
+        if (port == 0 && channels.isKernelDelivering()) {
+            kept = nanos;
+        } else if (port == 0) {
+            userSpace.set(nanos);
         }
     }
 
@@ -51,10 +94,17 @@ public final class VcpuTimer {
         }
     }
 
-    /// Takes over the port that VIRQ_TIMER is bound to now.
+    /// Takes over the port that VIRQ_TIMER is bound to now, and who can raise its event. A timer that is running goes on,
+    /// but for one of KVM's whose port has been closed.
     void portChanged() {
-        int port = channels.timerPort(id).value();
-        kvm.xen().timer(port == 0 ? XenTimer.NONE : new XenTimer(port, deadline));
-        deadline = 0;
+        long waiting = userSpace.stop();
+        long running = kept;
+        if (kernelPort != 0) {
+            boolean closed =
+                    channels.isKernelDelivering() && channels.timerPort(id).equals(EvtchnPort.NONE);
+            running = closed ? 0 : kvm.xen().timer().expiresNs();
+        }
+        kept = 0;
+        start(running == 0 ? waiting : running);
     }
 }

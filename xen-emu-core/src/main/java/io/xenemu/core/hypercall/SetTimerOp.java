@@ -14,7 +14,7 @@ final class SetTimerOp {
     private static long setTimer(HypercallContext c) {
         // A 32-bit caller passes the 64-bit time in two registers, low half first.
         long deadline = c.width() == GuestWidth.BITS_64 ? c.word(0) : c.word(1) << 32 | c.word(0);
-        c.vcpu().timer().setDeadline(deadline);
+        c.vcpu().timer().setTimeout(deadline);
         return 0;
     }
 }

@@ -51,6 +51,20 @@ final class DomainMemoryTest {
     }
 
     @Test
+    void pageIsWhatTheGuestSees() throws XenError {
+        guest.setWord(IN_RAM, 5);
+
+        assertEquals(4096, memory.page(IN_RAM).byteSize());
+        assertEquals(5, memory.page(IN_RAM).get(ValueLayout.JAVA_INT, 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {OUTSIDE, -1, Long.MIN_VALUE, 1L << 40, 1L << 52 | IN_RAM})
+    void pageOutsideOfMemoryIsEinval(long gfn) {
+        assertSame(XenError.EINVAL, assertThrows(XenError.class, () -> memory.page(gfn)));
+    }
+
+    @Test
     void overlayInsideRamShowsTheSpecialPage() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
 

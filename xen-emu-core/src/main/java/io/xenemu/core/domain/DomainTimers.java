@@ -7,9 +7,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The thread behind a domain's periodic timers (VCPUOP_set_periodic_timer), which is started with the first: Linux has
-/// none.
-final class PeriodicTimers implements AutoCloseable {
+/// The thread behind those of a domain's timers that KVM does not run: periodic ones (VCPUOP_set_periodic_timer), and
+/// one-shot ones whose events KVM cannot raise. It is started with the first: Linux by default has none.
+final class DomainTimers implements AutoCloseable {
     private final String name;
     private final Consumer<Throwable> failed;
 
@@ -21,7 +21,7 @@ final class PeriodicTimers implements AutoCloseable {
 
     /// @param domain prefix of the thread's name
     /// @param failed told what a tick has thrown, on the timers' thread; that timer has ended
-    PeriodicTimers(String domain, Consumer<Throwable> failed) {
+    DomainTimers(String domain, Consumer<Throwable> failed) {
         name = domain + "-timers";
         this.failed = failed;
     }
@@ -30,6 +30,24 @@ final class PeriodicTimers implements AutoCloseable {
     ///
     /// @return cancels it; null when the domain is at its end
     synchronized @Nullable Future<?> start(long nanos, Runnable tick) {
+        ScheduledThreadPoolExecutor current = executor();
+        return current == null
+                ? null
+                : current.scheduleAtFixedRate(() -> run(tick), nanos, nanos, TimeUnit.NANOSECONDS);
+    }
+
+    /// Runs `task` after `nanos`, once; at once if that is 0 or less.
+    ///
+    /// @return cancels it; null when the domain is at its end
+    synchronized @Nullable Future<?> startOnce(long nanos, Runnable task) {
+        ScheduledThreadPoolExecutor current = executor();
+        return current == null
+                ? null
+                : current.schedule(() -> run(task), nanos, TimeUnit.NANOSECONDS);
+    }
+
+    @GuardedBy("this")
+    private @Nullable ScheduledThreadPoolExecutor executor() {
         if (closed) {
             return null;
         }
@@ -39,9 +57,10 @@ final class PeriodicTimers implements AutoCloseable {
                     new ScheduledThreadPoolExecutor(
                             1, Thread.ofPlatform().name(name).daemon().factory());
             current.setRemoveOnCancelPolicy(true);
+            current.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
             executor = current;
         }
-        return current.scheduleAtFixedRate(() -> run(tick), nanos, nanos, TimeUnit.NANOSECONDS);
+        return current;
     }
 
     /// The executor alone would end the timer and tell nobody.
@@ -56,10 +75,15 @@ final class PeriodicTimers implements AutoCloseable {
 
     /// Ends all timers, and waits for a tick that is under way: what it touches is about to go.
     @Override
-    public synchronized void close() {
-        closed = true;
-        if (executor != null) {
-            executor.close();
+    public void close() {
+        ScheduledThreadPoolExecutor last;
+        synchronized (this) {
+            closed = true;
+            last = executor;
+        }
+        // Without the lock: a tick that is under way may be about to start the next.
+        if (last != null) {
+            last.close();
         }
     }
 }

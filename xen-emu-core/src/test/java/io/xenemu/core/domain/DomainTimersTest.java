@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -15,11 +17,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
-final class PeriodicTimersTest {
+final class DomainTimersTest {
     private static final long PERIOD_NANOS = 1_000_000;
 
     private final BlockingQueue<Throwable> failures = new ArrayBlockingQueue<>(8);
-    private final PeriodicTimers timers = new PeriodicTimers("test", failures::add);
+    private final DomainTimers timers = new DomainTimers("test", failures::add);
 
     @AfterEach
     void close() {
@@ -54,11 +56,43 @@ final class PeriodicTimersTest {
     }
 
     @Test
+    void endDoesNotWaitForOneShotTimers() {
+        Future<?> timer = timers.startOnce(Long.MAX_VALUE / 2, () -> {});
+        assertNotNull(timer);
+
+        timers.close();
+
+        assertTrue(timer.isCancelled());
+    }
+
+    @Test
+    void endWaitsForATimerThatStartsOthers() {
+        AtomicBoolean refused = new AtomicBoolean();
+        CountDownLatch running = new CountDownLatch(1);
+        assertNotNull(
+                timers.startOnce(
+                        0,
+                        () -> {
+                            running.countDown();
+                            while (timers.startOnce(Long.MAX_VALUE / 2, () -> {}) != null) {
+                                Thread.onSpinWait();
+                            }
+                            refused.set(true);
+                        }));
+        Uninterruptibles.awaitUninterruptibly(running);
+
+        timers.close();
+
+        assertTrue(refused.get());
+    }
+
+    @Test
     void nothingStartsAfterTheEnd() {
         timers.close();
         AtomicBoolean ran = new AtomicBoolean();
 
         assertNull(timers.start(PERIOD_NANOS, () -> ran.set(true)));
+        assertNull(timers.startOnce(0, () -> ran.set(true)));
         assertFalse(ran.get());
     }
 }
