@@ -163,6 +163,13 @@ final class RunCommand implements Callable<Integer> {
     private @Nullable Path xenstoreSocket;
 
     @Option(
+            names = "--control-socket",
+            paramLabel = "PATH",
+            description =
+                    "Serve xen-emu debug-keys and xen-emu trigger on this Unix socket. Not with the lab.")
+    private @Nullable Path controlSocket;
+
+    @Option(
             names = "--metrics",
             paramLabel = "HOST:PORT",
             description = "Serve Prometheus metrics at http://HOST:PORT/metrics.")
@@ -196,6 +203,9 @@ final class RunCommand implements Callable<Integer> {
         RunRequest request = request();
         GuestRun.check(request);
         if (lab == Lab.always || (lab == Lab.auto && !HostKvm.isUsable())) {
+            if (controlSocket != null) {
+                throw new HostException("--control-socket: a run in the lab has none");
+            }
             return LabRun.ofThisProgram(line -> System.err.println("xen-emu: " + line))
                     .runInLab(arguments());
         }
@@ -229,6 +239,7 @@ final class RunCommand implements Callable<Integer> {
                 console == Stream.stdio,
                 serial == Stream.stdio,
                 xenstoreSocket,
+                controlSocket,
                 metrics == null ? null : address(metrics),
                 timeout == null ? null : Duration.ofSeconds(timeout),
                 !noReboot,

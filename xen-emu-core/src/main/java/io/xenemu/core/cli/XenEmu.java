@@ -19,7 +19,12 @@ import picocli.CommandLine.ParameterException;
         mixinStandardHelpOptions = true,
         version = "xen-emu 0.1",
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {RunCommand.class, LabCommand.class})
+        subcommands = {
+            RunCommand.class,
+            DebugKeysCommand.class,
+            TriggerCommand.class,
+            LabCommand.class
+        })
 public final class XenEmu {
     private XenEmu() {}
 

@@ -126,6 +126,11 @@ public final class Vcpu {
         return up.get();
     }
 
+    /// Sends the vCPU a non-maskable interrupt.
+    public void nmi() {
+        call(attributes -> kvm.nmi());
+    }
+
     /// How the vCPU has spent its time (VCPUOP_get_runstate_info).
     public Runstate runstate() {
         AtomicReference<Runstate> state = new AtomicReference<>(NO_TIME);

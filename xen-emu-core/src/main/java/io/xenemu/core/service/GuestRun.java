@@ -66,6 +66,7 @@ public final class GuestRun {
             MeterRegistry registry = registry(open);
             Hypervisor hypervisor = open.add(new Hypervisor(kvm, registry));
             serveXenStore(hypervisor);
+            serveOperator(open, hypervisor);
             relay(open);
             StdioConsole stdio = stdio(open);
             output = stdio;
@@ -216,6 +217,20 @@ public final class GuestRun {
             } catch (IOException e) {
                 throw new HostException("--xenstore-socket: " + e.getMessage(), e);
             }
+        }
+    }
+
+    private void serveOperator(Resources open, Hypervisor hypervisor) throws HostException {
+        Path path = request.controlSocket();
+        if (path == null) {
+            return;
+        }
+        try {
+            open.add(
+                    ControlSocket.open(path, new OperatorCommands(hypervisor.operated())),
+                    ControlSocket::close);
+        } catch (IOException e) {
+            throw new HostException("--control-socket: " + e.getMessage(), e);
         }
     }
 

@@ -29,6 +29,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +41,10 @@ public final class Hypervisor implements AutoCloseable {
     private final ServicePorts servicePorts;
     private final XenStoreServer xenstore;
     private final DomainBuilder builder;
+
+    /// Held while an operator's command is at work on domains, so that none is closed meanwhile.
+    private final Object operated = new Object();
+
     private int lastDomId;
 
     public Hypervisor(HostKvm kvm, MeterRegistry registry) {
@@ -60,6 +65,11 @@ public final class Hypervisor implements AutoCloseable {
     /// The XenStore of all domains.
     public XenStoreServer xenstore() {
         return xenstore;
+    }
+
+    /// What the operator's commands work on.
+    OperatorCommands.Domains operated() {
+        return new OperatedDomains();
     }
 
     /// Domain 0's event channels.
@@ -141,7 +151,11 @@ public final class Hypervisor implements AutoCloseable {
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     void destroy(Domain domain) {
         Teardown steps = new Teardown();
-        steps.add(() -> domains.remove(domain.id()));
+        steps.add(() -> {
+            synchronized (operated) {
+                domains.remove(domain.id());
+            }
+        });
         steps.add(domain::close);
         steps.add(() -> {
             DomainDescription description = descriptions.remove(domain.id());
@@ -160,6 +174,23 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(xenstore::close);
         domains.values().forEach(domain -> steps.add(() -> destroy(domain)));
         steps.close();
+    }
+
+    private final class OperatedDomains implements OperatorCommands.Domains {
+        @Override
+        public void forEach(Consumer<Domain> work) {
+            synchronized (operated) {
+                domains.values().forEach(work);
+            }
+        }
+
+        @Override
+        public void powerOff(Domain domain) throws XenError {
+            try (XenStoreClient client = xenstore.client()) {
+                client.write(
+                        "/local/domain/" + domain.id().value() + "/control/shutdown", "poweroff");
+            }
+        }
     }
 
     /// What XenStore has to know of domains.

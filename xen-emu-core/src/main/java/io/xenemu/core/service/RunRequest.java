@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// @param console whether the PV console is on stdin and stdout
 /// @param serial whether the serial port is; input goes to the console if both are
 /// @param xenstoreSocket where host tools find XenStore, or null
+/// @param controlSocket where the operator's commands are served, or null
 /// @param metrics where metrics are served, or null
 /// @param timeout after which the guest is stopped, or null
 /// @param reboot whether the guest may reboot
@@ -28,6 +29,7 @@ public record RunRequest(
         boolean console,
         boolean serial,
         @Nullable Path xenstoreSocket,
+        @Nullable Path controlSocket,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,
         boolean reboot,

@@ -48,6 +48,10 @@ final class XenEmuTest {
                 List.of(),
                 List.of("--no-such-option"),
                 List.of("no-such-command"),
+                List.of("debug-keys"),
+                List.of("debug-keys", "q", "e"),
+                List.of("trigger", "1"),
+                List.of("trigger", "1", "nmi", "first"),
                 List.of("run"),
                 List.of("run", "--kernel"),
                 run("--no-such-option"),
@@ -86,7 +90,8 @@ final class XenEmuTest {
         assertEquals(ExitCode.USAGE, result.code, result.toString());
         assertEquals(1, result.errors.size(), result.toString());
         assertTrue(
-                result.errors.get(0).matches("xen-emu: .*; see xen-emu( run)? --help"),
+                result.errors.get(0)
+                        .matches("xen-emu: .*; see xen-emu( run| debug-keys| trigger)? --help"),
                 result.toString());
     }
 
@@ -104,6 +109,14 @@ final class XenEmuTest {
         assertHostError(
                 "no such file",
                 List.of("run", "--lab", "never", "--kernel", folder.resolve("none").toString()));
+    }
+
+    @Test
+    void serviceThatIsNotThereIsExplainedInOneLine() {
+        String socket = folder.resolve("none").toString();
+
+        assertHostError("no service at", List.of("debug-keys", "-s", socket, "q"));
+        assertHostError("no service at", List.of("trigger", "--socket", socket, "1", "nmi"));
     }
 
     @Test

@@ -1,0 +1,54 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.service.ControlClient;
+import io.xenemu.core.service.HostException;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/// `xen-emu trigger`, as xl's.
+@Command(
+        name = "trigger",
+        description = {
+            "Send a trigger to a guest of a running service.",
+            "nmi: a non-maskable interrupt; reset: reset it at once; power: ask it to power off. init, sleep and s3resume are"
+                    + " refused."
+        },
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true)
+final class TriggerCommand implements Callable<Integer> {
+    @Option(
+            names = {"-s", "--socket"},
+            paramLabel = "PATH",
+            description =
+                    "The service's control socket. Default: what "
+                            + ControlClient.SOCKET_VARIABLE
+                            + " says.")
+    private @Nullable Path socket;
+
+    @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+    private String domain = "";
+
+    @Parameters(
+            index = "1",
+            paramLabel = "nmi|reset|init|power|sleep|s3resume",
+            description = "What to send.")
+    private String trigger = "";
+
+    @Parameters(
+            index = "2",
+            arity = "0..1",
+            paramLabel = "VCPU",
+            description = "Which vCPU gets an nmi. Default: 0.")
+    private int vcpu;
+
+    @Override
+    public Integer call() throws HostException {
+        ControlClient.command(socket, "trigger " + domain + " " + trigger + " " + vcpu);
+        return 0;
+    }
+}

@@ -1,0 +1,154 @@
+package io.xenemu.core.service;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+final class ControlSocketTest {
+    @TempDir private Path folder = Path.of("");
+
+    private Path path() {
+        return folder.resolve("control");
+    }
+
+    private static String echo(String line) {
+        if (line.equals("fail")) {
+            throw new IllegalStateException("of\nthe command");
+        }
+        return line.equals("ok") ? OperatorCommands.DONE : "<" + line + ">";
+    }
+
+    private ControlSocket open() throws IOException {
+        return ControlSocket.open(path(), ControlSocketTest::echo);
+    }
+
+    private final class Client implements AutoCloseable {
+        private final SocketChannel channel =
+                SocketChannel.open(UnixDomainSocketAddress.of(path()));
+        private final BufferedReader replies =
+                new BufferedReader(Channels.newReader(channel, UTF_8));
+
+        Client() throws IOException {}
+
+        void send(String text) throws IOException {
+            ByteBuffer bytes = UTF_8.encode(text);
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+        }
+    }
+
+    @Test
+    void everyLineGetsALine() throws IOException {
+        try (ControlSocket _ = open();
+                Client client = new Client()) {
+            client.send("a");
+            client.send("b\nc\n\nd");
+            assertEquals("<ab>", client.replies.readLine());
+            assertEquals("<c>", client.replies.readLine());
+            assertEquals("<>", client.replies.readLine());
+            client.send("\n");
+            assertEquals("<d>", client.replies.readLine());
+        }
+    }
+
+    @Test
+    void onlyTheOwnerMayConnect() throws IOException {
+        try (ControlSocket _ = open()) {
+            assertEquals(
+                    PosixFilePermissions.fromString("rw-------"),
+                    Files.getPosixFilePermissions(path()));
+        }
+        assertFalse(Files.exists(path()));
+    }
+
+    @Test
+    void longestLineIsTaken() throws IOException {
+        String line = "x".repeat(ControlSocket.MAX_LINE);
+        try (ControlSocket _ = open();
+                Client client = new Client()) {
+            client.send(line + "\n");
+            assertEquals("<" + line + ">", client.replies.readLine());
+            client.send(line + "y");
+            assertEquals("error: more than 256 bytes in a line", client.replies.readLine());
+            assertNull(client.replies.readLine());
+        }
+    }
+
+    @Test
+    void oneConnectionTooManyIsToldSo() throws IOException {
+        List<Client> clients = new ArrayList<>();
+        try (ControlSocket _ = open()) {
+            for (int i = 0; i < ControlSocket.MAX_CONNECTIONS; i++) {
+                clients.add(new Client());
+            }
+            try (Client surplus = new Client()) {
+                assertEquals("error: too many connections", surplus.replies.readLine());
+            }
+            Client last = clients.get(clients.size() - 1);
+            last.send("still\n");
+            assertEquals("<still>", last.replies.readLine());
+        } finally {
+            for (Client client : clients) {
+                client.close();
+            }
+        }
+    }
+
+    @Test
+    void commandThatFailsIsOneLine() throws IOException {
+        try (ControlSocket _ = open();
+                Client client = new Client()) {
+            client.send("fail\nnext\n");
+            assertTrue(client.replies.readLine().startsWith("error: internal error"));
+            assertEquals("<next>", client.replies.readLine());
+        }
+    }
+
+    @Test
+    void leftoverIsReplacedAndAServedSocketIsNot() throws IOException {
+        Files.createFile(path());
+        try (ControlSocket _ = open()) {
+            assertThrows(IOException.class, this::open);
+            assertDoesNotThrow(() -> ControlClient.command(path(), "ok"));
+        }
+    }
+
+    @Test
+    void clientTellsWhatIsWrong() throws IOException {
+        try (ControlSocket _ = open()) {
+            HostException refused =
+                    assertThrows(HostException.class, () -> ControlClient.command(path(), "no"));
+            assertEquals("<no>", refused.getMessage());
+        }
+        HostException nobody =
+                assertThrows(HostException.class, () -> ControlClient.command(path(), "ok"));
+        assertTrue(String.valueOf(nobody.getMessage()).startsWith("no service at "));
+        assertThrows(HostException.class, () -> ControlClient.command(path(), "a\nb"));
+    }
+}

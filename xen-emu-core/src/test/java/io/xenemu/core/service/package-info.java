@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.service;
+
+import org.jspecify.annotations.NullMarked;
