@@ -1,6 +1,7 @@
 package io.xenemu.it.kvm;
 
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+import static org.junit.platform.launcher.EngineFilter.includeEngines;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -24,6 +25,8 @@ public final class JUnitInLab {
                                         Arrays.stream(classes)
                                                 .map(name -> selectClass(name))
                                                 .toList())
+                                // jqwik's engine wants to write into its working folder.
+                                .filters(includeEngines("junit-jupiter"))
                                 .build(),
                         listener);
         TestExecutionSummary summary = listener.getSummary();

@@ -90,7 +90,8 @@ final class XenEmuTest {
         assertEquals(ExitCode.USAGE, result.code, result.toString());
         assertEquals(1, result.errors.size(), result.toString());
         assertTrue(
-                result.errors.get(0)
+                result.errors
+                        .get(0)
                         .matches("xen-emu: .*; see xen-emu( run| debug-keys| trigger)? --help"),
                 result.toString());
     }
