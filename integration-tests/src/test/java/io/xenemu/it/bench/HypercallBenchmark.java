@@ -23,7 +23,7 @@ public final class HypercallBenchmark {
     private static final int SAMPLES_PER_RUN = 5;
 
     /// Before the first sample of each benchmark, so that it meets compiled code: the compiler is emulated too.
-    private static final int WARMUP = 50_000;
+    private static final int WARMUP = 100_000;
 
     /// As on hardware; in the lab the launcher does without the optimizing compiler.
     private static final String COMPILER = "-XX:TieredStopAtLevel=4";
