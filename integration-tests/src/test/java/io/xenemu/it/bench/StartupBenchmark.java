@@ -51,8 +51,8 @@ public final class StartupBenchmark {
         try (LabMachine machine = LabMachine.boot(images, LabCpus.PARALLEL)) {
             for (int round = 1; round <= rounds; round++) {
                 System.err.printf("round %d of %d%n", round, rounds);
-                ourResults.add(measure(machine, ours, "io.xenemu.core.cli.XenEmu run"));
-                peerResults.add(measure(machine, peer, "accel kvm,xen-version"));
+                ourResults.add(measure(machine, ours, "[c]li.XenEmu run"));
+                peerResults.add(measure(machine, peer, "[a]ccel kvm,xen-version"));
             }
         } finally {
             Files.delete(initramfs);
@@ -141,6 +141,7 @@ public final class StartupBenchmark {
     /// Adds up the proportional share of every mapping that is not guest RAM: neither a memfd nor as large.
     private static long memory(LabMachine machine, String pattern)
             throws IOException, InterruptedException {
+        // The patterns begin with a bracket so that the shell with this script is not found itself.
         String script =
                 """
                 awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:/ }
