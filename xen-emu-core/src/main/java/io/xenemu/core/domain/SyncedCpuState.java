@@ -8,9 +8,9 @@ import io.xenemu.kvm.memory.CpuState;
 
 /// The control registers of a vCPU that is at an exit.
 ///
-/// KVM takes as long to leave them in the shared kvm_run page as a handler takes, and only hypercalls with an argument in
-/// memory need them. So they are asked for at the next exit when the last hypercall needed them. Where that guess is wrong,
-/// an ioctl fetches them.
+/// Leaving them in the shared kvm_run page costs KVM time at every exit, and only hypercalls with an argument in memory need
+/// them. So they are asked for at the next exit when the last hypercall needed them. Where that guess is wrong, an ioctl
+/// fetches them.
 final class SyncedCpuState implements CpuState {
     private static final SyncRegs[] NOTHING = {};
     private static final SyncRegs[] SREGS = {SyncRegs.SREGS};

@@ -4,10 +4,10 @@ import java.util.List;
 
 /// How many CPUs the lab machine has, and how QEMU emulates them.
 public enum LabCpus {
-    /// One CPU, for whatever has to be right each time. With several, QEMU 10 now and then injects an interrupt into a nested
-    /// guest twice (seen as an interrupt in a guest that has them disabled, or as its triple fault): when one CPU makes
-    /// another look up between VMRUN with an event and the guest's next exit, the event that is delivered already is
-    /// delivered again. About one boot in three of those that print much did not survive two CPUs.
+    /// One CPU, for whatever has to be right each time. With two, QEMU 10.0.2, about one in three guests that printed much
+    /// died: of a triple fault at the first instruction after VMRUN, or of an interrupt that was delivered while it had them
+    /// disabled, as if its nested SVM injected an event a second time. With one, none did. The cause is a guess; that the
+    /// number of CPUs matters was seen.
     ONE("tcg,thread=single") {
         @Override
         int count() {
