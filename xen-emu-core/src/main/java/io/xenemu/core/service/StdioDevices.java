@@ -96,23 +96,28 @@ final class StdioDevices {
         }
     }
 
-    /// Moves what can be moved, and says whether the guest had printed more.
+    /// Moves what can be moved, and says whether the guest had printed more. A device that has failed gives nothing more.
     private boolean moveRest() {
         moving.lock();
         try {
-            service();
-            ConsoleChannel currentConsole = channel;
-            Serial8250 currentUart = uart;
-            return (currentConsole != null && currentConsole.hasOutput())
-                    || (currentUart != null && currentUart.hasOutput());
+            return service() && hasOutput();
         } finally {
             moving.unlock();
         }
     }
 
+    private boolean hasOutput() {
+        ConsoleChannel currentConsole = channel;
+        Serial8250 currentUart = uart;
+        return (currentConsole != null && currentConsole.hasOutput())
+                || (currentUart != null && currentUart.hasOutput());
+    }
+
     /// Called by the threads of standard input and output too, which serve the next boot as well and must not end with
     /// this one's devices.
-    private void service() {
+    ///
+    /// @return false if a device has failed
+    private boolean service() {
         moving.lock();
         try {
             ConsoleChannel currentConsole = channel;
@@ -123,8 +128,10 @@ final class StdioDevices {
             if (currentUart != null) {
                 currentUart.service();
             }
+            return true;
         } catch (RuntimeException e) {
             failed(e);
+            return false;
         } finally {
             moving.unlock();
         }
