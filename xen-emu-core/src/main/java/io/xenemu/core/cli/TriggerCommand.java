@@ -1,12 +1,9 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.service.ControlClient;
 import io.xenemu.core.service.HostException;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /// `xen-emu trigger`, as xl's.
@@ -21,14 +18,7 @@ import picocli.CommandLine.Parameters;
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true)
 final class TriggerCommand implements Callable<Integer> {
-    @Option(
-            names = {"-s", "--socket"},
-            paramLabel = "PATH",
-            description =
-                    "The service's control socket. Default: what "
-                            + ControlClient.SOCKET_VARIABLE
-                            + " says.")
-    private @Nullable Path socket;
+    @Mixin private ServiceOption service = new ServiceOption();
 
     @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
     private String domain = "";
@@ -48,7 +38,7 @@ final class TriggerCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException {
-        ControlClient.command(socket, "trigger " + domain + " " + trigger + " " + vcpu);
+        service.command("trigger " + domain + " " + trigger + " " + vcpu);
         return 0;
     }
 }

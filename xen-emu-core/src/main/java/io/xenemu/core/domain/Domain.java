@@ -317,13 +317,12 @@ public final class Domain implements AutoCloseable {
     /// One edge on an interrupt line: an event if the guest has routed the line over an event channel, else for the PIC and
     /// the I/O APIC.
     public void pulseIrq(int gsi) {
-        if (eventChannels.pirqs().setGsi(gsi, true)) {
-            eventChannels.pirqs().setGsi(gsi, false);
-            return;
-        }
+        boolean isEvent = eventChannels.pirqs().setGsi(gsi, true);
         eventChannels.pirqs().setGsi(gsi, false);
-        vm.irqLine(gsi, true);
-        vm.irqLine(gsi, false);
+        if (!isEvent) {
+            vm.irqLine(gsi, true);
+            vm.irqLine(gsi, false);
+        }
     }
 
     private MemorySegment sharedInfo() {

@@ -15,7 +15,7 @@ import java.util.function.Consumer;
 /// above those a GSI for each event channel that has been given one. Every change replaces KVM's whole table.
 final class GsiRoutes {
     /// The first GSI that is no pin of the I/O APIC.
-    static final int FIRST_EVENT_GSI = 24;
+    static final int FIRST_EVENT_GSI = CallbackVia.GSIS;
 
     /// KVM takes 4096 routes (`KVM_MAX_IRQ_ROUTES`), of which the pins have 40.
     static final int MAX_EVENT_GSIS = 4000;

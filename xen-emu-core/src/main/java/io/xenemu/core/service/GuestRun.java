@@ -62,9 +62,9 @@ public final class GuestRun {
             for (String module : request.modules()) {
                 modules.add(BootModule.open(module, files));
             }
-            HostKvm kvm = open.add(HostKvm.open());
+            HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
             MeterRegistry registry = registry(open);
-            Hypervisor hypervisor = open.add(new Hypervisor(kvm, registry));
+            Hypervisor hypervisor = open.add(new Hypervisor(kvm, registry), Hypervisor::close);
             serveXenStore(hypervisor);
             serveOperator(open, hypervisor);
             relay(open);
@@ -203,7 +203,8 @@ public final class GuestRun {
         try {
             open.add(
                     new MetricsServer(
-                            new InetSocketAddress(address.getHost(), address.getPort()), registry));
+                            new InetSocketAddress(address.getHost(), address.getPort()), registry),
+                    MetricsServer::close);
         } catch (IOException | IllegalArgumentException e) {
             throw new HostException("--metrics " + address + ": " + e.getMessage(), e);
         }
@@ -245,7 +246,9 @@ public final class GuestRun {
             if (share == null) {
                 throw new HostException("--lab-relay is for xen-emu itself, inside the lab");
             }
-            open.add(LabRelay.start(port, request.xenstoreSocket(), Path.of(share)));
+            open.add(
+                    LabRelay.start(port, request.xenstoreSocket(), Path.of(share)),
+                    LabRelay::close);
         } catch (IOException e) {
             throw new HostException("--lab-relay: " + e.getMessage(), e);
         }
@@ -255,12 +258,13 @@ public final class GuestRun {
         if (!request.console() && !request.serial()) {
             return null;
         }
-        open.add(Terminal.raw());
+        open.add(Terminal.raw(), Terminal::close);
         return open.add(
                 new StdioConsole(
                         request.config().name() + "-console",
                         new FileInputStream(FileDescriptor.in),
-                        new FileOutputStream(FileDescriptor.out)));
+                        new FileOutputStream(FileDescriptor.out)),
+                StdioConsole::close);
     }
 
     private static void removeHook(Thread hook) {
@@ -288,30 +292,6 @@ public final class GuestRun {
                 }
             });
             return resource;
-        }
-
-        HostKvm add(HostKvm kvm) {
-            return add(kvm, HostKvm::close);
-        }
-
-        Hypervisor add(Hypervisor hypervisor) {
-            return add(hypervisor, Hypervisor::close);
-        }
-
-        MetricsServer add(MetricsServer server) {
-            return add(server, MetricsServer::close);
-        }
-
-        StdioConsole add(StdioConsole console) {
-            return add(console, StdioConsole::close);
-        }
-
-        LabRelay add(LabRelay relay) {
-            return add(relay, LabRelay::close);
-        }
-
-        Terminal add(Terminal terminal) {
-            return add(terminal, Terminal::close);
         }
 
         @Override

@@ -1,0 +1,26 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.service.ControlClient;
+import io.xenemu.core.service.HostException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/// The option by which a command names the running service that it is for.
+final class ServiceOption {
+    @Option(
+            names = {"-s", "--socket"},
+            paramLabel = "PATH",
+            description =
+                    "The service's control socket. Default: what "
+                            + ControlClient.SOCKET_VARIABLE
+                            + " says.")
+    private @Nullable Path socket;
+
+    /// Has the service carry out a command.
+    ///
+    /// @throws HostException when there is no service, or it refuses, with its reason
+    void command(String line) throws HostException {
+        ControlClient.command(socket, line);
+    }
+}
