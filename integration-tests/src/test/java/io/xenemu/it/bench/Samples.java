@@ -1,12 +1,12 @@
 package io.xenemu.it.bench;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.DoubleStream;
 
 /// Times that the `bench` guest printed: TSC ticks of one iteration, one value per `bench NAME ITERATIONS TOTAL_TSC` line.
 final class Samples {
@@ -42,12 +42,15 @@ final class Samples {
 
     /// The median of a benchmark's samples, NaN without any.
     double median(String name) {
-        double[] sorted =
-                ticks.getOrDefault(name, List.of()).stream().mapToDouble(value -> value).toArray();
+        return median(ticks.getOrDefault(name, List.of()).stream().mapToDouble(value -> value));
+    }
+
+    /// The median, NaN of nothing.
+    static double median(DoubleStream values) {
+        double[] sorted = values.sorted().toArray();
         if (sorted.length == 0) {
             return Double.NaN;
         }
-        Arrays.sort(sorted);
         int middle = sorted.length / 2;
         return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }

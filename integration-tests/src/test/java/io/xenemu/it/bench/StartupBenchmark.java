@@ -5,6 +5,8 @@ import io.xenemu.core.lab.GuestInitramfs;
 import io.xenemu.core.lab.LabCpus;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
+import io.xenemu.it.guest.GuestRunner;
+import io.xenemu.it.guest.Vmm;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -12,10 +14,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 
 /// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the command
@@ -24,8 +24,6 @@ public final class StartupBenchmark {
     private static final int DEFAULT_ROUNDS = 3;
     private static final int GUEST_MIB = 512;
     private static final String REACHED = "process 1 is there";
-    private static final Map<String, String> ENVIRONMENT =
-            Map.of("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "HOME", "/root");
 
     /// What was measured once.
     ///
@@ -84,7 +82,7 @@ public final class StartupBenchmark {
         return List.of(
                 qemu.toString(),
                 "-accel",
-                "kvm,xen-version=0x40013,kernel-irqchip=split",
+                Vmm.PEER_ACCELERATOR,
                 "-cpu",
                 "host",
                 "-smp",
@@ -111,7 +109,8 @@ public final class StartupBenchmark {
     private static Result measure(LabMachine machine, List<String> command, String pattern)
             throws IOException, InterruptedException {
         long start = System.nanoTime();
-        Process process = machine.start(command, Path.of("").toAbsolutePath(), ENVIRONMENT);
+        Process process =
+                machine.start(command, Path.of("").toAbsolutePath(), GuestRunner.ENVIRONMENT);
         Thread messages =
                 Thread.ofVirtual()
                         .start(() -> process.errorReader().lines().forEach(System.err::println));
@@ -154,7 +153,7 @@ public final class StartupBenchmark {
                 machine.start(
                         List.of("/bin/sh", "-c", script),
                         Path.of("").toAbsolutePath(),
-                        ENVIRONMENT);
+                        GuestRunner.ENVIRONMENT);
         sum.getOutputStream().close();
         String kib =
                 new String(sum.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
@@ -168,8 +167,8 @@ public final class StartupBenchmark {
 
     private static void print(
             String what, String unit, List<Result> ours, List<Result> peer, Value value) {
-        double our = median(ours, value);
-        double theirs = median(peer, value);
+        double our = Samples.median(ours.stream().mapToDouble(value::of));
+        double theirs = Samples.median(peer.stream().mapToDouble(value::of));
         System.out.printf(
                 Locale.ROOT,
                 "%-34s ours %7.2f %-3s  peer %7.2f %-3s  ratio %.2f%n",
@@ -179,11 +178,5 @@ public final class StartupBenchmark {
                 theirs,
                 unit,
                 our / theirs);
-    }
-
-    private static double median(List<Result> results, Value value) {
-        List<Double> sorted = new ArrayList<>(results.stream().map(value::of).toList());
-        Collections.sort(sorted);
-        return sorted.get(sorted.size() / 2);
     }
 }

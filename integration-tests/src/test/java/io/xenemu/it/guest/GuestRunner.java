@@ -14,7 +14,8 @@ import java.util.concurrent.TimeUnit;
 /// @param limitSeconds after which a run is killed; what it has printed by then is its output
 public record GuestRunner(LabMachine machine, long limitSeconds) {
 
-    private static final Map<String, String> ENVIRONMENT =
+    /// What VMMs are started with.
+    public static final Map<String, String> ENVIRONMENT =
             Map.of("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "HOME", "/root");
 
     /// One run's serial output; what the VMM itself says goes to this program's stderr. The exit code is not looked at: the

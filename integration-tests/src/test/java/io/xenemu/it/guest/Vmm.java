@@ -7,6 +7,9 @@ import java.util.List;
 /// A program that runs a test guest with its serial port on stdout, inside the lab machine.
 public sealed interface Vmm {
 
+    /// QEMU's accelerator with its Xen emulation, as it has to be asked for.
+    String PEER_ACCELERATOR = "kvm,xen-version=0x40013,kernel-irqchip=split";
+
     /// What tables call it.
     String label();
 
@@ -52,7 +55,7 @@ public sealed interface Vmm {
         @Override
         public List<String> command(Path guest, String append, int vcpus) {
             List<String> command = new ArrayList<>(List.of(qemu.toString(), "-accel"));
-            command.add("kvm,xen-version=0x40013,kernel-irqchip=split");
+            command.add(PEER_ACCELERATOR);
             command.addAll(List.of("-cpu", "host", "-M", "q35", "-m", "256", "-no-reboot"));
             command.addAll(List.of("-smp", Integer.toString(vcpus), "-display", "none"));
             command.addAll(List.of("-serial", "stdio", "-chardev", "null,id=console"));

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -23,19 +22,10 @@ class KvmBindingsIT {
     @Test
     void everyXenIoctlWorksOnARealKernel(Lab lab) throws IOException, InterruptedException {
         RunningCommand tests =
-                lab.startRunning(
-                        List.of(
-                                System.getProperty("java.home") + "/bin/java",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-XX:+UseSerialGC",
-                                "-XX:TieredStopAtLevel=1",
-                                "-cp",
-                                TESTS.toAbsolutePath().normalize()
-                                        + File.pathSeparator
-                                        + System.getProperty("java.class.path"),
-                                JUnitInLab.class.getName(),
-                                "io.xenemu.kvm.ioctl.KvmXenTest"));
-        tests.closeInput();
+                lab.startJava(
+                        List.of(TESTS.toAbsolutePath().normalize()),
+                        JUnitInLab.class,
+                        "io.xenemu.kvm.ioctl.KvmXenTest");
         int status = tests.awaitExit();
         String output = tests.output();
 

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabProcess;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -14,6 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// The suite's one lab machine, for any number of commands at once. To be had as a parameter of a test: see {@link LabExtension}.
 public final class Lab implements AutoCloseable {
@@ -66,6 +69,31 @@ public final class Lab implements AutoCloseable {
     /// Starts a command whose output a test waits for piece by piece.
     public RunningCommand startRunning(List<String> command) throws IOException {
         return new RunningCommand(command, start(command));
+    }
+
+    /// Starts a program of this module's tests in a JVM of its own in the machine, with nothing to read.
+    ///
+    /// @param classPath searched before this JVM's own
+    public RunningCommand startJava(List<Path> classPath, Class<?> program, String... arguments)
+            throws IOException {
+        String own = System.getProperty("java.class.path");
+        List<String> command =
+                new ArrayList<>(
+                        List.of(
+                                System.getProperty("java.home") + "/bin/java",
+                                "--enable-native-access=ALL-UNNAMED",
+                                "-XX:+UseSerialGC",
+                                "-XX:TieredStopAtLevel=1",
+                                "-cp",
+                                Stream.concat(
+                                                classPath.stream().map(Path::toString),
+                                                Stream.of(own))
+                                        .collect(Collectors.joining(File.pathSeparator)),
+                                program.getName()));
+        command.addAll(List.of(arguments));
+        RunningCommand running = startRunning(command);
+        running.closeInput();
+        return running;
     }
 
     /// Starts `xen-emu run` in the machine, where its KVM is used directly.

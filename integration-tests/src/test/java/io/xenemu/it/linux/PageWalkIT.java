@@ -8,7 +8,6 @@ import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -23,20 +22,12 @@ class PageWalkIT {
     void walkAgreesWithKvmTranslate(Lab lab) throws IOException, InterruptedException {
         List<String> guest =
                 LinuxImages.arguments(lab, "6.12", Optional.of("while :; do ls -R / ; done"));
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                System.getProperty("java.home") + "/bin/java",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-XX:+UseSerialGC",
-                                "-XX:TieredStopAtLevel=1",
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                WalkAgainstKvm.class.getName()));
-        command.add(guest.get(guest.indexOf("--kernel") + 1));
-        command.add(guest.get(guest.indexOf("--initrd") + 1));
-        RunningCommand program = lab.startRunning(command);
-        program.closeInput();
+        RunningCommand program =
+                lab.startJava(
+                        List.of(),
+                        WalkAgainstKvm.class,
+                        guest.get(guest.indexOf("--kernel") + 1),
+                        guest.get(guest.indexOf("--initrd") + 1));
         int status = program.awaitExit();
         String output = program.output();
 
