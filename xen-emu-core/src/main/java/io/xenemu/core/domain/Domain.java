@@ -46,6 +46,7 @@ public final class Domain implements AutoCloseable {
     private final ShutdownLatch shutdown = new ShutdownLatch();
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
+    private final MessageInterrupts messageInterrupts;
     private final GrantTable grantTable;
     private final HypercallMetrics hypercallMetrics;
     private final ExitMetrics exitMetrics;
@@ -92,17 +93,17 @@ public final class Domain implements AutoCloseable {
             teardown.add(delivery::close);
             EventChannelMetrics eventMetrics = new EventChannelMetrics(registry, id);
             teardown.add(eventMetrics::close);
+            KvmKernelPorts kernelPorts = new KvmKernelPorts(vm, this);
             eventChannels =
                     new EventChannels(
                             id,
                             config.events().options(config.vcpus()),
                             new EventEnvironment(
-                                    environment.domains(),
-                                    new KvmKernelPorts(vm, this),
-                                    delivery,
-                                    memory::page),
+                                    environment.domains(), kernelPorts, delivery, memory::page),
                             eventMetrics);
             teardown.add(eventChannels::destroy);
+            messageInterrupts = kernelPorts.messages();
+            teardown.add(messageInterrupts::close);
             eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);
             grantTable = newGrantTable();
             teardown.add(timers::close);
@@ -174,6 +175,11 @@ public final class Domain implements AutoCloseable {
     /// Its event channels.
     public EventChannels eventChannels() {
         return eventChannels;
+    }
+
+    /// The messages of its devices that it takes as events.
+    public MessageInterrupts messageInterrupts() {
+        return messageInterrupts;
     }
 
     /// Its grant table.

@@ -21,6 +21,7 @@ final class KvmKernelPorts implements KernelPorts {
     private final XenHvmAttributes xen;
     private final Domain domain;
     private final EventDoorbells doorbells;
+    private final MessageInterrupts messages;
     private final Map<EvtchnPort, EventFdThread> services = new HashMap<>();
     private final Set<EvtchnPort> inline = new HashSet<>();
 
@@ -28,7 +29,13 @@ final class KvmKernelPorts implements KernelPorts {
         this.vm = vm;
         this.xen = vm.xen();
         this.domain = domain;
-        this.doorbells = new EventDoorbells(vm.events(), new GsiRoutes(vm.events()::setGsiRouting));
+        GsiRoutes routes = new GsiRoutes(vm.events()::setGsiRouting);
+        this.doorbells = new EventDoorbells(vm.events(), routes);
+        this.messages = new MessageInterrupts(domain, routes);
+    }
+
+    MessageInterrupts messages() {
+        return messages;
     }
 
     @Override
@@ -87,13 +94,20 @@ final class KvmKernelPorts implements KernelPorts {
         doorbells.close(doorbell);
     }
 
-    /// The kernel takes over no PIRQ: no device here sends messages, so there is no irqfd to route. One that does is raised
-    /// in user space.
+    /// As for doorbells, KVM would drop the events of a vCPU without `vcpu_info`: user space brings those.
     @Override
-    public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {}
+    public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
+        if (canDeliverTo(vcpu)) {
+            messages.route(pirq, port, vcpu);
+        } else {
+            messages.unroute(pirq);
+        }
+    }
 
     @Override
-    public void unroutePirq(Pirq pirq) {}
+    public void unroutePirq(Pirq pirq) {
+        messages.unroute(pirq);
+    }
 
     @Override
     public void deassign(EvtchnPort port) {
@@ -114,6 +128,7 @@ final class KvmKernelPorts implements KernelPorts {
         services.clear();
         inline.clear();
         doorbells.reset();
+        messages.reset();
     }
 
     @Override

@@ -46,6 +46,7 @@ public final class TestDomain implements AutoCloseable {
     private final KvmSystem system;
     private final Arena arena = Arena.ofShared();
     private final HypercallTable table = HypercallTable.standard();
+    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {
@@ -62,12 +63,23 @@ public final class TestDomain implements AutoCloseable {
         this(vcpus, EventChannelConfig.DEFAULT, loop);
     }
 
+    /// A domain on a KVM with Xen, which is assumed to be there.
+    static TestDomain withXen(int vcpus) throws BootException, XenError {
+        assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
+        try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
+            assumeTrue(
+                    system.xenCapabilities().containsAll(DomainBuilder.REQUIRED),
+                    "needs a KVM with Xen");
+        }
+        return new TestDomain(vcpus);
+    }
+
     private TestDomain(int vcpus, EventChannelConfig events, Consumer<Vcpu> loop)
             throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         system = KvmSystem.open(KvmSystem.DEVICE);
         KvmVm vm = system.createVm();
-        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        vm.createIrqchip();
         ServicePorts servicePorts = new ServicePorts(this::find, registry);
         DomainConfig config =
                 new DomainConfig(
@@ -112,6 +124,11 @@ public final class TestDomain implements AutoCloseable {
     /// The domain.
     public Domain domain() {
         return domain;
+    }
+
+    /// Where its meters are.
+    SimpleMeterRegistry registry() {
+        return registry;
     }
 
     /// What its guest sees.

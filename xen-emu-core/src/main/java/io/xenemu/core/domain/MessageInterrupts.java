@@ -1,0 +1,151 @@
+package io.xenemu.core.domain;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.Pirq;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmEvents;
+import io.xenemu.kvm.memory.EventFd;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The eventfds with which devices send messages that the guest has turned into PIRQs. While the PIRQ has a port to which the
+/// kernel delivers, the eventfd is an irqfd on a GSI that leads there (`KVM_IRQ_ROUTING_XEN_EVTCHN`), and the message never
+/// leaves the kernel. At any other time a thread takes it, which raises the event in user space.
+///
+/// The thread waits on the eventfd all the time: an irqfd comes before other readers and leaves nothing to them (since Linux
+/// 5.12), so that no message is lost or doubled when one takes over from the other.
+public final class MessageInterrupts {
+    private static final Logger log = LoggerFactory.getLogger(MessageInterrupts.class);
+
+    private final Domain domain;
+    private final KvmEvents kvm;
+    private final GsiRoutes routes;
+
+    @GuardedBy("this")
+    private final Map<Pirq, Message> messages = new HashMap<>();
+
+    @GuardedBy("this")
+    private final Map<Pirq, Target> targets = new HashMap<>();
+
+    MessageInterrupts(Domain domain, GsiRoutes routes) {
+        this.domain = domain;
+        this.kvm = domain.vm().events();
+        this.routes = routes;
+    }
+
+    private record Target(EvtchnPort port, VcpuId vcpu) {}
+
+    private static final class Message {
+        final EventFdThread thread;
+        int gsi = GsiRoutes.NONE;
+
+        Message(EventFdThread thread) {
+            this.thread = thread;
+        }
+    }
+
+    /// Gives a device the eventfd of its message: the guest has programmed it with vector 0 and a PIRQ as the destination.
+    ///
+    /// @return the eventfd, each signal of which is one message, open until [#close]
+    /// @throws XenError `EINVAL` there is no such PIRQ, or it is mapped to a GSI
+    /// @throws IllegalStateException if a device has it already
+    public EventFd open(Pirq pirq) throws XenError {
+        // Not while holding our lock: it calls #route.
+        domain.eventChannels().pirqs().mapMsi(pirq);
+        synchronized (this) {
+            if (messages.containsKey(pirq)) {
+                throw new IllegalStateException(pirq + " has a device already");
+            }
+            String name = domain.id() + "-pirq" + pirq.value();
+            Message message =
+                    new Message(
+                            new EventFdThread(
+                                    name, () -> raise(pirq), e -> domain.failed(name, e)));
+            messages.put(pirq, message);
+            connect(message, targets.get(pirq));
+            return message.thread.eventFd();
+        }
+    }
+
+    /// As in Xen, a message maps its PIRQ again if the guest has unmapped it, and goes nowhere if the guest has given the PIRQ
+    /// to a GSI instead.
+    private void raise(Pirq pirq) {
+        try {
+            domain.eventChannels().pirqs().raiseMsi(pirq);
+        } catch (XenError e) {
+            log.debug("{}: message to {} dropped: {}", domain, pirq, e.getMessage());
+        }
+    }
+
+    /// Ends a device's message. What it has signalled by then may be lost.
+    public synchronized void close(Pirq pirq) {
+        Message message = messages.remove(pirq);
+        if (message != null) {
+            disconnect(message);
+            message.thread.close();
+        }
+    }
+
+    /// Lets the kernel deliver a PIRQ from here on, or to another port or vCPU.
+    synchronized void route(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
+        Target target = new Target(port, vcpu);
+        targets.put(pirq, target);
+        Message message = messages.get(pirq);
+        if (message != null) {
+            connect(message, target);
+        }
+    }
+
+    /// Leaves a PIRQ to its thread. When it returns, no event that the kernel brought is under way.
+    synchronized void unroute(Pirq pirq) {
+        targets.remove(pirq);
+        Message message = messages.get(pirq);
+        if (message != null) {
+            disconnect(message);
+        }
+    }
+
+    /// Leaves every PIRQ to its thread.
+    synchronized void reset() {
+        targets.clear();
+        messages.values().forEach(this::disconnect);
+    }
+
+    /// Ends every message.
+    synchronized void close() {
+        reset();
+        messages.values().forEach(message -> message.thread.close());
+        messages.clear();
+    }
+
+    @GuardedBy("this")
+    private void connect(Message message, @Nullable Target target) {
+        if (target == null) {
+            return;
+        }
+        if (message.gsi != GsiRoutes.NONE) {
+            routes.set(message.gsi, target.port, target.vcpu);
+            return;
+        }
+        // With no GSI left, the thread goes on serving it.
+        message.gsi = routes.add(target.port, target.vcpu);
+        if (message.gsi != GsiRoutes.NONE) {
+            kvm.assignIrqfd(message.thread.eventFd().fd(), message.gsi);
+        }
+    }
+
+    @GuardedBy("this")
+    private void disconnect(Message message) {
+        if (message.gsi != GsiRoutes.NONE) {
+            kvm.deassignIrqfd(message.thread.eventFd().fd(), message.gsi);
+            routes.remove(List.of(message.gsi));
+            message.gsi = GsiRoutes.NONE;
+        }
+    }
+}
