@@ -6,35 +6,27 @@ import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
-/// The meters of one domain's event channels. Each is registered beforehand, except that an error's counter comes into
-/// being with the first such error; counting looks nothing up and allocates nothing.
+/// The meters of one domain's event channels. Each is registered beforehand; counting looks nothing up and allocates nothing.
+/// Operations are counted where hypercalls are dispatched.
 ///
 /// | meter | tags | counts |
 /// |---|---|---|
 /// | `xen.evtchn.ports` | domain, type | bound ports |
-/// | `xen.evtchn.ops` | domain, op, result | hypercalls that reached user space |
 /// | `xen.evtchn.raised` | domain, type | events raised in user space for this domain |
 /// | `xen.evtchn.upcalls` | domain | upcalls asked for by user space |
 public final class EventChannelMetrics implements AutoCloseable {
-    private static final int MAX_ERRNO = 128;
-
     private final MeterRegistry registry;
     private final Tags domain;
     private final List<Meter> meters = new ArrayList<>();
     private final Map<ChannelType, AtomicInteger> ports = new EnumMap<>(ChannelType.class);
-    private final Map<EvtchnOp, Counter> succeeded = new EnumMap<>(EvtchnOp.class);
-    private final Map<EvtchnOp, AtomicReferenceArray<@Nullable Counter>> failed =
-            new EnumMap<>(EvtchnOp.class);
     private final Map<ChannelType, Counter> raised = new EnumMap<>(ChannelType.class);
     private final Counter upcalls;
 
@@ -53,10 +45,6 @@ public final class EventChannelMetrics implements AutoCloseable {
                 raised.put(type, raisedCounter(type));
             }
         }
-        for (EvtchnOp op : EvtchnOp.values()) {
-            succeeded.put(op, opCounter(op, "OK"));
-            failed.put(op, new AtomicReferenceArray<>(MAX_ERRNO));
-        }
         upcalls =
                 remember(
                         Counter.builder("xen.evtchn.upcalls")
@@ -64,22 +52,6 @@ public final class EventChannelMetrics implements AutoCloseable {
                                 .baseUnit("upcalls")
                                 .tags(domain)
                                 .register(registry));
-    }
-
-    void succeeded(EvtchnOp op) {
-        present(succeeded.get(op)).increment();
-    }
-
-    /// Counts a failure and gives it back, to be thrown.
-    XenError failed(EvtchnOp op, XenError error) {
-        AtomicReferenceArray<@Nullable Counter> byErrno = present(failed.get(op));
-        Counter counter = byErrno.get(error.number());
-        if (counter == null) {
-            counter = opCounter(op, error.symbol());
-            byErrno.set(error.number(), counter);
-        }
-        counter.increment();
-        return error;
     }
 
     void raised(ChannelType type) {
@@ -124,15 +96,6 @@ public final class EventChannelMetrics implements AutoCloseable {
                         .description("Events raised in user space for the domain")
                         .baseUnit("events")
                         .tags(domain.and("type", type.tag()))
-                        .register(registry));
-    }
-
-    private Counter opCounter(EvtchnOp op, String result) {
-        return remember(
-                Counter.builder("xen.evtchn.ops")
-                        .description("Event channel operations that reached user space")
-                        .baseUnit("operations")
-                        .tags(domain.and("op", op.tag(), "result", result))
                         .register(registry));
     }
 

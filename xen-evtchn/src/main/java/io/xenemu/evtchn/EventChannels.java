@@ -81,14 +81,8 @@ public final class EventChannels {
     /// @return the lowest free port
     /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one; `ENOSPC` all ports in use; `EINVAL` dying
     public EvtchnPort allocUnbound(DomId dom, DomId remote) throws XenError {
-        try {
-            requireSelf(dom);
-            EvtchnPort port = bindings.allocUnbound(isSelf(remote) ? domId : remote, null).port;
-            metrics.succeeded(EvtchnOp.ALLOC_UNBOUND);
-            return port;
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.ALLOC_UNBOUND, e);
-        }
+        requireSelf(dom);
+        return bindings.allocUnbound(isSelf(remote) ? domId : remote, null).port;
     }
 
     /// `EVTCHNOP_bind_interdomain`: connects a new port to a port that another domain (or this one) holds unbound for this
@@ -97,14 +91,7 @@ public final class EventChannels {
     /// @throws XenError `ESRCH` no domain `remote`; `ENOSPC` all ports in use; `EINVAL` the remote port is invalid, not
     ///     unbound, or for another domain, or this domain is dying
     public EvtchnPort bindInterdomain(DomId remote, EvtchnPort remotePort) throws XenError {
-        try {
-            EvtchnPort port =
-                    Interdomain.bind(bindings, find(remote).bindings, remotePort, null).port;
-            metrics.succeeded(EvtchnOp.BIND_INTERDOMAIN);
-            return port;
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.BIND_INTERDOMAIN, e);
-        }
+        return Interdomain.bind(bindings, find(remote).bindings, remotePort, null).port;
     }
 
     /// `EVTCHNOP_bind_virq`: a new port for a virtual interrupt.
@@ -112,13 +99,7 @@ public final class EventChannels {
     /// @throws XenError `EINVAL` a global VIRQ at a vCPU other than 0; `ENOENT` no such vCPU; `EEXIST` already bound at this
     ///     vCPU; `ENOSPC` all ports in use
     public EvtchnPort bindVirq(Virq virq, VcpuId vcpu) throws XenError {
-        try {
-            EvtchnPort port = bindings.virqs.bind(virq, vcpu);
-            metrics.succeeded(EvtchnOp.BIND_VIRQ);
-            return port;
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.BIND_VIRQ, e);
-        }
+        return bindings.virqs.bind(virq, vcpu);
     }
 
     /// `EVTCHNOP_bind_pirq`: a new port for an interrupt, at vCPU 0 at first. As in Xen it need not be mapped yet, and for
@@ -127,26 +108,14 @@ public final class EventChannels {
     /// @param flags any 32 bits
     /// @throws XenError `EINVAL` no such PIRQ; `EEXIST` it has a port; `ENOSPC` all ports in use
     public EvtchnPort bindPirq(Pirq pirq, int flags) throws XenError {
-        try {
-            EvtchnPort port = bindings.pirqs.bind(pirq);
-            metrics.succeeded(EvtchnOp.BIND_PIRQ);
-            return port;
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.BIND_PIRQ, e);
-        }
+        return bindings.pirqs.bind(pirq);
     }
 
     /// `EVTCHNOP_bind_ipi`: a new port on which the domain interrupts its own `vcpu`.
     ///
     /// @throws XenError `ENOENT` no such vCPU; `ENOSPC` all ports in use
     public EvtchnPort bindIpi(VcpuId vcpu) throws XenError {
-        try {
-            EvtchnPort port = bindings.bindIpi(vcpu);
-            metrics.succeeded(EvtchnOp.BIND_IPI);
-            return port;
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.BIND_IPI, e);
-        }
+        return bindings.bindIpi(vcpu);
     }
 
     /// `EVTCHNOP_close`: frees the port and clears its pending bit. The other end of an interdomain channel becomes unbound,
@@ -154,12 +123,7 @@ public final class EventChannels {
     ///
     /// @throws XenError `EINVAL` the port is invalid, reserved or closed
     public void close(EvtchnPort port) throws XenError {
-        try {
-            Interdomain.close(bindings, bindings.ports.get(port));
-            metrics.succeeded(EvtchnOp.CLOSE);
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.CLOSE, e);
-        }
+        Interdomain.close(bindings, bindings.ports.get(port));
     }
 
     /// `EVTCHNOP_send`: signals the other end of an interdomain channel, or the vCPU of an IPI. On an unbound port it does
@@ -167,12 +131,7 @@ public final class EventChannels {
     ///
     /// @throws XenError `EINVAL` the port is invalid, reserved, closed, or for a VIRQ or PIRQ
     public void send(EvtchnPort port) throws XenError {
-        try {
-            bindings.send(port);
-            metrics.succeeded(EvtchnOp.SEND);
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.SEND, e);
-        }
+        bindings.send(port);
     }
 
     /// `EVTCHNOP_status`.
@@ -180,38 +139,22 @@ public final class EventChannels {
     /// @param dom this domain, or `DOMID_SELF`
     /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one; `EINVAL` the port is invalid
     public EvtchnStatus status(DomId dom, EvtchnPort port) throws XenError {
-        try {
-            requireSelf(dom);
-            EvtchnStatus status = bindings.status(port);
-            metrics.succeeded(EvtchnOp.STATUS);
-            return status;
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.STATUS, e);
-        }
+        requireSelf(dom);
+        return bindings.status(port);
     }
 
     /// `EVTCHNOP_bind_vcpu`: lets the port notify another vCPU from the next event on.
     ///
     /// @throws XenError `ENOENT` no such vCPU; `EINVAL` the port is invalid, closed, for an IPI or for a per-vCPU VIRQ
     public void bindVcpu(EvtchnPort port, VcpuId vcpu) throws XenError {
-        try {
-            bindings.bindVcpu(port, vcpu);
-            metrics.succeeded(EvtchnOp.BIND_VCPU);
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.BIND_VCPU, e);
-        }
+        bindings.bindVcpu(port, vcpu);
     }
 
     /// `EVTCHNOP_unmask`: clears the port's mask bit and announces an event that is pending. The port may be closed.
     ///
     /// @throws XenError `EINVAL` the port is invalid
     public void unmask(EvtchnPort port) throws XenError {
-        try {
-            bindings.delivery.unmask(port);
-            metrics.succeeded(EvtchnOp.UNMASK);
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.UNMASK, e);
-        }
+        bindings.delivery.unmask(port);
     }
 
     /// `EVTCHNOP_reset`: closes every port, those of the console and XenStore too, and goes back to the 2-level ABI. Xen's
@@ -221,13 +164,8 @@ public final class EventChannels {
     /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one; `EBUSY` another vCPU is at it; `EAGAIN`
     ///     another vCPU bound a port meanwhile, which stays
     public void reset(DomId dom) throws XenError {
-        try {
-            requireSelf(dom);
-            bindings.reset();
-            metrics.succeeded(EvtchnOp.RESET);
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.RESET, e);
-        }
+        requireSelf(dom);
+        bindings.reset();
     }
 
     /// `EVTCHNOP_init_control`: tells the place of the vCPU's FIFO control block. The domain's first call switches it to the
@@ -240,19 +178,14 @@ public final class EventChannels {
     /// @throws XenError `ENOSYS` the domain is not allowed FIFO, answered as by a Xen that has none; `ENOENT` no such vCPU;
     ///     `EINVAL` the block is misaligned or does not fit in the page, there is no such page, or the vCPU has a block
     public int initControl(VcpuId vcpu, long gfn, int offset) throws XenError {
-        try {
-            requireFifo();
-            Vcpu notified = bindings.require(vcpu);
-            if (Integer.compareUnsigned(offset, PAGE_SIZE - ControlBlock.SIZE) > 0
-                    || offset % ControlBlock.ALIGNMENT != 0) {
-                throw XenError.EINVAL;
-            }
-            bindings.fifoSwitch.initControl(notified, gfn, offset);
-            metrics.succeeded(EvtchnOp.INIT_CONTROL);
-            return EventArray.LINK_BITS;
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.INIT_CONTROL, e);
+        requireFifo();
+        Vcpu notified = bindings.require(vcpu);
+        if (Integer.compareUnsigned(offset, PAGE_SIZE - ControlBlock.SIZE) > 0
+                || offset % ControlBlock.ALIGNMENT != 0) {
+            throw XenError.EINVAL;
         }
+        bindings.fifoSwitch.initControl(notified, gfn, offset);
+        return EventArray.LINK_BITS;
     }
 
     /// `EVTCHNOP_expand_array`: adds a page of 1024 event words. Events that have waited for it are raised.
@@ -260,13 +193,8 @@ public final class EventChannels {
     /// @throws XenError `ENOSYS` the domain is not allowed FIFO; `EOPNOTSUPP` no [#initControl] before; `ENOSPC` there
     ///     are 128 pages already; `EINVAL` no such page
     public void expandArray(long gfn) throws XenError {
-        try {
-            requireFifo();
-            bindings.fifoSwitch.expandArray(gfn);
-            metrics.succeeded(EvtchnOp.EXPAND_ARRAY);
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.EXPAND_ARRAY, e);
-        }
+        requireFifo();
+        bindings.fifoSwitch.expandArray(gfn);
     }
 
     /// `EVTCHNOP_set_priority`: of the port's events from the next one on. The port may be closed.
@@ -274,12 +202,7 @@ public final class EventChannels {
     /// @param priority 0, the most urgent, to 15; 32 bits
     /// @throws XenError `EINVAL` the port or priority is invalid; `ENOSYS` the domain uses the 2-level ABI, which has none
     public void setPriority(EvtchnPort port, int priority) throws XenError {
-        try {
-            bindings.setPriority(port, priority);
-            metrics.succeeded(EvtchnOp.SET_PRIORITY);
-        } catch (XenError e) {
-            throw metrics.failed(EvtchnOp.SET_PRIORITY, e);
-        }
+        bindings.setPriority(port, priority);
     }
 
     private void requireFifo() throws XenError {

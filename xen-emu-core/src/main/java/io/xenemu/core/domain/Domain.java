@@ -337,7 +337,8 @@ public final class Domain implements AutoCloseable {
 
     /// Starts the vCPUs.
     public void start() {
-        vcpus.forEach(Vcpu::start);
+        // vCPU 0 last: until a vCPU has started, others make its calls on their own threads.
+        vcpus.reversed().forEach(Vcpu::start);
     }
 
     /// Stops the domain for `reason`, unless it has been stopped already. Does not wait for the vCPUs.
