@@ -1,0 +1,169 @@
+package io.xenemu.it.xenstore;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// The XenStore daemon beside Xen's own two, under the same load of the same client (`src/peers/xsload.c`) in turn:
+/// `integration-tests/bin/xenstore-benchmark [SECONDS [NODES...]]`, 2 seconds and 100 and 100,000 nodes if not told. Every
+/// daemon is warmed up for as long as it is measured, and a cell is measured on all three before the next begins.
+///
+/// | column | |
+/// |---|---|
+/// | k/s | thousand units of work in a second |
+/// | us | CPU time of the daemon for one, in microseconds |
+/// | ours/c | of both; the targets are at least 1.00 and at most 0.70 |
+public final class XenStoreBenchmark {
+    private static final double DEFAULT_SECONDS = 2;
+    private static final List<Integer> DEFAULT_NODES = List.of(100, 100_000);
+    private static final List<String> WORKS =
+            List.of("read", "write", "directory", "watch", "transaction");
+    private static final List<Integer> CONNECTIONS = List.of(1, 8, 64);
+    private static final List<Integer> IN_FLIGHT = List.of(1, 32);
+    private static final Path CLIENT_SOURCE = Path.of("src/peers/xsload.c");
+    private static final Path CLIENT = Path.of("target/xsload").toAbsolutePath();
+    private static final Pattern RESULT =
+            Pattern.compile("done (\\d+) errors (\\d+) conflicts (\\d+) seconds ([\\d.]+)");
+
+    private enum Peer {
+        OURS,
+        C,
+        OCAML
+    }
+
+    /// What was measured in one cell.
+    ///
+    /// @param rate units of work in a second
+    /// @param cpuMicros of the daemon for one
+    private record Result(double rate, double cpuMicros) {}
+
+    private final double seconds;
+
+    private XenStoreBenchmark(double seconds) {
+        this.seconds = seconds;
+    }
+
+    public static void main(String[] arguments) throws IOException, InterruptedException {
+        double seconds =
+                arguments.length > 0 ? Double.parseDouble(arguments[0]) : DEFAULT_SECONDS;
+        List<Integer> sizes = new ArrayList<>(DEFAULT_NODES);
+        if (arguments.length > 1) {
+            sizes.clear();
+            for (int i = 1; i < arguments.length; i++) {
+                sizes.add(Integer.valueOf(arguments[i]));
+            }
+        }
+        StoreDaemon.setUpPeers();
+        execute("gcc", "-O2", "-o", CLIENT.toString(), CLIENT_SOURCE.toString());
+        for (int nodes : sizes) {
+            new XenStoreBenchmark(seconds).run(nodes);
+        }
+    }
+
+    private void run(int nodes) throws IOException, InterruptedException {
+        Path folder = Files.createTempDirectory("xenstore-");
+        long start = System.nanoTime();
+        try (StoreDaemon ours = StoreDaemon.ours(folder)) {
+            double startUp = (System.nanoTime() - start) / 1e9;
+            try (StoreDaemon c = StoreDaemon.c(folder);
+                    StoreDaemon ocaml = StoreDaemon.ocaml(folder)) {
+                Map<Peer, StoreDaemon> daemons = new EnumMap<>(Peer.class);
+                daemons.put(Peer.OURS, ours);
+                daemons.put(Peer.C, c);
+                daemons.put(Peer.OCAML, ocaml);
+                System.out.printf(Locale.ROOT, "%n%d nodes; ours started in %.2f s%n", nodes, startUp);
+                fill(daemons, nodes);
+                System.out.println(
+                        "work        conn flight    ours k/s     us     c k/s     us ocaml k/s     us"
+                                + "   ours/c k/s     us");
+                for (String work : WORKS) {
+                    for (int connections : CONNECTIONS) {
+                        for (int inFlight : IN_FLIGHT) {
+                            cell(daemons, work, connections, inFlight, nodes);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static void fill(Map<Peer, StoreDaemon> daemons, int nodes)
+            throws IOException, InterruptedException {
+        for (StoreDaemon daemon : daemons.values()) {
+            double before = daemon.residentMib();
+            long start = System.nanoTime();
+            execute(CLIENT.toString(), daemon.socket().toString(), "fill", "" + nodes);
+            System.out.printf(
+                    Locale.ROOT,
+                    "%-6s filled in %.1f s, resident %.0f MiB empty, %.0f MiB filled%n",
+                    daemon.name(),
+                    (System.nanoTime() - start) / 1e9,
+                    before,
+                    daemon.residentMib());
+        }
+    }
+
+    private void cell(
+            Map<Peer, StoreDaemon> daemons, String work, int connections, int inFlight, int nodes)
+            throws IOException, InterruptedException {
+        Map<Peer, Result> results = new EnumMap<>(Peer.class);
+        for (Map.Entry<Peer, StoreDaemon> entry : daemons.entrySet()) {
+            load(entry.getValue(), work, connections, inFlight, nodes);
+            results.put(
+                    entry.getKey(), load(entry.getValue(), work, connections, inFlight, nodes));
+        }
+        System.out.printf(Locale.ROOT, "%-11s %4d %6d ", work, connections, inFlight);
+        for (Result result : results.values()) {
+            System.out.printf(
+                    Locale.ROOT, " %9.1f %6.2f", result.rate() / 1000, result.cpuMicros());
+        }
+        Result ours = results.get(Peer.OURS);
+        Result c = results.get(Peer.C);
+        System.out.printf(
+                Locale.ROOT,
+                "   %10.2f %6.2f%n",
+                ours.rate() / c.rate(),
+                ours.cpuMicros() / c.cpuMicros());
+    }
+
+    private Result load(
+            StoreDaemon daemon, String work, int connections, int inFlight, int nodes)
+            throws IOException, InterruptedException {
+        double before = daemon.cpuSeconds();
+        String output =
+                execute(
+                        CLIENT.toString(),
+                        daemon.socket().toString(),
+                        work,
+                        Integer.toString(connections),
+                        Integer.toString(inFlight),
+                        Integer.toString(nodes),
+                        Double.toString(seconds));
+        double cpu = daemon.cpuSeconds() - before;
+        Matcher result = RESULT.matcher(output);
+        if (!result.find() || !result.group(2).equals("0")) {
+            throw new IOException(daemon.name() + ": " + output);
+        }
+        double done = Double.parseDouble(result.group(1));
+        return new Result(done / Double.parseDouble(result.group(4)), cpu * 1e6 / done);
+    }
+
+    private static String execute(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        process.getOutputStream().close();
+        String output =
+                new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (process.waitFor() != 0) {
+            throw new IOException(String.join(" ", command) + ": " + output);
+        }
+        return output;
+    }
+}
