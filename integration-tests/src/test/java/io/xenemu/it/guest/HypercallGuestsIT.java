@@ -30,7 +30,7 @@ class HypercallGuestsIT {
 
     // A new guest that lost half of its checks must not pass for a good one.
     private static final int CHECKS_AT_LEAST = 450;
-    private static final int FIFO_CHECKS_AT_LEAST = 130;
+    private static final int FIFO_CHECKS_AT_LEAST = 120;
     private static final int PIRQ_CHECKS_AT_LEAST = 150;
 
     /// The highest port, as xl's `max_event_channels`.
