@@ -5,6 +5,9 @@
 
 #define UNKNOWN_VCPU 77
 
+/* EVTCHNOP_reset_cont, which Xen's header shows to Xen alone. */
+#define RESET_CONT 14
+
 /* As Xen's CPUID leaf 4 says; a host may not, and is then believed what it says of a port. */
 static domid_t own_domid(void)
 {
@@ -153,9 +156,12 @@ static void check_bad_pointers(void)
         {"bad_pointer.reset", EVTCHNOP_reset},
     };
     char *absent = map_window(8, 0, WINDOW_ABSENT);
+    struct evtchn_reset reset = {.dom = DOMID_SELF};
 
     for (unsigned int i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
         check(ops[i].name, event_channel_op(ops[i].command, absent), -XEN_EFAULT);
+    /* Xen: for itself, -EBUSY when there is no reset to go on with; a Xen from before 4.15: -ENOSYS. */
+    check_either("evtchn.reset_cont_is_refused", event_channel_op(RESET_CONT, &reset), -XEN_EBUSY, -XEN_ENOSYS);
     check("evtchn.compat_number_is_enosys", hypercall1(__HYPERVISOR_event_channel_op_compat, 0), -XEN_ENOSYS);
     check("physdev.compat_number_is_enosys", hypercall1(__HYPERVISOR_physdev_op_compat, 0), -XEN_ENOSYS);
 }

@@ -36,4 +36,7 @@ uint64_t taken(void);
 /* Takes interrupts until `count` events have been taken, at most a second; whether they have. */
 int wait_for_events(unsigned int count);
 
+/* The checks of what arrives, in which order and where; the first page of words is there. */
+void check_fifo_delivery(void);
+
 #endif
