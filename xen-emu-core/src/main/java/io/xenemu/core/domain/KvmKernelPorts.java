@@ -74,14 +74,15 @@ final class KvmKernelPorts implements KernelPorts {
         xen.assignEventfd(port.value(), known.eventFd().fd());
     }
 
-    /// None is offered before the guest has mapped shared_info, nor to a vCPU without `vcpu_info`: KVM would drop the events.
+    /// Not before the guest has mapped shared_info, nor if the vCPU has no `vcpu_info`.
     @Override
-    public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
-        return canDeliverTo(vcpu) ? doorbells.open(port, vcpu) : null;
+    public boolean reaches(VcpuId vcpu) {
+        return domain.sharedInfoMapped() && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
     }
 
-    private boolean canDeliverTo(VcpuId vcpu) {
-        return domain.sharedInfoMapped() && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
+    @Override
+    public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
+        return doorbells.open(port, vcpu);
     }
 
     @Override
