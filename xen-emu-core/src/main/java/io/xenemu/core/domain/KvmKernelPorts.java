@@ -98,7 +98,7 @@ final class KvmKernelPorts implements KernelPorts {
     /// As for doorbells, KVM would drop the events of a vCPU without `vcpu_info`: user space brings those.
     @Override
     public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
-        if (canDeliverTo(vcpu)) {
+        if (reaches(vcpu)) {
             messages.route(pirq, port, vcpu);
         } else {
             messages.unroute(pirq);
