@@ -35,6 +35,16 @@ extern volatile unsigned int port_upcalls[4096];
 extern volatile unsigned int upcalls;
 extern volatile uint8_t last_upcall_vector;
 
+/* Takes what is pending: what the handlers of upcalls do. */
+void take_upcall(uint8_t vector);
+
+/* Called in place of a scan of the 2-level bitmaps. */
+extern void (*take_queued_events)(void);
+
+/* HVM_PARAM_CALLBACK_IRQ. */
+long set_callback(uint64_t value);
+long set_callback_vector(void);
+
 /* Nanoseconds of Xen system time. */
 uint64_t now(void);
 
@@ -70,7 +80,11 @@ void check_shared_info(void);
 void check_hvm_params(void);
 void check_hypercall_page(void);
 void check_upcalls(void);
+void check_line_callbacks(void);
+void check_vcpu_vectors(void);
 void check_event_channels(void);
+void check_bindings(void);
+void check_physdev(void);
 void check_vcpu_ops(void);
 void check_timers(void);
 void check_sched_ops(void);
@@ -80,5 +94,7 @@ void check_xenstore(void);
 void check_console(void);
 void check_refusals(void);
 void check_reset(void);
+void check_limits(void);
+void check_fifo(void);
 
 #endif

@@ -35,8 +35,12 @@ static const struct group groups[] = {
     {"shared_info", check_shared_info, 1},
     {"params", check_hvm_params, 0},
     {"upcalls", check_upcalls, 1},
+    {"callback", check_line_callbacks, 0},
+    {"vcpu_vector", check_vcpu_vectors, 1},
     {"hypercall_page", check_hypercall_page, 0},
     {"evtchn", check_event_channels, 0},
+    {"bindings", check_bindings, 0},
+    {"physdev", check_physdev, 0},
     {"vcpu", check_vcpu_ops, 0},
     {"timers", check_timers, 0},
     {"sched", check_sched_ops, 0},
@@ -46,6 +50,8 @@ static const struct group groups[] = {
     {"console", check_console, 0},
     {"refusals", check_refusals, 0},
     {"reset", check_reset, 0},
+    {"fifo", check_fifo, 0},
+    {"limits", check_limits, 0},
 };
 
 static int wanted(const struct group *group)

@@ -10,6 +10,7 @@ volatile struct vcpu_info *vcpu_info;
 volatile unsigned int port_upcalls[4096];
 volatile unsigned int upcalls;
 volatile uint8_t last_upcall_vector;
+void (*take_queued_events)(void);
 
 static void scan_word(unsigned int word)
 {
@@ -23,7 +24,7 @@ static void scan_word(unsigned int word)
     }
 }
 
-static void upcall(uint8_t vector)
+void take_upcall(uint8_t vector)
 {
     xen_ulong_t selector;
 
@@ -31,6 +32,10 @@ static void upcall(uint8_t vector)
     last_upcall_vector = vector;
     vcpu_info->evtchn_upcall_pending = 0;
     selector = __atomic_exchange_n(&vcpu_info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+    if (take_queued_events) {
+        take_queued_events();
+        return;
+    }
     for (unsigned int word = 0; word < BITS; word++)
         if (selector >> word & 1)
             scan_word(word);
@@ -39,13 +44,13 @@ static void upcall(uint8_t vector)
 /* The domain-wide vector is level-like and has no EOI. */
 static void callback_vector(void)
 {
-    upcall(CALLBACK_VECTOR);
+    take_upcall(CALLBACK_VECTOR);
 }
 
 /* The per-vCPU vector is an edge interrupt of the local APIC. */
 static void vcpu_upcall_vector(void)
 {
-    upcall(VCPU_UPCALL_VECTOR);
+    take_upcall(VCPU_UPCALL_VECTOR);
     apic_eoi();
 }
 
@@ -98,11 +103,16 @@ long evtchn_unmask(evtchn_port_t port)
     return event_channel_op(EVTCHNOP_unmask, &unmask);
 }
 
-static long set_callback(uint64_t value)
+long set_callback(uint64_t value)
 {
     struct xen_hvm_param param = {.domid = DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ, .value = value};
 
     return hvm_op(HVMOP_set_param, &param);
+}
+
+long set_callback_vector(void)
+{
+    return set_callback((uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 | CALLBACK_VECTOR);
 }
 
 static long set_upcall_vector(uint32_t vcpu, uint8_t vector)
@@ -145,17 +155,21 @@ void check_upcalls(void)
     for (unsigned int word = 0; word < BITS; word++)
         shared_info->evtchn_mask[word] = 0;
 
-    check("upcall.set_callback_vector",
-          set_callback((uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 | CALLBACK_VECTOR), 0);
+    check("upcall.set_callback_vector", set_callback_vector(), 0);
     check_true("upcall.wallclock_is_set_with_callback", wallclock_is_set());
     check_self_ipi("upcall.callback.send", "upcall.callback.ipi_arrives_once", "upcall.callback.vector",
                    CALLBACK_VECTOR);
     check_while_off();
+}
 
+void check_vcpu_vectors(void)
+{
+    check("upcall.vcpu_vector_0_is_einval", set_upcall_vector(0, 0), -XEN_EINVAL);
     check("upcall.vcpu_vector_below_16_is_einval", set_upcall_vector(0, 15), -XEN_EINVAL);
     check("upcall.vcpu_vector_of_unknown_vcpu_is_enoent", set_upcall_vector(77, VCPU_UPCALL_VECTOR), -XEN_ENOENT);
     check("upcall.vcpu_vector_bad_pointer_is_efault",
           hvm_op(HVMOP_set_evtchn_upcall_vector, map_window(8, 0, WINDOW_ABSENT)), -XEN_EFAULT);
+    check("upcall.vcpu_vector_of_far_vcpu_is_enoent", set_upcall_vector(~0u, VCPU_UPCALL_VECTOR), -XEN_ENOENT);
     check("upcall.set_vcpu_vector", set_upcall_vector(0, VCPU_UPCALL_VECTOR), 0);
     check("upcall.set_vcpu_vector_of_other_vcpu", set_upcall_vector(1, VCPU_UPCALL_VECTOR), 0);
     check_self_ipi("upcall.vcpu_vector.send", "upcall.vcpu_vector.ipi_arrives_once", "upcall.vcpu_vector.vector",

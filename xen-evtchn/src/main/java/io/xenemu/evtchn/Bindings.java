@@ -101,9 +101,10 @@ final class Bindings {
 
     void bindVcpu(EvtchnPort port, VcpuId vcpuId) throws XenError {
         Vcpu vcpu = require(vcpuId);
+        Channel channel = ports.get(port);
+        boolean refresh;
         lock.lock();
         try {
-            Channel channel = ports.get(port);
             boolean movable =
                     switch (channel.type) {
                         case CLOSED, IPI -> false;
@@ -116,9 +117,12 @@ final class Bindings {
             synchronized (channel) {
                 channel.vcpu = vcpu.id.value();
             }
-            kernelTable.moved(channel);
+            refresh = kernelTable.moved(channel);
         } finally {
             lock.unlock();
+        }
+        if (refresh) {
+            Interdomain.refreshDoorbell(channel);
         }
     }
 
@@ -261,8 +265,8 @@ final class Bindings {
         if (!changed) {
             return;
         }
-        for (int i = 1; !kernelTable.delivers() && i < ports.size(); i++) {
-            Interdomain.closeDoorbell(ports.at(i));
+        for (int i = 1; i < ports.size(); i++) {
+            Interdomain.refreshDoorbell(ports.at(i));
         }
         virqs.timersChanged(false);
     }

@@ -55,7 +55,7 @@ final class FifoSwitch {
     /// event of a port would be lost when the domain uses it again in the 2-level ABI.
     private void carryOver(Fifo queues) {
         for (int i = 1; i < owner.ports.size(); i++) {
-            Interdomain.closeDoorbell(owner.ports.at(i));
+            Interdomain.refreshDoorbell(owner.ports.at(i));
         }
         BitSet due = new BitSet();
         owner.lock.lock();

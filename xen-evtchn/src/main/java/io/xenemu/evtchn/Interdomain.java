@@ -127,17 +127,16 @@ final class Interdomain {
         }
     }
 
-    /// Ends the kernel's way from another domain to this channel, if it has one.
-    static void closeDoorbell(Channel channel) {
+    /// Opens or closes the kernel's way from another domain to this channel, as it is called for now.
+    static void refreshDoorbell(Channel channel) {
         Bindings domain = channel.owner;
         Bindings other = ownerOfRemote(channel);
         lock(domain, other);
         try {
             Channel remote = channel.remote;
-            // If it was disconnected meanwhile, that has closed the doorbell; a new one is not
-            // opened any more.
-            if (remote != null && remote.owner == other && channel.doorbell != null) {
-                KernelTable.closeDoorbell(channel, remote);
+            // What disconnects or connects meanwhile has done the same.
+            if (remote != null && remote.owner == other && other != domain) {
+                KernelTable.refreshDoorbell(channel, remote);
             }
         } finally {
             unlock(domain, other);

@@ -32,12 +32,15 @@ public interface KernelPorts {
     /// Removes the entry of an assigned port. When it returns, no send that the kernel had begun is still under way.
     void deassign(EvtchnPort port);
 
-    /// Makes a way by which the kernels of other domains bring events to `port` at `vcpu`.
+    /// Whether the kernel knows where to announce events to the vCPU. It drops those for a vCPU of which it does not.
+    boolean reaches(VcpuId vcpu);
+
+    /// Makes a way by which the kernels of other domains bring events to `port` at `vcpu`, which [#reaches] has allowed.
     ///
     /// @return null if the kernel offers none; sends of other domains then go through user space
     @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu);
 
-    /// Lets an open doorbell of `port` notify another vCPU.
+    /// Lets an open doorbell of `port` notify another vCPU, which [#reaches] has allowed.
     void moveDoorbell(EvtchnPort port, KernelDoorbell doorbell, VcpuId vcpu);
 
     /// Ends an open doorbell of `port`. When it returns, no event that it brought is still under way.

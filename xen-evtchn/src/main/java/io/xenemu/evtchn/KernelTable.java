@@ -68,11 +68,7 @@ final class KernelTable {
             }
             return delivers;
         }
-        // Domain 0 sends by a method call, and has no use for a doorbell.
-        KernelDoorbell doorbell =
-                kernel instanceof NoKernelPorts
-                        ? null
-                        : remote.owner.kernelTable.openDoorbell(remote);
+        KernelDoorbell doorbell = remote.owner.kernelTable.openDoorbell(remote);
         if (doorbell == null) {
             return false;
         }
@@ -81,11 +77,22 @@ final class KernelTable {
     }
 
     private @Nullable KernelDoorbell openDoorbell(Channel channel) {
-        if (!delivers || channel.port.value() >= owner.delivery.kernelLimit()) {
+        if (!wantsDoorbell(channel)) {
             return null;
         }
         channel.doorbell = kernel.openDoorbell(channel.port, vcpu(channel));
         return channel.doorbell;
+    }
+
+    /// Whether another domain's kernel may bring events to a channel. Domain 0 sends by a method call, and has no use for it.
+    private boolean wantsDoorbell(Channel channel) {
+        Channel sender = channel.remote;
+        return delivers
+                && sender != null
+                && sender.owner != owner
+                && !(sender.owner.kernelTable.kernel instanceof NoKernelPorts)
+                && channel.port.value() < owner.delivery.kernelLimit()
+                && kernel.reaches(vcpu(channel));
     }
 
     /// Removes the entry of a channel that is about to be closed or disconnected.
@@ -109,10 +116,21 @@ final class KernelTable {
         remote.owner.kernelTable.closeDoorbell(remote);
     }
 
-    /// Removes the doorbell of a channel, and the entry of the other end that rings it.
-    static void closeDoorbell(Channel channel, Channel remote) {
-        remote.owner.kernelTable.deassign(remote);
-        channel.owner.kernelTable.closeDoorbell(channel);
+    /// Gives a channel a doorbell, and the other end an entry that rings it, or takes both away: as it is called for now.
+    static void refreshDoorbell(Channel channel, Channel remote) {
+        KernelTable table = channel.owner.kernelTable;
+        KernelTable sending = remote.owner.kernelTable;
+        boolean wanted = table.wantsDoorbell(channel);
+        if (wanted == (channel.doorbell != null)) {
+            return;
+        }
+        // One that is left from before a reset, too.
+        sending.deassign(remote);
+        if (wanted) {
+            sending.assign(remote);
+        } else {
+            table.closeDoorbell(channel);
+        }
     }
 
     private void closeDoorbell(Channel channel) {
@@ -124,16 +142,20 @@ final class KernelTable {
     }
 
     /// The channel notifies another vCPU: so do the entries that deliver to it.
-    void moved(Channel channel) {
+    ///
+    /// @return whether its doorbell has to be opened or closed for that, which is [Interdomain#refreshDoorbell]'s
+    boolean moved(Channel channel) {
         Channel sender = channel.remote;
         KernelDoorbell doorbell = channel.doorbell;
-        if (doorbell != null) {
+        boolean wanted = wantsDoorbell(channel);
+        if (doorbell != null && wanted) {
             kernel.moveDoorbell(channel.port, doorbell, vcpu(channel));
         } else if (sender != null && sender.owner == owner && sender.inKernel) {
             kernel.updateLoopback(sender.port, channel.port, vcpu(channel));
         } else if (channel.type == ChannelType.PIRQ && channel.inKernel) {
             kernel.routePirq(channel.pirq(), channel.port, vcpu(channel));
         }
+        return wanted != (doorbell != null);
     }
 
     /// Whether the kernel is left to deliver events.
@@ -148,8 +170,7 @@ final class KernelTable {
     }
 
     /// Turns the delivery of events by the kernel off or on, as it is called for now. Off, every entry that delivers an event
-    /// is removed except doorbells, which are [Interdomain#closeDoorbell]'s; on, those are not offered again to channels that
-    /// are connected already: they work without.
+    /// is removed, and on, is there again; except doorbells, which are [Interdomain#refreshDoorbell]'s.
     ///
     /// @return whether there was anything to do
     boolean refresh() {

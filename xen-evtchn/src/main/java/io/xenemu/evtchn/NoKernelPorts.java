@@ -26,6 +26,11 @@ enum NoKernelPorts implements KernelPorts {
     public void deassign(EvtchnPort port) {}
 
     @Override
+    public boolean reaches(VcpuId vcpu) {
+        return false;
+    }
+
+    @Override
     public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
         return null;
     }

@@ -4,7 +4,10 @@ import io.xenemu.kvm.abi.VcpuId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +35,11 @@ final class FakeKernel implements KernelPorts {
         }
     }
 
+    /// The open doorbell of a port.
+    synchronized Doorbell doorbell(EvtchnPort port) {
+        return Objects.requireNonNull(doorbells.get(port.value()));
+    }
+
     /// Where a message-signalled interrupt goes.
     record Route(int port, int vcpu) {}
 
@@ -42,6 +50,10 @@ final class FakeKernel implements KernelPorts {
     final List<EvtchnPort> sent = new ArrayList<>();
     boolean delivers;
     boolean rings;
+
+    /// vCPUs of which this kernel does not know where to announce events.
+    final Set<VcpuId> unreachable = ConcurrentHashMap.newKeySet();
+
     volatile boolean notifies = true;
 
     @Override
@@ -73,10 +85,13 @@ final class FakeKernel implements KernelPorts {
     }
 
     @Override
+    public boolean reaches(VcpuId vcpu) {
+        return rings && !unreachable.contains(vcpu);
+    }
+
+    @Override
     public synchronized @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
-        if (!rings) {
-            return null;
-        }
+        requireReachable(vcpu);
         Doorbell doorbell = new Doorbell(port, vcpu);
         if (doorbells.putIfAbsent(port.value(), doorbell) != null) {
             throw new IllegalStateException("a second doorbell of " + port);
@@ -89,6 +104,7 @@ final class FakeKernel implements KernelPorts {
         if (doorbells.get(port.value()) != doorbell) {
             throw new IllegalStateException("no such doorbell of " + port);
         }
+        requireReachable(vcpu);
         ((Doorbell) doorbell).vcpu = vcpu.value();
     }
 
@@ -140,6 +156,12 @@ final class FakeKernel implements KernelPorts {
     public void timerChanged(VcpuId vcpu) {
         timerChanges.add(vcpu);
         onTimerChange.run();
+    }
+
+    private void requireReachable(VcpuId vcpu) {
+        if (!reaches(vcpu)) {
+            throw new IllegalStateException("KVM would drop the events of " + vcpu);
+        }
     }
 
     private void assign(EvtchnPort port, Entry entry) {

@@ -76,7 +76,7 @@ final class KernelDeliveryTest {
     }
 
     @Test
-    void doorbellsOfOtherDomainsAreClosed() throws XenError {
+    void doorbellsOfOtherDomainsAreClosedAndOpenedAgain() throws XenError {
         FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);
         guest.kernel.rings = true;
         EvtchnPort offered = channels.allocUnbound(DomId.SELF, OTHER);
@@ -89,5 +89,30 @@ final class KernelDeliveryTest {
         other.channels.send(sending);
         assertTrue(guest.pending(offered.value()));
         assertTrue(guest.upcallPending(0));
+
+        notifies(true);
+        assertEquals(Set.of(offered.value()), guest.kernel.doorbells.keySet());
+        assertEquals(
+                new FakeKernel.Entry.Ringing(guest.kernel.doorbell(offered)),
+                other.kernel.table.get(sending.value()));
+    }
+
+    @Test
+    void doorbellIsClosedWhileThePortNotifiesAVcpuOutOfTheKernelsReach() throws XenError {
+        FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);
+        guest.kernel.rings = true;
+        guest.kernel.unreachable.add(vcpu(1));
+        EvtchnPort offered = channels.allocUnbound(DomId.SELF, OTHER);
+        EvtchnPort sending = other.channels.bindInterdomain(FakeGuest.ID, offered);
+
+        channels.bindVcpu(offered, vcpu(1));
+        assertTrue(guest.kernel.doorbells.isEmpty());
+        assertTrue(other.kernel.table.isEmpty());
+        other.channels.send(sending);
+        assertTrue(guest.pending(offered.value()));
+
+        channels.bindVcpu(offered, vcpu(2));
+        assertEquals(2, guest.kernel.doorbell(offered).vcpu);
+        assertEquals(Set.of(sending.value()), other.kernel.table.keySet());
     }
 }

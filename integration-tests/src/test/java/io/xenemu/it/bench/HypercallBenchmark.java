@@ -42,7 +42,10 @@ public final class HypercallBenchmark {
         TestGuests guests = TestGuests.build(module, module.resolve("target/guests"));
         Vmm floor = new Vmm.Floor(guests.floor());
         Vmm ours =
-                new Vmm.Ours(module.resolveSibling("xen-emu-core/bin/xen-emu"), List.of(COMPILER));
+                new Vmm.Ours(
+                        module.resolveSibling("xen-emu-core/bin/xen-emu"),
+                        List.of(COMPILER),
+                        List.of());
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
         Vmm peer = new Vmm.Peer(images.qemu());
 

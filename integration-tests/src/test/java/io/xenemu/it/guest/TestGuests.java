@@ -38,6 +38,11 @@ public record TestGuests(Path folder) {
         return folder.resolve("bench.elf");
     }
 
+    /// The guest that rings another one.
+    public Path ring() {
+        return folder.resolve("ring.elf");
+    }
+
     /// The VMM that returns from every hypercall at once; a host program.
     public Path floor() {
         return folder.resolve("floor");

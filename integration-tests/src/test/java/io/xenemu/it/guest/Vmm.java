@@ -22,7 +22,8 @@ public sealed interface Vmm {
     ///
     /// @param launcher `xen-emu-core/bin/xen-emu`
     /// @param javaOptions further options for its JVM
-    record Ours(Path launcher, List<String> javaOptions) implements Vmm {
+    /// @param runOptions further options of `xen-emu run`
+    record Ours(Path launcher, List<String> javaOptions, List<String> runOptions) implements Vmm {
         @Override
         public String label() {
             return "ours";
@@ -38,6 +39,7 @@ public sealed interface Vmm {
             command.addAll(List.of(launcher.toString(), "run", "--lab", "never"));
             command.addAll(List.of("--console", "none", "--serial", "stdio"));
             command.addAll(List.of("--memory", "256M", "--vcpus", Integer.toString(vcpus)));
+            command.addAll(runOptions);
             command.addAll(List.of("--append", append, "--kernel", guest.toString()));
             return command;
         }

@@ -74,14 +74,15 @@ final class KvmKernelPorts implements KernelPorts {
         xen.assignEventfd(port.value(), known.eventFd().fd());
     }
 
-    /// None is offered before the guest has mapped shared_info, nor to a vCPU without `vcpu_info`: KVM would drop the events.
+    /// Not before the guest has mapped shared_info, nor if the vCPU has no `vcpu_info`.
     @Override
-    public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
-        return canDeliverTo(vcpu) ? doorbells.open(port, vcpu) : null;
+    public boolean reaches(VcpuId vcpu) {
+        return domain.sharedInfoMapped() && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
     }
 
-    private boolean canDeliverTo(VcpuId vcpu) {
-        return domain.sharedInfoMapped() && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
+    @Override
+    public @Nullable KernelDoorbell openDoorbell(EvtchnPort port, VcpuId vcpu) {
+        return doorbells.open(port, vcpu);
     }
 
     @Override
@@ -97,7 +98,7 @@ final class KvmKernelPorts implements KernelPorts {
     /// As for doorbells, KVM would drop the events of a vCPU without `vcpu_info`: user space brings those.
     @Override
     public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
-        if (canDeliverTo(vcpu)) {
+        if (reaches(vcpu)) {
             messages.route(pirq, port, vcpu);
         } else {
             messages.unroute(pirq);

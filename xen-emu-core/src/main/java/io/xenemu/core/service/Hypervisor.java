@@ -85,10 +85,12 @@ public final class Hypervisor implements AutoCloseable {
         return domain == null ? null : domain.eventChannels();
     }
 
-    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is not started.
+    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither started nor
+    /// connected to XenStore.
     ///
+    /// @param devices makes the devices that it sees in its I/O space
     /// @throws BootException when the kernel does not fit
-    synchronized Domain create(
+    public synchronized Domain create(
             DomainConfig config,
             KernelImage kernel,
             List<BootModule> modules,
@@ -149,7 +151,7 @@ public final class Hypervisor implements AutoCloseable {
     }
 
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
-    void destroy(Domain domain) {
+    public void destroy(Domain domain) {
         Teardown steps = new Teardown();
         steps.add(() -> {
             synchronized (operated) {

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Timeout;
 
 /// Needs a KVM with Xen support, such as the lab's, since it is KVM that delivers.
 @Timeout(60)
-class MessageInterruptsTest {
+class MessageInterruptsXenTest {
     private static final long SHARED_INFO_GFN = 0x70;
     private static final long SHARED_INFO = SHARED_INFO_GFN << 12;
     private static final long PENDING = SHARED_INFO + 0x800;

@@ -1,0 +1,58 @@
+package io.xenemu.it.bench;
+
+import io.xenemu.core.lab.CacheFolder;
+import io.xenemu.core.lab.LabImages;
+import io.xenemu.core.lab.LabMachine;
+import io.xenemu.core.lab.LabProcess;
+import io.xenemu.it.events.RingingGuests;
+import io.xenemu.it.guest.TestGuests;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+
+/// Two guests of one service ring each other in a lab machine: so many times through the kernels alone, and so many through
+/// user space. Prints both rates, and ends with an exception if a ring got lost.
+///
+/// Arguments, both optional: RINGS through the kernels (1,000,000), which takes the lab eight minutes or more, and is why CI
+/// makes do with fewer (`RingingGuestsIT`); RINGS through user space (20,000), of which the first thousands meet code that
+/// is not compiled yet. Of the rates only the ratio means something outside of the lab.
+public final class RingBenchmark {
+    private static final String KERNEL_RINGS = "1000000";
+    private static final String USER_RINGS = "20000";
+
+    private RingBenchmark() {}
+
+    /// Entry point; the working folder is that of this module.
+    public static void main(String[] args) throws IOException, InterruptedException {
+        Path module = Path.of("").toAbsolutePath();
+        TestGuests guests = TestGuests.build(module, module.resolve("target/ring-guests"));
+        LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
+        List<String> command =
+                List.of(
+                        System.getProperty("java.home") + "/bin/java",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-XX:+UseSerialGC",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        RingingGuests.class.getName(),
+                        guests.ring().toString(),
+                        "rate",
+                        args.length > 0 ? args[0] : KERNEL_RINGS,
+                        args.length > 1 ? args[1] : USER_RINGS);
+        try (LabMachine machine = LabMachine.boot(images)) {
+            LabProcess program = machine.start(command, module, System.getenv());
+            program.getOutputStream().close();
+            Thread messages =
+                    Thread.ofVirtual()
+                            .start(() ->
+                                    program.errorReader().lines().forEach(System.err::println));
+            program.inputReader(StandardCharsets.UTF_8).lines().forEach(System.out::println);
+            int status = program.waitFor();
+            messages.join();
+            if (status != 0) {
+                throw new IllegalStateException("exit status " + status);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package io.xenemu.it.events;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.device.Serial8250;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.service.Hypervisor;
+import io.xenemu.evtchn.Virq;
+import io.xenemu.kvm.abi.VcpuId;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// One `ring` guest, running, and what it has printed on its serial port.
+final class RingGuest implements AutoCloseable {
+    private static final int XEN_VERSION = 4 << 16 | 19;
+
+    private final Hypervisor hypervisor;
+    private final Domain domain;
+    private final long limitSeconds;
+    private final StringBuilder printed = new StringBuilder();
+
+    /// Starts a guest.
+    ///
+    /// @param commandLine see `src/guest/ring/ring.c`
+    /// @param limitSeconds how long anything may take that is waited for
+    RingGuest(
+            Hypervisor hypervisor,
+            KernelImage kernel,
+            int vcpus,
+            String commandLine,
+            long limitSeconds)
+            throws BootException {
+        this.hypervisor = hypervisor;
+        this.limitSeconds = limitSeconds;
+        DomainConfig config =
+                new DomainConfig(
+                        "ring",
+                        UUID.randomUUID(),
+                        GuestMemoryMap.MIN_BYTES,
+                        vcpus,
+                        XEN_VERSION,
+                        DomainConfig.DEFAULT_GRANT_FRAMES,
+                        EventChannelConfig.DEFAULT);
+        domain = hypervisor.create(config, kernel, List.of(), commandLine, _ -> ports());
+        domain.start();
+    }
+
+    private PortBus ports() {
+        Serial8250 uart =
+                new Serial8250(AcpiTables.COM1_PORT, this::take, ByteSource.NONE, () -> {});
+        int last = AcpiTables.COM1_PORT + Serial8250.PORTS - 1;
+        return new PortBus(List.of(new PortBus.Range(AcpiTables.COM1_PORT, last, uart)));
+    }
+
+    private int take(byte[] bytes, int offset, int length) {
+        synchronized (printed) {
+            printed.append(new String(bytes, offset, length, ISO_8859_1).replace("\r", ""));
+            printed.notifyAll();
+        }
+        return length;
+    }
+
+    /// The domain's id.
+    int id() {
+        return domain.id().value();
+    }
+
+    /// Waits until the guest has printed a line of this form.
+    ///
+    /// @throws IllegalStateException if it has not in time
+    Matcher await(Pattern form) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(limitSeconds);
+        Pattern line = Pattern.compile("^" + form.pattern() + "\n", Pattern.MULTILINE);
+        synchronized (printed) {
+            while (true) {
+                Matcher found = line.matcher(printed.toString());
+                if (found.find()) {
+                    return found;
+                }
+                long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+                if (left <= 0) {
+                    throw new IllegalStateException(
+                            "%s: waited in vain for %s; it has printed:%n%s"
+                                    .formatted(domain, form, printed));
+                }
+                printed.wait(left);
+            }
+        }
+    }
+
+    /// Waits until the guest has powered itself off.
+    void awaitPowerOff() throws InterruptedException {
+        ShutdownLatch.Outcome outcome =
+                domain.shutdownLatch().await(TimeUnit.SECONDS.toMillis(limitSeconds));
+        if (outcome == null || outcome.reason() != ShutdownReason.POWEROFF) {
+            synchronized (printed) {
+                throw new IllegalStateException(
+                        "%s: %s; it has printed:%n%s".formatted(domain, outcome, printed));
+            }
+        }
+    }
+
+    /// Tells the guest something.
+    void debugVirq() {
+        domain.eventChannels().raiseVcpu(Virq.DEBUG, new VcpuId(0));
+    }
+
+    /// Destroys the domain, whatever it is doing.
+    @Override
+    public void close() {
+        hypervisor.destroy(domain);
+    }
+}

@@ -1,0 +1,199 @@
+package io.xenemu.it.events;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.service.HostKvm;
+import io.xenemu.core.service.Hypervisor;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// One service with two guests that ring each other by an event channel. A program for inside the lab; {@link
+/// RingingGuestsIT} and `bin/ring-benchmark` run it. Its first argument is the guest, the others are one of
+///
+/// | arguments | what happens |
+/// |---|---|
+/// | `rate RINGS RINGS` | so many rings through the kernels alone, then so many through user space; prints both rates |
+/// | `moving RINGS` | meanwhile one guest moves its port between its vCPUs, and masks it |
+/// | `death` | one guest is destroyed while they ring; the other looks at what is left, a third one tries to take its place |
+///
+/// A ring is one event: RINGS is of both guests together. Ends with an exception if one got lost or was invented.
+public final class RingingGuests implements AutoCloseable {
+    private static final Pattern PORT = Pattern.compile("port (\\d+)");
+    private static final Pattern BIND = Pattern.compile("bind (-?\\d+)");
+    private static final Pattern RINGING = Pattern.compile("ringing");
+    private static final Pattern STATUS =
+            Pattern.compile("status (\\d+) remote (\\d+) refused sends (\\d+)");
+    private static final Pattern DONE =
+            Pattern.compile("done received=(\\d+) sent=(\\d+) nanoseconds=(\\d+) failures=(\\d+)");
+    private static final Pattern MOVED =
+            Pattern.compile(DONE.pattern() + " moves=(\\d+) at0=(\\d+) at1=(\\d+)");
+
+    /// What an idle lab needs a hundredth of. A guest whose ring got lost waits for ever.
+    private static final long START_SECONDS = 120;
+
+    private static final int RINGS_PER_SECOND = 50;
+
+    /// More than are rung before the guest is destroyed.
+    private static final long ENDLESS = 4_000_000_000L;
+
+    private static final int BEFORE_DEATH = 1000;
+    private static final int AFTER_DEATH = 1000;
+    private static final int EVTCHNSTAT_UNBOUND = 1;
+    private static final int EINVAL = 22;
+
+    private final Arena files = Arena.ofShared();
+    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    private final HostKvm kvm = HostKvm.open();
+    private final Hypervisor hypervisor = new Hypervisor(kvm, registry);
+    private final KernelImage kernel;
+
+    private RingingGuests(Path guest) throws Exception {
+        kernel = KernelImage.open(guest, files);
+    }
+
+    public static void main(String[] args) throws Exception {
+        try (RingingGuests guests = new RingingGuests(Path.of(args[0]))) {
+            switch (args[1]) {
+                case "rate" -> guests.rate(Integer.parseInt(args[2]), Integer.parseInt(args[3]));
+                case "moving" -> guests.moving(Integer.parseInt(args[2]));
+                case "death" -> guests.death();
+                default -> throw new IllegalArgumentException(args[1]);
+            }
+        }
+    }
+
+    private RingGuest start(int vcpus, int rings, String commandLine) throws BootException {
+        return new RingGuest(
+                hypervisor, kernel, vcpus, commandLine, START_SECONDS + rings / RINGS_PER_SECOND);
+    }
+
+    /// The first of two guests. The second has to be made next: ids are given out one after another.
+    private RingGuest offering(int id, int vcpus, int rings, String options) throws BootException {
+        RingGuest guest =
+                start(
+                        vcpus,
+                        rings,
+                        "offer-to=%d rings=%d %s".formatted(id + 1, rings / 2, options));
+        require(id, guest.id(), "domain id");
+        return guest;
+    }
+
+    private RingGuest connecting(RingGuest other, long rings, String options)
+            throws BootException, InterruptedException {
+        String port = other.await(PORT).group(1);
+        String commandLine =
+                "connect-to=%d at-port=%s rings=%d %s"
+                        .formatted(other.id(), port, rings / 2, options);
+        return start(1, Math.clamp(rings, 0, Integer.MAX_VALUE), commandLine);
+    }
+
+    private void rate(int kernelRings, int userRings) throws Exception {
+        double inKernel = perSecond("kernel", 1, kernelRings, "", 0);
+        double inUserSpace = perSecond("user space", 3, userRings, "without-doorbells", userRings);
+        System.out.printf(Locale.ROOT, "kernel / user space: %.2f%n", inKernel / inUserSpace);
+    }
+
+    private double perSecond(String name, int id, int rings, String options, int expectedSends)
+            throws Exception {
+        try (RingGuest offering = offering(id, 1, rings, options);
+                RingGuest connecting = connecting(offering, rings, options)) {
+            connecting.awaitPowerOff();
+            offering.awaitPowerOff();
+            Matcher timed = connecting.await(DONE);
+            requireAll(rings, timed, offering.await(DONE));
+            long sends = sendsInUserSpace(offering) + sendsInUserSpace(connecting);
+            double rate = rings * 1e9 / count(timed, 3);
+            System.out.printf(
+                    Locale.ROOT,
+                    "%s: %d rings, %.0f per second, %d sends in user space%n",
+                    name,
+                    rings,
+                    rate,
+                    sends);
+            require(expectedSends, sends, "sends in user space");
+            return rate;
+        }
+    }
+
+    private void moving(int rings) throws Exception {
+        try (RingGuest offering = offering(1, 2, rings, "moving");
+                RingGuest connecting = connecting(offering, rings, "")) {
+            connecting.awaitPowerOff();
+            offering.awaitPowerOff();
+            Matcher moved = offering.await(MOVED);
+            requireAll(rings, moved, connecting.await(DONE));
+            require(rings / 2, count(moved, 6) + count(moved, 7), "rings at both vCPUs");
+            if (count(moved, 6) == 0 || count(moved, 7) == 0) {
+                throw new IllegalStateException("the port has not moved: " + moved.group());
+            }
+            System.out.printf(
+                    "moved: %d rings, %s moves, %s rings at vCPU 0, %s at vCPU 1%n",
+                    rings, moved.group(5), moved.group(6), moved.group(7));
+        }
+    }
+
+    private void death() throws Exception {
+        try (RingGuest survivor = offering(1, 1, 2 * BEFORE_DEATH, "until-told")) {
+            try (RingGuest dying = connecting(survivor, ENDLESS, "")) {
+                survivor.await(RINGING);
+                require(2, dying.id(), "domain id");
+            }
+            survivor.debugVirq();
+            Matcher left = survivor.await(STATUS);
+            require(EVTCHNSTAT_UNBOUND, count(left, 1), "status");
+            require(2, count(left, 2), "remote domain");
+            require(0, count(left, 3), "refused sends");
+            try (RingGuest third = connecting(survivor, 2, "")) {
+                require(-EINVAL, count(third.await(BIND), 1), "bind by domain 3");
+                third.awaitPowerOff();
+            }
+            survivor.debugVirq();
+            survivor.awaitPowerOff();
+        }
+        System.out.println("death: survived");
+        perSecond("after a death", 4, AFTER_DEATH, "", 0);
+    }
+
+    private static long count(Matcher line, int group) {
+        return Long.parseLong(line.group(group));
+    }
+
+    /// Each guest has received as many rings as it sent, and as the other one sent.
+    private static void requireAll(int rings, Matcher... guests) {
+        for (Matcher done : guests) {
+            require(rings / 2, count(done, 1), "rings received");
+            require(rings / 2, count(done, 2), "rings sent");
+            require(0, count(done, 4), "failed hypercalls");
+        }
+    }
+
+    private long sendsInUserSpace(RingGuest guest) {
+        return Math.round(
+                registry
+                        .find("xen.hypercalls")
+                        .tag("domain", Integer.toString(guest.id()))
+                        .tag("op", "send")
+                        .functionCounters()
+                        .stream()
+                        .mapToDouble(FunctionCounter::count)
+                        .sum());
+    }
+
+    private static void require(long expected, long actual, String what) {
+        if (expected != actual) {
+            throw new IllegalStateException(what + ": " + actual + ", not " + expected);
+        }
+    }
+
+    @Override
+    public void close() {
+        hypervisor.close();
+        kvm.close();
+        files.close();
+    }
+}
