@@ -250,7 +250,7 @@ class RequestTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {20, 23, 127, 255})
+    @ValueSource(ints = {20, 27, 127, 255})
     void unknownTypeIsEnosys(int type) {
         assertEquals("ENOSYS\0", dom0.sendRaw(type, 0, "/\0").getFirst().text());
     }
@@ -315,7 +315,7 @@ class RequestTest {
     void controlKnowsItsCommands() {
         assertEquals(OK, dom0.ask(CONTROL, "check\0"));
         assertEquals(OK, dom0.ask(CONTROL, "print\0hello\0"));
-        assertTrue(dom0.ask(CONTROL, "help\0").contains("check\n"));
+        assertTrue(dom0.ask(CONTROL, "help\0").startsWith("check"));
         assertEquals("EINVAL", dom0.ask(CONTROL, "print\0"));
         assertEquals("EINVAL", dom0.ask(CONTROL, "nonsense\0"));
         assertEquals("EINVAL", dom0.ask(CONTROL, ""));
