@@ -209,10 +209,6 @@ final class TreeEditor {
     }
 
     private void setPermissions(Caller caller, Path path, Permissions permissions) throws XenError {
-        Account account = caller.account();
-        if (account != null) {
-            account.use(Quota.NODE_PERMISSIONS, permissions.size());
-        }
         int reached = locate(path);
         checkWritable(caller, path, reached);
         if (reached < path.depth()) {

@@ -164,15 +164,15 @@ final class XenStore {
     /// Leaves out entries of domains that do not exist, so that a later one of the id finds nothing (XSA-322). C xenstored
     /// keeps such entries, does not obey them, and does not list them either.
     private Permissions ofExisting(Session session, Permissions permissions) throws XenError {
+        Account account = session.caller().account();
+        if (account != null) {
+            account.use(Quota.NODE_PERMISSIONS, permissions.size()); // as they were sent
+        }
         boolean any = session.account().hasFeature(Features.ANY_DOMAIN);
         Predicate<DomId> exists =
                 domain -> domain.equals(Permissions.ANY_DOMAIN) ? any : domains.exists(domain);
         if (!exists.test(permissions.owner())) {
             throw XenError.ENOENT;
-        }
-        Account account = session.caller().account();
-        if (account != null) {
-            account.use(Quota.NODE_PERMISSIONS, permissions.size()); // as they were sent
         }
         return permissions.forOnly(exists);
     }
@@ -210,6 +210,7 @@ final class XenStore {
     }
 
     void unwatch(Session session, Path path, byte[] token) throws XenError {
+        checkLength(session, path);
         watches.unregister(session, path, token);
     }
 
@@ -370,8 +371,8 @@ final class XenStore {
 
     void setTarget(DomId domain, DomId target) throws XenError {
         Introduced stub = introducedOrFail(domain);
-        if (!isIntroduced(target)) {
-            throw XenError.ENOENT;
+        if (!target.equals(DomId.DOM0)) {
+            introducedOrFail(target);
         }
         stub.session.target(target);
     }

@@ -333,7 +333,9 @@ public final class XenStoreServer implements AutoCloseable {
         @Override
         public void introduce(Request.Introduce request) throws XenError {
             DomId domain = request.domain();
-            if (domain.value() >= DomId.FIRST_RESERVED || domain.equals(DomId.DOM0)) {
+            if (domain.value() >= DomId.FIRST_RESERVED
+                    || domain.equals(DomId.DOM0)
+                    || request.port() == 0) {
                 throw XenError.EINVAL;
             }
             Guest known = guests.get(domain);
