@@ -2,16 +2,29 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Permissions;
+import org.jspecify.annotations.Nullable;
 
 /// On whose behalf a request is done.
 ///
 /// @param domain the client's domain; a socket's client is domain 0
 /// @param target the domain that it may also act as (SET_TARGET); itself if none
-record Caller(DomId domain, DomId target) {
-    static final Caller DOM0 = new Caller(DomId.DOM0, DomId.DOM0);
+/// @param account whose limits count; null for domain 0, which has none
+record Caller(DomId domain, DomId target, @Nullable Account account) {
+    static final Caller DOM0 = new Caller(DomId.DOM0, DomId.DOM0, null);
+
+    /// The client of an account, without a target.
+    static Caller of(Account account) {
+        DomId domain = account.domain();
+        return domain.value() == 0 ? DOM0 : new Caller(domain, domain, account);
+    }
+
+    /// The same with another target.
+    Caller targeting(DomId other) {
+        return new Caller(domain, other, account);
+    }
 
     boolean isPrivileged() {
-        return domain.value() == 0;
+        return account == null;
     }
 
     boolean canRead(Permissions permissions) {

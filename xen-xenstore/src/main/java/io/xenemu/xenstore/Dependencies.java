@@ -20,8 +20,12 @@ final class Dependencies {
     static final int PERMISSIONS = 8;
     static final int CHILDREN = 16;
 
+    /// About what an entry takes beside its path.
+    private static final int ENTRY_BYTES = 64;
+
     private final Node base;
     private final Map<Path, Integer> aspects = new LinkedHashMap<>();
+    private long bytes;
 
     /// @param base the tree when the transaction started
     Dependencies(Node base) {
@@ -41,8 +45,17 @@ final class Dependencies {
         return aspects.size();
     }
 
+    /// About what they take.
+    long bytes() {
+        return bytes;
+    }
+
     void add(Path path, int aspect) {
+        int before = aspects.size();
         aspects.merge(path, aspect, (a, b) -> a | b);
+        if (aspects.size() != before) {
+            bytes += ENTRY_BYTES + path.length();
+        }
     }
 
     // What the transaction itself has created, removed or written does not depend on the outside;

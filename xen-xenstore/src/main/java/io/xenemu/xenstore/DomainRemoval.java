@@ -40,6 +40,9 @@ final class DomainRemoval {
                 continue;
             }
             Permissions rest = permissions.without(domain);
+            if (rest.owner().equals(domain)) {
+                rest = rest.ownedBy(DomId.DOM0); // the root, which stays
+            }
             if (!rest.equals(permissions)) {
                 changes.add(new Request.SetPerms(place.path, rest));
             }

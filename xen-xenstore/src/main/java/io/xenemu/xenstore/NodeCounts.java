@@ -7,10 +7,16 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// How many nodes each domain owns. A transaction counts its own changes on top of the store's.
+/// How many nodes each domain owns, and their bytes. A transaction counts its own changes on top of the store's.
 final class NodeCounts {
+    /// What one domain owns; in a transaction what it has more, or less, than before.
+    private static final class Owned {
+        int nodes;
+        long bytes;
+    }
+
     private final @Nullable NodeCounts below;
-    private final Map<DomId, Integer> counts = new HashMap<>();
+    private final Map<DomId, Owned> counts = new HashMap<>();
 
     NodeCounts(@Nullable NodeCounts below) {
         this.below = below;
@@ -23,6 +29,14 @@ final class NodeCounts {
         return counts;
     }
 
+    /// What a node takes without its children, whose names are counted with them.
+    static int bytes(Node node) {
+        return Quota.NODE_HEADER
+                + Quota.NODE_PERMISSION * node.permissions().size()
+                + node.nameLength()
+                + node.value().length;
+    }
+
     /// Adds or, with `change` -1, takes off a node and everything below. Not recursive: a tree may be deeper than the stack
     /// of a thread that runs a guest.
     void addAll(Node node, int change) {
@@ -30,19 +44,51 @@ final class NodeCounts {
         left.push(node);
         while (!left.isEmpty()) {
             Node next = left.pop();
-            add(next.permissions().owner(), change);
+            add(next, change);
             next.children().forEach(left::push);
         }
     }
 
-    int of(DomId domain) {
-        return counts.getOrDefault(domain, 0) + (below == null ? 0 : below.of(domain));
+    /// Adds or, with `change` -1, takes off one node.
+    void add(Node node, int change) {
+        add(node.permissions().owner(), change, (long) change * bytes(node));
     }
 
-    void add(DomId domain, int change) {
-        if (counts.merge(domain, change, Integer::sum) == 0) {
+    /// Takes `after` for what was `before`.
+    void replace(Node before, Node after) {
+        DomId owner = before.permissions().owner();
+        if (!owner.equals(after.permissions().owner())) {
+            add(before, -1);
+            add(after, 1);
+            return;
+        }
+        int growth = bytes(after) - bytes(before);
+        if (growth != 0) {
+            add(owner, 0, growth);
+        }
+    }
+
+    void add(DomId domain, int nodes, long bytes) {
+        Owned owned = counts.get(domain);
+        if (owned == null) {
+            owned = new Owned();
+            counts.put(domain, owned);
+        }
+        owned.nodes += nodes;
+        owned.bytes += bytes;
+        if (owned.nodes == 0 && owned.bytes == 0) {
             counts.remove(domain);
         }
+    }
+
+    int nodes(DomId domain) {
+        Owned owned = counts.get(domain);
+        return (owned == null ? 0 : owned.nodes) + (below == null ? 0 : below.nodes(domain));
+    }
+
+    long bytes(DomId domain) {
+        Owned owned = counts.get(domain);
+        return (owned == null ? 0 : owned.bytes) + (below == null ? 0 : below.bytes(domain));
     }
 
     /// Adds all of this to the counts below, on commit.
@@ -50,11 +96,24 @@ final class NodeCounts {
         if (below == null) {
             throw new IllegalStateException("nothing below");
         }
-        counts.forEach(below::add);
+        counts.forEach((domain, owned) -> below.add(domain, owned.nodes, owned.bytes));
         counts.clear();
     }
 
     int total() {
-        return counts.values().stream().mapToInt(Integer::intValue).sum();
+        return counts.values().stream().mapToInt(owned -> owned.nodes).sum();
+    }
+
+    long totalBytes() {
+        return counts.values().stream().mapToLong(owned -> owned.bytes).sum();
+    }
+
+    /// Whether each domain owns as much by both.
+    boolean agrees(NodeCounts other) {
+        return counts.keySet().equals(other.counts.keySet())
+                && counts.keySet().stream()
+                        .allMatch(domain ->
+                                nodes(domain) == other.nodes(domain)
+                                        && bytes(domain) == other.bytes(domain));
     }
 }

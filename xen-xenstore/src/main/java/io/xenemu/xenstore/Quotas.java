@@ -1,30 +1,64 @@
 package io.xenemu.xenstore;
 
-/// Limits for what one unprivileged domain may make the store hold. Domain 0 has none of these. The defaults are C
-/// xenstored's, so that a guest which lives within them there does so here.
-///
-/// @param nodes nodes that a domain may own when it creates one more; beyond: ENOSPC
-/// @param watches watches of a domain; beyond: E2BIG (as Xen 4.17; 4.23 says ENOSPC)
-/// @param transactions open transactions of a domain; beyond: ENOSPC
-/// @param nodeSize bytes of a node that a domain writes, counted as xenstored stores it: [#NODE_HEADER], 8 for each
-///     permission, the value, and the children's names; beyond: ENOSPC
-/// @param permissions entries in the permission list that a domain sets; beyond: ENOSPC
-/// @param transactionOperations changes within one transaction; beyond: ENOSPC
-/// @param transactionNodes nodes that one transaction may depend on, whether it found them or not; beyond: ENOSPC
-/// @param queuedBytes output that waits for a domain which does not read; further watch events are dropped and counted
-public record Quotas(
-        int nodes,
-        int watches,
-        int transactions,
-        int nodeSize,
-        int permissions,
-        int transactionOperations,
-        int transactionNodes,
-        int queuedBytes) {
-    /// What xenstored stores with each node beside its contents.
-    public static final int NODE_HEADER = 24;
+import java.util.EnumMap;
+import java.util.Objects;
+import java.util.stream.Collectors;
 
-    /// C xenstored's limits. Two are ours: `transactionNodes`, four for each change, which looks at the nodes above it too;
-    /// and `queuedBytes`, room for some 10,000 events.
-    public static final Quotas DEFAULT = new Quotas(1000, 128, 10, 2048, 5, 1024, 4096, 1 << 20);
+/// A limit for each [Quota]; 0 is none. Immutable. Domain 0 has none of these limits.
+public final class Quotas {
+    /// C xenstored's limits.
+    public static final Quotas DEFAULT = standard();
+
+    private final EnumMap<Quota, Integer> limits;
+
+    private Quotas(EnumMap<Quota, Integer> limits) {
+        this.limits = limits;
+    }
+
+    private static Quotas standard() {
+        EnumMap<Quota, Integer> limits = new EnumMap<>(Quota.class);
+        Quota.all().forEach(quota -> limits.put(quota, quota.standard()));
+        return new Quotas(limits);
+    }
+
+    /// The limit, or 0 for none.
+    public int limit(Quota quota) {
+        return Objects.requireNonNull(limits.get(quota));
+    }
+
+    /// The same with another limit.
+    ///
+    /// @param limit 0 for none
+    /// @throws IllegalArgumentException if it is negative
+    public Quotas with(Quota quota, int limit) {
+        if (limit < 0) {
+            throw new IllegalArgumentException("negative quota " + quota.text() + ": " + limit);
+        }
+        EnumMap<Quota, Integer> copy = new EnumMap<>(limits);
+        copy.put(quota, limit);
+        return new Quotas(copy);
+    }
+
+    /// Whether `value` is within the limit.
+    boolean allows(Quota quota, long value) {
+        int limit = limit(quota);
+        return value <= limit || limit == 0;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Quotas q && limits.equals(q.limits);
+    }
+
+    @Override
+    public int hashCode() {
+        return limits.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return Quota.all().stream()
+                .map(quota -> quota.text() + "=" + limit(quota))
+                .collect(Collectors.joining(" "));
+    }
 }

@@ -11,11 +11,15 @@ import io.xenemu.xenstore.wire.RequestDecoder;
 import io.xenemu.xenstore.wire.WireError;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// From one message to its reply. A session's own watch events come before the reply to the request that caused them, as
 /// in C xenstored, except that the reply to WATCH comes before its first event.
 final class RequestHandler {
+    private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
     private static final byte[] OK = ascii("OK\0");
     private static final byte[] TRUE = ascii("T\0");
     private static final byte[] FALSE = ascii("F\0");
@@ -58,10 +62,21 @@ final class RequestHandler {
                             payload,
                             payload + MessageHeader.length(message, at),
                             session.home());
+            if (transaction != 0) {
+                checkTransaction(session, transaction, type);
+            }
             answer(session, output, request, transaction, decoded);
         } catch (XenError e) {
             error = e;
             output.reply(MessageType.ERROR, request, transaction, WireError.payload(e));
+        }
+        if (control.isLogging()) {
+            LOG.info(
+                    "{} {} tx {}: {}",
+                    session.caller().domain(),
+                    type,
+                    Integer.toUnsignedString(transaction),
+                    error == null ? "ok" : error.symbol());
         }
         session.changed();
         metrics.handled(type, error, System.nanoTime() - start);
@@ -72,7 +87,40 @@ final class RequestHandler {
             return;
         }
         switch (type) {
-            case CONTROL, INTRODUCE, RELEASE, RESUME, SET_TARGET -> throw XenError.EACCES;
+            case CONTROL,
+                    INTRODUCE,
+                    RELEASE,
+                    RESUME,
+                    SET_TARGET,
+                    SET_FEATURE,
+                    GET_QUOTA,
+                    SET_QUOTA ->
+                    throw XenError.EACCES;
+            default -> {}
+        }
+    }
+
+    /// Requests that are not about the tree fail within a transaction that is not there, too, except those on watches, as in
+    /// C xenstored.
+    private void checkTransaction(Session session, int transaction, MessageType type)
+            throws XenError {
+        switch (type) {
+            case GET_DOMAIN_PATH,
+                    IS_DOMAIN_INTRODUCED,
+                    RESET_WATCHES,
+                    INTRODUCE,
+                    RELEASE,
+                    RESUME,
+                    SET_TARGET,
+                    GET_FEATURE,
+                    SET_FEATURE,
+                    GET_QUOTA,
+                    SET_QUOTA,
+                    CONTROL -> {
+                if (session.transaction(transaction) == null) {
+                    throw XenError.ENOENT;
+                }
+            }
             default -> {}
         }
     }
@@ -100,10 +148,10 @@ final class RequestHandler {
                         store.endTransaction(session, tx, commit);
                         yield OK;
                     }
-                    case Request.Watch(Path path, boolean relative, byte[] token) -> {
-                        Watch watch = store.watch(session, path, relative, token);
+                    case Request.Watch set -> {
+                        Watch watch = store.watch(session, set);
                         output.reply(MessageType.WATCH, id, tx, OK);
-                        watch.fire(path);
+                        watch.fire(set.path());
                         yield null; // has been answered
                     }
                     case Request.Unwatch(Path path, byte[] token) -> {
@@ -133,9 +181,47 @@ final class RequestHandler {
                         store.setTarget(domain, target);
                         yield OK;
                     }
+                    case Request.GetFeature(var domain) -> ascii(features(session, domain) + "\0");
+                    case Request.SetFeature(DomId domain, int features) -> {
+                        setFeatures(domain, features);
+                        yield OK;
+                    }
+                    case Request.GetQuota(var domain, var quota) ->
+                            ascii(
+                                    (quota == null
+                                                    ? quotaNames()
+                                                    : store.accounts().limit(domain, quota))
+                                            + "\0");
+                    case Request.SetQuota(var domain, String quota, int value) -> {
+                        store.accounts().setLimit(domain, quota, value);
+                        yield OK;
+                    }
                     case Request.Control command -> control.run(command);
                 };
         reply(output, request.type(), id, tx, payload);
+    }
+
+    /// A guest learns its own.
+    private int features(Session session, @Nullable DomId domain) throws XenError {
+        if (domain == null) {
+            return session.account().features();
+        }
+        if (!session.caller().isPrivileged()) {
+            throw XenError.EACCES;
+        }
+        return store.accounts().features(domain);
+    }
+
+    /// They are in the ring's page from the introduction on, so that is when they are fixed.
+    private void setFeatures(DomId domain, int features) throws XenError {
+        if (store.isIntroduced(domain)) {
+            throw XenError.EBUSY;
+        }
+        store.accounts().setFeatures(domain, features);
+    }
+
+    private static String quotaNames() {
+        return Quota.all().stream().map(Quota::text).collect(Collectors.joining(" "));
     }
 
     private static void reply(

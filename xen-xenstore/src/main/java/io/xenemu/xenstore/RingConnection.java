@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.MessageHeader;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,7 @@ public final class RingConnection {
     private final XenStoreServer server;
     private final DomId domain;
     private final Session session;
+    private final Account account;
     private final RequestMetrics metrics;
     private final OutputQueue output;
     private final byte[] message = new byte[MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX];
@@ -39,17 +41,20 @@ public final class RingConnection {
     private Runnable doorbell;
     private State state = State.CONNECTED;
     private int received;
+    // Requests handled since the guest had read all replies.
+    private int outstanding;
     private boolean notify;
 
-    RingConnection(
-            XenStoreServer server, DomId domain, Ring ring, RequestMetrics metrics, Quotas quotas) {
+    RingConnection(XenStoreServer server, DomId domain, Ring ring, RequestMetrics metrics) {
         this.server = server;
         this.domain = domain;
         this.page = new RingPage(ring.page());
         this.doorbell = ring.doorbell()::ring;
         this.metrics = metrics;
-        this.output = new OutputQueue(quotas.queuedBytes());
+        this.output = new OutputQueue(Integer.MAX_VALUE); // the domain's memory quota is the limit
         this.session = server.connect(domain, new RingOutlet());
+        this.account = session.account();
+        account.ring(() -> outstanding, output::size);
     }
 
     /// The domain that is served.
@@ -77,27 +82,36 @@ public final class RingConnection {
         if (state == State.RELEASED) {
             return;
         }
-        if (page.connection() == RingPage.RECONNECT) {
+        if (page.connection() == RingPage.RECONNECT && account.hasFeature(Features.RECONNECTION)) {
             reset();
             return;
         }
-        if (state == State.CONNECTED && send() && receive()) {
+        int available = state == State.CONNECTED && send() ? available() : 0;
+        while (available > 0 && state == State.CONNECTED) {
+            int left = receive(available);
             send();
+            available = left < available ? left : 0; // else the guest is to read first
         }
         if (notify) {
             session.changed();
         }
     }
 
-    /// Takes what the guest had produced when we looked. What it produces meanwhile is followed by an event of its own.
-    private boolean receive() {
-        int consumer = page.requestConsumer();
-        int available = page.requestProducer() - consumer;
+    /// Bytes of requests that the guest has produced. What it produces meanwhile is followed by an event of its own.
+    private int available() {
+        int available = page.requestProducer() - page.requestConsumer();
         if (Integer.compareUnsigned(available, RingPage.BUFFER_SIZE) > 0) {
-            return fail(RingPage.ERROR_RING_INDEX, "request indices are inconsistent");
+            fail(RingPage.ERROR_RING_INDEX, "request indices are inconsistent");
+            return 0;
         }
+        return available;
+    }
+
+    /// Takes up to `available` bytes of requests, as long as the guest reads its replies; returns how many are left.
+    private int receive(int available) {
+        int consumer = page.requestConsumer();
         int left = available;
-        while (left > 0 && output.size() < STALL_BYTES) {
+        while (left > 0 && mayTakeMore()) {
             int count = Math.min(left, missing());
             page.readRequest(consumer, message, received, count);
             consumer += count;
@@ -105,18 +119,25 @@ public final class RingConnection {
             received += count;
             if (received == MessageHeader.SIZE
                     && MessageHeader.isTooLong(MessageHeader.length(message, 0))) {
-                return fail(RingPage.ERROR_PROTOCOL, "payload is too long");
+                fail(RingPage.ERROR_PROTOCOL, "payload is too long");
+                return 0;
             }
             if (missing() == 0) {
                 received = 0;
                 server.handler().handle(session, output, message, 0, metrics);
+                account.note(Quota.OUTSTANDING, ++outstanding);
             }
         }
         if (left != available) {
             page.setRequestConsumer(consumer);
             notify = true;
         }
-        return true;
+        return left;
+    }
+
+    private boolean mayTakeMore() {
+        return output.size() < STALL_BYTES
+                && account.quotas().allows(Quota.OUTSTANDING, outstanding + 1L);
     }
 
     /// Bytes until the header is complete, or else until the message is.
@@ -130,6 +151,7 @@ public final class RingConnection {
     /// Moves output into the ring as far as there is room.
     private boolean send() {
         if (output.isEmpty()) {
+            outstanding = 0;
             return true;
         }
         int producer = page.responseProducer();
@@ -141,6 +163,9 @@ public final class RingConnection {
         if (count > 0) {
             page.writeResponse(producer, output.buffer(), output.head(), count);
             output.advance(count);
+            if (output.isEmpty()) {
+                outstanding = 0;
+            }
             page.setResponseProducer(producer + count);
             notify = true;
         }
@@ -151,7 +176,9 @@ public final class RingConnection {
         LOG.debug("{}: ring connection stopped: {}", domain, why);
         forget();
         state = State.FAILED;
-        page.setError(error);
+        if (account.hasFeature(Features.ERROR)) {
+            page.setError(error);
+        }
         notify = true;
         return false;
     }
@@ -159,6 +186,7 @@ public final class RingConnection {
     private void forget() {
         server.store().reset(session);
         output.clear();
+        outstanding = 0;
         received = 0;
     }
 
@@ -190,7 +218,7 @@ public final class RingConnection {
     void reset() {
         forget();
         state = State.CONNECTED;
-        page.connect();
+        page.connect(account.features());
         notify = true;
         session.changed();
     }
@@ -212,8 +240,15 @@ public final class RingConnection {
         @Override
         public void watchEvent(Path path, int skip, byte[] token) {
             if (state == State.CONNECTED) {
-                metrics.event(!output.event(path, skip, token));
+                metrics.event(!queue(path, skip, token));
             }
+        }
+
+        /// One event for a guest that has read everything is always possible.
+        private boolean queue(Path path, int skip, byte[] token) {
+            int bytes = MessageHeader.SIZE + path.length() - skip + token.length + 2;
+            return (output.isEmpty() || account.hasRoomForOutput(bytes))
+                    && output.event(path, skip, token);
         }
 
         @Override

@@ -13,9 +13,6 @@ final class RingPage {
     /// Bytes of each of the two buffers (`XENSTORE_RING_SIZE`).
     static final int BUFFER_SIZE = 1024;
 
-    static final int FEATURE_RECONNECTION = 1;
-    static final int FEATURE_ERROR = 2;
-
     static final int CONNECTED = 0;
     static final int RECONNECT = 1;
 
@@ -83,12 +80,14 @@ final class RingPage {
     }
 
     /// Empties both buffers and tells the guest that it is connected, which it may be waiting for.
-    void connect() {
+    ///
+    /// @param features what the server can do for it, bits of [io.xenemu.xenstore.wire.Features]
+    void connect(int features) {
         set(REQ_CONS, 0);
         set(REQ_PROD, 0);
         set(RSP_CONS, 0);
         set(RSP_PROD, 0);
-        set(SERVER_FEATURES, FEATURE_RECONNECTION | FEATURE_ERROR);
+        set(SERVER_FEATURES, features);
         set(ERROR, ERROR_NONE);
         set(CONNECTION, CONNECTED);
     }

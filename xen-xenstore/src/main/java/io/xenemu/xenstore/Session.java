@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /// What the store knows of one connected client, whatever it is connected by. Guarded by the store's lock.
 final class Session {
+    private final Account account;
     private final Outlet outlet;
     private final List<Session> changedSessions;
     private final Path home;
@@ -19,19 +20,25 @@ final class Session {
     private int lastTransaction;
     private boolean changed;
 
-    Session(DomId domain, Outlet outlet, List<Session> changedSessions) {
-        this.caller = new Caller(domain, domain);
+    Session(Account account, Outlet outlet, List<Session> changedSessions) {
+        this.account = account;
+        this.caller = Caller.of(account);
         this.outlet = outlet;
         this.changedSessions = changedSessions;
-        this.home = Path.ofDomain(domain);
+        this.home = Path.ofDomain(account.domain());
     }
 
     Caller caller() {
         return caller;
     }
 
+    /// That of its domain.
+    Account account() {
+        return account;
+    }
+
     void target(DomId target) {
-        caller = new Caller(caller.domain(), target);
+        caller = caller.targeting(target);
     }
 
     Outlet outlet() {

@@ -17,6 +17,9 @@ import java.util.function.LongSupplier;
 /// the changes on the current tree. So only a conflict on a node that the transaction really used fails it, and small
 /// outside writes cannot starve a large transaction.
 final class Transaction {
+    /// About what a change takes beside its bytes.
+    private static final int CHANGE_BYTES = 64;
+
     /// Events of one node are one event, as in C xenstored.
     private record EventKey(Path path, boolean removed) {}
 
@@ -25,19 +28,18 @@ final class Transaction {
     private final TreeEditor editor;
     private final List<Request.Change> changes = new ArrayList<>();
     private final Map<EventKey, NodeEvent> events = new LinkedHashMap<>();
+    private final long started;
+    private long changeBytes;
+    private long accountedBytes;
     private boolean doomed;
 
-    Transaction(int id, Node snapshot, NodeCounts counts, Quotas quotas, LongSupplier generations) {
+    Transaction(int id, Node snapshot, NodeCounts counts, LongSupplier generations) {
         this.id = id;
+        this.started = generations.getAsLong();
         this.dependencies = new Dependencies(snapshot);
         this.editor =
                 new TreeEditor(
-                        snapshot,
-                        new NodeCounts(counts),
-                        quotas,
-                        generations,
-                        this::note,
-                        dependencies);
+                        snapshot, new NodeCounts(counts), generations, this::note, dependencies);
     }
 
     int id() {
@@ -65,27 +67,50 @@ final class Transaction {
         return doomed;
     }
 
-    /// Each operation adds a few nodes at most to those that the transaction depends on, also where it finds none.
+    /// Puts what the operations so far have made of the transaction on the account of who does it. Each operation adds a
+    /// few nodes at most to those that the transaction depends on, also where it finds none.
     ///
-    /// @throws XenError ENOSPC if it has done or seen too much for one more operation
-    void checkRoom(Quotas quotas) throws XenError {
-        if (changes.size() >= quotas.transactionOperations()
-                || dependencies.size() >= quotas.transactionNodes()) {
-            throw XenError.ENOSPC;
+    /// @throws XenError ENOSPC or ENOMEM if that is too much for one more operation
+    void account(Account account) throws XenError {
+        long bytes = bytes();
+        if (bytes != accountedBytes) {
+            account.growTransaction(bytes - accountedBytes);
+            accountedBytes = bytes;
+            account.useMemory(account.memory());
         }
+        account.use(Quota.TRANSACTION_NODES, 1L + Math.max(changes.size(), dependencies.size()));
+    }
+
+    private long bytes() {
+        return dependencies.bytes() + changeBytes;
+    }
+
+    /// What is on the account for this transaction.
+    long accountedBytes() {
+        return accountedBytes;
     }
 
     void apply(Caller caller, Request.Change change) throws XenError {
         editor.apply(caller, change);
+        keep(change);
+    }
+
+    private void keep(Request.Change change) {
         changes.add(change);
+        changeBytes += CHANGE_BYTES + change.path().length();
+        switch (change) {
+            case Request.Write write -> changeBytes += write.value().length;
+            case Request.SetPerms set ->
+                    changeBytes += (long) Quota.NODE_PERMISSION * set.permissions().size();
+            case Request.Mkdir _, Request.Rm _ -> {}
+        }
     }
 
     /// Does saved changes again. One that fails, which can only be for want of quota, dooms the transaction.
     void repeat(Caller caller, List<Request.Change> saved) {
         try {
             for (Request.Change change : saved) {
-                editor.apply(caller, change);
-                changes.add(change);
+                apply(caller, change);
             }
         } catch (XenError e) {
             doom();
@@ -104,16 +129,17 @@ final class Transaction {
 
     /// Brings the changes into `store` and hands out the events, in order.
     ///
+    /// @param released domains that are gone, which a permission set before must not bring back
     /// @throws XenError EAGAIN for a conflict; ENOSPC if the changes no longer fit the caller's quota. The store is then
     ///     unchanged.
     void commit(
             Caller caller,
             TreeEditor store,
-            Quotas quotas,
             LongSupplier generations,
-            Consumer<NodeEvent> fire)
+            Consumer<NodeEvent> fire,
+            ReleasedDomains released)
             throws XenError {
-        if (doomed) {
+        if (doomed || released.nameSomeOf(changes, started)) {
             throw XenError.EAGAIN;
         }
         Transaction result = this;
@@ -124,7 +150,7 @@ final class Transaction {
             if (changes.isEmpty()) {
                 return;
             }
-            result = new Transaction(id, store.root(), store.counts(), quotas, generations);
+            result = new Transaction(id, store.root(), store.counts(), generations);
             for (Request.Change change : changes) {
                 result.editor.apply(caller, change);
             }

@@ -17,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 final class TreeEditor {
     private static final byte[] NO_BYTES = new byte[0];
 
-    private final Quotas quotas;
     private final NodeCounts counts;
     private final LongSupplier generations;
     private final Consumer<NodeEvent> events;
@@ -30,13 +29,11 @@ final class TreeEditor {
     TreeEditor(
             Node root,
             NodeCounts counts,
-            Quotas quotas,
             LongSupplier generations,
             Consumer<NodeEvent> events,
             @Nullable Dependencies dependencies) {
         this.root = root;
         this.counts = counts;
-        this.quotas = quotas;
         this.generations = generations;
         this.events = events;
         this.dependencies = dependencies;
@@ -102,7 +99,10 @@ final class TreeEditor {
         checkWritable(caller, path, reached);
         checkSize(
                 caller, node.permissions().size(), value.length + node.children().listingLength());
-        spine[reached] = node.withValue(value, generations.getAsLong());
+        Node written = node.withValue(value, generations.getAsLong());
+        checkMemory(caller, node.permissions().owner(), value.length - node.value().length);
+        counts.replace(node, written);
+        spine[reached] = written;
         replaceAbove(reached);
         events.accept(
                 new NodeEvent.Written(
@@ -118,11 +118,11 @@ final class TreeEditor {
             reached = locate(path);
         }
         Node before = at(reached);
-        counts.add(before.permissions().owner(), -1);
-        counts.add(state.permissions().owner(), 1);
-        spine[reached] =
+        Node restored =
                 before.restored(
                         state.value(), state.permissions(), state.ordinal(), state.generation());
+        counts.replace(before, restored);
+        spine[reached] = restored;
         replaceAbove(reached);
         events.accept(
                 new NodeEvent.Written(
@@ -153,15 +153,23 @@ final class TreeEditor {
                         ? parent.permissions()
                         : parent.permissions().ownedBy(caller.domain());
         int created = path.depth() - reached;
-        if (!caller.isPrivileged() && counts.of(caller.domain()) + created > quotas.nodes()) {
-            throw XenError.ENOSPC;
+        Account account = caller.account();
+        if (account != null) {
+            account.use(Quota.NODES, (long) counts.nodes(caller.domain()) + created);
         }
-        int nameLength = path.name(reached).length + 1;
+        int nameLength = path.length(reached + 1) - path.length(reached);
         checkSize(caller, permissions.size(), value.length);
         checkSize(
                 caller,
                 parent.permissions().size(),
                 parent.value().length + parent.children().listingLength() + nameLength);
+
+        int bytes =
+                created * (Quota.NODE_HEADER + Quota.NODE_PERMISSION * permissions.size() - 1)
+                        + path.length()
+                        - path.length(reached)
+                        + value.length;
+        checkMemory(caller, permissions.owner(), bytes);
 
         Node node = Node.create(path.name(path.depth() - 1), permissions, generations.getAsLong());
         if (value.length > 0) {
@@ -175,7 +183,7 @@ final class TreeEditor {
         }
         spine[reached] = parent.withChild(node, generations.getAsLong());
         replaceAbove(reached);
-        counts.add(permissions.owner(), created);
+        counts.add(permissions.owner(), created, bytes);
         Permissions above = created > 1 ? permissions : parent.permissions();
         events.accept(new NodeEvent.Written(path, null, permissions, above));
     }
@@ -201,9 +209,6 @@ final class TreeEditor {
     }
 
     private void setPermissions(Caller caller, Path path, Permissions permissions) throws XenError {
-        if (!caller.isPrivileged() && permissions.size() > quotas.permissions()) {
-            throw XenError.ENOSPC;
-        }
         int reached = locate(path);
         checkWritable(caller, path, reached);
         if (reached < path.depth()) {
@@ -219,12 +224,14 @@ final class TreeEditor {
         }
         checkSize(
                 caller, permissions.size(), node.value().length + node.children().listingLength());
-        spine[reached] = node.withPermissions(permissions, generations.getAsLong());
+        checkMemory(
+                caller,
+                owner,
+                Quota.NODE_PERMISSION * (permissions.size() - node.permissions().size()));
+        Node changed = node.withPermissions(permissions, generations.getAsLong());
+        counts.replace(node, changed);
+        spine[reached] = changed;
         replaceAbove(reached);
-        if (!owner.equals(permissions.owner())) {
-            counts.add(owner, -1);
-            counts.add(permissions.owner(), 1);
-        }
         events.accept(
                 new NodeEvent.Written(
                         path, node.permissions(), permissions, parentPermissions(reached)));
@@ -261,9 +268,20 @@ final class TreeEditor {
     }
 
     private void checkSize(Caller caller, int permissions, int contents) throws XenError {
-        if (!caller.isPrivileged()
-                && Quotas.NODE_HEADER + 8 * permissions + contents > quotas.nodeSize()) {
-            throw XenError.ENOSPC;
+        Account account = caller.account();
+        if (account != null) {
+            account.use(
+                    Quota.NODE_SIZE,
+                    Quota.NODE_HEADER + Quota.NODE_PERMISSION * permissions + contents);
+        }
+    }
+
+    /// For what a guest does to its own nodes. What it does to those of another is within that one's limits of nodes and
+    /// node sizes, which bound its memory, and does not become its fault.
+    private void checkMemory(Caller caller, DomId owner, int growth) throws XenError {
+        Account account = caller.account();
+        if (account != null && growth > 0 && owner.equals(caller.domain())) {
+            account.useMemory(counts.bytes(caller.domain()) + account.memoryBesideNodes() + growth);
         }
     }
 

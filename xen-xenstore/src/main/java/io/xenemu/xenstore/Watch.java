@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.Request;
 import java.util.Arrays;
 
 /// One registered watch.
@@ -9,10 +10,16 @@ import java.util.Arrays;
 /// @param session whose it is
 /// @param key what it watches, under which token
 /// @param relative whether events name paths relative to the session's own directory
-record Watch(long order, Session session, Key key, boolean relative) {
+/// @param depth how many levels below the path count, or [Request.Watch#ANY_DEPTH]
+record Watch(long order, Session session, Key key, boolean relative, int depth) {
     /// What makes a watch unique within a session. `token` is not modified.
     @SuppressWarnings("ArrayRecordComponent") // equals and hashCode are by content
     record Key(Path path, byte[] token) {
+        /// What it counts for in its domain's memory, as in xenstored.
+        int bytes() {
+            return path.length() + token.length;
+        }
+
         @Override
         public boolean equals(Object other) {
             return other instanceof Key k && path.equals(k.path) && Arrays.equals(token, k.token);
@@ -22,6 +29,11 @@ record Watch(long order, Session session, Key key, boolean relative) {
         public int hashCode() {
             return 31 * path.hashCode() + Arrays.hashCode(token);
         }
+    }
+
+    /// Whether a path at or below its own is near enough.
+    boolean reaches(Path path) {
+        return depth == Request.Watch.ANY_DEPTH || path.depth() - key.path.depth() <= depth;
     }
 
     void fire(Path path) {

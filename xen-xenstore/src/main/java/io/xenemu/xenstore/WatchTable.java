@@ -1,8 +1,12 @@
 package io.xenemu.xenstore;
 
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
+import io.xenemu.xenstore.wire.Features;
+import io.xenemu.xenstore.wire.Request;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -31,12 +35,68 @@ final class WatchTable {
     private final Map<Path, List<Watch>> special = new HashMap<>();
     private final List<Watch> matches = new ArrayList<>();
     private int size;
+    private long order;
 
     int size() {
         return size;
     }
 
-    void add(Watch watch) {
+    /// Registers a watch.
+    ///
+    /// @throws XenError EINVAL for a depth that means nothing; EEXIST if the session has the same one; E2BIG or ENOMEM if
+    ///     its domain may not have another
+    Watch register(Session session, Request.Watch request) throws XenError {
+        checkDepth(session, request);
+        Watch.Key key = new Watch.Key(request.path(), request.token());
+        if (session.watches().containsKey(key)) {
+            throw XenError.EEXIST;
+        }
+        Account account = session.caller().account();
+        if (account != null) {
+            account.use(Quota.WATCHES, account.watches() + 1L);
+            account.useMemory(account.memory() + key.bytes());
+        }
+        return restore(session, key, request.relative(), request.depth());
+    }
+
+    private static void checkDepth(Session session, Request.Watch request) throws XenError {
+        if (request.depth() == Request.Watch.ANY_DEPTH) {
+            return;
+        }
+        if (!session.account().hasFeature(Features.WATCH_DEPTH)
+                || (request.path().isSpecial() && request.depth() > SpecialWatches.DOMAIN_DEPTH)) {
+            throw XenError.EINVAL;
+        }
+    }
+
+    /// As [#register], without checks: it was registered before.
+    Watch restore(Session session, Watch.Key key, boolean relative, int depth) {
+        Watch watch = new Watch(order++, session, key, relative, depth);
+        session.watches().put(key, watch);
+        session.account().addWatch(watch);
+        add(watch);
+        return watch;
+    }
+
+    /// @throws XenError ENOENT if the session has no such watch
+    void unregister(Session session, Path path, byte[] token) throws XenError {
+        Watch watch = session.watches().remove(new Watch.Key(path, token));
+        if (watch == null) {
+            throw XenError.ENOENT;
+        }
+        session.account().removeWatch(watch);
+        remove(watch);
+    }
+
+    void unregisterAll(Session session) {
+        for (Watch watch : session.watches().values()) {
+            session.account().removeWatch(watch);
+            remove(watch);
+        }
+        session.watches().clear();
+    }
+
+    private void add(Watch watch) {
         Path path = watch.key().path();
         size++;
         if (path.isSpecial()) {
@@ -50,7 +110,7 @@ final class WatchTable {
         spot.watches.add(watch);
     }
 
-    void remove(Watch watch) {
+    private void remove(Watch watch) {
         Path path = watch.key().path();
         size--;
         if (path.isSpecial()) {
@@ -96,12 +156,28 @@ final class WatchTable {
         }
     }
 
-    /// Fires `@introduceDomain` or `@releaseDomain`.
-    void fireSpecial(Path path, Permissions permissions) {
-        for (Watch watch : special.getOrDefault(path, List.of())) {
-            if (watch.session().caller().canRead(permissions)) {
-                watch.fire(path);
+    /// Fires `@introduceDomain` or `@releaseDomain`, first the watches that are not told the domain.
+    void fireSpecial(Path path, DomId domain, Permissions permissions) {
+        List<Watch> same = special.getOrDefault(path, List.of());
+        Path ofDomain = Path.of(path + "/" + domain.value());
+        for (Watch watch : same) {
+            if (watch.depth() != SpecialWatches.DOMAIN_DEPTH) {
+                fireSpecial(watch, path, permissions);
             }
+        }
+        for (Watch watch : same) {
+            if (watch.depth() == SpecialWatches.DOMAIN_DEPTH) {
+                fireSpecial(watch, ofDomain, permissions);
+            }
+        }
+        for (Watch watch : special.getOrDefault(ofDomain, List.of())) {
+            fireSpecial(watch, ofDomain, permissions);
+        }
+    }
+
+    private static void fireSpecial(Watch watch, Path path, Permissions permissions) {
+        if (watch.session().caller().canRead(permissions)) {
+            watch.fire(path);
         }
     }
 
@@ -131,7 +207,8 @@ final class WatchTable {
             matches.sort(REGISTRATION);
         }
         for (Watch watch : matches) {
-            if (NodeEvent.visible(watch.session().caller(), before, after, parent)) {
+            if (watch.reaches(path)
+                    && NodeEvent.visible(watch.session().caller(), before, after, parent)) {
                 watch.fire(path);
             }
         }

@@ -5,6 +5,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
+import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.Request;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -20,9 +21,6 @@ import org.jspecify.annotations.Nullable;
 /// Not thread-safe: [XenStoreServer] holds its lock around every call. Nothing here calls out, except to a session's
 /// [Outlet], which only queues.
 final class XenStore {
-    static final Path INTRODUCE_DOMAIN = Path.of("@introduceDomain");
-    static final Path RELEASE_DOMAIN = Path.of("@releaseDomain");
-
     /// A domain whose ring is served.
     static final class Introduced {
         final Session session;
@@ -33,40 +31,32 @@ final class XenStore {
         }
     }
 
-    private final Quotas quotas;
     private final Domains domains;
+    private final Accounts accounts;
     private final WatchTable watches = new WatchTable();
+    private final SpecialWatches special = new SpecialWatches(watches);
     private final TreeEditor editor;
+    private final ReleasedDomains released = new ReleasedDomains(this::nextGeneration);
     private final Map<DomId, Introduced> introduced =
             new TreeMap<>(Comparator.comparingInt(DomId::value));
     private final List<Session> changedSessions = new ArrayList<>();
     private long generation;
-    private long watchOrder;
     private int openTransactions;
-    // Closed to guests, as in Xen 4.17; domain 0 opens them by SET_PERMS.
-    private Permissions introducePermissions = Permissions.DOM0_ONLY;
-    private Permissions releasePermissions = Permissions.DOM0_ONLY;
 
     XenStore(Quotas quotas, Domains domains) {
-        this.quotas = quotas;
         this.domains = domains;
         Node root = Node.root(Permissions.DOM0_ONLY);
-        this.editor =
-                new TreeEditor(
-                        root,
-                        NodeCounts.of(root),
-                        quotas,
-                        this::nextGeneration,
-                        watches::fire,
-                        null);
+        NodeCounts counts = NodeCounts.of(root);
+        this.accounts = new Accounts(quotas, domains, counts);
+        this.editor = new TreeEditor(root, counts, this::nextGeneration, watches::fire, null);
     }
 
     private long nextGeneration() {
         return ++generation;
     }
 
-    Quotas quotas() {
-        return quotas;
+    Accounts accounts() {
+        return accounts;
     }
 
     Domains domains() {
@@ -95,20 +85,29 @@ final class XenStore {
     }
 
     Session connect(DomId domain, Outlet outlet) {
-        return new Session(domain, outlet, changedSessions);
+        return new Session(accounts.of(domain), outlet, changedSessions);
     }
 
     // --- the tree
 
-    private TreeEditor editor(Session session, int transaction) throws XenError {
+    private TreeEditor editor(Session session, int transaction, Path path) throws XenError {
+        checkLength(session, path);
         return transaction == 0 ? editor : checked(session, transaction).editor();
     }
 
+    private static void checkLength(Session session, Path path) throws XenError {
+        Account account = session.caller().account();
+        if (account != null) {
+            account.use(Quota.PATH_MAX, path.localLength());
+        }
+    }
+
     /// An open transaction that may still do something.
-    private Transaction checked(Session session, int id) throws XenError {
+    private static Transaction checked(Session session, int id) throws XenError {
         Transaction transaction = open(session, id);
-        if (!session.caller().isPrivileged()) {
-            transaction.checkRoom(quotas);
+        Account account = session.caller().account();
+        if (account != null) {
+            transaction.account(account);
         }
         return transaction;
     }
@@ -122,29 +121,22 @@ final class XenStore {
     }
 
     byte[] read(Session session, int transaction, Path path) throws XenError {
-        return editor(session, transaction).read(session.caller(), path);
+        return editor(session, transaction, path).read(session.caller(), path);
     }
 
     Node directory(Session session, int transaction, Path path) throws XenError {
-        return editor(session, transaction).directory(session.caller(), path);
+        return editor(session, transaction, path).directory(session.caller(), path);
     }
 
     Permissions permissions(Session session, int transaction, Path path) throws XenError {
         if (path.isSpecial()) {
             return specialPermissions(session, path);
         }
-        return editor(session, transaction).permissions(session.caller(), path);
+        return editor(session, transaction, path).permissions(session.caller(), path);
     }
 
     private Permissions specialPermissions(Session session, Path path) throws XenError {
-        Permissions permissions;
-        if (path.equals(INTRODUCE_DOMAIN)) {
-            permissions = introducePermissions;
-        } else if (path.equals(RELEASE_DOMAIN)) {
-            permissions = releasePermissions;
-        } else {
-            throw XenError.EINVAL;
-        }
+        Permissions permissions = special.permissions(path);
         if (!session.caller().canRead(permissions)) {
             throw XenError.EACCES;
         }
@@ -152,20 +144,37 @@ final class XenStore {
     }
 
     void change(Session session, int transaction, Request.Change change) throws XenError {
+        Request.Change allowed = change;
         if (change instanceof Request.SetPerms(Path path, Permissions permissions)) {
-            if (!domains.exists(permissions.owner())) {
-                throw XenError.ENOENT;
-            }
+            Permissions existing = ofExisting(session, permissions);
             if (path.isSpecial()) {
-                setSpecialPermissions(session, path, permissions);
+                setSpecialPermissions(session, path, existing);
                 return;
             }
+            allowed = new Request.SetPerms(path, existing);
         }
+        checkLength(session, change.path());
         if (transaction == 0) {
-            editor.apply(session.caller(), change);
+            editor.apply(session.caller(), allowed);
         } else {
-            checked(session, transaction).apply(session.caller(), change);
+            checked(session, transaction).apply(session.caller(), allowed);
         }
+    }
+
+    /// Leaves out entries of domains that do not exist, so that a later one of the id finds nothing (XSA-322). C xenstored
+    /// keeps such entries, does not obey them, and does not list them either.
+    private Permissions ofExisting(Session session, Permissions permissions) throws XenError {
+        Account account = session.caller().account();
+        if (account != null) {
+            account.use(Quota.NODE_PERMISSIONS, permissions.size()); // as they were sent
+        }
+        boolean any = session.account().hasFeature(Features.ANY_DOMAIN);
+        Predicate<DomId> exists =
+                domain -> domain.equals(Permissions.ANY_DOMAIN) ? any : domains.exists(domain);
+        if (!exists.test(permissions.owner())) {
+            throw XenError.ENOENT;
+        }
+        return permissions.forOnly(exists);
     }
 
     private void setSpecialPermissions(Session session, Path path, Permissions permissions)
@@ -173,53 +182,36 @@ final class XenStore {
         if (!session.caller().isPrivileged()) {
             throw XenError.EACCES;
         }
-        if (path.equals(INTRODUCE_DOMAIN)) {
-            introducePermissions = permissions;
-        } else if (path.equals(RELEASE_DOMAIN)) {
-            releasePermissions = permissions;
-        } else {
-            throw XenError.EINVAL;
-        }
+        special.setPermissions(path, permissions);
     }
 
     /// Compares what is counted with what is there (CONTROL check).
     ///
     /// @throws IllegalStateException if they differ, which is our bug
     void check() {
-        int nodes = NodeCounts.of(editor.root()).total();
-        if (nodes != editor.counts().total()) {
+        NodeCounts found = NodeCounts.of(editor.root());
+        if (!found.agrees(editor.counts())) {
             throw new IllegalStateException(
-                    "counted " + editor.counts().total() + " nodes, found " + nodes);
+                    "counted %d nodes of %d bytes, found %d of %d"
+                            .formatted(
+                                    editor.counts().total(),
+                                    editor.counts().totalBytes(),
+                                    found.total(),
+                                    found.totalBytes()));
         }
     }
 
     // --- watches
 
     /// Registers a watch. The caller answers first, and then lets it fire once.
-    Watch watch(Session session, Path path, boolean relative, byte[] token) throws XenError {
-        Watch.Key key = new Watch.Key(path, token);
-        if (session.watches().containsKey(key)) {
-            throw XenError.EEXIST;
-        }
-        if (!session.caller().isPrivileged() && session.watches().size() >= quotas.watches()) {
-            throw XenError.E2BIG;
-        }
-        return addWatch(session, key, relative);
-    }
-
-    private Watch addWatch(Session session, Watch.Key key, boolean relative) {
-        Watch watch = new Watch(watchOrder++, session, key, relative);
-        session.watches().put(key, watch);
-        watches.add(watch);
-        return watch;
+    Watch watch(Session session, Request.Watch request) throws XenError {
+        checkLength(session, request.path());
+        return watches.register(session, request);
     }
 
     void unwatch(Session session, Path path, byte[] token) throws XenError {
-        Watch watch = session.watches().remove(new Watch.Key(path, token));
-        if (watch == null) {
-            throw XenError.ENOENT;
-        }
-        watches.remove(watch);
+        checkLength(session, path);
+        watches.unregister(session, path, token);
     }
 
     // --- transactions
@@ -229,9 +221,9 @@ final class XenStore {
             open(session, inTransaction);
             throw XenError.EBUSY;
         }
-        if (!session.caller().isPrivileged()
-                && session.transactions().size() >= quotas.transactions()) {
-            throw XenError.ENOSPC;
+        Account account = session.caller().account();
+        if (account != null) {
+            account.use(Quota.TRANSACTIONS, account.transactions() + 1L);
         }
         int id = session.nextTransactionId();
         addTransaction(session, id);
@@ -240,8 +232,9 @@ final class XenStore {
 
     private Transaction addTransaction(Session session, int id) {
         Transaction transaction =
-                new Transaction(id, editor.root(), editor.counts(), quotas, this::nextGeneration);
+                new Transaction(id, editor.root(), editor.counts(), this::nextGeneration);
         session.transactions().put(id, transaction);
+        session.account().addTransaction();
         openTransactions++;
         return transaction;
     }
@@ -250,18 +243,21 @@ final class XenStore {
     void endTransaction(Session session, int id, boolean commit) throws XenError {
         Transaction transaction = open(session, id);
         session.transactions().remove(id);
+        session.account().removeTransaction(transaction.accountedBytes());
         openTransactions--;
         if (commit) {
             transaction.commit(
-                    session.caller(), editor, quotas, this::nextGeneration, watches::fire);
+                    session.caller(), editor, this::nextGeneration, watches::fire, released);
         }
     }
 
     /// Drops the watches and transactions of a session: RESET_WATCHES, a reconnection, or its end.
     void reset(Session session) {
-        session.watches().values().forEach(watches::remove);
-        session.watches().clear();
+        watches.unregisterAll(session);
         openTransactions -= session.transactions().size();
+        for (Transaction open : session.transactions().values()) {
+            session.account().removeTransaction(open.accountedBytes());
+        }
         session.transactions().clear();
     }
 
@@ -270,8 +266,8 @@ final class XenStore {
     XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
                 StoreSnapshot.nodes(editor.root(), wanted),
-                introducePermissions,
-                releasePermissions,
+                special.introducePermissions(),
+                special.releasePermissions(),
                 domainStates);
     }
 
@@ -284,14 +280,17 @@ final class XenStore {
     }
 
     void restoreSpecialPermissions(XenStoreState state) {
-        introducePermissions = state.introducePermissions();
-        releasePermissions = state.releasePermissions();
+        special.restore(state.introducePermissions(), state.releasePermissions());
     }
 
     void restore(Session session, XenStoreState.DomainState state) {
         session.target(state.target());
         for (XenStoreState.WatchState saved : state.watches()) {
-            addWatch(session, new Watch.Key(saved.path(), saved.token()), saved.relative());
+            watches.restore(
+                    session,
+                    new Watch.Key(saved.path(), saved.token()),
+                    saved.relative(),
+                    Request.Watch.ANY_DEPTH);
         }
         for (XenStoreState.TransactionState saved : state.transactions()) {
             Transaction transaction = addTransaction(session, saved.id());
@@ -322,7 +321,7 @@ final class XenStore {
 
     void introduce(DomId domain, Session session) {
         introduced.put(domain, new Introduced(session));
-        watches.fireSpecial(INTRODUCE_DOMAIN, introducePermissions);
+        special.fireIntroduce(domain);
     }
 
     /// Ends the service for a domain, removes the nodes that it owns and its entries in other nodes' permissions, so that
@@ -337,10 +336,16 @@ final class XenStore {
                 other.session.target(other.session.caller().domain());
             }
         }
-        introducePermissions = introducePermissions.without(domain);
-        releasePermissions = releasePermissions.without(domain);
+        forget(domain);
+        special.fireRelease(domain);
+    }
+
+    /// Removes what is left of a domain that is gone, which need not have been introduced.
+    void forget(DomId domain) {
+        released.add(domain);
+        special.forget(domain);
         DomainRemoval.from(editor, domain);
-        watches.fireSpecial(RELEASE_DOMAIN, releasePermissions);
+        accounts.close(domain);
     }
 
     /// Fires `@releaseDomain` once when a domain has shut down, until it is resumed.
@@ -348,7 +353,7 @@ final class XenStore {
         Introduced gone = introduced.get(domain);
         if (gone != null && !gone.shutdown) {
             gone.shutdown = true;
-            watches.fireSpecial(RELEASE_DOMAIN, releasePermissions);
+            special.fireRelease(domain);
         }
     }
 
@@ -366,8 +371,8 @@ final class XenStore {
 
     void setTarget(DomId domain, DomId target) throws XenError {
         Introduced stub = introducedOrFail(domain);
-        if (!isIntroduced(target)) {
-            throw XenError.ENOENT;
+        if (!target.equals(DomId.DOM0)) {
+            introducedOrFail(target);
         }
         stub.session.target(target);
     }

@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.Request;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -94,7 +95,10 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         byte[] token = inbox.register(new Watch(watched, listener));
         try {
             locked(store -> {
-                store.watch(session, watched, false, token).fire(watched);
+                store.watch(
+                                session,
+                                new Request.Watch(watched, false, token, Request.Watch.ANY_DEPTH))
+                        .fire(watched);
                 return token;
             });
         } catch (XenError e) {

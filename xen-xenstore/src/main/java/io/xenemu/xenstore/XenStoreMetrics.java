@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -16,6 +17,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
+import java.util.function.LongSupplier;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /// The meters of the store.
@@ -26,6 +29,8 @@ import org.jspecify.annotations.Nullable;
 /// | `xen.xenstore.latency` | domain | seconds from decoding a request to its queued reply |
 /// | `xen.xenstore.events` | domain, result | watch events `queued` for a domain, and `dropped` since it does not read |
 /// | `xen.xenstore.watches`, `.transactions`, `.nodes`, `.connections` | | how many there are now |
+/// | `xen.xenstore.domain.memory` | domain | bytes that count for its memory quota |
+/// | `xen.xenstore.denied` | domain, quota | what a quota has denied a domain, or for a soft one, warned of |
 /// | `xen.xenstore.domain.watches`, `.domain.transactions`, `.domain.nodes` | domain | the same for one domain |
 ///
 /// A domain's meters are registered when it is introduced and removed when it is released; host tools count as domain 0.
@@ -134,6 +139,26 @@ public final class XenStoreMetrics {
                             tags,
                             transactions));
             add(gauge("xen.xenstore.domain.nodes", "Nodes that a domain owns", tags, nodes));
+        }
+
+        /// @param memory bytes that count for the domain's memory quota
+        /// @param denied how often a quota has denied something
+        void registerQuotas(LongSupplier memory, ToLongFunction<Quota> denied) {
+            add(
+                    Gauge.builder("xen.xenstore.domain.memory", memory, LongSupplier::getAsLong)
+                            .description("What a domain makes the store hold")
+                            .baseUnit("bytes")
+                            .tags(tags)
+                            .strongReference(true)
+                            .register(registry));
+            for (Quota quota : Quota.all()) {
+                add(
+                        FunctionCounter.builder(
+                                        "xen.xenstore.denied", denied, d -> d.applyAsLong(quota))
+                                .description("What a quota has denied a domain")
+                                .tags(tags.and("quota", quota.text()))
+                                .register(registry));
+            }
         }
 
         @Override

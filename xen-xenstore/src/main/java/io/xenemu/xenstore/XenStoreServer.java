@@ -16,6 +16,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// A XenStore with everything that connects to it: guests' rings, a Unix socket, and clients in this process.
@@ -39,7 +40,7 @@ public final class XenStoreServer implements AutoCloseable {
 
     /// An empty store.
     ///
-    /// @param quotas limits of guests
+    /// @param quotas limits of guests, until SET_QUOTA or CONTROL change them
     /// @param domains which domains there are
     /// @param metrics where to count
     /// @param listeners runs the listeners of in-process watches, each client's one at a time and in order; a listener
@@ -52,7 +53,7 @@ public final class XenStoreServer implements AutoCloseable {
         this.listeners = listeners;
         this.hostMeters = metrics.register(DomId.DOM0);
         hostMeters.registerGauges(
-                () -> 0, () -> 0, () -> count(() -> store.nodeCounts().of(DomId.DOM0)));
+                () -> 0, () -> 0, () -> count(() -> store.nodeCounts().nodes(DomId.DOM0)));
         metrics.registerTotals(
                 () -> count(store::watchCount),
                 () -> count(store::transactionCount),
@@ -64,6 +65,15 @@ public final class XenStoreServer implements AutoCloseable {
         lock.lock();
         try {
             return value.getAsInt();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private long total(LongSupplier value) {
+        lock.lock();
+        try {
+            return value.getAsLong();
         } finally {
             lock.unlock();
         }
@@ -100,24 +110,30 @@ public final class XenStoreServer implements AutoCloseable {
 
     private RingConnection connectRing(DomId domain, Ring ring) {
         XenStoreMetrics.DomainMeters meters = metrics.register(domain);
-        RingConnection connection = new RingConnection(this, domain, ring, meters, store.quotas());
+        RingConnection connection = new RingConnection(this, domain, ring, meters);
         Session session = connection.session();
         meters.registerGauges(
                 () -> count(() -> session.watches().size()),
                 () -> count(() -> session.transactions().size()),
-                () -> count(() -> store.nodeCounts().of(domain)));
+                () -> count(() -> store.nodeCounts().nodes(domain)));
+        meters.registerQuotas(
+                () -> total(session.account()::memory),
+                quota -> total(() -> session.account().denied(quota)));
         guests.put(domain, new Guest(connection, meters));
         connections++;
         return connection;
     }
 
     /// Stops to serve a domain, which is gone: its page is not touched after this returns; its nodes and its entries in
-    /// other nodes' permissions are removed; `@releaseDomain` fires. No effect for a domain that is not introduced.
+    /// other nodes' permissions are removed; `@releaseDomain` fires, if it was introduced. To be called for every domain that
+    /// is gone: tools can give nodes and quotas to one that is not introduced, too.
     public void release(DomId domain) {
         enter();
         try {
             if (guests.containsKey(domain)) {
                 releaseLocked(domain);
+            } else {
+                store.forget(domain);
             }
         } finally {
             leave();
@@ -317,7 +333,9 @@ public final class XenStoreServer implements AutoCloseable {
         @Override
         public void introduce(Request.Introduce request) throws XenError {
             DomId domain = request.domain();
-            if (domain.value() >= DomId.FIRST_RESERVED || domain.equals(DomId.DOM0)) {
+            if (domain.value() >= DomId.FIRST_RESERVED
+                    || domain.equals(DomId.DOM0)
+                    || request.port() == 0) {
                 throw XenError.EINVAL;
             }
             Guest known = guests.get(domain);

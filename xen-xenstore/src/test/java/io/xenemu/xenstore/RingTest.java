@@ -105,7 +105,7 @@ class RingTest {
         assertEquals(
                 List.of(0, 0, 0, 0),
                 List.of(get(REQ_CONS), get(REQ_PROD), get(RSP_CONS), get(RSP_PROD)));
-        assertEquals(3, get(FEATURES));
+        assertEquals(15, get(FEATURES));
         assertEquals(0, get(CONNECTION));
         assertEquals(0, get(ERROR));
         assertEquals(1, guest.bells.get());

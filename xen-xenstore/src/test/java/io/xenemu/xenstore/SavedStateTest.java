@@ -174,7 +174,7 @@ class SavedStateTest {
         assertEquals("1", there.ask(READ, "/local/domain/0/backend/vbd/3/0/state\0"));
         assertEquals("ENOENT", there.ask(READ, "/other\0"));
         assertEquals("there", there.ask(READ, "/kept\0"));
-        assertEquals("n0\0", there.ask(MessageType.GET_PERMS, "@releaseDomain\0"));
+        assertEquals("n0\0" + "r32757\0", there.ask(MessageType.GET_PERMS, "@releaseDomain\0"));
         assertEquals(generation, there.ask(DIRECTORY_PART, "/local/domain/3\0" + "0\0"));
         assertEquals("OK\0", there.ask(CONTROL, "check\0"));
         assertEquals(

@@ -1,10 +1,12 @@
 package io.xenemu.xenstore;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A store as simple as it gets: one ordered map from path to node, copied for each transaction. No quotas.
@@ -23,6 +25,7 @@ final class StoreModel {
         final Map<String, Node> snapshot;
         final StoreModel view;
         final List<Answered> answered = new ArrayList<>();
+        final Set<Integer> died = new HashSet<>();
 
         Transaction(Map<String, Node> snapshot) {
             this.snapshot = snapshot;
@@ -64,17 +67,23 @@ final class StoreModel {
     }
 
     static boolean allows(int domain, List<String> permissions, char wanted) {
-        if (domain == 0 || permissions.getFirst().substring(1).equals(Integer.toString(domain))) {
+        if (domain == 0 || names(permissions.getFirst(), domain)) {
             return true;
         }
         char letter = permissions.getFirst().charAt(0);
         for (String entry : permissions.subList(1, permissions.size())) {
-            if (entry.substring(1).equals(Integer.toString(domain))) {
+            if (names(entry, domain)) {
                 letter = entry.charAt(0);
                 break;
             }
         }
         return letter == wanted || letter == 'b';
+    }
+
+    /// 32757 is every domain.
+    private static boolean names(String entry, int domain) {
+        String named = entry.substring(1);
+        return named.equals(Integer.toString(domain)) || named.equals("32757");
     }
 
     private String nearest(String path) {
@@ -183,7 +192,7 @@ final class StoreModel {
     private String setPermissions(int domain, String path, List<String> permissions) {
         Node before = node(path);
         String owner = before.permissions.getFirst().substring(1);
-        if (domain != 0 && !owner.equals(Integer.toString(domain))) {
+        if (domain != 0 && !names(before.permissions.getFirst(), domain)) {
             return "EACCES";
         }
         if (domain != 0 && !owner.equals(permissions.getFirst().substring(1))) {
@@ -194,9 +203,38 @@ final class StoreModel {
         return "OK\0";
     }
 
-    /// Whether a watch on `watched` by `domain` is to fire for `event`, which came with `all`.
-    static boolean fires(Event event, List<Event> all, String watched, int domain) {
-        boolean root =
+    /// Removes what a dead domain owns and was given.
+    void forget(int domain) {
+        forget("/", Integer.toString(domain));
+    }
+
+    private void forget(String path, String domain) {
+        List<String> permissions = node(path).permissions;
+        boolean owned = permissions.getFirst().substring(1).equals(domain);
+        if (owned && !path.equals("/")) {
+            rm(path);
+            return;
+        }
+        List<String> rest = new ArrayList<>(permissions.subList(1, permissions.size()));
+        rest.removeIf(entry -> entry.substring(1).equals(domain));
+        rest.addFirst(owned ? permissions.getFirst().charAt(0) + "0" : permissions.getFirst());
+        if (!rest.equals(permissions)) {
+            setPermissions(0, path, rest);
+        }
+        for (String below : List.copyOf(nodes.keySet())) {
+            if (path.equals(parent(below))) {
+                forget(below, domain);
+            }
+        }
+    }
+
+    private static int depth(String path) {
+        return path.equals("/") ? 0 : Math.toIntExact(path.chars().filter(c -> c == '/').count());
+    }
+
+    /// Whether a watch on `watched` of some depth by `domain` is to fire for `event`, which came with `all`.
+    static boolean fires(Event event, List<Event> all, String watched, int depth, int domain) {
+        boolean top =
                 !event.removed
                         || all.stream()
                                 .noneMatch(e ->
@@ -205,7 +243,9 @@ final class StoreModel {
                                                 && event.path.startsWith(e.path + "/"));
         boolean matches =
                 event.path.equals(watched)
-                        || (root && (watched.equals("/") || event.path.startsWith(watched + "/")));
+                        || (top
+                                && (watched.equals("/") || event.path.startsWith(watched + "/"))
+                                && depth(event.path) - depth(watched) <= depth);
         return matches && event.readableBy.stream().anyMatch(p -> allows(domain, p, 'r'));
     }
 }

@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -22,7 +24,22 @@ import org.jspecify.annotations.Nullable;
 /// Random requests from domain 0 and two guests, in and out of transactions, against [StoreModel].
 class StorePropertyTest {
     private static final List<Integer> DOMAINS = List.of(0, 0, 3, 4);
-    private static final List<String> WATCHED = List.of("/", "/a", "/a/b", "/b/a/b");
+    private static final List<Watched> WATCHED =
+            List.of(
+                    new Watched("/", Integer.MAX_VALUE),
+                    new Watched("/a", Integer.MAX_VALUE),
+                    new Watched("/a/b", Integer.MAX_VALUE),
+                    new Watched("/b/a/b", Integer.MAX_VALUE),
+                    new Watched("/", 0),
+                    new Watched("/", 2),
+                    new Watched("/a", 1),
+                    new Watched("/b/a", 0));
+
+    record Watched(String path, int depth) {
+        String token() {
+            return path + depth;
+        }
+    }
 
     /// @param client index into DOMAINS
     /// @param slot which of the client's transactions; 0 for none
@@ -40,10 +57,22 @@ class StorePropertyTest {
                         Tuple.of(4, Arbitraries.of("WRITE")),
                         Tuple.of(2, Arbitraries.of("MKDIR", "RM", "SET_PERMS")),
                         Tuple.of(3, Arbitraries.of("READ", "DIRECTORY", "GET_PERMS")),
-                        Tuple.of(3, Arbitraries.of("BEGIN", "END", "END", "ABORT")));
+                        Tuple.of(3, Arbitraries.of("BEGIN", "END", "END", "ABORT")),
+                        Tuple.of(1, Arbitraries.of("DIE")));
         Arbitrary<String> value = Arbitraries.of("", "x", "y");
         Arbitrary<String> permissions =
-                Arbitraries.of("n0", "r0", "b0", "n3", "n0 b3", "r3 b4", "n4 r3", "b0 n4");
+                Arbitraries.of(
+                        "n0",
+                        "r0",
+                        "b0",
+                        "n3",
+                        "n0 b3",
+                        "r3 b4",
+                        "n4 r3",
+                        "b0 n4",
+                        "n0 r32757",
+                        "n3 n4 b32757",
+                        "n32757");
         Arbitrary<StoreModel.Op> op =
                 Combinators.combine(type, path, value, permissions)
                         .as((t, p, v, perms) ->
@@ -77,7 +106,11 @@ class StorePropertyTest {
 
         Run() {
             for (Rig.Client watcher : watchers) {
-                WATCHED.forEach(path -> watcher.ask(MessageType.WATCH, path + "\0" + path + "\0"));
+                for (Watched watched : WATCHED) {
+                    String payload =
+                            watched.path + "\0" + watched.token() + "\0" + watched.depth + "\0";
+                    assertEquals("OK\0", watcher.ask(MessageType.WATCH, payload));
+                }
                 watcher.drain();
             }
         }
@@ -98,6 +131,7 @@ class StorePropertyTest {
                         end(step, Objects.requireNonNull(ids.remove(key)), transaction);
                     }
                 }
+                case "DIE" -> die(DOMAINS.get(step.client));
                 default ->
                         request(
                                 step,
@@ -105,6 +139,15 @@ class StorePropertyTest {
                                 transaction);
             }
             compareEvents();
+        }
+
+        /// Its clients go on, as if a new domain of the id were there at once.
+        private void die(int domain) {
+            if (domain != 0) {
+                rig.server.release(new DomId(domain));
+                model.forget(domain);
+                open.values().forEach(transaction -> transaction.died.add(domain));
+            }
         }
 
         private void request(Step step, int id, StoreModel.@Nullable Transaction transaction) {
@@ -136,7 +179,9 @@ class StorePropertyTest {
                 return;
             }
             if (answer.equals("EAGAIN")) {
-                assertTrue(touchedNodeChanged(transaction), "conflict without a change: " + step);
+                assertTrue(
+                        touchedNodeChanged(transaction) || namesDead(transaction),
+                        "conflict without a change: " + step);
                 return;
             }
             assertEquals("OK\0", answer);
@@ -150,6 +195,14 @@ class StorePropertyTest {
             }
             model.become(trial);
             model.events.addAll(trial.events);
+        }
+
+        private static boolean namesDead(StoreModel.Transaction transaction) {
+            return transaction.answered.stream()
+                    .filter(answered -> answered.op().type().equals("SET_PERMS"))
+                    .flatMap(answered -> Stream.of(answered.op().argument().split(" ")))
+                    .anyMatch(entry ->
+                            transaction.died.contains(Integer.parseInt(entry.substring(1))));
         }
 
         private boolean touchedNodeChanged(StoreModel.Transaction transaction) {
@@ -181,9 +234,10 @@ class StorePropertyTest {
                 int domain = watcher.session.caller().domain().value();
                 List<String> expected = new ArrayList<>();
                 for (StoreModel.Event event : model.events) {
-                    for (String watched : WATCHED) {
-                        if (StoreModel.fires(event, model.events, watched, domain)) {
-                            expected.add(event.path() + " " + watched);
+                    for (Watched watched : WATCHED) {
+                        if (StoreModel.fires(
+                                event, model.events, watched.path, watched.depth, domain)) {
+                            expected.add(event.path() + " " + watched.token());
                         }
                     }
                 }

@@ -48,7 +48,7 @@ class TransactionTest {
     void guestThatLooksAtMissingNodesWithoutEndIsStopped() {
         Rig.Client guest = rig.client(3);
         int tx = guest.begin();
-        int limit = Quotas.DEFAULT.transactionNodes();
+        int limit = Quotas.DEFAULT.limit(Quota.TRANSACTION_NODES);
         int asked = 0;
         while (!guest.ask(READ, tx, "/d/none" + asked + "\0").equals("ENOSPC")) {
             asked++;

@@ -64,6 +64,11 @@ public final class Node {
         return new String(name, StandardCharsets.ISO_8859_1);
     }
 
+    /// Length of the name in bytes.
+    public int nameLength() {
+        return name.length;
+    }
+
     byte[] nameBytes() {
         return name;
     }

@@ -21,6 +21,7 @@ public final class Path {
     /// The root, `/`.
     public static final Path ROOT = new Path(new byte[] {'/'}, new int[0], new int[0]);
 
+    private static final Path DOMAINS;
     private static final boolean[] NAME_CHARACTER = new boolean[256];
 
     static {
@@ -28,6 +29,7 @@ public final class Path {
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_@".toCharArray()) {
             NAME_CHARACTER[c] = true;
         }
+        DOMAINS = of("/local/domain");
     }
 
     private final byte[] text;
@@ -224,6 +226,17 @@ public final class Path {
     /// @throws IllegalArgumentException if the result is not a valid path
     public Path child(String name) {
         return of(isRoot() ? "/" + name : this + "/" + name);
+    }
+
+    /// Length in bytes of the first `levels` names with their slashes; 0 for none.
+    public int length(int levels) {
+        return levels == 0 ? 0 : ends[levels - 1];
+    }
+
+    /// Length in bytes without `/local/domain/<id>/` in front, as quotas count it: a guest's own paths are not the shorter
+    /// for a long id.
+    public int localLength() {
+        return depth() > 3 && isAtOrBelow(DOMAINS) ? text.length - ends[2] - 1 : text.length;
     }
 
     /// Whether this path is `other` or lies below it.

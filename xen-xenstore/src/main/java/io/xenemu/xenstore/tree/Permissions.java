@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Predicate;
 
 /// The permission list of a node, immutable. The first entry names the owner, who may do everything, and with its letter
 /// what domains without an entry may do; each further entry names a domain and what it may do. Two entries for one domain
@@ -13,6 +14,9 @@ import java.util.List;
 public final class Permissions {
     /// Owned by domain 0, closed to others: the permissions of the root.
     public static final Permissions DOM0_ONLY = new Permissions(Entry.of(Access.NONE, DomId.DOM0));
+
+    /// An entry for this one is for every domain (`DOMID_ANY`, [io.xenemu.xenstore.wire.Features#ANY_DOMAIN]).
+    public static final DomId ANY_DOMAIN = new DomId(0x7ff5);
 
     /// One entry.
     ///
@@ -120,8 +124,7 @@ public final class Permissions {
             return Access.BOTH;
         }
         for (int i = 1; i < entries.length; i++) {
-            DomId named = entries[i].domain;
-            if (named.value() == domain.value() || named.value() == target.value()) {
+            if (names(entries[i].domain, domain, target)) {
                 return entries[i].access;
             }
         }
@@ -130,8 +133,12 @@ public final class Permissions {
 
     /// Whether `domain`, or the domain that it targets, is the owner.
     public boolean isOwner(DomId domain, DomId target) {
-        int owner = entries[0].domain.value();
-        return owner == domain.value() || owner == target.value();
+        return names(entries[0].domain, domain, target);
+    }
+
+    private static boolean names(DomId named, DomId domain, DomId target) {
+        int value = named.value();
+        return value == domain.value() || value == target.value() || value == ANY_DOMAIN.value();
     }
 
     /// The same list with another owner.
@@ -146,9 +153,14 @@ public final class Permissions {
 
     /// The list without further entries for `domain`, so that a later domain of the same id inherits nothing (XSA-322).
     public Permissions without(DomId domain) {
+        return forOnly(named -> !named.equals(domain));
+    }
+
+    /// The owner's entry, and the further ones whose domain passes `test`.
+    public Permissions forOnly(Predicate<DomId> test) {
         List<Entry> kept = new ArrayList<>(entries.length);
         for (int i = 0; i < entries.length; i++) {
-            if (i == 0 || !entries[i].domain.equals(domain)) {
+            if (i == 0 || test.test(entries[i].domain)) {
                 kept.add(entries[i]);
             }
         }

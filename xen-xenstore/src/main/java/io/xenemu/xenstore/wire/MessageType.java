@@ -25,9 +25,13 @@ public enum MessageType {
     RESUME(18),
     SET_TARGET(19),
     RESET_WATCHES(21),
-    DIRECTORY_PART(22);
+    DIRECTORY_PART(22),
+    GET_FEATURE(23),
+    SET_FEATURE(24),
+    GET_QUOTA(25),
+    SET_QUOTA(26);
 
-    private static final @Nullable MessageType[] BY_CODE = new MessageType[DIRECTORY_PART.code + 1];
+    private static final @Nullable MessageType[] BY_CODE = new MessageType[SET_QUOTA.code + 1];
 
     static {
         for (MessageType type : values()) {

@@ -4,6 +4,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A decoded request. Arrays in it are the request's own and are not modified.
 public sealed interface Request {
@@ -94,10 +95,14 @@ public sealed interface Request {
     /// @param path a node, existing or not, or a special watch
     /// @param relative whether the path was given relative, and events are to be as well
     /// @param token chosen by the client, without NUL
+    /// @param depth how many levels below the path count, or [#ANY_DEPTH]
     @SuppressWarnings(
             "ArrayRecordComponent") // requests are not compared, and bytes are not copied for
     // nothing
-    record Watch(Path path, boolean relative, byte[] token) implements Request {
+    record Watch(Path path, boolean relative, byte[] token, int depth) implements Request {
+        /// The depth of a watch that was set without one: everything below counts.
+        public static final int ANY_DEPTH = -1;
+
         @Override
         public MessageType type() {
             return MessageType.WATCH;
@@ -199,6 +204,49 @@ public sealed interface Request {
         @Override
         public MessageType type() {
             return MessageType.CONTROL;
+        }
+    }
+
+    /// GET_FEATURE: the features of a domain.
+    ///
+    /// @param domain null for the caller's own
+    record GetFeature(@Nullable DomId domain) implements Request {
+        @Override
+        public MessageType type() {
+            return MessageType.GET_FEATURE;
+        }
+    }
+
+    /// SET_FEATURE: what a domain that is not introduced yet will find in its ring's page.
+    ///
+    /// @param features bits of [Features], unchecked
+    record SetFeature(DomId domain, int features) implements Request {
+        @Override
+        public MessageType type() {
+            return MessageType.SET_FEATURE;
+        }
+    }
+
+    /// GET_QUOTA: the names of all quotas, or the value of one.
+    ///
+    /// @param domain null for what new domains get
+    /// @param quota null for the names
+    record GetQuota(@Nullable DomId domain, @Nullable String quota) implements Request {
+        @Override
+        public MessageType type() {
+            return MessageType.GET_QUOTA;
+        }
+    }
+
+    /// SET_QUOTA.
+    ///
+    /// @param domain null for what new domains get
+    /// @param quota a name, unchecked
+    /// @param value 0 for no limit
+    record SetQuota(@Nullable DomId domain, String quota, int value) implements Request {
+        @Override
+        public MessageType type() {
+            return MessageType.SET_QUOTA;
         }
     }
 }

@@ -45,6 +45,10 @@ public final class RequestDecoder {
             case RESUME -> new Request.Resume(domain(data, from, onlyString(data, from, to)));
             case SET_TARGET -> setTarget(data, from, to);
             case CONTROL -> new Request.Control(words(data, from, to));
+            case GET_FEATURE -> getFeature(data, from, to);
+            case SET_FEATURE -> setFeature(data, from, to);
+            case GET_QUOTA -> getQuota(data, from, to);
+            case SET_QUOTA -> setQuota(data, from, to);
             case WATCH_EVENT, ERROR -> throw XenError.ENOSYS;
         };
     }
@@ -96,7 +100,19 @@ public final class RequestDecoder {
         int tokenEnd = string(data, end + 1, to);
         Path path = Path.parseWatchable(data, from, end, home);
         boolean relative = data[from] != '/' && data[from] != '@';
-        return new Request.Watch(path, relative, Arrays.copyOfRange(data, end + 1, tokenEnd));
+        return new Request.Watch(
+                path,
+                relative,
+                Arrays.copyOfRange(data, end + 1, tokenEnd),
+                depth(data, tokenEnd + 1, to));
+    }
+
+    /// A depth may follow the token; bytes without a NUL, or an empty string, are reserved and mean nothing.
+    private static int depth(byte[] data, int from, int to) throws XenError {
+        if (to - from <= 1 || data[to - 1] != 0) {
+            return Request.Watch.ANY_DEPTH;
+        }
+        return Math.toIntExact(decimal(data, from, onlyString(data, from, to), Integer.MAX_VALUE));
     }
 
     private static Request unwatch(byte[] data, int from, int to, Path home) throws XenError {
@@ -133,12 +149,57 @@ public final class RequestDecoder {
                 domain(data, from, end), domain(data, end + 1, onlyString(data, end + 1, to)));
     }
 
+    private static Request getFeature(byte[] data, int from, int to) throws XenError {
+        return new Request.GetFeature(
+                from == to ? null : domain(data, from, onlyString(data, from, to)));
+    }
+
+    private static Request setFeature(byte[] data, int from, int to) throws XenError {
+        int end = string(data, from, to);
+        long features = decimal(data, end + 1, onlyString(data, end + 1, to), Integer.MAX_VALUE);
+        return new Request.SetFeature(domain(data, from, end), Math.toIntExact(features));
+    }
+
+    private static Request getQuota(byte[] data, int from, int to) throws XenError {
+        if (from == to) {
+            return new Request.GetQuota(null, null);
+        }
+        int end = string(data, from, to);
+        if (end + 1 == to) {
+            return new Request.GetQuota(null, text(data, from, end));
+        }
+        int nameEnd = onlyString(data, end + 1, to);
+        return new Request.GetQuota(domain(data, from, end), text(data, end + 1, nameEnd));
+    }
+
+    private static Request setQuota(byte[] data, int from, int to) throws XenError {
+        int first = string(data, from, to);
+        int second = string(data, first + 1, to);
+        if (second + 1 == to) {
+            return new Request.SetQuota(
+                    null, text(data, from, first), quotaValue(data, first + 1, second));
+        }
+        int third = onlyString(data, second + 1, to);
+        return new Request.SetQuota(
+                domain(data, from, first),
+                text(data, first + 1, second),
+                quotaValue(data, second + 1, third));
+    }
+
+    private static int quotaValue(byte[] data, int from, int to) throws XenError {
+        return Math.toIntExact(decimal(data, from, to, Integer.MAX_VALUE));
+    }
+
+    private static String text(byte[] data, int from, int to) {
+        return new String(data, from, to - from, StandardCharsets.ISO_8859_1);
+    }
+
     private static List<String> words(byte[] data, int from, int to) {
         List<String> words = new ArrayList<>();
         int start = from;
         for (int i = from; i < to; i++) {
             if (data[i] == 0) {
-                words.add(new String(data, start, i - start, StandardCharsets.ISO_8859_1));
+                words.add(text(data, start, i));
                 start = i + 1;
             }
         }

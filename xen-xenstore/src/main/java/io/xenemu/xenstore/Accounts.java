@@ -1,0 +1,143 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.wire.Features;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// The accounts of all domains that the store has heard of, and the quotas of those to come: GET_QUOTA, SET_QUOTA,
+/// GET_FEATURE, SET_FEATURE and what CONTROL tells of them.
+final class Accounts {
+    private final Domains domains;
+    private final NodeCounts nodes;
+    private final Map<DomId, Account> accounts =
+            new TreeMap<>(Comparator.comparingInt(DomId::value));
+    private final Map<Quota, Long> mostOfGone = new EnumMap<>(Quota.class);
+    private Quotas quotas;
+
+    /// @param quotas of new domains
+    Accounts(Quotas quotas, Domains domains, NodeCounts nodes) {
+        this.quotas = quotas;
+        this.domains = domains;
+        this.nodes = nodes;
+    }
+
+    /// The account of a domain, which is opened if there is none.
+    Account of(DomId domain) {
+        return accounts.computeIfAbsent(domain, d -> new Account(d, quotas, nodes));
+    }
+
+    /// @throws XenError ENOENT if there is no such domain
+    private Account ofExisting(DomId domain) throws XenError {
+        if (!accounts.containsKey(domain) && !domains.exists(domain)) {
+            throw XenError.ENOENT;
+        }
+        return of(domain);
+    }
+
+    /// All accounts, in order of domains.
+    Collection<Account> all() {
+        return accounts.values();
+    }
+
+    /// Closes the account of a domain that is gone. The next one of this id starts with nothing.
+    void close(DomId domain) {
+        Account gone = accounts.remove(domain);
+        if (gone != null && domain.value() != 0) {
+            for (Quota quota : Quota.all()) {
+                mostOfGone.merge(quota, gone.most(quota), Math::max);
+            }
+        }
+    }
+
+    /// Limits of domains to come.
+    Quotas quotas() {
+        return quotas;
+    }
+
+    /// Changes limits of domains to come.
+    void quotas(Quotas changed) {
+        quotas = changed;
+    }
+
+    /// One limit.
+    ///
+    /// @param domain null for domains to come
+    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not
+    int limit(@Nullable DomId domain, String name) throws XenError {
+        Quotas asked = domain == null ? quotas : ofExisting(domain).quotas();
+        return asked.limit(named(name));
+    }
+
+    /// Sets one limit.
+    ///
+    /// @param domain null for domains to come
+    /// @param limit 0 for none
+    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not
+    void setLimit(@Nullable DomId domain, String name, int limit) throws XenError {
+        if (domain == null) {
+            quotas = quotas.with(named(name), limit);
+        } else {
+            Account account = ofExisting(domain);
+            account.quotas(account.quotas().with(named(name), limit));
+        }
+    }
+
+    private static Quota named(String name) throws XenError {
+        Quota quota = Quota.named(name);
+        if (quota == null) {
+            throw XenError.EINVAL;
+        }
+        return quota;
+    }
+
+    /// The features of a domain.
+    ///
+    /// @throws XenError ENOENT for a domain that does not exist
+    int features(DomId domain) throws XenError {
+        return ofExisting(domain).features();
+    }
+
+    /// Sets what a domain will be told of features when it is introduced; the caller has seen that it is not yet.
+    ///
+    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a feature that does not
+    void setFeatures(DomId domain, int features) throws XenError {
+        Account account = ofExisting(domain);
+        if ((features & ~Features.ALL) != 0) {
+            throw XenError.EINVAL;
+        }
+        account.features(features);
+    }
+
+    /// The account of a domain for CONTROL.
+    ///
+    /// @throws XenError ENOENT for a domain that the store has not heard of
+    Account known(DomId domain) throws XenError {
+        Account account = accounts.get(domain);
+        if (account == null) {
+            throw XenError.ENOENT;
+        }
+        return account;
+    }
+
+    /// The most that any unprivileged domain has used of a quota.
+    long most(Quota quota) {
+        long most = mostOfGone.getOrDefault(quota, 0L);
+        for (Account account : accounts.values()) {
+            if (account.domain().value() != 0) {
+                most = Math.max(most, account.most(quota));
+            }
+        }
+        return most;
+    }
+
+    void forgetMost() {
+        mostOfGone.clear();
+        accounts.values().forEach(Account::forgetMost);
+    }
+}
