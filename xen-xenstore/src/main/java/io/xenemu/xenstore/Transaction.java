@@ -58,7 +58,7 @@ final class Transaction {
         return changes;
     }
 
-    /// Makes the commit fail with EAGAIN whatever it does: it was in conflict when it was saved.
+    /// Makes the commit of any change fail with EAGAIN, whatever it does: it was in conflict when it was saved.
     void doom() {
         doomed = true;
     }
@@ -108,12 +108,13 @@ final class Transaction {
 
     /// Does saved changes again. One that fails, which can only be for want of quota, dooms the transaction.
     void repeat(Caller caller, List<Request.Change> saved) {
-        try {
-            for (Request.Change change : saved) {
-                apply(caller, change);
+        for (Request.Change change : saved) {
+            try {
+                editor.apply(caller, change);
+            } catch (XenError e) {
+                doom();
             }
-        } catch (XenError e) {
-            doom();
+            keep(change);
         }
     }
 
@@ -139,6 +140,10 @@ final class Transaction {
             Consumer<NodeEvent> fire,
             ReleasedDomains released)
             throws XenError {
+        if (changes.isEmpty()) {
+            // Its answers were all true when it started, whatever has happened since.
+            return;
+        }
         if (doomed || released.nameSomeOf(changes, started)) {
             throw XenError.EAGAIN;
         }
@@ -146,9 +151,6 @@ final class Transaction {
         if (store.root() != dependencies.base()) {
             if (!dependencies.holdIn(store.root())) {
                 throw XenError.EAGAIN;
-            }
-            if (changes.isEmpty()) {
-                return;
             }
             result = new Transaction(id, store.root(), store.counts(), generations);
             for (Request.Change change : changes) {

@@ -138,6 +138,7 @@ class SavedStateTest {
         guest.ask(READ, Integer.parseInt(good), "data/read\0");
         guest.ask(WRITE, Integer.parseInt(good), "data/x\0one");
         guest.ask(READ, Integer.parseInt(conflicting), "data\0");
+        guest.ask(WRITE, Integer.parseInt(conflicting), "data/y\0two");
         dom0.ask(WRITE, "/local/domain/3/data\0changed");
         RingEnd moved = move(source.server.save(DOM3));
         assertEquals("one", moved.ask(READ, Integer.parseInt(good), "data/x\0"));
@@ -151,6 +152,7 @@ class SavedStateTest {
         fill();
         int tx = Integer.parseInt(begin());
         guest.ask(READ, tx, "data\0");
+        guest.ask(WRITE, tx, "data/x\0one");
         RingEnd moved = move(source.server.save(DOM3));
         target.client(0).ask(WRITE, "/local/domain/3/data\0changed");
         assertEquals("EAGAIN\0", moved.ask(TRANSACTION_END, tx, "T\0"));

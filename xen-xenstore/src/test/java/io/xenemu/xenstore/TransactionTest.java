@@ -87,7 +87,9 @@ class TransactionTest {
         int tx = a.begin();
         b.ask(WRITE, "/d/x\0" + "2");
         assertEquals("1", a.ask(READ, tx, "/d/x\0"));
+        a.ask(WRITE, tx, "/d/y\0" + "2");
         assertEquals("EAGAIN", commit(tx));
+        assertEquals("1", a.ask(READ, "/d/y\0"));
     }
 
     @Test
@@ -126,20 +128,33 @@ class TransactionTest {
     void listedDirectoryConflictsWithNewNamesOnly() {
         int tx = a.begin();
         a.ask(DIRECTORY, tx, "/d\0");
+        a.ask(WRITE, tx, "/d/y\0" + "2");
         b.ask(WRITE, "/d/x\0" + "2");
         assertEquals(OK, commit(tx));
         int second = a.begin();
         a.ask(DIRECTORY, second, "/d\0");
+        a.ask(WRITE, second, "/d/y\0" + "2");
         b.ask(MKDIR, "/d/z\0");
         assertEquals("EAGAIN", commit(second));
     }
 
     @Test
-    void readOnlyTransactionFailsOnlyIfWhatItReadChanged() {
+    void valueChangedAndChangedBackIsNoConflict() {
         int tx = a.begin();
         a.ask(READ, tx, "/d/x\0");
-        b.ask(WRITE, "/d/y\0" + "2");
+        a.ask(WRITE, tx, "/d/y\0" + "2");
+        b.ask(WRITE, "/d/x\0" + "2");
         b.ask(WRITE, "/d/x\0" + "1");
+        assertEquals(OK, commit(tx));
+    }
+
+    @Test
+    void readOnlyTransactionNeverFails() {
+        int tx = a.begin();
+        a.ask(READ, tx, "/d/x\0");
+        a.ask(DIRECTORY, tx, "/d\0");
+        b.ask(WRITE, "/d/x\0" + "2");
+        b.ask(RM, "/d\0");
         assertEquals(OK, commit(tx));
     }
 
@@ -156,6 +171,7 @@ class TransactionTest {
     void absentNodeThatAppearedIsAConflict() {
         int tx = a.begin();
         assertEquals("ENOENT", a.ask(READ, tx, "/d/z\0"));
+        a.ask(WRITE, tx, "/d/y\0" + "2");
         b.ask(WRITE, "/d/z\0");
         assertEquals("EAGAIN", commit(tx));
     }
@@ -164,6 +180,7 @@ class TransactionTest {
     void changedPermissionsConflictWithWhoeverDependsOnThem() {
         int tx = a.begin();
         a.ask(GET_PERMS, tx, "/d/x\0");
+        a.ask(WRITE, tx, "/d/y\0" + "2");
         b.ask(SET_PERMS, "/d/x\0r0\0");
         assertEquals("EAGAIN", commit(tx));
         int second = a.begin();
