@@ -1,17 +1,23 @@
 package io.xenemu.it.linux;
 
+import io.xenemu.core.lab.CpioArchive;
 import io.xenemu.core.lab.GuestInitramfs;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.it.lab.Lab;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
 /// A Debian kernel with the demo's busybox, as arguments of `xen-emu run`.
 final class LinuxImages {
+    /// A loaded machine leaves an emulated CPU without time for longer than the kernel by default takes for a stall.
+    private static final String PATIENCE = "rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60";
+
     private LinuxImages() {}
 
     /// Arguments that boot the kernel.
@@ -20,11 +26,21 @@ final class LinuxImages {
     /// @param script what the guest runs before it powers off; empty for a shell on the console
     static List<String> arguments(Lab lab, String series, Optional<String> script, String... more)
             throws IOException {
+        return arguments(lab, series, script, List.of(), more);
+    }
+
+    /// The same with further programs in the guest's `/bin`.
+    ///
+    /// @param programs executables that need no libraries
+    static List<String> arguments(
+            Lab lab, String series, Optional<String> script, List<Path> programs, String... more)
+            throws IOException {
         LabImages.Kernel kernel = lab.images().kernel(series);
         // A new file each time: the lab's view of the host's files is cached.
         Path folder = Files.createDirectories(Path.of("target/guests").toAbsolutePath());
         Path initramfs = Files.createTempFile(folder, "linux-", ".cpio");
         GuestInitramfs.write(lab.images(), kernel, script, initramfs);
+        append(programs, initramfs);
         initramfs.toFile().deleteOnExit();
         List<String> arguments =
                 new ArrayList<>(
@@ -34,8 +50,18 @@ final class LinuxImages {
                                 "--initrd",
                                 initramfs.toString(),
                                 "--append",
-                                "console=hvc0 panic=-1"));
+                                "console=hvc0 panic=-1 " + PATIENCE));
         arguments.addAll(List.of(more));
         return arguments;
+    }
+
+    /// The kernel unpacks archives that follow each other one after another.
+    private static void append(List<Path> programs, Path initramfs) throws IOException {
+        try (OutputStream out = Files.newOutputStream(initramfs, StandardOpenOption.APPEND);
+                CpioArchive archive = new CpioArchive(out)) {
+            for (Path program : programs) {
+                archive.executable("bin/" + program.getFileName(), Files.readAllBytes(program));
+            }
+        }
     }
 }

@@ -1,0 +1,31 @@
+package io.xenemu.it.linux;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+
+/// The programs that run under Linux in a guest, built by gcc from `src/guest/linux`.
+final class GuestPrograms {
+    private GuestPrograms() {}
+
+    /// Builds them.
+    ///
+    /// @return the executables
+    /// @throws IOException with gcc's messages if the build fails, or if there is no gcc
+    static List<Path> build() throws IOException, InterruptedException {
+        Path module = Path.of("").toAbsolutePath();
+        Path folder = module.resolve("target/guest-programs");
+        Process build =
+                new ProcessBuilder(
+                                module.resolve("src/guest/linux/build").toString(),
+                                folder.toString())
+                        .redirectErrorStream(true)
+                        .start();
+        String messages = new String(build.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (build.waitFor() != 0) {
+            throw new IOException("src/guest/linux/build: " + messages);
+        }
+        return List.of(folder.resolve("evtchn-device"), folder.resolve("cpu-hotplug"));
+    }
+}
