@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.wire.Request;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -229,7 +230,12 @@ public final class XenStoreServer implements AutoCloseable {
     /// @param path the socket's file; a leftover file of a daemon that is gone is replaced
     /// @throws IOException if it cannot be made, or somebody serves it already; the message is for an operator
     public SocketTransport listen(Path path) throws IOException {
-        SocketTransport transport = SocketTransport.open(this, path, hostMeters);
+        return listen(UnixListener.bind(path));
+    }
+
+    /// As [#listen(Path)], on a socket that is there already. It is closed with the server.
+    public SocketTransport listen(UnixListener listener) throws IOException {
+        SocketTransport transport = SocketTransport.open(this, listener, hostMeters);
         enter();
         try {
             sockets.add(transport);
