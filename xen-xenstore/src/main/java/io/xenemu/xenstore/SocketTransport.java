@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.xenstore.persist.Journal;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -13,6 +14,7 @@ import java.util.HashSet;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,6 +32,7 @@ public final class SocketTransport implements AutoCloseable {
     private final RequestMetrics metrics;
     private final UnixListener listener;
     private final PeerCredentials allowed;
+    private final @Nullable Journal journal;
     private final Selector selector;
     private final SelectionKey acceptKey;
     private final Thread thread;
@@ -41,9 +44,14 @@ public final class SocketTransport implements AutoCloseable {
     private volatile boolean closing;
 
     private SocketTransport(
-            XenStoreServer server, RequestMetrics metrics, UnixListener listener, Selector selector)
+            XenStoreServer server,
+            RequestMetrics metrics,
+            UnixListener listener,
+            @Nullable Journal journal,
+            Selector selector)
             throws IOException {
         this.server = server;
+        this.journal = journal;
         this.metrics = metrics;
         this.listener = listener;
         this.allowed = PeerCredentials.ofThisProcess();
@@ -54,12 +62,15 @@ public final class SocketTransport implements AutoCloseable {
 
     /// Serves a socket, and closes it in the end.
     static SocketTransport open(
-            XenStoreServer server, UnixListener listener, RequestMetrics metrics)
+            XenStoreServer server,
+            UnixListener listener,
+            RequestMetrics metrics,
+            @Nullable Journal journal)
             throws IOException {
         try {
             listener.channel().configureBlocking(false);
             SocketTransport transport =
-                    new SocketTransport(server, metrics, listener, Selector.open());
+                    new SocketTransport(server, metrics, listener, journal, Selector.open());
             transport.thread.start();
             return transport;
         } catch (IOException e) {
@@ -95,11 +106,23 @@ public final class SocketTransport implements AutoCloseable {
 
     /// Has the transport's thread write what is queued. Called without the lock, on any thread.
     void outputReady(SocketConnection connection) {
-        if (Thread.currentThread().equals(thread)) {
+        boolean own = Thread.currentThread().equals(thread);
+        if (own && journal == null) {
             connection.outputReady();
         } else if (connection.markReady()) {
-            ready.add(connection);
-            selector.wakeup();
+            ready.add(connection); // with a journal, one commit serves all that had requests
+            if (!own) {
+                selector.wakeup();
+            }
+        }
+    }
+
+    /// Returns when the changes that any output taken before may speak of are on the disk.
+    ///
+    /// @throws IOException if they cannot be; no output may be written then
+    void commit() throws IOException {
+        if (journal != null) {
+            journal.commit();
         }
     }
 
