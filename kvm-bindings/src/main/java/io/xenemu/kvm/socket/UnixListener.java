@@ -14,6 +14,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// A listening Unix-domain socket together with its file, which has mode 0600. There is no option for another mode:
@@ -65,16 +66,15 @@ public final class UnixListener implements AutoCloseable {
         }
     }
 
-    /// The listening socket that this process was started with as its standard input, as systemd does for a `.socket` unit.
-    /// Its file belongs to who made it. When it is closed, standard input, output and error lead to nowhere.
-    ///
-    /// @throws IOException if standard input is something else; the message is for an operator
-    public static UnixListener inherited() throws IOException {
+    /// The listening socket that this process was started with as its standard input, as systemd does for a `.socket` unit;
+    /// empty if standard input is something else. Its file belongs to who made it. When it is closed, standard input, output
+    /// and error lead to nowhere.
+    public static Optional<UnixListener> inherited() throws IOException {
         if (System.inheritedChannel() instanceof ServerSocketChannel channel
                 && channel.getLocalAddress() instanceof UnixDomainSocketAddress address) {
-            return new UnixListener(address.getPath(), channel, null);
+            return Optional.of(new UnixListener(address.getPath(), channel, null));
         }
-        throw new IOException("standard input is not a listening Unix socket");
+        return Optional.empty();
     }
 
     private static void checkReplaceable(Path path) throws IOException {
