@@ -1,8 +1,9 @@
 /// Every byte-level contract with the outside: KVM's uapi, libc calls, guest memory, the Xen ABI basics that all
-/// modules share, and the framing of saved state. The only module that calls restricted methods of `java.lang.foreign`.
+/// modules share, the framing of saved state, and the sockets of a service. The only module that calls restricted methods of `java.lang.foreign`.
 @SuppressWarnings("module") // core, the one reader of ioctl, is built later
 module io.xenemu.kvm {
     requires com.google.common;
+    requires jdk.net;
     requires static org.jspecify;
 
     exports io.xenemu.kvm.abi;
@@ -10,5 +11,6 @@ module io.xenemu.kvm {
     exports io.xenemu.kvm.ioctl to
             io.xenemu.core;
     exports io.xenemu.kvm.memory;
+    exports io.xenemu.kvm.socket;
     exports io.xenemu.kvm.wire;
 }

@@ -19,4 +19,6 @@ module io.xenemu.core {
             info.picocli;
     opens io.xenemu.core.lab to
             info.picocli;
+    opens io.xenemu.core.xenstore to
+            info.picocli;
 }

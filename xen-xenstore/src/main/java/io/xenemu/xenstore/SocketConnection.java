@@ -153,6 +153,7 @@ final class SocketConnection {
         }
         try {
             ByteBuffer next = nextOutput();
+            transport.commit();
             int end = next.limit();
             next.limit(Math.min(end, next.position() + WRITE_BYTES));
             channel.write(next);

@@ -1,42 +1,38 @@
 package io.xenemu.xenstore;
 
+import io.xenemu.kvm.socket.PeerCredentials;
+import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.xenstore.persist.Journal;
 import java.io.IOException;
-import java.net.ConnectException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.util.HashSet;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Serves the protocol on a Unix-domain socket, on one thread, `xenstore-socket`. Clients have the rights of domain 0,
-/// so the file has mode 0600.
+/// so only root and the user that the service runs as may be one.
 public final class SocketTransport implements AutoCloseable {
     /// More clients than this wait in the socket's backlog: each may hold [SocketConnection#EVENT_BYTES] of output.
     static final int MAX_CONNECTIONS = 4096;
 
     private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
-    private static final int BACKLOG = 128;
     private static final int READ_BYTES = 32 * 1024;
     private static final long ACCEPT_RETRY_MILLIS = 1000;
 
     private final XenStoreServer server;
     private final RequestMetrics metrics;
-    private final Path path;
-    private final Object fileKey;
-    private final ServerSocketChannel listener;
+    private final UnixListener listener;
+    private final PeerCredentials allowed;
+    private final @Nullable Journal journal;
     private final Selector selector;
     private final SelectionKey acceptKey;
     private final Thread thread;
@@ -50,66 +46,42 @@ public final class SocketTransport implements AutoCloseable {
     private SocketTransport(
             XenStoreServer server,
             RequestMetrics metrics,
-            Path path,
-            ServerSocketChannel listener,
+            UnixListener listener,
+            @Nullable Journal journal,
             Selector selector)
             throws IOException {
         this.server = server;
+        this.journal = journal;
         this.metrics = metrics;
-        this.path = path;
-        this.fileKey = fileKey(path);
         this.listener = listener;
+        this.allowed = PeerCredentials.ofThisProcess();
         this.selector = selector;
-        this.acceptKey = listener.register(selector, SelectionKey.OP_ACCEPT);
+        this.acceptKey = listener.channel().register(selector, SelectionKey.OP_ACCEPT);
         this.thread = Thread.ofPlatform().name("xenstore-socket").daemon().unstarted(this::run);
     }
 
-    /// @throws IOException with a message for an operator
-    static SocketTransport open(XenStoreServer server, Path path, RequestMetrics metrics)
+    /// Serves a socket, and closes it in the end.
+    static SocketTransport open(
+            XenStoreServer server,
+            UnixListener listener,
+            RequestMetrics metrics,
+            @Nullable Journal journal)
             throws IOException {
-        if (Files.exists(path) && isServed(path)) {
-            throw new IOException("XenStore socket is in use: " + path);
-        }
-        // Bound under another name and renamed when it has its mode: it never exists with a wider
-        // one, and a leftover
-        // file is replaced at once.
-        Path fresh = path.resolveSibling(path.getFileName() + ".new");
-        ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         try {
-            Files.deleteIfExists(fresh);
-            listener.bind(UnixDomainSocketAddress.of(fresh), BACKLOG);
-            Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-------"));
-            Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
-            listener.configureBlocking(false);
+            listener.channel().configureBlocking(false);
             SocketTransport transport =
-                    new SocketTransport(server, metrics, path, listener, Selector.open());
+                    new SocketTransport(server, metrics, listener, journal, Selector.open());
             transport.thread.start();
             return transport;
         } catch (IOException e) {
             listener.close();
-            Files.deleteIfExists(fresh);
-            throw new IOException("cannot serve XenStore at " + path + ": " + e.getMessage(), e);
+            throw e;
         }
-    }
-
-    private static boolean isServed(Path path) throws IOException {
-        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            return probe.connect(UnixDomainSocketAddress.of(path));
-        } catch (ConnectException e) {
-            return false; // nobody listens: a leftover
-        } catch (IOException e) {
-            throw new IOException(
-                    "cannot serve XenStore at " + path + ": it exists: " + e.getMessage(), e);
-        }
-    }
-
-    private static Object fileKey(Path path) throws IOException {
-        return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
     }
 
     /// The socket's file.
     public Path path() {
-        return path;
+        return listener.path();
     }
 
     /// Ends all connections and removes the file, unless another daemon has put its own there.
@@ -134,11 +106,23 @@ public final class SocketTransport implements AutoCloseable {
 
     /// Has the transport's thread write what is queued. Called without the lock, on any thread.
     void outputReady(SocketConnection connection) {
-        if (Thread.currentThread().equals(thread)) {
+        boolean own = Thread.currentThread().equals(thread);
+        if (own && journal == null) {
             connection.outputReady();
         } else if (connection.markReady()) {
-            ready.add(connection);
-            selector.wakeup();
+            ready.add(connection); // with a journal, one commit serves all that had requests
+            if (!own) {
+                selector.wakeup();
+            }
+        }
+    }
+
+    /// Returns when the changes that any output taken before may speak of are on the disk.
+    ///
+    /// @throws IOException if they cannot be; no output may be written then
+    void commit() throws IOException {
+        if (journal != null) {
+            journal.commit();
         }
     }
 
@@ -156,7 +140,7 @@ public final class SocketTransport implements AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            LOG.error("XenStore socket {} stopped", path, e);
+            LOG.error("XenStore socket {} stopped", path(), e);
         } finally {
             cleanUp();
         }
@@ -181,22 +165,32 @@ public final class SocketTransport implements AutoCloseable {
 
     private void accept() {
         try {
-            SocketChannel channel = listener.accept();
-            if (channel == null) {
-                return;
-            }
-            channel.configureBlocking(false);
-            SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
-            SocketConnection connection = new SocketConnection(this, channel, key);
-            key.attach(connection);
-            connections.add(connection);
-            if (connections.size() >= MAX_CONNECTIONS) {
-                acceptKey.interestOps(0);
+            SocketChannel channel = listener.channel().accept();
+            if (channel != null) {
+                connect(channel);
             }
         } catch (IOException e) {
             LOG.warn("cannot accept a XenStore client: {}", e.getMessage());
             acceptKey.interestOps(
                     0); // out of descriptors; try again in a moment instead of at once
+        }
+    }
+
+    private void connect(SocketChannel channel) throws IOException {
+        try {
+            UserPrincipal user = allowed.check(channel);
+            LOG.debug("{}: a client of user {}", path(), user.getName());
+            channel.configureBlocking(false);
+            SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
+            SocketConnection connection = new SocketConnection(this, channel, key);
+            key.attach(connection);
+            connections.add(connection);
+        } catch (IOException e) {
+            LOG.debug("{}: refused a client: {}", path(), e.getMessage());
+            channel.close();
+        }
+        if (connections.size() >= MAX_CONNECTIONS) {
+            acceptKey.interestOps(0);
         }
     }
 
@@ -209,11 +203,8 @@ public final class SocketTransport implements AutoCloseable {
         try {
             selector.close();
             listener.close();
-            if (Files.exists(path) && fileKey(path).equals(fileKey)) {
-                Files.delete(path);
-            }
         } catch (IOException e) {
-            LOG.warn("cannot clean up XenStore socket {}: {}", path, e.getMessage());
+            LOG.warn("cannot clean up XenStore socket {}: {}", path(), e.getMessage());
         }
     }
 }

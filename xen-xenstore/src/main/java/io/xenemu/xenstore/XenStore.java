@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.persist.StoreImage;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
@@ -277,6 +278,10 @@ final class XenStore {
             editor.restore(node);
             generation = Math.max(generation, Math.max(node.ordinal(), node.generation()));
         }
+    }
+
+    StoreImage image() {
+        return new StoreImage(editor.root(), introducePermissions, releasePermissions);
     }
 
     void restoreSpecialPermissions(XenStoreState state) {

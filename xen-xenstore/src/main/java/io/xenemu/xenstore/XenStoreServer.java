@@ -2,6 +2,9 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.xenstore.persist.Journal;
+import io.xenemu.xenstore.persist.StoreImage;
 import io.xenemu.xenstore.wire.Request;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -14,6 +17,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
@@ -34,6 +38,7 @@ public final class XenStoreServer implements AutoCloseable {
     private final Executor listeners;
     private final Map<DomId, Guest> guests = new TreeMap<>(Comparator.comparingInt(DomId::value));
     private final List<SocketTransport> sockets = new ArrayList<>();
+    private @Nullable Journal journal;
     private int connections;
 
     private record Guest(RingConnection ring, XenStoreMetrics.DomainMeters meters) {}
@@ -233,6 +238,48 @@ public final class XenStoreServer implements AutoCloseable {
         return restored;
     }
 
+    // --- the file
+
+    /// Keeps the store in a file from now on: takes over what the file holds, and tells no client of the sockets of a change
+    /// that is not on the disk. To be called before [#listen(Path)]. The journal is for the caller to close, after the server.
+    ///
+    /// @param failed is told once if the file cannot be written; no client gets a reply any more then
+    /// @throws IOException if the file cannot be written
+    public void persist(Journal file, Consumer<IOException> failed) throws IOException {
+        if (!sockets.isEmpty()) {
+            throw new IllegalStateException("clients of a socket have had replies already");
+        }
+        StoreImage image = file.recovered();
+        if (image != null) {
+            XenStoreState state =
+                    new XenStoreState(
+                            StoreSnapshot.nodes(image.root(), path -> true),
+                            image.introduce(),
+                            image.release(),
+                            List.of());
+            try {
+                restore(
+                        state,
+                        _ -> {
+                            throw new IllegalStateException("no domains are kept");
+                        });
+            } catch (XenError e) {
+                throw new IllegalStateException("it was a store's once", e);
+            }
+        }
+        file.start(this::image, failed);
+        journal = file;
+    }
+
+    private StoreImage image() {
+        enter();
+        try {
+            return store.image();
+        } finally {
+            leave();
+        }
+    }
+
     // --- the host
 
     /// A new client in this process, with the rights of domain 0.
@@ -245,7 +292,12 @@ public final class XenStoreServer implements AutoCloseable {
     /// @param path the socket's file; a leftover file of a daemon that is gone is replaced
     /// @throws IOException if it cannot be made, or somebody serves it already; the message is for an operator
     public SocketTransport listen(Path path) throws IOException {
-        SocketTransport transport = SocketTransport.open(this, path, hostMeters);
+        return listen(UnixListener.bind(path));
+    }
+
+    /// As [#listen(Path)], on a socket that is there already. It is closed with the server.
+    public SocketTransport listen(UnixListener listener) throws IOException {
+        SocketTransport transport = SocketTransport.open(this, listener, hostMeters, journal);
         enter();
         try {
             sockets.add(transport);

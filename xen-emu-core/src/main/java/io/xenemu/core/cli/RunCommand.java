@@ -172,8 +172,9 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--metrics",
             paramLabel = "HOST:PORT",
+            converter = MetricsAddress.class,
             description = "Serve Prometheus metrics at http://HOST:PORT/metrics.")
-    private @Nullable String metrics;
+    private @Nullable HostAndPort metrics;
 
     @Option(
             names = "--lab",
@@ -240,7 +241,7 @@ final class RunCommand implements Callable<Integer> {
                 serial == Stream.stdio,
                 xenstoreSocket,
                 controlSocket,
-                metrics == null ? null : address(metrics),
+                metrics,
                 timeout == null ? null : Duration.ofSeconds(timeout),
                 !noReboot,
                 labRelay);
@@ -260,18 +261,6 @@ final class RunCommand implements Callable<Integer> {
                             + ")");
         }
         return new EventChannelConfig(fifo, maxEventChannels, hvmPirq);
-    }
-
-    private HostAndPort address(String text) {
-        try {
-            HostAndPort address = HostAndPort.fromString(text);
-            if (address.hasPort() && !address.getHost().isEmpty()) {
-                return address;
-            }
-        } catch (IllegalArgumentException e) {
-            // Falls through to the one message for every wrong form.
-        }
-        throw wrong("--metrics: '" + text + "' is not HOST:PORT");
     }
 
     /// What stands after `run` on the command line.

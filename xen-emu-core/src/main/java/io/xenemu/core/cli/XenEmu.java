@@ -5,6 +5,7 @@ import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.lab.LabCommand;
 import io.xenemu.core.lab.LabException;
 import io.xenemu.core.service.HostException;
+import io.xenemu.core.xenstore.XenstoreCommand;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +22,8 @@ import picocli.CommandLine.ParameterException;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             RunCommand.class,
+            XenstoredCommand.class,
+            XenstoreCommand.class,
             DebugKeysCommand.class,
             TriggerCommand.class,
             LabCommand.class
@@ -39,6 +42,7 @@ public final class XenEmu {
         CommandLine line = new CommandLine(new XenEmu());
         line.addSubcommand(new DemoCommand(XenEmu::run));
         line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setExpandAtFiles(false); // @releaseDomain is no file
         line.setParameterExceptionHandler(XenEmu::wrongInput);
         line.setExecutionExceptionHandler((e, command, result) -> failed(e));
         return line;
@@ -54,7 +58,7 @@ public final class XenEmu {
         System.err.printf(
                 "xen-emu: %s; see %s --help%n",
                 e.getMessage(), e.getCommandLine().getCommandSpec().qualifiedName());
-        return ExitCode.USAGE;
+        return e.getCommandLine().getCommandSpec().exitCodeOnInvalidInput();
     }
 
     private static int failed(Exception e) throws Exception {

@@ -1,16 +1,20 @@
 package io.xenemu.core.device;
 
+import com.google.common.primitives.Ints;
 import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.OptionalInt;
 import java.util.stream.Stream;
 
 /// The terminal on standard input, as a guest's console wants it: each key at once and no echo, since the guest echoes.
 /// Ctrl-C still interrupts the VMM. Done by `stty`, which is part of every Linux system.
 public final class Terminal implements AutoCloseable {
     private static final Path STDIN = Path.of("/proc/self/fd/0");
+    private static final Path STDOUT = Path.of("/proc/self/fd/1");
 
     private final String saved;
     private final Thread atExit;
@@ -24,7 +28,7 @@ public final class Terminal implements AutoCloseable {
     /// Switches the terminal until [#close] or the end of the JVM, whichever comes first. Does nothing when standard input
     /// is no terminal.
     public static Terminal raw() {
-        String settings = isTerminal() ? stty("-g") : "";
+        String settings = isTerminal(STDIN) ? stty("-g") : "";
         var terminal = new Terminal(settings);
         if (!settings.isEmpty()) {
             Runtime.getRuntime().addShutdownHook(terminal.atExit);
@@ -46,9 +50,19 @@ public final class Terminal implements AutoCloseable {
         }
     }
 
-    private static boolean isTerminal() {
+    /// How wide the terminal on standard output is, if it is one.
+    public static OptionalInt columns() {
+        if (!isTerminal(STDOUT)) {
+            return OptionalInt.empty();
+        }
+        String size = stty(Redirect.from(STDOUT.toFile()), "size");
+        Integer columns = Ints.tryParse(size.substring(size.indexOf(' ') + 1));
+        return columns == null ? OptionalInt.empty() : OptionalInt.of(columns);
+    }
+
+    private static boolean isTerminal(Path descriptor) {
         try {
-            String device = Files.readSymbolicLink(STDIN).toString();
+            String device = Files.readSymbolicLink(descriptor).toString();
             return device.startsWith("/dev/pts/")
                     || device.startsWith("/dev/tty")
                     || device.equals("/dev/console");
@@ -57,16 +71,20 @@ public final class Terminal implements AutoCloseable {
         }
     }
 
-    /// Runs `stty` on our standard input and returns what it prints, or nothing if it fails: a terminal that stays as it is
-    /// is no reason not to run a guest.
     private static String stty(String... arguments) {
+        return stty(Redirect.INHERIT, arguments);
+    }
+
+    /// Runs `stty` on a terminal and returns what it prints, or nothing if it fails: a terminal that stays as it is
+    /// is no reason not to run a guest.
+    private static String stty(Redirect terminal, String... arguments) {
         String[] command =
                 Stream.concat(Stream.of("stty"), Arrays.stream(arguments)).toArray(String[]::new);
         try {
             Process process =
                     new ProcessBuilder(command)
-                            .redirectInput(ProcessBuilder.Redirect.INHERIT)
-                            .redirectError(ProcessBuilder.Redirect.DISCARD)
+                            .redirectInput(terminal)
+                            .redirectError(Redirect.DISCARD)
                             .start();
             byte[] printed = process.getInputStream().readAllBytes();
             String text = new String(printed, StandardCharsets.US_ASCII).strip();

@@ -1,23 +1,27 @@
 package io.xenemu.core.lab;
 
+import io.xenemu.kvm.socket.UnixListener;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetSocketAddress;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 
 /// A Unix socket or a TCP port of this host that leads to a TCP port in the lab machine. Who connects before {@link #start} waits.
 final class LabForward implements AutoCloseable {
     private final ServerSocketChannel listener;
+    private final Closer socket;
     private final int port;
 
-    private LabForward(ServerSocketChannel listener, int port) {
+    /// Closes the listener with what belongs to it.
+    @FunctionalInterface
+    private interface Closer {
+        void close() throws IOException;
+    }
+
+    private LabForward(ServerSocketChannel listener, Closer socket, int port) {
         this.listener = listener;
+        this.socket = socket;
         this.port = port;
     }
 
@@ -37,35 +41,24 @@ final class LabForward implements AutoCloseable {
             listener.close();
             throw new LabException("cannot listen on " + name + ": " + e.getMessage(), e);
         }
-        return new LabForward(listener, port);
+        return new LabForward(listener, listener::close, port);
     }
 
-    /// Listens on a Unix socket for this user. What a service that has ended left behind is replaced.
+    /// Listens on a Unix socket. What a service that has ended left behind is replaced.
     ///
     /// @param port in the lab machine
     /// @throws LabException when it is in use
     static LabForward unix(Path path, int port) throws IOException {
-        UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path);
-        if (Files.exists(path)) {
-            try (SocketChannel other = SocketChannel.open(address)) {
-                throw new LabException(path + " is in use: " + other);
-            } catch (LabException e) {
-                throw e;
-            } catch (IOException nobodyListens) {
-                Files.delete(path);
-            }
-        }
-        ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        UnixListener unix;
         try {
-            listener.bind(address);
-            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
-            // After SIGTERM nothing else does.
-            path.toFile().deleteOnExit();
+            unix = UnixListener.bind(path);
         } catch (IOException e) {
-            listener.close();
-            throw new LabException("cannot listen on " + path + ": " + e.getMessage(), e);
+            throw new LabException(String.valueOf(e.getMessage()), e);
         }
-        return new LabForward(listener, port);
+        LabForward forward = new LabForward(unix.channel(), unix::close, port);
+        // After SIGTERM nothing else removes its file.
+        Runtime.getRuntime().addShutdownHook(new Thread(forward::closeQuietly));
+        return forward;
     }
 
     /// Serves, until closed.
@@ -73,12 +66,16 @@ final class LabForward implements AutoCloseable {
         SocketRelay.start("lab-forward-" + port, listener, () -> machine.connect(port));
     }
 
+    private void closeQuietly() {
+        try {
+            close();
+        } catch (IOException e) {
+            System.err.println("xen-emu: closing a forwarded port: " + e.getMessage());
+        }
+    }
+
     @Override
     public void close() throws IOException {
-        var address = listener.isOpen() ? listener.getLocalAddress() : null;
-        listener.close();
-        if (address instanceof UnixDomainSocketAddress unix) {
-            Files.deleteIfExists(unix.getPath());
-        }
+        socket.close();
     }
 }

@@ -2,29 +2,27 @@ package io.xenemu.core.service;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.xenemu.kvm.socket.PeerCredentials;
+import io.xenemu.kvm.socket.UnixListener;
 import java.io.IOException;
-import java.net.ConnectException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Where the operator's commands reach a running service: a Unix socket that only its owner can connect to, on which every
+/// Where the operator's commands reach a running service: a Unix socket that only its owner and root can connect to, on which every
 /// line is a request and gets one line in reply.
 final class ControlSocket implements AutoCloseable {
     /// Bytes of a request, without its end; the longest that makes sense has some 40.
@@ -34,20 +32,23 @@ final class ControlSocket implements AutoCloseable {
     static final int MAX_CONNECTIONS = 16;
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
+    private static final long ACCEPT_RETRY_MILLIS = 1000;
     private static final String ERROR = "error: ";
 
-    private final Path path;
-    private final ServerSocketChannel listener;
+    private final UnixListener listener;
+    private final PeerCredentials allowed;
     private final UnaryOperator<String> commands;
     private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
     private final ExecutorService threads =
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("control").factory());
+    private final CountDownLatch closing = new CountDownLatch(1);
     private volatile boolean closed;
 
-    private ControlSocket(Path path, ServerSocketChannel listener, UnaryOperator<String> commands) {
-        this.path = path;
+    private ControlSocket(
+            UnixListener listener, PeerCredentials allowed, UnaryOperator<String> commands) {
         this.listener = listener;
+        this.allowed = allowed;
         this.commands = commands;
     }
 
@@ -56,52 +57,51 @@ final class ControlSocket implements AutoCloseable {
     /// @param commands the reply to a request, in one line; called by several threads
     /// @throws IOException when the socket is in use, or cannot be made
     static ControlSocket open(Path path, UnaryOperator<String> commands) throws IOException {
-        if (Files.exists(path) && isServed(path)) {
-            throw new IOException(path + " is in use");
-        }
-        ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-        // Under another name until it has its mode, so that nobody else ever finds it.
-        Path fresh = path.resolveSibling(path.getFileName() + ".new");
-        try {
-            Files.deleteIfExists(fresh);
-            listener.bind(UnixDomainSocketAddress.of(fresh));
-            Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-------"));
-            Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException e) {
-            listener.close();
-            Files.deleteIfExists(fresh);
-            throw e;
-        }
-        ControlSocket socket = new ControlSocket(path, listener, commands);
+        PeerCredentials allowed = PeerCredentials.ofThisProcess();
+        ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands);
         socket.threads.execute(socket::accept);
         return socket;
-    }
-
-    private static boolean isServed(Path path) throws IOException {
-        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            return probe.connect(UnixDomainSocketAddress.of(path));
-        } catch (ConnectException e) {
-            return false;
-        }
     }
 
     private void accept() {
         while (!closed) {
             try {
-                SocketChannel client = listener.accept();
-                if (free.tryAcquire()) {
-                    start(client);
-                } else {
-                    try (client) {
-                        reply(client, ERROR + "too many connections");
-                    }
-                }
+                admit(listener.channel().accept());
             } catch (ClosedChannelException e) {
                 return;
             } catch (IOException e) {
-                log.warn("control socket {}: {}", path, e.toString());
-                return;
+                // Out of descriptors, most likely, which may pass.
+                log.warn("control socket {}: {}", listener.path(), e.toString());
+                if (!retryLater()) {
+                    return;
+                }
             }
+        }
+    }
+
+    private boolean retryLater() {
+        try {
+            return !closing.await(ACCEPT_RETRY_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    private void admit(SocketChannel client) throws IOException {
+        try {
+            UserPrincipal user = allowed.check(client);
+            log.debug("{}: a client of user {}", listener.path(), user.getName());
+            if (free.tryAcquire()) {
+                start(client);
+            } else {
+                try (client) {
+                    reply(client, ERROR + "too many connections");
+                }
+            }
+        } catch (IOException e) {
+            log.debug("{}: refused a client: {}", listener.path(), e.getMessage());
+            client.close();
         }
     }
 
@@ -128,7 +128,7 @@ final class ControlSocket implements AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            log.debug("a client of {} has gone: {}", path, e.toString());
+            log.debug("a client of {} has gone: {}", listener.path(), e.toString());
         } finally {
             open.remove(client);
             free.release();
@@ -169,11 +169,11 @@ final class ControlSocket implements AutoCloseable {
     @Override
     public void close() throws IOException {
         closed = true;
+        closing.countDown();
         listener.close();
         for (SocketChannel client : open) {
             client.close();
         }
         threads.close();
-        Files.deleteIfExists(path);
     }
 }

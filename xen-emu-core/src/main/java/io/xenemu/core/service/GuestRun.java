@@ -1,10 +1,6 @@
 package io.xenemu.core.service;
 
-import com.google.common.net.HostAndPort;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
-import io.micrometer.prometheusmetrics.PrometheusConfig;
-import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -17,25 +13,20 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabRelay;
-import io.xenemu.core.metrics.MetricsServer;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Runs one guest in the foreground, over reboots, until it stops for good.
 public final class GuestRun {
-    private static final Logger log = LoggerFactory.getLogger(GuestRun.class);
     private static final long STOP_SECONDS = 10;
     private static final long FOREVER = Long.MAX_VALUE;
 
@@ -63,7 +54,9 @@ public final class GuestRun {
                 modules.add(BootModule.open(module, files));
             }
             HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
-            MeterRegistry registry = registry(open);
+            MeterRegistry registry =
+                    open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
+                            .registry();
             Hypervisor hypervisor = open.add(new Hypervisor(kvm, registry), Hypervisor::close);
             serveXenStore(hypervisor);
             serveOperator(open, hypervisor);
@@ -191,26 +184,6 @@ public final class GuestRun {
         }
     }
 
-    private MeterRegistry registry(Resources open) throws HostException {
-        HostAndPort address = request.metrics();
-        if (address == null) {
-            return open.add(new CompositeMeterRegistry(), MeterRegistry::close);
-        }
-        PrometheusMeterRegistry registry =
-                open.add(
-                        new PrometheusMeterRegistry(PrometheusConfig.DEFAULT),
-                        MeterRegistry::close);
-        try {
-            open.add(
-                    new MetricsServer(
-                            new InetSocketAddress(address.getHost(), address.getPort()), registry),
-                    MetricsServer::close);
-        } catch (IOException | IllegalArgumentException e) {
-            throw new HostException("--metrics " + address + ": " + e.getMessage(), e);
-        }
-        return registry;
-    }
-
     private void serveXenStore(Hypervisor hypervisor) throws HostException {
         if (request.xenstoreSocket() != null) {
             try {
@@ -272,31 +245,6 @@ public final class GuestRun {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {
             // The JVM is ending, which is what the hook is for.
-        }
-    }
-
-    /// What was opened, to be closed in reverse order.
-    private static final class Resources implements AutoCloseable {
-        private final Teardown closers = new Teardown();
-
-        private interface Closer<T> {
-            void close(T resource) throws IOException;
-        }
-
-        <T> T add(T resource, Closer<T> closer) {
-            closers.add(() -> {
-                try {
-                    closer.close(resource);
-                } catch (IOException e) {
-                    log.warn("closing {}: {}", resource, e.toString());
-                }
-            });
-            return resource;
-        }
-
-        @Override
-        public void close() {
-            closers.close();
         }
     }
 }

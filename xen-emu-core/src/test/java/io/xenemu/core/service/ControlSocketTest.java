@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
+import java.io.FileInputStream;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -22,6 +23,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 @Timeout(60)
 final class ControlSocketTest {
@@ -131,11 +133,84 @@ final class ControlSocketTest {
     }
 
     @Test
-    void leftoverIsReplacedAndAServedSocketIsNot() throws IOException {
-        Files.createFile(path());
+    void servedSocketAndOtherFilesAreNotReplaced() throws IOException {
         try (ControlSocket _ = open()) {
             assertThrows(IOException.class, this::open);
             assertDoesNotThrow(() -> ControlClient.command(path(), "ok"));
+        }
+        Files.writeString(path(), "precious");
+        assertThrows(IOException.class, this::open);
+        assertEquals("precious", Files.readString(path()));
+    }
+
+    /// In a process of its own, whose limit is low.
+    @Test
+    void wantOfDescriptorsDoesNotEndTheService() throws Exception {
+        Process service =
+                new ProcessBuilder(
+                                "/bin/sh",
+                                "-c",
+                                "ulimit -n 128; exec \"$0\" \"$@\"",
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-XX:-MaxFDLimit",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                FewDescriptors.class.getName(),
+                                path().toString())
+                        .redirectErrorStream(true)
+                        .start();
+        try (BufferedReader output = service.inputReader()) {
+            awaitLine(output, FewDescriptors.NONE_LEFT);
+            try (Client client = new Client()) {
+                client.send("now\n");
+                awaitLine(output, "Too many open files");
+                service.outputWriter().append('\n').flush();
+                assertEquals("<now>", client.replies.readLine());
+            }
+        } finally {
+            service.destroyForcibly().waitFor();
+        }
+    }
+
+    private static void awaitLine(BufferedReader lines, String part) throws IOException {
+        List<String> seen = new ArrayList<>();
+        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+            seen.add(line);
+            if (line.contains(part)) {
+                return;
+            }
+        }
+        throw new AssertionError("no '" + part + "' in " + seen);
+    }
+
+    /// A service that has no descriptors left until it is sent a byte.
+    static final class FewDescriptors {
+        static final String NONE_LEFT = "none left";
+
+        private FewDescriptors() {}
+
+        public static void main(String[] args) throws IOException, HostException {
+            Path path = Path.of(args[0]);
+            ControlSocket _ = ControlSocket.open(path, ControlSocketTest::echo);
+            // Loads the classes that are needed later, which takes descriptors.
+            ControlClient.command(path, "ok");
+            LoggerFactory.getLogger(ControlSocket.class).warn("{}: {}", path, "ready");
+            List<FileInputStream> taken = new ArrayList<>();
+            try {
+                while (true) {
+                    taken.add(new FileInputStream("/dev/null"));
+                }
+            } catch (IOException e) {
+                System.out.println(NONE_LEFT);
+            }
+            if (System.in.read() >= 0) {
+                for (FileInputStream file : taken) {
+                    file.close();
+                }
+            }
+            while (System.in.read() >= 0) {
+                System.out.println(NONE_LEFT);
+            }
         }
     }
 

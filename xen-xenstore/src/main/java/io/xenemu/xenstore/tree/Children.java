@@ -28,6 +28,10 @@ public final class Children {
         int index(int bit) {
             return Integer.bitCount(bitmap & (bit - 1));
         }
+
+        @Nullable Object slot(int bit) {
+            return (bitmap & bit) == 0 ? null : slots[index(bit)];
+        }
     }
 
     /// Shared by all versions of one directory that have the same names.
@@ -58,8 +62,13 @@ public final class Children {
     }
 
     @Nullable Node get(byte[] text, int from, int to, int hash) {
-        Object at = trie;
-        for (int shift = 0; at instanceof Trie t; shift += BITS) {
+        return find(trie, text, from, to, hash, 0);
+    }
+
+    private static @Nullable Node find(
+            Object start, byte[] text, int from, int to, int hash, int startShift) {
+        Object at = start;
+        for (int shift = startShift; at instanceof Trie t; shift += BITS) {
             int bit = 1 << ((hash >>> shift) & MASK);
             if ((t.bitmap & bit) == 0) {
                 return null;
@@ -200,6 +209,57 @@ public final class Children {
                 action.accept(node);
             }
         }
+    }
+
+    /// Receives a child that is not the same in two versions of a directory.
+    @FunctionalInterface
+    interface Differences {
+        /// Takes one child.
+        ///
+        /// @param before the child in the one version, null if it is only in the other
+        /// @param after the child of that name in the other, null if it is not there
+        void differ(@Nullable Node before, @Nullable Node after);
+    }
+
+    /// Hands out the children that differ. What both versions share is not looked at.
+    static void compare(Children before, Children after, Differences differences) {
+        compare(before.trie, after.trie, 0, differences);
+    }
+
+    @SuppressWarnings("ReferenceEquality") // what is shared is the same object
+    private static void compare(
+            @Nullable Object before, @Nullable Object after, int shift, Differences differences) {
+        if (before == after) {
+            return;
+        }
+        if (before instanceof Trie b && after instanceof Trie a) {
+            for (int bits = b.bitmap | a.bitmap; bits != 0; bits &= bits - 1) {
+                int bit = Integer.lowestOneBit(bits);
+                compare(b.slot(bit), a.slot(bit), shift + BITS, differences);
+            }
+            return;
+        }
+        each(
+                before,
+                node -> {
+                    Node other = find(after, node, shift);
+                    if (other != node) {
+                        differences.differ(node, other);
+                    }
+                });
+        each(
+                after,
+                node -> {
+                    if (find(before, node, shift) == null) {
+                        differences.differ(null, node);
+                    }
+                });
+    }
+
+    /// The node of the same name below a slot that is reached after `shift` bits of the hash.
+    private static @Nullable Node find(@Nullable Object slot, Node like, int shift) {
+        byte[] name = like.nameBytes();
+        return slot == null ? null : find(slot, name, 0, name.length, like.hash(), shift);
     }
 
     /// The names in order of creation, each followed by NUL, as DIRECTORY answers. Not to be modified: it is kept.

@@ -1,0 +1,135 @@
+package io.xenemu.kvm.socket;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// A listening Unix-domain socket together with its file, which has mode 0600. There is no option for another mode:
+/// [PeerCredentials] lets nobody else in.
+public final class UnixListener implements AutoCloseable {
+    private static final int BACKLOG = 128;
+
+    /// `S_IFMT` and `S_IFSOCK` of `sys/stat.h`.
+    private static final int TYPE_MASK = 0xf000;
+
+    private static final int TYPE_SOCKET = 0xc000;
+
+    private final Path path;
+    private final ServerSocketChannel channel;
+    private final @Nullable Object fileKey;
+
+    private UnixListener(Path path, ServerSocketChannel channel, @Nullable Object fileKey) {
+        this.path = path;
+        this.channel = channel;
+        this.fileKey = fileKey;
+    }
+
+    /// Listens at `path`, in place of a socket that a service which is gone has left there.
+    ///
+    /// @throws IOException if somebody serves it, if there is something else than a socket, or if it cannot be made; the
+    ///     message names the path
+    public static UnixListener bind(Path path) throws IOException {
+        checkReplaceable(path);
+        // It gets its name when it has its mode, so that it never exists with a wider one and a
+        // leftover is replaced at once.
+        Path fresh =
+                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
+        ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        try {
+            if (isSocket(fresh)) {
+                Files.delete(fresh); // of a process of our number that was killed just here
+            }
+            channel.bind(UnixDomainSocketAddress.of(fresh), BACKLOG);
+            Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-------"));
+            Object key = fileKey(fresh);
+            Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
+            return new UnixListener(path, channel, key);
+        } catch (IOException e) {
+            channel.close();
+            if (isSocket(fresh)) {
+                Files.delete(fresh);
+            }
+            throw new IOException("cannot listen at " + path + ": " + reason(e), e);
+        }
+    }
+
+    /// The listening socket that this process was started with as its standard input, as systemd does for a `.socket` unit;
+    /// empty if standard input is something else. Its file belongs to who made it. When it is closed, standard input, output
+    /// and error lead to nowhere.
+    public static Optional<UnixListener> inherited() throws IOException {
+        if (System.inheritedChannel() instanceof ServerSocketChannel channel
+                && channel.getLocalAddress() instanceof UnixDomainSocketAddress address) {
+            return Optional.of(new UnixListener(address.getPath(), channel, null));
+        }
+        return Optional.empty();
+    }
+
+    private static void checkReplaceable(Path path) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        if (!isSocket(path)) {
+            throw new IOException("cannot listen at " + path + ": it exists and is not a socket");
+        }
+        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            probe.connect(UnixDomainSocketAddress.of(path));
+        } catch (ConnectException e) {
+            return; // nobody listens: a leftover
+        } catch (IOException e) {
+            throw new IOException("cannot listen at " + path + ": it exists: " + reason(e), e);
+        }
+        throw new IOException("cannot listen at " + path + ": it is in use");
+    }
+
+    /// Whether there is a socket of that name. A symbolic link to one is none: it would not be the socket that is replaced.
+    private static boolean isSocket(Path path) throws IOException {
+        try {
+            return Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS)
+                            instanceof Integer mode
+                    && (mode & TYPE_MASK) == TYPE_SOCKET;
+        } catch (NoSuchFileException e) {
+            return false;
+        }
+    }
+
+    private static @Nullable Object fileKey(Path path) throws IOException {
+        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                .fileKey();
+    }
+
+    private static @Nullable String reason(IOException e) {
+        return e instanceof NoSuchFileException ? "no such directory" : e.getMessage();
+    }
+
+    /// The socket's file.
+    public Path path() {
+        return path;
+    }
+
+    /// The listening socket. It is for this object to close it.
+    public ServerSocketChannel channel() {
+        return channel;
+    }
+
+    /// Stops to listen, and removes the file unless somebody else has put something there since.
+    @Override
+    public void close() throws IOException {
+        channel.close();
+        if (fileKey != null && isSocket(path) && Objects.equals(fileKey(path), fileKey)) {
+            Files.delete(path);
+        }
+    }
+}

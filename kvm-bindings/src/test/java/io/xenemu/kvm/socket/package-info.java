@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.kvm.socket;
+
+import org.jspecify.annotations.NullMarked;

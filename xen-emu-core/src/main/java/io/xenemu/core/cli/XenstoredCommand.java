@@ -1,0 +1,129 @@
+package io.xenemu.core.cli;
+
+import com.google.common.net.HostAndPort;
+import io.xenemu.core.service.HostException;
+import io.xenemu.core.service.StoreDaemon;
+import io.xenemu.core.service.StoreDaemonRequest;
+import io.xenemu.xenstore.Quotas;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/// `xen-emu xenstored`: the store alone.
+@Command(
+        name = "xenstored",
+        description = {
+            "Run a XenStore alone, without KVM and without guests, in the foreground until SIGTERM.",
+            "Only root and the user that it runs as may connect."
+        },
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true,
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:SIGTERM or SIGINT",
+            "1:the host failed (a message says what)",
+            "2:the command line is wrong"
+        },
+        footerHeading = "%nWith systemd, which makes the socket before anybody needs it:%n%n",
+        footer = {
+            "  # /etc/systemd/system/xenstored.socket",
+            "  [Socket]",
+            "  ListenStream=/run/xenstored/socket",
+            "  SocketMode=0600",
+            "  [Install]",
+            "  WantedBy=sockets.target",
+            "",
+            "  # /etc/systemd/system/xenstored.service",
+            "  [Service]",
+            "  ExecStart=/path/to/xen-emu xenstored --persist /var/lib/xenstored/store",
+            "  StateDirectory=xenstored"
+        })
+final class XenstoredCommand implements Callable<Integer> {
+    @Spec private @Nullable CommandSpec spec;
+
+    @Option(
+            names = "--socket",
+            paramLabel = "PATH",
+            description =
+                    "Where to listen. Default: the socket that systemd or StandardInput=socket passes; or else what"
+                            + " XENSTORED_PATH says, or socket in XENSTORED_RUNDIR, or /run/xenstored/socket.")
+    private @Nullable Path socket;
+
+    @Option(
+            names = {"-F", "--pid-file"},
+            paramLabel = "FILE",
+            description = "Write the process id there.")
+    private @Nullable Path pidFile;
+
+    @Option(
+            names = "--persist",
+            paramLabel = "FILE",
+            description =
+                    "Keep the store in this file: every acknowledged change survives the end of the process, whatever it was."
+                            + " Kept are all nodes with their permissions, whosever they are; connections, watches and"
+                            + " transactions end.")
+    private @Nullable Path persist;
+
+    @Option(
+            names = {"-Q", "--quota"},
+            paramLabel = "NAME=VALUE",
+            description = "Set a quota of a guest; the names are those of xenstored.")
+    private List<String> quotas = new ArrayList<>();
+
+    @Option(
+            names = "--metrics",
+            paramLabel = "HOST:PORT",
+            converter = MetricsAddress.class,
+            description = "Serve Prometheus metrics at http://HOST:PORT/metrics.")
+    private @Nullable HostAndPort metrics;
+
+    @Override
+    public Integer call() throws HostException {
+        StoreDaemon daemon =
+                new StoreDaemon(
+                        new StoreDaemonRequest(socket, pidFile, quotas(), persist, metrics));
+        Thread hook =
+                new Thread(
+                        () -> {
+                            daemon.stop();
+                            // As the JVM ends by a signal, which is how a daemon is ended in order.
+                            Runtime.getRuntime().halt(0);
+                        },
+                        "stop");
+        Runtime.getRuntime().addShutdownHook(hook);
+        try {
+            daemon.run();
+        } finally {
+            removeHook(hook);
+        }
+        return 0;
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The JVM is ending, which is what the hook is for.
+        }
+    }
+
+    private Quotas quotas() {
+        try {
+            return QuotaSettings.parse(quotas);
+        } catch (TypeConversionException e) {
+            if (spec == null) {
+                throw new IllegalStateException("not a parsed command", e);
+            }
+            throw new ParameterException(spec.commandLine(), "--quota: " + e.getMessage(), e);
+        }
+    }
+}

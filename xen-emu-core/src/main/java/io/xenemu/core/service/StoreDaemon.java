@@ -1,0 +1,121 @@
+package io.xenemu.core.service;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.XenStoreMetrics;
+import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.persist.Journal;
+import io.xenemu.xenstore.persist.JournalMetrics;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// A XenStore alone, for host tools, in the foreground.
+public final class StoreDaemon {
+    private static final long STOP_SECONDS = 10;
+
+    private final StoreDaemonRequest request;
+    private final CountDownLatch stop = new CountDownLatch(1);
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private volatile @Nullable IOException failure;
+
+    public StoreDaemon(StoreDaemonRequest request) {
+        this.request = request;
+    }
+
+    /// Serves until [#stop].
+    ///
+    /// @throws HostException if a file, socket or port is not to be had, or the store's file cannot be written any more
+    public void run() throws HostException {
+        try (Resources open = new Resources()) {
+            ServiceMetrics metrics =
+                    open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close);
+            Journal journal = journal(open, metrics.registry());
+            XenStoreServer server =
+                    open.add(
+                            new XenStoreServer(
+                                    request.quotas(),
+                                    Domains.NONE,
+                                    new XenStoreMetrics(metrics.registry()),
+                                    Runnable::run),
+                            XenStoreServer::close);
+            if (journal != null) {
+                server.persist(journal, this::fail);
+            }
+            server.listen(listener());
+            writePid(open);
+            stop.await();
+        } catch (IOException e) {
+            throw new HostException(String.valueOf(e.getMessage()), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            ended.countDown();
+        }
+        IOException failed = failure;
+        if (failed != null) {
+            throw new HostException("--persist: " + failed.getMessage(), failed);
+        }
+    }
+
+    private @Nullable Journal journal(Resources open, MeterRegistry registry) throws HostException {
+        Path file = request.persist();
+        if (file == null) {
+            return null;
+        }
+        try {
+            return open.add(Journal.open(file, new JournalMetrics(registry)), Journal::close);
+        } catch (IOException e) {
+            throw new HostException("--persist: " + e.getMessage(), e);
+        }
+    }
+
+    private UnixListener listener() throws IOException, HostException {
+        Optional<UnixListener> inherited = UnixListener.inherited();
+        if (request.socket() != null) {
+            if (inherited.isPresent()) {
+                throw new HostException(
+                        "--socket: there is a socket already that was passed at the start, "
+                                + inherited.get().path());
+            }
+            return UnixListener.bind(request.socket());
+        }
+        if (inherited.isPresent()) {
+            return inherited.get();
+        }
+        Path path = StoreSocketPath.of(System.getenv());
+        Path folder = path.getParent();
+        if (folder != null) {
+            Files.createDirectories(folder); // as xenstored does
+        }
+        return UnixListener.bind(path);
+    }
+
+    private void writePid(Resources open) throws IOException {
+        Path file = request.pidFile();
+        if (file != null) {
+            Files.writeString(file, ProcessHandle.current().pid() + "\n");
+            open.add(file, Files::deleteIfExists);
+        }
+    }
+
+    private void fail(IOException e) {
+        failure = e;
+        stop.countDown();
+    }
+
+    /// Ends [#run], and waits until all is closed.
+    public void stop() {
+        stop.countDown();
+        try {
+            ended.await(STOP_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

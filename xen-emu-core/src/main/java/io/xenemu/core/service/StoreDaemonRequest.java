@@ -1,0 +1,20 @@
+package io.xenemu.core.service;
+
+import com.google.common.net.HostAndPort;
+import io.xenemu.xenstore.Quotas;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/// What `xen-emu xenstored` was asked for.
+///
+/// @param socket where to listen; null for the socket that the process was started with, or else where the Xen tools look
+/// @param pidFile where to write the process id
+/// @param quotas limits of guests
+/// @param persist the file that keeps the store
+/// @param metrics where to serve metrics
+public record StoreDaemonRequest(
+        @Nullable Path socket,
+        @Nullable Path pidFile,
+        Quotas quotas,
+        @Nullable Path persist,
+        @Nullable HostAndPort metrics) {}

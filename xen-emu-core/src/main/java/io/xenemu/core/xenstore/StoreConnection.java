@@ -1,0 +1,249 @@
+package io.xenemu.core.xenstore;
+
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
+import java.nio.channels.FileChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/// A connection to a XenStore daemon, by its socket or, in a guest, by the kernel's device. Not thread-safe. Text is ISO
+/// 8859-1, so that every byte survives.
+final class StoreConnection implements AutoCloseable {
+    private static final int FILE_TYPE = 0xf000;
+    private static final int CHARACTER_DEVICE = 0x2000;
+
+    private final ByteChannel channel;
+    private final ArrayDeque<String> events = new ArrayDeque<>();
+    private int transaction;
+    private int lastRequest;
+
+    /// One message from the daemon.
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Message(int type, int request, byte[] payload) {}
+
+    private StoreConnection(ByteChannel channel) {
+        this.channel = channel;
+    }
+
+    /// Connects.
+    ///
+    /// @param path a socket, or the device
+    /// @throws IOException if nobody serves it, or this user may not connect
+    static StoreConnection open(Path path) throws IOException {
+        boolean device =
+                Files.getAttribute(path, "unix:mode") instanceof Integer mode
+                        && (mode & FILE_TYPE) == CHARACTER_DEVICE;
+        return new StoreConnection(
+                device
+                        ? FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)
+                        : SocketChannel.open(UnixDomainSocketAddress.of(path)));
+    }
+
+    static byte[] latin(String text) {
+        return text.getBytes(StandardCharsets.ISO_8859_1);
+    }
+
+    private static String text(byte[] payload) {
+        return new String(payload, StandardCharsets.ISO_8859_1);
+    }
+
+    /// The strings of a payload, each of which ends with a NUL.
+    private static List<String> strings(byte[] payload) {
+        List<String> strings = new ArrayList<>();
+        int start = 0;
+        for (int i = 0; i < payload.length; i++) {
+            if (payload[i] == 0) {
+                strings.add(text(Arrays.copyOfRange(payload, start, i)));
+                start = i + 1;
+            }
+        }
+        return strings;
+    }
+
+    // --- requests
+
+    byte[] read(String path) throws IOException, RequestFailed {
+        return request(MessageType.READ, path);
+    }
+
+    void write(String path, byte[] value) throws IOException, RequestFailed {
+        ByteArrayOutputStream payload = new ByteArrayOutputStream();
+        payload.writeBytes(latin(path + '\0'));
+        payload.writeBytes(value);
+        request(MessageType.WRITE, transaction, payload.toByteArray());
+    }
+
+    void remove(String path) throws IOException, RequestFailed {
+        request(MessageType.RM, path);
+    }
+
+    /// The names of the children, however many they are.
+    List<String> list(String path) throws IOException, RequestFailed {
+        try {
+            return strings(request(MessageType.DIRECTORY, path));
+        } catch (RequestFailed e) {
+            if (e.is("E2BIG")) {
+                return listParts(path);
+            }
+            throw e;
+        }
+    }
+
+    private List<String> listParts(String path) throws IOException, RequestFailed {
+        List<String> names = new ArrayList<>();
+        String generation = "";
+        int offset = 0;
+        while (true) {
+            List<String> part = strings(request(MessageType.DIRECTORY_PART, path, "" + offset));
+            if (part.isEmpty()) {
+                throw new IOException("a listing without its generation");
+            }
+            if (!part.getFirst().equals(generation)) {
+                generation = part.getFirst(); // it has changed meanwhile: once more
+                boolean wasFirst = offset == 0;
+                names.clear();
+                offset = 0;
+                if (!wasFirst) {
+                    continue;
+                }
+            }
+            for (String name : part.subList(1, part.size())) {
+                if (name.isEmpty()) {
+                    return names;
+                }
+                names.add(name);
+                offset += name.length() + 1;
+            }
+        }
+    }
+
+    /// Entries such as `n0`.
+    List<String> permissions(String path) throws IOException, RequestFailed {
+        return strings(request(MessageType.GET_PERMS, path));
+    }
+
+    void setPermissions(String path, List<String> permissions) throws IOException, RequestFailed {
+        String payload = path + '\0' + String.join("\0", permissions);
+        request(
+                MessageType.SET_PERMS,
+                transaction,
+                latin(permissions.isEmpty() ? payload : payload + '\0'));
+    }
+
+    void watch(String path, String token) throws IOException, RequestFailed {
+        request(MessageType.WATCH, path, token);
+    }
+
+    /// Waits for a watch event; returns its path.
+    String nextEvent() throws IOException {
+        while (events.isEmpty()) {
+            Message message = receive();
+            if (!takeEvent(message)) {
+                throw new IOException("a reply to nothing: type " + message.type);
+            }
+        }
+        return events.removeFirst();
+    }
+
+    /// Starts a transaction, in which all requests are done from now on.
+    void begin() throws IOException, RequestFailed {
+        String id = strings(request(MessageType.TRANSACTION_START, "")).getFirst();
+        try {
+            transaction = Integer.parseUnsignedInt(id);
+        } catch (NumberFormatException e) {
+            throw new IOException("not a transaction: " + id, e);
+        }
+    }
+
+    /// Ends the transaction.
+    ///
+    /// @throws RequestFailed EAGAIN if it is to be done again
+    void end(boolean commit) throws IOException, RequestFailed {
+        int id = transaction;
+        transaction = 0;
+        request(MessageType.TRANSACTION_END, id, latin(commit ? "T\0" : "F\0"));
+    }
+
+    // --- messages
+
+    private byte[] request(MessageType type, String... strings) throws IOException, RequestFailed {
+        return request(type, transaction, latin(String.join("\0", strings) + '\0'));
+    }
+
+    private byte[] request(MessageType type, int inTransaction, byte[] payload)
+            throws IOException, RequestFailed {
+        if (payload.length > MessageHeader.PAYLOAD_MAX) {
+            throw new RequestFailed("E2BIG");
+        }
+        byte[] message = new byte[MessageHeader.SIZE + payload.length];
+        int id = ++lastRequest;
+        MessageHeader.put(message, 0, type, id, inTransaction, payload.length);
+        System.arraycopy(payload, 0, message, MessageHeader.SIZE, payload.length);
+        ByteBuffer bytes = ByteBuffer.wrap(message);
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+        Message reply = receive();
+        while (takeEvent(reply)) {
+            reply = receive();
+        }
+        if (reply.request != id) {
+            throw new IOException("a reply to another request");
+        }
+        if (reply.type == MessageType.ERROR.code()) {
+            List<String> error = strings(reply.payload);
+            throw new RequestFailed(error.isEmpty() ? text(reply.payload) : error.getFirst());
+        }
+        return reply.payload;
+    }
+
+    private boolean takeEvent(Message message) {
+        if (message.type != MessageType.WATCH_EVENT.code()) {
+            return false;
+        }
+        List<String> event = strings(message.payload);
+        if (!event.isEmpty()) {
+            events.add(event.getFirst());
+        }
+        return true;
+    }
+
+    private Message receive() throws IOException {
+        byte[] header = bytes(MessageHeader.SIZE);
+        int length = MessageHeader.length(header, 0);
+        if (MessageHeader.isTooLong(length)) {
+            throw new IOException(
+                    "a message of " + Integer.toUnsignedString(length) + " bytes from the daemon");
+        }
+        return new Message(
+                MessageHeader.type(header, 0), MessageHeader.requestId(header, 0), bytes(length));
+    }
+
+    private byte[] bytes(int length) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(length);
+        while (bytes.hasRemaining()) {
+            if (channel.read(bytes) < 0) {
+                throw new EOFException("the daemon has closed the connection");
+            }
+        }
+        return bytes.array();
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+}

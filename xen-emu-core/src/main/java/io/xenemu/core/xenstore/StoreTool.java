@@ -1,0 +1,96 @@
+package io.xenemu.core.xenstore;
+
+import io.xenemu.core.service.HostException;
+import io.xenemu.core.service.StoreSocketPath;
+import java.io.IOException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Option;
+
+/// What the commands have in common: the connection, the transaction that is repeated while it is in conflict, and
+/// failures, which are told in one line and exit with 1.
+abstract class StoreTool implements Callable<Integer> {
+    @Option(names = "-s", hidden = true, description = "Has no effect, as with the Xen tools.")
+    @SuppressWarnings("UnusedVariable") // that is what it is for
+    private boolean socket;
+
+    /// What is done in a transaction, once or more often.
+    @FunctionalInterface
+    interface Work {
+        /// Does it, and prints what is to be seen when it is committed.
+        ///
+        /// @throws ToolFailed if it is not to be committed
+        void run(StoreConnection store, ToolOutput output)
+                throws IOException, RequestFailed, ToolFailed;
+    }
+
+    /// The command has failed; the message is one line for the user.
+    static final class ToolFailed extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        ToolFailed(String message) {
+            super(message);
+        }
+    }
+
+    @Override
+    public final Integer call() throws HostException {
+        Path path = StoreSocketPath.of(System.getenv());
+        try (StoreConnection store = StoreConnection.open(path)) {
+            run(store);
+            return 0;
+        } catch (ToolFailed e) {
+            if (e.getMessage() != null && !e.getMessage().isEmpty()) {
+                System.err.println("xen-emu: " + e.getMessage());
+            }
+            return XenstoreCommand.FAILED;
+        } catch (RequestFailed e) {
+            throw new HostException("XenStore at " + path + ": " + e.getMessage(), e);
+        } catch (NoSuchFileException e) {
+            throw new HostException("XenStore at " + path + ": no such file", e);
+        } catch (IOException e) {
+            throw new HostException("XenStore at " + path + ": " + e.getMessage(), e);
+        }
+    }
+
+    abstract void run(StoreConnection store) throws IOException, RequestFailed, ToolFailed;
+
+    /// Does `work`, in a transaction if that is asked for, and prints.
+    static void perform(StoreConnection store, boolean transaction, Work work)
+            throws IOException, RequestFailed, ToolFailed {
+        ToolOutput output = new ToolOutput();
+        while (!attempt(store, transaction, work, output)) {
+            output.discard();
+        }
+        output.writeTo(System.out);
+    }
+
+    private static boolean attempt(
+            StoreConnection store, boolean transaction, Work work, ToolOutput output)
+            throws IOException, RequestFailed, ToolFailed {
+        if (transaction) {
+            store.begin();
+        }
+        try {
+            work.run(store, output);
+        } catch (ToolFailed e) {
+            if (transaction) {
+                store.end(false);
+            }
+            output.writeTo(System.out); // of what came before, as the Xen tools do
+            throw e;
+        }
+        try {
+            if (transaction) {
+                store.end(true);
+            }
+            return true;
+        } catch (RequestFailed e) {
+            if (e.is("EAGAIN")) {
+                return false;
+            }
+            throw e;
+        }
+    }
+}

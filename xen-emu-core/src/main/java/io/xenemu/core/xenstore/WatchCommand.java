@@ -1,0 +1,43 @@
+package io.xenemu.core.xenstore;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/// `xen-emu xenstore watch`, as `xenstore-watch`.
+@Command(
+        name = "watch",
+        description =
+                "Print the path of every change at or below nodes; first of the nodes themselves.",
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true,
+        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+final class WatchCommand extends StoreTool {
+    @Option(
+            names = {"-n", "--number"},
+            paramLabel = "NR",
+            description = "End after so many. Default: do not end.")
+    private int number = -1;
+
+    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Which nodes.")
+    private List<String> paths = new ArrayList<>();
+
+    @Override
+    void run(StoreConnection store) throws IOException, RequestFailed, ToolFailed {
+        for (String path : paths) {
+            try {
+                store.watch(path, path);
+            } catch (RequestFailed e) {
+                throw new ToolFailed("Unable to add watch on " + path + ": " + e.getMessage());
+            }
+        }
+        ToolOutput output = new ToolOutput();
+        for (int left = number; left != 0; left = left < 0 ? left : left - 1) {
+            output.print(store.nextEvent() + "\n").writeTo(System.out);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+package io.xenemu.core.service;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.xenemu.core.cli.XenEmu;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `xen-emu xenstored` as a process.
+@Timeout(300)
+final class StoreDaemonTest {
+    @TempDir private Path folder = Path.of("");
+
+    private final List<Process> started = new ArrayList<>();
+
+    @AfterEach
+    void end() throws InterruptedException {
+        for (Process process : started) {
+            process.destroyForcibly().waitFor();
+        }
+    }
+
+    private Path socket() {
+        return folder.resolve("socket");
+    }
+
+    private static List<String> command(String... options) {
+        List<String> command =
+                new ArrayList<>(
+                        List.of(
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                XenEmu.class.getName(),
+                                "xenstored"));
+        command.addAll(List.of(options));
+        return command;
+    }
+
+    private Process start(List<String> command) throws IOException {
+        Process process =
+                new ProcessBuilder(command)
+                        .redirectOutput(Redirect.INHERIT)
+                        .redirectError(folder.resolve("errors").toFile())
+                        .start();
+        started.add(process);
+        return process;
+    }
+
+    private String errors() throws IOException {
+        return Files.readString(folder.resolve("errors"));
+    }
+
+    private Process serve(String... options) throws Exception {
+        List<String> all = command("--socket", socket().toString());
+        all.addAll(List.of(options));
+        Files.deleteIfExists(
+                socket()); // of one that was killed, so that this one's can be waited for
+        Process daemon = start(all);
+        while (!Files.exists(socket())) {
+            assertTrue(daemon.isAlive(), errors());
+            Thread.sleep(20);
+        }
+        return daemon;
+    }
+
+    private SocketChannel connect() throws IOException {
+        return SocketChannel.open(UnixDomainSocketAddress.of(socket()));
+    }
+
+    private static byte[] message(MessageType type, int transaction, String payload) {
+        byte[] body = payload.getBytes(StandardCharsets.ISO_8859_1);
+        byte[] message = new byte[MessageHeader.SIZE + body.length];
+        MessageHeader.put(message, 0, type, 1, transaction, body.length);
+        System.arraycopy(body, 0, message, MessageHeader.SIZE, body.length);
+        return message;
+    }
+
+    private static byte[] read(SocketChannel channel, int size) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(size);
+        while (bytes.hasRemaining()) {
+            if (channel.read(bytes) < 0) {
+                throw new EOFException();
+            }
+        }
+        return bytes.array();
+    }
+
+    private static String reply(SocketChannel channel) throws IOException {
+        byte[] header = read(channel, MessageHeader.SIZE);
+        byte[] payload = read(channel, MessageHeader.length(header, 0));
+        return new String(payload, StandardCharsets.ISO_8859_1);
+    }
+
+    private static String ask(SocketChannel channel, MessageType type, int tx, String payload)
+            throws IOException {
+        channel.write(ByteBuffer.wrap(message(type, tx, payload)));
+        return reply(channel);
+    }
+
+    /// A client that writes numbers and remembers the last one that was acknowledged.
+    private final class Writer implements Runnable {
+        final int number;
+        final AtomicInteger acknowledged = new AtomicInteger();
+
+        Writer(int number) {
+            this.number = number;
+        }
+
+        @Override
+        public void run() {
+            try (SocketChannel channel = connect()) {
+                for (int value = 1; ; value++) {
+                    if (number % 2 == 0) {
+                        inTransaction(channel, value);
+                    } else {
+                        pipelined(channel, value);
+                    }
+                    acknowledged.set(value);
+                }
+            } catch (IOException e) {
+                return; // the daemon has been killed
+            }
+        }
+
+        private void inTransaction(SocketChannel channel, int value) throws IOException {
+            String start = ask(channel, MessageType.TRANSACTION_START, 0, "\0");
+            int tx = Integer.parseInt(start.replace("\0", ""));
+            for (String name : List.of("x", "y")) {
+                String payload = "/w" + number + "/" + name + "\0" + value;
+                assertEquals("OK\0", ask(channel, MessageType.WRITE, tx, payload));
+            }
+            assertEquals("OK\0", ask(channel, MessageType.TRANSACTION_END, tx, "T\0"));
+        }
+
+        private void pipelined(SocketChannel channel, int value) throws IOException {
+            ByteArrayOutputStream requests = new ByteArrayOutputStream();
+            for (int i = 0; i < 16; i++) {
+                String payload = "/w" + number + "/n" + i + "\0" + value;
+                requests.writeBytes(message(MessageType.WRITE, 0, payload));
+            }
+            channel.write(ByteBuffer.wrap(requests.toByteArray()));
+            for (int i = 0; i < 16; i++) {
+                assertEquals("OK\0", reply(channel));
+            }
+        }
+
+        void check(SocketChannel channel) throws IOException {
+            int least = acknowledged.get();
+            List<Integer> values = new ArrayList<>();
+            for (int i = 0; i < (number % 2 == 0 ? 2 : 16); i++) {
+                String name = number % 2 == 0 ? i == 0 ? "x" : "y" : "n" + i;
+                String text = ask(channel, MessageType.READ, 0, "/w" + number + "/" + name + "\0");
+                values.add(Integer.valueOf(text));
+            }
+            for (int value : values) {
+                assertTrue(
+                        value == least || value == least + 1,
+                        "writer " + number + ": acknowledged " + least + ", there is " + values);
+            }
+            if (number % 2 == 0) {
+                assertEquals(values.get(0), values.get(1), "a transaction is whole");
+            }
+        }
+    }
+
+    @Test
+    void acknowledgedWritesSurviveAKill() throws Exception {
+        Path store = folder.resolve("store");
+        for (int round = 0; round < 3; round++) {
+            Process daemon = serve("--persist", store.toString());
+            List<Writer> writers = new ArrayList<>();
+            List<Thread> threads = new ArrayList<>();
+            for (int i = 0; i < 8; i++) {
+                Writer writer = new Writer(i);
+                writers.add(writer);
+                threads.add(Thread.ofPlatform().start(writer));
+            }
+            for (Writer writer : writers) {
+                while (writer.acknowledged.get() < 20 + round * 7) {
+                    assertTrue(daemon.isAlive(), errors());
+                    Thread.sleep(5);
+                }
+            }
+            daemon.destroyForcibly().waitFor();
+            for (Thread thread : threads) {
+                thread.join();
+            }
+            Process successor = serve("--persist", store.toString());
+            try (SocketChannel channel = connect()) {
+                for (Writer writer : writers) {
+                    writer.check(channel);
+                }
+            }
+            successor.destroyForcibly().waitFor();
+        }
+    }
+
+    @Test
+    void signalEndsItInOrder() throws Exception {
+        Path pid = folder.resolve("pid");
+        Process daemon = serve("--pid-file", pid.toString(), "-Q", "nodes=5", "-Q", "watches=7");
+        while (!Files.exists(pid)) {
+            assertTrue(daemon.isAlive(), errors());
+            Thread.sleep(20);
+        }
+        daemon.destroy();
+        assertEquals(0, daemon.waitFor());
+        assertEquals("", errors());
+        assertFalse(Files.exists(socket()));
+        assertFalse(Files.exists(pid));
+    }
+
+    @Test
+    void secondDaemonOnOneFileIsRefused() throws Exception {
+        String store = folder.resolve("store").toString();
+        serve("--persist", store);
+        Process second =
+                start(command("--socket", folder.resolve("other").toString(), "--persist", store));
+        assertEquals(1, second.waitFor());
+        assertEquals("xen-emu: --persist: " + store + ": in use by another process\n", errors());
+    }
+
+    @Test
+    void damagedFileIsToldInOneLine() throws Exception {
+        Path store = Files.writeString(folder.resolve("store"), "this is something else");
+        Process daemon = start(command("--socket", socket() + "", "--persist", store + ""));
+        assertEquals(1, daemon.waitFor());
+        assertEquals(
+                "xen-emu: --persist: "
+                        + store
+                        + ": damaged at byte 0: not a file of this kind and version\n",
+                errors());
+    }
+
+    /// As systemd does it; the program that stands in for it is part of systemd.
+    @Test
+    void socketThatWasPassedIsServed() throws Exception {
+        Path activate = Path.of("/usr/bin/systemd-socket-activate");
+        assumeTrue(Files.isExecutable(activate), activate + " is not installed");
+        List<String> all =
+                new ArrayList<>(List.of(activate.toString(), "-l", socket().toString(), "/bin/sh"));
+        // The launcher's way: a JVM takes a socket as its standard input only.
+        all.addAll(
+                List.of(
+                        "-c",
+                        "[ \"$LISTEN_PID\" = $$ ] && [ \"$LISTEN_FDS\" = 1 ] && exec <&3 3<&-; exec \"$0\" \"$@\""));
+        all.addAll(command());
+        Process process = start(all);
+        while (!Files.exists(socket())) {
+            assertTrue(process.isAlive(), errors());
+            Thread.sleep(20);
+        }
+        try (SocketChannel channel = connect()) {
+            assertEquals("OK\0", ask(channel, MessageType.WRITE, 0, "/a\0b"));
+            assertEquals("b", ask(channel, MessageType.READ, 0, "/a\0"));
+        }
+        process.destroy();
+        assertEquals(0, process.waitFor());
+    }
+}

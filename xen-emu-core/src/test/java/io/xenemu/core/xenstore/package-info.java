@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.xenstore;
+
+import org.jspecify.annotations.NullMarked;

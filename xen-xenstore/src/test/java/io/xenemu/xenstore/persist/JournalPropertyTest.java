@@ -1,0 +1,133 @@
+package io.xenemu.xenstore.persist;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeMap;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.NotEmpty;
+import net.jqwik.api.constraints.Size;
+import org.jspecify.annotations.Nullable;
+
+/// What a file is worth after a crash, wherever that was, and after damage.
+class JournalPropertyTest {
+    /// A file with some commits, and what it held at each of its lengths.
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Written(byte[] bytes, TreeMap<Long, String> states) {
+        static Written of(Path file, List<List<Integer>> batches) throws IOException {
+            TreeMap<Long, String> states = new TreeMap<>();
+            ImageSource source = new ImageSource();
+            try (Journal journal = Journal.open(file, ImageSource.metrics())) {
+                journal.start(
+                        source,
+                        failure -> {
+                            throw new IllegalStateException(failure);
+                        });
+                states.put(Files.size(file), "" + ImageSource.text(source.get()));
+                for (List<Integer> batch : batches) {
+                    batch.forEach(source::change);
+                    journal.commit();
+                    states.put(Files.size(file), "" + ImageSource.text(source.get()));
+                }
+            }
+            return new Written(Files.readAllBytes(file), states);
+        }
+
+        @Nullable String stateAt(long length) {
+            var entry = states.floorEntry(length);
+            return entry == null ? null : entry.getValue();
+        }
+
+        long lastRecord() {
+            Long before = states.lowerKey(states.lastKey());
+            return before == null ? RecordFile.HEADER_BYTES : before;
+        }
+    }
+
+    private static Path folder() throws IOException {
+        return Files.createTempDirectory("journal");
+    }
+
+    private static void remove(Path folder) throws IOException {
+        Files.deleteIfExists(folder.resolve("store"));
+        Files.deleteIfExists(folder.resolve("copy"));
+        Files.delete(folder);
+    }
+
+    @Property(tries = 8)
+    void cutAnywhereLeavesTheCommitsBefore(
+            @ForAll @Size(max = 8) List<@Size(max = 4) List<Integer>> batches) throws IOException {
+        Path folder = folder();
+        Written written = Written.of(folder.resolve("store"), batches);
+        Path copy = folder.resolve("copy");
+        for (int length = 0; length <= written.bytes.length; length++) {
+            Files.write(copy, Arrays.copyOf(written.bytes, length));
+            assertEquals(written.stateAt(length), ImageSource.recovered(copy), "cut at " + length);
+        }
+        remove(folder);
+    }
+
+    /// A disk that got the new length of the file first, or some pages of the last record only.
+    @Property(tries = 20)
+    void zerosInPlaceOfTheEndLeaveTheCommitsBefore(
+            @ForAll @NotEmpty @Size(max = 6) List<@Size(max = 4) List<Integer>> batches)
+            throws IOException {
+        Path folder = folder();
+        Written written = Written.of(folder.resolve("store"), batches);
+        Path copy = folder.resolve("copy");
+        int from = (int) written.lastRecord();
+        byte[] bytes = written.bytes.clone();
+        Arrays.fill(bytes, from, bytes.length, (byte) 0);
+        Files.write(copy, Arrays.copyOf(bytes, bytes.length + 100));
+        assertEquals(written.stateAt(from), ImageSource.recovered(copy));
+        remove(folder);
+    }
+
+    /// What was acknowledged is there, or the damage is told. Only the last record cannot be told from one that never was
+    /// acknowledged.
+    @Property(tries = 10)
+    void damageIsToldOrIsAtTheEnd(
+            @ForAll @NotEmpty @Size(max = 6) List<@Size(max = 4) List<Integer>> batches,
+            @ForAll byte flip)
+            throws IOException {
+        byte change = flip == 0 ? 1 : flip;
+        Path folder = folder();
+        Written written = Written.of(folder.resolve("store"), batches);
+        Path copy = folder.resolve("copy");
+        for (int at = 0; at < written.bytes.length; at++) {
+            byte[] bytes = written.bytes.clone();
+            bytes[at] ^= change;
+            Files.write(copy, bytes);
+            try {
+                String state = ImageSource.recovered(copy);
+                assertTrue(at >= written.lastRecord(), "damage at " + at + " was not seen");
+                assertEquals(written.stateAt(written.lastRecord()), state);
+            } catch (PersistException e) {
+                String message = String.valueOf(e.getMessage());
+                assertTrue(message.startsWith(copy + ": damaged at byte "), message);
+                assertEquals(1, message.lines().count());
+            }
+        }
+        remove(folder);
+    }
+
+    @Property(tries = 200)
+    void anyBytesAreTakenOrRefused(@ForAll @Size(max = 200) byte[] bytes) throws IOException {
+        Path folder = folder();
+        Path copy = folder.resolve("copy");
+        Files.write(copy, bytes);
+        try {
+            assertEquals(null, ImageSource.recovered(copy));
+            assertEquals(0, bytes.length);
+        } catch (PersistException e) {
+            assertTrue(String.valueOf(e.getMessage()).startsWith(copy + ": "), e.getMessage());
+        }
+        remove(folder);
+    }
+}

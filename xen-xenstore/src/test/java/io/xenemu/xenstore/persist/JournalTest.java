@@ -1,0 +1,163 @@
+package io.xenemu.xenstore.persist;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.xenstore.tree.Permissions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class JournalTest {
+    private static void unexpected(IOException failure) {
+        throw new IllegalStateException(failure);
+    }
+
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    Path folder;
+
+    private final ImageSource source = new ImageSource();
+
+    private Path file() {
+        return folder.resolve("store");
+    }
+
+    private Journal open() throws IOException {
+        return Journal.open(file(), ImageSource.metrics());
+    }
+
+    private String refusal() {
+        IOException refused = assertThrows(PersistException.class, () -> open().close());
+        return String.valueOf(refused.getMessage());
+    }
+
+    @Test
+    void newFileIsForItsOwnerAloneAndHoldsNothing() throws IOException {
+        try (Journal journal = open()) {
+            assertNull(journal.recovered());
+            journal.start(source, JournalTest::unexpected);
+            assertEquals(
+                    "rw-------",
+                    PosixFilePermissions.toString(Files.getPosixFilePermissions(file())));
+        }
+        assertFalse(Files.exists(folder.resolve("store.new")));
+    }
+
+    @Test
+    void changesAreInTheFileAfterACommit() throws Exception {
+        try (Journal journal = open()) {
+            journal.start(source, JournalTest::unexpected);
+            source.write(path("/a/b"), "one", Permissions.of("n3", "r5"));
+            journal.commit();
+            Path copy = Files.copy(file(), folder.resolve("copy"));
+            assertEquals(ImageSource.text(source.get()), ImageSource.recovered(copy));
+        }
+    }
+
+    private static io.xenemu.xenstore.tree.Path path(String text) {
+        return io.xenemu.xenstore.tree.Path.of(text);
+    }
+
+    @Test
+    void commitOfNothingWritesNothing() throws Exception {
+        try (Journal journal = open()) {
+            journal.start(source, JournalTest::unexpected);
+            source.write(path("/a"), "one", Permissions.DOM0_ONLY);
+            journal.commit();
+            long size = Files.size(file());
+            source.write(path("/a"), "one", Permissions.DOM0_ONLY);
+            journal.commit();
+            journal.commit();
+            assertEquals(size, Files.size(file()));
+        }
+    }
+
+    @Test
+    void closingCommits() throws Exception {
+        try (Journal journal = open()) {
+            journal.start(source, JournalTest::unexpected);
+            source.write(path("/a"), "last", Permissions.DOM0_ONLY);
+        }
+        assertEquals(ImageSource.text(source.get()), ImageSource.recovered(file()));
+    }
+
+    @Test
+    void fileIsWrittenAnewWhenItHasGrownAndStaysLocked() throws Exception {
+        try (Journal journal = open()) {
+            journal.start(source, JournalTest::unexpected);
+            Object first = Files.getAttribute(file(), "unix:ino");
+            long largest = 0;
+            for (int i = 0; Files.getAttribute(file(), "unix:ino").equals(first); i++) {
+                source.write(path("/a/" + i % 3), i + "x".repeat(4000), Permissions.DOM0_ONLY);
+                journal.commit();
+                largest = Math.max(largest, Files.size(file()));
+            }
+            assertTrue(largest > 1 << 20, "was written anew at " + largest);
+            assertEquals(file() + ": in use by this process", refusal());
+            source.write(path("/after"), "", Permissions.DOM0_ONLY);
+            journal.commit();
+            assertTrue(Files.size(file()) < 100_000, "has " + Files.size(file()));
+        }
+        assertEquals(ImageSource.text(source.get()), ImageSource.recovered(file()));
+    }
+
+    @Test
+    void leftoverOfAnUnfinishedFileIsNoHindrance() throws IOException {
+        Files.writeString(folder.resolve("store.new"), "half");
+        try (Journal journal = open()) {
+            journal.start(source, JournalTest::unexpected);
+        }
+        assertNotNull(ImageSource.recovered(file()));
+        assertFalse(Files.exists(folder.resolve("store.new")));
+    }
+
+    @Test
+    void damagedFileIsRefusedAndLeftAsItIs() throws Exception {
+        Files.writeString(file(), "something else altogether");
+        assertEquals(
+                file() + ": damaged at byte 0: not a file of this kind and version", refusal());
+        assertEquals("something else altogether", Files.readString(file()));
+    }
+
+    @Test
+    void otherKindsOfFilesAreRefused() throws IOException {
+        Files.createDirectory(file());
+        assertEquals(file() + ": not a regular file", refusal());
+        Path deep = folder.resolve("no/store");
+        IOException refused =
+                assertThrows(
+                        PersistException.class, () -> Journal.open(deep, ImageSource.metrics()));
+        assertEquals(deep + ": no such directory", refused.getMessage());
+    }
+
+    /// A write that fails: an interrupt closes the file under it.
+    @Test
+    void failureIsToldOnceAndNothingIsConfirmedAfterIt() throws Exception {
+        List<IOException> failures = new ArrayList<>();
+        Journal journal = open();
+        journal.start(source, failures::add);
+        source.write(path("/a"), "kept", Permissions.DOM0_ONLY);
+        journal.commit();
+        String kept = ImageSource.text(source.get());
+        source.write(path("/a"), "lost", Permissions.DOM0_ONLY);
+        Thread.currentThread().interrupt();
+        assertThrows(IOException.class, journal::commit);
+        assertTrue(Thread.interrupted());
+        assertThrows(IOException.class, journal::commit);
+        assertEquals(1, failures.size());
+        journal.close();
+        assertEquals(kept, ImageSource.recovered(file()));
+    }
+}

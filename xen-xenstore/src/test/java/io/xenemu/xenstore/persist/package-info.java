@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.xenstore.persist;
+
+import org.jspecify.annotations.NullMarked;
