@@ -80,15 +80,16 @@ final class Transaction {
         changes.add(change);
     }
 
-    /// Does saved changes again. One that fails, which can only be for want of quota, dooms the transaction.
+    /// Does saved changes again. One that fails, for want of quota or because the transaction was in conflict already,
+    /// dooms it.
     void repeat(Caller caller, List<Request.Change> saved) {
-        try {
-            for (Request.Change change : saved) {
+        for (Request.Change change : saved) {
+            try {
                 editor.apply(caller, change);
-                changes.add(change);
+            } catch (XenError e) {
+                doom();
             }
-        } catch (XenError e) {
-            doom();
+            changes.add(change);
         }
     }
 

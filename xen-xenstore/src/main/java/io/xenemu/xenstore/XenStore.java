@@ -46,6 +46,8 @@ final class XenStore {
     // Closed to guests, as in Xen 4.17; domain 0 opens them by SET_PERMS.
     private Permissions introducePermissions = Permissions.DOM0_ONLY;
     private Permissions releasePermissions = Permissions.DOM0_ONLY;
+    // Of another daemon, kept for the next one.
+    private List<XenStoreState.QuotaState> foreignQuotas = List.of();
 
     XenStore(Quotas quotas, Domains domains) {
         this.quotas = quotas;
@@ -173,13 +175,10 @@ final class XenStore {
         if (!session.caller().isPrivileged()) {
             throw XenError.EACCES;
         }
-        if (path.equals(INTRODUCE_DOMAIN)) {
-            introducePermissions = permissions;
-        } else if (path.equals(RELEASE_DOMAIN)) {
-            releasePermissions = permissions;
-        } else {
+        if (!isSpecialEvent(path)) {
             throw XenError.EINVAL;
         }
+        putSpecialPermissions(path, permissions);
     }
 
     /// Compares what is counted with what is there (CONTROL check).
@@ -270,9 +269,13 @@ final class XenStore {
     XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
                 StoreSnapshot.nodes(editor.root(), wanted),
-                introducePermissions,
-                releasePermissions,
-                domainStates);
+                List.of(
+                        new XenStoreState.SpecialState(INTRODUCE_DOMAIN, introducePermissions),
+                        new XenStoreState.SpecialState(RELEASE_DOMAIN, releasePermissions)),
+                foreignQuotas,
+                XenStoreState.Descriptors.NONE,
+                domainStates,
+                List.of());
     }
 
     void restore(XenStoreState state) throws XenError {
@@ -283,23 +286,37 @@ final class XenStore {
         }
     }
 
-    void restoreSpecialPermissions(XenStoreState state) {
-        introducePermissions = state.introducePermissions();
-        releasePermissions = state.releasePermissions();
+    /// Takes over what only a whole store has. [StoreSnapshot#check] has been passed.
+    void restoreWhole(XenStoreState state) {
+        for (XenStoreState.SpecialState special : state.special()) {
+            putSpecialPermissions(special.path(), special.permissions());
+        }
+        foreignQuotas = state.quotas();
     }
 
-    void restore(Session session, XenStoreState.DomainState state) {
-        session.target(state.target());
+    private void putSpecialPermissions(Path path, Permissions permissions) {
+        if (path.equals(INTRODUCE_DOMAIN)) {
+            introducePermissions = permissions;
+        } else {
+            releasePermissions = permissions;
+        }
+    }
+
+    static boolean isSpecialEvent(Path path) {
+        return path.equals(INTRODUCE_DOMAIN) || path.equals(RELEASE_DOMAIN);
+    }
+
+    void restore(Session session, XenStoreState.ConnectionState state) {
         for (XenStoreState.WatchState saved : state.watches()) {
             addWatch(session, new Watch.Key(saved.path(), saved.token()), saved.relative());
         }
         for (XenStoreState.TransactionState saved : state.transactions()) {
             Transaction transaction = addTransaction(session, saved.id());
-            saved.dependencies().forEach(transaction.dependencies()::add);
             if (saved.doomed()) {
                 transaction.doom();
             }
             transaction.repeat(session.caller(), saved.changes());
+            transaction.dependencies().replace(saved.dependencies());
         }
     }
 
