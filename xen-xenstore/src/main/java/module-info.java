@@ -7,6 +7,7 @@ module io.xenemu.xenstore {
     requires static org.jspecify;
 
     exports io.xenemu.xenstore;
+    exports io.xenemu.xenstore.stream;
     exports io.xenemu.xenstore.tree;
     exports io.xenemu.xenstore.wire;
 }
