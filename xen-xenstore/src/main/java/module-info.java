@@ -8,6 +8,7 @@ module io.xenemu.xenstore {
 
     exports io.xenemu.xenstore;
     exports io.xenemu.xenstore.persist;
+    exports io.xenemu.xenstore.stream;
     exports io.xenemu.xenstore.tree;
     exports io.xenemu.xenstore.wire;
 }

@@ -1,5 +1,6 @@
 package io.xenemu.xenstore;
 
+import io.xenemu.xenstore.XenStoreState.TransactionState;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import java.util.Arrays;
@@ -14,11 +15,11 @@ import org.jspecify.annotations.Nullable;
 /// little finer than oxenstored, which replays: a node that was only written, or whose value was changed outside and
 /// changed back, is no conflict.
 final class Dependencies {
-    static final int ABSENT = 1;
-    static final int EXISTS = 2;
-    static final int VALUE = 4;
-    static final int PERMISSIONS = 8;
-    static final int CHILDREN = 16;
+    static final int ABSENT = TransactionState.ABSENT;
+    static final int EXISTS = TransactionState.EXISTS;
+    static final int VALUE = TransactionState.VALUE;
+    static final int PERMISSIONS = TransactionState.PERMISSIONS;
+    static final int CHILDREN = TransactionState.CHILDREN;
 
     /// About what an entry takes beside its path.
     private static final int ENTRY_BYTES = 64;
@@ -48,6 +49,13 @@ final class Dependencies {
     /// About what they take.
     long bytes() {
         return bytes;
+    }
+
+    /// Forgets what repeated changes have added: it is as saved.
+    void replace(Map<Path, Integer> saved) {
+        aspects.clear();
+        bytes = 0;
+        saved.forEach(this::add);
     }
 
     void add(Path path, int aspect) {

@@ -94,6 +94,11 @@ final class OutputQueue {
         return true;
     }
 
+    /// What waits, to save it.
+    byte[] copy() {
+        return Arrays.copyOfRange(buffer, head, tail);
+    }
+
     /// Puts back what was saved; it may start within a message.
     void restore(byte[] bytes) {
         reserve(bytes.length);

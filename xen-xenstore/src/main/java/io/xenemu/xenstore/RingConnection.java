@@ -5,6 +5,7 @@ import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.MessageHeader;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,8 +38,11 @@ public final class RingConnection {
     private final RequestMetrics metrics;
     private final OutputQueue output;
     private final byte[] message = new byte[MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX];
+    private Ring ring;
     private RingPage page;
     private Runnable doorbell;
+    // Of another daemon, kept for the next one.
+    private List<XenStoreState.QuotaState> foreignQuotas = List.of();
     private State state = State.CONNECTED;
     private int received;
     // Requests handled since the guest had read all replies.
@@ -48,6 +52,7 @@ public final class RingConnection {
     RingConnection(XenStoreServer server, DomId domain, Ring ring, RequestMetrics metrics) {
         this.server = server;
         this.domain = domain;
+        this.ring = ring;
         this.page = new RingPage(ring.page());
         this.doorbell = ring.doorbell()::ring;
         this.metrics = metrics;
@@ -190,28 +195,50 @@ public final class RingConnection {
         received = 0;
     }
 
-    /// What is not in the page. Lock held.
+    /// What is not in the page, and what the guest can read there. Lock held.
     XenStoreState.DomainState save(boolean shutdown) {
         return new XenStoreState.DomainState(
                 domain,
                 session.caller().target(),
                 shutdown,
                 state == State.FAILED,
-                Arrays.copyOf(message, received),
-                Arrays.copyOfRange(output.buffer(), output.head(), output.head() + output.size()),
-                StoreSnapshot.watches(session),
-                StoreSnapshot.transactions(session, server.store().root()));
+                ring.gfn(),
+                ring.port(),
+                page.features(),
+                SavedQuotas.of(account.quotas(), foreignQuotas),
+                StoreSnapshot.connection(
+                        session,
+                        server.store().root(),
+                        Arrays.copyOf(message, received),
+                        output.copy()));
     }
 
-    /// Goes on where a saved connection was, in the page as it is. The guest gets an event, since one may have been lost.
-    /// Lock held.
+    /// Goes on where a saved connection was, in the page as it is. Other daemons do not tell of a failed ring; then the
+    /// page does. The guest gets an event, since one may have been lost. Lock held.
     void restore(XenStoreState.DomainState saved) {
-        state = saved.failed() ? State.FAILED : State.CONNECTED;
-        received = saved.input().length;
-        System.arraycopy(saved.input(), 0, message, 0, received);
-        output.restore(saved.output());
+        boolean failed = saved.failed() || page.error() != RingPage.ERROR_NONE;
+        state = failed ? State.FAILED : State.CONNECTED;
+        if (saved.features() != XenStoreState.DomainState.FEATURES_UNKNOWN) {
+            page.setFeatures(saved.features());
+            account.features(saved.features() & Features.ALL);
+        }
+        account.quotas(SavedQuotas.restore(saved.quotas()));
+        foreignQuotas = SavedQuotas.foreign(saved.quotas());
+        byte[] input = saved.connection().input();
+        received = input.length;
+        System.arraycopy(input, 0, message, 0, received);
+        output.restore(saved.connection().output());
         notify = true;
         session.changed();
+    }
+
+    /// Whether these bytes are all of a request, or more, or can never become one.
+    static boolean isWholeRequest(byte[] input) {
+        if (input.length < MessageHeader.SIZE) {
+            return false;
+        }
+        int length = MessageHeader.length(input, 0);
+        return MessageHeader.isTooLong(length) || input.length >= MessageHeader.SIZE + length;
     }
 
     /// Back to the state after introduction, at the guest's request or because it starts anew. Lock held.
@@ -224,7 +251,8 @@ public final class RingConnection {
     }
 
     /// As [#reset], with another page or doorbell. Lock held.
-    void reset(Ring ring) {
+    void reset(Ring another) {
+        ring = another;
         page = new RingPage(ring.page());
         doorbell = ring.doorbell()::ring;
         reset();

@@ -67,6 +67,18 @@ final class RingPage {
         return get(CONNECTION);
     }
 
+    int features() {
+        return get(SERVER_FEATURES);
+    }
+
+    int error() {
+        return get(ERROR);
+    }
+
+    void setFeatures(int features) {
+        set(SERVER_FEATURES, features);
+    }
+
     void setRequestConsumer(int index) {
         set(REQ_CONS, index);
     }

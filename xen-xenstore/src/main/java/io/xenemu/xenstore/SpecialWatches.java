@@ -35,11 +35,6 @@ final class SpecialWatches {
         return release;
     }
 
-    void restore(Permissions introducePermissions, Permissions releasePermissions) {
-        introduce = introducePermissions;
-        release = releasePermissions;
-    }
-
     /// @throws XenError EINVAL if it is neither
     Permissions permissions(Path path) throws XenError {
         if (path.equals(INTRODUCE_DOMAIN)) {

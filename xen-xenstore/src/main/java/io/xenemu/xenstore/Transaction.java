@@ -106,7 +106,8 @@ final class Transaction {
         }
     }
 
-    /// Does saved changes again. One that fails, which can only be for want of quota, dooms the transaction.
+    /// Does saved changes again. One that fails, for want of quota or because the transaction was in conflict already,
+    /// dooms it.
     void repeat(Caller caller, List<Request.Change> saved) {
         for (Request.Change change : saved) {
             try {

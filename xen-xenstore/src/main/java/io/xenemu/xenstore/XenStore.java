@@ -43,6 +43,8 @@ final class XenStore {
     private final List<Session> changedSessions = new ArrayList<>();
     private long generation;
     private int openTransactions;
+    // Of another daemon, kept for the next one.
+    private List<XenStoreState.QuotaState> foreignQuotas = List.of();
 
     XenStore(Quotas quotas, Domains domains) {
         this.domains = domains;
@@ -267,9 +269,15 @@ final class XenStore {
     XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
                 StoreSnapshot.nodes(editor.root(), wanted),
-                special.introducePermissions(),
-                special.releasePermissions(),
-                domainStates);
+                List.of(
+                        new XenStoreState.SpecialState(
+                                SpecialWatches.INTRODUCE_DOMAIN, special.introducePermissions()),
+                        new XenStoreState.SpecialState(
+                                SpecialWatches.RELEASE_DOMAIN, special.releasePermissions())),
+                SavedQuotas.of(accounts.quotas(), foreignQuotas),
+                XenStoreState.Descriptors.NONE,
+                domainStates,
+                List.of());
     }
 
     void restore(XenStoreState state) throws XenError {
@@ -281,29 +289,34 @@ final class XenStore {
     }
 
     StoreImage image() {
-        return new StoreImage(editor.root(), introducePermissions, releasePermissions);
+        return new StoreImage(
+                editor.root(), special.introducePermissions(), special.releasePermissions());
     }
 
-    void restoreSpecialPermissions(XenStoreState state) {
-        special.restore(state.introducePermissions(), state.releasePermissions());
+    /// Takes over what only a whole store has. [StoreSnapshot#check] has been passed.
+    void restoreWhole(XenStoreState state) throws XenError {
+        for (XenStoreState.SpecialState saved : state.special()) {
+            special.setPermissions(saved.path(), saved.permissions());
+        }
+        accounts.quotas(SavedQuotas.restore(state.quotas()));
+        foreignQuotas = SavedQuotas.foreign(state.quotas());
     }
 
-    void restore(Session session, XenStoreState.DomainState state) {
-        session.target(state.target());
+    void restore(Session session, XenStoreState.ConnectionState state) {
         for (XenStoreState.WatchState saved : state.watches()) {
             watches.restore(
                     session,
                     new Watch.Key(saved.path(), saved.token()),
                     saved.relative(),
-                    Request.Watch.ANY_DEPTH);
+                    saved.depth());
         }
         for (XenStoreState.TransactionState saved : state.transactions()) {
             Transaction transaction = addTransaction(session, saved.id());
-            saved.dependencies().forEach(transaction.dependencies()::add);
             if (saved.doomed()) {
                 transaction.doom();
             }
             transaction.repeat(session.caller(), saved.changes());
+            transaction.dependencies().replace(saved.dependencies());
         }
     }
 

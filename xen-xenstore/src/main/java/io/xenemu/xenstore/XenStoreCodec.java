@@ -6,8 +6,13 @@ import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import io.xenemu.kvm.wire.WireLimits;
+import io.xenemu.xenstore.XenStoreState.ConnectionState;
+import io.xenemu.xenstore.XenStoreState.Descriptors;
 import io.xenemu.xenstore.XenStoreState.DomainState;
 import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.XenStoreState.QuotaState;
+import io.xenemu.xenstore.XenStoreState.SocketState;
+import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.XenStoreState.TransactionState;
 import io.xenemu.xenstore.XenStoreState.WatchState;
 import io.xenemu.xenstore.tree.Path;
@@ -24,20 +29,31 @@ import java.util.TreeMap;
 
 /// [XenStoreState] as the body of a frame of saved state.
 ///
-/// Version 1: count u32 and nodes (path, value bytes, permissions, ordinal u64, generation u64); permissions of the two
-/// special watches; count u32 and domains (domid u16, target u16, shutdown bool, failed bool, input bytes, output bytes,
-/// count and watches (path, token bytes, relative bool), count and transactions (id u32, doomed bool, count and changes
-/// (type u8 and what it has), count and dependencies (path, aspects u8))). Paths and permissions are bytes as on the
-/// wire. Order is kept, except that dependencies are sorted by path.
+/// Version 2: count u32 and nodes (path, value bytes, permissions, ordinal u64, generation u64); count and special names
+/// (path, permissions); quotas; descriptors of listener u32 and events u32; count and domains (domid u16, target u16,
+/// shutdown bool, failed bool, gfn u64, port u32, features u32, quotas, connection); count and sockets (descriptor u32,
+/// connection). Quotas: count and (name string, value u32, global bool). Connection: input bytes, output bytes, count
+/// and watches (path, token bytes, relative bool, depth u32), count and transactions (id u32, doomed bool, count and
+/// changes (type u8 and what it has), count and dependencies (path, aspects u8)). Paths and permissions are bytes as on
+/// the wire. Order is kept, except that dependencies are sorted by path.
+///
+/// Version 1 had the permissions of `@introduceDomain` and `@releaseDomain` only, and neither quotas, descriptors,
+/// sockets, gfn, port, features nor depth.
 public final class XenStoreCodec {
     /// The frame type: "XSTR".
     public static final int TYPE = 0x52545358;
 
     /// The version that [#encode] writes.
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
 
+    /// Elements of one kind: many times what the largest store has.
     private static final int MAX_COUNT = 1 << 20;
-    private static final int MAX_ASPECTS = 31;
+
+    /// Unhandled input of a connection: more than a socket's is ever read ahead.
+    private static final int MAX_INPUT = 1 << 16;
+
+    /// Unhandled input of a ring: it is handled as soon as it is a whole request.
+    private static final int MAX_RING_INPUT = MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX - 1;
 
     private XenStoreCodec() {}
 
@@ -49,10 +65,19 @@ public final class XenStoreCodec {
             path(body, node.path()).bytes(node.value()).bytes(node.permissions().encode());
             body.u64(node.ordinal()).u64(node.generation());
         }
-        body.bytes(state.introducePermissions().encode());
-        body.bytes(state.releasePermissions().encode());
+        body.u32(state.special().size());
+        for (SpecialState special : state.special()) {
+            path(body, special.path()).bytes(special.permissions().encode());
+        }
+        quotas(body, state.quotas());
+        body.u32(state.descriptors().listener()).u32(state.descriptors().events());
         body.u32(state.domains().size());
         state.domains().forEach(domain -> encode(body, domain));
+        body.u32(state.sockets().size());
+        for (SocketState socket : state.sockets()) {
+            body.u32(socket.descriptor());
+            encode(body, socket.connection());
+        }
         return body;
     }
 
@@ -60,27 +85,44 @@ public final class XenStoreCodec {
         return body.bytes(path.toString().getBytes(StandardCharsets.ISO_8859_1));
     }
 
+    private static void quotas(BodyWriter body, List<QuotaState> quotas) {
+        body.u32(quotas.size());
+        for (QuotaState quota : quotas) {
+            body.bytes(quota.name().getBytes(StandardCharsets.ISO_8859_1));
+            body.u32(quota.value()).bool(quota.global());
+        }
+    }
+
     private static void encode(BodyWriter body, DomainState domain) {
         body.u16(domain.domain().value()).u16(domain.target().value());
         body.bool(domain.shutdown()).bool(domain.failed());
-        body.bytes(domain.input()).bytes(domain.output());
-        body.u32(domain.watches().size());
-        for (WatchState watch : domain.watches()) {
-            path(body, watch.path()).bytes(watch.token()).bool(watch.relative());
+        body.u64(domain.gfn()).u32(domain.port()).u32(domain.features());
+        quotas(body, domain.quotas());
+        encode(body, domain.connection());
+    }
+
+    private static void encode(BodyWriter body, ConnectionState connection) {
+        body.bytes(connection.input()).bytes(connection.output());
+        body.u32(connection.watches().size());
+        for (WatchState watch : connection.watches()) {
+            path(body, watch.path()).bytes(watch.token());
+            body.bool(watch.relative()).u32(watch.depth());
         }
-        body.u32(domain.transactions().size());
-        for (TransactionState transaction : domain.transactions()) {
-            body.u32(transaction.id()).bool(transaction.doomed());
-            body.u32(transaction.changes().size());
-            transaction.changes().forEach(change -> encode(body, change));
-            Map<String, Integer> sorted = new TreeMap<>();
-            transaction
-                    .dependencies()
-                    .forEach((path, aspects) -> sorted.put(path.toString(), aspects));
-            body.u32(sorted.size());
-            sorted.forEach((path, aspects) ->
-                    body.bytes(path.getBytes(StandardCharsets.ISO_8859_1)).u8(aspects));
+        body.u32(connection.transactions().size());
+        for (TransactionState transaction : connection.transactions()) {
+            encode(body, transaction);
         }
+    }
+
+    private static void encode(BodyWriter body, TransactionState transaction) {
+        body.u32(transaction.id()).bool(transaction.doomed());
+        body.u32(transaction.changes().size());
+        transaction.changes().forEach(change -> encode(body, change));
+        Map<String, Integer> sorted = new TreeMap<>();
+        transaction.dependencies().forEach((path, aspects) -> sorted.put(path.toString(), aspects));
+        body.u32(sorted.size());
+        sorted.forEach((path, aspects) ->
+                body.bytes(path.getBytes(StandardCharsets.ISO_8859_1)).u8(aspects));
     }
 
     private static void encode(BodyWriter body, Request.Change change) {
@@ -97,11 +139,11 @@ public final class XenStoreCodec {
     ///
     /// @throws WireException if the version is unknown or a value out of range
     public static XenStoreState decode(int version, BodyReader body) throws WireException {
-        if (version != VERSION) {
+        if (version < 1 || version > VERSION) {
             throw WireException.unknownVersion("XenStore", version);
         }
         try {
-            return decode(body);
+            return decode(body, version);
         } catch (XenError e) {
             WireException failure = new WireException("invalid path or permissions");
             failure.initCause(e);
@@ -109,7 +151,8 @@ public final class XenStoreCodec {
         }
     }
 
-    private static XenStoreState decode(BodyReader body) throws WireException, XenError {
+    private static XenStoreState decode(BodyReader body, int version)
+            throws WireException, XenError {
         List<NodeState> nodes = new ArrayList<>();
         for (int left = body.count(MAX_COUNT); left > 0; left--) {
             Path path = path(body);
@@ -119,13 +162,46 @@ public final class XenStoreCodec {
             byte[] value = body.bytes(MessageHeader.PAYLOAD_MAX);
             nodes.add(new NodeState(path, value, permissions(body), body.u64(), body.u64()));
         }
-        Permissions introduce = permissions(body);
-        Permissions release = permissions(body);
+        List<SpecialState> special = special(body, version);
+        List<QuotaState> quotas = version == 1 ? List.of() : quotas(body);
+        Descriptors descriptors =
+                version == 1 ? Descriptors.NONE : new Descriptors(body.u32(), body.u32());
         List<DomainState> domains = new ArrayList<>();
         for (int left = body.count(DomId.FIRST_RESERVED); left > 0; left--) {
-            domains.add(domain(body));
+            domains.add(domain(body, version));
         }
-        return new XenStoreState(nodes, introduce, release, domains);
+        List<SocketState> sockets = new ArrayList<>();
+        for (int left = version == 1 ? 0 : body.count(MAX_COUNT); left > 0; left--) {
+            sockets.add(new SocketState(body.u32(), connection(body, version, MAX_INPUT)));
+        }
+        return new XenStoreState(nodes, special, quotas, descriptors, domains, sockets);
+    }
+
+    private static List<SpecialState> special(BodyReader body, int version)
+            throws WireException, XenError {
+        if (version == 1) {
+            return List.of(
+                    new SpecialState(SpecialWatches.INTRODUCE_DOMAIN, permissions(body)),
+                    new SpecialState(SpecialWatches.RELEASE_DOMAIN, permissions(body)));
+        }
+        List<SpecialState> special = new ArrayList<>();
+        for (int left = body.count(MAX_COUNT); left > 0; left--) {
+            Path path = path(body);
+            if (!path.isSpecial()) {
+                throw XenError.EINVAL;
+            }
+            special.add(new SpecialState(path, permissions(body)));
+        }
+        return special;
+    }
+
+    private static List<QuotaState> quotas(BodyReader body) throws WireException {
+        List<QuotaState> quotas = new ArrayList<>();
+        for (int left = body.count(MAX_COUNT); left > 0; left--) {
+            String name = new String(body.bytes(QuotaState.NAME_MAX), StandardCharsets.ISO_8859_1);
+            quotas.add(new QuotaState(name, body.u32(), body.bool()));
+        }
+        return quotas;
     }
 
     private static Path path(BodyReader body) throws WireException, XenError {
@@ -141,30 +217,46 @@ public final class XenStoreCodec {
         return Permissions.parse(text, 0, text.length);
     }
 
-    private static DomainState domain(BodyReader body) throws WireException, XenError {
+    private static DomainState domain(BodyReader body, int version) throws WireException, XenError {
         DomId domain = new DomId(body.u16());
         DomId target = new DomId(body.u16());
         boolean shutdown = body.bool();
         boolean failed = body.bool();
-        byte[] input = body.bytes(MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX - 1);
-        if (input.length >= MessageHeader.SIZE) {
-            int length = MessageHeader.length(input, 0);
-            if (MessageHeader.isTooLong(length) || input.length >= MessageHeader.SIZE + length) {
-                throw new WireException("input is no part of a request");
-            }
+        long gfn = 0;
+        int port = 0;
+        int features = DomainState.FEATURES_UNKNOWN;
+        List<QuotaState> quotas = List.of();
+        if (version > 1) {
+            gfn = body.u64();
+            port = body.u32();
+            features = body.u32();
+            quotas = quotas(body);
         }
+        ConnectionState connection = connection(body, version, MAX_RING_INPUT);
+        if (RingConnection.isWholeRequest(connection.input())) {
+            throw new WireException("input is no part of a request");
+        }
+        return new DomainState(
+                domain, target, shutdown, failed, gfn, port, features, quotas, connection);
+    }
+
+    private static ConnectionState connection(BodyReader body, int version, int maxInput)
+            throws WireException, XenError {
+        byte[] input = body.bytes(maxInput);
         byte[] output = body.bytes(WireLimits.MAX_BODY_BYTES);
         List<WatchState> watches = new ArrayList<>();
         for (int left = body.count(MAX_COUNT); left > 0; left--) {
-            watches.add(
-                    new WatchState(path(body), body.bytes(MessageHeader.PAYLOAD_MAX), body.bool()));
+            Path path = path(body);
+            byte[] token = body.bytes(MessageHeader.PAYLOAD_MAX);
+            boolean relative = body.bool();
+            int depth = version == 1 ? WatchState.UNLIMITED : body.u32();
+            watches.add(new WatchState(path, token, relative, depth));
         }
         List<TransactionState> transactions = new ArrayList<>();
         for (int left = body.count(MAX_COUNT); left > 0; left--) {
             transactions.add(transaction(body));
         }
-        return new DomainState(
-                domain, target, shutdown, failed, input, output, watches, transactions);
+        return new ConnectionState(input, output, watches, transactions);
     }
 
     private static TransactionState transaction(BodyReader body) throws WireException, XenError {
@@ -178,7 +270,7 @@ public final class XenStoreCodec {
         for (int left = body.count(MAX_COUNT); left > 0; left--) {
             Path path = path(body);
             int aspects = body.u8();
-            if (aspects > MAX_ASPECTS) {
+            if (aspects > TransactionState.ALL) {
                 throw new WireException("unknown dependency: " + aspects);
             }
             dependencies.put(path, aspects);

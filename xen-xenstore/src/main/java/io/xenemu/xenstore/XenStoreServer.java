@@ -202,14 +202,17 @@ public final class XenStoreServer implements AutoCloseable {
     }
 
     /// Adds what was saved to this store, whole or of one domain: nodes replace those of the same path, and the domains go
-    /// on in their rings where they were. The permissions of the special watches are taken from a whole store only, that
-    /// is from a state with a root.
+    /// on in their rings where they were. The permissions of the special watches are taken from a whole store only.
+    /// Nothing has changed if it fails.
     ///
+    /// @param state without sockets and without a ring of domain 0, which are not taken over: see
+    ///     [XenStoreState#withoutSockets] and [XenStoreState#without]
     /// @param rings the restored domains' pages and doorbells; contents of the pages are kept
     /// @return what to call on events, by domain
-    /// @throws XenError EEXIST if such a domain is introduced already; EINVAL for a node of an impossible path
-    public Map<DomId, RingConnection> restore(XenStoreState state, Function<DomId, Ring> rings)
-            throws XenError {
+    /// @throws XenError EEXIST if such a domain is introduced already; EINVAL for something that this store cannot have
+    public Map<DomId, RingConnection> restore(
+            XenStoreState state, Function<XenStoreState.DomainState, Ring> rings) throws XenError {
+        StoreSnapshot.check(state);
         Map<DomId, RingConnection> restored = new HashMap<>();
         enter();
         try {
@@ -219,13 +222,14 @@ public final class XenStoreServer implements AutoCloseable {
                 }
             }
             store.restore(state);
-            if (!state.nodes().isEmpty() && state.nodes().getFirst().path().isRoot()) {
-                store.restoreSpecialPermissions(state);
+            if (state.isWhole()) {
+                store.restoreWhole(state);
             }
             for (XenStoreState.DomainState saved : state.domains()) {
-                RingConnection ring = connectRing(saved.domain(), rings.apply(saved.domain()));
+                RingConnection ring = connectRing(saved.domain(), rings.apply(saved));
                 store.introduce(saved.domain(), ring.session());
-                store.restore(ring.session(), saved);
+                ring.session().target(saved.target());
+                store.restore(ring.session(), saved.connection());
                 if (saved.shutdown()) {
                     store.restoreShutdown(saved.domain());
                 }
@@ -254,8 +258,14 @@ public final class XenStoreServer implements AutoCloseable {
             XenStoreState state =
                     new XenStoreState(
                             StoreSnapshot.nodes(image.root(), path -> true),
-                            image.introduce(),
-                            image.release(),
+                            List.of(
+                                    new XenStoreState.SpecialState(
+                                            SpecialWatches.INTRODUCE_DOMAIN, image.introduce()),
+                                    new XenStoreState.SpecialState(
+                                            SpecialWatches.RELEASE_DOMAIN, image.release())),
+                            List.of(),
+                            XenStoreState.Descriptors.NONE,
+                            List.of(),
                             List.of());
             try {
                 restore(

@@ -8,20 +8,44 @@ import java.util.List;
 import java.util.Map;
 
 /// A store, or the part of one that belongs to a domain, as plain values. Rings' pages are guest memory and travel with it.
-/// Clients of the socket and of this process are not saved: they connect and watch anew.
+/// Clients of this process are not saved: they connect and watch anew.
 ///
 /// @param nodes parents before children, siblings in order of creation
-/// @param introducePermissions of `@introduceDomain`
-/// @param releasePermissions of `@releaseDomain`
+/// @param special permissions of `@introduceDomain`, `@releaseDomain` and the like
+/// @param quotas limits that apply to a domain by default, or to the whole store
+/// @param descriptors what a daemon that replaces this one in its process would take over
 /// @param domains those that were introduced
+/// @param sockets connections on sockets; only known where they can be taken over
 public record XenStoreState(
         List<NodeState> nodes,
-        Permissions introducePermissions,
-        Permissions releasePermissions,
-        List<DomainState> domains) {
+        List<SpecialState> special,
+        List<QuotaState> quotas,
+        Descriptors descriptors,
+        List<DomainState> domains,
+        List<SocketState> sockets) {
     public XenStoreState {
         nodes = List.copyOf(nodes);
+        special = List.copyOf(special);
+        quotas = List.copyOf(quotas);
         domains = List.copyOf(domains);
+        sockets = List.copyOf(sockets);
+    }
+
+    /// Whether this is a whole store, not the part of one that belongs to a domain.
+    public boolean isWhole() {
+        return !nodes.isEmpty() && nodes.getFirst().path().isRoot();
+    }
+
+    /// The same without connections on sockets: their clients have to connect anew.
+    public XenStoreState withoutSockets() {
+        return new XenStoreState(nodes, special, quotas, descriptors, domains, List.of());
+    }
+
+    /// The same without the connection of a domain, whose nodes stay.
+    public XenStoreState without(DomId domain) {
+        List<DomainState> others =
+                domains.stream().filter(d -> !d.domain().equals(domain)).toList();
+        return new XenStoreState(nodes, special, quotas, descriptors, others, sockets);
     }
 
     /// One node.
@@ -34,45 +58,117 @@ public record XenStoreState(
     public record NodeState(
             Path path, byte[] value, Permissions permissions, long ordinal, long generation) {}
 
-    /// One introduced domain and its connection.
+    /// Who may learn of a special event.
+    ///
+    /// @param path a special name
+    public record SpecialState(Path path, Permissions permissions) {}
+
+    /// One limit, by the name that GET_QUOTA has for it. A name that this store does not know is kept for the next one.
+    ///
+    /// @param name ISO 8859-1, without NUL
+    /// @param value as an unsigned number; 0 for no limit
+    /// @param global whether it applies to the whole store, not to each domain
+    public record QuotaState(String name, int value, boolean global) {
+        /// Longest name in bytes. Xen's longest has 19.
+        public static final int NAME_MAX = 256;
+    }
+
+    /// File descriptors of the process that serves the store.
+    ///
+    /// @param listener the socket that takes connections; -1 for none
+    /// @param events the event channel device; -1 for none
+    public record Descriptors(int listener, int events) {
+        /// No descriptors.
+        public static final Descriptors NONE = new Descriptors(-1, -1);
+    }
+
+    /// One introduced domain.
     ///
     /// @param target the domain that it may also act as; itself if none
     /// @param shutdown whether `@releaseDomain` has fired for its shutdown
     /// @param failed whether its ring is in the error state
-    /// @param input the part of a request that has been taken off the ring
-    /// @param output what waits for room in the ring; may start within a message
-    /// @param watches in order of registration
-    /// @param transactions open ones
-    @SuppressWarnings("ArrayRecordComponent") // copied when made; equality is the codec's
+    /// @param gfn guest frame of its ring; 0 if not known
+    /// @param port event channel port of its ring, in the domain; 0 if not known
+    /// @param features the feature word of its ring's page; [#FEATURES_UNKNOWN] to leave it as it is
+    /// @param quotas its own limits
     public record DomainState(
             DomId domain,
             DomId target,
             boolean shutdown,
             boolean failed,
+            long gfn,
+            int port,
+            int features,
+            List<QuotaState> quotas,
+            ConnectionState connection) {
+        /// A feature word that is not known.
+        public static final int FEATURES_UNKNOWN = -1;
+
+        public DomainState {
+            quotas = List.copyOf(quotas);
+        }
+    }
+
+    /// One connection on a socket, with the rights of domain 0.
+    ///
+    /// @param descriptor its file descriptor in the process that serves it
+    public record SocketState(int descriptor, ConnectionState connection) {}
+
+    /// What every kind of connection has.
+    ///
+    /// @param input what has been taken off the transport and not been handled: of a ring, a part of a request
+    /// @param output what waits for the client to read it; may start within a message
+    /// @param watches in order of registration
+    /// @param transactions open ones
+    @SuppressWarnings("ArrayRecordComponent") // copied when made; equality is the codec's
+    public record ConnectionState(
             byte[] input,
             byte[] output,
             List<WatchState> watches,
             List<TransactionState> transactions) {
-        public DomainState {
+        public ConnectionState {
             watches = List.copyOf(watches);
             transactions = List.copyOf(transactions);
         }
     }
 
     /// One watch.
+    ///
+    /// @param depth how many levels below the path it covers; [#UNLIMITED] for all
     @SuppressWarnings(
             "ArrayRecordComponent") // the watch's own array, which nobody modifies; equality is the
     // codec's
-    public record WatchState(Path path, byte[] token, boolean relative) {}
+    public record WatchState(Path path, byte[] token, boolean relative, int depth) {
+        /// A depth without limit.
+        public static final int UNLIMITED = -1;
+    }
 
     /// One open transaction: what it has changed and what it depends on, not its snapshot. It goes on from the restored
     /// tree, where by its dependencies it would have given the same answers.
     ///
     /// @param doomed whether it was in conflict already, so that its end has to be EAGAIN
     /// @param changes in order
-    /// @param dependencies aspects of nodes, as bits of [Dependencies]
+    /// @param dependencies by path, the aspects that must not change: [#ABSENT] and the others, as bits
     public record TransactionState(
             int id, boolean doomed, List<Request.Change> changes, Map<Path, Integer> dependencies) {
+        /// There was no such node.
+        public static final int ABSENT = 1;
+
+        /// There was such a node.
+        public static final int EXISTS = 2;
+
+        /// Its value was read.
+        public static final int VALUE = 4;
+
+        /// Its permissions were read or decided.
+        public static final int PERMISSIONS = 8;
+
+        /// Its children were listed.
+        public static final int CHILDREN = 16;
+
+        /// All aspects together.
+        public static final int ALL = 31;
+
         public TransactionState {
             changes = List.copyOf(changes);
             dependencies = Map.copyOf(dependencies);

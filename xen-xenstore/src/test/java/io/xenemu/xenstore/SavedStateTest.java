@@ -52,8 +52,12 @@ class SavedStateTest {
     }
 
     private static XenStoreState decode(byte[] body) throws WireException {
+        return decode(XenStoreCodec.VERSION, body);
+    }
+
+    private static XenStoreState decode(int version, byte[] body) throws WireException {
         BodyReader reader = new BodyReader(body);
-        XenStoreState state = XenStoreCodec.decode(XenStoreCodec.VERSION, reader);
+        XenStoreState state = XenStoreCodec.decode(version, reader);
         reader.end();
         return state;
     }
@@ -203,16 +207,19 @@ class SavedStateTest {
 
     @Test
     void goldenFileOfVersion1IsRead() throws Exception {
-        byte[] golden = golden();
-        XenStoreState state = decode(golden);
-        assertArrayEquals(golden, encode(state));
+        XenStoreState state = decode(1, golden(1));
+        XenStoreState.DomainState upgraded = state.domains().getFirst();
+        assertEquals(XenStoreState.DomainState.FEATURES_UNKNOWN, upgraded.features());
+        assertEquals(-1, upgraded.connection().watches().getFirst().depth());
+        assertEquals("@releaseDomain", state.special().get(1).path().toString());
+        assertArrayEquals(encode(state), encode(decode(encode(state))));
         assertEquals("guest", new String(state.nodes().get(2).value(), StandardCharsets.US_ASCII));
         assertEquals("n3 r4", state.nodes().get(2).permissions().toString());
         XenStoreState.DomainState domain = state.domains().getFirst();
         assertEquals(DOM3, domain.domain());
-        assertEquals(3, domain.input().length);
-        assertFalse(domain.watches().getFirst().relative());
-        assertEquals(4, domain.transactions().getFirst().changes().size());
+        assertEquals(3, domain.connection().input().length);
+        assertFalse(domain.connection().watches().getFirst().relative());
+        assertEquals(4, domain.connection().transactions().getFirst().changes().size());
         target.existing.addAll(List.of(DOM3, new DomId(4)));
         source.server.release(DOM3);
         RingEnd moved = move(state);
@@ -224,10 +231,34 @@ class SavedStateTest {
         assertEquals("OK\0", moved.ask(TRANSACTION_END, 7, "T\0"));
     }
 
-    private static byte[] golden() throws IOException {
+    @Test
+    void goldenFileOfVersion2IsRead() throws Exception {
+        XenStoreState state = decode(golden(2));
+        assertArrayEquals(golden(2), encode(state));
+        assertEquals(new XenStoreState.Descriptors(5, 6), state.descriptors());
+        assertEquals(
+                List.of(
+                        new XenStoreState.QuotaState("nodes", 1000, false),
+                        new XenStoreState.QuotaState("memory", -1, true)),
+                state.quotas());
+        XenStoreState.DomainState domain = state.domains().getFirst();
+        assertEquals(new DomId(4), domain.target());
+        assertTrue(domain.shutdown());
+        assertEquals(0x1_0000_0001L, domain.gfn());
+        assertEquals(7, domain.port());
+        assertEquals(3, domain.features());
+        assertEquals(1, domain.quotas().size());
+        assertEquals(2, domain.connection().watches().get(1).depth());
+        assertTrue(domain.connection().transactions().getFirst().doomed());
+        assertEquals(9, state.sockets().getFirst().descriptor());
+        assertEquals(20, state.sockets().getFirst().connection().input().length);
+    }
+
+    private static byte[] golden(int version) throws IOException {
         try (InputStream in =
                 Objects.requireNonNull(
-                        SavedStateTest.class.getResourceAsStream("xenstore-state-v1.hex"),
+                        SavedStateTest.class.getResourceAsStream(
+                                "xenstore-state-v" + version + ".hex"),
                         "golden file is missing")) {
             String hex =
                     new String(in.readAllBytes(), StandardCharsets.US_ASCII).replaceAll("\\s", "");
@@ -237,7 +268,7 @@ class SavedStateTest {
 
     @Test
     void damagedStateIsRefusedOrRead() throws Exception {
-        byte[] golden = golden();
+        byte[] golden = golden(2);
         int refused = 0;
         for (int i = 0; i < golden.length; i++) {
             for (byte change : new byte[] {1, (byte) 0x80, (byte) 0xff}) {
@@ -246,13 +277,16 @@ class SavedStateTest {
                 try {
                     XenStoreState state = decode(damaged);
                     state.domains()
-                            .forEach(d -> assertTrue(d.input().length < MessageHeader.SIZE + 4096));
+                            .forEach(d ->
+                                    assertTrue(
+                                            d.connection().input().length
+                                                    < MessageHeader.SIZE + 4096));
                 } catch (WireException e) {
                     refused++;
                 }
             }
         }
         assertTrue(refused > golden.length / 2, "refused: " + refused);
-        assertThrows(WireException.class, () -> XenStoreCodec.decode(2, new BodyReader(golden)));
+        assertThrows(WireException.class, () -> XenStoreCodec.decode(3, new BodyReader(golden)));
     }
 }

@@ -52,8 +52,7 @@ public final class XenStoreBenchmark {
     }
 
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        double seconds =
-                arguments.length > 0 ? Double.parseDouble(arguments[0]) : DEFAULT_SECONDS;
+        double seconds = arguments.length > 0 ? Double.parseDouble(arguments[0]) : DEFAULT_SECONDS;
         List<Integer> sizes = new ArrayList<>(DEFAULT_NODES);
         if (arguments.length > 1) {
             sizes.clear();
@@ -79,7 +78,8 @@ public final class XenStoreBenchmark {
                 daemons.put(Peer.OURS, ours);
                 daemons.put(Peer.C, c);
                 daemons.put(Peer.OCAML, ocaml);
-                System.out.printf(Locale.ROOT, "%n%d nodes; ours started in %.2f s%n", nodes, startUp);
+                System.out.printf(
+                        Locale.ROOT, "%n%d nodes; ours started in %.2f s%n", nodes, startUp);
                 fill(daemons, nodes);
                 System.out.println(
                         "work        conn flight    ours k/s     us     c k/s     us ocaml k/s     us"
@@ -117,8 +117,7 @@ public final class XenStoreBenchmark {
         Map<Peer, Result> results = new EnumMap<>(Peer.class);
         for (Map.Entry<Peer, StoreDaemon> entry : daemons.entrySet()) {
             load(entry.getValue(), work, connections, inFlight, nodes);
-            results.put(
-                    entry.getKey(), load(entry.getValue(), work, connections, inFlight, nodes));
+            results.put(entry.getKey(), load(entry.getValue(), work, connections, inFlight, nodes));
         }
         System.out.printf(Locale.ROOT, "%-11s %4d %6d ", work, connections, inFlight);
         for (Result result : results.values()) {
@@ -134,8 +133,7 @@ public final class XenStoreBenchmark {
                 ours.cpuMicros() / c.cpuMicros());
     }
 
-    private Result load(
-            StoreDaemon daemon, String work, int connections, int inFlight, int nodes)
+    private Result load(StoreDaemon daemon, String work, int connections, int inFlight, int nodes)
             throws IOException, InterruptedException {
         double before = daemon.cpuSeconds();
         String output =
@@ -159,8 +157,7 @@ public final class XenStoreBenchmark {
     private static String execute(String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         process.getOutputStream().close();
-        String output =
-                new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         if (process.waitFor() != 0) {
             throw new IOException(String.join(" ", command) + ": " + output);
         }

@@ -76,8 +76,16 @@ final class XenstoredCommand implements Callable<Integer> {
     @Option(
             names = {"-Q", "--quota"},
             paramLabel = "NAME=VALUE",
-            description = "Set a quota of a guest; the names are those of xenstored.")
+            description =
+                    "Set a quota of guests, by xenstored's name: node-permissions, node-size, nodes, outstanding, path-max,"
+                            + " transaction-nodes, transactions, watches, and memory in bytes. 0 is no limit.")
     private List<String> quotas = new ArrayList<>();
+
+    @Option(
+            names = {"-q", "--quota-soft"},
+            paramLabel = "NAME=VALUE",
+            description = "Set a quota that is only warned of: memory.")
+    private List<String> softQuotas = new ArrayList<>();
 
     @Option(
             names = "--metrics",
@@ -118,7 +126,7 @@ final class XenstoredCommand implements Callable<Integer> {
 
     private Quotas quotas() {
         try {
-            return QuotaSettings.parse(quotas);
+            return QuotaSettings.parse(quotas, softQuotas);
         } catch (TypeConversionException e) {
             if (spec == null) {
                 throw new IllegalStateException("not a parsed command", e);

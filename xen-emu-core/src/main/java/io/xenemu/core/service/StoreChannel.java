@@ -40,7 +40,12 @@ final class StoreChannel implements InlineListener {
     void introduce(XenStoreServer store, Domain domain) {
         ring =
                 store.introduce(
-                        domain.id(), new Ring(domain.special().xenstore(), port::notifyGuest));
+                        domain.id(),
+                        new Ring(
+                                domain.special().xenstore(),
+                                port::notifyGuest,
+                                GuestMemoryMap.XENSTORE_GFN,
+                                guestPort.value()));
     }
 
     @Override

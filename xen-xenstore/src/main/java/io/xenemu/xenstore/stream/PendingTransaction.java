@@ -1,0 +1,175 @@
+package io.xenemu.xenstore.stream;
+
+import static io.xenemu.xenstore.XenStoreState.TransactionState.ABSENT;
+import static io.xenemu.xenstore.XenStoreState.TransactionState.ALL;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.wire.WireException;
+import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.XenStoreState.TransactionState;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.Request;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// An open transaction as pending nodes: first those that it has read, as they are, then one for each change, in order, as
+/// the change leaves it. Nodes that a change creates above its own are implied, as in the request. A transaction that is in
+/// conflict has also found no root, which cannot be.
+final class PendingTransaction {
+    private static final byte[] NO_BYTES = new byte[0];
+
+    private final Map<Path, NodeState> store;
+    private final boolean whole;
+    private final PendingView view;
+
+    /// @param store nodes of the store
+    /// @param whole whether these are all there are
+    /// @param caller whose transaction it is
+    PendingTransaction(Map<Path, NodeState> store, boolean whole, DomId caller) {
+        this.store = store;
+        this.whole = whole;
+        this.view = new PendingView(store, caller);
+    }
+
+    // --- to the stream
+
+    List<StreamRecord.Node> records(int connection, TransactionState state) {
+        List<StreamRecord.Node> records = new ArrayList<>();
+        if (state.doomed()) {
+            records.add(node(connection, state, PendingAccess.read(ABSENT), Path.ROOT, null));
+        }
+        Map<String, Path> sorted = new TreeMap<>();
+        state.dependencies().keySet().forEach(path -> sorted.put(path.toString(), path));
+        for (Path path : sorted.values()) {
+            int aspects = state.dependencies().getOrDefault(path, 0);
+            if (aspects != 0) {
+                int access = PendingAccess.read(aspects);
+                records.add(node(connection, state, access, path, view.find(path)));
+            }
+        }
+        for (Request.Change change : state.changes()) {
+            view.apply(change);
+            Path path = change.path();
+            int access = PendingAccess.written(change);
+            records.add(node(connection, state, access, path, view.find(path)));
+        }
+        return records;
+    }
+
+    private static StreamRecord.Node node(
+            int connection,
+            TransactionState state,
+            int access,
+            Path path,
+            PendingView.@Nullable Contents contents) {
+        return new StreamRecord.Node(
+                connection,
+                state.id(),
+                access,
+                contents == null ? null : contents.permissions(),
+                path.toString().getBytes(StandardCharsets.ISO_8859_1),
+                contents == null ? NO_BYTES : contents.value());
+    }
+
+    // --- from the stream
+
+    /// What one record says of a node.
+    record Pending(Path path, int access, PendingView.@Nullable Contents contents) {}
+
+    TransactionState state(int id, List<Pending> records) throws WireException {
+        boolean doomed = false;
+        Map<Path, Integer> dependencies = new HashMap<>();
+        List<Request.Change> changes = new ArrayList<>();
+        for (Pending pending : records) {
+            boolean detailed = PendingAccess.isDetailed(pending.access);
+            if (!PendingAccess.isValid(pending.access)) {
+                throw new WireException("unknown access: %#x".formatted(pending.access));
+            }
+            if (PendingAccess.isRead(pending.access)) {
+                if (pending.path.isRoot() && pending.contents == null && isConflict(pending)) {
+                    doomed = true;
+                    continue;
+                }
+                doomed |= !detailed && isConflict(pending);
+                int aspects = detailed ? PendingAccess.aspects(pending.access) : all(pending);
+                dependencies.merge(pending.path, aspects, (a, b) -> a | b);
+                continue;
+            }
+            int aspects = PendingAccess.aspects(pending.access);
+            if (!detailed) {
+                aspects = store.containsKey(pending.path) ? ALL & ~ABSENT : ABSENT;
+            }
+            if (aspects != 0) {
+                dependencies.merge(pending.path, aspects, (a, b) -> a | b);
+            }
+            for (Request.Change change : detailed ? List.of(detail(pending)) : guess(pending)) {
+                view.apply(change);
+                changes.add(change);
+            }
+        }
+        return new TransactionState(id, doomed, changes, dependencies);
+    }
+
+    /// Everything about a node: what a daemon does with a node that a transaction has touched.
+    private static int all(Pending pending) {
+        return pending.contents == null ? ABSENT : ALL & ~ABSENT;
+    }
+
+    /// Whether the store has something else than was read.
+    private boolean isConflict(Pending pending) {
+        NodeState node = store.get(pending.path);
+        if (node == null) {
+            return pending.path.isRoot() ? isMarker(pending) : whole && pending.contents != null;
+        }
+        PendingView.Contents seen = pending.contents;
+        return seen == null
+                || !Arrays.equals(seen.value(), node.value())
+                || !seen.permissions().equals(node.permissions());
+    }
+
+    /// The root is not part of what belongs to one domain, but it is there.
+    private static boolean isMarker(Pending pending) {
+        return pending.contents == null && pending.access == PendingAccess.read(ABSENT);
+    }
+
+    private static Request.Change detail(Pending pending) throws WireException {
+        Request.Change change =
+                PendingAccess.change(pending.access, pending.path, pending.contents);
+        if (change == null) {
+            throw new WireException("impossible access: %#x".formatted(pending.access));
+        }
+        return change;
+    }
+
+    /// The requests that lead to what a record of another daemon says. One that writes the same as before still tells the
+    /// watchers.
+    private List<Request.Change> guess(Pending pending) throws WireException {
+        Path path = pending.path;
+        PendingView.Contents before = view.find(path);
+        PendingView.Contents after = pending.contents;
+        if (after == null) {
+            // What is below a removed node may be listed as well, after it.
+            return before == null ? List.of() : List.of(new Request.Rm(path));
+        }
+        if (pending.access == 0) {
+            throw new WireException("a transaction's node that was neither read nor written");
+        }
+        Request.Change write = new Request.Write(path, after.value());
+        Request.Change setPerms = new Request.SetPerms(path, after.permissions());
+        if (before == null) {
+            return List.of(write, setPerms);
+        }
+        if (before.permissions().equals(after.permissions())) {
+            return List.of(write);
+        }
+        return Arrays.equals(before.value(), after.value())
+                ? List.of(setPerms)
+                : List.of(write, setPerms);
+    }
+}

@@ -1,0 +1,88 @@
+package io.xenemu.xenstore.stream;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.tree.Permissions;
+import io.xenemu.xenstore.wire.Request;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// The nodes as one transaction sees them: those of the store, and over them what it has changed so far.
+final class PendingView {
+    private static final byte[] NO_BYTES = new byte[0];
+
+    /// What a node contains, apart from children.
+    @SuppressWarnings("ArrayRecordComponent") // never compared, never modified
+    record Contents(byte[] value, Permissions permissions) {}
+
+    private final Map<Path, NodeState> store;
+    private final DomId caller;
+    private final Map<Path, Contents> changed = new HashMap<>();
+    // What is below these is not the store's any more, also when they have been created again.
+    private final Set<Path> removed = new HashSet<>();
+
+    /// @param store nodes of the store by path
+    /// @param caller whose transaction it is
+    PendingView(Map<Path, NodeState> store, DomId caller) {
+        this.store = store;
+        this.caller = caller;
+    }
+
+    @Nullable Contents find(Path path) {
+        Contents own = changed.get(path);
+        if (own != null) {
+            return own;
+        }
+        NodeState node = store.get(path);
+        if (node == null) {
+            return null;
+        }
+        for (int level = path.depth(); level > 0 && !removed.isEmpty(); level--) {
+            if (removed.contains(path.prefix(level))) {
+                return null;
+            }
+        }
+        return new Contents(node.value(), node.permissions());
+    }
+
+    void apply(Request.Change change) {
+        Path path = change.path();
+        switch (change) {
+            case Request.Write(_, byte[] value) ->
+                    changed.put(path, new Contents(value, create(path).permissions));
+            case Request.Mkdir _ -> create(path);
+            case Request.SetPerms(_, Permissions permissions) ->
+                    changed.put(path, new Contents(create(path).value, permissions));
+            case Request.Rm _ -> {
+                changed.keySet().removeIf(below -> below.isAtOrBelow(path));
+                removed.add(path);
+            }
+        }
+    }
+
+    /// The node, which is created with what is missing above if need be: guests own what they create, the rest of the
+    /// list is inherited.
+    private Contents create(Path path) {
+        int level = path.depth();
+        Contents nearest = find(path);
+        while (nearest == null && level > 0) {
+            nearest = find(path.prefix(--level));
+        }
+        if (nearest != null && level == path.depth()) {
+            return nearest;
+        }
+        Permissions inherited = nearest == null ? Permissions.DOM0_ONLY : nearest.permissions;
+        Contents created =
+                new Contents(
+                        NO_BYTES,
+                        caller.equals(DomId.DOM0) ? inherited : inherited.ownedBy(caller));
+        while (++level <= path.depth()) {
+            changed.put(path.prefix(level), created);
+        }
+        return created;
+    }
+}

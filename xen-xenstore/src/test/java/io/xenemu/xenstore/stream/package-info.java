@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.xenstore.stream;
+
+import org.jspecify.annotations.NullMarked;
