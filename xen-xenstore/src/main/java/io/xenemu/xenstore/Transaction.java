@@ -131,7 +131,7 @@ final class Transaction {
 
     /// Brings the changes into `store` and hands out the events, in order.
     ///
-    /// @param released domains that are gone, which a permission set before must not bring back
+    /// @param former domains that are gone, which a permission set before must not bring back
     /// @throws XenError EAGAIN for a conflict; ENOSPC if the changes no longer fit the caller's quota. The store is then
     ///     unchanged.
     void commit(
@@ -139,13 +139,13 @@ final class Transaction {
             TreeEditor store,
             LongSupplier generations,
             Consumer<NodeEvent> fire,
-            ReleasedDomains released)
+            FormerDomains former)
             throws XenError {
         if (changes.isEmpty()) {
             // Its answers were all true when it started, whatever has happened since.
             return;
         }
-        if (doomed || released.nameSomeOf(changes, started)) {
+        if (doomed || former.nameSomeOf(changes, started)) {
             throw XenError.EAGAIN;
         }
         Transaction result = this;

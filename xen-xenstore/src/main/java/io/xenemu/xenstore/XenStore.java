@@ -37,7 +37,7 @@ final class XenStore {
     private final WatchTable watches = new WatchTable();
     private final SpecialWatches special = new SpecialWatches(watches);
     private final TreeEditor editor;
-    private final ReleasedDomains released = new ReleasedDomains(this::nextGeneration);
+    private final FormerDomains former = new FormerDomains(this::nextGeneration);
     private final Map<DomId, Introduced> introduced =
             new TreeMap<>(Comparator.comparingInt(DomId::value));
     private final List<Session> changedSessions = new ArrayList<>();
@@ -149,12 +149,12 @@ final class XenStore {
     void change(Session session, int transaction, Request.Change change) throws XenError {
         Request.Change allowed = change;
         if (change instanceof Request.SetPerms(Path path, Permissions permissions)) {
-            Permissions existing = ofExisting(session, permissions);
+            Permissions settable = settable(session, permissions);
             if (path.isSpecial()) {
-                setSpecialPermissions(session, path, existing);
+                setSpecialPermissions(session, path, settable);
                 return;
             }
-            allowed = new Request.SetPerms(path, existing);
+            allowed = new Request.SetPerms(path, settable);
         }
         checkLength(session, change.path());
         if (transaction == 0) {
@@ -164,20 +164,41 @@ final class XenStore {
         }
     }
 
-    /// Leaves out entries of domains that do not exist, so that a later one of the id finds nothing (XSA-322). C xenstored
-    /// keeps such entries, does not obey them, and does not list them either.
-    private Permissions ofExisting(Session session, Permissions permissions) throws XenError {
+    /// What of a list can be set. As in both existing daemons, an entry for a domain that does not exist is kept; it means
+    /// nothing to a later one of that id (XSA-322).
+    private Permissions settable(Session session, Permissions permissions) throws XenError {
         Account account = session.caller().account();
         if (account != null) {
             account.use(Quota.NODE_PERMISSIONS, permissions.size()); // as they were sent
         }
+        DomId owner = permissions.owner();
         boolean any = session.account().hasFeature(Features.ANY_DOMAIN);
-        Predicate<DomId> exists =
-                domain -> domain.equals(Permissions.ANY_DOMAIN) ? any : domains.exists(domain);
-        if (!exists.test(permissions.owner())) {
+        if (!domains.exists(owner) && !(any && owner.equals(Permissions.ANY_DOMAIN))) {
             throw XenError.ENOENT;
         }
-        return permissions.forOnly(exists);
+        for (Permissions.Entry entry : permissions.entries()) {
+            name(entry.domain());
+        }
+        return any
+                ? permissions
+                : permissions.forOnly(domain -> !domain.equals(Permissions.ANY_DOMAIN));
+    }
+
+    /// Permissions are about to name a domain.
+    private void name(DomId domain) {
+        if (domains.exists(domain)) {
+            removeNamesFromBefore(domain);
+        } else if (!domain.equals(Permissions.ANY_DOMAIN)) {
+            former.named(domain);
+        }
+    }
+
+    private void removeNamesFromBefore(DomId domain) {
+        if (former.isNewAndNamed(domain)) {
+            former.add(domain);
+            special.forget(domain);
+            DomainRemoval.from(editor, domain);
+        }
     }
 
     private void setSpecialPermissions(Session session, Path path, Permissions permissions)
@@ -250,7 +271,7 @@ final class XenStore {
         openTransactions--;
         if (commit) {
             transaction.commit(
-                    session.caller(), editor, this::nextGeneration, watches::fire, released);
+                    session.caller(), editor, this::nextGeneration, watches::fire, former);
         }
     }
 
@@ -285,6 +306,16 @@ final class XenStore {
         for (XenStoreState.NodeState node : state.nodes().reversed()) {
             editor.restore(node);
             generation = Math.max(generation, Math.max(node.ordinal(), node.generation()));
+            node.permissions().entries().forEach(entry -> restored(entry.domain(), state));
+        }
+    }
+
+    /// A saved domain that does not exist yet is one of those that are about to be introduced, or was named in vain.
+    private void restored(DomId named, XenStoreState state) {
+        if (!domains.exists(named)
+                && !named.equals(Permissions.ANY_DOMAIN)
+                && state.domains().stream().noneMatch(saved -> saved.domain().equals(named))) {
+            former.named(named);
         }
     }
 
@@ -338,6 +369,7 @@ final class XenStore {
     }
 
     void introduce(DomId domain, Session session) {
+        removeNamesFromBefore(domain);
         introduced.put(domain, new Introduced(session));
         special.fireIntroduce(domain);
     }
@@ -360,7 +392,7 @@ final class XenStore {
 
     /// Removes what is left of a domain that is gone, which need not have been introduced.
     void forget(DomId domain) {
-        released.add(domain);
+        former.add(domain);
         special.forget(domain);
         DomainRemoval.from(editor, domain);
         accounts.close(domain);

@@ -123,9 +123,24 @@ class AdvisoryTest {
     @Test
     void xsa322_permissionForADomainThatDoesNotExistIsNotForALaterOne() {
         assertEquals(OK, dom0.ask(SET_PERMS, "/secret\0n0\0r7\0r4\0"));
-        assertEquals("n0\0r4\0", dom0.ask(GET_PERMS, "/secret\0"));
+        int before = dom0.begin();
+        assertEquals(OK, dom0.ask(SET_PERMS, before, "/secret\0n0\0r7\0"));
+        assertEquals("n0\0r7\0r4\0", dom0.ask(GET_PERMS, "/secret\0"));
         rig.guest(7);
         assertEquals("EACCES\0", ring(7).ask(DIRECTORY, 0, "/secret\0"));
+        assertEquals("n0\0r4\0", dom0.ask(GET_PERMS, "/secret\0"));
+        assertEquals("EAGAIN", dom0.ask(TRANSACTION_END, before, "T\0"));
+    }
+
+    @Test
+    void xsa322_permissionForADomainIsItsOwnOnceItExists() {
+        assertEquals(OK, dom0.ask(SET_PERMS, "/secret\0n0\0r7\0"));
+        rig.existing.add(new DomId(7));
+        dom0.ask(MKDIR, "/mine\0");
+        assertEquals(OK, dom0.ask(SET_PERMS, "/mine\0n7\0"));
+        assertEquals("n0\0", dom0.ask(GET_PERMS, "/secret\0"));
+        rig.guest(7);
+        assertEquals("n7\0", dom0.ask(GET_PERMS, "/mine\0"));
     }
 
     @Test
