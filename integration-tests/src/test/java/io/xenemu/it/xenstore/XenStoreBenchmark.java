@@ -5,10 +5,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -32,12 +30,6 @@ public final class XenStoreBenchmark {
     private static final Path CLIENT = Path.of("target/xsload").toAbsolutePath();
     private static final Pattern RESULT =
             Pattern.compile("done (\\d+) errors (\\d+) conflicts (\\d+) seconds ([\\d.]+)");
-
-    private enum Peer {
-        OURS,
-        C,
-        OCAML
-    }
 
     /// What was measured in one cell.
     ///
@@ -74,10 +66,7 @@ public final class XenStoreBenchmark {
             double startUp = (System.nanoTime() - start) / 1e9;
             try (StoreDaemon c = StoreDaemon.c(folder);
                     StoreDaemon ocaml = StoreDaemon.ocaml(folder)) {
-                Map<Peer, StoreDaemon> daemons = new EnumMap<>(Peer.class);
-                daemons.put(Peer.OURS, ours);
-                daemons.put(Peer.C, c);
-                daemons.put(Peer.OCAML, ocaml);
+                List<StoreDaemon> daemons = List.of(ours, c, ocaml);
                 System.out.printf(
                         Locale.ROOT, "%n%d nodes; ours started in %.2f s%n", nodes, startUp);
                 fill(daemons, nodes);
@@ -95,9 +84,9 @@ public final class XenStoreBenchmark {
         }
     }
 
-    private static void fill(Map<Peer, StoreDaemon> daemons, int nodes)
+    private static void fill(List<StoreDaemon> daemons, int nodes)
             throws IOException, InterruptedException {
-        for (StoreDaemon daemon : daemons.values()) {
+        for (StoreDaemon daemon : daemons) {
             double before = daemon.residentMib();
             long start = System.nanoTime();
             execute(CLIENT.toString(), daemon.socket().toString(), "fill", "" + nodes);
@@ -112,20 +101,20 @@ public final class XenStoreBenchmark {
     }
 
     private void cell(
-            Map<Peer, StoreDaemon> daemons, String work, int connections, int inFlight, int nodes)
+            List<StoreDaemon> daemons, String work, int connections, int inFlight, int nodes)
             throws IOException, InterruptedException {
-        Map<Peer, Result> results = new EnumMap<>(Peer.class);
-        for (Map.Entry<Peer, StoreDaemon> entry : daemons.entrySet()) {
-            load(entry.getValue(), work, connections, inFlight, nodes);
-            results.put(entry.getKey(), load(entry.getValue(), work, connections, inFlight, nodes));
+        List<Result> results = new ArrayList<>();
+        for (StoreDaemon daemon : daemons) {
+            load(daemon, work, connections, inFlight, nodes);
+            results.add(load(daemon, work, connections, inFlight, nodes));
         }
         System.out.printf(Locale.ROOT, "%-11s %4d %6d ", work, connections, inFlight);
-        for (Result result : results.values()) {
+        for (Result result : results) {
             System.out.printf(
                     Locale.ROOT, " %9.1f %6.2f", result.rate() / 1000, result.cpuMicros());
         }
-        Result ours = results.get(Peer.OURS);
-        Result c = results.get(Peer.C);
+        Result ours = results.get(0);
+        Result c = results.get(1);
         System.out.printf(
                 Locale.ROOT,
                 "   %10.2f %6.2f%n",

@@ -65,6 +65,14 @@ final class XenstoredCommand implements Callable<Integer> {
     private @Nullable Path pidFile;
 
     @Option(
+            names = "--restore",
+            paramLabel = "FILE",
+            description =
+                    "Start with the nodes of a file that `xen-emu xenstore dump` has made, or that another daemon has left in"
+                            + " the same format (docs/designs/xenstore-migration.md of Xen).")
+    private @Nullable Path restore;
+
+    @Option(
             names = "--persist",
             paramLabel = "FILE",
             description =
@@ -98,7 +106,8 @@ final class XenstoredCommand implements Callable<Integer> {
     public Integer call() throws HostException {
         StoreDaemon daemon =
                 new StoreDaemon(
-                        new StoreDaemonRequest(socket, pidFile, quotas(), persist, metrics));
+                        new StoreDaemonRequest(
+                                socket, pidFile, quotas(), restore, persist, metrics));
         Thread hook =
                 new Thread(
                         () -> {

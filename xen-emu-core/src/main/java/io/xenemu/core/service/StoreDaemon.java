@@ -1,15 +1,22 @@
 package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.XenStoreState;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.JournalMetrics;
+import io.xenemu.xenstore.stream.MigrationStream;
+import java.io.BufferedInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -47,6 +54,7 @@ public final class StoreDaemon {
             if (journal != null) {
                 server.persist(journal, this::fail);
             }
+            restore(server);
             server.listen(listener());
             writePid(open);
             stop.await();
@@ -72,6 +80,32 @@ public final class StoreDaemon {
             return open.add(Journal.open(file, new JournalMetrics(registry)), Journal::close);
         } catch (IOException e) {
             throw new HostException("--persist: " + e.getMessage(), e);
+        }
+    }
+
+    /// Connections in the stream are of another process: their clients connect anew.
+    private void restore(XenStoreServer server) throws HostException {
+        Path file = request.restore();
+        if (file == null) {
+            return;
+        }
+        try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+            XenStoreState state = MigrationStream.read(in).withoutSockets();
+            for (XenStoreState.DomainState domain : List.copyOf(state.domains())) {
+                state = state.without(domain.domain());
+            }
+            server.restore(
+                    state,
+                    _ -> {
+                        throw new IllegalStateException("no domains are restored");
+                    });
+        } catch (NoSuchFileException e) {
+            throw new HostException("--restore: " + file + ": no such file", e);
+        } catch (IOException e) {
+            throw new HostException("--restore: " + file + ": " + e.getMessage(), e);
+        } catch (XenError e) {
+            throw new HostException(
+                    "--restore: " + file + ": it has what this daemon cannot have", e);
         }
     }
 

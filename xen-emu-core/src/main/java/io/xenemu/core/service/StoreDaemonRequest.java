@@ -10,11 +10,13 @@ import org.jspecify.annotations.Nullable;
 /// @param socket where to listen; null for the socket that the process was started with, or else where the Xen tools look
 /// @param pidFile where to write the process id
 /// @param quotas limits of guests
+/// @param restore a stream that has the store at the start
 /// @param persist the file that keeps the store
 /// @param metrics where to serve metrics
 public record StoreDaemonRequest(
         @Nullable Path socket,
         @Nullable Path pidFile,
         Quotas quotas,
+        @Nullable Path restore,
         @Nullable Path persist,
         @Nullable HostAndPort metrics) {}

@@ -143,6 +143,14 @@ final class StoreConnection implements AutoCloseable {
                 latin(permissions.isEmpty() ? payload : payload + '\0'));
     }
 
+    /// @param permissions entries, each with its NUL
+    void setPermissions(String path, byte[] permissions) throws IOException, RequestFailed {
+        ByteArrayOutputStream payload = new ByteArrayOutputStream();
+        payload.writeBytes(latin(path + '\0'));
+        payload.writeBytes(permissions);
+        request(MessageType.SET_PERMS, transaction, payload.toByteArray());
+    }
+
     void watch(String path, String token) throws IOException, RequestFailed {
         request(MessageType.WATCH, path, token);
     }

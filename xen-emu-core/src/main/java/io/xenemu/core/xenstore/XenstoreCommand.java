@@ -21,7 +21,9 @@ import picocli.CommandLine.Command;
             ListCommand.class,
             ExistsCommand.class,
             ChmodCommand.class,
-            WatchCommand.class
+            WatchCommand.class,
+            DumpCommand.class,
+            RestoreCommand.class
         })
 public final class XenstoreCommand {
     /// What the Xen tools exit with, whatever is wrong.

@@ -273,6 +273,26 @@ final class ToolsTest {
     }
 
     @Test
+    void dumpIsRestoredElsewhere() throws Exception {
+        fill();
+        Path file = folder.resolve("dump");
+        assertEquals(0, run(ours("dump", file.toString())).exit);
+        String before = run(ours("ls", "-f", "-p")).output;
+        try (StoreConnection store = StoreConnection.open(folder.resolve("socket"))) {
+            for (String top : store.list("/")) {
+                store.remove("/" + top);
+            }
+        }
+        assertEquals("", run(ours("ls", "-f", "-p")).output);
+        assertEquals(0, run(ours("restore", file.toString())).exit);
+        assertEquals(before, run(ours("ls", "-f", "-p")).output);
+        assertTrue(before.lines().count() > 600, before);
+
+        Files.write(file, new byte[] {1, 2, 3});
+        assertEquals(1, run(ours("restore", file.toString())).exit);
+    }
+
+    @Test
     void valuesAreShownAndReadBack() {
         ByteArrayOutputStream all = new ByteArrayOutputStream();
         for (int i = 0; i < 256; i++) {

@@ -1,0 +1,99 @@
+package io.xenemu.core.xenstore;
+
+import io.xenemu.kvm.wire.WireException;
+import io.xenemu.xenstore.XenStoreState;
+import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.XenStoreState.SpecialState;
+import io.xenemu.xenstore.stream.MigrationStream;
+import io.xenemu.xenstore.tree.Permissions;
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/// `xen-emu xenstore restore`: what `dump` has written, by ordinary requests.
+@Command(
+        name = "restore",
+        description = {
+            "Write all nodes of a file that dump has made, with values and permissions, all at once.",
+            "Nodes that are not in the file stay as they are."
+        },
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true,
+        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+final class RestoreCommand extends StoreTool {
+    @Option(
+            names = "--no-permissions",
+            description =
+                    "Leave permissions as they come, for a host on which the owners do not exist.")
+    private boolean noPermissions;
+
+    @Parameters(arity = "1", paramLabel = "FILE", description = "Where from; - for standard input.")
+    private String file = "";
+
+    @Override
+    void run(StoreConnection store) throws IOException, RequestFailed, ToolFailed {
+        XenStoreState state = state();
+        perform(
+                store,
+                true,
+                (connection, _) -> {
+                    for (NodeState node : state.nodes()) {
+                        put(connection, node);
+                    }
+                });
+        if (!noPermissions) {
+            for (SpecialState special : state.special()) {
+                setPermissions(store, special.path().toString(), special.permissions());
+            }
+        }
+    }
+
+    private XenStoreState state() throws IOException, ToolFailed {
+        try (InputStream in =
+                file.equals("-")
+                        ? System.in
+                        : new BufferedInputStream(Files.newInputStream(Path.of(file)))) {
+            return MigrationStream.read(in);
+        } catch (NoSuchFileException e) {
+            throw new ToolFailed(file + ": no such file");
+        } catch (WireException e) {
+            throw new ToolFailed(file + ": " + e.getMessage());
+        }
+    }
+
+    private void put(StoreConnection store, NodeState node) throws IOException, ToolFailed {
+        String path = node.path().toString();
+        try {
+            // C xenstored takes no value for the root.
+            if (!node.path().isRoot() || node.value().length > 0) {
+                store.write(path, node.value());
+            }
+        } catch (RequestFailed e) {
+            throw new ToolFailed("could not write " + path + ": " + e.getMessage());
+        }
+        if (!noPermissions) {
+            setPermissions(store, path, node.permissions());
+        }
+    }
+
+    private static void setPermissions(StoreConnection store, String path, Permissions permissions)
+            throws IOException, ToolFailed {
+        try {
+            store.setPermissions(path, permissions.encode());
+        } catch (RequestFailed e) {
+            throw new ToolFailed(
+                    "could not set permissions of "
+                            + path
+                            + ": "
+                            + e.getMessage()
+                            + (e.is("ENOENT") ? " (its owner does not exist here)" : ""));
+        }
+    }
+}
