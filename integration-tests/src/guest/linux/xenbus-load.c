@@ -163,7 +163,12 @@ static void look_at_host(void)
     char reply[PAYLOAD_MAX + 1];
     unsigned long value;
 
-    must(READ, 0, reply, host_node, NULL, 0);
+    /* It is not there before the host's first write. */
+    if (ask(READ, 0, reply, host_node, NULL, 0) == ERROR) {
+        if (host_value || strcmp(reply, "ENOENT"))
+            fail("the host's node: %s", reply);
+        return;
+    }
     host_ended = !strncmp(reply, "end ", 4);
     value = strtoul(reply + (host_ended ? 4 : 0), NULL, 10);
     if (value < host_value)

@@ -26,6 +26,9 @@ final class GuestPrograms {
         if (build.waitFor() != 0) {
             throw new IOException("src/guest/linux/build: " + messages);
         }
-        return List.of(folder.resolve("evtchn-device"), folder.resolve("cpu-hotplug"));
+        return List.of(
+                folder.resolve("evtchn-device"),
+                folder.resolve("cpu-hotplug"),
+                folder.resolve("xenbus-load"));
     }
 }

@@ -36,6 +36,13 @@ public final class VcpuTimer {
     private long kept;
 
     private @Nullable Future<?> periodic;
+    private long period;
+
+    /// What is saved of a vCPU's timers. VIRQ_TIMER's port is in the event channels' state.
+    ///
+    /// @param deadline of the one-shot timer, in ns of system time; 0 if it is not running
+    /// @param period of the periodic one, in ns; 0 if there is none
+    public record State(long deadline, long period) {}
 
     /// @param clock the guest's system time now
     VcpuTimer(
@@ -82,6 +89,7 @@ public final class VcpuTimer {
     /// Raises VIRQ_TIMER every `nanos`, in place of an earlier period; user space does so, KVM has no such timer.
     public void setPeriod(long nanos) {
         stopPeriod();
+        period = nanos;
         periodic = timers.start(nanos, () -> channels.raiseVcpu(Virq.TIMER, id));
     }
 
@@ -91,6 +99,21 @@ public final class VcpuTimer {
         if (running != null) {
             running.cancel(false);
             periodic = null;
+            period = 0;
+        }
+    }
+
+    /// The timers as they run now.
+    public State save() {
+        long deadline = kernelPort == 0 ? kept : kvm.xen().timer().expiresNs();
+        return new State(deadline == 0 ? userSpace.deadline() : deadline, period);
+    }
+
+    /// Goes on as saved, after the event channels and the guest's clock. A deadline that has passed meanwhile fires at once.
+    public void restore(State state) {
+        setDeadline(state.deadline());
+        if (state.period() != 0) {
+            setPeriod(state.period());
         }
     }
 

@@ -1,0 +1,72 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.evtchn.Virq;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Needs a KVM with Xen support, such as the lab's, since it is KVM's timer that is saved.
+@Timeout(60)
+class VcpuTimerXenTest {
+    private static final long SHARED_INFO_GFN = 0x70;
+    private static final VcpuId VCPU0 = new VcpuId(0);
+
+    /// An hour of system time, which does not come.
+    private static final long DEADLINE = 3_600_000_000_000L;
+
+    private static VcpuTimer timer(TestDomain test) {
+        return test.domain().vcpus().getFirst().timer();
+    }
+
+    private static void mapSharedInfo(TestDomain test) throws XenError {
+        test.domain().mapSharedInfo(0, SHARED_INFO_GFN, GuestWidth.BITS_64);
+    }
+
+    @Test
+    void deadlineOfTheKernelsTimerIsSavedAndRestored() throws BootException, XenError {
+        VcpuTimer.State state;
+        try (TestDomain source = TestDomain.withXen(1)) {
+            mapSharedInfo(source);
+            source.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
+            timer(source).setDeadline(DEADLINE);
+            assertEquals(DEADLINE, kernelDeadline(source));
+            state = timer(source).save();
+        }
+        assertEquals(new VcpuTimer.State(DEADLINE, 0), state);
+        try (TestDomain target = TestDomain.withXen(1)) {
+            mapSharedInfo(target);
+            target.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
+            timer(target).restore(state);
+            assertEquals(DEADLINE, kernelDeadline(target));
+        }
+    }
+
+    @Test
+    void deadlineFromBeforeThePortIsSaved() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(1)) {
+            mapSharedInfo(test);
+            timer(test).setDeadline(DEADLINE);
+            assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).save());
+        }
+    }
+
+    @Test
+    void deadlineThatUserSpaceKeepsIsSaved() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(1)) {
+            mapSharedInfo(test);
+            test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
+            test.domain().delivery().setCallback(5, GuestWidth.BITS_64);
+            timer(test).setDeadline(DEADLINE);
+            assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).save());
+        }
+    }
+
+    private static long kernelDeadline(TestDomain test) {
+        return test.domain().vcpus().getFirst().kvm().xen().timer().expiresNs();
+    }
+}
