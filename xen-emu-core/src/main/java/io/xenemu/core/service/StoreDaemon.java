@@ -54,7 +54,7 @@ public final class StoreDaemon {
             if (journal != null) {
                 server.persist(journal, this::fail);
             }
-            restore(server);
+            restore(server, journal);
             server.listen(listener());
             writePid(open);
             stop.await();
@@ -84,10 +84,14 @@ public final class StoreDaemon {
     }
 
     /// Connections in the stream are of another process: their clients connect anew.
-    private void restore(XenStoreServer server) throws HostException {
+    private void restore(XenStoreServer server, @Nullable Journal journal) throws HostException {
         Path file = request.restore();
         if (file == null) {
             return;
+        }
+        if (journal != null && journal.recovered() != null) {
+            throw new HostException(
+                    "--restore: there is a store already in the file of --persist, which is newer");
         }
         try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
             XenStoreState state = MigrationStream.read(in).withoutSockets();

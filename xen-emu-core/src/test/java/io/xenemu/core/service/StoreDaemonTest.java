@@ -5,7 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.cli.XenEmu;
+import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.XenStoreMetrics;
+import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.stream.MigrationStream;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;
@@ -239,6 +245,45 @@ final class StoreDaemonTest {
                 start(command("--socket", folder.resolve("other").toString(), "--persist", store));
         assertEquals(1, second.waitFor());
         assertEquals("xen-emu: --persist: " + store + ": in use by another process\n", errors());
+    }
+
+    @Test
+    void startsWithADumpButNotInPlaceOfANewerStore() throws Exception {
+        Path store = folder.resolve("store");
+        Path dump = folder.resolve("dump");
+        try (XenStoreServer source =
+                new XenStoreServer(
+                        Quotas.DEFAULT,
+                        Domains.NONE,
+                        new XenStoreMetrics(new SimpleMeterRegistry()),
+                        Runnable::run)) {
+            source.client().write("/from/dump", "value");
+            Files.write(dump, MigrationStream.encode(source.save(), 1));
+        }
+        Process daemon = serve("--persist", store.toString(), "--restore", dump.toString());
+        try (SocketChannel client = connect()) {
+            assertEquals("value", ask(client, MessageType.READ, 0, "/from/dump\0"));
+            assertEquals("OK\0", ask(client, MessageType.WRITE, 0, "/from/dump\0newer"));
+        }
+        daemon.destroyForcibly().waitFor();
+
+        Process again =
+                start(
+                        command(
+                                "--socket",
+                                folder.resolve("other").toString(),
+                                "--persist",
+                                store.toString(),
+                                "--restore",
+                                dump.toString()));
+        assertEquals(1, again.waitFor());
+        assertEquals(
+                "xen-emu: --restore: there is a store already in the file of --persist, which is newer\n",
+                errors());
+        serve("--persist", store.toString());
+        try (SocketChannel client = connect()) {
+            assertEquals("newer", ask(client, MessageType.READ, 0, "/from/dump\0"));
+        }
     }
 
     @Test
