@@ -155,7 +155,12 @@ public final class Journal implements AutoCloseable {
             source = store;
             onFailure = failed;
             StoreImage image = store.get();
-            replace(write(image), image);
+            RecordFile fresh = write(image);
+            try {
+                replace(fresh, image);
+            } finally {
+                discardUnused(fresh);
+            }
         } finally {
             lock.unlock();
         }
@@ -194,14 +199,21 @@ public final class Journal implements AutoCloseable {
             }
             durable = now;
         } catch (IOException e) {
-            failure = new PersistException(path, String.valueOf(e.getMessage()), e);
-            Objects.requireNonNull(onFailure).accept(failure);
-            throw failure;
+            throw failed(e);
         }
         if (to.size() > compactAt && compaction == null) {
+            compactAt = threshold(to.size()); // for the next attempt, however this one ends
             compaction =
                     Thread.ofPlatform().name("xenstore-compaction").daemon().start(this::compact);
         }
+    }
+
+    /// Ends the journal's work: nothing is confirmed any more. Lock held.
+    private IOException failed(IOException cause) {
+        IOException told = new PersistException(path, String.valueOf(cause.getMessage()), cause);
+        failure = told;
+        Objects.requireNonNull(onFailure).accept(told);
+        return told;
     }
 
     // --- a new file
@@ -212,8 +224,7 @@ public final class Journal implements AutoCloseable {
             RecordFile fresh = write(image);
             finishCompaction(fresh, image);
         } catch (IOException e) {
-            LOG.warn("{}: cannot be written anew, and goes on growing: {}", path, e.toString());
-            postpone();
+            LOG.warn("{}: cannot be written anew: {}", path, e.toString());
         } finally {
             endCompaction();
         }
@@ -231,29 +242,33 @@ public final class Journal implements AutoCloseable {
     private void finishCompaction(RecordFile fresh, StoreImage image) throws IOException {
         lock.lock();
         try {
-            if (closed || failure != null) {
-                fresh.channel().close();
-                Files.deleteIfExists(freshPath());
-                return;
+            if (!closed && failure == null) {
+                ByteBuffer since = ChangeRecord.between(image, Objects.requireNonNull(durable));
+                if (since.hasRemaining()) {
+                    fresh.append(since);
+                    fresh.channel().force(false);
+                }
+                replace(fresh, Objects.requireNonNull(durable));
             }
-            ByteBuffer since = ChangeRecord.between(image, Objects.requireNonNull(durable));
-            if (since.hasRemaining()) {
-                fresh.append(since);
-                fresh.channel().force(false);
-            }
-            replace(fresh, Objects.requireNonNull(durable));
         } finally {
-            lock.unlock();
+            try {
+                discardUnused(fresh);
+            } finally {
+                lock.unlock();
+            }
         }
     }
 
-    private void postpone() {
-        lock.lock();
-        try {
-            compactAt = threshold(Objects.requireNonNull(file).size());
-        } finally {
-            lock.unlock();
+    /// Removes a new file that has not taken the old one's place. Lock held.
+    private void discardUnused(RecordFile fresh) throws IOException {
+        if (file != fresh) {
+            discard(fresh.channel());
         }
+    }
+
+    private void discard(FileChannel fresh) throws IOException {
+        fresh.close();
+        Files.deleteIfExists(freshPath());
     }
 
     private void endCompaction() {
@@ -287,39 +302,38 @@ public final class Journal implements AutoCloseable {
             channel.force(true);
             return written;
         } catch (IOException e) {
-            channel.close();
-            Files.deleteIfExists(fresh);
+            discard(channel);
             throw new PersistException(path, String.valueOf(e.getMessage()), e);
+        } catch (RuntimeException | Error e) {
+            discard(channel);
+            throw e;
         }
     }
 
-    /// Puts a new file in place of the one so far.
+    /// Puts a new file in place of the one so far. From the rename on it is the store's file, whatever fails: the old one
+    /// has no name any more, and what is appended to it is lost. Lock held.
+    ///
+    /// @throws IOException if it cannot be; if that is after the rename, the journal has failed
     private void replace(RecordFile fresh, StoreImage image) throws IOException {
-        try {
+        Path parent = Objects.requireNonNull(path.toAbsolutePath().getParent());
+        try (FileChannel directory = FileChannel.open(parent, StandardOpenOption.READ)) {
             Files.move(freshPath(), path, StandardCopyOption.ATOMIC_MOVE);
-            forceDirectory();
-        } catch (IOException e) {
-            fresh.channel().close();
-            throw e;
+            FileChannel old = file == null ? opened : file.channel();
+            file = fresh;
+            durable = image;
+            compactAt = threshold(fresh.size());
+            metrics.size(fresh.size());
+            try {
+                directory.force(true);
+                old.close();
+            } catch (IOException e) {
+                throw failed(e); // a machine that stops now may come up with the old file
+            }
         }
-        (file == null ? opened : file.channel()).close();
-        file = fresh;
-        durable = image;
-        compactAt = threshold(fresh.size());
-        metrics.size(fresh.size());
     }
 
     private static long threshold(long size) {
         return Math.max(size * GROWTH, size + MIN_GROWTH_BYTES);
-    }
-
-    private void forceDirectory() throws IOException {
-        Path parent = path.toAbsolutePath().getParent();
-        if (parent != null) {
-            try (FileChannel directory = FileChannel.open(parent, StandardOpenOption.READ)) {
-                directory.force(true);
-            }
-        }
     }
 
     /// Commits, and lets go of the file.

@@ -114,6 +114,32 @@ class JournalTest {
     }
 
     @Test
+    void fileThatCannotBeWrittenAnewGrowsAndLosesNothing() throws Exception {
+        try (Journal journal = open()) {
+            journal.start(source, JournalTest::unexpected);
+            Object first = Files.getAttribute(file(), "unix:ino");
+            // A folder with something in it cannot be replaced.
+            Path hindrance = Files.createDirectories(folder.resolve("store.new/in"));
+            int i = 0;
+            for (; Files.size(file()) < 5 << 20; i++) {
+                source.write(path("/a"), i + "x".repeat(4000), Permissions.DOM0_ONLY);
+                journal.commit();
+            }
+            assertEquals(first, Files.getAttribute(file(), "unix:ino"));
+            Files.delete(hindrance);
+            Files.delete(folder.resolve("store.new"));
+            for (; Files.getAttribute(file(), "unix:ino").equals(first); i++) {
+                source.write(path("/a"), i + "x".repeat(4000), Permissions.DOM0_ONLY);
+                journal.commit();
+            }
+            source.write(path("/after"), "", Permissions.DOM0_ONLY);
+            journal.commit();
+        }
+        assertEquals(ImageSource.text(source.get()), ImageSource.recovered(file()));
+        assertFalse(Files.exists(folder.resolve("store.new")));
+    }
+
+    @Test
     void leftoverOfAnUnfinishedFileIsNoHindrance() throws IOException {
         Files.writeString(folder.resolve("store.new"), "half");
         try (Journal journal = open()) {
