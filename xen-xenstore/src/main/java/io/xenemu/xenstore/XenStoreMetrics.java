@@ -88,6 +88,10 @@ public final class XenStoreMetrics {
         private final Counter queued;
         private final Counter dropped;
         private final Counter unknown;
+        // The registry holds what its function counters ask weakly, and has no option for more:
+        // they ask this object, which
+        // the domain's connection holds.
+        private ToLongFunction<Quota> denied = _ -> 0;
         private final Map<MessageType, Counter> succeeded = new EnumMap<>(MessageType.class);
         private final Map<MessageType, Map<XenError, Counter>> failed =
                 new EnumMap<>(MessageType.class);
@@ -144,6 +148,7 @@ public final class XenStoreMetrics {
         /// @param memory bytes that count for the domain's memory quota
         /// @param denied how often a quota has denied something
         void registerQuotas(LongSupplier memory, ToLongFunction<Quota> denied) {
+            this.denied = denied;
             add(
                     Gauge.builder("xen.xenstore.domain.memory", memory, LongSupplier::getAsLong)
                             .description("What a domain makes the store hold")
@@ -154,7 +159,9 @@ public final class XenStoreMetrics {
             for (Quota quota : Quota.all()) {
                 add(
                         FunctionCounter.builder(
-                                        "xen.xenstore.denied", denied, d -> d.applyAsLong(quota))
+                                        "xen.xenstore.denied",
+                                        this,
+                                        meters -> meters.denied.applyAsLong(quota))
                                 .description("What a quota has denied a domain")
                                 .tags(tags.and("quota", quota.text()))
                                 .register(registry));

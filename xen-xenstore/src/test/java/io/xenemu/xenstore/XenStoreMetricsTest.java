@@ -5,15 +5,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
+import io.xenemu.xenstore.wire.MessageType;
 import java.lang.ref.WeakReference;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class XenStoreMetricsTest {
-    /// The registry holds the objects that gauges ask weakly, unless told otherwise: such a gauge says NaN from the first
-    /// collection on.
+    /// The registry holds the objects that meters ask weakly, unless told otherwise: from the first collection on such a
+    /// gauge says NaN, and such a counter stands still.
     @Test
-    void gaugesKeepTheirValuesOverAGarbageCollection() throws Exception {
+    void metersKeepTheirValuesOverAGarbageCollection() throws Exception {
         try (Rig rig = new Rig()) {
             rig.guest(3);
             rig.server.client().write("/a", "");
@@ -29,6 +30,17 @@ class XenStoreMetricsTest {
                             .filter(m -> m instanceof Gauge gauge && Double.isNaN(gauge.value()))
                             .map(Meter::getId)
                             .toList());
+            Rig.Client guest = rig.client(3);
+            rig.client(0).ask(MessageType.SET_QUOTA, "3\0watches\0" + "1\0");
+            guest.ask(MessageType.WATCH, "/a\0first\0");
+            guest.ask(MessageType.WATCH, "/a\0second\0");
+            assertEquals(
+                    1.0,
+                    rig.registry
+                            .get("xen.xenstore.denied")
+                            .tags("domain", "3", "quota", "watches")
+                            .functionCounter()
+                            .count());
         }
     }
 
