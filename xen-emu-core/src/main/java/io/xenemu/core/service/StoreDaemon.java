@@ -51,10 +51,10 @@ public final class StoreDaemon {
                                     new XenStoreMetrics(metrics.registry()),
                                     Runnable::run),
                             XenStoreServer::close);
-            if (journal != null) {
-                server.persist(journal, this::fail);
-            }
             restore(server, journal);
+            if (journal != null) {
+                server.persist(journal, this::fail); // its first file holds what was restored
+            }
             server.listen(listener());
             writePid(open);
             stop.await();

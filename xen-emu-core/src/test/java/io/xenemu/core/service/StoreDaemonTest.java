@@ -247,10 +247,8 @@ final class StoreDaemonTest {
         assertEquals("xen-emu: --persist: " + store + ": in use by another process\n", errors());
     }
 
-    @Test
-    void startsWithADumpButNotInPlaceOfANewerStore() throws Exception {
-        Path store = folder.resolve("store");
-        Path dump = folder.resolve("dump");
+    /// A dump with the node `/from/dump`.
+    private Path dump() throws Exception {
         try (XenStoreServer source =
                 new XenStoreServer(
                         Quotas.DEFAULT,
@@ -258,8 +256,38 @@ final class StoreDaemonTest {
                         new XenStoreMetrics(new SimpleMeterRegistry()),
                         Runnable::run)) {
             source.client().write("/from/dump", "value");
-            Files.write(dump, MigrationStream.encode(source.save(), 1));
+            return Files.write(folder.resolve("dump"), MigrationStream.encode(source.save(), 1));
         }
+    }
+
+    @Test
+    void damagedDumpLeavesNoStoreThatHindersTheRightOne() throws Exception {
+        Path store = folder.resolve("store");
+        Path damaged = Files.writeString(folder.resolve("damaged"), "this is something else");
+        Process failed =
+                start(
+                        command(
+                                "--socket",
+                                socket().toString(),
+                                "--persist",
+                                store.toString(),
+                                "--restore",
+                                damaged.toString()));
+        assertEquals(1, failed.waitFor());
+        assertTrue(errors().startsWith("xen-emu: --restore: " + damaged), errors());
+
+        Process daemon = serve("--persist", store.toString(), "--restore", dump().toString());
+        daemon.destroyForcibly().waitFor();
+        serve("--persist", store.toString());
+        try (SocketChannel client = connect()) {
+            assertEquals("value", ask(client, MessageType.READ, 0, "/from/dump\0"));
+        }
+    }
+
+    @Test
+    void startsWithADumpButNotInPlaceOfANewerStore() throws Exception {
+        Path store = folder.resolve("store");
+        Path dump = dump();
         Process daemon = serve("--persist", store.toString(), "--restore", dump.toString());
         try (SocketChannel client = connect()) {
             assertEquals("value", ask(client, MessageType.READ, 0, "/from/dump\0"));
