@@ -14,6 +14,7 @@ import java.util.HashSet;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +34,7 @@ public final class SocketTransport implements AutoCloseable {
     private final UnixListener listener;
     private final PeerCredentials allowed;
     private final @Nullable Journal journal;
+    private final Consumer<IOException> failed;
     private final Selector selector;
     private final SelectionKey acceptKey;
     private final Thread thread;
@@ -48,10 +50,12 @@ public final class SocketTransport implements AutoCloseable {
             RequestMetrics metrics,
             UnixListener listener,
             @Nullable Journal journal,
+            Consumer<IOException> failed,
             Selector selector)
             throws IOException {
         this.server = server;
         this.journal = journal;
+        this.failed = failed;
         this.metrics = metrics;
         this.listener = listener;
         this.allowed = PeerCredentials.ofThisProcess();
@@ -61,16 +65,21 @@ public final class SocketTransport implements AutoCloseable {
     }
 
     /// Serves a socket, and closes it in the end.
+    ///
+    /// @param failed is told once, on the transport's thread, if it ends otherwise than by [#close]: nobody is
+    ///     served any more then
     static SocketTransport open(
             XenStoreServer server,
             UnixListener listener,
             RequestMetrics metrics,
-            @Nullable Journal journal)
+            @Nullable Journal journal,
+            Consumer<IOException> failed)
             throws IOException {
         try {
             listener.channel().configureBlocking(false);
             SocketTransport transport =
-                    new SocketTransport(server, metrics, listener, journal, Selector.open());
+                    new SocketTransport(
+                            server, metrics, listener, journal, failed, Selector.open());
             transport.thread.start();
             return transport;
         } catch (IOException e) {
@@ -128,21 +137,26 @@ public final class SocketTransport implements AutoCloseable {
 
     private void run() {
         try {
-            while (!closing) {
-                selector.select(
-                        this::handle, acceptKey.interestOps() == 0 ? ACCEPT_RETRY_MILLIS : 0);
-                for (SocketConnection c = ready.poll(); c != null; c = ready.poll()) {
-                    c.clearReady();
-                    guarded(c, c::outputReady);
-                }
-                if (acceptKey.interestOps() == 0 && connections.size() < MAX_CONNECTIONS) {
-                    acceptKey.interestOps(SelectionKey.OP_ACCEPT);
-                }
+            try {
+                serve();
+            } finally {
+                cleanUp();
             }
-        } catch (IOException e) {
-            LOG.error("XenStore socket {} stopped", path(), e);
-        } finally {
-            cleanUp();
+        } catch (IOException | RuntimeException | Error e) {
+            failed.accept(new IOException(path() + ": cannot be served any more: " + e, e));
+        }
+    }
+
+    private void serve() throws IOException {
+        while (!closing) {
+            selector.select(this::handle, acceptKey.interestOps() == 0 ? ACCEPT_RETRY_MILLIS : 0);
+            for (SocketConnection c = ready.poll(); c != null; c = ready.poll()) {
+                c.clearReady();
+                guarded(c, c::outputReady);
+            }
+            if (acceptKey.interestOps() == 0 && connections.size() < MAX_CONNECTIONS) {
+                acceptKey.interestOps(SelectionKey.OP_ACCEPT);
+            }
         }
     }
 

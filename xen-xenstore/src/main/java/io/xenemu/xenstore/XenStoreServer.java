@@ -22,6 +22,8 @@ import java.util.function.Function;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A XenStore with everything that connects to it: guests' rings, a Unix socket, and clients in this process.
 ///
@@ -30,6 +32,8 @@ import org.jspecify.annotations.Nullable;
 /// different clients are strictly one after the other and nothing is handed between threads. The lock is a leaf: doorbells,
 /// wake-ups and listeners are called after it is released.
 public final class XenStoreServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(XenStoreServer.class);
+
     private final ReentrantLock lock = new ReentrantLock();
     private final XenStore store;
     private final RequestHandler handler;
@@ -302,12 +306,18 @@ public final class XenStoreServer implements AutoCloseable {
     /// @param path the socket's file; a leftover file of a daemon that is gone is replaced
     /// @throws IOException if it cannot be made, or somebody serves it already; the message is for an operator
     public SocketTransport listen(Path path) throws IOException {
-        return listen(UnixListener.bind(path));
+        return listen(
+                UnixListener.bind(path),
+                e -> LOG.error("XenStore's socket: {}", e.getMessage(), e)); // guests go on
     }
 
     /// As [#listen(Path)], on a socket that is there already. It is closed with the server.
-    public SocketTransport listen(UnixListener listener) throws IOException {
-        SocketTransport transport = SocketTransport.open(this, listener, hostMeters, journal);
+    ///
+    /// @param failed is told once if the socket cannot be served any more; it is closed then
+    public SocketTransport listen(UnixListener listener, Consumer<IOException> failed)
+            throws IOException {
+        SocketTransport transport =
+                SocketTransport.open(this, listener, hostMeters, journal, failed);
         enter();
         try {
             sockets.add(transport);

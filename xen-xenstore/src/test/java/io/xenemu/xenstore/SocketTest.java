@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.BufferedReader;
@@ -23,6 +24,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -300,6 +303,27 @@ class SocketTest {
     void socketGoesAwayOnClose() {
         socket.close();
         assertFalse(Files.exists(socket.path()));
+    }
+
+    /// The listening socket is closed under the thread, which an interrupt then wakes.
+    @Test
+    @Timeout(60)
+    void threadThatEndsBeforeItIsToldToTellsItsOwner() throws Exception {
+        Path path = directory.resolve("second");
+        Set<Thread> before = Thread.getAllStackTraces().keySet();
+        CompletableFuture<IOException> failure = new CompletableFuture<>();
+        UnixListener listener = UnixListener.bind(path);
+        rig.server.listen(listener, failure::complete);
+        Thread serving =
+                Thread.getAllStackTraces().keySet().stream()
+                        .filter(t -> t.getName().equals("xenstore-socket") && !before.contains(t))
+                        .findFirst()
+                        .orElseThrow();
+        listener.channel().close();
+        serving.interrupt();
+        String message = String.valueOf(failure.get().getMessage());
+        assertTrue(message.startsWith(path + ": cannot be served any more: "), message);
+        assertFalse(Files.exists(path));
     }
 
     @Test

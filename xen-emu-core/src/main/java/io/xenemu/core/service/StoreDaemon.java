@@ -29,7 +29,7 @@ public final class StoreDaemon {
     private final StoreDaemonRequest request;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
-    private volatile @Nullable IOException failure;
+    private volatile @Nullable HostException failure;
 
     public StoreDaemon(StoreDaemonRequest request) {
         this.request = request;
@@ -37,7 +37,8 @@ public final class StoreDaemon {
 
     /// Serves until [#stop].
     ///
-    /// @throws HostException if a file, socket or port is not to be had, or the store's file cannot be written any more
+    /// @throws HostException if a file, socket or port is not to be had, or the store's file cannot be written or the socket not
+    ///     be served any more
     public void run() throws HostException {
         try (Resources open = new Resources()) {
             ServiceMetrics metrics =
@@ -53,9 +54,11 @@ public final class StoreDaemon {
                             XenStoreServer::close);
             restore(server, journal);
             if (journal != null) {
-                server.persist(journal, this::fail); // its first file holds what was restored
+                server.persist(
+                        journal,
+                        e -> fail("--persist", e)); // its first file holds what was restored
             }
-            server.listen(listener());
+            server.listen(listener(), e -> fail("the socket", e));
             writePid(open);
             stop.await();
         } catch (IOException e) {
@@ -65,9 +68,9 @@ public final class StoreDaemon {
         } finally {
             ended.countDown();
         }
-        IOException failed = failure;
+        HostException failed = failure;
         if (failed != null) {
-            throw new HostException("--persist: " + failed.getMessage(), failed);
+            throw failed;
         }
     }
 
@@ -142,8 +145,8 @@ public final class StoreDaemon {
         }
     }
 
-    private void fail(IOException e) {
-        failure = e;
+    private void fail(String what, IOException e) {
+        failure = new HostException(what + ": " + e.getMessage(), e);
         stop.countDown();
     }
 
