@@ -6,10 +6,12 @@ import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.stream.MigrationStream;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
-import java.io.BufferedOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -66,15 +68,39 @@ final class DumpCommand extends StoreTool {
                         XenStoreState.Descriptors.NONE,
                         List.of(),
                         List.of());
-        try (OutputStream out = output()) {
-            MigrationStream.write(state, version, out);
+        byte[] dump = MigrationStream.encode(state, version);
+        if (file.equals("-")) {
+            new ToolOutput().print(dump).writeTo(System.out);
+        } else {
+            write(dump, java.nio.file.Path.of(file));
         }
     }
 
-    private OutputStream output() throws IOException {
-        return file.equals("-")
-                ? System.out
-                : new BufferedOutputStream(Files.newOutputStream(java.nio.file.Path.of(file)));
+    /// Puts a whole dump in place of a file at once, so that one of before is there until then. What is not a file, such as
+    /// a pipe, is written to.
+    private static void write(byte[] dump, java.nio.file.Path given) throws IOException {
+        java.nio.file.Path target = Files.exists(given) ? given.toRealPath() : given;
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            Files.write(target, dump);
+            return;
+        }
+        java.nio.file.Path fresh = target.resolveSibling(target.getFileName() + ".new");
+        try (FileChannel channel =
+                FileChannel.open(
+                        fresh,
+                        StandardOpenOption.WRITE,
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.TRUNCATE_EXISTING)) {
+            ByteBuffer bytes = ByteBuffer.wrap(dump);
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+            channel.force(true);
+            Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            Files.deleteIfExists(fresh);
+            throw e;
+        }
     }
 
     private static void add(StoreConnection store, String path, List<NodeState> nodes)

@@ -20,9 +20,12 @@ final class ToolOutput {
         bytes.reset();
     }
 
-    void writeTo(PrintStream out) {
+    /// @throws StoreTool.ToolFailed if it cannot be written
+    void writeTo(PrintStream out) throws StoreTool.ToolFailed {
         out.writeBytes(bytes.toByteArray());
-        out.flush();
         bytes.reset();
+        if (out.checkError()) { // flushes, and is the only way to learn of a failure
+            throw new StoreTool.ToolFailed("cannot write the output");
+        }
     }
 }

@@ -2,6 +2,7 @@ package io.xenemu.core.xenstore;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -270,6 +271,39 @@ final class ToolsTest {
         try (StoreConnection store = StoreConnection.open(folder.resolve("socket"))) {
             assertEquals(600, store.list("/many").size());
         }
+    }
+
+    private int exitWithAFullDisk(String tool, String... arguments) throws Exception {
+        List<String> command =
+                new ArrayList<>(List.of("/bin/sh", "-c", "exec \"$@\" >/dev/full", ""));
+        command.addAll(ours(tool, arguments));
+        return run(command).exit;
+    }
+
+    @Test
+    void outputThatCannotBeWrittenIsAFailure() throws Exception {
+        fill();
+        assertEquals(1, exitWithAFullDisk("dump", "-"));
+        assertEquals(1, exitWithAFullDisk("dump", "/dev/full"));
+        assertEquals(1, exitWithAFullDisk("read", "/a/b"));
+        assertEquals(1, exitWithAFullDisk("ls"));
+    }
+
+    @Test
+    void dumpReplacesAFileAtOnce() throws Exception {
+        fill();
+        Path file = Files.writeString(folder.resolve("dump"), "older");
+        Path link = Files.createSymbolicLink(folder.resolve("link"), file);
+        Path hindrance = Files.createDirectories(folder.resolve("dump.new/in"));
+        assertEquals(1, run(ours("dump", link.toString())).exit);
+        assertEquals("older", Files.readString(file));
+        Files.delete(hindrance);
+        Files.delete(folder.resolve("dump.new"));
+        assertEquals(0, run(ours("dump", link.toString())).exit);
+        assertEquals(
+                run(ours("dump", "-")).output, Files.readString(file, StandardCharsets.ISO_8859_1));
+        assertTrue(Files.isSymbolicLink(link));
+        assertFalse(Files.exists(folder.resolve("dump.new")));
     }
 
     @Test
