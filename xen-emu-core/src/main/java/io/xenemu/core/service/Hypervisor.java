@@ -202,7 +202,7 @@ public final class Hypervisor implements AutoCloseable {
             return domain.equals(DomId.DOM0) || domains.containsKey(domain);
         }
 
-        /// Every domain is introduced when it is made, so there is nothing left for a host tool to introduce.
+        /// A domain is introduced by its host program or not at all: there is nothing for a host tool to introduce.
         @Override
         public Ring ring(DomId domain, long gfn, int port) throws XenError {
             throw exists(domain) ? XenError.EINVAL : XenError.ENOENT;
