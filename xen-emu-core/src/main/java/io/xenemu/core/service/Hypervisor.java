@@ -153,6 +153,8 @@ public final class Hypervisor implements AutoCloseable {
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     public void destroy(Domain domain) {
         Teardown steps = new Teardown();
+        // Last once more, for what a tool gave to it while it was going.
+        steps.add(() -> xenstore.release(domain.id()));
         steps.add(() -> {
             synchronized (operated) {
                 domains.remove(domain.id());
