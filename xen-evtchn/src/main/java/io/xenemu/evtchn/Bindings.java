@@ -254,6 +254,19 @@ final class Bindings {
         virqs.timersChanged(false);
     }
 
+    void limitKernelPorts(int limit) {
+        lock.lock();
+        try {
+            delivery.kernelLimit(limit);
+            kernelTable.deassignFrom(limit);
+        } finally {
+            lock.unlock();
+        }
+        for (int i = limit; i < ports.size(); i++) {
+            Interdomain.refreshDoorbell(ports.at(i));
+        }
+    }
+
     void kernelDeliveryChanged() {
         boolean changed;
         lock.lock();

@@ -17,6 +17,8 @@ final class Delivery {
     /// The bitmaps of the shared_info page, if the domain has one; domain 0 has none.
     private volatile @Nullable TwoLevel shared;
 
+    private volatile int kernelLimit = TwoLevel.MAX_PORTS;
+
     /// Set while the guest uses it in place of [#shared].
     private volatile @Nullable Fifo fifo;
 
@@ -40,8 +42,12 @@ final class Delivery {
 
     /// Ports from this one on are unknown to the kernel, whatever the ABI.
     int kernelLimit() {
-        TwoLevel bitmaps = shared;
-        return bitmaps == null ? TwoLevel.MAX_PORTS : bitmaps.limit();
+        return kernelLimit;
+    }
+
+    /// For the holder of the binding lock, who then takes the ports beyond out of the kernel's table.
+    void kernelLimit(int ports) {
+        kernelLimit = ports;
     }
 
     // ---- events
@@ -134,6 +140,7 @@ final class Delivery {
         owner.lock.lock();
         try {
             shared = bitmaps;
+            kernelLimit = bitmaps.limit();
             for (int i = 0; i < owner.vcpus(); i++) {
                 Vcpu vcpu = owner.vcpu(i);
                 VcpuInfo info = vcpu.info;

@@ -264,6 +264,12 @@ public final class EventChannels {
         return deliverable ? EvtchnPort.of(port) : EvtchnPort.NONE;
     }
 
+    /// The kernel is about to use the layout of this width, in which it knows fewer ports: takes the others out of its table
+    /// first, since it would refuse to remove them later. To be followed by [#setSharedInfo].
+    public void narrowKernelPorts(GuestWidth width) {
+        bindings.limitKernelPorts(TwoLevel.limit(width));
+    }
+
     /// Gives the domain its shared_info page, or another layout of it. Events before the first call are lost: the page
     /// belongs to the domain from its creation on, whether or not the guest has mapped it yet. vCPUs below
     /// [#LEGACY_VCPUS] that have registered no other place are notified in this page from here on.

@@ -33,9 +33,9 @@ final class FifoSwitch {
             owner.lock.unlock();
         }
         if (entered != null) {
-            carryOver(entered);
-            // The kernel's timers raise events as 2-level ones.
+            // The kernel's timers raise events as 2-level ones, up to here.
             owner.virqs.timersChanged(true);
+            carryOver(entered);
         }
     }
 

@@ -32,7 +32,8 @@ public interface KernelPorts {
     /// Removes the entry of an assigned port. When it returns, no send that the kernel had begun is still under way.
     void deassign(EvtchnPort port);
 
-    /// Whether the kernel knows where to announce events to the vCPU. It drops those for a vCPU of which it does not.
+    /// Whether the kernel knows where to announce events to the vCPU. It drops or refuses those for a vCPU of which it does
+    /// not. A channel that is bound before stays in user space until it is bound to another vCPU, or delivery changes.
     boolean reaches(VcpuId vcpu);
 
     /// Makes a way by which the kernels of other domains bring events to `port` at `vcpu`, which [#reaches] has allowed.
@@ -60,7 +61,7 @@ public interface KernelPorts {
     /// Raises an event as the kernel does, which also wakes a vCPU that sleeps in the kernel's SCHEDOP_poll on a masked
     /// port.
     ///
-    /// @return false if the kernel cannot (shared_info not set there, or delivery not left to it); then nothing has happened
+    /// @return false if the kernel cannot (it does not reach the vCPU); then nothing has happened
     boolean send(EvtchnPort port, VcpuId vcpu);
 
     /// Whether a vCPU learns of an event that the kernel delivers to it. If not, only what delivers no event is left to the

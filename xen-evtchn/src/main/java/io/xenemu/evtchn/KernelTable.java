@@ -63,10 +63,11 @@ final class KernelTable {
             return true;
         }
         if (remote.owner == owner) {
-            if (delivers) {
+            boolean known = remote.port.value() < owner.delivery.kernelLimit();
+            if (delivers && known) {
                 kernel.assignLoopback(channel.port, remote.port, owner.vcpu(remote.vcpu).id);
             }
-            return delivers;
+            return delivers && known;
         }
         KernelDoorbell doorbell = remote.owner.kernelTable.openDoorbell(remote);
         if (doorbell == null) {
@@ -191,6 +192,20 @@ final class KernelTable {
             }
         }
         return true;
+    }
+
+    /// Removes what the kernel will not know any more: entries of ports from `limit` on, and those that deliver to such a port.
+    /// Doorbells are [Interdomain#refreshDoorbell]'s.
+    void deassignFrom(int limit) {
+        for (int i = 1; i < owner.ports.size(); i++) {
+            Channel channel = owner.ports.at(i);
+            Channel remote = channel.remote;
+            boolean deliversBeyond =
+                    remote != null && remote.owner == owner && remote.port.value() >= limit;
+            if (i >= limit || deliversBeyond) {
+                deassign(channel);
+            }
+        }
     }
 
     /// Whether a channel's entry would deliver an event to this domain.

@@ -56,6 +56,15 @@ final class FakeKernel implements KernelPorts {
 
     volatile boolean notifies = true;
 
+    /// How many ports it knows in the layout in force; it refuses whatever is about others.
+    int ports = TwoLevel.MAX_PORTS;
+
+    private void requireKnown(int port) {
+        if (port >= ports) {
+            throw new IllegalStateException("KVM: EINVAL for port " + port);
+        }
+    }
+
     @Override
     public synchronized void assignIpi(EvtchnPort port, VcpuId vcpu) {
         assign(port, new Entry.Port(port.value(), vcpu.value()));
@@ -76,6 +85,7 @@ final class FakeKernel implements KernelPorts {
         if (!(table.get(port.value()) instanceof Entry.Port(int old, _)) || old != target.value()) {
             throw new IllegalStateException("KVM: ENOENT or EINVAL for " + port);
         }
+        requireKnown(target.value());
         table.put(port.value(), new Entry.Port(target.value(), vcpu.value()));
     }
 
@@ -101,6 +111,7 @@ final class FakeKernel implements KernelPorts {
 
     @Override
     public synchronized void moveDoorbell(EvtchnPort port, KernelDoorbell doorbell, VcpuId vcpu) {
+        requireKnown(port.value());
         if (doorbells.get(port.value()) != doorbell) {
             throw new IllegalStateException("no such doorbell of " + port);
         }
@@ -129,6 +140,7 @@ final class FakeKernel implements KernelPorts {
 
     @Override
     public synchronized void deassign(EvtchnPort port) {
+        requireKnown(port.value());
         if (table.remove(port.value()) == null) {
             throw new IllegalStateException("KVM: ENOENT for " + port);
         }
@@ -165,6 +177,7 @@ final class FakeKernel implements KernelPorts {
     }
 
     private void assign(EvtchnPort port, Entry entry) {
+        requireKnown(port.value());
         if (table.putIfAbsent(port.value(), entry) != null) {
             throw new IllegalStateException("KVM: EEXIST for " + port);
         }

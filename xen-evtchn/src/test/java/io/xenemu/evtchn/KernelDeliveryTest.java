@@ -18,6 +18,9 @@ import org.junit.jupiter.api.Test;
 final class KernelDeliveryTest {
     private static final DomId OTHER = new DomId(2);
 
+    /// Of the 32-bit layout.
+    private static final int NARROW_PORTS = 1024;
+
     private final Arena arena = Arena.ofShared();
     private final FakeGuest guest = FakeGuest.wide(arena);
     private final EventChannels channels = guest.channels;
@@ -57,6 +60,33 @@ final class KernelDeliveryTest {
                 new FakeKernel.Entry.Port(far.value(), 0), guest.kernel.table.get(near.value()));
         assertEquals(
                 new FakeKernel.Entry.Port(again.value(), 3), guest.kernel.table.get(again.value()));
+    }
+
+    @Test
+    void portsThatTheKernelWillNotKnowAreTakenOutFirst() throws XenError {
+        FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);
+        guest.kernel.rings = true;
+        other.kernel.rings = true;
+        EvtchnPort known = channels.bindIpi(vcpu(1));
+        EvtchnPort toBeyond = channels.allocUnbound(DomId.SELF, DomId.SELF);
+        while (channels.bindIpi(vcpu(0)).value() < NARROW_PORTS) {}
+        EvtchnPort beyond = channels.bindInterdomain(DomId.SELF, toBeyond);
+        EvtchnPort far = channels.allocUnbound(DomId.SELF, OTHER);
+        EvtchnPort theirs = other.channels.bindInterdomain(FakeGuest.ID, far);
+        assertTrue(guest.kernel.doorbells.containsKey(far.value()));
+
+        channels.narrowKernelPorts(GuestWidth.BITS_32);
+        guest.kernel.ports = NARROW_PORTS;
+        channels.setSharedInfo(guest.shared, GuestWidth.BITS_32);
+
+        assertTrue(guest.kernel.table.containsKey(known.value()));
+        assertFalse(guest.kernel.table.containsKey(toBeyond.value()));
+        assertTrue(guest.kernel.table.keySet().stream().allMatch(port -> port < NARROW_PORTS));
+        assertEquals(Set.of(), guest.kernel.doorbells.keySet());
+        other.channels.send(theirs);
+        other.channels.close(theirs);
+        assertTrue(beyond.value() >= NARROW_PORTS);
+        channels.destroy();
     }
 
     @Test

@@ -204,13 +204,21 @@ public final class RingConnection {
                 state == State.FAILED,
                 ring.gfn(),
                 ring.port(),
-                page.features(),
-                SavedQuotas.of(account.quotas(), foreignQuotas),
+                account.features(),
+                SavedQuotas.of(account.quotas(), server.store().accounts().quotas(), foreignQuotas),
                 StoreSnapshot.connection(
-                        session,
-                        server.store().root(),
-                        Arrays.copyOf(message, received),
-                        output.copy()));
+                        session, server.store(), Arrays.copyOf(message, received), output.copy()));
+    }
+
+    /// Takes over what the domain may do, before anything that it has.
+    ///
+    /// @param others the limits that the saved state does not tell
+    void restoreLimits(XenStoreState.DomainState saved, Quotas others) {
+        if (saved.features() != XenStoreState.DomainState.FEATURES_UNKNOWN) {
+            account.features(saved.features() & Features.ALL);
+        }
+        account.quotas(SavedQuotas.restore(others, saved.quotas()));
+        foreignQuotas = SavedQuotas.foreign(saved.quotas());
     }
 
     /// Goes on where a saved connection was, in the page as it is. Other daemons do not tell of a failed ring; then the
@@ -220,10 +228,7 @@ public final class RingConnection {
         state = failed ? State.FAILED : State.CONNECTED;
         if (saved.features() != XenStoreState.DomainState.FEATURES_UNKNOWN) {
             page.setFeatures(saved.features());
-            account.features(saved.features() & Features.ALL);
         }
-        account.quotas(SavedQuotas.restore(saved.quotas()));
-        foreignQuotas = SavedQuotas.foreign(saved.quotas());
         byte[] input = saved.connection().input();
         received = input.length;
         System.arraycopy(input, 0, message, 0, received);

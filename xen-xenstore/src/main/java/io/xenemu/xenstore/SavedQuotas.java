@@ -5,16 +5,17 @@ import io.xenemu.xenstore.XenStoreState.QuotaState;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Quotas in saved state: those that are not what every store has by default, and those of another daemon that this one does
-/// not know and keeps for the next.
+/// Quotas in saved state: those that are not what every store has by default, or not what this store gives to others, and
+/// those of another daemon that this one does not know and keeps for the next.
 final class SavedQuotas {
     private SavedQuotas() {}
 
-    static List<QuotaState> of(Quotas quotas, List<QuotaState> foreign) {
+    /// @param others what domains have by default where these are saved
+    static List<QuotaState> of(Quotas quotas, Quotas others, List<QuotaState> foreign) {
         List<QuotaState> saved = new ArrayList<>();
         for (Quota quota : Quota.all()) {
             int limit = quotas.limit(quota);
-            if (limit != Quotas.DEFAULT.limit(quota)) {
+            if (limit != Quotas.DEFAULT.limit(quota) || limit != others.limit(quota)) {
                 saved.add(new QuotaState(quota.text(), limit, false));
             }
         }
@@ -31,8 +32,9 @@ final class SavedQuotas {
         }
     }
 
-    static Quotas restore(List<QuotaState> saved) {
-        Quotas quotas = Quotas.DEFAULT;
+    /// @param others the limits that are not told
+    static Quotas restore(Quotas others, List<QuotaState> saved) {
+        Quotas quotas = others;
         for (QuotaState each : saved) {
             Quota quota = each.global() ? null : Quota.named(each.name());
             if (quota != null) {

@@ -121,8 +121,9 @@ final class StoreSnapshot {
     }
 
     /// A connection's state, with input and output as its transport has them.
-    static ConnectionState connection(Session session, Node root, byte[] input, byte[] output) {
-        return new ConnectionState(input, output, watches(session), transactions(session, root));
+    static ConnectionState connection(
+            Session session, XenStore store, byte[] input, byte[] output) {
+        return new ConnectionState(input, output, watches(session), transactions(session, store));
     }
 
     private static List<WatchState> watches(Session session) {
@@ -136,13 +137,13 @@ final class StoreSnapshot {
                 .toList();
     }
 
-    private static List<TransactionState> transactions(Session session, Node root) {
+    private static List<TransactionState> transactions(Session session, XenStore store) {
         return session.transactions().values().stream()
                 .sorted(Comparator.comparing(Transaction::id, Integer::compareUnsigned))
                 .map(open ->
                         new TransactionState(
                                 open.id(),
-                                open.isDoomed() || !open.dependencies().holdIn(root),
+                                store.isInConflict(open),
                                 open.changes(),
                                 open.dependencies().aspects()))
                 .toList();

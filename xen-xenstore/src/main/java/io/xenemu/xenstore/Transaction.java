@@ -63,8 +63,9 @@ final class Transaction {
         doomed = true;
     }
 
-    boolean isDoomed() {
-        return doomed;
+    /// Whether a commit of any change would fail.
+    boolean isInConflict(Node current, FormerDomains former) {
+        return doomed || !dependencies.holdIn(current) || former.nameSomeOf(changes, started);
     }
 
     /// Puts what the operations so far have made of the transaction on the account of who does it. Each operation adds a

@@ -152,6 +152,7 @@ final class XenStore {
             Permissions settable = settable(session, permissions);
             if (path.isSpecial()) {
                 setSpecialPermissions(session, path, settable);
+                settable.entries().forEach(entry -> nameIfAbsent(entry.domain()));
                 return;
             }
             allowed = new Request.SetPerms(path, settable);
@@ -161,6 +162,9 @@ final class XenStore {
             editor.apply(session.caller(), allowed);
         } else {
             checked(session, transaction).apply(session.caller(), allowed);
+        }
+        if (allowed instanceof Request.SetPerms(var _, Permissions set)) {
+            set.entries().forEach(entry -> nameIfAbsent(entry.domain()));
         }
     }
 
@@ -177,23 +181,24 @@ final class XenStore {
             throw XenError.ENOENT;
         }
         for (Permissions.Entry entry : permissions.entries()) {
-            name(entry.domain());
+            if (domains.exists(entry.domain())) {
+                removeNamesFromBefore(entry.domain());
+            }
         }
         return any
                 ? permissions
                 : permissions.forOnly(domain -> !domain.equals(Permissions.ANY_DOMAIN));
     }
 
-    /// Permissions are about to name a domain.
-    private void name(DomId domain) {
-        if (domains.exists(domain)) {
-            removeNamesFromBefore(domain);
-        } else if (!domain.equals(Permissions.ANY_DOMAIN)) {
+    /// Permissions have been set that name a domain.
+    private void nameIfAbsent(DomId domain) {
+        if (!domain.equals(Permissions.ANY_DOMAIN) && !domains.exists(domain)) {
             former.named(domain);
         }
     }
 
-    private void removeNamesFromBefore(DomId domain) {
+    /// A domain that exists is about to be given something: nothing of what an earlier one of its id was meant to have.
+    void removeNamesFromBefore(DomId domain) {
         if (former.isNewAndNamed(domain)) {
             former.add(domain);
             special.forget(domain);
@@ -295,7 +300,7 @@ final class XenStore {
                                 SpecialWatches.INTRODUCE_DOMAIN, special.introducePermissions()),
                         new XenStoreState.SpecialState(
                                 SpecialWatches.RELEASE_DOMAIN, special.releasePermissions())),
-                SavedQuotas.of(accounts.quotas(), foreignQuotas),
+                SavedQuotas.of(accounts.quotas(), Quotas.DEFAULT, foreignQuotas),
                 XenStoreState.Descriptors.NONE,
                 domainStates,
                 List.of());
@@ -306,17 +311,35 @@ final class XenStore {
         for (XenStoreState.NodeState node : state.nodes().reversed()) {
             editor.restore(node);
             generation = Math.max(generation, Math.max(node.ordinal(), node.generation()));
-            node.permissions().entries().forEach(entry -> restored(entry.domain(), state));
+            restored(node.permissions(), state);
         }
     }
 
-    /// A saved domain that does not exist yet is one of those that are about to be introduced, or was named in vain.
-    private void restored(DomId named, XenStoreState state) {
-        if (!domains.exists(named)
-                && !named.equals(Permissions.ANY_DOMAIN)
-                && state.domains().stream().noneMatch(saved -> saved.domain().equals(named))) {
-            former.named(named);
+    /// Takes note of domains that permissions name and that do not exist, but for those that are about to be introduced.
+    private void restored(Permissions permissions, XenStoreState state) {
+        for (Permissions.Entry entry : permissions.entries()) {
+            if (state.domains().stream()
+                    .noneMatch(saved -> saved.domain().equals(entry.domain()))) {
+                nameIfAbsent(entry.domain());
+            }
         }
+    }
+
+    /// A domain may act for itself, or for one that is introduced or about to be.
+    ///
+    /// @throws XenError EINVAL if it is neither
+    void checkTarget(XenStoreState.DomainState domain, XenStoreState state) throws XenError {
+        DomId target = domain.target();
+        boolean restored =
+                state.domains().stream().anyMatch(saved -> saved.domain().equals(target));
+        if (!restored && (target.equals(DomId.SELF) || !isIntroduced(target))) {
+            throw XenError.EINVAL;
+        }
+    }
+
+    /// Whether the commit of a change would fail now.
+    boolean isInConflict(Transaction transaction) {
+        return transaction.isInConflict(editor.root(), former);
     }
 
     StoreImage image() {
@@ -328,8 +351,9 @@ final class XenStore {
     void restoreWhole(XenStoreState state) throws XenError {
         for (XenStoreState.SpecialState saved : state.special()) {
             special.setPermissions(saved.path(), saved.permissions());
+            restored(saved.permissions(), state);
         }
-        accounts.quotas(SavedQuotas.restore(state.quotas()));
+        accounts.quotas(SavedQuotas.restore(accounts.quotas(), state.quotas()));
         foreignQuotas = SavedQuotas.foreign(state.quotas());
     }
 
@@ -343,6 +367,11 @@ final class XenStore {
         }
         for (XenStoreState.TransactionState saved : state.transactions()) {
             Transaction transaction = addTransaction(session, saved.id());
+            for (Request.Change change : saved.changes()) {
+                if (change instanceof Request.SetPerms(var _, Permissions set)) {
+                    set.entries().forEach(entry -> nameIfAbsent(entry.domain()));
+                }
+            }
             if (saved.doomed()) {
                 transaction.doom();
             }

@@ -224,13 +224,21 @@ public final class XenStoreServer implements AutoCloseable {
                 if (guests.containsKey(domain.domain())) {
                     throw XenError.EEXIST;
                 }
+                store.checkTarget(domain, state);
             }
+            Map<DomId, Ring> pages = new HashMap<>();
+            for (XenStoreState.DomainState domain : state.domains()) {
+                pages.put(domain.domain(), rings.apply(domain));
+            }
+            state.domains().forEach(domain -> store.removeNamesFromBefore(domain.domain()));
             store.restore(state);
             if (state.isWhole()) {
                 store.restoreWhole(state);
             }
             for (XenStoreState.DomainState saved : state.domains()) {
-                RingConnection ring = connectRing(saved.domain(), rings.apply(saved));
+                Ring page = Objects.requireNonNull(pages.get(saved.domain()));
+                RingConnection ring = connectRing(saved.domain(), page);
+                ring.restoreLimits(saved, store.accounts().quotas());
                 store.introduce(saved.domain(), ring.session());
                 ring.session().target(saved.target());
                 store.restore(ring.session(), saved.connection());

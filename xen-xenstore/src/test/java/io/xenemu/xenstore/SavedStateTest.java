@@ -2,9 +2,12 @@ package io.xenemu.xenstore;
 
 import static io.xenemu.xenstore.wire.MessageType.CONTROL;
 import static io.xenemu.xenstore.wire.MessageType.DIRECTORY_PART;
+import static io.xenemu.xenstore.wire.MessageType.GET_PERMS;
+import static io.xenemu.xenstore.wire.MessageType.GET_QUOTA;
 import static io.xenemu.xenstore.wire.MessageType.MKDIR;
 import static io.xenemu.xenstore.wire.MessageType.READ;
 import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
+import static io.xenemu.xenstore.wire.MessageType.SET_QUOTA;
 import static io.xenemu.xenstore.wire.MessageType.SET_TARGET;
 import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_END;
 import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_START;
@@ -20,6 +23,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
+import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
@@ -35,6 +39,7 @@ import org.junit.jupiter.api.Test;
 
 class SavedStateTest {
     private static final DomId DOM3 = new DomId(3);
+    private static final int SERVER_FEATURES = 0x810;
 
     private final Rig source = new Rig();
     private final Rig target = new Rig();
@@ -104,6 +109,70 @@ class SavedStateTest {
         assertArrayEquals(encode(state), encode(target.server.save()));
         assertArrayEquals(encode(state), encode(decode(encode(state))));
         assertEquals("OK\0", target.client(0).ask(CONTROL, "check\0"));
+    }
+
+    @Test
+    void restoredDomainKeepsItsNodesThoughItsIdWasNamedBefore() throws Exception {
+        fill();
+        dom0.ask(WRITE, "/local/domain/3/data\0value");
+        Rig.Client there = target.client(0);
+        there.ask(MKDIR, "/secret\0");
+        assertEquals("OK\0", there.ask(SET_PERMS, "/secret\0n0\0r3\0"));
+        RingEnd moved = move(source.server.save(DOM3));
+        assertEquals("value", moved.ask(READ, 0, "data\0"));
+        assertEquals("EACCES\0", moved.ask(READ, 0, "/secret\0"));
+    }
+
+    @Test
+    void permissionsForDomainsThatAreNotThereAreNotForLaterOnes() throws Exception {
+        dom0.ask(MKDIR, "/secret\0");
+        dom0.ask(SET_PERMS, "/secret\0n0\0r7\0");
+        dom0.ask(SET_PERMS, "@introduceDomain\0n0\0r7\0");
+        target.server.restore(source.server.save(), domain -> new Ring(guest.page(), () -> {}));
+        RingEnd later = new RingEnd(target.guest(7));
+        assertEquals("EACCES\0", later.ask(READ, 0, "/secret\0"));
+        assertEquals("n0\0", target.client(0).ask(GET_PERMS, "@introduceDomain\0"));
+    }
+
+    @Test
+    void featuresAreNotWhatTheGuestHasWrittenIntoItsPage() {
+        guest.set(SERVER_FEATURES, -1);
+        assertEquals(Features.ALL, source.server.save().domains().getFirst().features());
+    }
+
+    @Test
+    void quotasAreTheDomainsOwnAndOthersAreTheTargets() throws Exception {
+        dom0.ask(SET_QUOTA, "3\0nodes\0" + "5\0");
+        target.client(0).ask(SET_QUOTA, "watches\0" + "7\0");
+        move(source.server.save(DOM3));
+        Rig.Client there = target.client(0);
+        assertEquals("5\0", there.ask(GET_QUOTA, "3\0nodes\0"));
+        assertEquals("7\0", there.ask(GET_QUOTA, "3\0watches\0"));
+        assertEquals("7\0", there.ask(GET_QUOTA, "watches\0"));
+    }
+
+    @Test
+    void domainThatActsForAnAbsentOneIsRefused() {
+        source.guest(4);
+        dom0.ask(SET_TARGET, "3\0" + "4\0");
+        XenStoreState state = source.server.save(DOM3);
+        assertEquals(XenError.EINVAL, assertThrows(XenError.class, () -> move(state)));
+        assertEquals("ENOENT", target.client(0).ask(READ, "/local/domain/3\0"));
+    }
+
+    @Test
+    void nothingHasChangedIfAPageIsNotToBeHad() {
+        fill();
+        XenStoreState state = source.server.save();
+        assertThrows(
+                IllegalStateException.class,
+                () ->
+                        target.server.restore(
+                                state,
+                                domain -> {
+                                    throw new IllegalStateException("no page");
+                                }));
+        assertEquals("ENOENT", target.client(0).ask(READ, "/local/domain/3\0"));
     }
 
     @Test

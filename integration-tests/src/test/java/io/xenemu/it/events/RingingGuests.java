@@ -36,7 +36,7 @@ public final class RingingGuests implements AutoCloseable {
     /// What an idle lab needs a hundredth of. A guest whose ring got lost waits for ever.
     private static final long START_SECONDS = 120;
 
-    private static final int RINGS_PER_SECOND = 50;
+    private static final int RINGS_PER_SECOND = 300;
 
     /// More than are rung before the guest is destroyed.
     private static final long ENDLESS = 4_000_000_000L;

@@ -262,6 +262,9 @@ public final class Domain implements AutoCloseable {
         boolean longMode = width == GuestWidth.BITS_64;
         synchronized (sharedInfoChange) {
             if (vm.xen().longMode() != longMode) {
+                if (!longMode) {
+                    eventChannels.narrowKernelPorts(width);
+                }
                 vm.xen().longMode(longMode);
             }
             eventChannels.setSharedInfo(sharedInfo(), width);

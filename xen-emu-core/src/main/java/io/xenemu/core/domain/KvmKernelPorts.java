@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The kernel's side of a domain's event channels: IPIs, loopback, and sends to other domains and to the
+/// The kernel's side of a domain's event channels: IPIs, loopback, devices' messages, and sends to other domains and to the
 /// service's threads stay in the kernel.
 final class KvmKernelPorts implements KernelPorts {
     private final KvmVm vm;
@@ -134,7 +134,7 @@ final class KvmKernelPorts implements KernelPorts {
 
     @Override
     public boolean send(EvtchnPort port, VcpuId vcpu) {
-        if (!domain.sharedInfoMapped()) {
+        if (!reaches(vcpu)) {
             return false;
         }
         vm.xenEvtchnSend(port.value(), vcpu);

@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 /// leaves the kernel. At any other time a thread takes it, which raises the event in user space.
 ///
 /// The thread waits on the eventfd all the time: an irqfd comes before other readers and leaves nothing to them (since Linux
-/// 5.12), so that no message is lost or doubled when one takes over from the other.
+/// 5.12), so that none is lost when one takes over from the other. One that waits just then may come twice, which does no harm.
 public final class MessageInterrupts {
     private static final Logger log = LoggerFactory.getLogger(MessageInterrupts.class);
 

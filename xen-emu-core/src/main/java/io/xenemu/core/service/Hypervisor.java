@@ -153,6 +153,8 @@ public final class Hypervisor implements AutoCloseable {
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     public void destroy(Domain domain) {
         Teardown steps = new Teardown();
+        // Last once more, for what a tool gave to it while it was going.
+        steps.add(() -> xenstore.release(domain.id()));
         steps.add(() -> {
             synchronized (operated) {
                 domains.remove(domain.id());
@@ -202,7 +204,7 @@ public final class Hypervisor implements AutoCloseable {
             return domain.equals(DomId.DOM0) || domains.containsKey(domain);
         }
 
-        /// Every domain is introduced when it is made, so there is nothing left for a host tool to introduce.
+        /// A domain is introduced by its host program or not at all: there is nothing for a host tool to introduce.
         @Override
         public Ring ring(DomId domain, long gfn, int port) throws XenError {
             throw exists(domain) ? XenError.EINVAL : XenError.ENOENT;
