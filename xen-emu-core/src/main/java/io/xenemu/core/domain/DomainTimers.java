@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import com.google.common.util.concurrent.Futures;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -44,6 +45,18 @@ final class DomainTimers implements AutoCloseable {
         return current == null
                 ? null
                 : current.schedule(() -> run(task), nanos, TimeUnit.NANOSECONDS);
+    }
+
+    /// Waits for a tick that is under way. Those to come are for the caller to have cancelled.
+    void awaitTick() {
+        Future<?> after;
+        synchronized (this) {
+            if (executor == null || closed) {
+                return;
+            }
+            after = executor.submit(() -> {});
+        }
+        Futures.getUnchecked(after);
     }
 
     @GuardedBy("this")

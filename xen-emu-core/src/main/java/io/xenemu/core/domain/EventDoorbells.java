@@ -5,7 +5,6 @@ import io.xenemu.evtchn.KernelDoorbell;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.memory.EventFd;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -27,17 +26,15 @@ final class EventDoorbells {
 
     /// An open doorbell.
     static final class Doorbell implements KernelDoorbell {
-        private final EventFd eventFd;
-        private final int gsi;
+        private final EventIrqfd irqfd;
 
-        private Doorbell(EventFd eventFd, int gsi) {
-            this.eventFd = eventFd;
-            this.gsi = gsi;
+        private Doorbell(EventIrqfd irqfd) {
+            this.irqfd = irqfd;
         }
 
         /// What is to be signalled.
         EventFd eventFd() {
-            return eventFd;
+            return irqfd.eventFd();
         }
     }
 
@@ -45,54 +42,44 @@ final class EventDoorbells {
     ///
     /// @return null if the VM has no GSI left
     @Nullable Doorbell open(EvtchnPort port, VcpuId vcpu) {
-        int gsi = routes.add(port, vcpu);
-        if (gsi == GsiRoutes.NONE) {
-            return null;
-        }
+        EventFd eventFd = EventFd.create();
+        Doorbell doorbell = null;
         try {
-            EventFd eventFd = EventFd.create();
-            try {
-                kvm.assignIrqfd(eventFd.fd(), gsi);
-            } catch (RuntimeException e) {
-                eventFd.close();
-                throw e;
+            EventIrqfd irqfd = EventIrqfd.connect(kvm, routes, eventFd, port, vcpu);
+            if (irqfd != null) {
+                doorbell = new Doorbell(irqfd);
+                open.add(doorbell);
             }
-            Doorbell doorbell = new Doorbell(eventFd, gsi);
-            open.add(doorbell);
             return doorbell;
-        } catch (RuntimeException e) {
-            routes.remove(List.of(gsi));
-            throw e;
+        } finally {
+            if (doorbell == null) {
+                eventFd.close();
+            }
         }
     }
 
     /// Lets a doorbell notify another vCPU.
     void move(KernelDoorbell doorbell, EvtchnPort port, VcpuId vcpu) {
-        routes.set(required(doorbell).gsi, port, vcpu);
+        required(doorbell).irqfd.move(port, vcpu);
     }
 
     /// Ends a doorbell. When it returns, no event that it brought is under way.
     void close(KernelDoorbell doorbell) {
         Doorbell closing = required(doorbell);
         open.remove(closing);
-        disconnect(closing);
-        routes.remove(List.of(closing.gsi));
+        end(List.of(closing));
     }
 
     /// Ends them all.
     void reset() {
-        List<Integer> gsis = new ArrayList<>();
-        for (Doorbell doorbell : open) {
-            disconnect(doorbell);
-            gsis.add(doorbell.gsi);
-        }
+        List<Doorbell> closing = List.copyOf(open);
         open.clear();
-        routes.remove(gsis);
+        end(closing);
     }
 
-    private void disconnect(Doorbell doorbell) {
-        kvm.deassignIrqfd(doorbell.eventFd.fd(), doorbell.gsi);
-        doorbell.eventFd.close();
+    private void end(List<Doorbell> closing) {
+        EventIrqfd.disconnect(routes, closing.stream().map(doorbell -> doorbell.irqfd).toList());
+        closing.forEach(doorbell -> doorbell.eventFd().close());
     }
 
     private Doorbell required(KernelDoorbell doorbell) {

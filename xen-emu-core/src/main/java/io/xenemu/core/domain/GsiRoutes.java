@@ -6,10 +6,11 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.ioctl.IrqchipId;
 import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collection;
 import java.util.List;
-import java.util.NavigableMap;
-import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// Where a VM's GSIs lead to, the one owner of KVM's table: the pins of the interrupt chips as KVM itself connects them, and
 /// above those a GSI for each event channel that has been given one. Every change replaces KVM's whole table.
@@ -17,8 +18,9 @@ final class GsiRoutes {
     /// The first GSI that is no pin of the I/O APIC.
     static final int FIRST_EVENT_GSI = CallbackVia.GSIS;
 
-    /// KVM takes 4096 routes (`KVM_MAX_IRQ_ROUTES`), of which the pins have 40.
-    static final int MAX_EVENT_GSIS = 4000;
+    /// Every change costs as much as there are routes, and guests cause changes. KVM would take 4096 (`KVM_MAX_IRQ_ROUTES`).
+    /// What gets no GSI is served in user space.
+    static final int MAX_EVENT_GSIS = 1024;
 
     /// What [#add] answers when no GSI is left.
     static final int NONE = -1;
@@ -26,10 +28,16 @@ final class GsiRoutes {
     private static final int PIC_PINS = 8;
     private static final int ISA_GSIS = 16;
 
+    private static final List<GsiRoute> PINS = pins();
+
     private final Consumer<List<GsiRoute>> kvm;
 
+    /// By number, from [#FIRST_EVENT_GSI] on; null for one that is free.
     @GuardedBy("this")
-    private final NavigableMap<Integer, GsiRoute> events = new TreeMap<>();
+    private final @Nullable GsiRoute[] events = new GsiRoute[MAX_EVENT_GSIS];
+
+    @GuardedBy("this")
+    private final BitSet used = new BitSet();
 
     /// @param kvm replaces KVM's table, as KVM_SET_GSI_ROUTING does
     GsiRoutes(Consumer<List<GsiRoute>> kvm) {
@@ -40,38 +48,41 @@ final class GsiRoutes {
     ///
     /// @return the GSI, or [#NONE]
     synchronized int add(EvtchnPort port, VcpuId vcpu) {
-        int gsi = FIRST_EVENT_GSI;
-        while (events.containsKey(gsi)) {
-            gsi++;
-        }
-        if (gsi >= FIRST_EVENT_GSI + MAX_EVENT_GSIS) {
+        int free = used.nextClearBit(0);
+        if (free == MAX_EVENT_GSIS) {
             return NONE;
         }
+        used.set(free);
+        int gsi = FIRST_EVENT_GSI + free;
         set(gsi, port, vcpu);
         return gsi;
     }
 
     /// Lets a GSI that [#add] gave out lead elsewhere.
     synchronized void set(int gsi, EvtchnPort port, VcpuId vcpu) {
-        events.put(gsi, new GsiRoute.XenEvtchn(gsi, port.value(), vcpu));
+        events[gsi - FIRST_EVENT_GSI] = new GsiRoute.XenEvtchn(gsi, port.value(), vcpu);
         apply();
     }
 
     /// Takes GSIs back.
-    synchronized void remove(Iterable<Integer> gsis) {
-        boolean changed = false;
+    synchronized void remove(Collection<Integer> gsis) {
         for (int gsi : gsis) {
-            changed |= events.remove(gsi) != null;
+            used.clear(gsi - FIRST_EVENT_GSI);
+            events[gsi - FIRST_EVENT_GSI] = null;
         }
-        if (changed) {
+        if (!gsis.isEmpty()) {
             apply();
         }
     }
 
     @GuardedBy("this")
     private void apply() {
-        List<GsiRoute> all = pins();
-        all.addAll(events.values());
+        List<GsiRoute> all = new ArrayList<>(PINS);
+        for (GsiRoute event : events) {
+            if (event != null) {
+                all.add(event);
+            }
+        }
         kvm.accept(all);
     }
 

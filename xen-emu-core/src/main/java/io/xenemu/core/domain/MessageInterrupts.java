@@ -43,7 +43,7 @@ public final class MessageInterrupts {
 
     private static final class Message {
         final EventFdThread thread;
-        int gsi = GsiRoutes.NONE;
+        @Nullable EventIrqfd irqfd;
 
         Message(EventFdThread thread) {
             this.thread = thread;
@@ -67,8 +67,13 @@ public final class MessageInterrupts {
                     new Message(
                             new EventFdThread(
                                     name, () -> raise(pirq), e -> domain.failed(name, e)));
+            try {
+                connect(message, targets.get(pirq));
+            } catch (RuntimeException e) {
+                message.thread.close();
+                throw e;
+            }
             messages.put(pirq, message);
-            connect(message, targets.get(pirq));
             return message.thread.eventFd();
         }
     }
@@ -129,23 +134,20 @@ public final class MessageInterrupts {
         if (target == null) {
             return;
         }
-        if (message.gsi != GsiRoutes.NONE) {
-            routes.set(message.gsi, target.port, target.vcpu);
+        if (message.irqfd != null) {
+            message.irqfd.move(target.port, target.vcpu);
             return;
         }
         // With no GSI left, the thread goes on serving it.
-        message.gsi = routes.add(target.port, target.vcpu);
-        if (message.gsi != GsiRoutes.NONE) {
-            kvm.assignIrqfd(message.thread.eventFd().fd(), message.gsi);
-        }
+        message.irqfd =
+                EventIrqfd.connect(kvm, routes, message.thread.eventFd(), target.port, target.vcpu);
     }
 
     @GuardedBy("this")
     private void disconnect(Message message) {
-        if (message.gsi != GsiRoutes.NONE) {
-            kvm.deassignIrqfd(message.thread.eventFd().fd(), message.gsi);
-            routes.remove(List.of(message.gsi));
-            message.gsi = GsiRoutes.NONE;
+        if (message.irqfd != null) {
+            EventIrqfd.disconnect(routes, List.of(message.irqfd));
+            message.irqfd = null;
         }
     }
 }

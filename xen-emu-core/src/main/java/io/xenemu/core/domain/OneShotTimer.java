@@ -49,11 +49,6 @@ final class OneShotTimer {
         return left;
     }
 
-    /// What it is set to; 0 if it has expired, or was not set.
-    synchronized long deadline() {
-        return deadline;
-    }
-
     @GuardedBy("this")
     private void start() {
         long from = deadline;

@@ -16,6 +16,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Used by the vCPU's own thread alone.
 public final class VcpuTimer {
+    /// Xen's bounds for a period: 1 ms, and what fits its arithmetic (`STIME_MAX / 2`).
+    public static final long MIN_PERIOD_NANOS = 1_000_000;
+
+    /// See [#MIN_PERIOD_NANOS].
+    public static final long MAX_PERIOD_NANOS = Long.MAX_VALUE / 2;
+
     /// Timeouts further away than this, about 13 days, come from an overflow in the guest, as negative ones do; both become
     /// a short one (Xen's `do_set_timer_op`, and KVM's).
     private static final long MAX_TIMEOUT_NANOS = 1L << 50;
@@ -41,7 +47,7 @@ public final class VcpuTimer {
     /// What is saved of a vCPU's timers. VIRQ_TIMER's port is in the event channels' state.
     ///
     /// @param deadline of the one-shot timer, in ns of system time; 0 if it is not running
-    /// @param period of the periodic one, in ns; 0 if there is none
+    /// @param period of the periodic one, in ns; 0 if there is none, else from [#MIN_PERIOD_NANOS] to [#MAX_PERIOD_NANOS]
     public record State(long deadline, long period) {}
 
     /// @param clock the guest's system time now
@@ -103,13 +109,25 @@ public final class VcpuTimer {
         }
     }
 
-    /// The timers as they run now.
-    public State save() {
-        long deadline = kernelPort == 0 ? kept : kvm.xen().timer().expiresNs();
-        return new State(deadline == 0 ? userSpace.deadline() : deadline, period);
+    /// Stops the timers of a vCPU that stands still, and answers how they ran. Whatever has expired by then is pending in the
+    /// guest's memory when this returns, so that memory and event channels are saved after it.
+    ///
+    /// One event may come twice: that of a timer of KVM's that expires while it is asked.
+    public State suspend() {
+        long deadline = kept;
+        if (kernelPort != 0) {
+            deadline = kvm.xen().timer().expiresNs();
+            kvm.xen().timer(new XenTimer(kernelPort, 0));
+        }
+        kept = 0;
+        long waiting = userSpace.stop();
+        State state = new State(deadline == 0 ? waiting : deadline, period);
+        stopPeriod();
+        timers.awaitTick();
+        return state;
     }
 
-    /// Goes on as saved, after the event channels and the guest's clock. A deadline that has passed meanwhile fires at once.
+    /// Goes on as [#suspend] found them, after the event channels and the guest's clock. A deadline that has passed meanwhile fires at once.
     public void restore(State state) {
         setDeadline(state.deadline());
         if (state.period() != 0) {

@@ -1,6 +1,7 @@
 package io.xenemu.core.hypercall;
 
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.domain.VcpuTimer;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SharedInfoStructs.RunstateInfo;
 import io.xenemu.kvm.abi.xen.VcpuStructs.RegisterVcpuInfo;
@@ -12,11 +13,6 @@ import io.xenemu.kvm.ioctl.Runstate;
 /// another than the caller's: Linux's boot vCPU registers the areas of those it is about to start.
 /// `xen/include/public/vcpu.h`.
 final class VcpuOp {
-    /// Xen's bounds for a period: 1 ms, and what fits its arithmetic (`STIME_MAX / 2`).
-    private static final long MIN_PERIOD_NANOS = 1_000_000;
-
-    private static final long MAX_PERIOD_NANOS = Long.MAX_VALUE / 2;
-
     private VcpuOp() {}
 
     static HypercallFamily family() {
@@ -86,7 +82,7 @@ final class VcpuOp {
         Vcpu vcpu = self(c);
         c.argument().copyIn(SetPeriodicTimer.STRUCT, c.word(2));
         long period = c.argument().get(SetPeriodicTimer.PERIOD_NS);
-        if (period < MIN_PERIOD_NANOS || period > MAX_PERIOD_NANOS) {
+        if (period < VcpuTimer.MIN_PERIOD_NANOS || period > VcpuTimer.MAX_PERIOD_NANOS) {
             throw XenError.EINVAL;
         }
         vcpu.timer().setPeriod(period);

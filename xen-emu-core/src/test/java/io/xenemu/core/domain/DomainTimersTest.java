@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -94,5 +95,33 @@ final class DomainTimersTest {
         assertNull(timers.start(PERIOD_NANOS, () -> ran.set(true)));
         assertNull(timers.startOnce(0, () -> ran.set(true)));
         assertFalse(ran.get());
+    }
+
+    @Test
+    void tickUnderWayIsWaitedFor() throws InterruptedException {
+        CountDownLatch began = new CountDownLatch(1);
+        AtomicBoolean ended = new AtomicBoolean();
+        assertNotNull(
+                timers.startOnce(
+                        0,
+                        () -> {
+                            began.countDown();
+                            Uninterruptibles.sleepUninterruptibly(Duration.ofMillis(20));
+                            ended.set(true);
+                        }));
+        began.await();
+
+        timers.awaitTick();
+
+        assertTrue(ended.get());
+    }
+
+    @Test
+    void nothingIsWaitedForWhereThereIsNoTimer() {
+        timers.awaitTick();
+        timers.close();
+        timers.awaitTick();
+
+        assertTrue(failures.isEmpty());
     }
 }

@@ -70,7 +70,6 @@ final class GsiRoutesTest {
     @Test
     void nothingIsChangedForNothing() {
         routes.remove(List.of());
-        routes.remove(List.of(24));
 
         assertNull(table);
     }

@@ -35,7 +35,7 @@ class VcpuTimerXenTest {
             source.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(source).setDeadline(DEADLINE);
             assertEquals(DEADLINE, kernelDeadline(source));
-            state = timer(source).save();
+            state = timer(source).suspend();
         }
         assertEquals(new VcpuTimer.State(DEADLINE, 0), state);
         try (TestDomain target = TestDomain.withXen(1)) {
@@ -51,7 +51,7 @@ class VcpuTimerXenTest {
         try (TestDomain test = TestDomain.withXen(1)) {
             mapSharedInfo(test);
             timer(test).setDeadline(DEADLINE);
-            assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).save());
+            assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).suspend());
         }
     }
 
@@ -62,7 +62,7 @@ class VcpuTimerXenTest {
             test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             test.domain().delivery().setCallback(5, GuestWidth.BITS_64);
             timer(test).setDeadline(DEADLINE);
-            assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).save());
+            assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).suspend());
         }
     }
 
