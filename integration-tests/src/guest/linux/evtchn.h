@@ -24,6 +24,9 @@ long evtchn_read(int device, uint32_t *ports, size_t room);
 /* The same for one port. */
 long evtchn_read_one(int device);
 
+/* The same after a moment in which an event that ought not to be would have come. */
+long evtchn_read_late(int device);
+
 /* Waits until a port fires, as long as it may take at the worst; -ETIME after that. */
 long evtchn_wait_one(int device);
 

@@ -13,6 +13,7 @@ import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -187,11 +188,13 @@ final class XenEventDeliveryTest {
 
     /// What is sent while shared_info is off may get lost or be refused; what is sent afterwards may not.
     @Test
-    void sendsSurviveSharedInfoGoingAndComing() throws InterruptedException {
+    void sendsSurviveSharedInfoGoingAndComing() throws Exception {
         try (XenGuest guest = XenGuest.listening()) {
             MemorySegment page = guest.memory.asSlice(XenGuest.SHARED_INFO, XenGuest.PAGE);
             AtomicBoolean stop = new AtomicBoolean();
-            Thread toggler = Thread.ofPlatform().start(() -> toggle(guest.vm.xen(), page, stop));
+            FutureTask<Void> toggling =
+                    new FutureTask<>(() -> toggle(guest.vm.xen(), page, stop), null);
+            Thread.ofPlatform().start(toggling);
             for (int i = 0; i < RACES; i++) {
                 try {
                     guest.vm.xenEvtchnSend(66, VCPU0);
@@ -200,7 +203,7 @@ final class XenEventDeliveryTest {
                 }
             }
             stop.set(true);
-            toggler.join();
+            toggling.get();
             guest.isInterrupted();
             guest.takePending(66);
             guest.vm.xenEvtchnSend(66, VCPU0);

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -175,26 +176,28 @@ final class XenTimerTest {
 
     /// The timer's event may get lost while shared_info is off, and is then set again; the poll must end each time.
     @Test
-    void pollsEndWhileSharedInfoGoesAndComes() throws InterruptedException {
+    void pollsEndWhileSharedInfoGoesAndComes() throws Exception {
         try (XenGuest guest = withTimer()) {
             XenHvmAttributes xen = guest.vm.xen();
             MemorySegment page = guest.memory.asSlice(XenGuest.SHARED_INFO, XenGuest.PAGE);
             AtomicBoolean stop = new AtomicBoolean();
-            Thread toggler =
-                    Thread.ofPlatform()
-                            .start(() -> {
+            FutureTask<Void> toggling =
+                    new FutureTask<>(
+                            () -> {
                                 while (!stop.get()) {
                                     xen.sharedInfoHva(MemorySegment.NULL);
                                     xen.sharedInfoHva(page);
                                 }
-                            });
+                            },
+                            null);
+            Thread.ofPlatform().start(toggling);
             guest.mask(TIMER_PORT, true);
             for (int i = 0; i < POLLS; i++) {
                 guest.vcpu().xen().timer(new XenTimer(TIMER_PORT, now(guest) + SOON / 20));
                 poll(guest, TIMER_PORT, SOON / 10);
             }
             stop.set(true);
-            toggler.join();
+            toggling.get();
             guest.vcpu().xen().timer(new XenTimer(TIMER_PORT, 0));
             guest.takePending(TIMER_PORT);
             guest.mask(TIMER_PORT, false);
