@@ -55,12 +55,6 @@ class LinuxEventChannelsIT {
             shell.check("evtchn-device ring " + abi.rounds);
             shell.check("evtchn-device " + abi.manyPorts);
             assertEquals(ports, ports(lab), "ports that the device has left behind");
-            // Seen once: drivers/xen/evtchn.c:172 warns of an interrupt of a port that moves
-            // between
-            // CPUs and is not enabled. Whether that is ours is open; the checks above see what is
-            // lost or doubled.
-            shell.run("dmesg -c > /dev/null");
-
             shell.check("cpu-hotplug " + HOTPLUG_CYCLES);
             assertEquals(ports, ports(lab), "ports that the CPUs have left behind");
 
