@@ -24,7 +24,7 @@ final class DebugKeysCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException {
-        service.command("debug-keys " + keys);
+        service.command("debug-keys", keys);
         return 0;
     }
 }

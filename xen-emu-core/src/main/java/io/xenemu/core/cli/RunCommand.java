@@ -2,21 +2,16 @@ package io.xenemu.core.cli;
 
 import com.google.common.net.HostAndPort;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.lab.LabRun;
 import io.xenemu.core.service.GuestRun;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.RunOutcome;
 import io.xenemu.core.service.RunRequest;
-import io.xenemu.evtchn.EvtchnOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.UUID;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -58,87 +53,9 @@ final class RunCommand implements Callable<Integer> {
         never
     }
 
-    private static final String TWO_LEVEL = "2level";
-    private static final String FIFO = "fifo";
-
-    /// The console's and XenStore's ports.
-    private static final int MIN_EVENT_CHANNELS = 2;
-
     @Spec private @Nullable CommandSpec spec;
 
-    @Option(
-            names = "--kernel",
-            required = true,
-            paramLabel = "FILE",
-            description = "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note.")
-    private Path kernel = Path.of("");
-
-    @Option(
-            names = "--initrd",
-            paramLabel = "FILE",
-            description =
-                    "Initramfs. For ELF kernels the modules in order; 'FILE ARGS' as one argument gives a module its"
-                            + " command line.")
-    private List<String> initrds = new ArrayList<>();
-
-    @Option(names = "--append", paramLabel = "TEXT", description = "Kernel command line.")
-    private String append = "";
-
-    @Option(
-            names = "--memory",
-            paramLabel = "SIZE",
-            defaultValue = "512M",
-            converter = MemorySize.Converter.class,
-            description =
-                    "RAM: a number with K, M, G or T; MiB without. Default: ${DEFAULT-VALUE}.")
-    private MemorySize memory = new MemorySize(1);
-
-    @Option(
-            names = "--vcpus",
-            paramLabel = "N",
-            defaultValue = "1",
-            description =
-                    "Number of vCPUs, 1 to "
-                            + DomainConfig.MAX_VCPUS
-                            + ". Default: ${DEFAULT-VALUE}.")
-    private int vcpus;
-
-    @Option(
-            names = "--name",
-            paramLabel = "NAME",
-            defaultValue = "guest",
-            description = "The domain's name in XenStore. Default: ${DEFAULT-VALUE}.")
-    private String name = "";
-
-    @Option(
-            names = "--xen-version",
-            paramLabel = "MAJOR.MINOR",
-            defaultValue = "4.19",
-            converter = XenVersion.Converter.class,
-            description = "The Xen version that the guest sees. Default: ${DEFAULT-VALUE}.")
-    private XenVersion xenVersion = new XenVersion(0, 0);
-
-    @Option(
-            names = "--evtchn",
-            paramLabel = "2level|fifo",
-            defaultValue = TWO_LEVEL,
-            description =
-                    "Event channel ABI: 2level is what KVM accelerates; fifo lets the guest choose, for more than 4095 ports"
-                            + " and priorities. Default: ${DEFAULT-VALUE}.")
-    private String evtchn = TWO_LEVEL;
-
-    @Option(
-            names = "--max-event-channels",
-            paramLabel = "N",
-            description =
-                    "The highest event channel port that the guest may have, as xl's max_event_channels. Default: the ABI's.")
-    private int maxEventChannels = EvtchnOptions.UNLIMITED;
-
-    @Option(
-            names = "--hvm-pirq",
-            description =
-                    "Let the guest route devices' interrupts over event channels, as xl's hvm_pirq.")
-    private boolean hvmPirq;
+    @Mixin private GuestOptions guest = new GuestOptions();
 
     @Option(
             names = "--console",
@@ -205,7 +122,7 @@ final class RunCommand implements Callable<Integer> {
     @Override
     public Integer call() throws HostException, BootException, IOException, InterruptedException {
         RunRequest request = request();
-        GuestRun.check(request);
+        request.guest().check();
         if (lab == Lab.always || (lab == Lab.auto && !HostKvm.isUsable())) {
             if (controlSocket != null) {
                 throw new HostException("--control-socket: a run in the lab has none");
@@ -217,29 +134,11 @@ final class RunCommand implements Callable<Integer> {
     }
 
     private RunRequest request() {
-        if (vcpus < 1 || vcpus > DomainConfig.MAX_VCPUS) {
-            throw wrong("--vcpus: " + vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
-        }
-        if (name.isEmpty() || name.indexOf('/') >= 0) {
-            throw wrong("--name: '" + name + "' cannot be a domain's name");
-        }
         if (timeout != null && timeout < 1) {
             throw wrong("--timeout: " + timeout + " is not a positive number of seconds");
         }
-        DomainConfig config =
-                new DomainConfig(
-                        name,
-                        UUID.randomUUID(),
-                        memory.bytes(),
-                        vcpus,
-                        xenVersion.packed(),
-                        DomainConfig.DEFAULT_GRANT_FRAMES,
-                        events());
         return new RunRequest(
-                config,
-                kernel,
-                List.copyOf(initrds),
-                append,
+                guest.request(!noReboot),
                 console == Stream.stdio,
                 serial == Stream.stdio,
                 xenstoreSocket,
@@ -247,24 +146,7 @@ final class RunCommand implements Callable<Integer> {
                 controlSocket,
                 metrics,
                 timeout == null ? null : Duration.ofSeconds(timeout),
-                !noReboot,
                 labRelay);
-    }
-
-    private EventChannelConfig events() {
-        boolean fifo = evtchn.equals(FIFO);
-        if (!fifo && !evtchn.equals(TWO_LEVEL)) {
-            throw wrong("--evtchn: '" + evtchn + "' is neither 2level nor fifo");
-        }
-        if (maxEventChannels < MIN_EVENT_CHANNELS) {
-            throw wrong(
-                    "--max-event-channels: "
-                            + maxEventChannels
-                            + " is less than the console and XenStore need ("
-                            + MIN_EVENT_CHANNELS
-                            + ")");
-        }
-        return new EventChannelConfig(fifo, maxEventChannels, hvmPirq);
     }
 
     /// What stands after `run` on the command line.

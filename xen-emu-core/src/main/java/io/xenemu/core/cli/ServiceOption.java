@@ -3,6 +3,7 @@ package io.xenemu.core.cli;
 import io.xenemu.core.service.ControlClient;
 import io.xenemu.core.service.HostException;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -14,13 +15,20 @@ final class ServiceOption {
             description =
                     "The service's control socket. Default: what "
                             + ControlClient.SOCKET_VARIABLE
-                            + " says.")
+                            + " says, or "
+                            + ControlClient.DEFAULT_SOCKET
+                            + ".")
     private @Nullable Path socket;
 
-    /// Has the service carry out a command.
+    /// Where the service is.
+    Path path() {
+        return ControlClient.socket(socket);
+    }
+
+    /// Has the service carry out a command, and prints what it tells.
     ///
     /// @throws HostException when there is no service, or it refuses, with its reason
-    void command(String line) throws HostException {
-        ControlClient.command(socket, line);
+    void command(String... words) throws HostException {
+        ControlClient.command(path(), List.of(words)).forEach(System.out::println);
     }
 }

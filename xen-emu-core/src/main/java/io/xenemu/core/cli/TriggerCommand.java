@@ -38,7 +38,7 @@ final class TriggerCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException {
-        service.command("trigger " + domain + " " + trigger + " " + vcpu);
+        service.command("trigger", domain, trigger, Integer.toString(vcpu));
         return 0;
     }
 }

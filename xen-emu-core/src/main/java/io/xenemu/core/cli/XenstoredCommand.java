@@ -88,28 +88,6 @@ final class XenstoredCommand implements Callable<Integer> {
                 new StoreDaemon(
                         new StoreDaemonRequest(
                                 socket, pidFile, quotas.quotas(), restore, persist, metrics));
-        Thread hook =
-                new Thread(
-                        () -> {
-                            daemon.stop();
-                            // As the JVM ends by a signal, which is how a daemon is ended in order.
-                            Runtime.getRuntime().halt(0);
-                        },
-                        "stop");
-        Runtime.getRuntime().addShutdownHook(hook);
-        try {
-            daemon.run();
-        } finally {
-            removeHook(hook);
-        }
-        return 0;
-    }
-
-    private static void removeHook(Thread hook) {
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            // The JVM is ending, which is what the hook is for.
-        }
+        return DaemonProcess.run(daemon::run, daemon::stop);
     }
 }

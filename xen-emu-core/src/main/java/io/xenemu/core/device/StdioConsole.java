@@ -6,8 +6,8 @@ import java.io.OutputStream;
 import java.time.Duration;
 
 /// Connects a guest's console or serial port with a pair of streams of the host, normally standard input and output, by
-/// two threads. The device gets [#output] and [#input]; [#attach] names who is called when they change.
-public final class StdioConsole implements AutoCloseable {
+/// two threads.
+public final class StdioConsole implements HostConsole, AutoCloseable {
     /// What the guest may print ahead of a slow reader, in bytes.
     static final int OUTPUT_BYTES = 64 << 10;
 
@@ -38,27 +38,24 @@ public final class StdioConsole implements AutoCloseable {
         reader.start();
     }
 
-    /// Takes what the guest prints.
+    @Override
     public ByteSink output() {
         return output;
     }
 
-    /// Gives what was typed.
+    @Override
     public ByteSource input() {
         return input;
     }
 
-    /// Calls `service` when the output has room again or the input has data, until the next call: a rebooted guest has a
-    /// new device. Calls it once at once, for what was typed meanwhile.
+    @Override
     public void attach(Runnable service) {
         output.onRoom(service);
         input.onData(service);
         service.run();
     }
 
-    /// Waits until the reader of the output has made room for more.
-    ///
-    /// @return false if it has not, and is not waited for any longer
+    @Override
     public boolean awaitRoom() {
         try {
             return output.awaitRoom();
@@ -68,7 +65,7 @@ public final class StdioConsole implements AutoCloseable {
         }
     }
 
-    /// From now on a reader that does not read is waited for no longer than a few seconds: somebody wants an end.
+    @Override
     public void hurry() {
         hurried = true;
         output.hurry();

@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.metrics.DeviceMetrics;
@@ -57,6 +58,11 @@ public final class Domain implements AutoCloseable {
     /// waits for a vCPU while holding it.
     private final Object sharedInfoChange = new Object();
 
+    /// How often the domain is paused.
+    @GuardedBy("pauseChange")
+    private int pauses;
+
+    private final Object pauseChange = new Object();
     private volatile boolean sharedInfoMapped;
     private volatile long sharedInfoGfn;
 
@@ -342,6 +348,38 @@ public final class Domain implements AutoCloseable {
     public void start() {
         // vCPU 0 last: until a vCPU has started, others make its calls on their own threads.
         vcpus.reversed().forEach(Vcpu::start);
+    }
+
+    /// Keeps the domain from running until it has been unpaused as often. When it returns, no vCPU is in the guest.
+    public void pause() {
+        synchronized (pauseChange) {
+            pauses++;
+            vcpus.forEach(vcpu -> vcpu.setPaused(true));
+        }
+        vcpus.forEach(vcpu -> vcpu.call(_ -> {}));
+    }
+
+    /// Takes back one [#pause].
+    ///
+    /// @return false if it was not paused
+    public boolean unpause() {
+        synchronized (pauseChange) {
+            if (pauses == 0) {
+                return false;
+            }
+            pauses--;
+            if (pauses == 0) {
+                vcpus.forEach(vcpu -> vcpu.setPaused(false));
+            }
+            return true;
+        }
+    }
+
+    /// Whether it is paused.
+    public boolean isPaused() {
+        synchronized (pauseChange) {
+            return pauses != 0;
+        }
     }
 
     /// Stops the domain for `reason`, unless it has been stopped already. Does not wait for the vCPUs.

@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.gnttab.GrantTable;
 import java.util.UUID;
 
 /// What a domain is made of, besides its kernel.
@@ -19,6 +20,24 @@ public record DomainConfig(
         int xenVersion,
         int maxGrantFrames,
         EventChannelConfig events) {
+    /// @throws IllegalArgumentException if no domain can be made of it
+    public DomainConfig {
+        if (name.isEmpty() || name.indexOf('/') >= 0 || name.chars().anyMatch(Character::isISOControl)) {
+            throw new IllegalArgumentException("'" + name + "' cannot be a domain's name");
+        }
+        if (vcpus < 1 || vcpus > MAX_VCPUS) {
+            throw new IllegalArgumentException(
+                    vcpus + " vCPUs: there can be 1 to " + MAX_VCPUS);
+        }
+        if (memoryBytes <= 0) {
+            throw new IllegalArgumentException(memoryBytes + " bytes of memory");
+        }
+        if (maxGrantFrames < 1 || maxGrantFrames > GrantTable.LARGEST_MAX_FRAMES) {
+            throw new IllegalArgumentException(
+                    maxGrantFrames + " grant frames: there can be 1 to " + GrantTable.LARGEST_MAX_FRAMES);
+        }
+    }
+
     /// xl's default for HVM guests.
     public static final int DEFAULT_GRANT_FRAMES = 64;
 

@@ -39,6 +39,7 @@ final class ExitLoop {
     }
 
     void loop() {
+        vcpu.awaitUnpaused();
         while (!vcpu.isStopping()) {
             int errno = vcpu.kvm().enter();
             if (errno == Errno.EINTR) {
@@ -48,6 +49,7 @@ final class ExitLoop {
                 serve();
             }
             vcpu.serveMailbox();
+            vcpu.awaitUnpaused();
             domain.delivery().retry(vcpu.id());
         }
     }

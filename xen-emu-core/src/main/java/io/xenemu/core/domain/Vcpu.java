@@ -24,6 +24,7 @@ public final class Vcpu {
     private final VcpuTimer timer;
     private volatile boolean started;
     private volatile boolean stopping;
+    private volatile boolean paused;
 
     Vcpu(Domain domain, VcpuId id, KvmVcpu kvm, Consumer<Vcpu> loop) {
         this.id = id;
@@ -107,6 +108,20 @@ public final class Vcpu {
     /// volatile read when there is nothing.
     public void serveMailbox() {
         mailbox.serve();
+    }
+
+    /// Keeps the vCPU out of the guest, or lets it in again. Its timers run on, as on Xen.
+    void setPaused(boolean paused) {
+        this.paused = paused;
+        wake();
+    }
+
+    /// Waits until the vCPU may be in the guest; called on its thread between entries. The mailbox is served meanwhile.
+    void awaitUnpaused() {
+        while (paused && !stopping) {
+            LockSupport.park(this);
+            mailbox.serve();
+        }
     }
 
     void start() {

@@ -18,26 +18,25 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.function.UnaryOperator;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Where the operator's commands reach a running service: a Unix socket that only its owner and root can connect to, on which every
-/// line is a request and gets one line in reply.
+/// line is a request and gets a [ControlReply].
 final class ControlSocket implements AutoCloseable {
-    /// Bytes of a request, without its end; the longest that makes sense has some 40.
-    static final int MAX_LINE = 256;
+    /// Bytes of a request, without its end: a guest with several modules and a long command line for its kernel.
+    static final int MAX_LINE = 64 << 10;
 
     /// Connections at a time: an operator's commands and a few watchdogs. One more is told so and closed.
     static final int MAX_CONNECTIONS = 16;
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
     private static final long ACCEPT_RETRY_MILLIS = 1000;
-    private static final String ERROR = "error: ";
 
     private final UnixListener listener;
     private final PeerCredentials allowed;
-    private final UnaryOperator<String> commands;
+    private final Function<String, ControlReply> commands;
     private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
     private final ExecutorService threads =
@@ -46,7 +45,7 @@ final class ControlSocket implements AutoCloseable {
     private volatile boolean closed;
 
     private ControlSocket(
-            UnixListener listener, PeerCredentials allowed, UnaryOperator<String> commands) {
+            UnixListener listener, PeerCredentials allowed, Function<String, ControlReply> commands) {
         this.listener = listener;
         this.allowed = allowed;
         this.commands = commands;
@@ -54,9 +53,9 @@ final class ControlSocket implements AutoCloseable {
 
     /// Serves `commands` at `path`, in place of a socket there that nobody serves any more.
     ///
-    /// @param commands the reply to a request, in one line; called by several threads
+    /// @param commands the reply to a request; called by several threads
     /// @throws IOException when the socket is in use, or cannot be made
-    static ControlSocket open(Path path, UnaryOperator<String> commands) throws IOException {
+    static ControlSocket open(Path path, Function<String, ControlReply> commands) throws IOException {
         PeerCredentials allowed = PeerCredentials.ofThisProcess();
         ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands);
         socket.threads.execute(socket::accept);
@@ -96,7 +95,7 @@ final class ControlSocket implements AutoCloseable {
                 start(client);
             } else {
                 try (client) {
-                    reply(client, ERROR + "too many connections");
+                    reply(client, ControlReply.error("too many connections"));
                 }
             }
         } catch (IOException e) {
@@ -121,9 +120,11 @@ final class ControlSocket implements AutoCloseable {
             // closed is looked at after the client is in the set, which close() empties after it
             // has set it.
             while (!closed && client.read(line) >= 0) {
-                serveLines(client, line);
+                if (!serveLines(client, line)) {
+                    return;
+                }
                 if (!line.hasRemaining()) {
-                    reply(client, ERROR + "more than " + MAX_LINE + " bytes in a line");
+                    reply(client, ControlReply.error("more than " + MAX_LINE + " bytes in a line"));
                     return;
                 }
             }
@@ -136,30 +137,39 @@ final class ControlSocket implements AutoCloseable {
     }
 
     /// Replies to the lines that are complete, and keeps the rest.
-    private void serveLines(SocketChannel client, ByteBuffer buffer) throws IOException {
+    ///
+    /// @return false when a session has had the connection
+    private boolean serveLines(SocketChannel client, ByteBuffer buffer) throws IOException {
         buffer.flip();
         int start = 0;
         for (int i = 0; i < buffer.limit(); i++) {
             if (buffer.get(i) == '\n') {
-                reply(client, answer(UTF_8.decode(buffer.slice(start, i - start)).toString()));
+                ControlReply reply =
+                        answer(UTF_8.decode(buffer.slice(start, i - start)).toString());
+                reply(client, reply);
+                if (reply.session() != null) {
+                    reply.session().serve(client);
+                    return false;
+                }
                 start = i + 1;
             }
         }
         buffer.position(start);
         buffer.compact();
+        return true;
     }
 
-    private String answer(String request) {
+    private ControlReply answer(String request) {
         try {
             return commands.apply(request);
         } catch (RuntimeException e) {
             log.error("the command '{}' failed: this is a bug", request, e);
-            return ERROR + "internal error: " + e;
+            return ControlReply.error("internal error: " + e);
         }
     }
 
-    private static void reply(SocketChannel client, String reply) throws IOException {
-        ByteBuffer bytes = UTF_8.encode(reply.replace('\n', ' ') + '\n');
+    private static void reply(SocketChannel client, ControlReply reply) throws IOException {
+        ByteBuffer bytes = UTF_8.encode(reply.text());
         while (bytes.hasRemaining()) {
             client.write(bytes);
         }
@@ -174,6 +184,8 @@ final class ControlSocket implements AutoCloseable {
         for (SocketChannel client : open) {
             client.close();
         }
+        // Some wait for a guest.
+        threads.shutdownNow();
         threads.close();
     }
 }

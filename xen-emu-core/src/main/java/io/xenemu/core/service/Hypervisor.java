@@ -1,5 +1,6 @@
 package io.xenemu.core.service;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
@@ -26,8 +27,11 @@ import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import java.time.Instant;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -44,6 +48,10 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Held while an operator's command is at work on domains, so that none is closed meanwhile.
     private final Object operated = new Object();
+
+    /// Those of which anything is left.
+    @GuardedBy("operated")
+    private final Set<Domain> alive = new HashSet<>();
 
     private int lastDomId;
 
@@ -97,7 +105,10 @@ public final class Hypervisor implements AutoCloseable {
             throws BootException {
         DomId id = nextId();
         Domain domain = builder.build(id, config, kernel, modules, commandLine, devices);
-        domains.put(id, domain);
+        synchronized (operated) {
+            alive.add(domain);
+            domains.put(id, domain);
+        }
         return domain;
     }
 
@@ -166,6 +177,12 @@ public final class Hypervisor implements AutoCloseable {
             }
         });
         steps.add(() -> xenstore.release(domain.id()));
+        steps.add(() -> {
+            synchronized (operated) {
+                alive.remove(domain);
+                operated.notifyAll();
+            }
+        });
         steps.close();
     }
 
@@ -182,15 +199,25 @@ public final class Hypervisor implements AutoCloseable {
         @Override
         public void forEach(Consumer<Domain> work) {
             synchronized (operated) {
-                domains.values().forEach(work);
+                domains.values().stream()
+                        .sorted(Comparator.comparingInt(domain -> domain.id().value()))
+                        .forEach(work);
             }
         }
 
         @Override
-        public void powerOff(Domain domain) throws XenError {
+        public void askToShutDown(Domain domain, String how) throws XenError {
             try (XenStoreClient client = xenstore.client()) {
-                client.write(
-                        "/local/domain/" + domain.id().value() + "/control/shutdown", "poweroff");
+                client.write("/local/domain/" + domain.id().value() + "/control/shutdown", how);
+            }
+        }
+
+        @Override
+        public void awaitEnd(Domain domain) throws InterruptedException {
+            synchronized (operated) {
+                while (alive.contains(domain)) {
+                    operated.wait();
+                }
             }
         }
     }

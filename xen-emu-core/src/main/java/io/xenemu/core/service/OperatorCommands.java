@@ -1,50 +1,63 @@
 package io.xenemu.core.service;
 
-import com.google.common.base.Splitter;
 import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Function;
 
-/// What an operator may ask of a running service, one line each, with xl's words:
+/// What an operator may ask of a running service, with xl's words:
 ///
 /// | request | what it does |
 /// |---|---|
+/// | `list [DOMAIN]` | a row for each domain: see [DomainRow] |
+/// | `domid DOMAIN` | its id |
+/// | `pause DOMAIN`, `unpause DOMAIN` | keeps it from running; takes as many of the one as there were of the other |
+/// | `shutdown DOMAIN [wait]`, `reboot DOMAIN [wait]` | asks the guest by XenStore; `wait` for the end of the domain |
+/// | `destroy DOMAIN` | ends it at once |
 /// | `debug-keys KEYS` | what each key stands for, as in Xen: see [DebugKeys] |
 /// | `trigger DOMAIN nmi [VCPU]` | a non-maskable interrupt at the vCPU, 0 if none is given |
 /// | `trigger DOMAIN reset` | resets the domain at once, which reboots it |
 /// | `trigger DOMAIN power` | asks the guest by XenStore to power off, for want of an ACPI power button |
 /// | `trigger DOMAIN init\|sleep\|s3resume` | refused |
 ///
-/// A domain is named by its id or name. The reply is [#DONE], or `error: ` and a reason.
-final class OperatorCommands implements UnaryOperator<String> {
-    static final String DONE = "ok";
-
-    private static final Splitter WORDS = Splitter.on(' ').omitEmptyStrings();
+/// A domain is named by its id or name.
+final class OperatorCommands implements Function<List<String>, ControlReply> {
+    private static final String WAIT = "wait";
 
     /// What must not be asked; the message is for the operator.
     static final class Refused extends Exception {
         private static final long serialVersionUID = 1;
 
-        Refused(String message) {
-            super(message, null, false, false);
+        private final String reason;
+
+        Refused(String reason) {
+            super(reason, null, false, false);
+            this.reason = reason;
+        }
+
+        String reason() {
+            return reason;
         }
     }
 
     /// The domains of a service.
     interface Domains {
-        /// Calls `work` for every domain; none of them ends meanwhile.
+        /// Calls `work` for every domain in the order of their ids; none of them ends meanwhile.
         void forEach(Consumer<Domain> work);
 
-        /// Asks a guest by XenStore to power off.
+        /// Asks a guest by XenStore to shut down.
         ///
+        /// @param how a word of Linux's `control/shutdown`: `poweroff` or `reboot`
         /// @throws XenError what XenStore answers
-        void powerOff(Domain domain) throws XenError;
+        void askToShutDown(Domain domain, String how) throws XenError;
+
+        /// Waits until nothing is left of a domain.
+        void awaitEnd(Domain domain) throws InterruptedException;
     }
 
     private interface Order {
@@ -60,27 +73,84 @@ final class OperatorCommands implements UnaryOperator<String> {
     }
 
     @Override
-    public String apply(String line) {
-        List<String> words = WORDS.splitToList(line);
+    public ControlReply apply(List<String> words) {
         try {
-            if (words.size() == 2 && words.get(0).equals("debug-keys")) {
-                keys.press(words.get(1));
-            } else if (words.size() >= 3 && words.size() <= 4 && words.get(0).equals("trigger")) {
-                trigger(words.get(1), words.get(2), words.size() == 4 ? words.get(3) : "0");
-            } else {
-                throw new Refused("not a command: " + line);
-            }
-            return DONE;
+            return carryOut(words);
         } catch (Refused e) {
-            return "error: " + e.getMessage();
+            return ControlReply.error(e.reason());
         }
+    }
+
+    private ControlReply carryOut(List<String> words) throws Refused {
+        if (words.equals(List.of("list"))) {
+            return ControlReply.rows(DomainRow.table(domains));
+        }
+        if (words.size() < 2) {
+            throw notACommand(words);
+        }
+        String verb = words.get(0);
+        String name = words.get(1);
+        List<String> options = words.subList(2, words.size());
+        switch (verb) {
+            case "debug-keys" -> {
+                require(options.isEmpty(), words);
+                keys.press(name);
+            }
+            case "trigger" -> {
+                require(options.size() == 1 || options.size() == 2, words);
+                trigger(name, options.get(0), options.size() == 2 ? options.get(1) : "0");
+            }
+            case "shutdown", "reboot" -> {
+                require(options.isEmpty() || options.equals(List.of(WAIT)), words);
+                Domain domain = shutDown(name, verb.equals("reboot") ? verb : "poweroff");
+                if (!options.isEmpty()) {
+                    awaitEnd(domain);
+                }
+            }
+            default -> {
+                require(options.isEmpty(), words);
+                return ControlReply.rows(onDomain(verb, name, words));
+            }
+        }
+        return ControlReply.done();
+    }
+
+    /// Verbs that take a domain and nothing else.
+    private List<String> onDomain(String verb, String name, List<String> words) throws Refused {
+        List<String> rows = new ArrayList<>();
+        switch (verb) {
+            case "list" -> on(name, domain -> rows.addAll(DomainRow.table(domain)));
+            case "domid" -> on(name, domain -> rows.add(Integer.toString(domain.id().value())));
+            case "pause" -> on(name, Domain::pause);
+            case "unpause" -> on(name, OperatorCommands::unpause);
+            case "destroy" ->
+                    awaitEnd(on(name, domain -> domain.shutdown(ShutdownReason.DESTROYED, "")));
+            default -> throw notACommand(words);
+        }
+        return rows;
+    }
+
+    private static void unpause(Domain domain) throws Refused {
+        if (!domain.unpause()) {
+            throw new Refused(domain.config().name() + " is not paused");
+        }
+    }
+
+    private static void require(boolean fits, List<String> words) throws Refused {
+        if (!fits) {
+            throw notACommand(words);
+        }
+    }
+
+    private static Refused notACommand(List<String> words) {
+        return new Refused("not a command: " + String.join(" ", words));
     }
 
     private void trigger(String name, String trigger, String vcpu) throws Refused {
         switch (trigger) {
             case "nmi" -> on(name, domain -> vcpu(domain, vcpu).nmi());
             case "reset" -> on(name, domain -> domain.shutdown(ShutdownReason.REBOOT, ""));
-            case "power" -> on(name, this::powerOff);
+            case "power" -> shutDown(name, "poweroff");
             case "init" -> throw new Refused("init: Xen does not send it to HVM domains either");
             case "sleep", "s3resume" ->
                     throw new Refused(trigger + ": the domains have no ACPI sleep states");
@@ -88,36 +158,51 @@ final class OperatorCommands implements UnaryOperator<String> {
         }
     }
 
-    private void on(String name, Order order) throws Refused {
-        Outcome outcome = new Outcome();
+    private Domain shutDown(String name, String how) throws Refused {
+        return on(
+                name,
+                domain -> {
+                    try {
+                        domains.askToShutDown(domain, how);
+                    } catch (XenError e) {
+                        throw new Refused(how + ": XenStore says " + e);
+                    }
+                });
+    }
+
+    private void awaitEnd(Domain domain) throws Refused {
+        try {
+            domains.awaitEnd(domain);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Refused("the service ends");
+        }
+    }
+
+    /// Carries out an order on the domain of a name, which does not end meanwhile.
+    private Domain on(String name, Order order) throws Refused {
+        List<Domain> found = new ArrayList<>();
+        List<Refused> refused = new ArrayList<>();
         domains.forEach(domain -> {
-            if (isNamed(domain, name)) {
-                outcome.of(order, domain);
+            if (found.isEmpty() && isNamed(domain, name)) {
+                found.add(domain);
+                try {
+                    order.carryOut(domain);
+                } catch (Refused e) {
+                    refused.add(e);
+                }
             }
         });
-        if (outcome.refused != null) {
-            throw outcome.refused;
+        if (!refused.isEmpty()) {
+            throw refused.getFirst();
         }
-        if (!outcome.found) {
+        if (found.isEmpty()) {
             throw new Refused("no such domain: " + name);
         }
+        return found.getFirst();
     }
 
-    private static final class Outcome {
-        boolean found;
-        @Nullable Refused refused;
-
-        void of(Order order, Domain domain) {
-            found = true;
-            try {
-                order.carryOut(domain);
-            } catch (Refused e) {
-                refused = e;
-            }
-        }
-    }
-
-    private static boolean isNamed(Domain domain, String name) {
+    static boolean isNamed(Domain domain, String name) {
         return domain.config().name().equals(name)
                 || Integer.toString(domain.id().value()).equals(name);
     }
@@ -128,13 +213,5 @@ final class OperatorCommands implements UnaryOperator<String> {
             throw new Refused("no such vCPU: " + number);
         }
         return domain.vcpus().get(index);
-    }
-
-    private void powerOff(Domain domain) throws Refused {
-        try {
-            domains.powerOff(domain);
-        } catch (XenError e) {
-            throw new Refused("power: XenStore says " + e);
-        }
     }
 }

@@ -1,19 +1,14 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
-import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.xenstore.Quotas;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// What `xen-emu run` was asked for.
 ///
-/// @param config the domain
-/// @param kernel its kernel
-/// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
-/// @param commandLine the kernel's
+/// @param guest the guest
 /// @param console whether the PV console is on stdin and stdout
 /// @param serial whether the serial port is; input goes to the console if both are
 /// @param xenstoreSocket where host tools find XenStore, or null
@@ -21,13 +16,9 @@ import org.jspecify.annotations.Nullable;
 /// @param controlSocket where the operator's commands are served, or null
 /// @param metrics where metrics are served, or null
 /// @param timeout after which the guest is stopped, or null
-/// @param reboot whether the guest may reboot
 /// @param labRelay inside the lab, the port by which the host reaches XenStore; else null
 public record RunRequest(
-        DomainConfig config,
-        Path kernel,
-        List<String> modules,
-        String commandLine,
+        GuestRequest guest,
         boolean console,
         boolean serial,
         @Nullable Path xenstoreSocket,
@@ -35,5 +26,4 @@ public record RunRequest(
         @Nullable Path controlSocket,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,
-        boolean reboot,
         @Nullable Integer labRelay) {}

@@ -59,7 +59,7 @@ public final class StoreDaemon {
                         e -> fail("--persist", e)); // its first file holds what was restored
             }
             server.listen(listener(), e -> fail("the socket", e));
-            writePid(open);
+            PidFile.write(request.pidFile(), open);
             open.add(HeapTrim.start(), HeapTrim::close);
             stop.await();
         } catch (IOException e) {
@@ -136,14 +136,6 @@ public final class StoreDaemon {
             Files.createDirectories(folder); // as xenstored does
         }
         return UnixListener.bind(path);
-    }
-
-    private void writePid(Resources open) throws IOException {
-        Path file = request.pidFile();
-        if (file != null) {
-            Files.writeString(file, ProcessHandle.current().pid() + "\n");
-            open.add(file, Files::deleteIfExists);
-        }
     }
 
     private void fail(String what, IOException e) {

@@ -33,11 +33,23 @@ final class ControlSocketTest {
         return folder.resolve("control");
     }
 
-    private static String echo(String line) {
-        if (line.equals("fail")) {
-            throw new IllegalStateException("of\nthe command");
+    private static ControlReply echo(String line) {
+        return switch (line) {
+            case "fail" -> throw new IllegalStateException("of\nthe command");
+            case "ok" -> ControlReply.done();
+            case "rows" -> ControlReply.rows(List.of("1", "", "of\ntwo"));
+            case "mirror" -> ControlReply.session(ControlSocketTest::mirror);
+            default -> new ControlReply(List.of(), "<" + line + ">", null);
+        };
+    }
+
+    private static void mirror(SocketChannel client) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(16);
+        while (client.read(bytes) >= 0) {
+            bytes.flip();
+            client.write(bytes);
+            bytes.clear();
         }
-        return line.equals("ok") ? OperatorCommands.DONE : "<" + line + ">";
     }
 
     private ControlSocket open() throws IOException {
@@ -80,6 +92,35 @@ final class ControlSocketTest {
     }
 
     @Test
+    void rowsComeBeforeTheStatus() throws IOException, HostException {
+        try (ControlSocket _ = open();
+                Client client = new Client()) {
+            client.send("rows\n");
+            assertEquals("|1", client.replies.readLine());
+            assertEquals("|", client.replies.readLine());
+            assertEquals("|of two", client.replies.readLine());
+            assertEquals("ok", client.replies.readLine());
+            assertEquals(
+                    List.of("1", "", "of two"), ControlClient.command(path(), List.of("rows")));
+        }
+    }
+
+    @Test
+    void sessionHasTheConnectionToItsEnd() throws IOException {
+        try (ControlSocket _ = open();
+                Client client = new Client()) {
+            client.send("mirror\n");
+            assertEquals("ok", client.replies.readLine());
+            client.send("ok\n");
+            client.send("rows\n");
+            assertEquals("ok", client.replies.readLine());
+            assertEquals("rows", client.replies.readLine());
+            client.channel.shutdownOutput();
+            assertNull(client.replies.readLine());
+        }
+    }
+
+    @Test
     void onlyTheOwnerMayConnect() throws IOException {
         try (ControlSocket _ = open()) {
             assertEquals(
@@ -97,7 +138,7 @@ final class ControlSocketTest {
             client.send(line + "\n");
             assertEquals("<" + line + ">", client.replies.readLine());
             client.send(line + "y");
-            assertEquals("error: more than 256 bytes in a line", client.replies.readLine());
+            assertEquals("error: more than 65536 bytes in a line", client.replies.readLine());
             assertNull(client.replies.readLine());
         }
     }
@@ -136,7 +177,7 @@ final class ControlSocketTest {
     void servedSocketAndOtherFilesAreNotReplaced() throws IOException {
         try (ControlSocket _ = open()) {
             assertThrows(IOException.class, this::open);
-            assertDoesNotThrow(() -> ControlClient.command(path(), "ok"));
+            assertDoesNotThrow(() -> ControlClient.command(path(), List.of("ok")));
         }
         Files.writeString(path(), "precious");
         assertThrows(IOException.class, this::open);
@@ -193,7 +234,7 @@ final class ControlSocketTest {
             Path path = Path.of(args[0]);
             ControlSocket _ = ControlSocket.open(path, ControlSocketTest::echo);
             // Loads the classes that are needed later, which takes descriptors.
-            ControlClient.command(path, "ok");
+            List<String> _ = ControlClient.command(path, List.of("ok"));
             LoggerFactory.getLogger(ControlSocket.class).warn("{}: {}", path, "ready");
             List<FileInputStream> taken = new ArrayList<>();
             try {
@@ -222,7 +263,7 @@ final class ControlSocketTest {
             assertEquals("<no>", refused.getMessage());
         }
         HostException nobody =
-                assertThrows(HostException.class, () -> ControlClient.command(path(), "ok"));
+                assertThrows(HostException.class, () -> ControlClient.command(path(), List.of("ok")));
         assertTrue(String.valueOf(nobody.getMessage()).startsWith("no service at "));
         assertThrows(HostException.class, () -> ControlClient.command(path(), "a\nb"));
     }

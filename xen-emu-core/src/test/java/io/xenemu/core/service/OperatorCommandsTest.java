@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Needs /dev/kvm: what an operator asks of a service with one domain, which is named `test` and has id 1 and two vCPUs.
 final class OperatorCommandsTest {
     private final TestDomain guest = new TestDomain(2);
-    private final List<Domain> poweredOff = new ArrayList<>();
+    private final List<String> asked = new ArrayList<>();
     private final OperatorCommands commands = new OperatorCommands(new OneDomain());
 
     OperatorCommandsTest() throws BootException, XenError {}
@@ -40,14 +40,23 @@ final class OperatorCommandsTest {
         }
 
         @Override
-        public void powerOff(Domain domain) {
-            poweredOff.add(domain);
+        public void askToShutDown(Domain domain, String how) {
+            asked.add(domain + " " + how);
+        }
+
+        @Override
+        public void awaitEnd(Domain domain) {
+            assertNotNull(domain.shutdownLatch().get());
         }
     }
 
     @AfterEach
     void close() {
         guest.close();
+    }
+
+    private ControlReply send(String line) {
+        return commands.apply(ControlWords.decode(line));
     }
 
     @ParameterizedTest
@@ -70,15 +79,23 @@ final class OperatorCommandsTest {
                 "trigger 1 s3resume",
                 "trigger 1 explode",
                 "trigger 1 nmi 0 0",
-                "destroy 1"
+                "list 2",
+                "list 1 1",
+                "pause",
+                "pause 2",
+                "unpause 1",
+                "destroy 2",
+                "shutdown 1 now",
+                "create name=x",
+                "%zz 1"
             })
     void whatCannotBeDoneIsRefusedInOneLine(String line) {
-        String reply = commands.apply(line);
+        String reply = send(line).status();
 
         assertTrue(reply.startsWith("error: "), reply);
         assertFalse(reply.contains("\n"), reply);
         assertNull(guest.domain().shutdownLatch().get());
-        assertTrue(poweredOff.isEmpty());
+        assertTrue(asked.isEmpty());
     }
 
     @Test
@@ -87,9 +104,9 @@ final class OperatorCommandsTest {
         EvtchnPort first = channels.bindVirq(Virq.DEBUG, new VcpuId(0));
         EvtchnPort second = channels.bindVirq(Virq.DEBUG, new VcpuId(1));
 
-        assertEquals("ok", commands.apply("debug-keys e"));
+        assertEquals("ok", send("debug-keys e").status());
         assertFalse(channels.isPending(first));
-        assertEquals("ok", commands.apply("debug-keys qe"));
+        assertEquals("ok", send("debug-keys qe").status());
         assertTrue(channels.isPending(first));
         assertTrue(channels.isPending(second));
     }
@@ -97,7 +114,7 @@ final class OperatorCommandsTest {
     @ParameterizedTest
     @CsvSource({"test", "1"})
     void resetRebootsTheDomain(String name) {
-        assertEquals("ok", commands.apply("trigger " + name + " reset"));
+        assertEquals("ok", send("trigger " + name + " reset").status());
 
         ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
         assertNotNull(outcome);
@@ -106,17 +123,56 @@ final class OperatorCommandsTest {
 
     @Test
     void powerAsksTheGuest() {
-        assertEquals("ok", commands.apply("trigger test power"));
+        assertEquals("ok", send("trigger test power").status());
 
-        assertEquals(List.of(guest.domain()), poweredOff);
+        assertEquals(List.of("dom1 (test) poweroff"), asked);
         assertNull(guest.domain().shutdownLatch().get());
     }
 
     @Test
     void nmiGoesToTheVcpu() {
-        assertEquals("ok", commands.apply("trigger 1 nmi"));
-        assertEquals("ok", commands.apply("trigger 1 nmi 1"));
+        assertEquals("ok", send("trigger 1 nmi").status());
+        assertEquals("ok", send("trigger 1 nmi 1").status());
 
         assertNull(guest.domain().shutdownLatch().get());
+    }
+
+    @Test
+    void listHasARowAsXls() {
+        List<String> rows = send("list").rows();
+
+        assertEquals(2, rows.size());
+        assertTrue(rows.get(0).startsWith("Name "), rows.get(0));
+        assertTrue(rows.get(1).matches("test +1 +\\d+ +2     [rb]-{5} +\\d+\\.\\d"), rows.get(1));
+        assertEquals(rows, send("list test").rows());
+        assertEquals(List.of("1"), send("domid test").rows());
+    }
+
+    @Test
+    void pausesAreCounted() {
+        assertEquals("ok", send("pause 1").status());
+        assertEquals("ok", send("pause test").status());
+        assertEquals("ok", send("unpause 1").status());
+        assertTrue(guest.domain().isPaused());
+        assertTrue(send("list").rows().get(1).contains("--p---"));
+        assertEquals("ok", send("unpause 1").status());
+        assertFalse(guest.domain().isPaused());
+    }
+
+    @Test
+    void guestIsAskedToEnd() {
+        assertEquals("ok", send("shutdown test").status());
+        assertEquals("ok", send("reboot 1").status());
+
+        assertEquals(List.of("dom1 (test) poweroff", "dom1 (test) reboot"), asked);
+    }
+
+    @Test
+    void destroyEndsTheDomain() {
+        assertEquals("ok", send("destroy test").status());
+
+        ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
+        assertNotNull(outcome);
+        assertEquals(ShutdownReason.DESTROYED, outcome.reason());
     }
 }

@@ -3,35 +3,36 @@ package io.xenemu.core.service;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.PowerControl;
 import io.xenemu.core.device.PowerPorts;
 import io.xenemu.core.device.Serial8250;
-import io.xenemu.core.device.StdioConsole;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.evtchn.ServicePorts;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// The devices of one boot of a guest: its PV console, its serial port and its power registers. The console or the serial
-/// port or both are connected to standard input and output, which outlive the boot.
-final class StdioDevices {
+/// The devices of one boot of a guest: its PV console, its serial port and its power registers. The host's ends of the console
+/// and the serial port outlive the boot.
+final class GuestDevices {
     /// Held by whoever moves bytes, so that [#detach] waits for them: afterwards the devices' memory and VM go away.
     private final ReentrantLock moving = new ReentrantLock();
 
-    private final @Nullable StdioConsole stdio;
-    private final boolean console;
-    private final boolean serial;
+    private final @Nullable HostConsole console;
+    private final @Nullable HostConsole serial;
     private @Nullable Serial8250 uart;
     private @Nullable ConsoleChannel channel;
     private @Nullable Domain domain;
 
-    /// @param stdio standard input and output, or null if neither device uses them
-    StdioDevices(@Nullable StdioConsole stdio, boolean console, boolean serial) {
-        this.stdio = stdio;
+    /// @param console the host's end of the PV console, if any
+    /// @param serial that of the serial port; where both are one, what is typed goes to the console
+    GuestDevices(@Nullable HostConsole console, @Nullable HostConsole serial) {
         this.console = console;
         this.serial = serial;
     }
@@ -39,8 +40,9 @@ final class StdioDevices {
     /// Makes the devices in the domain's I/O space.
     PortBus ports(Domain domain) {
         this.domain = domain;
-        ByteSink output = stdio != null && serial ? stdio.output() : ByteSink.DISCARD;
-        ByteSource input = stdio != null && serial && !console ? stdio.input() : ByteSource.NONE;
+        ByteSink output = serial == null ? ByteSink.DISCARD : serial.output();
+        ByteSource input =
+                serial == null || serial.equals(console) ? ByteSource.NONE : serial.input();
         Serial8250 com1 =
                 new Serial8250(
                         AcpiTables.COM1_PORT,
@@ -59,28 +61,39 @@ final class StdioDevices {
 
     /// Makes the domain's PV console.
     ConsoleChannel connectConsole(Domain domain, ServicePorts servicePorts) {
-        ByteSink output = stdio != null && console ? stdio.output() : ByteSink.DISCARD;
-        ByteSource input = stdio != null && console ? stdio.input() : ByteSource.NONE;
+        ByteSink output = console == null ? ByteSink.DISCARD : console.output();
+        ByteSource input = console == null ? ByteSource.NONE : console.input();
         channel = new ConsoleChannel(domain, servicePorts, output, input);
         return channel;
     }
 
-    /// Starts to move bytes between the devices and standard input and output.
-    void attach() {
-        if (stdio != null) {
-            stdio.attach(this::service);
-        }
+    /// The host's ends, each once.
+    private List<HostConsole> ends() {
+        return Stream.of(Optional.ofNullable(console), Optional.ofNullable(serial))
+                .flatMap(Optional::stream)
+                .distinct()
+                .toList();
     }
 
-    /// Stops, once the reader of the output has taken what the guest had printed: standard input and output wait for the next
-    /// boot. Nothing of the domain is touched when this has returned.
+    /// Starts to move bytes between the devices and the host.
+    void attach() {
+        ends().forEach(end -> end.attach(this::service));
+    }
+
+    /// Makes [#detach] wait no longer for readers that do not read.
+    void hurry() {
+        ends().forEach(HostConsole::hurry);
+    }
+
+    /// Stops, once the readers of the output have taken what the guest had printed: the host's ends wait for the next boot.
+    /// Nothing of the domain is touched when this has returned.
     void detach() {
-        if (stdio != null) {
-            stdio.attach(() -> {});
+        for (HostConsole end : ends()) {
+            end.attach(() -> {});
             boolean more = true;
             while (more && moveRest()) {
                 // Without the lock: whoever makes room may be about to call service().
-                more = stdio.awaitRoom();
+                more = end.awaitRoom();
             }
         }
         moving.lock();
@@ -113,7 +126,7 @@ final class StdioDevices {
                 || (currentUart != null && currentUart.hasOutput());
     }
 
-    /// Called by the threads of standard input and output too, which serve the next boot as well and must not end with
+    /// Called by the threads of the host's ends too, which serve the next boot as well and must not end with
     /// this one's devices.
     ///
     /// @return false if a device has failed

@@ -1,0 +1,81 @@
+package io.xenemu.core.cli;
+
+import com.google.common.net.HostAndPort;
+import io.xenemu.core.service.ControlClient;
+import io.xenemu.core.service.Daemon;
+import io.xenemu.core.service.DaemonRequest;
+import io.xenemu.core.service.HostException;
+import io.xenemu.core.service.StoreSocketPath;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/// `xen-emu daemon`: any number of guests.
+@Command(
+        name = "daemon",
+        description = {
+            "Host any number of guests, which share one XenStore, in the foreground until SIGTERM.",
+            "Guests are made and ended by create, list, pause, unpause, reboot, shutdown, destroy and console. SIGTERM ends them"
+                    + " at once: shut them down before."
+        },
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true,
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:SIGTERM or SIGINT",
+            "1:the host failed (a message says what)",
+            "2:the command line is wrong"
+        })
+final class DaemonCommand implements Callable<Integer> {
+    @Option(
+            names = "--control-socket",
+            paramLabel = "PATH",
+            description =
+                    "Where the other commands find it. Default: what "
+                            + ControlClient.SOCKET_VARIABLE
+                            + " says, or "
+                            + ControlClient.DEFAULT_SOCKET
+                            + ".")
+    private @Nullable Path controlSocket;
+
+    @Option(
+            names = "--xenstore-socket",
+            paramLabel = "PATH",
+            description =
+                    "Where host tools find XenStore. Default: what XENSTORED_PATH says, or socket in XENSTORED_RUNDIR, or"
+                            + " /run/xenstored/socket.")
+    private @Nullable Path xenstoreSocket;
+
+    @Mixin private QuotaOptions quotas = new QuotaOptions();
+
+    @Option(
+            names = {"-F", "--pid-file"},
+            paramLabel = "FILE",
+            description = "Write the process id there.")
+    private @Nullable Path pidFile;
+
+    @Option(
+            names = "--metrics",
+            paramLabel = "HOST:PORT",
+            converter = MetricsAddress.class,
+            description = "Serve Prometheus metrics at http://HOST:PORT/metrics.")
+    private @Nullable HostAndPort metrics;
+
+    @Override
+    public Integer call() throws HostException {
+        Path store = xenstoreSocket != null ? xenstoreSocket : StoreSocketPath.of(System.getenv());
+        Daemon daemon =
+                new Daemon(
+                        new DaemonRequest(
+                                ControlClient.socket(controlSocket),
+                                store,
+                                quotas.quotas(),
+                                metrics,
+                                pidFile));
+        return DaemonProcess.run(daemon::run, daemon::stop);
+    }
+}

@@ -1,0 +1,149 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.service.GuestRequest;
+import io.xenemu.evtchn.EvtchnOptions;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/// The options that say what a guest is.
+final class GuestOptions {
+    private static final String TWO_LEVEL = "2level";
+    private static final String FIFO = "fifo";
+
+    /// The console's and XenStore's ports.
+    private static final int MIN_EVENT_CHANNELS = 2;
+
+    @Spec(Spec.Target.MIXEE)
+    private @Nullable CommandSpec spec;
+
+    @Option(
+            names = "--kernel",
+            required = true,
+            paramLabel = "FILE",
+            description = "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note.")
+    private Path kernel = Path.of("");
+
+    @Option(
+            names = "--initrd",
+            paramLabel = "FILE",
+            description =
+                    "Initramfs. For ELF kernels the modules in order; 'FILE ARGS' as one argument gives a module its"
+                            + " command line.")
+    private List<String> initrds = new ArrayList<>();
+
+    @Option(names = "--append", paramLabel = "TEXT", description = "Kernel command line.")
+    private String append = "";
+
+    @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            defaultValue = "512M",
+            converter = MemorySize.Converter.class,
+            description =
+                    "RAM: a number with K, M, G or T; MiB without. Default: ${DEFAULT-VALUE}.")
+    private MemorySize memory = new MemorySize(1);
+
+    @Option(
+            names = "--vcpus",
+            paramLabel = "N",
+            defaultValue = "1",
+            description =
+                    "Number of vCPUs, 1 to "
+                            + DomainConfig.MAX_VCPUS
+                            + ". Default: ${DEFAULT-VALUE}.")
+    private int vcpus;
+
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            defaultValue = "guest",
+            description = "The domain's name in XenStore. Default: ${DEFAULT-VALUE}.")
+    private String name = "";
+
+    @Option(
+            names = "--xen-version",
+            paramLabel = "MAJOR.MINOR",
+            defaultValue = "4.19",
+            converter = XenVersion.Converter.class,
+            description = "The Xen version that the guest sees. Default: ${DEFAULT-VALUE}.")
+    private XenVersion xenVersion = new XenVersion(0, 0);
+
+    @Option(
+            names = "--evtchn",
+            paramLabel = "2level|fifo",
+            defaultValue = TWO_LEVEL,
+            description =
+                    "Event channel ABI: 2level is what KVM accelerates; fifo lets the guest choose, for more than 4095 ports"
+                            + " and priorities. Default: ${DEFAULT-VALUE}.")
+    private String evtchn = TWO_LEVEL;
+
+    @Option(
+            names = "--max-event-channels",
+            paramLabel = "N",
+            description =
+                    "The highest event channel port that the guest may have, as xl's max_event_channels. Default: the ABI's.")
+    private int maxEventChannels = EvtchnOptions.UNLIMITED;
+
+    @Option(
+            names = "--hvm-pirq",
+            description =
+                    "Let the guest route devices' interrupts over event channels, as xl's hvm_pirq.")
+    private boolean hvmPirq;
+
+    /// The guest that was asked for.
+    ///
+    /// @param reboot whether it may reboot
+    /// @throws ParameterException for a value that cannot be
+    GuestRequest request(boolean reboot) {
+        if (vcpus < 1 || vcpus > DomainConfig.MAX_VCPUS) {
+            throw wrong("--vcpus: " + vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
+        }
+        EventChannelConfig events = events();
+        try {
+            DomainConfig config =
+                    new DomainConfig(
+                            name,
+                            UUID.randomUUID(),
+                            memory.bytes(),
+                            vcpus,
+                            xenVersion.packed(),
+                            DomainConfig.DEFAULT_GRANT_FRAMES,
+                            events);
+            return new GuestRequest(config, kernel, initrds, append, reboot);
+        } catch (IllegalArgumentException e) {
+            throw wrong("--name: " + e.getMessage());
+        }
+    }
+
+    private EventChannelConfig events() {
+        boolean fifo = evtchn.equals(FIFO);
+        if (!fifo && !evtchn.equals(TWO_LEVEL)) {
+            throw wrong("--evtchn: '" + evtchn + "' is neither 2level nor fifo");
+        }
+        if (maxEventChannels < MIN_EVENT_CHANNELS) {
+            throw wrong(
+                    "--max-event-channels: "
+                            + maxEventChannels
+                            + " is less than the console and XenStore need ("
+                            + MIN_EVENT_CHANNELS
+                            + ")");
+        }
+        return new EventChannelConfig(fifo, maxEventChannels, hvmPirq);
+    }
+
+    private ParameterException wrong(String message) {
+        if (spec == null) {
+            throw new IllegalStateException("not a parsed command");
+        }
+        return new ParameterException(spec.commandLine(), message);
+    }
+}

@@ -1,0 +1,38 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.service.HostException;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/// `xen-emu list`, as xl's but without domain 0, which is the service itself.
+@Command(
+        name = "list",
+        description = {
+            "List the guests of a running service.",
+            "State: r running, b blocked, p paused, s shut down, c crashed, d dying."
+        },
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true)
+final class ListCommand implements Callable<Integer> {
+    @Mixin private ServiceOption service = new ServiceOption();
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "DOMAIN",
+            description = "Its name or id. Default: all.")
+    private @Nullable String domain;
+
+    @Override
+    public Integer call() throws HostException {
+        if (domain == null) {
+            service.command("list");
+        } else {
+            service.command("list", domain);
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,55 @@
+package io.xenemu.core.service;
+
+import io.xenemu.core.device.ConsoleLog;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+
+/// A client of a guest's console: gets what is kept of it and then what is printed, and types. Ends with the client or the
+/// guest, whichever goes first.
+record ConsoleSession(ConsoleLog console) implements ControlReply.Session {
+    private static final int PIECE = 4096;
+
+    @Override
+    public void serve(SocketChannel client) throws IOException {
+        Thread writer = Thread.ofVirtual().name("console").start(() -> write(client));
+        try {
+            read(client);
+        } finally {
+            // Wakes it where it waits for the guest.
+            writer.interrupt();
+        }
+    }
+
+    private void read(SocketChannel client) throws IOException {
+        ByteBuffer typed = ByteBuffer.allocate(PIECE);
+        try {
+            while (client.read(typed) >= 0) {
+                if (!console.type(typed.array(), typed.position())) {
+                    return;
+                }
+                typed.clear();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// Closes the connection at the end, which ends the reading.
+    private void write(SocketChannel client) {
+        byte[] bytes = new byte[PIECE];
+        ConsoleLog.Reader reader = console.reader();
+        try (client) {
+            for (int count = reader.take(bytes); count > 0; count = reader.take(bytes)) {
+                ByteBuffer printed = ByteBuffer.wrap(bytes, 0, count);
+                while (printed.hasRemaining()) {
+                    client.write(printed);
+                }
+            }
+        } catch (IOException e) {
+            // The client has gone.
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package io.xenemu.core.service;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+
+/// Hosts any number of guests, which share one XenStore and are made and ended over a control socket.
+public final class Daemon {
+    private final DaemonRequest request;
+    private final CountDownLatch stop = new CountDownLatch(1);
+    private final CountDownLatch ended = new CountDownLatch(1);
+
+    public Daemon(DaemonRequest request) {
+        this.request = request;
+    }
+
+    /// Serves until [#stop].
+    ///
+    /// @throws HostException when KVM, a port, a file or a socket is not to be had
+    public void run() throws HostException {
+        try (Resources open = new Resources()) {
+            HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
+            MeterRegistry registry =
+                    open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
+                            .registry();
+            Hypervisor hypervisor =
+                    open.add(new Hypervisor(kvm, registry, request.quotas()), Hypervisor::close);
+            folderOf(request.xenstoreSocket());
+            hypervisor.xenstore().listen(request.xenstoreSocket());
+            HostedGuests guests = open.add(new HostedGuests(hypervisor), HostedGuests::close);
+            folderOf(request.controlSocket());
+            open.add(
+                    ControlSocket.open(
+                            request.controlSocket(),
+                            new DaemonCommands(guests, hypervisor.operated())),
+                    ControlSocket::close);
+            PidFile.write(request.pidFile(), open);
+            stop.await();
+        } catch (IOException e) {
+            throw new HostException(String.valueOf(e.getMessage()), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            ended.countDown();
+        }
+    }
+
+    private static void folderOf(Path socket) throws IOException {
+        Path folder = socket.toAbsolutePath().getParent();
+        if (folder != null) {
+            Files.createDirectories(folder);
+        }
+    }
+
+    /// Ends every guest at once, and waits until all is closed.
+    public void stop() {
+        stop.countDown();
+        try {
+            ended.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package io.xenemu.core.service;
+
+import com.google.common.net.HostAndPort;
+import io.xenemu.xenstore.Quotas;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/// What `xen-emu daemon` was asked for.
+///
+/// @param controlSocket where the operator's commands are served
+/// @param xenstoreSocket where host tools find XenStore
+/// @param quotas limits of what a guest may have in XenStore
+/// @param metrics where metrics are served, or null
+/// @param pidFile where the process id is written, or null
+public record DaemonRequest(
+        Path controlSocket,
+        Path xenstoreSocket,
+        Quotas quotas,
+        @Nullable HostAndPort metrics,
+        @Nullable Path pidFile) {}

@@ -1,0 +1,138 @@
+package io.xenemu.core.service;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.device.HostConsole;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.Teardown;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// A guest over its reboots: each boot is a domain with an id of its own, as under xl.
+final class Guest {
+    /// No deadline.
+    static final long FOREVER = Long.MAX_VALUE;
+
+    private final Hypervisor hypervisor;
+    private final GuestRequest request;
+    private final KernelImage kernel;
+    private final List<BootModule> modules = new ArrayList<>();
+    private final @Nullable HostConsole console;
+    private final @Nullable HostConsole serial;
+    private volatile boolean stopping;
+    private volatile @Nullable Domain current;
+
+    /// Opens the guest's files.
+    ///
+    /// @param files keeps them open as long as the guest runs
+    /// @param console the host's end of its PV console, if any
+    /// @param serial that of its serial port, if any
+    /// @throws BootException when a file is no kernel, or cannot be read
+    Guest(
+            Hypervisor hypervisor,
+            GuestRequest request,
+            Arena files,
+            @Nullable HostConsole console,
+            @Nullable HostConsole serial)
+            throws BootException {
+        this.hypervisor = hypervisor;
+        this.request = request;
+        this.console = console;
+        this.serial = serial;
+        kernel = KernelImage.open(request.kernel(), files);
+        for (String module : request.modules()) {
+            modules.add(BootModule.open(module, files));
+        }
+    }
+
+    /// Runs it until it stops for good.
+    ///
+    /// @param deadline in `System.nanoTime()`, after which it is stopped; [#FOREVER] for none
+    /// @param starting called with each domain before it starts
+    /// @throws BootException when the kernel does not fit
+    RunOutcome run(long deadline, Consumer<Domain> starting) throws BootException {
+        while (true) {
+            GuestDevices devices = new GuestDevices(console, serial);
+            Domain domain =
+                    hypervisor.create(
+                            request.config(),
+                            kernel,
+                            modules,
+                            request.commandLine(),
+                            devices::ports);
+            try {
+                current = domain;
+                RunOutcome outcome = once(domain, devices, deadline, starting);
+                if (outcome != RunOutcome.REBOOT || !request.reboot()) {
+                    return outcome;
+                }
+            } finally {
+                Teardown steps = new Teardown();
+                steps.add(() -> hypervisor.destroy(domain));
+                steps.add(devices::detach);
+                steps.close();
+            }
+        }
+    }
+
+    /// Stops it; [#run] then returns.
+    void stop() {
+        stopping = true;
+        Domain domain = current;
+        if (domain != null) {
+            domain.shutdown(ShutdownReason.DESTROYED, "");
+        }
+    }
+
+    private RunOutcome once(
+            Domain domain, GuestDevices devices, long deadline, Consumer<Domain> starting) {
+        StoreChannel store = new StoreChannel(domain, hypervisor.servicePorts());
+        ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
+        hypervisor.introduce(domain, store, channel);
+        devices.attach();
+        if (stopping) {
+            return RunOutcome.STOPPED;
+        }
+        starting.accept(domain);
+        domain.start();
+        ShutdownLatch.Outcome outcome = await(domain, deadline);
+        hypervisor.xenstore().shutdown(domain.id());
+        if (outcome == null) {
+            System.err.println("xen-emu: " + domain + ": timeout");
+            devices.hurry();
+            return RunOutcome.TIMEOUT;
+        }
+        if (!outcome.message().isEmpty()) {
+            System.err.println("xen-emu: " + domain + ": " + outcome.message());
+        }
+        return switch (outcome.reason()) {
+            case POWEROFF -> RunOutcome.POWEROFF;
+            case REBOOT -> RunOutcome.REBOOT;
+            case CRASH -> RunOutcome.CRASH;
+            case TRIPLE_FAULT -> RunOutcome.TRIPLE_FAULT;
+            case HOST_ERROR -> RunOutcome.HOST_ERROR;
+            case DESTROYED -> RunOutcome.STOPPED;
+            case SUSPEND, WATCHDOG, SOFT_RESET -> RunOutcome.OTHER_SHUTDOWN;
+        };
+    }
+
+    private static ShutdownLatch.@Nullable Outcome await(Domain domain, long deadline) {
+        try {
+            long millis =
+                    deadline == FOREVER
+                            ? FOREVER
+                            : TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+            return domain.shutdownLatch().await(Math.max(millis, 0));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return new ShutdownLatch.Outcome(ShutdownReason.DESTROYED, "");
+        }
+    }
+}

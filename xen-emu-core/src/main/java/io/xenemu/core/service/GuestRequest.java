@@ -1,0 +1,51 @@
+package io.xenemu.core.service;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.domain.DomainConfig;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.List;
+
+/// A guest that somebody wants.
+///
+/// @param config the domain
+/// @param kernel its kernel
+/// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
+/// @param commandLine the kernel's
+/// @param reboot whether the guest may reboot
+public record GuestRequest(
+        DomainConfig config,
+        Path kernel,
+        List<String> modules,
+        String commandLine,
+        boolean reboot) {
+    public GuestRequest {
+        modules = List.copyOf(modules);
+    }
+
+    /// The same for a process with another working directory.
+    public GuestRequest absolute() {
+        return new GuestRequest(
+                config,
+                kernel.toAbsolutePath(),
+                modules.stream().map(module -> Path.of("").toAbsolutePath().resolve(module).toString()).toList(),
+                commandLine,
+                reboot);
+    }
+
+    /// Looks for what is wrong without KVM.
+    ///
+    /// @throws BootException when a file is no kernel, or cannot be read, or the memory is too little
+    public void check() throws BootException {
+        try (Arena files = Arena.ofConfined()) {
+            KernelImage.open(kernel, files);
+            for (String module : modules) {
+                BootModule.open(module, files);
+            }
+            GuestMemoryMap _ = new GuestMemoryMap(config.memoryBytes());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+package io.xenemu.core.service;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.device.ConsoleLog;
+import io.xenemu.core.domain.Domain;
+import java.lang.foreign.Arena;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A guest in the background of a service: its thread, and what is kept of its consoles over its reboots.
+final class HostedGuest {
+    private static final Logger log = LoggerFactory.getLogger(HostedGuest.class);
+
+    private final GuestRequest request;
+    private final ConsoleLog console = new ConsoleLog();
+    private final ConsoleLog serial = new ConsoleLog();
+    private final CompletableFuture<Void> started = new CompletableFuture<>();
+    private final Thread thread;
+    private volatile @Nullable Guest guest;
+    private volatile boolean stopping;
+
+    /// @param paused whether its first domain begins paused
+    /// @param ended called on its thread when nothing is left of it
+    HostedGuest(Hypervisor hypervisor, GuestRequest request, boolean paused, Runnable ended) {
+        this.request = request;
+        thread =
+                Thread.ofPlatform()
+                        .name("guest-" + request.config().name())
+                        .unstarted(() -> run(hypervisor, paused, ended));
+    }
+
+    /// Starts it, and waits until its first domain has been made.
+    ///
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    void start() throws BootException {
+        thread.start();
+        try {
+            started.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof BootException cause) {
+                throw cause;
+            }
+            throw e;
+        }
+    }
+
+    private void run(Hypervisor hypervisor, boolean paused, Runnable ended) {
+        try (Arena files = Arena.ofShared()) {
+            Guest made = new Guest(hypervisor, request, files, console, serial);
+            guest = made;
+            if (stopping) {
+                made.stop();
+            }
+            RunOutcome outcome = made.run(Guest.FOREVER, domain -> starting(domain, paused));
+            log.info("{} has ended: {}", request.config().name(), outcome);
+        } catch (BootException | RuntimeException | Error e) {
+            if (!started.completeExceptionally(e)) {
+                log.error("{} has ended", request.config().name(), e);
+            }
+        } finally {
+            started.complete(null);
+            console.close();
+            serial.close();
+            ended.run();
+        }
+    }
+
+    private void starting(Domain domain, boolean paused) {
+        if (paused && !started.isDone()) {
+            domain.pause();
+        }
+        started.complete(null);
+    }
+
+    /// Ends it at once, and waits until nothing is left.
+    void stop() throws InterruptedException {
+        stopping = true;
+        Guest running = guest;
+        if (running != null) {
+            running.stop();
+        }
+        thread.join();
+    }
+
+    /// Its PV console.
+    ConsoleLog console() {
+        return console;
+    }
+
+    /// Its serial port.
+    ConsoleLog serial() {
+        return serial;
+    }
+}

@@ -1,0 +1,77 @@
+package io.xenemu.core.service;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.boot.BootException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// The guests in the background of a service, by name.
+final class HostedGuests implements AutoCloseable {
+    private final Hypervisor hypervisor;
+
+    @GuardedBy("this")
+    private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
+
+    @GuardedBy("this")
+    private boolean closed;
+
+    HostedGuests(Hypervisor hypervisor) {
+        this.hypervisor = hypervisor;
+    }
+
+    /// Starts a guest.
+    ///
+    /// @param paused whether it begins paused
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    /// @throws OperatorCommands.Refused when there is a guest of that name
+    void create(GuestRequest request, boolean paused)
+            throws BootException, OperatorCommands.Refused {
+        String name = request.config().name();
+        HostedGuest guest = new HostedGuest(hypervisor, request, paused, () -> ended(name));
+        synchronized (this) {
+            if (closed) {
+                throw new OperatorCommands.Refused("the service ends");
+            }
+            if (guests.putIfAbsent(name, guest) != null) {
+                throw new OperatorCommands.Refused("there is a domain " + name + " already");
+            }
+        }
+        guest.start();
+    }
+
+    private synchronized void ended(String name) {
+        guests.remove(name);
+        notifyAll();
+    }
+
+    /// The guest of a name, if there is one.
+    synchronized @Nullable HostedGuest named(String name) {
+        return guests.get(name);
+    }
+
+    /// Waits until there is no guest of that name.
+    synchronized void awaitEnd(String name) throws InterruptedException {
+        while (guests.containsKey(name)) {
+            wait();
+        }
+    }
+
+    /// Ends all guests at once.
+    @Override
+    public void close() {
+        List<HostedGuest> ending;
+        synchronized (this) {
+            closed = true;
+            ending = List.copyOf(guests.values());
+        }
+        try {
+            for (HostedGuest guest : ending) {
+                guest.stop();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
