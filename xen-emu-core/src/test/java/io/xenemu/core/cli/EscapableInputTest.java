@@ -17,8 +17,8 @@ final class EscapableInputTest {
                 EscapableInput single = new EscapableInput(new ByteArrayInputStream(bytes))) {
             assertEquals(got, new String(pieces.readAllBytes(), US_ASCII));
             assertEquals(-1, pieces.read());
-            for (char expected : got.toCharArray()) {
-                assertEquals(expected, single.read());
+            for (int i = 0; i < got.length(); i++) {
+                assertEquals(got.charAt(i), single.read());
             }
             assertEquals(-1, single.read());
         }

@@ -138,13 +138,7 @@ final class OperatorCommandsTest {
     }
 
     @Test
-    void listHasARowAsXls() {
-        List<String> rows = send("list").rows();
-
-        assertEquals(2, rows.size());
-        assertTrue(rows.get(0).startsWith("Name "), rows.get(0));
-        assertTrue(rows.get(1).matches("test +1 +\\d+ +2     [rb]-{5} +\\d+\\.\\d"), rows.get(1));
-        assertEquals(rows, send("list test").rows());
+    void idIsTold() {
         assertEquals(List.of("1"), send("domid test").rows());
     }
 
@@ -154,7 +148,6 @@ final class OperatorCommandsTest {
         assertEquals("ok", send("pause test").status());
         assertEquals("ok", send("unpause 1").status());
         assertTrue(guest.domain().isPaused());
-        assertTrue(send("list").rows().get(1).contains("--p---"));
         assertEquals("ok", send("unpause 1").status());
         assertFalse(guest.domain().isPaused());
     }
