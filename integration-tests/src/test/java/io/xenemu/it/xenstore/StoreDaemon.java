@@ -49,7 +49,13 @@ record StoreDaemon(String name, Path socket, long pid) implements AutoCloseable 
         Files.deleteIfExists(socket); // one that was killed has left it
         ArrayList<String> command =
                 new ArrayList<>(
-                        List.of(LAUNCHER.toString(), "xenstored", "--socket", socket.toString()));
+                        List.of(
+                                // As the peers are: the scheduler shares processors among sessions.
+                                "setsid",
+                                LAUNCHER.toString(),
+                                "xenstored",
+                                "--socket",
+                                socket.toString()));
         command.addAll(List.of(options));
         Process process =
                 new ProcessBuilder(command)
