@@ -6,6 +6,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.Hypervisor;
+import io.xenemu.xenstore.Quotas;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -49,7 +50,7 @@ public final class RingingGuests implements AutoCloseable {
     private final Arena files = Arena.ofShared();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final HostKvm kvm = HostKvm.open();
-    private final Hypervisor hypervisor = new Hypervisor(kvm, registry);
+    private final Hypervisor hypervisor = new Hypervisor(kvm, registry, Quotas.DEFAULT);
     private final KernelImage kernel;
 
     private RingingGuests(Path guest) throws Exception {

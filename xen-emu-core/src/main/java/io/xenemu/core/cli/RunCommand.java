@@ -20,6 +20,7 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -162,6 +163,8 @@ final class RunCommand implements Callable<Integer> {
                     "Serve XenStore to host tools on this Unix socket (set XENSTORED_PATH to it).")
     private @Nullable Path xenstoreSocket;
 
+    @Mixin private QuotaOptions quotas = new QuotaOptions();
+
     @Option(
             names = "--control-socket",
             paramLabel = "PATH",
@@ -240,6 +243,7 @@ final class RunCommand implements Callable<Integer> {
                 console == Stream.stdio,
                 serial == Stream.stdio,
                 xenstoreSocket,
+                quotas.quotas(),
                 controlSocket,
                 metrics,
                 timeout == null ? null : Duration.ofSeconds(timeout),

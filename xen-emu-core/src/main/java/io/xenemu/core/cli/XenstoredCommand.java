@@ -4,18 +4,12 @@ import com.google.common.net.HostAndPort;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.StoreDaemon;
 import io.xenemu.core.service.StoreDaemonRequest;
-import io.xenemu.xenstore.Quotas;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /// `xen-emu xenstored`: the store alone.
 @Command(
@@ -48,8 +42,6 @@ import picocli.CommandLine.TypeConversionException;
             "  StateDirectory=xenstored"
         })
 final class XenstoredCommand implements Callable<Integer> {
-    @Spec private @Nullable CommandSpec spec;
-
     @Option(
             names = "--socket",
             paramLabel = "PATH",
@@ -81,19 +73,7 @@ final class XenstoredCommand implements Callable<Integer> {
                             + " transactions end.")
     private @Nullable Path persist;
 
-    @Option(
-            names = {"-Q", "--quota"},
-            paramLabel = "NAME=VALUE",
-            description =
-                    "Set a quota of guests, by xenstored's name: node-permissions, node-size, nodes, outstanding, path-max,"
-                            + " transaction-nodes, transactions, watches, and memory in bytes. 0 is no limit.")
-    private List<String> quotas = new ArrayList<>();
-
-    @Option(
-            names = {"-q", "--quota-soft"},
-            paramLabel = "NAME=VALUE",
-            description = "Set a quota that is only warned of: memory.")
-    private List<String> softQuotas = new ArrayList<>();
+    @Mixin private QuotaOptions quotas = new QuotaOptions();
 
     @Option(
             names = "--metrics",
@@ -107,7 +87,7 @@ final class XenstoredCommand implements Callable<Integer> {
         StoreDaemon daemon =
                 new StoreDaemon(
                         new StoreDaemonRequest(
-                                socket, pidFile, quotas(), restore, persist, metrics));
+                                socket, pidFile, quotas.quotas(), restore, persist, metrics));
         Thread hook =
                 new Thread(
                         () -> {
@@ -130,17 +110,6 @@ final class XenstoredCommand implements Callable<Integer> {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {
             // The JVM is ending, which is what the hook is for.
-        }
-    }
-
-    private Quotas quotas() {
-        try {
-            return QuotaSettings.parse(quotas, softQuotas);
-        } catch (TypeConversionException e) {
-            if (spec == null) {
-                throw new IllegalStateException("not a parsed command", e);
-            }
-            throw new ParameterException(spec.commandLine(), "--quota: " + e.getMessage(), e);
         }
     }
 }

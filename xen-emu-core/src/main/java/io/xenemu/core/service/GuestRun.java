@@ -57,7 +57,8 @@ public final class GuestRun {
             MeterRegistry registry =
                     open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
                             .registry();
-            Hypervisor hypervisor = open.add(new Hypervisor(kvm, registry), Hypervisor::close);
+            Hypervisor hypervisor =
+                    open.add(new Hypervisor(kvm, registry, request.quotas()), Hypervisor::close);
             serveXenStore(hypervisor);
             serveOperator(open, hypervisor);
             relay(open);

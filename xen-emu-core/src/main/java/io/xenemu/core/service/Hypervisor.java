@@ -47,14 +47,12 @@ public final class Hypervisor implements AutoCloseable {
 
     private int lastDomId;
 
-    public Hypervisor(HostKvm kvm, MeterRegistry registry) {
+    /// @param quotas limits of what a guest may have in XenStore
+    public Hypervisor(HostKvm kvm, MeterRegistry registry, Quotas quotas) {
         servicePorts = new ServicePorts(this::eventChannels, registry);
         xenstore =
                 new XenStoreServer(
-                        Quotas.DEFAULT,
-                        new StoreDomains(),
-                        new XenStoreMetrics(registry),
-                        Runnable::run);
+                        quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry, HypercallTable.standard(), this::eventChannels, servicePorts);

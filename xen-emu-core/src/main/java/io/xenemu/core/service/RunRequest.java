@@ -2,6 +2,7 @@ package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.xenstore.Quotas;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param console whether the PV console is on stdin and stdout
 /// @param serial whether the serial port is; input goes to the console if both are
 /// @param xenstoreSocket where host tools find XenStore, or null
+/// @param quotas limits of what the guest may have in XenStore
 /// @param controlSocket where the operator's commands are served, or null
 /// @param metrics where metrics are served, or null
 /// @param timeout after which the guest is stopped, or null
@@ -29,6 +31,7 @@ public record RunRequest(
         boolean console,
         boolean serial,
         @Nullable Path xenstoreSocket,
+        Quotas quotas,
         @Nullable Path controlSocket,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,

@@ -60,6 +60,7 @@ public final class StoreDaemon {
             }
             server.listen(listener(), e -> fail("the socket", e));
             writePid(open);
+            open.add(HeapTrim.start(), HeapTrim::close);
             stop.await();
         } catch (IOException e) {
             throw new HostException(String.valueOf(e.getMessage()), e);

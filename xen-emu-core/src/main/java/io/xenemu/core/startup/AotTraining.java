@@ -12,14 +12,15 @@ import java.util.jar.JarFile;
 import java.util.stream.Stream;
 
 /// The training run for the JVM's AOT cache (JEP 483, 514): the launcher runs it once after a build with `-XX:AOTCacheOutput`, and every later start finds
-/// loaded and linked what this run has loaded. It needs no KVM, so the guest's own path is only loaded, not run.
+/// loaded and linked what this run has loaded. It needs no KVM, so the guest's own path is only loaded, not run; a XenStore
+/// daemon serves some requests.
 public final class AotTraining {
     private static final String OURS = "io/xenemu/";
 
     private AotTraining() {}
 
     /// Loads all of our classes, uses the libraries a little, and ends as a run with a wrong kernel does.
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) throws IOException, InterruptedException {
         String path = System.getProperty("java.class.path");
         for (String jar : Splitter.on(File.pathSeparatorChar).split(path)) {
             loadOurs(jar);
@@ -29,6 +30,7 @@ public final class AotTraining {
         registry.counter("training").increment();
         registry.scrape();
         registry.close();
+        DaemonTraining.run();
         XenEmu.main(new String[] {"run", "--kernel", "/dev/null", "--lab", "never"});
     }
 

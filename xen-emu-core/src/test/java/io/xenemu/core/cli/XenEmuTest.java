@@ -74,7 +74,13 @@ final class XenEmuTest {
                 run("--timeout", "0"),
                 run("--timeout", "soon"),
                 run("--name", ""),
-                run("--name", "a/b"));
+                run("--name", "a/b"),
+                run("--quota", "nodes"),
+                run("--quota", "shoes=1"),
+                run("-Q", "nodes=-1"),
+                run("--quota-soft", "nodes=1"),
+                List.of("xenstored", "--quota", "nodes=many"),
+                List.of("xenstored", "-q", "memory"));
     }
 
     private static List<String> run(String... more) {
@@ -92,7 +98,8 @@ final class XenEmuTest {
         assertTrue(
                 result.errors
                         .get(0)
-                        .matches("xen-emu: .*; see xen-emu( run| debug-keys| trigger)? --help"),
+                        .matches(
+                                "xen-emu: .*; see xen-emu( run| debug-keys| trigger| xenstored)? --help"),
                 result.toString());
     }
 

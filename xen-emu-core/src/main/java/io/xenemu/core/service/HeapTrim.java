@@ -1,0 +1,60 @@
+package io.xenemu.core.service;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/// Keeps the heap near the size of what is alive in it. The serial collector, which costs the least beside, does not look for
+/// what has died among the older objects until they fill all that `-Xmx` allows: a store of 17 MiB that is written to would
+/// grow to that. So a thread, `heap`, looks every second, and has everything collected when much was added. It gives back what
+/// is free then, as far as `-XX:MaxHeapFreeRatio` says.
+final class HeapTrim implements AutoCloseable {
+    private static final long PERIOD_MILLIS = 1000;
+
+    /// What may be added at least: several times what is young, so that an idle daemon never collects.
+    static final long MIN_GROWTH = 20 << 20;
+
+    private final CountDownLatch closed = new CountDownLatch(1);
+    private long limit = MIN_GROWTH;
+
+    HeapTrim() {}
+
+    /// Looks after the heap of this JVM until it is closed.
+    static HeapTrim start() {
+        HeapTrim trim = new HeapTrim();
+        Thread.ofPlatform().name("heap").daemon().start(trim::run);
+        return trim;
+    }
+
+    private void run() {
+        try {
+            while (!closed.await(PERIOD_MILLIS, TimeUnit.MILLISECONDS)) {
+                if (isDue(used())) {
+                    System.gc();
+                    collected(used());
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static long used() {
+        Runtime runtime = Runtime.getRuntime();
+        return runtime.totalMemory() - runtime.freeMemory();
+    }
+
+    /// @param used bytes, of what is alive and what has died since
+    boolean isDue(long used) {
+        return used > limit;
+    }
+
+    /// @param live bytes that were left; half as much again may come, so that a collection's cost is shared by that many bytes
+    void collected(long live) {
+        limit = live + Math.max(live / 2, MIN_GROWTH);
+    }
+
+    @Override
+    public void close() {
+        closed.countDown();
+    }
+}
