@@ -6,7 +6,10 @@
  *   - writes its own nodes and reads them back;
  *   - adds one to a counter that all share, in transactions, until one is committed;
  *   - writes a node that it watches, and waits for the event;
- *   - watches HOST-NODE, whose value must never go back, and whose last value it must see.
+ *   - watches HOST-NODE, whose value must never go back, and whose last value it must see;
+ *   - writes 1, 2, 3, ... in turn to nodes that the next process watches, never one again before that has told that it has seen
+ *     what was written to it. So each write makes an event of its own, and the next process checks that they come one after
+ *     another, none left out and none twice, up to the last; and that what it then reads is not older than the event.
  *
  * Prints one line for each process and, if nothing is wrong, "xenbus-load: ok COMMITS commits, host's last N".
  */
@@ -21,19 +24,24 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ = 2, WATCH = 4, TRANSACTION_START = 6, TRANSACTION_END = 7, WRITE = 11, MKDIR = 12, WATCH_EVENT = 15, ERROR = 16 };
+enum { READ = 2, WATCH = 4, TRANSACTION_START = 6, TRANSACTION_END = 7, WRITE = 11, RM = 13, WATCH_EVENT = 15, ERROR = 16 };
 
 #define PAYLOAD_MAX 4096
 #define OWN_NODES 20
+/* Nodes that one process writes in turn for the next. Of each at most one event is under way. */
+#define SEQUENCE_NODES 16
 /* Beyond this something has been lost. */
 #define PATIENCE_SECONDS 120
 
 struct header { uint32_t type, req_id, tx_id, len; };
 
-static int device, number;
+static int device, number, processes;
 static const char *host_node;
 static unsigned long own_events, host_events, host_value, commits, conflicts, requests;
 static int host_ended;
+/* Of the sequence: written by this process and seen by the next, seen of the previous, told to the previous. */
+static unsigned long written, acknowledged, seen, told;
+static int seen_ended;
 
 static void fail(const char *format, ...)
 {
@@ -61,6 +69,37 @@ static void exactly(void *to, size_t length)
     }
 }
 
+static int previous(void)
+{
+    return number == 1 ? processes : number - 1;
+}
+
+static int next(void)
+{
+    return number == processes ? 1 : number + 1;
+}
+
+/* An event of a node that the previous process writes: data/load/PREVIOUS/sequence/NODE. The watch's own first event is of the
+ * directory. */
+static void sequence_event(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    unsigned long node;
+
+    if (!strcmp(slash, "/sequence"))
+        return;
+    if (seen_ended)
+        fail("an event of %s after the last", path);
+    if (!strcmp(slash, "/end")) {
+        seen_ended = 1;
+        return;
+    }
+    node = strtoul(slash + 1, NULL, 10);
+    if (node != (seen + 1) % SEQUENCE_NODES)
+        fail("event of %s, but the last was of node %lu, the sequence's %lu", path, seen % SEQUENCE_NODES, seen);
+    seen++;
+}
+
 /* The next message; an event is taken note of. Returns its type. */
 static uint32_t receive(char payload[PAYLOAD_MAX + 1])
 {
@@ -72,8 +111,12 @@ static uint32_t receive(char payload[PAYLOAD_MAX + 1])
     exactly(payload, h.len);
     payload[h.len] = 0;
     if (h.type == WATCH_EVENT) {
-        if (!strcmp(payload + strlen(payload) + 1, "host"))
+        const char *token = payload + strlen(payload) + 1;
+
+        if (!strcmp(token, "host"))
             host_events++;
+        else if (!strcmp(token, "sequence"))
+            sequence_event(payload);
         else
             own_events++;
     }
@@ -176,11 +219,77 @@ static void look_at_host(void)
     host_value = value;
 }
 
+/* Tells the previous process what has been seen of it, after a look at its newest node. */
+static void tell(void)
+{
+    char path[64], value[32], reply[PAYLOAD_MAX + 1];
+    unsigned long upto = seen;
+
+    if (upto == told)
+        return;
+    snprintf(path, sizeof(path), "data/load/%d/sequence/%lu", previous(), upto % SEQUENCE_NODES);
+    must(READ, 0, reply, path, NULL, 0);
+    if (strtoul(reply, NULL, 10) != upto)
+        fail("%s is %s, but its event was of %lu", path, reply, upto);
+    snprintf(path, sizeof(path), "data/load/%d/seen", number);
+    snprintf(value, sizeof(value), "%lu", upto);
+    must(WRITE, 0, reply, path, value, 1);
+    told = upto;
+}
+
+/* Reads what the next process has told. */
+static void look_at_next(void)
+{
+    char path[64], reply[PAYLOAD_MAX + 1];
+    unsigned long value;
+
+    snprintf(path, sizeof(path), "data/load/%d/seen", next());
+    must(READ, 0, reply, path, NULL, 0);
+    value = strtoul(reply, NULL, 10);
+    if (value < acknowledged || value > written)
+        fail("process %d has seen %lu, after %lu, of %lu", next(), value, acknowledged, written);
+    acknowledged = value;
+}
+
+/* Writes the next number, when the one before it in the same node has been seen. */
+static void write_sequence(void)
+{
+    char path[64], value[32], reply[PAYLOAD_MAX + 1];
+
+    while (written - acknowledged >= SEQUENCE_NODES) {
+        tell(); /* it may be waiting for this one, round the whole ring */
+        look_at_next();
+    }
+    snprintf(path, sizeof(path), "data/load/%d/sequence/%lu", number, (written + 1) % SEQUENCE_NODES);
+    snprintf(value, sizeof(value), "%lu", written + 1);
+    written++;
+    must(WRITE, 0, reply, path, value, 1);
+}
+
+/* Says how many numbers there were, and waits for as many of the previous process, and until the next has seen all. */
+static void end_sequence(void)
+{
+    char path[64], value[32], reply[PAYLOAD_MAX + 1];
+
+    snprintf(path, sizeof(path), "data/load/%d/sequence/end", number);
+    snprintf(value, sizeof(value), "%lu", written);
+    must(WRITE, 0, reply, path, value, 1);
+    while (!seen_ended || acknowledged < written) {
+        tell();
+        look_at_next();
+    }
+    tell();
+    snprintf(path, sizeof(path), "data/load/%d/sequence/end", previous());
+    must(READ, 0, reply, path, NULL, 0);
+    if (strtoul(reply, NULL, 10) != seen)
+        fail("process %d has written %s, but %lu were seen", previous(), reply, seen);
+}
+
 static void run(int seconds)
 {
     char path[64], reply[PAYLOAD_MAX + 1];
     time_t end = time(NULL) + seconds;
-    unsigned long round = 0, seen = 0;
+    unsigned long round = 0, looked = 0;
 
     alarm((unsigned)(seconds + PATIENCE_SECONDS));
     device = open("/dev/xen/xenbus", O_RDWR);
@@ -189,6 +298,13 @@ static void run(int seconds)
     snprintf(path, sizeof(path), "data/load/%d/watched", number);
     must(WATCH, 0, reply, path, "own", 0);
     must(WATCH, 0, reply, host_node, "host", 0);
+    snprintf(path, sizeof(path), "data/load/%d/sequence", previous());
+    must(WATCH, 0, reply, path, "sequence", 0);
+    snprintf(path, sizeof(path), "data/load/%d/watching", number);
+    must(WRITE, 0, reply, path, "", 1);
+    snprintf(path, sizeof(path), "data/load/%d/watching", next());
+    while (ask(READ, 0, reply, path, NULL, 0) == ERROR)
+        ; /* what is written before it watches is not for it */
     while (own_events == 0 || host_events == 0)
         receive(reply);
     while (!host_ended || time(NULL) < end) {
@@ -196,25 +312,30 @@ static void run(int seconds)
             own_nodes(++round);
             count();
             watched_node(round);
+            write_sequence();
+            tell();
         } else {
-            /* Nothing but the host's next event can come. */
-            while (host_events == seen)
+            /* The host's next event; the previous process may wait for this one meanwhile. */
+            while (host_events == looked) {
                 receive(reply);
+                tell();
+            }
         }
-        if (host_events != seen) {
-            seen = host_events;
+        if (host_events != looked) {
+            looked = host_events;
             look_at_host();
         }
     }
-    printf("process %d: %lu requests, %lu commits, %lu conflicts, %lu own events, %lu events and value %lu of the host\n", number,
-           requests, commits, conflicts, own_events, host_events, host_value);
+    end_sequence();
+    printf("process %d: %lu requests, %lu commits, %lu conflicts, %lu own events, %lu events and value %lu of the host, %lu of"
+           " process %d in sequence\n", number, requests, commits, conflicts, own_events, host_events, host_value, seen, previous());
     fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
     char reply[PAYLOAD_MAX + 1], value[64];
-    int processes, status, failed = 0, results[2];
+    int status, failed = 0, results[2];
     unsigned long total = 0, own;
 
     if (argc != 4) {
@@ -228,7 +349,12 @@ int main(int argc, char **argv)
     device = open("/dev/xen/xenbus", O_RDWR);
     if (device < 0)
         fail("/dev/xen/xenbus: %s", strerror(errno));
+    ask(RM, 0, reply, "data/load", NULL, 0); /* what an earlier run has left, if there was one */
     must(WRITE, 0, reply, "data/load/counter", "0", 1);
+    for (int i = 1; i <= processes; i++) {
+        snprintf(value, sizeof(value), "data/load/%d/seen", i);
+        must(WRITE, 0, reply, value, "0", 1);
+    }
     printf("xenbus-load: started\n");
     fflush(stdout);
     for (int i = 1; i <= processes; i++) {

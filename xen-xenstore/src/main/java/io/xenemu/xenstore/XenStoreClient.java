@@ -44,8 +44,17 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     }
 
     private XenStoreClient(XenStoreServer server, Inbox inbox) {
-        super(server, server.connect(DomId.DOM0, inbox));
+        super(server, connect(server, inbox));
         this.inbox = inbox;
+    }
+
+    private static Session connect(XenStoreServer server, Inbox inbox) {
+        server.enter();
+        try {
+            return server.connect(DomId.DOM0, inbox);
+        } finally {
+            server.leave();
+        }
     }
 
     /// Runs `body` in a transaction: all of its changes become visible at once, and what it read was still so then.

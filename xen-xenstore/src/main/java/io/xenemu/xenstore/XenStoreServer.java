@@ -399,6 +399,7 @@ public final class XenStoreServer implements AutoCloseable {
         return handler;
     }
 
+    /// A new connection. Lock held.
     Session connect(DomId domain, Outlet outlet) {
         return store.connect(domain, outlet);
     }

@@ -6,6 +6,7 @@ import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabProcess;
 import io.xenemu.it.events.RingingGuests;
 import io.xenemu.it.guest.TestGuests;
+import io.xenemu.it.lab.JavaCommand;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -29,17 +30,15 @@ public final class RingBenchmark {
         TestGuests guests = TestGuests.build(module, module.resolve("target/ring-guests"));
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
         List<String> command =
-                List.of(
-                        System.getProperty("java.home") + "/bin/java",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-XX:+UseSerialGC",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        RingingGuests.class.getName(),
-                        guests.ring().toString(),
-                        "rate",
-                        args.length > 0 ? args[0] : KERNEL_RINGS,
-                        args.length > 1 ? args[1] : USER_RINGS);
+                JavaCommand.of(
+                        JavaCommand.Compilation.FULL,
+                        List.of(),
+                        RingingGuests.class,
+                        List.of(
+                                guests.ring().toString(),
+                                "rate",
+                                args.length > 0 ? args[0] : KERNEL_RINGS,
+                                args.length > 1 ? args[1] : USER_RINGS));
         try (LabMachine machine = LabMachine.boot(images)) {
             LabProcess program = machine.start(command, module, System.getenv());
             program.getOutputStream().close();

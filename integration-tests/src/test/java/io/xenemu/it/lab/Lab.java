@@ -5,7 +5,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabProcess;
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -15,8 +14,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /// The suite's one lab machine, for any number of commands at once. To be had as a parameter of a test: see {@link LabExtension}.
 public final class Lab implements AutoCloseable {
@@ -76,22 +73,13 @@ public final class Lab implements AutoCloseable {
     /// @param classPath searched before this JVM's own
     public RunningCommand startJava(List<Path> classPath, Class<?> program, String... arguments)
             throws IOException {
-        String own = System.getProperty("java.class.path");
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                System.getProperty("java.home") + "/bin/java",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-XX:+UseSerialGC",
-                                "-XX:TieredStopAtLevel=1",
-                                "-cp",
-                                Stream.concat(
-                                                classPath.stream().map(Path::toString),
-                                                Stream.of(own))
-                                        .collect(Collectors.joining(File.pathSeparator)),
-                                program.getName()));
-        command.addAll(List.of(arguments));
-        RunningCommand running = startRunning(command);
+        RunningCommand running =
+                startRunning(
+                        JavaCommand.of(
+                                JavaCommand.Compilation.QUICK,
+                                classPath,
+                                program,
+                                List.of(arguments)));
         running.closeInput();
         return running;
     }

@@ -18,6 +18,7 @@ record StoreDaemon(String name, Path socket, long pid) implements AutoCloseable 
     private static final Path LAUNCHER =
             Path.of("../xen-emu-core/bin/xen-emu").toAbsolutePath().normalize();
     private static final long START_SECONDS = 60;
+    private static final long POLL_MILLIS = 2;
 
     /// Fetches the peers' packages into `target`, if that has not been done.
     ///
@@ -45,9 +46,16 @@ record StoreDaemon(String name, Path socket, long pid) implements AutoCloseable 
     static StoreDaemon ours(Path folder, String... options)
             throws IOException, InterruptedException {
         Path socket = folder.resolve("ours.socket");
+        Files.deleteIfExists(socket); // one that was killed has left it
         ArrayList<String> command =
                 new ArrayList<>(
-                        List.of(LAUNCHER.toString(), "xenstored", "--socket", socket.toString()));
+                        List.of(
+                                // As the peers are: the scheduler shares processors among sessions.
+                                "setsid",
+                                LAUNCHER.toString(),
+                                "xenstored",
+                                "--socket",
+                                socket.toString()));
         command.addAll(List.of(options));
         Process process =
                 new ProcessBuilder(command)
@@ -61,7 +69,7 @@ record StoreDaemon(String name, Path socket, long pid) implements AutoCloseable 
                 throw new IOException(
                         "xen-emu xenstored: " + Files.readString(folder.resolve("ours.log")));
             }
-            Thread.sleep(10);
+            Thread.sleep(POLL_MILLIS);
         }
         return new StoreDaemon("ours", socket, process.pid());
     }
@@ -90,18 +98,33 @@ record StoreDaemon(String name, Path socket, long pid) implements AutoCloseable 
                 .orElseThrow(() -> new IOException(name + " is gone"));
     }
 
-    /// Resident memory in MiB.
-    double residentMib() throws IOException {
-        for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/status"))) {
-            if (line.startsWith("VmRSS:")) {
+    /// Memory that a process takes.
+    ///
+    /// @param residentMib all that is present
+    /// @param proportionalMib of what is shared with other processes, only a share
+    record Memory(double residentMib, double proportionalMib) {}
+
+    /// What it takes now.
+    Memory memory() throws IOException {
+        List<String> lines = Files.readAllLines(Path.of("/proc/" + pid + "/smaps_rollup"));
+        return new Memory(mib(lines, "Rss:"), mib(lines, "Pss:"));
+    }
+
+    private double mib(List<String> lines, String field) throws IOException {
+        for (String line : lines) {
+            if (line.startsWith(field)) {
                 return Long.parseLong(line.replaceAll("\\D", "")) / 1024.0;
             }
         }
-        throw new IOException(name + " is gone");
+        throw new IOException(name + ": no " + field);
     }
 
     @Override
     public void close() {
-        ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+        ProcessHandle.of(pid)
+                .ifPresent(handle -> {
+                    handle.destroyForcibly();
+                    handle.onExit().join(); // its socket may be taken by another then
+                });
     }
 }

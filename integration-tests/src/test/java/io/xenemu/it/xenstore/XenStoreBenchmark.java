@@ -12,7 +12,8 @@ import java.util.regex.Pattern;
 
 /// The XenStore daemon beside Xen's own two, under the same load of the same client (`src/peers/xsload.c`) in turn:
 /// `integration-tests/bin/xenstore-benchmark [SECONDS [NODES...]]`, 2 seconds and 100 and 100,000 nodes if not told. Every
-/// daemon is warmed up for as long as it is measured, and a cell is measured on all three before the next begins.
+/// daemon is warmed up for as long as it is measured, and a cell is measured on all three before the next begins. Start-up
+/// and memory come first ([DaemonCosts]); `xenstore-benchmark costs [NODES]` prints only these.
 ///
 /// | column | |
 /// |---|---|
@@ -22,6 +23,8 @@ import java.util.regex.Pattern;
 public final class XenStoreBenchmark {
     private static final double DEFAULT_SECONDS = 2;
     private static final List<Integer> DEFAULT_NODES = List.of(100, 100_000);
+    private static final String COSTS = "costs";
+    private static final int COSTS_NODES = 100_000;
     private static final List<String> WORKS =
             List.of("read", "write", "directory", "watch", "transaction");
     private static final List<Integer> CONNECTIONS = List.of(1, 8, 64);
@@ -44,6 +47,12 @@ public final class XenStoreBenchmark {
     }
 
     public static void main(String[] arguments) throws IOException, InterruptedException {
+        StoreDaemon.setUpPeers();
+        execute("gcc", "-O2", "-o", CLIENT.toString(), CLIENT_SOURCE.toString());
+        if (arguments.length > 0 && arguments[0].equals(COSTS)) {
+            DaemonCosts.print(arguments.length > 1 ? Integer.parseInt(arguments[1]) : COSTS_NODES);
+            return;
+        }
         double seconds = arguments.length > 0 ? Double.parseDouble(arguments[0]) : DEFAULT_SECONDS;
         List<Integer> sizes = new ArrayList<>(DEFAULT_NODES);
         if (arguments.length > 1) {
@@ -52,8 +61,7 @@ public final class XenStoreBenchmark {
                 sizes.add(Integer.valueOf(arguments[i]));
             }
         }
-        StoreDaemon.setUpPeers();
-        execute("gcc", "-O2", "-o", CLIENT.toString(), CLIENT_SOURCE.toString());
+        DaemonCosts.print(COSTS_NODES);
         for (int nodes : sizes) {
             new XenStoreBenchmark(seconds).run(nodes);
         }
@@ -61,43 +69,43 @@ public final class XenStoreBenchmark {
 
     private void run(int nodes) throws IOException, InterruptedException {
         Path folder = Files.createTempDirectory("xenstore-");
-        long start = System.nanoTime();
-        try (StoreDaemon ours = StoreDaemon.ours(folder)) {
-            double startUp = (System.nanoTime() - start) / 1e9;
-            try (StoreDaemon c = StoreDaemon.c(folder);
-                    StoreDaemon ocaml = StoreDaemon.ocaml(folder)) {
-                List<StoreDaemon> daemons = List.of(ours, c, ocaml);
+        try (StoreDaemon ours = StoreDaemon.ours(folder);
+                StoreDaemon c = StoreDaemon.c(folder);
+                StoreDaemon ocaml = StoreDaemon.ocaml(folder)) {
+            List<StoreDaemon> daemons = List.of(ours, c, ocaml);
+            System.out.printf(Locale.ROOT, "%n%d nodes%n", nodes);
+            for (StoreDaemon daemon : daemons) {
+                long start = System.nanoTime();
+                fill(daemon, nodes);
                 System.out.printf(
-                        Locale.ROOT, "%n%d nodes; ours started in %.2f s%n", nodes, startUp);
-                fill(daemons, nodes);
-                System.out.println(
-                        "work        conn flight    ours k/s     us     c k/s     us ocaml k/s     us"
-                                + "   ours/c k/s     us");
-                for (String work : WORKS) {
-                    for (int connections : CONNECTIONS) {
-                        for (int inFlight : IN_FLIGHT) {
-                            cell(daemons, work, connections, inFlight, nodes);
-                        }
+                        Locale.ROOT,
+                        "%-6s filled in %.1f s%n",
+                        daemon.name(),
+                        (System.nanoTime() - start) / 1e9);
+            }
+            System.out.println(
+                    "work        conn flight    ours k/s     us     c k/s     us ocaml k/s     us"
+                            + "   ours/c k/s     us");
+            for (String work : WORKS) {
+                for (int connections : CONNECTIONS) {
+                    for (int inFlight : IN_FLIGHT) {
+                        cell(daemons, work, connections, inFlight, nodes);
                     }
                 }
+            }
+            for (StoreDaemon daemon : daemons) {
+                System.out.printf(
+                        Locale.ROOT,
+                        "%-6s %.0f MiB resident after all that%n",
+                        daemon.name(),
+                        daemon.memory().residentMib());
             }
         }
     }
 
-    private static void fill(List<StoreDaemon> daemons, int nodes)
-            throws IOException, InterruptedException {
-        for (StoreDaemon daemon : daemons) {
-            double before = daemon.residentMib();
-            long start = System.nanoTime();
-            execute(CLIENT.toString(), daemon.socket().toString(), "fill", "" + nodes);
-            System.out.printf(
-                    Locale.ROOT,
-                    "%-6s filled in %.1f s, resident %.0f MiB empty, %.0f MiB filled%n",
-                    daemon.name(),
-                    (System.nanoTime() - start) / 1e9,
-                    before,
-                    daemon.residentMib());
-        }
+    /// Makes what the client's work needs.
+    static void fill(StoreDaemon daemon, int nodes) throws IOException, InterruptedException {
+        execute(CLIENT.toString(), daemon.socket().toString(), "fill", "" + nodes);
     }
 
     private void cell(

@@ -14,9 +14,11 @@ import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.StoreView;
+import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.tree.Permissions;
+import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -25,6 +27,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -268,8 +271,26 @@ final class ToolsTest {
     @Test
     void directoryThatChangesWhileItIsReadIsReadAgain() throws Exception {
         fill();
-        try (StoreConnection store = StoreConnection.open(folder.resolve("socket"))) {
-            assertEquals(600, store.list("/many").size());
+        Path path = folder.resolve("relay");
+        AtomicInteger parts = new AtomicInteger();
+        try (XenStoreClient other = server.client();
+                RequestRelay relay =
+                        RequestRelay.listen(
+                                path,
+                                folder.resolve("socket"),
+                                type -> {
+                                    if (type == MessageType.DIRECTORY_PART
+                                            && parts.incrementAndGet() == 2) {
+                                        other.rm("/many/entry-0");
+                                        other.write("/many/late", "");
+                                    }
+                                });
+                StoreConnection store = StoreConnection.open(path)) {
+            List<String> names = store.list("/many");
+            assertEquals(other.list("/many"), names);
+            assertEquals("late", names.getLast());
+            assertTrue(parts.get() > 3, "parts: " + parts);
+            assertFalse(relay.hasFailed());
         }
     }
 

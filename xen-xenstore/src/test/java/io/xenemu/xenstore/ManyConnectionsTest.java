@@ -1,0 +1,144 @@
+package io.xenemu.xenstore;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+import java.io.EOFException;
+import java.io.File;
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Thousands of clients at once, each with a watch and a transaction of its own. Both ends of their connections are in this
+/// process, which the limit of open files has to allow.
+class ManyConnectionsTest {
+    private static final int CONNECTIONS = 4000;
+
+    private static final Pattern FILES = Pattern.compile("Max open files +(\\d+)");
+
+    /// Files that the JVM may open or close meanwhile for itself.
+    private static final int OTHER_FILES = 100;
+
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    Path directory;
+
+    private final Rig rig = new Rig();
+    private final List<SocketChannel> channels = new ArrayList<>();
+
+    @BeforeEach
+    void requireFiles() throws IOException {
+        Matcher limit = FILES.matcher(Files.readString(Path.of("/proc/self/limits")));
+        long allowed = limit.find() ? Long.parseLong(limit.group(1)) : Long.MAX_VALUE;
+        assumeTrue(
+                allowed > 2 * CONNECTIONS + OTHER_FILES,
+                "this process may have only " + allowed + " files open (ulimit -n)");
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        closeAll();
+        rig.close();
+    }
+
+    private void closeAll() throws IOException {
+        for (SocketChannel channel : channels) {
+            channel.close();
+        }
+    }
+
+    private static int openFiles() {
+        return Objects.requireNonNull(new File("/proc/self/fd").list()).length;
+    }
+
+    private double connections() {
+        return rig.registry.get("xen.xenstore.connections").gauge().value();
+    }
+
+    private static void send(SocketChannel channel, MessageType type, String payload)
+            throws IOException {
+        channel.write(ByteBuffer.wrap(RingEnd.message(type, 1, 0, payload)));
+    }
+
+    private static Rig.Reply receive(SocketChannel channel) throws IOException {
+        byte[] header = read(channel, MessageHeader.SIZE);
+        byte[] payload = read(channel, MessageHeader.length(header, 0));
+        return new Rig.Reply(
+                MessageHeader.type(header, 0),
+                MessageHeader.requestId(header, 0),
+                MessageHeader.transactionId(header, 0),
+                new String(payload, StandardCharsets.ISO_8859_1));
+    }
+
+    private static byte[] read(SocketChannel channel, int bytes) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(bytes);
+        while (buffer.hasRemaining()) {
+            if (channel.read(buffer) < 0) {
+                throw new EOFException("disconnected");
+            }
+        }
+        return buffer.array();
+    }
+
+    @Test
+    @Timeout(120) // it waits for the server to notice
+    void eachIsServedAndLeavesNothingBehind() throws Exception {
+        Path path = rig.server.listen(directory.resolve("xs")).path();
+        XenStore store = rig.server.store();
+        int filesBefore = openFiles();
+        for (int i = 0; i < CONNECTIONS; i++) {
+            channels.add(SocketChannel.open(UnixDomainSocketAddress.of(path)));
+        }
+        for (int i = 0; i < CONNECTIONS; i++) {
+            send(channels.get(i), MessageType.WATCH, "/" + i + "\0t\0");
+            send(channels.get(i), MessageType.TRANSACTION_START, "\0");
+        }
+        for (int i = 0; i < CONNECTIONS; i++) {
+            assertEquals("OK\0", receive(channels.get(i)).text());
+            assertEquals("/" + i + "\0t\0", receive(channels.get(i)).text());
+            assertEquals(MessageType.TRANSACTION_START.code(), receive(channels.get(i)).type());
+        }
+        assertEquals(CONNECTIONS, connections());
+        assertEquals(CONNECTIONS, store.watchCount());
+        assertEquals(CONNECTIONS, store.transactionCount());
+        assertTrue(openFiles() >= filesBefore + 2 * CONNECTIONS);
+
+        // Each is told of what another has written, and of nothing else.
+        for (int i = 0; i < CONNECTIONS; i++) {
+            send(channels.get(CONNECTIONS - 1 - i), MessageType.WRITE, "/" + i + "\0value");
+        }
+        for (int i = 0; i < CONNECTIONS; i++) {
+            List<String> both =
+                    List.of(receive(channels.get(i)).text(), receive(channels.get(i)).text());
+            assertTrue(both.contains("/" + i + "\0t\0"), both.toString());
+            assertTrue(both.contains("OK\0"), both.toString());
+        }
+
+        closeAll();
+        while (connections() > 0) {
+            Thread.sleep(1);
+        }
+        assertEquals(0, store.watchCount());
+        assertEquals(0, store.transactionCount());
+        while (openFiles() > filesBefore + OTHER_FILES) {
+            Thread.sleep(1); // the selector closes what was cancelled when it selects next
+        }
+    }
+}

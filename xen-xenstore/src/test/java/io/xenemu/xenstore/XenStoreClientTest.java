@@ -1,0 +1,37 @@
+package io.xenemu.xenstore;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class XenStoreClientTest {
+    private final Rig rig = new Rig();
+
+    @AfterEach
+    void close() {
+        rig.close();
+    }
+
+    @Test
+    void newClientWaitsForWhoeverIsAtTheStore() throws InterruptedException {
+        AtomicReference<XenStoreClient> made = new AtomicReference<>();
+        Thread other = Thread.ofPlatform().unstarted(() -> made.set(rig.server.client()));
+        rig.server.enter();
+        try {
+            other.start();
+            Thread.State state = other.getState();
+            while (state != Thread.State.WAITING && state != Thread.State.TERMINATED) {
+                Thread.sleep(1);
+                state = other.getState();
+            }
+            assertEquals(Thread.State.WAITING, state);
+        } finally {
+            rig.server.leave();
+        }
+        other.join();
+        assertNotNull(made.get());
+    }
+}
