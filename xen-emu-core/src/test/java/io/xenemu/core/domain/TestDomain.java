@@ -64,7 +64,7 @@ public final class TestDomain implements AutoCloseable {
     }
 
     /// A domain on a KVM with Xen, which is assumed to be there.
-    static TestDomain withXen(int vcpus) throws BootException, XenError {
+    public static TestDomain withXen(int vcpus) throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
             assumeTrue(
