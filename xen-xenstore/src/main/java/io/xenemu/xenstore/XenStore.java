@@ -9,12 +9,8 @@ import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.Request;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Predicate;
-import org.jspecify.annotations.Nullable;
 
 /// The store: the tree, the watches, the sessions with their transactions, and who is introduced. Behaviour is that of
 /// `docs/misc/xenstore.txt`, and of C xenstored where that is silent; differences are named where they are.
@@ -22,24 +18,13 @@ import org.jspecify.annotations.Nullable;
 /// Not thread-safe: [XenStoreServer] holds its lock around every call. Nothing here calls out, except to a session's
 /// [Outlet], which only queues.
 final class XenStore {
-    /// A domain whose ring is served.
-    static final class Introduced {
-        final Session session;
-        boolean shutdown;
-
-        Introduced(Session session) {
-            this.session = session;
-        }
-    }
-
     private final Domains domains;
     private final Accounts accounts;
     private final WatchTable watches = new WatchTable();
     private final SpecialWatches special = new SpecialWatches(watches);
     private final TreeEditor editor;
-    private final FormerDomains former = new FormerDomains(this::nextGeneration);
-    private final Map<DomId, Introduced> introduced =
-            new TreeMap<>(Comparator.comparingInt(DomId::value));
+    private final FormerDomains former;
+    private final IntroducedDomains introduced;
     private final List<Session> changedSessions = new ArrayList<>();
     private long generation;
     private int openTransactions;
@@ -52,6 +37,8 @@ final class XenStore {
         NodeCounts counts = NodeCounts.of(root);
         this.accounts = new Accounts(quotas, domains, counts);
         this.editor = new TreeEditor(root, counts, this::nextGeneration, watches::fire, null);
+        this.former = new FormerDomains(domains, editor, special, this::nextGeneration);
+        this.introduced = new IntroducedDomains(former, special, accounts, this::reset);
     }
 
     private long nextGeneration() {
@@ -64,6 +51,10 @@ final class XenStore {
 
     Domains domains() {
         return domains;
+    }
+
+    IntroducedDomains introduced() {
+        return introduced;
     }
 
     Node root() {
@@ -152,7 +143,7 @@ final class XenStore {
             Permissions settable = settable(session, permissions);
             if (path.isSpecial()) {
                 setSpecialPermissions(session, path, settable);
-                settable.entries().forEach(entry -> nameIfAbsent(entry.domain()));
+                former.set(settable);
                 return;
             }
             allowed = new Request.SetPerms(path, settable);
@@ -163,9 +154,7 @@ final class XenStore {
         } else {
             checked(session, transaction).apply(session.caller(), allowed);
         }
-        if (allowed instanceof Request.SetPerms(var _, Permissions set)) {
-            set.entries().forEach(entry -> nameIfAbsent(entry.domain()));
-        }
+        former.set(allowed);
     }
 
     /// What of a list can be set. As in both existing daemons, an entry for a domain that does not exist is kept; it means
@@ -182,28 +171,12 @@ final class XenStore {
         }
         for (Permissions.Entry entry : permissions.entries()) {
             if (domains.exists(entry.domain())) {
-                removeNamesFromBefore(entry.domain());
+                former.removeNamesFromBefore(entry.domain());
             }
         }
         return any
                 ? permissions
                 : permissions.forOnly(domain -> !domain.equals(Permissions.ANY_DOMAIN));
-    }
-
-    /// Permissions have been set that name a domain.
-    private void nameIfAbsent(DomId domain) {
-        if (!domain.equals(Permissions.ANY_DOMAIN) && !domains.exists(domain)) {
-            former.named(domain);
-        }
-    }
-
-    /// A domain that exists is about to be given something: nothing of what an earlier one of its id was meant to have.
-    void removeNamesFromBefore(DomId domain) {
-        if (former.isNewAndNamed(domain)) {
-            former.add(domain);
-            special.forget(domain);
-            DomainRemoval.from(editor, domain);
-        }
     }
 
     private void setSpecialPermissions(Session session, Path path, Permissions permissions)
@@ -295,45 +268,19 @@ final class XenStore {
     XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
                 StoreSnapshot.nodes(editor.root(), wanted),
-                List.of(
-                        new XenStoreState.SpecialState(
-                                SpecialWatches.INTRODUCE_DOMAIN, special.introducePermissions()),
-                        new XenStoreState.SpecialState(
-                                SpecialWatches.RELEASE_DOMAIN, special.releasePermissions())),
+                special.save(),
                 SavedQuotas.of(accounts.quotas(), Quotas.DEFAULT, foreignQuotas),
                 XenStoreState.Descriptors.NONE,
                 domainStates,
                 List.of());
     }
 
-    void restore(XenStoreState state) throws XenError {
+    void restoreNodes(List<XenStoreState.NodeState> nodes) throws XenError {
         // Children first: what is added to a node would change its generation.
-        for (XenStoreState.NodeState node : state.nodes().reversed()) {
+        for (XenStoreState.NodeState node : nodes.reversed()) {
             editor.restore(node);
             generation = Math.max(generation, Math.max(node.ordinal(), node.generation()));
-            restored(node.permissions(), state);
-        }
-    }
-
-    /// Takes note of domains that permissions name and that do not exist, but for those that are about to be introduced.
-    private void restored(Permissions permissions, XenStoreState state) {
-        for (Permissions.Entry entry : permissions.entries()) {
-            if (state.domains().stream()
-                    .noneMatch(saved -> saved.domain().equals(entry.domain()))) {
-                nameIfAbsent(entry.domain());
-            }
-        }
-    }
-
-    /// A domain may act for itself, or for one that is introduced or about to be.
-    ///
-    /// @throws XenError EINVAL if it is neither
-    void checkTarget(XenStoreState.DomainState domain, XenStoreState state) throws XenError {
-        DomId target = domain.target();
-        boolean restored =
-                state.domains().stream().anyMatch(saved -> saved.domain().equals(target));
-        if (!restored && (target.equals(DomId.SELF) || !isIntroduced(target))) {
-            throw XenError.EINVAL;
+            former.set(node.permissions());
         }
     }
 
@@ -351,7 +298,7 @@ final class XenStore {
     void restoreWhole(XenStoreState state) throws XenError {
         for (XenStoreState.SpecialState saved : state.special()) {
             special.setPermissions(saved.path(), saved.permissions());
-            restored(saved.permissions(), state);
+            former.set(saved.permissions());
         }
         accounts.quotas(SavedQuotas.restore(accounts.quotas(), state.quotas()));
         foreignQuotas = SavedQuotas.foreign(state.quotas());
@@ -367,11 +314,7 @@ final class XenStore {
         }
         for (XenStoreState.TransactionState saved : state.transactions()) {
             Transaction transaction = addTransaction(session, saved.id());
-            for (Request.Change change : saved.changes()) {
-                if (change instanceof Request.SetPerms(var _, Permissions set)) {
-                    set.entries().forEach(entry -> nameIfAbsent(entry.domain()));
-                }
-            }
+            saved.changes().forEach(former::set);
             if (saved.doomed()) {
                 transaction.doom();
             }
@@ -380,87 +323,13 @@ final class XenStore {
         }
     }
 
-    // --- domains
-
-    @Nullable Introduced introduced(DomId domain) {
-        return introduced.get(domain);
+    /// A new domain is about to be introduced, or restored.
+    void removeNamesFromBefore(DomId domain) {
+        former.removeNamesFromBefore(domain);
     }
 
-    Map<DomId, Introduced> allIntroduced() {
-        return introduced;
-    }
-
-    boolean isIntroduced(DomId domain) {
-        // DOMID_SELF counts, in both existing daemons.
-        return domain.equals(DomId.DOM0)
-                || domain.equals(DomId.SELF)
-                || introduced.containsKey(domain);
-    }
-
-    void introduce(DomId domain, Session session) {
-        removeNamesFromBefore(domain);
-        introduced.put(domain, new Introduced(session));
-        special.fireIntroduce(domain);
-    }
-
-    /// Ends the service for a domain, removes the nodes that it owns and its entries in other nodes' permissions, so that
-    /// neither the next domain of this id gets them nor the store fills with them (XSA-322, XSA-419).
-    void release(DomId domain) {
-        Introduced gone = introduced.remove(domain);
-        if (gone != null) {
-            reset(gone.session);
-        }
-        for (Introduced other : introduced.values()) {
-            if (other.session.caller().target().equals(domain)) {
-                other.session.target(other.session.caller().domain());
-            }
-        }
-        forget(domain);
-        special.fireRelease(domain);
-    }
-
-    /// Removes what is left of a domain that is gone, which need not have been introduced.
-    void forget(DomId domain) {
-        former.add(domain);
-        special.forget(domain);
-        DomainRemoval.from(editor, domain);
-        accounts.close(domain);
-    }
-
-    /// Fires `@releaseDomain` once when a domain has shut down, until it is resumed.
-    void shutdown(DomId domain) {
-        Introduced gone = introduced.get(domain);
-        if (gone != null && !gone.shutdown) {
-            gone.shutdown = true;
-            special.fireRelease(domain);
-        }
-    }
-
-    /// As after [#shutdown], which fired before it was saved.
-    void restoreShutdown(DomId domain) {
-        Introduced restored = introduced.get(domain);
-        if (restored != null) {
-            restored.shutdown = true;
-        }
-    }
-
-    void resume(DomId domain) throws XenError {
-        introducedOrFail(domain).shutdown = false;
-    }
-
-    void setTarget(DomId domain, DomId target) throws XenError {
-        Introduced stub = introducedOrFail(domain);
-        if (!target.equals(DomId.DOM0)) {
-            introducedOrFail(target);
-        }
-        stub.session.target(target);
-    }
-
-    private Introduced introducedOrFail(DomId domain) throws XenError {
-        Introduced found = introduced.get(domain);
-        if (found == null) {
-            throw XenError.ENOENT;
-        }
-        return found;
+    /// Domains have been restored, with what restored permissions and transactions give to them.
+    void takeRestored(List<XenStoreState.DomainState> restored) {
+        restored.forEach(domain -> former.forget(domain.domain()));
     }
 }
