@@ -78,6 +78,14 @@ public enum Quota {
         return null;
     }
 
+    /// The quota of that name among those that are only warned of, or among the others; null if there is none.
+    ///
+    /// @param plain as [#plainText] tells it
+    public static @Nullable Quota named(String plain, boolean soft) {
+        Quota quota = named(soft ? SOFT + plain : plain);
+        return quota == null || quota.isSoft() == soft ? quota : null;
+    }
+
     /// The name on the wire and on command lines, such as `transaction-nodes`.
     public String text() {
         return text;
@@ -99,7 +107,7 @@ public enum Quota {
     }
 
     /// The name without `soft-`.
-    String plainText() {
+    public String plainText() {
         return isSoft() ? text.substring(SOFT.length()) : text;
     }
 

@@ -10,8 +10,6 @@ import picocli.CommandLine.TypeConversionException;
 
 /// `NAME=VALUE` with C xenstored's names of quotas.
 final class QuotaSettings {
-    private static final String SOFT = "soft-";
-
     private QuotaSettings() {}
 
     /// The names, for a user.
@@ -20,7 +18,7 @@ final class QuotaSettings {
     static String names(boolean soft) {
         return Quota.all().stream()
                 .filter(quota -> quota.isSoft() == soft)
-                .map(quota -> soft ? quota.text().substring(SOFT.length()) : quota.text())
+                .map(Quota::plainText)
                 .sorted()
                 .collect(Collectors.joining(", "));
     }
@@ -43,8 +41,8 @@ final class QuotaSettings {
 
     private static Quotas with(Quotas quotas, String setting, boolean soft) {
         List<String> parts = Splitter.on('=').limit(2).splitToList(setting);
-        @Nullable Quota quota = Quota.named((soft ? SOFT : "") + parts.get(0));
-        if (quota == null || quota.isSoft() != soft || parts.size() != 2) {
+        @Nullable Quota quota = Quota.named(parts.get(0), soft);
+        if (quota == null || parts.size() != 2) {
             throw new TypeConversionException(
                     "'" + setting + "' is not NAME=VALUE with a name of: " + names(soft));
         }

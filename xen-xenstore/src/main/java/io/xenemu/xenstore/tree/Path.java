@@ -225,7 +225,12 @@ public final class Path {
     ///
     /// @throws IllegalArgumentException if the result is not a valid path
     public Path child(String name) {
-        return of(isRoot() ? "/" + name : this + "/" + name);
+        return of(join(toString(), name));
+    }
+
+    /// The text of the path of a child, absolute or relative as `parent` is.
+    public static String join(String parent, String name) {
+        return parent.endsWith("/") ? parent + name : parent + "/" + name;
     }
 
     /// Length in bytes of the first `levels` names with their slashes; 0 for none.
