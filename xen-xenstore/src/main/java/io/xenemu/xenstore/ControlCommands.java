@@ -105,7 +105,8 @@ final class ControlCommands {
         report.append("nodes: ").append(store.nodeCounts().total());
         report.append(", bytes: ").append(store.nodeCounts().totalBytes());
         report.append(", watches: ").append(store.watchCount());
-        report.append(", transactions: ").append(store.transactionCount()).append('\n');
+        report.append(", transactions: ").append(store.transactionCount());
+        report.append(", kept for them: ").append(store.pinnedBytes()).append('\n');
         int left = 0;
         for (Account account : store.accounts().all()) {
             if (report.length() > REPORT_MAX) {

@@ -99,7 +99,7 @@ final class StoreSnapshot {
                                 open.id(),
                                 store.isInConflict(open),
                                 open.changes(),
-                                open.dependencies().aspects()))
+                                open.dependencies()))
                 .toList();
     }
 }

@@ -25,9 +25,9 @@ final class XenStore {
     private final TreeEditor editor;
     private final FormerDomains former;
     private final IntroducedDomains introduced;
+    private final OpenTransactions transactions;
     private final List<Session> changedSessions = new ArrayList<>();
     private long generation;
-    private int openTransactions;
     // Of another daemon, kept for the next one.
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
 
@@ -38,6 +38,8 @@ final class XenStore {
         this.accounts = new Accounts(quotas, domains, counts);
         this.editor = new TreeEditor(root, counts, this::nextGeneration, watches::fire, null);
         this.former = new FormerDomains(domains, editor, special, this::nextGeneration);
+        this.transactions =
+                new OpenTransactions(editor, former, this::nextGeneration, watches::fire);
         this.introduced = new IntroducedDomains(former, special, accounts, this::reset);
     }
 
@@ -70,7 +72,12 @@ final class XenStore {
     }
 
     int transactionCount() {
-        return openTransactions;
+        return transactions.count();
+    }
+
+    /// About the bytes that open transactions of guests keep of earlier versions of the tree.
+    long pinnedBytes() {
+        return transactions.pinnedBytes();
     }
 
     /// Sessions with output that has not been flushed.
@@ -86,7 +93,7 @@ final class XenStore {
 
     private TreeEditor editor(Session session, int transaction, Path path) throws XenError {
         checkLength(session, path);
-        return transaction == 0 ? editor : checked(session, transaction).editor();
+        return transaction == 0 ? editor : transactions.editor(session, transaction);
     }
 
     private static void checkLength(Session session, Path path) throws XenError {
@@ -94,24 +101,6 @@ final class XenStore {
         if (account != null) {
             account.use(Quota.PATH_MAX, path.localLength());
         }
-    }
-
-    /// An open transaction that may still do something.
-    private static Transaction checked(Session session, int id) throws XenError {
-        Transaction transaction = open(session, id);
-        Account account = session.caller().account();
-        if (account != null) {
-            transaction.account(account);
-        }
-        return transaction;
-    }
-
-    private static Transaction open(Session session, int id) throws XenError {
-        Transaction transaction = session.transaction(id);
-        if (transaction == null) {
-            throw XenError.ENOENT;
-        }
-        return transaction;
     }
 
     byte[] read(Session session, int transaction, Path path) throws XenError {
@@ -151,8 +140,9 @@ final class XenStore {
         checkLength(session, change.path());
         if (transaction == 0) {
             editor.apply(session.caller(), allowed);
+            transactions.boundVersions();
         } else {
-            checked(session, transaction).apply(session.caller(), allowed);
+            transactions.usable(session, transaction).apply(session.caller(), editor, allowed);
         }
         former.set(allowed);
     }
@@ -219,48 +209,18 @@ final class XenStore {
     // --- transactions
 
     int startTransaction(Session session, int inTransaction) throws XenError {
-        if (inTransaction != 0) {
-            open(session, inTransaction);
-            throw XenError.EBUSY;
-        }
-        Account account = session.caller().account();
-        if (account != null) {
-            account.use(Quota.TRANSACTIONS, account.transactions() + 1L);
-        }
-        int id = session.nextTransactionId();
-        addTransaction(session, id);
-        return id;
-    }
-
-    private Transaction addTransaction(Session session, int id) {
-        Transaction transaction =
-                new Transaction(id, editor.root(), editor.counts(), this::nextGeneration);
-        session.transactions().put(id, transaction);
-        session.account().addTransaction();
-        openTransactions++;
-        return transaction;
+        return transactions.start(session, inTransaction);
     }
 
     /// Ends a transaction, whatever the outcome.
     void endTransaction(Session session, int id, boolean commit) throws XenError {
-        Transaction transaction = open(session, id);
-        session.transactions().remove(id);
-        session.account().removeTransaction(transaction.accountedBytes());
-        openTransactions--;
-        if (commit) {
-            transaction.commit(
-                    session.caller(), editor, this::nextGeneration, watches::fire, former);
-        }
+        transactions.end(session, id, commit);
     }
 
     /// Drops the watches and transactions of a session: RESET_WATCHES, a reconnection, or its end.
     void reset(Session session) {
         watches.unregisterAll(session);
-        openTransactions -= session.transactions().size();
-        for (Transaction open : session.transactions().values()) {
-            session.account().removeTransaction(open.accountedBytes());
-        }
-        session.transactions().clear();
+        transactions.drop(session);
     }
 
     // --- saved state
@@ -286,7 +246,7 @@ final class XenStore {
 
     /// Whether the commit of a change would fail now.
     boolean isInConflict(Transaction transaction) {
-        return transaction.isInConflict(editor.root(), former);
+        return transactions.isInConflict(transaction);
     }
 
     StoreImage image() {
@@ -312,15 +272,7 @@ final class XenStore {
                     saved.relative(),
                     saved.depth());
         }
-        for (XenStoreState.TransactionState saved : state.transactions()) {
-            Transaction transaction = addTransaction(session, saved.id());
-            saved.changes().forEach(former::set);
-            if (saved.doomed()) {
-                transaction.doom();
-            }
-            transaction.repeat(session.caller(), saved.changes());
-            transaction.dependencies().replace(saved.dependencies());
-        }
+        state.transactions().forEach(saved -> transactions.restore(session, saved));
     }
 
     /// A new domain is about to be introduced, or restored.
