@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executor;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
@@ -24,12 +23,12 @@ import org.slf4j.LoggerFactory;
 ///
 /// Threads: one lock guards the store and all sessions. Each transport takes it once for a batch of requests, on its own
 /// thread (a guest's ring on the thread that calls [RingConnection#service], the sockets on theirs), so requests of
-/// different clients are strictly one after the other and nothing is handed between threads. The lock is a leaf: doorbells,
-/// wake-ups and listeners are called after it is released.
+/// different clients are strictly one after the other and nothing is handed between threads. Who waits for the lock is not
+/// overtaken for ever ([StoreLock]). It is a leaf: doorbells, wake-ups and listeners are called after it is released.
 public final class XenStoreServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(XenStoreServer.class);
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final StoreLock lock = new StoreLock();
     private final XenStore store;
     private final RequestHandler handler;
     private final XenStoreMetrics metrics;
@@ -267,6 +266,11 @@ public final class XenStoreServer implements AutoCloseable {
     /// Takes the lock.
     void enter() {
         lock.lock();
+    }
+
+    /// Whether other threads wait for the lock: who has done a batch of requests lets them in.
+    boolean isWaitedFor() {
+        return lock.isWaitedFor();
     }
 
     /// Flushes the sessions that have output, releases the lock, and then notifies their readers.
