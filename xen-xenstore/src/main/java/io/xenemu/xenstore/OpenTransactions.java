@@ -13,7 +13,7 @@ final class OpenTransactions {
     /// About the bytes of replaced nodes that guests' transactions may keep from being freed, all together: some thousand
     /// changes. At more they let go of their versions ([Transaction#letGo]), which costs each the repetition of its changes
     /// when it goes on.
-    static final long PINNED_BYTES = 16 << 20;
+    static final long PINNED_BYTES = 16L << 20;
 
     private final TreeEditor store;
     private final FormerDomains former;

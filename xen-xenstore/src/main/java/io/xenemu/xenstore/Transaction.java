@@ -147,7 +147,7 @@ final class Transaction {
     private long cost(Request.Change change) {
         Path path = change.path();
         int shared = changes.isEmpty() ? 0 : path.commonDepth(changes.getLast().path());
-        long cost = CHANGE_BYTES + path.bytes();
+        long cost = (long) CHANGE_BYTES + path.bytes();
         cost += (long) Node.VERSION_BYTES * (path.depth() - shared);
         return switch (change) {
             case Request.Write write -> cost + write.value().length;

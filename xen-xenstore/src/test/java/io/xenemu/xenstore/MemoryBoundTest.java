@@ -73,7 +73,7 @@ class MemoryBoundTest {
 
     private void watches() {
         for (int i = 0; i < 128; i++) {
-            guest.ask(WATCH, "w" + "/a".repeat(1000) + "\0" + i + "\0");
+            guest.ask(WATCH, "w" + i + "/a".repeat(1000) + "\0t\0");
         }
         guest.ask(WATCH, "data\0t\0");
         guest.drain();
