@@ -8,6 +8,7 @@ import io.xenemu.xenstore.tree.Permissions;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -181,7 +182,7 @@ final class Dependencies {
         }
         return now != null
                 && ((seen.aspects & VALUE) == 0 || Arrays.equals(seen.value, now.value()))
-                && ((seen.aspects & PERMISSIONS) == 0 || now.permissions().equals(seen.permissions))
+                && ((seen.aspects & PERMISSIONS) == 0 || Objects.equals(seen.permissions, now.permissions()))
                 && ((seen.aspects & CHILDREN) == 0 || isListing(seen.listing, now.children()));
     }
 }
