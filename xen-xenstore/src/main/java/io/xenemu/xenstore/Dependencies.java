@@ -182,7 +182,8 @@ final class Dependencies {
         }
         return now != null
                 && ((seen.aspects & VALUE) == 0 || Arrays.equals(seen.value, now.value()))
-                && ((seen.aspects & PERMISSIONS) == 0 || Objects.equals(seen.permissions, now.permissions()))
+                && ((seen.aspects & PERMISSIONS) == 0
+                        || Objects.equals(seen.permissions, now.permissions()))
                 && ((seen.aspects & CHILDREN) == 0 || isListing(seen.listing, now.children()));
     }
 }

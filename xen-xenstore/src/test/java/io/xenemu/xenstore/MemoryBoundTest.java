@@ -49,7 +49,7 @@ class MemoryBoundTest {
     }
 
     private void assertBounded(String after) {
-        long limit = Quotas.DEFAULT.limit(Quota.MEMORY) + Quota.MEMORY_SLACK;
+        long limit = (long) Quotas.DEFAULT.limit(Quota.MEMORY) + Quota.MEMORY_SLACK;
         assertTrue(account.memory() <= limit, after + ": " + account.memory());
         long pinned = rig.server.store().pinnedBytes();
         assertTrue(pinned <= OpenTransactions.PINNED_BYTES + ONE_CHANGE, after + ": " + pinned);
