@@ -99,13 +99,13 @@ final class Account {
         transactions++;
     }
 
-    void growTransaction(long bytes) {
+    /// Open transactions have become larger, or with fewer bytes, smaller.
+    void growTransactions(long bytes) {
         transactionBytes += bytes;
     }
 
-    void removeTransaction(long bytes) {
+    void removeTransaction() {
         transactions--;
-        transactionBytes -= bytes;
     }
 
     /// Bytes of everything.

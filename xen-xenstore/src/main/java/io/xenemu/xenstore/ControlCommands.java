@@ -105,7 +105,8 @@ final class ControlCommands {
         report.append("nodes: ").append(store.nodeCounts().total());
         report.append(", bytes: ").append(store.nodeCounts().totalBytes());
         report.append(", watches: ").append(store.watchCount());
-        report.append(", transactions: ").append(store.transactionCount()).append('\n');
+        report.append(", transactions: ").append(store.transactionCount());
+        report.append(", kept for them: ").append(store.pinnedBytes()).append('\n');
         int left = 0;
         for (Account account : store.accounts().all()) {
             if (report.length() > REPORT_MAX) {
@@ -123,7 +124,7 @@ final class ControlCommands {
             return settings(false);
         }
         return switch (parameters.getFirst()) {
-            case "set" -> set(parameters.subList(1, parameters.size()), "");
+            case "set" -> set(parameters.subList(1, parameters.size()), false);
             case "max" -> most(parameters.subList(1, parameters.size()));
             default -> {
                 if (parameters.size() != 1) {
@@ -141,7 +142,7 @@ final class ControlCommands {
         if (!parameters.getFirst().equals("set")) {
             throw XenError.EINVAL;
         }
-        return set(parameters.subList(1, parameters.size()), "soft-");
+        return set(parameters.subList(1, parameters.size()), true);
     }
 
     private String settings(boolean soft) {
@@ -159,21 +160,20 @@ final class ControlCommands {
         return text.toString();
     }
 
-    private String set(List<String> parameters, String prefix) throws XenError {
-        if (parameters.size() != 2 || (prefix.isEmpty() && isSoft(parameters.getFirst()))) {
+    private String set(List<String> parameters, boolean soft) throws XenError {
+        if (parameters.size() != 2) {
+            throw XenError.EINVAL;
+        }
+        Quota quota = Quota.named(parameters.getFirst(), soft);
+        if (quota == null) {
             throw XenError.EINVAL;
         }
         int limit = number(parameters.getLast(), Integer.MAX_VALUE);
         if (limit < 1) {
             throw XenError.EINVAL; // as C xenstored; SET_QUOTA knows "no limit"
         }
-        store.accounts().setLimit(null, prefix + parameters.getFirst(), limit);
+        store.accounts().setLimit(null, quota.text(), limit);
         return OK;
-    }
-
-    private static boolean isSoft(String name) {
-        Quota quota = Quota.named(name);
-        return quota != null && quota.isSoft();
     }
 
     private String most(List<String> parameters) throws XenError {

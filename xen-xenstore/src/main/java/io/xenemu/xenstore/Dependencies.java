@@ -1,15 +1,20 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.xenstore.XenStoreState.TransactionState;
+import io.xenemu.xenstore.tree.Children;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.tree.Permissions;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// What the answers given within a transaction depend on, node by node and aspect by aspect. As long as all of it is the
-/// same in the current tree, the transaction can be committed there: its changes, repeated, give the same answers.
+/// same in the current tree, the transaction can be committed there, or go on there: its changes, repeated, give the same
+/// answers.
 ///
 /// This is finer than C xenstored, where any outside write to a node that was touched makes the commit fail, and a
 /// little finer than oxenstored, which replays: a node that was only written, or whose value was changed outside and
@@ -21,106 +26,164 @@ final class Dependencies {
     static final int PERMISSIONS = TransactionState.PERMISSIONS;
     static final int CHILDREN = TransactionState.CHILDREN;
 
-    /// About what an entry takes beside its path.
-    private static final int ENTRY_BYTES = 64;
+    /// About what an entry takes beside its path and what was seen.
+    private static final int ENTRY_BYTES = 96;
 
-    private final Node base;
-    private final Map<Path, Integer> aspects = new LinkedHashMap<>();
+    private static final byte[] NOTHING = new byte[0];
+
+    /// What there was at a path, as far as it matters: parts of a node, since a node would hold all below it.
+    private static final class Seen {
+        int aspects;
+        byte[] value = NOTHING;
+        byte[] listing = NOTHING;
+        @Nullable Permissions permissions;
+    }
+
+    private final LongConsumer growth;
+    private final Map<Path, Seen> seen = new LinkedHashMap<>();
+    private @Nullable Node base;
     private long bytes;
 
     /// @param base the tree when the transaction started
-    Dependencies(Node base) {
+    /// @param growth is told of bytes that more dependencies take
+    Dependencies(Node base, LongConsumer growth) {
         this.base = base;
+        this.growth = growth;
     }
 
-    Node base() {
-        return base;
+    /// Whether this is the tree that the answers so far come from.
+    @SuppressWarnings("ReferenceEquality") // a version is one object
+    boolean isBase(Node tree) {
+        return base == tree;
     }
 
+    /// Takes further answers from another tree, in which they hold; or from none for now.
+    void rebase(@Nullable Node tree) {
+        base = tree;
+    }
+
+    /// By path, for saved state.
     Map<Path, Integer> aspects() {
+        Map<Path, Integer> aspects = new LinkedHashMap<>();
+        seen.forEach((path, entry) -> aspects.put(path, entry.aspects));
         return aspects;
     }
 
     /// How many nodes there is a dependency on.
     int size() {
-        return aspects.size();
+        return seen.size();
     }
 
-    /// About what they take.
-    long bytes() {
-        return bytes;
+    /// Takes over saved ones, in place of what repeated changes have added.
+    void restore(Map<Path, Integer> saved) {
+        seen.clear();
+        grow(-bytes);
+        saved.forEach((path, aspects) -> add(path, aspects, find(path)));
     }
 
-    /// Forgets what repeated changes have added: it is as saved.
-    void replace(Map<Path, Integer> saved) {
-        aspects.clear();
-        bytes = 0;
-        saved.forEach(this::add);
-    }
-
-    void add(Path path, int aspect) {
-        int before = aspects.size();
-        aspects.merge(path, aspect, (a, b) -> a | b);
-        if (aspects.size() != before) {
-            bytes += ENTRY_BYTES + path.length();
+    private @Nullable Node find(Path path) {
+        if (base == null) {
+            throw new IllegalStateException("the transaction has no version of the tree");
         }
+        return base.find(path);
+    }
+
+    private void add(Path path, int aspects, @Nullable Node node) {
+        Seen entry = seen.get(path);
+        if (entry == null) {
+            entry = new Seen();
+            seen.put(path, entry);
+            grow(ENTRY_BYTES + path.bytes());
+        }
+        int added = aspects & ~entry.aspects;
+        entry.aspects |= aspects;
+        if (added == 0 || node == null) {
+            return;
+        }
+        long more = 0;
+        if ((added & VALUE) != 0) {
+            entry.value = node.value();
+            more += entry.value.length;
+        }
+        if ((added & PERMISSIONS) != 0) {
+            entry.permissions = node.permissions();
+            more += (long) Quota.NODE_PERMISSION * node.permissions().size();
+        }
+        if ((added & CHILDREN) != 0) {
+            entry.listing = node.children().listing();
+            more += entry.listing.length;
+        }
+        grow(more);
+    }
+
+    private void grow(long more) {
+        bytes += more;
+        growth.accept(more);
     }
 
     // What the transaction itself has created, removed or written does not depend on the outside;
-    // hence the comparisons
-    // with the base below.
+    // hence the comparisons with the base below.
 
     void absent(Path path) {
-        if (base.find(path) == null) {
-            add(path, ABSENT);
+        if (find(path) == null) {
+            add(path, ABSENT, null);
         }
     }
 
     void exists(Path path) {
-        if (base.find(path) != null) {
-            add(path, EXISTS);
+        Node before = find(path);
+        if (before != null) {
+            add(path, EXISTS, before);
         }
     }
 
-    void value(Path path, Node seen) {
-        Node before = base.find(path);
-        if (before != null && Arrays.equals(before.value(), seen.value())) {
-            add(path, VALUE);
+    void value(Path path, Node now) {
+        Node before = find(path);
+        if (before != null && Arrays.equals(before.value(), now.value())) {
+            add(path, VALUE, before);
         }
     }
 
-    void permissions(Path path, Node seen) {
-        Node before = base.find(path);
-        if (before != null && before.permissions().equals(seen.permissions())) {
-            add(path, PERMISSIONS);
+    void permissions(Path path, Node now) {
+        Node before = find(path);
+        if (before != null && before.permissions().equals(now.permissions())) {
+            add(path, PERMISSIONS, before);
         }
     }
 
     void children(Path path) {
-        if (base.find(path) != null) {
-            add(path, CHILDREN);
+        Node before = find(path);
+        if (before != null) {
+            add(path, CHILDREN, before);
         }
     }
 
-    /// Whether nothing of it has changed between the base and `current`.
+    /// Whether nothing of it is different in `current`.
     boolean holdIn(Node current) {
-        for (Map.Entry<Path, Integer> entry : aspects.entrySet()) {
-            if (!holds(entry.getValue(), base.find(entry.getKey()), current.find(entry.getKey()))) {
+        if (isBase(current)) {
+            return true;
+        }
+        for (Map.Entry<Path, Seen> entry : seen.entrySet()) {
+            if (!holds(entry.getValue(), current.find(entry.getKey()))) {
                 return false;
             }
         }
         return true;
     }
 
-    private static boolean holds(int aspects, @Nullable Node before, @Nullable Node now) {
-        if (before == now) {
-            return true;
+    private static boolean isListing(byte[] listing, Children children) {
+        return listing.length == children.listingLength()
+                && Arrays.equals(listing, children.listing());
+    }
+
+    private static boolean holds(Seen seen, @Nullable Node now) {
+        if ((seen.aspects & ABSENT) != 0) {
+            return now == null && seen.aspects == ABSENT;
         }
-        if (before == null || now == null) {
-            return false;
-        }
-        return ((aspects & VALUE) == 0 || Arrays.equals(before.value(), now.value()))
-                && ((aspects & PERMISSIONS) == 0 || before.permissions().equals(now.permissions()))
-                && ((aspects & CHILDREN) == 0 || before.children().sameNames(now.children()));
+        return now != null
+                && ((seen.aspects & VALUE) == 0 || Arrays.equals(seen.value, now.value()))
+                && ((seen.aspects & PERMISSIONS) == 0
+                        || Objects.equals(seen.permissions, now.permissions()))
+                && ((seen.aspects & CHILDREN) == 0 || isListing(seen.listing, now.children()));
     }
 }

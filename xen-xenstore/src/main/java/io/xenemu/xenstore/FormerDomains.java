@@ -14,32 +14,59 @@ import java.util.function.LongSupplier;
 /// transaction that was begun before a release, nor by a permission that was given while no such domain existed. There are
 /// at most as many as domain ids.
 final class FormerDomains {
+    private final Domains domains;
+    private final TreeEditor editor;
+    private final SpecialWatches special;
     private final LongSupplier generations;
     private final Map<DomId, Long> released = new HashMap<>();
     private final Set<DomId> named = new HashSet<>();
     private long last;
 
+    /// @param editor of the store's tree
     /// @param generations the store's change counter
-    FormerDomains(LongSupplier generations) {
+    FormerDomains(
+            Domains domains, TreeEditor editor, SpecialWatches special, LongSupplier generations) {
+        this.domains = domains;
+        this.editor = editor;
+        this.special = special;
         this.generations = generations;
     }
 
-    /// A domain that does not exist is named in permissions.
-    void named(DomId absent) {
-        named.add(absent);
+    /// As [#set(Permissions)], if it is permissions that a change sets.
+    void set(Request.Change change) {
+        if (change instanceof Request.SetPerms(var _, Permissions permissions)) {
+            set(permissions);
+        }
     }
 
-    /// A domain that exists is about to be given something.
-    ///
-    /// @return whether it is named in permissions from before it existed, which must be removed first
-    boolean isNewAndNamed(DomId domain) {
-        return !named.isEmpty() && named.remove(domain);
+    /// Permissions have been set, in the store or in a transaction: takes note of whom they name that does not exist.
+    void set(Permissions permissions) {
+        for (Permissions.Entry entry : permissions.entries()) {
+            DomId domain = entry.domain();
+            if (!domain.equals(Permissions.ANY_DOMAIN) && !domains.exists(domain)) {
+                named.add(domain);
+            }
+        }
     }
 
-    /// A domain is gone, or a new one has come.
-    void add(DomId domain) {
+    /// A domain that exists is about to be given something: takes away what an earlier one of its id was meant to have.
+    void removeNamesFromBefore(DomId domain) {
+        if (!named.isEmpty() && named.remove(domain)) {
+            remove(domain);
+        }
+    }
+
+    /// A domain has been restored, with all that names it: it is not named from before.
+    void forget(DomId restored) {
+        named.remove(restored);
+    }
+
+    /// Takes a domain that is gone out of the tree and the permissions, also of what open transactions will still do.
+    void remove(DomId domain) {
         last = generations.getAsLong();
         released.put(domain, last);
+        special.forget(domain);
+        DomainRemoval.from(editor, domain);
     }
 
     /// Whether permissions set by `changes` name a domain that was released after `generation`.

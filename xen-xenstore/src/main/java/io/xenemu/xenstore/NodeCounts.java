@@ -39,14 +39,19 @@ final class NodeCounts {
 
     /// Adds or, with `change` -1, takes off a node and everything below. Not recursive: a tree may be deeper than the stack
     /// of a thread that runs a guest.
-    void addAll(Node node, int change) {
+    ///
+    /// @return about what all of them take
+    long addAll(Node node, int change) {
+        long bytes = 0;
         ArrayDeque<Node> left = new ArrayDeque<>();
         left.push(node);
         while (!left.isEmpty()) {
             Node next = left.pop();
             add(next, change);
+            bytes += Node.VERSION_BYTES + next.value().length;
             next.children().forEach(left::push);
         }
+        return bytes;
     }
 
     /// Adds or, with `change` -1, takes off one node.

@@ -13,6 +13,9 @@ import java.util.Set;
 /// when too many wait. A watch event is dropped if the same one is still waiting unsent (XSA-326: the client will see all
 /// changes when it acts on that one), or if the queue is over its limit, which only a client that does not read reaches.
 final class OutputQueue {
+    /// About what an event takes that waits, beside its bytes.
+    static final int EVENT_BYTES = 128;
+
     private static final int FIRST_CAPACITY = 512;
     private static final int KEPT_CAPACITY = 16 * 1024;
     private static final byte[] NONE = new byte[0];
@@ -54,6 +57,11 @@ final class OutputQueue {
 
     boolean isEmpty() {
         return head == tail;
+    }
+
+    /// About what everything takes that waits.
+    int held() {
+        return size() + EVENT_BYTES * waiting.size();
     }
 
     void reply(MessageType type, int requestId, int transactionId, byte[] payload) {

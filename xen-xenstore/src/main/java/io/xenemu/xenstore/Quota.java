@@ -22,6 +22,11 @@ public enum Quota {
     /// Bytes of what a domain's nodes, watches, transactions and unread output take. C xenstored leaves a domain over it
     /// unserved; here it is told ENOMEM for what would take more, gets no further watch events, and may still read and
     /// remove.
+    ///
+    /// Nodes count as in xenstored: what they hold and [#NODE_HEADER]; each takes [Node#VERSION_BYTES] more at most. Watches
+    /// count with every level of their path, transactions with every node that they have looked at or changed and what they
+    /// have seen there. A domain holds at most this and [#MEMORY_SLACK]. What open transactions keep of earlier versions of
+    /// the tree depends on what others change, and is bounded for all guests together, [OpenTransactions#PINNED_BYTES].
     MEMORY("memory", 2_621_440, "Total Xenstore memory per domain (error level)"),
 
     /// Open transactions.
@@ -43,6 +48,10 @@ public enum Quota {
 
     /// As [#MEMORY], but a warning is all that happens.
     SOFT_MEMORY("soft-memory", 2_097_152, "Total Xenstore memory per domain (warning level)");
+
+    /// Bytes beyond [#MEMORY] that a domain may hold: unread replies, and in each transaction what its last operation has
+    /// looked at.
+    static final int MEMORY_SLACK = 1 << 20;
 
     /// What xenstored stores with each node beside its contents.
     static final int NODE_HEADER = 24;
@@ -78,6 +87,14 @@ public enum Quota {
         return null;
     }
 
+    /// The quota of that name among those that are only warned of, or among the others; null if there is none.
+    ///
+    /// @param plain as [#plainText] tells it
+    public static @Nullable Quota named(String plain, boolean soft) {
+        Quota quota = named(soft ? SOFT + plain : plain);
+        return quota == null || quota.isSoft() == soft ? quota : null;
+    }
+
     /// The name on the wire and on command lines, such as `transaction-nodes`.
     public String text() {
         return text;
@@ -99,7 +116,7 @@ public enum Quota {
     }
 
     /// The name without `soft-`.
-    String plainText() {
+    public String plainText() {
         return isSoft() ? text.substring(SOFT.length()) : text;
     }
 

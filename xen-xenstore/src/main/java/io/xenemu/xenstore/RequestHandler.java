@@ -164,7 +164,7 @@ final class RequestHandler {
                     }
                     case Request.GetDomainPath(DomId domain) -> ascii(Path.ofDomain(domain) + "\0");
                     case Request.IsDomainIntroduced(DomId domain) ->
-                            store.isIntroduced(domain) ? TRUE : FALSE;
+                            store.introduced().contains(domain) ? TRUE : FALSE;
                     case Request.Introduce introduce -> {
                         domainRequests.introduce(introduce);
                         yield OK;
@@ -174,11 +174,11 @@ final class RequestHandler {
                         yield OK;
                     }
                     case Request.Resume(DomId domain) -> {
-                        store.resume(domain);
+                        store.introduced().resume(domain);
                         yield OK;
                     }
                     case Request.SetTarget(DomId domain, DomId target) -> {
-                        store.setTarget(domain, target);
+                        store.introduced().setTarget(domain, target);
                         yield OK;
                     }
                     case Request.GetFeature(var domain) -> ascii(features(session, domain) + "\0");
@@ -214,7 +214,7 @@ final class RequestHandler {
 
     /// They are in the ring's page from the introduction on, so that is when they are fixed.
     private void setFeatures(DomId domain, int features) throws XenError {
-        if (store.isIntroduced(domain)) {
+        if (store.introduced().contains(domain)) {
             throw XenError.EBUSY;
         }
         store.accounts().setFeatures(domain, features);

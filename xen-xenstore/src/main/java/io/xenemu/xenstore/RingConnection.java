@@ -59,7 +59,7 @@ public final class RingConnection {
         this.output = new OutputQueue(Integer.MAX_VALUE); // the domain's memory quota is the limit
         this.session = server.connect(domain, new RingOutlet());
         this.account = session.account();
-        account.ring(() -> outstanding, output::size);
+        account.ring(() -> outstanding, output::held);
     }
 
     /// The domain that is served.
@@ -91,30 +91,35 @@ public final class RingConnection {
             reset();
             return;
         }
-        int available = state == State.CONNECTED && send() ? available() : 0;
-        while (available > 0 && state == State.CONNECTED) {
-            int left = receive(available);
-            send();
-            available = left < available ? left : 0; // else the guest is to read first
+        if (state == State.CONNECTED && send()) {
+            receiveAll(page.requestConsumer());
         }
         if (notify) {
             session.changed();
         }
     }
 
-    /// Bytes of requests that the guest has produced. What it produces meanwhile is followed by an event of its own.
-    private int available() {
-        int available = page.requestProducer() - page.requestConsumer();
-        if (Integer.compareUnsigned(available, RingPage.BUFFER_SIZE) > 0) {
+    /// Takes what the guest has produced. What it produces meanwhile is followed by an event of its own.
+    private void receiveAll(int first) {
+        int producer = page.requestProducer();
+        if (Integer.compareUnsigned(producer - first, RingPage.BUFFER_SIZE) > 0) {
             fail(RingPage.ERROR_RING_INDEX, "request indices are inconsistent");
-            return 0;
+            return;
         }
-        return available;
+        int consumer = first;
+        boolean more = consumer != producer;
+        while (more && state == State.CONNECTED) {
+            int left = receive(consumer, producer - consumer);
+            send();
+            more = left > 0 && left < producer - consumer; // else the guest is to read first
+            consumer = producer - left;
+        }
     }
 
-    /// Takes up to `available` bytes of requests, as long as the guest reads its replies; returns how many are left.
-    private int receive(int available) {
-        int consumer = page.requestConsumer();
+    /// Takes up to `available` bytes of requests from `from` on, as long as the guest reads its replies; returns how many
+    /// are left.
+    private int receive(int from, int available) {
+        int consumer = from;
         int left = available;
         while (left > 0 && mayTakeMore()) {
             int count = Math.min(left, missing());
@@ -280,7 +285,7 @@ public final class RingConnection {
         /// One event for a guest that has read everything is always possible.
         private boolean queue(Path path, int skip, byte[] token) {
             int bytes = MessageHeader.SIZE + path.length() - skip + token.length + 2;
-            return (output.isEmpty() || account.hasRoomForOutput(bytes))
+            return (output.isEmpty() || account.hasRoomForOutput(bytes + OutputQueue.EVENT_BYTES))
                     && output.event(path, skip, token);
         }
 

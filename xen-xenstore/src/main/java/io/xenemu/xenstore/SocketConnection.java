@@ -92,12 +92,29 @@ final class SocketConnection {
 
     /// Handles the complete messages that have come, as long as the client reads the replies.
     private void process() {
+        boolean more = true;
+        while (more && !closed) {
+            more = processBatch();
+        }
+        if (!closed && hasMessage()) {
+            key.interestOps(SelectionKey.OP_WRITE); // it is to read before more of it is read
+        }
+    }
+
+    /// Does so under one hold of the lock; tells whether it has only stopped to let others in.
+    private boolean processBatch() {
         XenStoreServer server = transport.server();
         int at = 0;
+        int handled = 0;
         boolean broken = false;
+        boolean yielding = false;
         server.enter();
         try {
             while (inputSize - at >= MessageHeader.SIZE && output.size() < STALL_BYTES) {
+                if (handled >= StoreLock.BATCH && server.isWaitedFor()) {
+                    yielding = true;
+                    break;
+                }
                 int length = MessageHeader.length(input, at);
                 if (MessageHeader.isTooLong(length)) {
                     broken = true;
@@ -108,6 +125,7 @@ final class SocketConnection {
                 }
                 server.handler().handle(session, output, input, at, transport.metrics());
                 at += MessageHeader.SIZE + length;
+                handled++;
             }
         } finally {
             keepFrom(at);
@@ -116,9 +134,8 @@ final class SocketConnection {
         if (broken) {
             LOG.debug("a client sent a payload over the limit");
             close();
-        } else if (!closed && hasMessage()) {
-            key.interestOps(SelectionKey.OP_WRITE); // it is to read before more of it is read
         }
+        return yielding;
     }
 
     private void keepFrom(int at) {

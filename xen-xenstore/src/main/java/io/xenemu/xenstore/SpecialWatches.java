@@ -2,8 +2,10 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
+import java.util.List;
 
 /// The special watches `@introduceDomain` and `@releaseDomain`: who may see their events, and how they fire
 /// (`docs/misc/xenstore.txt`, WATCH).
@@ -33,6 +35,16 @@ final class SpecialWatches {
 
     Permissions releasePermissions() {
         return release;
+    }
+
+    List<SpecialState> save() {
+        return states(introduce, release);
+    }
+
+    static List<SpecialState> states(Permissions introduce, Permissions release) {
+        return List.of(
+                new SpecialState(INTRODUCE_DOMAIN, introduce),
+                new SpecialState(RELEASE_DOMAIN, release));
     }
 
     /// @throws XenError EINVAL if it is neither

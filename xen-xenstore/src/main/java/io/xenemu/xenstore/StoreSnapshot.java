@@ -3,9 +3,7 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreState.ConnectionState;
-import io.xenemu.xenstore.XenStoreState.DomainState;
 import io.xenemu.xenstore.XenStoreState.NodeState;
-import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.XenStoreState.TransactionState;
 import io.xenemu.xenstore.XenStoreState.WatchState;
 import io.xenemu.xenstore.tree.Node;
@@ -13,61 +11,17 @@ import io.xenemu.xenstore.tree.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Predicate;
 
-/// Takes the values of [XenStoreState] out of a store and brings them into one. The store's lock is held.
+/// Takes the values of [XenStoreState] out of a store. The store's lock is held.
 final class StoreSnapshot {
     private static final Path VM = Path.of("/vm");
 
     private record Place(Path path, Node node) {}
 
     private StoreSnapshot() {}
-
-    /// Whether a store can take this over, checked before anything is changed.
-    ///
-    /// @throws XenError EINVAL for what it cannot have, such as a ring of domain 0, sockets, or something twice
-    static void check(XenStoreState state) throws XenError {
-        Set<DomId> domains = new HashSet<>();
-        for (DomainState domain : state.domains()) {
-            DomId id = domain.domain();
-            require(id.value() > 0 && id.value() < DomId.FIRST_RESERVED && domains.add(id));
-            require(!RingConnection.isWholeRequest(domain.connection().input()));
-            SavedQuotas.check(domain.quotas());
-            check(domain.connection());
-        }
-        require(state.sockets().isEmpty());
-        SavedQuotas.check(state.quotas());
-        for (NodeState node : state.nodes()) {
-            require(!node.path().isSpecial());
-        }
-        for (SpecialState special : state.special()) {
-            require(
-                    special.path().equals(SpecialWatches.INTRODUCE_DOMAIN)
-                            || special.path().equals(SpecialWatches.RELEASE_DOMAIN));
-        }
-    }
-
-    private static void check(ConnectionState connection) throws XenError {
-        Set<Watch.Key> watches = new HashSet<>();
-        for (WatchState watch : connection.watches()) {
-            require(watch.depth() >= WatchState.UNLIMITED);
-            require(watches.add(new Watch.Key(watch.path(), watch.token())));
-        }
-        Set<Integer> transactions = new HashSet<>(Set.of(0));
-        for (TransactionState transaction : connection.transactions()) {
-            require(transactions.add(transaction.id()));
-        }
-    }
-
-    private static void require(boolean fine) throws XenError {
-        if (!fine) {
-            throw XenError.EINVAL;
-        }
-    }
 
     /// All nodes, or those that `wanted` selects; a node's parents come along only if they are selected too.
     static List<NodeState> nodes(Node root, Predicate<Path> wanted) {
@@ -145,7 +99,7 @@ final class StoreSnapshot {
                                 open.id(),
                                 store.isInConflict(open),
                                 open.changes(),
-                                open.dependencies().aspects()))
+                                open.dependencies()))
                 .toList();
     }
 }

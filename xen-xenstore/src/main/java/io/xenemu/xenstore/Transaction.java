@@ -9,56 +9,87 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// An open transaction: a snapshot, its own version of the tree, what it depends on, and its changes in order.
 ///
 /// A commit installs the own version if nothing else happened meanwhile. Otherwise, if the dependencies hold, it repeats
 /// the changes on the current tree. So only a conflict on a node that the transaction really used fails it, and small
 /// outside writes cannot starve a large transaction.
+///
+/// A transaction can let go of both versions and go on in a newer tree, as if it had been begun there: dependencies that
+/// hold there are answers that are true there, too. If they do not, it is doomed.
 final class Transaction {
-    /// About what a change takes beside its bytes.
-    private static final int CHANGE_BYTES = 64;
+    /// About what a transaction takes before it does something.
+    static final int BASE_BYTES = 1024;
+
+    /// About what a change takes beside its path and value, its event included.
+    private static final int CHANGE_BYTES = 192;
 
     /// Events of one node are one event, as in C xenstored.
     private record EventKey(Path path, boolean removed) {}
 
     private final int id;
+    private final LongSupplier generations;
+    private final LongConsumer growth;
     private final Dependencies dependencies;
-    private final TreeEditor editor;
     private final List<Request.Change> changes = new ArrayList<>();
     private final Map<EventKey, NodeEvent> events = new LinkedHashMap<>();
     private final long started;
-    private long changeBytes;
-    private long accountedBytes;
+    private @Nullable TreeEditor editor;
+    private long bytes;
     private boolean doomed;
+    // Whether its answers come from two trees that differ.
+    private boolean mixed;
 
-    Transaction(int id, Node snapshot, NodeCounts counts, LongSupplier generations) {
+    /// @param growth is told of bytes that it takes more
+    Transaction(
+            int id,
+            Node snapshot,
+            NodeCounts counts,
+            LongSupplier generations,
+            LongConsumer growth) {
         this.id = id;
+        this.generations = generations;
+        this.growth = growth;
         this.started = generations.getAsLong();
-        this.dependencies = new Dependencies(snapshot);
-        this.editor =
-                new TreeEditor(
-                        snapshot, new NodeCounts(counts), generations, this::note, dependencies);
+        this.dependencies = new Dependencies(snapshot, this::grow);
+        this.editor = ownVersion(snapshot, counts);
+        grow(BASE_BYTES);
+    }
+
+    private TreeEditor ownVersion(Node snapshot, NodeCounts counts) {
+        return new TreeEditor(
+                snapshot, new NodeCounts(counts), generations, this::note, dependencies);
+    }
+
+    private void grow(long more) {
+        bytes += more;
+        growth.accept(more);
+    }
+
+    /// Takes nothing any more: it has ended.
+    void giveBack() {
+        grow(-bytes);
     }
 
     int id() {
         return id;
     }
 
-    TreeEditor editor() {
-        return editor;
-    }
-
-    Dependencies dependencies() {
-        return dependencies;
-    }
-
     List<Request.Change> changes() {
         return changes;
     }
 
-    /// Makes the commit of any change fail with EAGAIN, whatever it does: it was in conflict when it was saved.
+    /// What it depends on, for saved state.
+    Map<Path, Integer> dependencies() {
+        return dependencies.aspects();
+    }
+
+    /// Makes the commit fail with EAGAIN if it has changed anything, or gives any more answers: it was in conflict when it
+    /// went on in another tree.
     void doom() {
         doomed = true;
     }
@@ -68,55 +99,82 @@ final class Transaction {
         return doomed || !dependencies.holdIn(current) || former.nameSomeOf(changes, started);
     }
 
-    /// Puts what the operations so far have made of the transaction on the account of who does it. Each operation adds a
-    /// few nodes at most to those that the transaction depends on, also where it finds none.
+    /// Looks whether who does it may do one more operation. Each adds a few nodes at most to those that the transaction
+    /// depends on, also where it finds none.
     ///
-    /// @throws XenError ENOSPC or ENOMEM if that is too much for one more operation
-    void account(Account account) throws XenError {
-        long bytes = bytes();
-        if (bytes != accountedBytes) {
-            account.growTransaction(bytes - accountedBytes);
-            accountedBytes = bytes;
-            account.useMemory(account.memory());
-        }
+    /// @throws XenError ENOSPC or ENOMEM if not
+    void check(Account account) throws XenError {
+        account.useMemory(account.memory());
         account.use(Quota.TRANSACTION_NODES, 1L + Math.max(changes.size(), dependencies.size()));
     }
 
-    private long bytes() {
-        return dependencies.bytes() + changeBytes;
-    }
-
-    /// What is on the account for this transaction.
-    long accountedBytes() {
-        return accountedBytes;
-    }
-
-    void apply(Caller caller, Request.Change change) throws XenError {
-        editor.apply(caller, change);
-        keep(change);
-    }
-
-    private void keep(Request.Change change) {
-        changes.add(change);
-        changeBytes += CHANGE_BYTES + change.path().length();
-        switch (change) {
-            case Request.Write write -> changeBytes += write.value().length;
-            case Request.SetPerms set ->
-                    changeBytes += (long) Quota.NODE_PERMISSION * set.permissions().size();
-            case Request.Mkdir _, Request.Rm _ -> {}
+    /// Its version of the tree.
+    ///
+    /// @param store where it goes on if it has let go of its own
+    TreeEditor editor(Caller caller, TreeEditor store) {
+        TreeEditor own = editor;
+        if (own == null) {
+            doomed |= !dependencies.holdIn(store.root());
+            dependencies.rebase(store.root());
+            own = ownVersion(store.root(), store.counts());
+            editor = own;
+            repeat(caller, own, changes);
         }
+        mixed |= doomed;
+        return own;
     }
 
-    /// Does saved changes again. One that fails, for want of quota or because the transaction was in conflict already,
-    /// dooms it.
-    void repeat(Caller caller, List<Request.Change> saved) {
-        for (Request.Change change : saved) {
+    /// Keeps neither the tree of its start nor its own version any longer, only what it needs to go on.
+    void letGo() {
+        editor = null;
+        events.clear();
+        dependencies.rebase(null);
+    }
+
+    void apply(Caller caller, TreeEditor store, Request.Change change) throws XenError {
+        Account account = caller.account();
+        long cost = cost(change);
+        if (account != null) {
+            account.useMemory(account.memory() + cost);
+        }
+        editor(caller, store).apply(caller, change);
+        changes.add(change);
+        grow(cost);
+    }
+
+    /// About what one more change takes: itself, and the nodes that it has a version of its own of. Those that it shares
+    /// with the change before have been counted there.
+    private long cost(Request.Change change) {
+        Path path = change.path();
+        int shared = changes.isEmpty() ? 0 : path.commonDepth(changes.getLast().path());
+        long cost = (long) CHANGE_BYTES + path.bytes();
+        cost += (long) Node.VERSION_BYTES * (path.depth() - shared);
+        return switch (change) {
+            case Request.Write write -> cost + write.value().length;
+            case Request.SetPerms set ->
+                    cost + (long) Quota.NODE_PERMISSION * set.permissions().size();
+            case Request.Mkdir _, Request.Rm _ -> cost;
+        };
+    }
+
+    /// Goes on from saved state.
+    void restore(Caller caller, TreeEditor store, XenStoreState.TransactionState saved) {
+        repeat(caller, editor(caller, store), saved.changes());
+        for (Request.Change change : saved.changes()) {
+            grow(cost(change));
+            changes.add(change);
+        }
+        dependencies.restore(saved.dependencies());
+    }
+
+    /// Does changes again. One that fails, for want of quota or because the transaction was in conflict already, dooms it.
+    private void repeat(Caller caller, TreeEditor own, List<Request.Change> done) {
+        for (Request.Change change : done) {
             try {
-                editor.apply(caller, change);
+                own.apply(caller, change);
             } catch (XenError e) {
                 doom();
             }
-            keep(change);
         }
     }
 
@@ -135,32 +193,30 @@ final class Transaction {
     /// @param former domains that are gone, which a permission set before must not bring back
     /// @throws XenError EAGAIN for a conflict; ENOSPC if the changes no longer fit the caller's quota. The store is then
     ///     unchanged.
-    void commit(
-            Caller caller,
-            TreeEditor store,
-            LongSupplier generations,
-            Consumer<NodeEvent> fire,
-            FormerDomains former)
+    void commit(Caller caller, TreeEditor store, Consumer<NodeEvent> fire, FormerDomains former)
             throws XenError {
-        if (changes.isEmpty()) {
+        if (changes.isEmpty() && !mixed) {
             // Its answers were all true when it started, whatever has happened since.
             return;
         }
         if (doomed || former.nameSomeOf(changes, started)) {
             throw XenError.EAGAIN;
         }
-        Transaction result = this;
-        if (store.root() != dependencies.base()) {
+        TreeEditor result = editor;
+        Map<EventKey, NodeEvent> fired = events;
+        if (result == null || !dependencies.isBase(store.root())) {
             if (!dependencies.holdIn(store.root())) {
                 throw XenError.EAGAIN;
             }
-            result = new Transaction(id, store.root(), store.counts(), generations);
+            Transaction again =
+                    new Transaction(id, store.root(), store.counts(), generations, _ -> {});
+            result = again.editor(caller, store);
+            fired = again.events;
             for (Request.Change change : changes) {
-                result.editor.apply(caller, change);
+                result.apply(caller, change);
             }
         }
-        store.setRoot(result.editor.root());
-        result.editor.counts().mergeDown();
-        result.events.values().forEach(fire);
+        store.take(result);
+        fired.values().forEach(fire);
     }
 }

@@ -23,6 +23,7 @@ final class TreeEditor {
     private final @Nullable Dependencies dependencies;
 
     private Node root;
+    private long replacedBytes;
     // The nodes from the root down to where the last locate() came.
     private @Nullable Node[] spine = new Node[16];
 
@@ -43,8 +44,16 @@ final class TreeEditor {
         return root;
     }
 
-    void setRoot(Node newRoot) {
-        root = newRoot;
+    /// Takes over the version that another editor has made of this one.
+    void take(TreeEditor other) {
+        root = other.root;
+        replacedBytes += other.replacedBytes;
+        other.counts.mergeDown();
+    }
+
+    /// About the bytes of all nodes so far that a change has replaced or removed, whether or not anybody still has them.
+    long replacedBytes() {
+        return replacedBytes;
     }
 
     NodeCounts counts() {
@@ -102,6 +111,7 @@ final class TreeEditor {
         Node written = node.withValue(value, generations.getAsLong());
         checkMemory(caller, node.permissions().owner(), value.length - node.value().length);
         counts.replace(node, written);
+        replacedBytes += node.value().length;
         spine[reached] = written;
         replaceAbove(reached);
         events.accept(
@@ -122,6 +132,7 @@ final class TreeEditor {
                 before.restored(
                         state.value(), state.permissions(), state.ordinal(), state.generation());
         counts.replace(before, restored);
+        replacedBytes += before.value().length;
         spine[reached] = restored;
         replaceAbove(reached);
         events.accept(
@@ -204,7 +215,7 @@ final class TreeEditor {
         Node parent = at(reached - 1);
         spine[reached - 1] = parent.withoutChild(node, generations.getAsLong());
         replaceAbove(reached - 1);
-        counts.addAll(node, -1);
+        replacedBytes += counts.addAll(node, -1);
         events.accept(new NodeEvent.Removed(path, node, parent.permissions()));
     }
 
@@ -329,6 +340,7 @@ final class TreeEditor {
 
     /// Makes a new version of the tree with the changed node at `level` of the spine.
     private void replaceAbove(int level) {
+        replacedBytes += (level + 1L) * Node.VERSION_BYTES;
         Node node = at(level);
         for (int above = level - 1; above >= 0; above--) {
             Node parent = at(above);

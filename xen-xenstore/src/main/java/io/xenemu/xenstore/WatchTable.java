@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 /// All watches by path, so that a change costs what its own path and its watchers cost, however many watches there are
 /// elsewhere.
 final class WatchTable {
+    /// About what each level of a watched path takes, unless another watch has it too.
+    static final int LEVEL_BYTES = 256;
+
     private static final Comparator<Watch> REGISTRATION = Comparator.comparingLong(Watch::order);
 
     /// A place in the tree of watched paths, which has its watches or leads to some.

@@ -9,12 +9,8 @@ import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.Request;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Predicate;
-import org.jspecify.annotations.Nullable;
 
 /// The store: the tree, the watches, the sessions with their transactions, and who is introduced. Behaviour is that of
 /// `docs/misc/xenstore.txt`, and of C xenstored where that is silent; differences are named where they are.
@@ -22,27 +18,16 @@ import org.jspecify.annotations.Nullable;
 /// Not thread-safe: [XenStoreServer] holds its lock around every call. Nothing here calls out, except to a session's
 /// [Outlet], which only queues.
 final class XenStore {
-    /// A domain whose ring is served.
-    static final class Introduced {
-        final Session session;
-        boolean shutdown;
-
-        Introduced(Session session) {
-            this.session = session;
-        }
-    }
-
     private final Domains domains;
     private final Accounts accounts;
     private final WatchTable watches = new WatchTable();
     private final SpecialWatches special = new SpecialWatches(watches);
     private final TreeEditor editor;
-    private final FormerDomains former = new FormerDomains(this::nextGeneration);
-    private final Map<DomId, Introduced> introduced =
-            new TreeMap<>(Comparator.comparingInt(DomId::value));
+    private final FormerDomains former;
+    private final IntroducedDomains introduced;
+    private final OpenTransactions transactions;
     private final List<Session> changedSessions = new ArrayList<>();
     private long generation;
-    private int openTransactions;
     // Of another daemon, kept for the next one.
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
 
@@ -52,6 +37,10 @@ final class XenStore {
         NodeCounts counts = NodeCounts.of(root);
         this.accounts = new Accounts(quotas, domains, counts);
         this.editor = new TreeEditor(root, counts, this::nextGeneration, watches::fire, null);
+        this.former = new FormerDomains(domains, editor, special, this::nextGeneration);
+        this.transactions =
+                new OpenTransactions(editor, former, this::nextGeneration, watches::fire);
+        this.introduced = new IntroducedDomains(former, special, accounts, this::reset);
     }
 
     private long nextGeneration() {
@@ -64,6 +53,10 @@ final class XenStore {
 
     Domains domains() {
         return domains;
+    }
+
+    IntroducedDomains introduced() {
+        return introduced;
     }
 
     Node root() {
@@ -79,7 +72,12 @@ final class XenStore {
     }
 
     int transactionCount() {
-        return openTransactions;
+        return transactions.count();
+    }
+
+    /// About the bytes that open transactions of guests keep of earlier versions of the tree.
+    long pinnedBytes() {
+        return transactions.pinnedBytes();
     }
 
     /// Sessions with output that has not been flushed.
@@ -95,7 +93,7 @@ final class XenStore {
 
     private TreeEditor editor(Session session, int transaction, Path path) throws XenError {
         checkLength(session, path);
-        return transaction == 0 ? editor : checked(session, transaction).editor();
+        return transaction == 0 ? editor : transactions.editor(session, transaction);
     }
 
     private static void checkLength(Session session, Path path) throws XenError {
@@ -103,24 +101,6 @@ final class XenStore {
         if (account != null) {
             account.use(Quota.PATH_MAX, path.localLength());
         }
-    }
-
-    /// An open transaction that may still do something.
-    private static Transaction checked(Session session, int id) throws XenError {
-        Transaction transaction = open(session, id);
-        Account account = session.caller().account();
-        if (account != null) {
-            transaction.account(account);
-        }
-        return transaction;
-    }
-
-    private static Transaction open(Session session, int id) throws XenError {
-        Transaction transaction = session.transaction(id);
-        if (transaction == null) {
-            throw XenError.ENOENT;
-        }
-        return transaction;
     }
 
     byte[] read(Session session, int transaction, Path path) throws XenError {
@@ -152,7 +132,7 @@ final class XenStore {
             Permissions settable = settable(session, permissions);
             if (path.isSpecial()) {
                 setSpecialPermissions(session, path, settable);
-                settable.entries().forEach(entry -> nameIfAbsent(entry.domain()));
+                former.set(settable);
                 return;
             }
             allowed = new Request.SetPerms(path, settable);
@@ -160,12 +140,11 @@ final class XenStore {
         checkLength(session, change.path());
         if (transaction == 0) {
             editor.apply(session.caller(), allowed);
+            transactions.boundVersions();
         } else {
-            checked(session, transaction).apply(session.caller(), allowed);
+            transactions.usable(session, transaction).apply(session.caller(), editor, allowed);
         }
-        if (allowed instanceof Request.SetPerms(var _, Permissions set)) {
-            set.entries().forEach(entry -> nameIfAbsent(entry.domain()));
-        }
+        former.set(allowed);
     }
 
     /// What of a list can be set. As in both existing daemons, an entry for a domain that does not exist is kept; it means
@@ -182,28 +161,12 @@ final class XenStore {
         }
         for (Permissions.Entry entry : permissions.entries()) {
             if (domains.exists(entry.domain())) {
-                removeNamesFromBefore(entry.domain());
+                former.removeNamesFromBefore(entry.domain());
             }
         }
         return any
                 ? permissions
                 : permissions.forOnly(domain -> !domain.equals(Permissions.ANY_DOMAIN));
-    }
-
-    /// Permissions have been set that name a domain.
-    private void nameIfAbsent(DomId domain) {
-        if (!domain.equals(Permissions.ANY_DOMAIN) && !domains.exists(domain)) {
-            former.named(domain);
-        }
-    }
-
-    /// A domain that exists is about to be given something: nothing of what an earlier one of its id was meant to have.
-    void removeNamesFromBefore(DomId domain) {
-        if (former.isNewAndNamed(domain)) {
-            former.add(domain);
-            special.forget(domain);
-            DomainRemoval.from(editor, domain);
-        }
     }
 
     private void setSpecialPermissions(Session session, Path path, Permissions permissions)
@@ -246,48 +209,18 @@ final class XenStore {
     // --- transactions
 
     int startTransaction(Session session, int inTransaction) throws XenError {
-        if (inTransaction != 0) {
-            open(session, inTransaction);
-            throw XenError.EBUSY;
-        }
-        Account account = session.caller().account();
-        if (account != null) {
-            account.use(Quota.TRANSACTIONS, account.transactions() + 1L);
-        }
-        int id = session.nextTransactionId();
-        addTransaction(session, id);
-        return id;
-    }
-
-    private Transaction addTransaction(Session session, int id) {
-        Transaction transaction =
-                new Transaction(id, editor.root(), editor.counts(), this::nextGeneration);
-        session.transactions().put(id, transaction);
-        session.account().addTransaction();
-        openTransactions++;
-        return transaction;
+        return transactions.start(session, inTransaction);
     }
 
     /// Ends a transaction, whatever the outcome.
     void endTransaction(Session session, int id, boolean commit) throws XenError {
-        Transaction transaction = open(session, id);
-        session.transactions().remove(id);
-        session.account().removeTransaction(transaction.accountedBytes());
-        openTransactions--;
-        if (commit) {
-            transaction.commit(
-                    session.caller(), editor, this::nextGeneration, watches::fire, former);
-        }
+        transactions.end(session, id, commit);
     }
 
     /// Drops the watches and transactions of a session: RESET_WATCHES, a reconnection, or its end.
     void reset(Session session) {
         watches.unregisterAll(session);
-        openTransactions -= session.transactions().size();
-        for (Transaction open : session.transactions().values()) {
-            session.account().removeTransaction(open.accountedBytes());
-        }
-        session.transactions().clear();
+        transactions.drop(session);
     }
 
     // --- saved state
@@ -295,51 +228,25 @@ final class XenStore {
     XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
                 StoreSnapshot.nodes(editor.root(), wanted),
-                List.of(
-                        new XenStoreState.SpecialState(
-                                SpecialWatches.INTRODUCE_DOMAIN, special.introducePermissions()),
-                        new XenStoreState.SpecialState(
-                                SpecialWatches.RELEASE_DOMAIN, special.releasePermissions())),
+                special.save(),
                 SavedQuotas.of(accounts.quotas(), Quotas.DEFAULT, foreignQuotas),
                 XenStoreState.Descriptors.NONE,
                 domainStates,
                 List.of());
     }
 
-    void restore(XenStoreState state) throws XenError {
+    void restoreNodes(List<XenStoreState.NodeState> nodes) throws XenError {
         // Children first: what is added to a node would change its generation.
-        for (XenStoreState.NodeState node : state.nodes().reversed()) {
+        for (XenStoreState.NodeState node : nodes.reversed()) {
             editor.restore(node);
             generation = Math.max(generation, Math.max(node.ordinal(), node.generation()));
-            restored(node.permissions(), state);
-        }
-    }
-
-    /// Takes note of domains that permissions name and that do not exist, but for those that are about to be introduced.
-    private void restored(Permissions permissions, XenStoreState state) {
-        for (Permissions.Entry entry : permissions.entries()) {
-            if (state.domains().stream()
-                    .noneMatch(saved -> saved.domain().equals(entry.domain()))) {
-                nameIfAbsent(entry.domain());
-            }
-        }
-    }
-
-    /// A domain may act for itself, or for one that is introduced or about to be.
-    ///
-    /// @throws XenError EINVAL if it is neither
-    void checkTarget(XenStoreState.DomainState domain, XenStoreState state) throws XenError {
-        DomId target = domain.target();
-        boolean restored =
-                state.domains().stream().anyMatch(saved -> saved.domain().equals(target));
-        if (!restored && (target.equals(DomId.SELF) || !isIntroduced(target))) {
-            throw XenError.EINVAL;
+            former.set(node.permissions());
         }
     }
 
     /// Whether the commit of a change would fail now.
     boolean isInConflict(Transaction transaction) {
-        return transaction.isInConflict(editor.root(), former);
+        return transactions.isInConflict(transaction);
     }
 
     StoreImage image() {
@@ -351,7 +258,7 @@ final class XenStore {
     void restoreWhole(XenStoreState state) throws XenError {
         for (XenStoreState.SpecialState saved : state.special()) {
             special.setPermissions(saved.path(), saved.permissions());
-            restored(saved.permissions(), state);
+            former.set(saved.permissions());
         }
         accounts.quotas(SavedQuotas.restore(accounts.quotas(), state.quotas()));
         foreignQuotas = SavedQuotas.foreign(state.quotas());
@@ -365,102 +272,16 @@ final class XenStore {
                     saved.relative(),
                     saved.depth());
         }
-        for (XenStoreState.TransactionState saved : state.transactions()) {
-            Transaction transaction = addTransaction(session, saved.id());
-            for (Request.Change change : saved.changes()) {
-                if (change instanceof Request.SetPerms(var _, Permissions set)) {
-                    set.entries().forEach(entry -> nameIfAbsent(entry.domain()));
-                }
-            }
-            if (saved.doomed()) {
-                transaction.doom();
-            }
-            transaction.repeat(session.caller(), saved.changes());
-            transaction.dependencies().replace(saved.dependencies());
-        }
+        state.transactions().forEach(saved -> transactions.restore(session, saved));
     }
 
-    // --- domains
-
-    @Nullable Introduced introduced(DomId domain) {
-        return introduced.get(domain);
+    /// A new domain is about to be introduced, or restored.
+    void removeNamesFromBefore(DomId domain) {
+        former.removeNamesFromBefore(domain);
     }
 
-    Map<DomId, Introduced> allIntroduced() {
-        return introduced;
-    }
-
-    boolean isIntroduced(DomId domain) {
-        // DOMID_SELF counts, in both existing daemons.
-        return domain.equals(DomId.DOM0)
-                || domain.equals(DomId.SELF)
-                || introduced.containsKey(domain);
-    }
-
-    void introduce(DomId domain, Session session) {
-        removeNamesFromBefore(domain);
-        introduced.put(domain, new Introduced(session));
-        special.fireIntroduce(domain);
-    }
-
-    /// Ends the service for a domain, removes the nodes that it owns and its entries in other nodes' permissions, so that
-    /// neither the next domain of this id gets them nor the store fills with them (XSA-322, XSA-419).
-    void release(DomId domain) {
-        Introduced gone = introduced.remove(domain);
-        if (gone != null) {
-            reset(gone.session);
-        }
-        for (Introduced other : introduced.values()) {
-            if (other.session.caller().target().equals(domain)) {
-                other.session.target(other.session.caller().domain());
-            }
-        }
-        forget(domain);
-        special.fireRelease(domain);
-    }
-
-    /// Removes what is left of a domain that is gone, which need not have been introduced.
-    void forget(DomId domain) {
-        former.add(domain);
-        special.forget(domain);
-        DomainRemoval.from(editor, domain);
-        accounts.close(domain);
-    }
-
-    /// Fires `@releaseDomain` once when a domain has shut down, until it is resumed.
-    void shutdown(DomId domain) {
-        Introduced gone = introduced.get(domain);
-        if (gone != null && !gone.shutdown) {
-            gone.shutdown = true;
-            special.fireRelease(domain);
-        }
-    }
-
-    /// As after [#shutdown], which fired before it was saved.
-    void restoreShutdown(DomId domain) {
-        Introduced restored = introduced.get(domain);
-        if (restored != null) {
-            restored.shutdown = true;
-        }
-    }
-
-    void resume(DomId domain) throws XenError {
-        introducedOrFail(domain).shutdown = false;
-    }
-
-    void setTarget(DomId domain, DomId target) throws XenError {
-        Introduced stub = introducedOrFail(domain);
-        if (!target.equals(DomId.DOM0)) {
-            introducedOrFail(target);
-        }
-        stub.session.target(target);
-    }
-
-    private Introduced introducedOrFail(DomId domain) throws XenError {
-        Introduced found = introduced.get(domain);
-        if (found == null) {
-            throw XenError.ENOENT;
-        }
-        return found;
+    /// Domains have been restored, with what restored permissions and transactions give to them.
+    void takeRestored(List<XenStoreState.DomainState> restored) {
+        restored.forEach(domain -> former.forget(domain.domain()));
     }
 }

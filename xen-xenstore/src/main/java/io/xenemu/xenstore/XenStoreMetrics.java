@@ -63,9 +63,7 @@ public final class XenStoreMetrics {
         totals.clear();
     }
 
-    // The registry holds its gauges' objects weakly unless told otherwise, and nobody else holds
-    // these.
-
+    // The registry holds its gauges' objects weakly unless told otherwise; nobody else holds these.
     private Meter gauge(String name, String description, Tags tags, IntSupplier value) {
         return Gauge.builder(name, value, IntSupplier::getAsInt)
                 .description(description)
@@ -88,9 +86,8 @@ public final class XenStoreMetrics {
         private final Counter queued;
         private final Counter dropped;
         private final Counter unknown;
-        // The registry holds what its function counters ask weakly, and has no option for more:
-        // they ask this object, which
-        // the domain's connection holds.
+        // The registry holds what its function counters ask weakly, and has no option for more. So
+        // they ask this object, which the domain's connection holds.
         private ToLongFunction<Quota> denied = _ -> 0;
         private final Map<MessageType, Counter> succeeded = new EnumMap<>(MessageType.class);
         private final Map<MessageType, Map<XenError, Counter>> failed =

@@ -5,18 +5,12 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.StoreImage;
-import io.xenemu.xenstore.wire.Request;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.TreeMap;
 import java.util.concurrent.Executor;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
@@ -29,23 +23,21 @@ import org.slf4j.LoggerFactory;
 ///
 /// Threads: one lock guards the store and all sessions. Each transport takes it once for a batch of requests, on its own
 /// thread (a guest's ring on the thread that calls [RingConnection#service], the sockets on theirs), so requests of
-/// different clients are strictly one after the other and nothing is handed between threads. The lock is a leaf: doorbells,
-/// wake-ups and listeners are called after it is released.
+/// different clients are strictly one after the other and nothing is handed between threads. Who waits for the lock is not
+/// overtaken for ever ([StoreLock]). It is a leaf: doorbells, wake-ups and listeners are called after it is released.
 public final class XenStoreServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(XenStoreServer.class);
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final StoreLock lock = new StoreLock();
     private final XenStore store;
     private final RequestHandler handler;
     private final XenStoreMetrics metrics;
     private final XenStoreMetrics.DomainMeters hostMeters;
     private final Executor listeners;
-    private final Map<DomId, Guest> guests = new TreeMap<>(Comparator.comparingInt(DomId::value));
+    private final GuestRings rings;
     private final List<SocketTransport> sockets = new ArrayList<>();
     private @Nullable Journal journal;
     private int connections;
-
-    private record Guest(RingConnection ring, XenStoreMetrics.DomainMeters meters) {}
 
     /// An empty store.
     ///
@@ -57,8 +49,9 @@ public final class XenStoreServer implements AutoCloseable {
     public XenStoreServer(
             Quotas quotas, Domains domains, XenStoreMetrics metrics, Executor listeners) {
         this.store = new XenStore(quotas, domains);
-        this.handler = new RequestHandler(store, new Transports());
         this.metrics = metrics;
+        this.rings = new GuestRings(this, store, metrics);
+        this.handler = new RequestHandler(store, rings);
         this.listeners = listeners;
         this.hostMeters = metrics.register(DomId.DOM0);
         hostMeters.registerGauges(
@@ -70,7 +63,8 @@ public final class XenStoreServer implements AutoCloseable {
                 () -> count(() -> connections));
     }
 
-    private int count(IntSupplier value) {
+    /// A count for a meter.
+    int count(IntSupplier value) {
         lock.lock();
         try {
             return value.getAsInt();
@@ -79,7 +73,8 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
-    private long total(LongSupplier value) {
+    /// As [#count].
+    long total(LongSupplier value) {
         lock.lock();
         try {
             return value.getAsLong();
@@ -99,38 +94,10 @@ public final class XenStoreServer implements AutoCloseable {
     public RingConnection introduce(DomId domain, Ring ring) {
         enter();
         try {
-            return introduceLocked(domain, ring);
+            return rings.introduce(domain, ring);
         } finally {
             leave();
         }
-    }
-
-    private RingConnection introduceLocked(DomId domain, Ring ring) {
-        Guest known = guests.get(domain);
-        if (known != null) {
-            known.ring.reset(ring);
-            return known.ring;
-        }
-        RingConnection connection = connectRing(domain, ring);
-        connection.reset();
-        store.introduce(domain, connection.session());
-        return connection;
-    }
-
-    private RingConnection connectRing(DomId domain, Ring ring) {
-        XenStoreMetrics.DomainMeters meters = metrics.register(domain);
-        RingConnection connection = new RingConnection(this, domain, ring, meters);
-        Session session = connection.session();
-        meters.registerGauges(
-                () -> count(() -> session.watches().size()),
-                () -> count(() -> session.transactions().size()),
-                () -> count(() -> store.nodeCounts().nodes(domain)));
-        meters.registerQuotas(
-                () -> total(session.account()::memory),
-                quota -> total(() -> session.account().denied(quota)));
-        guests.put(domain, new Guest(connection, meters));
-        connections++;
-        return connection;
     }
 
     /// Stops to serve a domain, which is gone: its page is not touched after this returns; its nodes and its entries in
@@ -139,23 +106,9 @@ public final class XenStoreServer implements AutoCloseable {
     public void release(DomId domain) {
         enter();
         try {
-            if (guests.containsKey(domain)) {
-                releaseLocked(domain);
-            } else {
-                store.forget(domain);
-            }
+            rings.end(domain);
         } finally {
             leave();
-        }
-    }
-
-    private void releaseLocked(DomId domain) {
-        Guest gone = guests.remove(domain);
-        if (gone != null) {
-            gone.ring.release();
-            gone.meters.remove();
-            connections--;
-            store.release(domain);
         }
     }
 
@@ -163,7 +116,7 @@ public final class XenStoreServer implements AutoCloseable {
     public void shutdown(DomId domain) {
         enter();
         try {
-            store.shutdown(domain);
+            store.introduced().shutdown(domain);
         } finally {
             leave();
         }
@@ -175,7 +128,7 @@ public final class XenStoreServer implements AutoCloseable {
     public XenStoreState save() {
         enter();
         try {
-            return store.save(path -> true, guests.keySet().stream().map(this::saveGuest).toList());
+            return store.save(path -> true, rings.save());
         } finally {
             leave();
         }
@@ -188,21 +141,14 @@ public final class XenStoreServer implements AutoCloseable {
     public XenStoreState save(DomId domain) {
         enter();
         try {
-            if (!guests.containsKey(domain)) {
+            if (!rings.contains(domain)) {
                 throw new IllegalStateException(domain + " is not introduced");
             }
             return store.save(
-                    StoreSnapshot.belongsTo(store.root(), domain), List.of(saveGuest(domain)));
+                    StoreSnapshot.belongsTo(store.root(), domain), List.of(rings.save(domain)));
         } finally {
             leave();
         }
-    }
-
-    private XenStoreState.DomainState saveGuest(DomId domain) {
-        XenStore.Introduced introduced = store.introduced(domain);
-        return Objects.requireNonNull(guests.get(domain))
-                .ring
-                .save(introduced != null && introduced.shutdown);
     }
 
     /// Adds what was saved to this store, whole or of one domain: nodes replace those of the same path, and the domains go
@@ -211,47 +157,18 @@ public final class XenStoreServer implements AutoCloseable {
     ///
     /// @param state without sockets and without a ring of domain 0, which are not taken over: see
     ///     [XenStoreState#withoutSockets] and [XenStoreState#without]
-    /// @param rings the restored domains' pages and doorbells; contents of the pages are kept
+    /// @param pages the restored domains' pages and doorbells; contents of the pages are kept
     /// @return what to call on events, by domain
     /// @throws XenError EEXIST if such a domain is introduced already; EINVAL for something that this store cannot have
     public Map<DomId, RingConnection> restore(
-            XenStoreState state, Function<XenStoreState.DomainState, Ring> rings) throws XenError {
-        StoreSnapshot.check(state);
-        Map<DomId, RingConnection> restored = new HashMap<>();
+            XenStoreState state, Function<XenStoreState.DomainState, Ring> pages) throws XenError {
+        StoreRestoration.check(state);
         enter();
         try {
-            for (XenStoreState.DomainState domain : state.domains()) {
-                if (guests.containsKey(domain.domain())) {
-                    throw XenError.EEXIST;
-                }
-                store.checkTarget(domain, state);
-            }
-            Map<DomId, Ring> pages = new HashMap<>();
-            for (XenStoreState.DomainState domain : state.domains()) {
-                pages.put(domain.domain(), rings.apply(domain));
-            }
-            state.domains().forEach(domain -> store.removeNamesFromBefore(domain.domain()));
-            store.restore(state);
-            if (state.isWhole()) {
-                store.restoreWhole(state);
-            }
-            for (XenStoreState.DomainState saved : state.domains()) {
-                Ring page = Objects.requireNonNull(pages.get(saved.domain()));
-                RingConnection ring = connectRing(saved.domain(), page);
-                ring.restoreLimits(saved, store.accounts().quotas());
-                store.introduce(saved.domain(), ring.session());
-                ring.session().target(saved.target());
-                store.restore(ring.session(), saved.connection());
-                if (saved.shutdown()) {
-                    store.restoreShutdown(saved.domain());
-                }
-                ring.restore(saved);
-                restored.put(saved.domain(), ring);
-            }
+            return StoreRestoration.restore(state, store, rings, pages);
         } finally {
             leave();
         }
-        return restored;
     }
 
     // --- the file
@@ -268,17 +185,9 @@ public final class XenStoreServer implements AutoCloseable {
         StoreImage image = file.recovered();
         if (image != null) {
             XenStoreState state =
-                    new XenStoreState(
+                    XenStoreState.ofNodes(
                             StoreSnapshot.nodes(image.root(), path -> true),
-                            List.of(
-                                    new XenStoreState.SpecialState(
-                                            SpecialWatches.INTRODUCE_DOMAIN, image.introduce()),
-                                    new XenStoreState.SpecialState(
-                                            SpecialWatches.RELEASE_DOMAIN, image.release())),
-                            List.of(),
-                            XenStoreState.Descriptors.NONE,
-                            List.of(),
-                            List.of());
+                            SpecialWatches.states(image.introduce(), image.release()));
             try {
                 restore(
                         state,
@@ -343,12 +252,7 @@ public final class XenStoreServer implements AutoCloseable {
         try {
             open = List.copyOf(sockets);
             sockets.clear();
-            guests.values()
-                    .forEach(guest -> {
-                        guest.ring.release();
-                        guest.meters.remove();
-                    });
-            guests.clear();
+            rings.close();
         } finally {
             leave();
         }
@@ -362,6 +266,11 @@ public final class XenStoreServer implements AutoCloseable {
     /// Takes the lock.
     void enter() {
         lock.lock();
+    }
+
+    /// Whether other threads wait for the lock: who has done a batch of requests lets them in.
+    boolean isWaitedFor() {
+        return lock.isWaitedFor();
     }
 
     /// Flushes the sessions that have output, releases the lock, and then notifies their readers.
@@ -407,36 +316,5 @@ public final class XenStoreServer implements AutoCloseable {
     /// Counts a client that came or went. Lock held.
     void countConnection(int change) {
         connections += change;
-    }
-
-    /// INTRODUCE and RELEASE as requests. Lock held.
-    private final class Transports implements DomainRequests {
-        @Override
-        public void introduce(Request.Introduce request) throws XenError {
-            DomId domain = request.domain();
-            if (domain.value() >= DomId.FIRST_RESERVED
-                    || domain.equals(DomId.DOM0)
-                    || request.port() == 0) {
-                throw XenError.EINVAL;
-            }
-            Guest known = guests.get(domain);
-            if (known != null) {
-                known.ring.reset(); // the frame is ignored, as in C xenstored
-            } else {
-                introduceLocked(
-                        domain, store.domains().ring(domain, request.gfn(), request.port()));
-            }
-        }
-
-        @Override
-        public void release(DomId domain) throws XenError {
-            if (domain.equals(DomId.DOM0)) {
-                throw XenError.EINVAL;
-            }
-            if (!guests.containsKey(domain)) {
-                throw XenError.ENOENT;
-            }
-            releaseLocked(domain);
-        }
     }
 }

@@ -31,6 +31,11 @@ public record XenStoreState(
         sockets = List.copyOf(sockets);
     }
 
+    /// Nodes, and who may learn of special events: what lasts without anybody who is connected.
+    public static XenStoreState ofNodes(List<NodeState> nodes, List<SpecialState> special) {
+        return new XenStoreState(nodes, special, List.of(), Descriptors.NONE, List.of(), List.of());
+    }
+
     /// Whether this is a whole store, not the part of one that belongs to a domain.
     public boolean isWhole() {
         return !nodes.isEmpty() && nodes.getFirst().path().isRoot();
@@ -39,6 +44,11 @@ public record XenStoreState(
     /// The same without connections on sockets: their clients have to connect anew.
     public XenStoreState withoutSockets() {
         return new XenStoreState(nodes, special, quotas, descriptors, domains, List.of());
+    }
+
+    /// The same without any connection: neither domains, whose nodes stay, nor sockets.
+    public XenStoreState withoutConnections() {
+        return new XenStoreState(nodes, special, quotas, descriptors, List.of(), List.of());
     }
 
     /// The same without the connection of a domain, whose nodes stay.
@@ -52,9 +62,8 @@ public record XenStoreState(
     ///
     /// @param ordinal its place among its siblings
     /// @param generation what DIRECTORY_PART tells, so that a listing in several parts survives
-    @SuppressWarnings(
-            "ArrayRecordComponent") // the tree's own array, which nobody modifies; equality is the
-    // codec's
+    // The tree's own array, which nobody modifies; equality is the codec's.
+    @SuppressWarnings("ArrayRecordComponent")
     public record NodeState(
             Path path, byte[] value, Permissions permissions, long ordinal, long generation) {}
 
@@ -135,9 +144,8 @@ public record XenStoreState(
     /// One watch.
     ///
     /// @param depth how many levels below the path it covers; [#UNLIMITED] for all
-    @SuppressWarnings(
-            "ArrayRecordComponent") // the watch's own array, which nobody modifies; equality is the
-    // codec's
+    // The watch's own array, which nobody modifies; equality is the codec's.
+    @SuppressWarnings("ArrayRecordComponent")
     public record WatchState(Path path, byte[] token, boolean relative, int depth) {
         /// A depth without limit.
         public static final int UNLIMITED = -1;

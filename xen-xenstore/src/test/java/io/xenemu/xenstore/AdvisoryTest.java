@@ -317,6 +317,42 @@ class AdvisoryTest {
         assertEquals(before, account.memory());
     }
 
+    @Test
+    void xsa416_guestThatDoesNotReadMakesNothingWaitButAFewReplies() {
+        RingEnd guest = ring(3);
+        Account account = rig.server.store().accounts().of(DOM3);
+        long before = account.memory();
+        dom0.ask(WRITE, "/local/domain/3/data/v\0" + "x".repeat(4000));
+        dom0.ask(SET_PERMS, "/local/domain/3/data/v\0n3\0");
+        long kept = account.memory();
+        byte[] request = RingEnd.message(READ, 1, 0, "data/v\0");
+        int sent = 0;
+        while (guest.get(RingEnd.REQ_PROD) - guest.get(RingEnd.REQ_CONS) < 900) {
+            guest.send(request, request.length);
+            sent++;
+            assertTrue(sent < 1000, "all requests are taken");
+        }
+        long largest = 16 + 4096;
+        long waiting = account.memory() - kept;
+        assertTrue(waiting > largest && waiting <= 5 * largest, "waiting: " + waiting);
+        assertEquals(sent, guest.receive().size());
+        assertEquals(kept, account.memory());
+        dom0.ask(RM, "/local/domain/3/data/v\0");
+        assertEquals(before, account.memory());
+    }
+
+    @Test
+    void xsa416_memoryOfRepliesIsFreeWhenTheyAreRead() {
+        OutputQueue queue = new OutputQueue(Integer.MAX_VALUE);
+        for (int i = 0; i < 100; i++) {
+            queue.reply(READ, i, 0, new byte[4000]);
+        }
+        assertTrue(queue.buffer().length >= 400_000);
+        queue.advance(queue.size());
+        assertEquals(0, queue.buffer().length);
+        assertEquals(0, queue.held());
+    }
+
     /// A node was readable for a new domain if somebody wrote it between the old one's death and the introduction.
     @Test
     void xsa417_nodeWrittenBeforeTheIntroductionKeepsNoStalePermissions() {

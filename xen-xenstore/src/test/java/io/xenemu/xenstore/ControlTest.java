@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.tree.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -132,7 +133,7 @@ class ControlTest {
                 nodes            :        1 (max        2)
                 watches          :        1 (max        1)
                 outstanding      :        0 (max        0)
-                memory           :       36 (max       69)
+                memory           :     1660 (max     1693)
                 transactions     :        1 (max        1)
                 transaction-nodes:        0 (max        0)
                 node-permissions :        0 (max        0)
@@ -153,8 +154,10 @@ class ControlTest {
         dom0.ask(MKDIR, "/d\0");
         dom0.ask(WATCH, "/d\0t\0");
         String report = control("memreport");
+        int watch = new Watch.Key(Path.of("/d"), new byte[1]).bytes();
         assertEquals(
-                "nodes: 2, bytes: 65, watches: 1, transactions: 0\ndomain 0: 68\ndomain 3: 0\n\0",
+                "nodes: 2, bytes: 65, watches: 1, transactions: 0, kept for them: 0\n"
+                        + ("domain 0: " + (65 + watch) + "\ndomain 3: 0\n\0"),
                 report);
     }
 

@@ -16,6 +16,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;
 import java.util.List;
@@ -187,7 +188,13 @@ class QuotaTest {
         assertEquals(start + 24 + 16 + 3 + 50, account().memory());
         guest.ask(RM, "data/abc\0");
         guest.ask(WATCH, "data\0token\0");
-        assertEquals(start + "/local/domain/3/data".length() + 5, account().memory());
+        assertEquals(
+                start
+                        + Watch.WATCH_BYTES
+                        + Path.of("/local/domain/3/data").bytes()
+                        + 4 * WatchTable.LEVEL_BYTES
+                        + 5,
+                account().memory());
         long watching = account().memory();
         int tx = guest.begin();
         guest.ask(WRITE, tx, "data/x\0" + "y".repeat(1000));
@@ -204,14 +211,16 @@ class QuotaTest {
     void guestOverItsMemoryIsToldEnomemAndMayStillReadAndRemove() {
         rig.existing.add(new DomId(4));
         guest.ask(WRITE, "data/a\0" + "x".repeat(500));
+        int tx = guest.begin();
         limit(Quota.MEMORY, Math.toIntExact(account().memory()) + 10);
         assertEquals("ENOMEM", guest.ask(WRITE, "data/a\0" + "x".repeat(511)));
         assertEquals("ENOMEM", guest.ask(MKDIR, "data/b\0"));
         assertEquals("ENOMEM", guest.ask(WATCH, "data\0t\0"));
         assertEquals("ENOMEM", guest.ask(SET_PERMS, "data/a\0n3\0r0\0r4\0"));
-        int tx = guest.begin();
-        guest.ask(WRITE, tx, "data/a\0y");
+        assertEquals("ENOMEM", guest.ask(WRITE, tx, "data/a\0y"));
+        assertEquals("x".repeat(500), guest.ask(READ, tx, "data/a\0"));
         assertEquals("ENOMEM", guest.ask(READ, tx, "data/a\0"));
+        assertEquals("ENOMEM", guest.ask(TRANSACTION_START, "\0"));
         assertEquals(OK, guest.ask(TRANSACTION_END, tx, "F\0"));
         assertEquals("x".repeat(500), guest.ask(READ, "data/a\0"));
         assertTrue(denied(Quota.MEMORY) >= 5);

@@ -135,6 +135,38 @@ class SavedStateTest {
     }
 
     @Test
+    void domainNamedByAnotherRestoredOneKeepsWhatIsItsOwn() throws Exception {
+        fill();
+        RingEnd named = new RingEnd(source.guest(4));
+        dom0.ask(MKDIR, "/local/domain/4\0");
+        dom0.ask(SET_PERMS, "/local/domain/4\0n4\0r3\0");
+        dom0.ask(WRITE, "/local/domain/4/name\0four");
+        dom0.ask(SET_PERMS, "/other\0b0\0r4\0");
+        dom0.ask(SET_PERMS, "@introduceDomain\0n0\0r4\0");
+        int tx = Integer.parseInt(begin());
+        assertEquals("OK\0", guest.ask(SET_PERMS, tx, "data\0n3\0r4\0"));
+        XenStoreState state = decode(encode(source.server.save()));
+        var rings =
+                target.server.restore(
+                        state,
+                        domain ->
+                                new Ring(
+                                        domain.domain().equals(DOM3) ? guest.page() : named.page(),
+                                        () -> {}));
+        target.existing.addAll(source.existing);
+        Rig.Client there = target.client(0);
+        there.ask(SET_PERMS, "/local/domain/4/name\0n4\0");
+        assertEquals("n4\0r3\0", there.ask(GET_PERMS, "/local/domain/4\0"));
+        assertEquals("n0\0r4\0", there.ask(GET_PERMS, "@introduceDomain\0"));
+        assertEquals("b0\0r4\0", there.ask(GET_PERMS, "/other\0"));
+        RingEnd three = new RingEnd(guest.page(), Objects.requireNonNull(rings.get(DOM3)));
+        RingEnd four = new RingEnd(named.page(), Objects.requireNonNull(rings.get(new DomId(4))));
+        assertEquals("four", four.ask(READ, 0, "name\0"));
+        assertEquals("OK\0", three.ask(TRANSACTION_END, tx, "T\0"));
+        assertEquals("n3\0r4\0", there.ask(GET_PERMS, "/local/domain/3/data\0"));
+    }
+
+    @Test
     void featuresAreNotWhatTheGuestHasWrittenIntoItsPage() {
         guest.set(SERVER_FEATURES, -1);
         assertEquals(Features.ALL, source.server.save().domains().getFirst().features());

@@ -83,6 +83,7 @@ public final class XenStoreBenchmark {
                         daemon.name(),
                         (System.nanoTime() - start) / 1e9);
             }
+            warmUp(daemons, nodes);
             System.out.println(
                     "work        conn flight    ours k/s     us     c k/s     us ocaml k/s     us"
                             + "   ours/c k/s     us");
@@ -106,6 +107,17 @@ public final class XenStoreBenchmark {
     /// Makes what the client's work needs.
     static void fill(StoreDaemon daemon, int nodes) throws IOException, InterruptedException {
         execute(CLIENT.toString(), daemon.socket().toString(), "fill", "" + nodes);
+    }
+
+    /// Every kind of work, pipelined and one at a time: a JVM compiles what it runs often.
+    private void warmUp(List<StoreDaemon> daemons, int nodes)
+            throws IOException, InterruptedException {
+        for (StoreDaemon daemon : daemons) {
+            for (String work : WORKS) {
+                load(daemon, work, CONNECTIONS.getLast(), IN_FLIGHT.getLast(), nodes);
+                load(daemon, work, CONNECTIONS.getFirst(), IN_FLIGHT.getFirst(), nodes);
+            }
+        }
     }
 
     private void cell(

@@ -14,8 +14,6 @@ import picocli.CommandLine.Spec;
 
 /// The options that set XenStore's quotas of guests: `NAME=VALUE` with C xenstored's names.
 final class QuotaOptions {
-    private static final String SOFT = "soft-";
-
     @Spec(Spec.Target.MIXEE)
     private @Nullable CommandSpec command;
 
@@ -49,8 +47,8 @@ final class QuotaOptions {
 
     private Quotas with(Quotas quotas, String option, String setting, boolean isSoft) {
         List<String> parts = Splitter.on('=').limit(2).splitToList(setting);
-        @Nullable Quota quota = Quota.named((isSoft ? SOFT : "") + parts.get(0));
-        if (quota == null || quota.isSoft() != isSoft || parts.size() != 2) {
+        @Nullable Quota quota = Quota.named(parts.get(0), isSoft);
+        if (quota == null || parts.size() != 2) {
             throw wrong(
                     option
                             + ": '"
@@ -72,7 +70,7 @@ final class QuotaOptions {
     private static String names(boolean isSoft) {
         return Quota.all().stream()
                 .filter(quota -> quota.isSoft() == isSoft)
-                .map(quota -> isSoft ? quota.text().substring(SOFT.length()) : quota.text())
+                .map(Quota::plainText)
                 .sorted()
                 .collect(Collectors.joining(", "));
     }

@@ -6,7 +6,6 @@ import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
-import io.xenemu.xenstore.XenStoreState;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.JournalMetrics;
 import io.xenemu.xenstore.stream.MigrationStream;
@@ -16,7 +15,6 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -98,12 +96,8 @@ public final class StoreDaemon {
                     "--restore: there is a store already in the file of --persist, which is newer");
         }
         try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
-            XenStoreState state = MigrationStream.read(in).withoutSockets();
-            for (XenStoreState.DomainState domain : List.copyOf(state.domains())) {
-                state = state.without(domain.domain());
-            }
             server.restore(
-                    state,
+                    MigrationStream.read(in).withoutConnections(),
                     _ -> {
                         throw new IllegalStateException("no domains are restored");
                     });

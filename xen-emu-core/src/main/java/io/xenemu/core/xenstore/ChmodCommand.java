@@ -1,5 +1,6 @@
 package io.xenemu.core.xenstore;
 
+import io.xenemu.xenstore.tree.Path;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -92,7 +93,7 @@ final class ChmodCommand extends StoreTool {
             return; // as the Xen tool does
         }
         for (String name : names) {
-            String child = path.equals("/") ? path + name : path + "/" + name;
+            String child = Path.join(path, name);
             set(store, child, permissions);
             setBelow(store, child, permissions);
         }

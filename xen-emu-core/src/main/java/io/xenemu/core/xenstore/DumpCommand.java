@@ -60,15 +60,7 @@ final class DumpCommand extends StoreTool {
                 // C xenstored before 4.23 does not tell.
             }
         }
-        XenStoreState state =
-                new XenStoreState(
-                        nodes,
-                        special,
-                        List.of(),
-                        XenStoreState.Descriptors.NONE,
-                        List.of(),
-                        List.of());
-        byte[] dump = MigrationStream.encode(state, version);
+        byte[] dump = MigrationStream.encode(XenStoreState.ofNodes(nodes, special), version);
         if (file.equals("-")) {
             new ToolOutput().print(dump).writeTo(System.out);
         } else {
@@ -114,7 +106,7 @@ final class DumpCommand extends StoreTool {
                         ordinal,
                         ordinal));
         for (String name : store.list(path)) {
-            add(store, path.endsWith("/") ? path + name : path + "/" + name, nodes);
+            add(store, Path.join(path, name), nodes);
         }
     }
 

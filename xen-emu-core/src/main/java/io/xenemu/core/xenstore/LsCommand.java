@@ -1,6 +1,7 @@
 package io.xenemu.core.xenstore;
 
 import io.xenemu.core.device.Terminal;
+import io.xenemu.xenstore.tree.Path;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,7 +69,7 @@ final class LsCommand extends StoreTool {
             throw new ToolFailed("xs_directory (" + path + "): " + e.getMessage());
         }
         for (String name : names) {
-            String child = path.endsWith("/") ? path + name : path + "/" + name;
+            String child = Path.join(path, name);
             print(store, child, name, depth, output);
             output.print("\n").writeTo(System.out);
             list(store, child, depth + 1, output);

@@ -1,8 +1,9 @@
 package io.xenemu.core.xenstore;
 
+import static java.util.stream.Collectors.joining;
+
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
@@ -80,10 +81,7 @@ final class StoreConnection implements AutoCloseable {
     }
 
     void write(String path, byte[] value) throws IOException, RequestFailed {
-        ByteArrayOutputStream payload = new ByteArrayOutputStream();
-        payload.writeBytes(latin(path + '\0'));
-        payload.writeBytes(value);
-        request(MessageType.WRITE, transaction, payload.toByteArray());
+        request(MessageType.WRITE, path, value);
     }
 
     void remove(String path) throws IOException, RequestFailed {
@@ -136,19 +134,12 @@ final class StoreConnection implements AutoCloseable {
     }
 
     void setPermissions(String path, List<String> permissions) throws IOException, RequestFailed {
-        String payload = path + '\0' + String.join("\0", permissions);
-        request(
-                MessageType.SET_PERMS,
-                transaction,
-                latin(permissions.isEmpty() ? payload : payload + '\0'));
+        setPermissions(path, latin(permissions.stream().map(p -> p + '\0').collect(joining())));
     }
 
     /// @param permissions entries, each with its NUL
     void setPermissions(String path, byte[] permissions) throws IOException, RequestFailed {
-        ByteArrayOutputStream payload = new ByteArrayOutputStream();
-        payload.writeBytes(latin(path + '\0'));
-        payload.writeBytes(permissions);
-        request(MessageType.SET_PERMS, transaction, payload.toByteArray());
+        request(MessageType.SET_PERMS, path, permissions);
     }
 
     void watch(String path, String token) throws IOException, RequestFailed {
@@ -189,6 +180,15 @@ final class StoreConnection implements AutoCloseable {
 
     private byte[] request(MessageType type, String... strings) throws IOException, RequestFailed {
         return request(type, transaction, latin(String.join("\0", strings) + '\0'));
+    }
+
+    /// @param rest what follows the path
+    private void request(MessageType type, String path, byte[] rest)
+            throws IOException, RequestFailed {
+        byte[] start = latin(path + '\0');
+        byte[] payload = Arrays.copyOf(start, start.length + rest.length);
+        System.arraycopy(rest, 0, payload, start.length, rest.length);
+        request(type, transaction, payload);
     }
 
     private byte[] request(MessageType type, int inTransaction, byte[] payload)

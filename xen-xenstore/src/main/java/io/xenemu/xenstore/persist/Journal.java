@@ -45,6 +45,7 @@ public final class Journal implements AutoCloseable {
 
     private final Path path;
     private final JournalMetrics metrics;
+    private final Renamed renamed;
     private final @Nullable StoreImage recovered;
     private final ReentrantLock lock = new ReentrantLock();
     // Guarded by the lock from here on.
@@ -59,11 +60,23 @@ public final class Journal implements AutoCloseable {
     private boolean closed;
 
     private Journal(
-            Path path, FileChannel opened, @Nullable StoreImage recovered, JournalMetrics metrics) {
+            Path path,
+            FileChannel opened,
+            @Nullable StoreImage recovered,
+            JournalMetrics metrics,
+            Renamed renamed) {
         this.path = path;
         this.opened = opened;
         this.recovered = recovered;
         this.metrics = metrics;
+        this.renamed = renamed;
+    }
+
+    /// Makes a rename in a directory last.
+    @FunctionalInterface
+    interface Renamed {
+        /// Returns when it is on the disk.
+        void force(FileChannel directory) throws IOException;
     }
 
     /// Opens and locks a file, and reads what is in it. A file that is not there or empty is made.
@@ -71,6 +84,13 @@ public final class Journal implements AutoCloseable {
     /// @throws PersistException if another process uses it or it is damaged
     /// @throws IOException if it cannot be read or made
     public static Journal open(Path path, JournalMetrics metrics) throws IOException {
+        return open(path, metrics, directory -> directory.force(true));
+    }
+
+    /// As [#open(Path, JournalMetrics)].
+    ///
+    /// @param renamed gets what is in a directory onto the disk
+    static Journal open(Path path, JournalMetrics metrics, Renamed renamed) throws IOException {
         FileChannel channel = openLocked(path);
         try {
             RestoredImage image = new RestoredImage();
@@ -78,7 +98,7 @@ public final class Journal implements AutoCloseable {
             if (torn > 0) {
                 LOG.warn("{}: ignored {} bytes of a write that was cut off", path, torn);
             }
-            return new Journal(path, channel, image.image(), metrics);
+            return new Journal(path, channel, image.image(), metrics, renamed);
         } catch (PersistException e) {
             channel.close();
             throw e;
@@ -323,9 +343,8 @@ public final class Journal implements AutoCloseable {
             durable = image;
             compactAt = threshold(fresh.size());
             metrics.size(fresh.size());
-            try {
-                directory.force(true);
-                old.close();
+            try (old) {
+                renamed.force(directory);
             } catch (IOException e) {
                 throw failed(e); // a machine that stops now may come up with the old file
             }

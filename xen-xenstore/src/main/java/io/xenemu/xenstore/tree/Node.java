@@ -7,6 +7,9 @@ import org.jspecify.annotations.Nullable;
 /// One immutable node: name, value, permissions and children. A change makes new nodes along the path to the root and
 /// shares everything else, so a snapshot of the whole store is one reference.
 public final class Node {
+    /// About what one version of a node takes beside its value: it, its name, and its place among its siblings.
+    public static final int VERSION_BYTES = 512;
+
     private static final byte[] NO_BYTES = new byte[0];
 
     private final byte[] name;

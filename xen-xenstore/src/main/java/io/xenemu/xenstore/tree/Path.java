@@ -21,6 +21,7 @@ public final class Path {
     /// The root, `/`.
     public static final Path ROOT = new Path(new byte[] {'/'}, new int[0], new int[0]);
 
+    private static final int OBJECT_BYTES = 80;
     private static final Path DOMAINS;
     private static final boolean[] NAME_CHARACTER = new boolean[256];
 
@@ -225,12 +226,37 @@ public final class Path {
     ///
     /// @throws IllegalArgumentException if the result is not a valid path
     public Path child(String name) {
-        return of(isRoot() ? "/" + name : this + "/" + name);
+        return of(join(toString(), name));
+    }
+
+    /// The text of the path of a child, absolute or relative as `parent` is.
+    public static String join(String parent, String name) {
+        return parent.endsWith("/") ? parent + name : parent + "/" + name;
     }
 
     /// Length in bytes of the first `levels` names with their slashes; 0 for none.
     public int length(int levels) {
         return levels == 0 ? 0 : ends[levels - 1];
+    }
+
+    /// How many names at the start are the same in both.
+    public int commonDepth(Path other) {
+        int same = Arrays.mismatch(text, other.text);
+        if (same < 0) {
+            return depth();
+        }
+        int level = 0;
+        while (level < Math.min(depth(), other.depth())
+                && ends[level] <= same
+                && ends[level] == other.ends[level]) {
+            level++;
+        }
+        return level;
+    }
+
+    /// About what this object takes in memory.
+    public int bytes() {
+        return OBJECT_BYTES + text.length + 2 * Integer.BYTES * ends.length;
     }
 
     /// Length in bytes without `/local/domain/<id>/` in front, as quotas count it: a guest's own paths are not the shorter

@@ -54,9 +54,8 @@ public sealed interface Request {
     }
 
     /// WRITE: sets the value and creates what is missing above.
-    @SuppressWarnings(
-            "ArrayRecordComponent") // requests are not compared, and bytes are not copied for
-    // nothing
+    // Requests are not compared, and bytes are not copied for nothing.
+    @SuppressWarnings("ArrayRecordComponent")
     record Write(Path path, byte[] value) implements Change {
         @Override
         public MessageType type() {
@@ -96,9 +95,8 @@ public sealed interface Request {
     /// @param relative whether the path was given relative, and events are to be as well
     /// @param token chosen by the client, without NUL
     /// @param depth how many levels below the path count, or [#ANY_DEPTH]
-    @SuppressWarnings(
-            "ArrayRecordComponent") // requests are not compared, and bytes are not copied for
-    // nothing
+    // Requests are not compared, and bytes are not copied for nothing.
+    @SuppressWarnings("ArrayRecordComponent")
     record Watch(Path path, boolean relative, byte[] token, int depth) implements Request {
         /// The depth of a watch that was set without one: everything below counts.
         public static final int ANY_DEPTH = -1;
@@ -110,9 +108,8 @@ public sealed interface Request {
     }
 
     /// UNWATCH.
-    @SuppressWarnings(
-            "ArrayRecordComponent") // requests are not compared, and bytes are not copied for
-    // nothing
+    // Requests are not compared, and bytes are not copied for nothing.
+    @SuppressWarnings("ArrayRecordComponent")
     record Unwatch(Path path, byte[] token) implements Request {
         @Override
         public MessageType type() {

@@ -2,6 +2,7 @@ package io.xenemu.xenstore.persist;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -14,6 +15,9 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -166,6 +170,63 @@ class JournalTest {
                 assertThrows(
                         PersistException.class, () -> Journal.open(deep, ImageSource.metrics()));
         assertEquals(deep + ": no such directory", refused.getMessage());
+    }
+
+    /// Until the rename is on the disk, a machine that stops may come up with the old file: nothing may be confirmed.
+    @Test
+    void firstFileWhoseRenameIsNotOnTheDiskIsAFailure() throws Exception {
+        List<IOException> failures = new ArrayList<>();
+        Journal journal =
+                Journal.open(
+                        file(),
+                        ImageSource.metrics(),
+                        directory -> {
+                            throw new IOException("no disk");
+                        });
+        source.write(path("/a"), "there", Permissions.DOM0_ONLY);
+        IOException told =
+                assertThrows(IOException.class, () -> journal.start(source, failures::add));
+        assertEquals(file() + ": no disk", told.getMessage());
+        assertEquals(List.of(told), failures);
+        assertThrows(IOException.class, journal::commit);
+        journal.close();
+        assertEquals(1, failures.size());
+        assertFalse(Files.exists(folder.resolve("store.new")));
+        assertEquals(ImageSource.text(source.get()), ImageSource.recovered(file()));
+    }
+
+    @Test
+    void laterFileWhoseRenameIsNotOnTheDiskIsAFailureAndHoldsWhatWasConfirmed() throws Exception {
+        BlockingQueue<IOException> failures = new LinkedBlockingQueue<>();
+        AtomicBoolean broken = new AtomicBoolean();
+        Journal journal =
+                Journal.open(
+                        file(),
+                        ImageSource.metrics(),
+                        directory -> {
+                            if (broken.get()) {
+                                throw new IOException("no disk");
+                            }
+                        });
+        journal.start(source, failures::add);
+        Object first = Files.getAttribute(file(), "unix:ino");
+        broken.set(true);
+        String confirmed = "";
+        try {
+            for (int i = 0; i < 100_000; i++) {
+                source.write(path("/a"), i + "x".repeat(4000), Permissions.DOM0_ONLY);
+                journal.commit();
+                confirmed = ImageSource.text(source.get());
+            }
+        } catch (IOException e) {
+            assertEquals(file() + ": no disk", e.getMessage());
+        }
+        assertEquals(file() + ": no disk", failures.take().getMessage());
+        assertThrows(IOException.class, journal::commit);
+        journal.close();
+        assertTrue(failures.isEmpty());
+        assertNotEquals(first, Files.getAttribute(file(), "unix:ino"));
+        assertEquals(confirmed, ImageSource.recovered(file()));
     }
 
     /// A write that fails: an interrupt closes the file under it.

@@ -1,0 +1,123 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.wire.Request;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// The rings of the introduced domains, and the requests that start and end their service. The store's lock is held.
+final class GuestRings implements DomainRequests {
+    private record Guest(RingConnection ring, XenStoreMetrics.DomainMeters meters) {}
+
+    private final XenStoreServer server;
+    private final XenStore store;
+    private final XenStoreMetrics metrics;
+    private final Map<DomId, Guest> guests = new TreeMap<>(Comparator.comparingInt(DomId::value));
+
+    GuestRings(XenStoreServer server, XenStore store, XenStoreMetrics metrics) {
+        this.server = server;
+        this.store = store;
+        this.metrics = metrics;
+    }
+
+    boolean contains(DomId domain) {
+        return guests.containsKey(domain);
+    }
+
+    /// As [XenStoreServer#introduce].
+    RingConnection introduce(DomId domain, Ring ring) {
+        @Nullable Guest known = guests.get(domain);
+        if (known != null) {
+            known.ring.reset(ring);
+            return known.ring;
+        }
+        store.removeNamesFromBefore(domain);
+        RingConnection connection = connect(domain, ring);
+        connection.reset();
+        store.introduced().introduce(domain, connection.session());
+        return connection;
+    }
+
+    /// Serves a ring from now on, without touching it yet.
+    RingConnection connect(DomId domain, Ring ring) {
+        XenStoreMetrics.DomainMeters meters = metrics.register(domain);
+        RingConnection connection = new RingConnection(server, domain, ring, meters);
+        Session session = connection.session();
+        meters.registerGauges(
+                () -> server.count(() -> session.watches().size()),
+                () -> server.count(() -> session.transactions().size()),
+                () -> server.count(() -> store.nodeCounts().nodes(domain)));
+        meters.registerQuotas(
+                () -> server.total(session.account()::memory),
+                quota -> server.total(() -> session.account().denied(quota)));
+        guests.put(domain, new Guest(connection, meters));
+        server.countConnection(1);
+        return connection;
+    }
+
+    /// Ends the service for a domain that is gone, introduced or not.
+    void end(DomId domain) {
+        @Nullable Guest gone = guests.remove(domain);
+        if (gone == null) {
+            store.introduced().forget(domain);
+            return;
+        }
+        gone.ring.release();
+        gone.meters.remove();
+        server.countConnection(-1);
+        store.introduced().release(domain);
+    }
+
+    /// Leaves all rings alone from now on, and their nodes where they are.
+    void close() {
+        guests.values()
+                .forEach(guest -> {
+                    guest.ring.release();
+                    guest.meters.remove();
+                });
+        guests.clear();
+    }
+
+    List<XenStoreState.DomainState> save() {
+        return guests.keySet().stream().map(this::save).toList();
+    }
+
+    /// The state of a domain that is introduced.
+    XenStoreState.DomainState save(DomId domain) {
+        return Objects.requireNonNull(guests.get(domain))
+                .ring
+                .save(store.introduced().isShutdown(domain));
+    }
+
+    @Override
+    public void introduce(Request.Introduce request) throws XenError {
+        DomId domain = request.domain();
+        if (domain.value() >= DomId.FIRST_RESERVED
+                || domain.equals(DomId.DOM0)
+                || request.port() == 0) {
+            throw XenError.EINVAL;
+        }
+        @Nullable Guest known = guests.get(domain);
+        if (known != null) {
+            known.ring.reset(); // the frame is ignored, as in C xenstored
+        } else {
+            introduce(domain, store.domains().ring(domain, request.gfn(), request.port()));
+        }
+    }
+
+    @Override
+    public void release(DomId domain) throws XenError {
+        if (domain.equals(DomId.DOM0)) {
+            throw XenError.EINVAL;
+        }
+        if (!contains(domain)) {
+            throw XenError.ENOENT;
+        }
+        end(domain);
+    }
+}

@@ -1,0 +1,156 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.XenError;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+
+/// The open transactions of all sessions. What a guest's transaction consists of is on the account of its domain; what all
+/// of them keep of earlier versions of the tree is bounded here, since a version grows with what others do, not with what
+/// its owner does.
+final class OpenTransactions {
+    /// About the bytes of replaced nodes that guests' transactions may keep from being freed, all together: some thousand
+    /// changes. At more they let go of their versions ([Transaction#letGo]), which costs each the repetition of its changes
+    /// when it goes on.
+    static final long PINNED_BYTES = 16L << 20;
+
+    private final TreeEditor store;
+    private final FormerDomains former;
+    private final LongSupplier generations;
+    private final Consumer<NodeEvent> fire;
+    private final Set<Transaction> guests = new LinkedHashSet<>();
+    private int count;
+    // What the store had replaced when the oldest version was new that a guest's transaction may
+    // have.
+    private long pinnedSince;
+
+    /// @param store where they are committed
+    /// @param fire is told of what a commit has changed
+    OpenTransactions(
+            TreeEditor store,
+            FormerDomains former,
+            LongSupplier generations,
+            Consumer<NodeEvent> fire) {
+        this.store = store;
+        this.former = former;
+        this.generations = generations;
+        this.fire = fire;
+    }
+
+    int count() {
+        return count;
+    }
+
+    int start(Session session, int inTransaction) throws XenError {
+        if (inTransaction != 0) {
+            find(session, inTransaction);
+            throw XenError.EBUSY;
+        }
+        Account account = session.caller().account();
+        if (account != null) {
+            account.use(Quota.TRANSACTIONS, account.transactions() + 1L);
+            account.useMemory(account.memory() + Transaction.BASE_BYTES);
+        }
+        int id = session.nextTransactionId();
+        add(session, id);
+        return id;
+    }
+
+    private Transaction add(Session session, int id) {
+        Account account = session.account();
+        Transaction transaction =
+                new Transaction(
+                        id,
+                        store.root(),
+                        store.counts(),
+                        generations,
+                        session.caller().isPrivileged() ? _ -> {} : account::growTransactions);
+        session.transactions().put(id, transaction);
+        account.addTransaction();
+        count++;
+        if (!session.caller().isPrivileged()) {
+            if (guests.isEmpty()) {
+                pinnedSince = store.replacedBytes();
+            }
+            guests.add(transaction);
+        }
+        return transaction;
+    }
+
+    private static Transaction find(Session session, int id) throws XenError {
+        Transaction transaction = session.transaction(id);
+        if (transaction == null) {
+            throw XenError.ENOENT;
+        }
+        return transaction;
+    }
+
+    /// One that may still do something.
+    ///
+    /// @throws XenError ENOENT if there is none of that id; ENOSPC or ENOMEM if it has, or its domain has, too much
+    Transaction usable(Session session, int id) throws XenError {
+        Transaction transaction = find(session, id);
+        Account account = session.caller().account();
+        if (account != null) {
+            transaction.check(account);
+        }
+        return transaction;
+    }
+
+    /// The version of the tree that a transaction sees.
+    TreeEditor editor(Session session, int id) throws XenError {
+        return usable(session, id).editor(session.caller(), store);
+    }
+
+    /// Ends a transaction, whatever the outcome.
+    void end(Session session, int id, boolean commit) throws XenError {
+        Transaction transaction = find(session, id);
+        session.transactions().remove(id);
+        remove(session, transaction);
+        if (commit) {
+            transaction.commit(session.caller(), store, fire, former);
+            boundVersions();
+        }
+    }
+
+    private void remove(Session session, Transaction transaction) {
+        transaction.giveBack();
+        session.account().removeTransaction();
+        guests.remove(transaction);
+        count--;
+    }
+
+    /// Ends all transactions of a session without a commit.
+    void drop(Session session) {
+        session.transactions().values().forEach(transaction -> remove(session, transaction));
+        session.transactions().clear();
+    }
+
+    /// About the bytes of replaced nodes that are kept for guests' transactions.
+    long pinnedBytes() {
+        return guests.isEmpty() ? 0 : store.replacedBytes() - pinnedSince;
+    }
+
+    /// To be called after changes of the store.
+    void boundVersions() {
+        if (pinnedBytes() > PINNED_BYTES) {
+            pinnedSince = store.replacedBytes();
+            guests.forEach(Transaction::letGo);
+        }
+    }
+
+    /// Whether the commit of a change would fail now.
+    boolean isInConflict(Transaction transaction) {
+        return transaction.isInConflict(store.root(), former);
+    }
+
+    void restore(Session session, XenStoreState.TransactionState saved) {
+        Transaction transaction = add(session, saved.id());
+        saved.changes().forEach(former::set);
+        transaction.restore(session.caller(), store, saved);
+        if (saved.doomed()) {
+            transaction.doom();
+        }
+    }
+}

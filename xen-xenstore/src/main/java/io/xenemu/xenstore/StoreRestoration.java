@@ -1,0 +1,110 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.XenStoreState.ConnectionState;
+import io.xenemu.xenstore.XenStoreState.DomainState;
+import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.XenStoreState.SpecialState;
+import io.xenemu.xenstore.XenStoreState.TransactionState;
+import io.xenemu.xenstore.XenStoreState.WatchState;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Function;
+
+/// Brings a [XenStoreState] into a store.
+final class StoreRestoration {
+    private StoreRestoration() {}
+
+    /// Whether a store can take this over, checked before anything is changed.
+    ///
+    /// @throws XenError EINVAL for what it cannot have, such as a ring of domain 0, sockets, or something twice
+    static void check(XenStoreState state) throws XenError {
+        Set<DomId> domains = new HashSet<>();
+        for (DomainState domain : state.domains()) {
+            DomId id = domain.domain();
+            require(id.value() > 0 && id.value() < DomId.FIRST_RESERVED && domains.add(id));
+            require(!RingConnection.isWholeRequest(domain.connection().input()));
+            SavedQuotas.check(domain.quotas());
+            check(domain.connection());
+        }
+        require(state.sockets().isEmpty());
+        SavedQuotas.check(state.quotas());
+        for (NodeState node : state.nodes()) {
+            require(!node.path().isSpecial());
+        }
+        for (SpecialState special : state.special()) {
+            require(
+                    special.path().equals(SpecialWatches.INTRODUCE_DOMAIN)
+                            || special.path().equals(SpecialWatches.RELEASE_DOMAIN));
+        }
+    }
+
+    private static void check(ConnectionState connection) throws XenError {
+        Set<Watch.Key> watches = new HashSet<>();
+        for (WatchState watch : connection.watches()) {
+            require(watch.depth() >= WatchState.UNLIMITED);
+            require(watches.add(new Watch.Key(watch.path(), watch.token())));
+        }
+        Set<Integer> transactions = new HashSet<>(Set.of(0));
+        for (TransactionState transaction : connection.transactions()) {
+            require(transactions.add(transaction.id()));
+        }
+    }
+
+    private static void require(boolean fine) throws XenError {
+        if (!fine) {
+            throw XenError.EINVAL;
+        }
+    }
+
+    /// Adds what was saved, as [XenStoreServer#restore] does. It has passed [#check]; the store's lock is held.
+    ///
+    /// @throws XenError EEXIST if such a domain is introduced already; EINVAL if one may act for a domain that is not
+    static Map<DomId, RingConnection> restore(
+            XenStoreState state,
+            XenStore store,
+            GuestRings rings,
+            Function<DomainState, Ring> pageOf)
+            throws XenError {
+        for (DomainState domain : state.domains()) {
+            if (rings.contains(domain.domain())) {
+                throw XenError.EEXIST;
+            }
+            store.introduced().checkTarget(domain, state);
+        }
+        Map<DomId, Ring> pages = new HashMap<>();
+        for (DomainState domain : state.domains()) {
+            pages.put(domain.domain(), pageOf.apply(domain));
+        }
+        state.domains().forEach(domain -> store.removeNamesFromBefore(domain.domain()));
+        store.restoreNodes(state.nodes());
+        if (state.isWhole()) {
+            store.restoreWhole(state);
+        }
+        Map<DomId, RingConnection> restored = new HashMap<>();
+        for (DomainState saved : state.domains()) {
+            Ring page = Objects.requireNonNull(pages.get(saved.domain()));
+            restored.put(saved.domain(), restore(saved, store, rings, page));
+        }
+        store.takeRestored(state.domains());
+        return restored;
+    }
+
+    private static RingConnection restore(
+            DomainState saved, XenStore store, GuestRings rings, Ring page) {
+        RingConnection ring = rings.connect(saved.domain(), page);
+        ring.restoreLimits(saved, store.accounts().quotas());
+        store.introduced().introduce(saved.domain(), ring.session());
+        ring.session().target(saved.target());
+        store.restore(ring.session(), saved.connection());
+        if (saved.shutdown()) {
+            store.introduced().restoreShutdown(saved.domain());
+        }
+        ring.restore(saved);
+        return ring;
+    }
+}
