@@ -22,19 +22,22 @@ public record DomainConfig(
         EventChannelConfig events) {
     /// @throws IllegalArgumentException if no domain can be made of it
     public DomainConfig {
-        if (name.isEmpty() || name.indexOf('/') >= 0 || name.chars().anyMatch(Character::isISOControl)) {
+        if (name.isEmpty()
+                || name.indexOf('/') >= 0
+                || name.chars().anyMatch(Character::isISOControl)) {
             throw new IllegalArgumentException("'" + name + "' cannot be a domain's name");
         }
         if (vcpus < 1 || vcpus > MAX_VCPUS) {
-            throw new IllegalArgumentException(
-                    vcpus + " vCPUs: there can be 1 to " + MAX_VCPUS);
+            throw new IllegalArgumentException(vcpus + " vCPUs: there can be 1 to " + MAX_VCPUS);
         }
         if (memoryBytes <= 0) {
             throw new IllegalArgumentException(memoryBytes + " bytes of memory");
         }
         if (maxGrantFrames < 1 || maxGrantFrames > GrantTable.LARGEST_MAX_FRAMES) {
             throw new IllegalArgumentException(
-                    maxGrantFrames + " grant frames: there can be 1 to " + GrantTable.LARGEST_MAX_FRAMES);
+                    maxGrantFrames
+                            + " grant frames: there can be 1 to "
+                            + GrantTable.LARGEST_MAX_FRAMES);
         }
     }
 

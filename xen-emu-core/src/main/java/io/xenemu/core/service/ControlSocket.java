@@ -45,7 +45,9 @@ final class ControlSocket implements AutoCloseable {
     private volatile boolean closed;
 
     private ControlSocket(
-            UnixListener listener, PeerCredentials allowed, Function<String, ControlReply> commands) {
+            UnixListener listener,
+            PeerCredentials allowed,
+            Function<String, ControlReply> commands) {
         this.listener = listener;
         this.allowed = allowed;
         this.commands = commands;
@@ -55,7 +57,8 @@ final class ControlSocket implements AutoCloseable {
     ///
     /// @param commands the reply to a request; called by several threads
     /// @throws IOException when the socket is in use, or cannot be made
-    static ControlSocket open(Path path, Function<String, ControlReply> commands) throws IOException {
+    static ControlSocket open(Path path, Function<String, ControlReply> commands)
+            throws IOException {
         PeerCredentials allowed = PeerCredentials.ofThisProcess();
         ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands);
         socket.threads.execute(socket::accept);

@@ -31,7 +31,9 @@ public record GuestRequest(
         return new GuestRequest(
                 config,
                 kernel.toAbsolutePath(),
-                modules.stream().map(module -> Path.of("").toAbsolutePath().resolve(module).toString()).toList(),
+                modules.stream()
+                        .map(module -> Path.of("").toAbsolutePath().resolve(module).toString())
+                        .toList(),
                 commandLine,
                 reboot);
     }

@@ -259,11 +259,14 @@ final class ControlSocketTest {
     void clientTellsWhatIsWrong() throws IOException {
         try (ControlSocket _ = open()) {
             HostException refused =
-                    assertThrows(HostException.class, () -> ControlClient.command(path(), List.of("no")));
+                    assertThrows(
+                            HostException.class,
+                            () -> ControlClient.command(path(), List.of("no")));
             assertEquals("<no>", refused.getMessage());
         }
         HostException nobody =
-                assertThrows(HostException.class, () -> ControlClient.command(path(), List.of("ok")));
+                assertThrows(
+                        HostException.class, () -> ControlClient.command(path(), List.of("ok")));
         assertTrue(String.valueOf(nobody.getMessage()).startsWith("no service at "));
     }
 }

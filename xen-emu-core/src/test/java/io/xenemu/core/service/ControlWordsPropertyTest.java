@@ -40,7 +40,8 @@ final class ControlWordsPropertyTest {
                     false);
 
     @Property
-    void anyWordsGoThroughOneLine(@ForAll @Size(max = 8) List<@NotEmpty @CharRange(to = LAST) String> words) {
+    void anyWordsGoThroughOneLine(
+            @ForAll @Size(max = 8) List<@NotEmpty @CharRange(to = LAST) String> words) {
         String line = ControlWords.encode(words);
 
         assertFalse(line.contains("\n"));

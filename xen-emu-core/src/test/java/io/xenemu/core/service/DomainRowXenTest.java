@@ -18,7 +18,8 @@ class DomainRowXenTest {
         List<String> rows = DomainRow.table(test.domain());
         assertEquals(2, rows.size());
         assertTrue(rows.get(0).startsWith("Name "), rows.get(0));
-        assertTrue(rows.get(1).matches("test +1 +\\d+ +2     [rbpscd-]{6} +\\d+\\.\\d"), rows.get(1));
+        assertTrue(
+                rows.get(1).matches("test +1 +\\d+ +2     [rbpscd-]{6} +\\d+\\.\\d"), rows.get(1));
         return rows.get(1).substring(63, 69);
     }
 
