@@ -79,8 +79,7 @@ final class TwoLevel implements EventAbi {
             return select(port, vcpu);
         }
         // Masked just now, and perhaps polled on since: take the event back, unless the guest has
-        // already seen it, and
-        // let the kernel raise it.
+        // already seen it, and let the kernel raise it.
         if (testAndClear(PENDING, port) && !kernel.send(channel.port, vcpu.id)) {
             return !testAndSet(PENDING, port) && !test(mask, port) && select(port, vcpu);
         }

@@ -254,11 +254,9 @@ public final class Libc {
     }
 
     // SAFETY: the class comment says why 64-bit integers stand for all types of the C prototypes,
-    // which are beside the
-    // handles with the same number of arguments. No function here takes floating-point arguments,
-    // so variadic ones need
-    // no count of vector registers. Addresses come from [#address] or are the business of the
-    // caller's SAFETY comment.
+    // which are beside the handles with the same number of arguments. No function here takes
+    // floating-point arguments, so variadic ones need no count of vector registers. Addresses come
+    // from [#address] or are the business of the caller's SAFETY comment.
     @SuppressWarnings("restricted")
     private static MethodHandle handle(String function, int arguments) {
         MemoryLayout[] registers = new MemoryLayout[arguments];

@@ -150,8 +150,7 @@ public final class GuestAtomics {
     }
 
     // The JDK has no atomic update of bytes and shorts in memory segments; the aligned 32-bit word
-    // around them is always
-    // in the same region.
+    // around them is always in the same region.
 
     private boolean compareAndSetPart(long gpa, int mask, int expected, int value) throws XenError {
         int shift = shift(gpa, mask);

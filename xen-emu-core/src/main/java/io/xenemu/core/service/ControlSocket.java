@@ -28,8 +28,8 @@ final class ControlSocket implements AutoCloseable {
     /// Bytes of a request, without its end: a guest with several modules and a long command line for its kernel.
     static final int MAX_LINE = 64 << 10;
 
-    /// Connections at a time: an operator's commands and a few watchdogs. One more is told so and closed.
-    static final int MAX_CONNECTIONS = 16;
+    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. One more is told so and closed.
+    static final int MAX_CONNECTIONS = 64;
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
     private static final long ACCEPT_RETRY_MILLIS = 1000;

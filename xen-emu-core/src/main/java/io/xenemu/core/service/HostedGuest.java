@@ -1,8 +1,10 @@
 package io.xenemu.core.service;
 
+import com.google.common.base.Throwables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.kvm.abi.KvmException;
 import java.lang.foreign.Arena;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -35,14 +37,14 @@ final class HostedGuest {
     /// Starts it, and waits until its first domain has been made.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    /// @throws KvmException when the host has no room for it
     void start() throws BootException {
         thread.start();
         try {
             started.join();
         } catch (CompletionException e) {
-            if (e.getCause() instanceof BootException cause) {
-                throw cause;
-            }
+            Throwables.throwIfInstanceOf(e.getCause(), BootException.class);
+            Throwables.throwIfInstanceOf(e.getCause(), KvmException.class);
             throw e;
         }
     }
@@ -56,9 +58,13 @@ final class HostedGuest {
             }
             RunOutcome outcome = made.run(Guest.FOREVER, domain -> starting(domain, paused));
             log.info("{} has ended: {}", request.config().name(), outcome);
-        } catch (BootException | RuntimeException | Error e) {
+        } catch (BootException | KvmException e) {
             if (!started.completeExceptionally(e)) {
-                log.error("{} has ended", request.config().name(), e);
+                log.error("{} cannot be restarted: {}", request.config().name(), e.getMessage());
+            }
+        } catch (RuntimeException | Error e) {
+            if (!started.completeExceptionally(e)) {
+                log.error("{} has ended: this is a bug", request.config().name(), e);
             }
         } finally {
             started.complete(null);

@@ -179,6 +179,11 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
         }
     }
 
+    /// The domain of a name or id, which may be about to end.
+    Domain named(String name) throws Refused {
+        return on(name, _ -> {});
+    }
+
     /// Carries out an order on the domain of a name, which does not end meanwhile.
     private Domain on(String name, Order order) throws Refused {
         List<Domain> found = new ArrayList<>();
@@ -202,7 +207,7 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
         return found.getFirst();
     }
 
-    static boolean isNamed(Domain domain, String name) {
+    private static boolean isNamed(Domain domain, String name) {
         return domain.config().name().equals(name)
                 || Integer.toString(domain.id().value()).equals(name);
     }
