@@ -11,6 +11,7 @@ import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.RunOutcome;
 import io.xenemu.core.service.RunRequest;
 import io.xenemu.evtchn.EvtchnOptions;
+import io.xenemu.gnttab.GrantLimits;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -230,7 +231,7 @@ final class RunCommand implements Callable<Integer> {
                         memory.bytes(),
                         vcpus,
                         xenVersion.packed(),
-                        DomainConfig.DEFAULT_GRANT_FRAMES,
+                        GrantLimits.defaults(),
                         events());
         return new RunRequest(
                 config,
