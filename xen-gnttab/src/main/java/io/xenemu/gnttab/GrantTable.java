@@ -285,6 +285,7 @@ public final class GrantTable {
             }
         }
         toReattach.clear();
+        mappings.restored();
         return lost;
     }
 

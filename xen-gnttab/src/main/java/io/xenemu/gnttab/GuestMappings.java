@@ -166,7 +166,7 @@ final class GuestMappings {
         return saved;
     }
 
-    /// Makes a mapping that the domain had when it was saved; the entry counts it already.
+    /// Makes a mapping that the domain had when it was saved; the entry counts it already. [#restored] follows.
     ///
     /// @return whether the page could be placed
     boolean restore(GrantTableState.Tracked saved, @Nullable GrantTable granter) {
@@ -195,5 +195,10 @@ final class GuestMappings {
         pins.unpin(ref, saved.readOnly());
         pins.metrics.mapped(-1);
         return false;
+    }
+
+    /// After the last [#restore].
+    void restored() {
+        maptrack.restored();
     }
 }

@@ -174,7 +174,7 @@ final class Maptrack {
                 gfns[handle]);
     }
 
-    /// Makes a certain handle a mapping, for a saved domain.
+    /// Makes a certain handle a mapping, for a saved domain; [#restored] follows before anything else is done.
     ///
     /// @return false if it is beyond the limit or no longer free
     synchronized boolean restore(Mapping mapping) {
@@ -188,7 +188,6 @@ final class Maptrack {
         if (states[handle] != FREE) {
             return false;
         }
-        unlink(handle);
         set(
                 handle,
                 mapping.granter(),
@@ -199,15 +198,14 @@ final class Maptrack {
         return true;
     }
 
-    private void unlink(int handle) {
-        if (firstFree == handle) {
-            firstFree = refs[handle];
-            return;
+    /// Finds the free handles again after [#restore], once for all of them.
+    synchronized void restored() {
+        firstFree = NONE;
+        for (int i = states.length - 1; i >= 0; i--) {
+            if (states[i] == FREE) {
+                refs[i] = firstFree;
+                firstFree = i;
+            }
         }
-        int before = firstFree;
-        while (refs[before] != handle) {
-            before = refs[before];
-        }
-        refs[before] = refs[handle];
     }
 }
