@@ -7,6 +7,7 @@ import java.lang.invoke.VarHandle;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /// A guest with 16 pages of RAM, its grant table as the guest itself sees it, and what it has mapped.
 final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPages {
@@ -31,6 +32,10 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
     final Map<Long, Placed> placed = new ConcurrentHashMap<>();
     volatile boolean released;
     int statusRemovals;
+
+    /// Runs when a page is next looked up.
+    @Nullable Runnable onLookup;
+
     int views;
 
     FakeDomain(FakeDomains domains, DomId id, GrantLimits limits) {
@@ -65,6 +70,11 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
 
     @Override
     public long mfn(long gfn) {
+        Runnable action = onLookup;
+        onLookup = null;
+        if (action != null) {
+            action.run();
+        }
         if (placed.containsKey(gfn)) {
             return FOREIGN;
         }

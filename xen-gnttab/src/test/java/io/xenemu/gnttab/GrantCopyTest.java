@@ -203,6 +203,36 @@ final class GrantCopyTest {
     }
 
     @Test
+    void aCopyThatFailsDoesNotTakeTheFlagsOfAnother() {
+        third.grant(20, granter, 7);
+        granter.grantTransitive(9, 0, caller.id, third.id, 20);
+        // While the page behind is looked up, the guest makes another vCPU's copy fail.
+        third.onLookup =
+                () -> {
+                    granter.grantTransitive(9, 0, caller.id, new DomId(9), 20);
+                    assertEquals(GrantStatus.GENERAL_ERROR, refToFrame(9, 5, 4));
+                    assertEquals(0, granter.inUse(9));
+                    granter.grantTransitive(9, 0, caller.id, third.id, 20);
+                };
+        Pins pins = granter.table.pins();
+        assertEquals(GrantStatus.OKAY, pins.acquire(9, caller.id.value(), true, true));
+        assertEquals(Gtf.READING, granter.inUse(9));
+        pins.unpin(9, true);
+        assertEquals(0, granter.inUse(9));
+    }
+
+    @Test
+    void aGrantRevokedWhileThePageBehindItIsLookedUpIsNotUsed() {
+        third.grant(20, granter, 7);
+        granter.grantTransitive(9, 0, caller.id, third.id, 20);
+        third.onLookup = () -> granter.grant(9, 0, caller.id, 0);
+        // The status word told the guest that it was in use: it may not do so, and finds out.
+        assertEquals(GrantStatus.GENERAL_ERROR, refToFrame(9, 5, 4));
+        assertEquals(0, granter.inUse(9));
+        assertEquals(0, third.inUse(20));
+    }
+
+    @Test
     void onesOwnGrantMayComeBackTransitively() {
         caller.grant(11, granter, 8);
         granter.grantTransitive(9, 0, caller.id, caller.id, 11);
