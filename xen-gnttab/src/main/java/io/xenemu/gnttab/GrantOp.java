@@ -2,13 +2,19 @@ package io.xenemu.gnttab;
 
 import java.util.Locale;
 
-/// The operations that are counted.
+/// The operations that are counted. Those of back ends are counted with the domain that grants, those of guests with the
+/// domain that calls.
 enum GrantOp {
     MAP,
     UNMAP,
+    BACKEND_MAP,
+    BACKEND_UNMAP,
+    COPY,
+    SETUP_TABLE,
     QUERY_SIZE,
     SET_VERSION,
     GET_VERSION,
+    SWAP,
     FRAME;
 
     String tag() {

@@ -2,98 +2,151 @@ package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.memory.GuestMemory;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.function.Predicate;
-import org.jspecify.annotations.Nullable;
 
-/// The grant table of one domain, version 1 (`xen/include/public/grant_table.h`): its frames, and the mappings that the
-/// service has of the pages it grants.
+/// The grant table of one domain and its mappings of what others grant: `HYPERVISOR_grant_table_op` for HVM and PVH guests
+/// (`xen/include/public/grant_table.h`). To such Xen refuses `transfer`, `dump_table`, `unmap_and_replace`,
+/// `get_status_frames` and `cache_flush` as if there were none (`ENOSYS`).
 ///
-/// Every method may be called from any thread. Growing takes this object's monitor, mapping and unmapping that of one frame
-/// of the table; nothing is called back from either but [FrameSource] while growing.
+/// Every method may be called from any thread. Growing and changing the version take a lock of the table, everything else
+/// one of 512 entries; no thread holds locks of two domains. Only the interfaces that say so are called with a lock held.
 public final class GrantTable {
-    /// Xen's default limit of frames, which makes 32,768 grants (`gnttab_max_frames`).
-    public static final int DEFAULT_MAX_FRAMES = 64;
-
-    /// The largest limit of frames, which makes 8,388,608 grants: half of the memory slots that KVM has (32,764), since a
-    /// guest may put each frame where a slot of its own is needed.
-    public static final int LARGEST_MAX_FRAMES = 16_384;
-
-    /// Pages that a table has from the beginning, as in Xen.
-    private static final int INITIAL_FRAMES = 1;
-
-    private static final int VERSION = 1;
+    /// Bit of the index of `XENMEM_add_to_physmap` that means a status frame (`XENMAPIDX_grant_table_status`).
+    private static final long STATUS_INDEX = 0x8000_0000L;
 
     private final DomId domId;
-    private final int maxFrames;
-    private final Predicate<DomId> domainExists;
-    private final FrameSource source;
-    private final GuestMemory memory;
+    private final GrantLimits limits;
+    private final Domains domains;
     private final GrantTableMetrics metrics;
-    private volatile GrantFrame[] frames = {};
+    private final EntryTable table;
+    private final Pins pins;
+    private final GuestMappings mappings;
+    private final BackendMappings backend;
+    private final RestoredPins restored = new RestoredPins();
+    private final List<GrantTableState.Tracked> toReattach = new ArrayList<>();
 
-    /// The grant table of a new domain: one frame, nothing granted.
+    /// The grant table of a new domain: version 1, one frame, nothing granted.
     ///
-    /// @param maxFrames how far it may grow, 1 to [#LARGEST_MAX_FRAMES]
-    /// @param domainExists whether there is such a domain in this service
-    /// @param source gives the frames' pages
-    /// @param memory where the granted pages are
     /// @param metrics the domain's meters; closed by [#destroy]
     public GrantTable(
             DomId domId,
-            int maxFrames,
-            Predicate<DomId> domainExists,
-            FrameSource source,
-            GuestMemory memory,
+            GrantLimits limits,
+            GrantEnvironment environment,
             GrantTableMetrics metrics) {
-        if (maxFrames < INITIAL_FRAMES || maxFrames > LARGEST_MAX_FRAMES) {
-            throw new IllegalArgumentException(
-                    "a grant table has 1 to " + LARGEST_MAX_FRAMES + " frames, not " + maxFrames);
-        }
         this.domId = domId;
-        this.maxFrames = maxFrames;
-        this.domainExists = domainExists;
-        this.source = source;
-        this.memory = memory;
+        this.limits = limits;
+        this.domains = environment.domains();
         this.metrics = metrics;
-        grow(INITIAL_FRAMES);
+        this.table = new EntryTable(limits, environment.pages(), metrics);
+        this.pins = new Pins(domId, table, environment, metrics);
+        this.mappings = new GuestMappings(domId, environment, limits, metrics);
+        this.backend = new BackendMappings(pins, restored, metrics);
     }
 
-    /// `GNTTABOP_query_size`: whether the caller may ask; the answer is then [#frames] and [#maxFrames].
+    Pins pins() {
+        return pins;
+    }
+
+    RestoredPins restored() {
+        return restored;
+    }
+
+    /// What it may have.
+    public GrantLimits limits() {
+        return limits;
+    }
+
+    /// The service's own mappings of what the domain grants.
+    public BackendMappings backend() {
+        return backend;
+    }
+
+    /// A new `GNTTABOP_copy` by this domain, for one vCPU.
+    public GrantCopy newCopy() {
+        return new GrantCopy(domId, pins, domains, metrics);
+    }
+
+    /// `GNTTABOP_map_grant_ref`, one of a batch.
+    ///
+    /// @param hostAddr the guest-physical address where the page is to be; of the page, that is: the lower bits do not count
+    /// @param flags `GNTMAP_*`
+    /// @param ref the entry (`grant_ref_t`), unsigned; not an object, so that a mapping costs none
+    /// @param dom who grants; not `DOMID_SELF`
+    /// @param result filled if `OKAY`
+    /// @return `BAD_GNTREF` no such entry, or neither a host nor a device mapping; `BAD_DOMAIN` no such domain;
+    ///     `NO_DEVICE_SPACE` no handle is free; `BAD_PAGE` no page there; `GENERAL_ERROR` all else: flags that an HVM guest
+    ///     cannot use, not granted (so), in use too often, no page can be at that address
+    public GrantStatus mapGrantRef(long hostAddr, int flags, int ref, DomId dom, MapResult result) {
+        return metrics.finished(GrantOp.MAP, mappings.map(hostAddr, flags, ref, dom, result));
+    }
+
+    /// `GNTTABOP_unmap_grant_ref`, one of a batch. With a host address of 0 nothing happens, as in Xen.
+    ///
+    /// @param busAddr 0, or the machine address that mapping returned
+    /// @param handle any 32 bits
+    /// @return `BAD_HANDLE` no mapping; `GENERAL_ERROR` the page is not at that address, or has another machine address
+    public GrantStatus unmapGrantRef(long hostAddr, long busAddr, int handle) {
+        return metrics.finished(GrantOp.UNMAP, mappings.unmap(hostAddr, busAddr, handle));
+    }
+
+    /// `GNTTABOP_setup_table`: grows the table. Where its frames are is for the caller to add.
+    ///
+    /// @param dom this domain, or `DOMID_SELF`
+    /// @param count how many frames, unsigned
+    /// @return as [#querySize]; `GENERAL_ERROR` more than there may be
+    public GrantStatus setupTable(DomId dom, int count) {
+        GrantStatus status = requireSelf(dom);
+        if (status == GrantStatus.OKAY) {
+            if (Integer.compareUnsigned(count, limits.maxGrantFrames()) > 0) {
+                status = GrantStatus.GENERAL_ERROR;
+            } else {
+                table.growTo(count);
+            }
+        }
+        return metrics.finished(GrantOp.SETUP_TABLE, status);
+    }
+
+    /// `GNTTABOP_query_size`: whether the caller may ask; the answer is then [#frames] and the limit.
     ///
     /// @param dom this domain, or `DOMID_SELF`
     /// @return `BAD_DOMAIN` no such domain; `PERMISSION_DENIED` it is another one
     public GrantStatus querySize(DomId dom) {
-        GrantStatus status =
-                isSelf(dom)
-                        ? GrantStatus.OKAY
-                        : domainExists.test(dom)
-                                ? GrantStatus.PERMISSION_DENIED
-                                : GrantStatus.BAD_DOMAIN;
-        return metrics.finished(GrantOp.QUERY_SIZE, status);
+        return metrics.finished(GrantOp.QUERY_SIZE, requireSelf(dom));
     }
 
-    /// Pages in use.
+    private GrantStatus requireSelf(DomId dom) {
+        if (isSelf(dom)) {
+            return GrantStatus.OKAY;
+        }
+        return domains.find(dom) == null ? GrantStatus.BAD_DOMAIN : GrantStatus.PERMISSION_DENIED;
+    }
+
+    /// Pages of entries in use.
     public int frames() {
-        return frames.length;
+        return table.frames();
     }
 
-    /// Pages that can come into use.
-    public int maxFrames() {
-        return maxFrames;
+    /// Pages of status words in use: none in version 1.
+    public int statusFrames() {
+        return table.statusFrames();
     }
 
     /// `GNTTABOP_set_version`. Whatever the outcome, the argument's version field is to hold [#version] afterwards.
     ///
-    /// @throws XenError `EINVAL` unless 1 or 2; `ENOSYS` for 2, as from a Xen that is told to offer version 1 only
+    /// @throws XenError `EINVAL` unless 1 or 2; `ENOSYS` for 2 if the domain may not; `EBUSY` if an entry is in use beyond
+    ///     the first 8, which stay; `ERANGE` from 2 to 1 if one of those cannot be expressed
     public void setVersion(int version) throws XenError {
-        if (version != VERSION) {
-            throw metrics.failed(
-                    GrantOp.SET_VERSION, version == 2 ? XenError.ENOSYS : XenError.EINVAL);
+        try {
+            if (version != 1 && version != 2) {
+                throw XenError.EINVAL;
+            }
+            if (version > limits.maxGrantVersion()) {
+                throw XenError.ENOSYS;
+            }
+            table.setVersion(version);
+        } catch (XenError e) {
+            throw metrics.failed(GrantOp.SET_VERSION, e);
         }
         metrics.succeeded(GrantOp.SET_VERSION);
     }
@@ -105,29 +158,54 @@ public final class GrantTable {
     public int getVersion(DomId dom) throws XenError {
         if (!isSelf(dom)) {
             throw metrics.failed(
-                    GrantOp.GET_VERSION, domainExists.test(dom) ? XenError.EPERM : XenError.ESRCH);
+                    GrantOp.GET_VERSION,
+                    domains.find(dom) == null ? XenError.ESRCH : XenError.EPERM);
         }
         metrics.succeeded(GrantOp.GET_VERSION);
-        return VERSION;
+        return table.version();
     }
 
     /// The version in force.
     public int version() {
-        return VERSION;
+        return table.version();
+    }
+
+    /// `GNTTABOP_swap_grant_ref`, one of a batch.
+    ///
+    /// @return `BAD_GNTREF` no such entry; `EAGAIN` one is in use
+    public GrantStatus swapGrantRef(GrantRef a, GrantRef b) {
+        return metrics.finished(GrantOp.SWAP, table.swap(a.value(), b.value()));
     }
 
     /// The page that `XENMEM_add_to_physmap` puts into the guest's address space for `XENMAPSPACE_grant_table`. The table
     /// grows as far as it has to.
     ///
-    /// @param index the 32 low bits of `idx`; without version 2 there are no status frames, whose bit makes it too large
-    /// @throws XenError `EINVAL` at or beyond [#maxFrames]
-    public MemorySegment frame(int index) throws XenError {
-        if (Integer.compareUnsigned(index, maxFrames) >= 0) {
-            throw metrics.failed(GrantOp.FRAME, XenError.EINVAL);
+    /// @param index all 64 bits of `idx`; with `XENMAPIDX_grant_table_status` it means a status frame in version 2
+    /// @throws XenError `EINVAL` beyond the limit
+    public TableFrame frame(long index) throws XenError {
+        try {
+            TableFrame frame = find(index);
+            metrics.succeeded(GrantOp.FRAME);
+            return frame;
+        } catch (XenError e) {
+            throw metrics.failed(GrantOp.FRAME, e);
         }
-        grow(index + 1);
-        metrics.succeeded(GrantOp.FRAME);
-        return frames[index].memory();
+    }
+
+    private TableFrame find(long index) throws XenError {
+        boolean isStatus = version() == 2 && (index & STATUS_INDEX) != 0;
+        long number = isStatus ? index & ~STATUS_INDEX : index;
+        int limit = isStatus ? limits.maxStatusFrames() : limits.maxGrantFrames();
+        if (number < 0 || number >= limit) {
+            throw XenError.EINVAL;
+        }
+        int frame = Math.toIntExact(number);
+        if (isStatus) {
+            table.growToStatusFrame(frame);
+        } else {
+            table.growTo(frame + 1);
+        }
+        return new TableFrame(isStatus, frame);
     }
 
     /// Grants a page in the guest's name before it runs, as the toolstack does for the console and XenStore pages.
@@ -135,198 +213,97 @@ public final class GrantTable {
     /// @param ref one of the reserved references
     /// @param to who may map it
     /// @param gfn the page's guest frame number, 32 bits
-    public void seed(GrantRef ref, DomId to, int gfn) {
+    public void seed(GrantRef ref, DomId to, long gfn) {
         if (ref.value() < 0 || ref.value() >= GrantRef.RESERVED) {
             throw new IllegalArgumentException(ref + " is not reserved for the toolstack");
         }
-        GrantFrame frame = frames[0];
-        synchronized (frame) {
-            frame.grant(ref.value(), to, gfn);
-        }
+        table.seed(ref.value(), to.value(), gfn);
     }
 
-    /// Maps a page that this domain grants to `by`, with the outcomes of `GNTTABOP_map_grant_ref`. The guest sees
-    /// `GTF_reading` or `GTF_writing` set in the entry until [#unmap], and must not revoke the grant meanwhile.
+    /// Whether others have a page in use, so that it must not be taken from the domain.
     ///
-    /// @param into not mapped; describes the mapping if the result is `OKAY`
-    /// @return `BAD_GNTREF` beyond the table; `GENERAL_ERROR` not granted to `by`, not for writing, not as a whole page,
-    ///     mapped too often, or changed by the guest all the time; `BAD_PAGE` no RAM there
-    public GrantStatus map(GrantRef ref, DomId by, boolean readOnly, GrantMapping into) {
-        if (into.isMapped()) {
-            throw new IllegalArgumentException("mapped already: " + into.ref);
-        }
-        GrantFrame frame = find(ref);
-        if (frame == null) {
-            return metrics.finished(GrantOp.MAP, GrantStatus.BAD_GNTREF);
-        }
-        GrantStatus status;
-        synchronized (frame) {
-            status = map(frame, ref, by, readOnly, into);
-        }
-        if (status == GrantStatus.OKAY) {
-            metrics.mapped(1);
-        }
-        return metrics.finished(GrantOp.MAP, status);
+    /// @param mfn from [GuestFrames#mfn]
+    public boolean isPinned(long mfn) {
+        return pins.isPinned(mfn);
     }
 
-    private GrantStatus map(
-            GrantFrame frame, GrantRef ref, DomId by, boolean readOnly, GrantMapping into) {
-        int entry = ref.value() % GrantFrame.ENTRIES;
-        if (!frame.admits(entry, by) || !frame.pin(entry, by, readOnly)) {
-            return GrantStatus.GENERAL_ERROR;
-        }
-        if (!describe(frame, ref, by, readOnly, into)) {
-            frame.unpin(entry, readOnly);
-            return GrantStatus.BAD_PAGE;
-        }
-        return GrantStatus.OKAY;
-    }
-
-    private boolean describe(
-            GrantFrame frame, GrantRef ref, DomId by, boolean readOnly, GrantMapping into) {
-        int gfn = frame.gfn(ref.value() % GrantFrame.ENTRIES);
-        long gpa = Integer.toUnsignedLong(gfn) * GuestMemory.PAGE_SIZE;
-        try {
-            MemorySegment page = memory.segment(gpa, GuestMemory.PAGE_SIZE);
-            into.page = readOnly ? page.asReadOnly() : page;
-        } catch (XenError e) {
-            return false;
-        }
-        into.ref = ref;
-        into.mapper = by;
-        into.readOnly = readOnly;
-        return true;
-    }
-
-    /// Takes over a mapping that `by` had when the domain was saved: as [#map], but the entry is in use already. Each saved
-    /// mapping is taken over once.
+    /// The domain is gone, and with it its address space: its mappings end, and its meters are removed. What others have mapped of
+    /// it stays as it is until they unmap it.
     ///
-    /// @return `BAD_GNTREF` not mapped so, or taken over already; `BAD_PAGE` no RAM there
-    public GrantStatus adopt(GrantRef ref, DomId by, boolean readOnly, GrantMapping into) {
-        GrantFrame frame = find(ref);
-        if (into.isMapped() || frame == null) {
-            return GrantStatus.BAD_GNTREF;
-        }
-        int entry = ref.value() % GrantFrame.ENTRIES;
-        synchronized (frame) {
-            if (!frame.hasOrphan(entry, readOnly) || !frame.mapper(entry).equals(by)) {
-                return GrantStatus.BAD_GNTREF;
-            }
-            if (!describe(frame, ref, by, readOnly, into)) {
-                return GrantStatus.BAD_PAGE;
-            }
-            frame.adopted(entry, readOnly);
-            return GrantStatus.OKAY;
-        }
-    }
-
-    /// Ends a mapping. The guest may revoke the grant once its last mapping has ended.
-    ///
-    /// @return `BAD_HANDLE` if nothing is mapped
-    public GrantStatus unmap(GrantMapping mapping) {
-        GrantFrame frame = mapping.isMapped() ? find(mapping.ref) : null;
-        if (frame == null) {
-            return metrics.finished(GrantOp.UNMAP, GrantStatus.BAD_HANDLE);
-        }
-        synchronized (frame) {
-            frame.unpin(mapping.ref.value() % GrantFrame.ENTRIES, mapping.readOnly);
-        }
-        mapping.page = null;
-        metrics.mapped(-1);
-        return metrics.finished(GrantOp.UNMAP, GrantStatus.OKAY);
-    }
-
-    /// Removes the domain's meters.
-    public void destroy() {
+    /// @param released runs once nothing that the domain granted is in use any more, perhaps at once, else in whatever
+    ///     thread ends the last use: only then may the table's pages and the domain's memory go
+    public void destroy(Runnable released) {
+        mappings.endAll();
         metrics.close();
+        pins.end(released);
     }
 
-    /// The table's state.
+    /// The table's state. The domain's vCPUs are stopped.
     public GrantTableState save() {
+        int frames = table.frames();
         List<GrantTableState.Mapped> mapped = new ArrayList<>();
-        GrantFrame[] table = frames;
-        for (int i = 0; i < table.length; i++) {
-            GrantFrame frame = table[i];
-            synchronized (frame) {
-                for (int j = 0; j < GrantFrame.ENTRIES; j++) {
-                    if (frame.isPinned(j)) {
-                        mapped.add(
-                                new GrantTableState.Mapped(
-                                        new GrantRef(i * GrantFrame.ENTRIES + j),
-                                        frame.mapper(j),
-                                        frame.gfn(j),
-                                        frame.readers(j),
-                                        frame.writers(j)));
-                    }
-                }
-            }
+        for (int block = 0; block < frames; block++) {
+            pins.save(block, mapped);
         }
-        return new GrantTableState(domId, VERSION, maxFrames, table.length, mapped);
+        return new GrantTableState(domId, table.version(), limits, frames, mapped, mappings.save());
     }
 
-    /// The grant table of a saved domain, whose frames' pages `source` gives with their old content. Back ends that had pages
-    /// mapped take them over by [#adopt].
+    /// The grant table of a saved domain, whose pages `environment` gives with their old content. Back ends that had pages
+    /// mapped take them over by [BackendMappings#adopt], domains by [#reattach].
     ///
     /// @throws IllegalArgumentException if the state contradicts itself
     public static GrantTable restore(
-            GrantTableState state,
-            Predicate<DomId> domainExists,
-            FrameSource source,
-            GuestMemory memory,
-            GrantTableMetrics metrics) {
-        require(state.version() == VERSION, state);
-        require(state.frames() <= state.maxFrames(), state);
-        GrantTable table =
-                new GrantTable(
-                        state.domId(), state.maxFrames(), domainExists, source, memory, metrics);
-        table.grow(state.frames());
+            GrantTableState state, GrantEnvironment environment, GrantTableMetrics metrics) {
+        require(state.version() >= 1 && state.version() <= state.limits().maxGrantVersion(), state);
+        require(state.frames() <= state.limits().maxGrantFrames(), state);
+        GrantTable table = new GrantTable(state.domId(), state.limits(), environment, metrics);
+        table.table.restore(state.version(), state.frames());
         for (GrantTableState.Mapped mapped : state.mappings()) {
-            GrantFrame frame = table.find(mapped.ref());
-            boolean counted =
-                    mapped.readers() >= 0
-                            && mapped.readers() <= GrantFrame.MAX_PINS
-                            && mapped.writers() >= 0
-                            && mapped.writers() <= GrantFrame.MAX_PINS
-                            && mapped.readers() + mapped.writers() > 0;
-            int entry = mapped.ref().value() % GrantFrame.ENTRIES;
-            if (frame == null || !counted || frame.isPinned(entry)) {
-                throw new IllegalArgumentException("inconsistent saved grant: " + mapped);
-            }
-            synchronized (frame) {
-                frame.restore(
-                        entry, mapped.mapper(), mapped.gfn(), mapped.readers(), mapped.writers());
-            }
-            metrics.mapped(mapped.readers() + mapped.writers());
+            require(isCount(mapped.readers()) && isCount(mapped.writers()), mapped);
+            int uses = mapped.readers() + mapped.writers();
+            require(uses > 0 && table.pins.restore(mapped), mapped);
+            int user = mapped.mapper().value();
+            table.restored.add(mapped.ref().value(), user, mapped.readers(), mapped.writers());
+            metrics.mapped(uses);
         }
+        table.toReattach.addAll(state.tracked());
         return table;
     }
 
-    private @Nullable GrantFrame find(GrantRef ref) {
-        GrantFrame[] table = frames;
-        int index = ref.value() >>> Integer.numberOfTrailingZeros(GrantFrame.ENTRIES);
-        return index < table.length ? table[index] : null;
+    private static boolean isCount(int pins) {
+        return pins >= 0 && pins <= ActiveEntries.MAX_PINS;
     }
 
-    private synchronized void grow(int count) {
-        int old = frames.length;
-        if (count <= old) {
-            return;
+    /// Makes the mappings again that this domain had when it was saved. The domains that grant them are there.
+    ///
+    /// @return how many could not be made: whoever granted them is gone, or no longer knows of them
+    public int reattach() {
+        int lost = 0;
+        for (GrantTableState.Tracked tracked : toReattach) {
+            if (!mappings.restore(tracked, domains.find(tracked.granter()))) {
+                lost++;
+            }
         }
-        GrantFrame[] grown = Arrays.copyOf(frames, count);
-        for (int i = old; i < count; i++) {
-            grown[i] = new GrantFrame(source.frame(i));
+        toReattach.clear();
+        mappings.restored();
+        return lost;
+    }
+
+    /// Ends the uses by a domain that this domain was saved with and that has not come back.
+    public void abandon(DomId user) {
+        for (RestoredPins.Use use : restored.takeAll(user.value())) {
+            pins.unpin(use.ref(), use.readOnly());
+            metrics.mapped(-1);
         }
-        frames = grown;
-        metrics.frames(count);
     }
 
     private boolean isSelf(DomId id) {
         return id.equals(DomId.SELF) || id.equals(domId);
     }
 
-    private static void require(boolean consistent, GrantTableState state) {
+    private static void require(boolean consistent, Object saved) {
         if (!consistent) {
-            throw new IllegalArgumentException("inconsistent saved grant table: " + state);
+            throw new IllegalArgumentException("inconsistent saved grant table: " + saved);
         }
     }
 }

@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
 /// |---|---|---|
 /// | `xen.gnttab.frames` | domain | pages of the grant table |
 /// | `xen.gnttab.mappings` | domain | grants of this domain that are mapped, once for each mapping |
+/// | `xen.gnttab.maptrack` | domain | mappings that this domain has of others' grants |
+/// | `xen.gnttab.copied` | domain | bytes copied by `GNTTABOP_copy` |
 /// | `xen.gnttab.ops` | domain, op, result | operations; `result` is OK, a GNTST code or an errno |
 public final class GrantTableMetrics implements AutoCloseable {
     private final MeterRegistry registry;
@@ -35,6 +37,8 @@ public final class GrantTableMetrics implements AutoCloseable {
 
     private final AtomicInteger frames = new AtomicInteger();
     private final AtomicInteger mappings = new AtomicInteger();
+    private final AtomicInteger maptrack = new AtomicInteger();
+    private final Counter copied;
 
     /// Registers the domain's meters.
     ///
@@ -49,6 +53,14 @@ public final class GrantTableMetrics implements AutoCloseable {
         }
         gauge("xen.gnttab.frames", frames, "Pages of the grant table", "pages");
         gauge("xen.gnttab.mappings", mappings, "Mappings of granted pages", "mappings");
+        gauge("xen.gnttab.maptrack", maptrack, "Mappings of others' granted pages", "mappings");
+        copied =
+                remember(
+                        Counter.builder("xen.gnttab.copied")
+                                .description("Bytes copied between granted pages")
+                                .baseUnit("bytes")
+                                .tags(domain)
+                                .register(registry));
     }
 
     void succeeded(GrantOp op) {
@@ -73,6 +85,14 @@ public final class GrantTableMetrics implements AutoCloseable {
 
     void mapped(int change) {
         mappings.addAndGet(change);
+    }
+
+    void tracked(int change) {
+        maptrack.addAndGet(change);
+    }
+
+    void copied(int bytes) {
+        copied.increment(bytes);
     }
 
     void frames(int count) {

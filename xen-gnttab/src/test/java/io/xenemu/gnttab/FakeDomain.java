@@ -1,55 +1,177 @@
 package io.xenemu.gnttab;
 
-import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.kvm.memory.GuestMemory;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
-/// A guest with 16 pages of RAM and its grant table, as the guest itself sees it.
-final class FakeDomain {
-    static final DomId ID = new DomId(3);
+/// A guest with 16 pages of RAM, its grant table as the guest itself sees it, and what it has mapped.
+final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPages {
     static final int RAM_PAGES = 16;
+    static final int PAGE = 4096;
+
+    /// Frames that the guest can name but where no page can be placed.
+    static final long NO_PLACE = 1000;
 
     private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
+    private static final VarHandle LONG = ValueLayout.JAVA_LONG.varHandle();
 
-    final MeterRegistry registry = new SimpleMeterRegistry();
+    /// A page of another domain.
+    record Placed(GuestFrames owner, long mfn, boolean readOnly) {}
+
+    final DomId id;
     final MemorySegment ram;
     final MemorySegment tableMemory;
-    final GuestMemory memory = new GuestMemory();
+    final MemorySegment statusMemory;
+    final GrantEnvironment environment;
     final GrantTable table;
+    final Map<Long, Placed> placed = new ConcurrentHashMap<>();
+    volatile boolean released;
+    int statusRemovals;
 
-    FakeDomain(Arena arena, int maxFrames) {
-        ram = arena.allocate((long) RAM_PAGES * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
-        tableMemory =
-                arena.allocate((long) maxFrames * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
-        memory.add(0, ram);
+    /// Runs when a page is next looked up.
+    @Nullable Runnable onLookup;
+
+    int views;
+
+    FakeDomain(FakeDomains domains, DomId id, GrantLimits limits) {
+        this.id = id;
+        ram = domains.arena.allocate((long) RAM_PAGES * PAGE, PAGE);
+        tableMemory = domains.arena.allocate((long) limits.maxGrantFrames() * PAGE, PAGE);
+        statusMemory = domains.arena.allocate((long) limits.maxStatusFrames() * PAGE, PAGE);
+        environment = new GrantEnvironment(domains::find, this, this, this);
         table =
                 new GrantTable(
-                        ID,
-                        maxFrames,
-                        id -> id.value() <= ID.value(),
-                        this::frame,
-                        memory,
-                        new GrantTableMetrics(registry, ID));
+                        id, limits, environment, new GrantTableMetrics(domains.registry, id));
     }
 
-    MemorySegment frame(int index) {
-        return tableMemory.asSlice((long) index * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
+    @Override
+    public MemorySegment grantFrame(int index) {
+        return tableMemory.asSlice((long) index * PAGE, PAGE);
     }
 
-    void grant(int ref, int flags, DomId to, int gfn) {
-        WORD.setVolatile(tableMemory, 8L * ref + 4, gfn);
+    @Override
+    public MemorySegment statusFrame(int index) {
+        return statusMemory.asSlice((long) index * PAGE, PAGE);
+    }
+
+    @Override
+    public void removeStatusFrames() {
+        statusRemovals++;
+    }
+
+    private long base() {
+        return (long) id.value() << 32;
+    }
+
+    @Override
+    public long mfn(long gfn) {
+        Runnable action = onLookup;
+        onLookup = null;
+        if (action != null) {
+            action.run();
+        }
+        if (placed.containsKey(gfn)) {
+            return FOREIGN;
+        }
+        return gfn >= 0 && gfn < RAM_PAGES ? base() + gfn : NO_RAM;
+    }
+
+    @Override
+    public MemorySegment memory(long mfn) {
+        return ram;
+    }
+
+    @Override
+    public long offset(long mfn) {
+        return (mfn - base()) * PAGE;
+    }
+
+    /// A copy will do where only what is in it counts.
+    @Override
+    public MemorySegment assemble(GuestFrames owner, long[] mfns, int count, boolean readOnly) {
+        byte[] bytes = new byte[count * PAGE];
+        for (int i = 0; i < count; i++) {
+            MemorySegment.copy(ram, ValueLayout.JAVA_BYTE, offset(mfns[i]), bytes, i * PAGE, PAGE);
+        }
+        views++;
+        MemorySegment view = MemorySegment.ofArray(bytes);
+        return readOnly ? view.asReadOnly() : view;
+    }
+
+    @Override
+    public void dissolve(MemorySegment view) {
+        views--;
+    }
+
+    @Override
+    public boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
+        return gfn < NO_PLACE && placed.putIfAbsent(gfn, new Placed(owner, mfn, readOnly)) == null;
+    }
+
+    @Override
+    public boolean remove(long gfn, long mfn) {
+        Placed there = placed.get(gfn);
+        return there != null && there.mfn() == mfn && placed.remove(gfn, there);
+    }
+
+    /// What is placed at a frame.
+    Placed placedAt(long gfn) {
+        return Objects.requireNonNull(placed.get(gfn));
+    }
+
+    int word(int gfn) {
+        return ram.get(ValueLayout.JAVA_INT, (long) gfn * PAGE);
+    }
+
+    void setWord(int gfn, int value) {
+        ram.set(ValueLayout.JAVA_INT, (long) gfn * PAGE, value);
+    }
+
+    void grant(int ref, int flags, DomId to, long gfn) {
+        if (table.version() == 2) {
+            grantPart(ref, flags, to, gfn, 0, 0);
+            return;
+        }
+        WORD.setVolatile(tableMemory, 8L * ref + 4, (int) gfn);
         WORD.setVolatile(tableMemory, 8L * ref, flags | to.value() << 16);
     }
 
-    /// What Linux does to end a grant: clear the flags unless the entry is in use.
+    /// Grants a whole page for reading and writing.
+    void grant(int ref, FakeDomain to, long gfn) {
+        grant(ref, Gtf.PERMIT_ACCESS, to.id, gfn);
+    }
+
+    void grantPart(int ref, int flags, DomId to, long gfn, int pageOff, int length) {
+        LONG.setVolatile(tableMemory, 16L * ref + 8, gfn);
+        long high = (long) length << 48 | (long) pageOff << 32;
+        LONG.setVolatile(tableMemory, 16L * ref, high | (long) to.value() << 16 | flags);
+    }
+
+    void grantTransitive(int ref, int flags, DomId to, DomId from, int refThere) {
+        grantPart(
+                ref, Gtf.TRANSITIVE | flags, to, Integer.toUnsignedLong(refThere), from.value(), 0);
+    }
+
+    /// What a guest does to end a grant: version 1 clears the flags unless the entry is in use, by one compare-and-swap;
+    /// version 2 clears them, and then looks whether it is in use.
     boolean revoke(int ref) {
+        if (table.version() == 2) {
+            int old = (int) WORD.getVolatile(tableMemory, 16L * ref);
+            WORD.setVolatile(tableMemory, 16L * ref, old & 0xffff_0000);
+            VarHandle.fullFence();
+            if (inUse(ref) != 0) {
+                WORD.setVolatile(tableMemory, 16L * ref, old);
+                return false;
+            }
+            return true;
+        }
         int seen = (int) WORD.getVolatile(tableMemory, 8L * ref);
-        while ((seen & (GrantFrame.READING | GrantFrame.WRITING)) == 0) {
+        while ((seen & (Gtf.READING | Gtf.WRITING)) == 0) {
             int found = (int) WORD.compareAndExchange(tableMemory, 8L * ref, seen, 0);
             if (found == seen) {
                 return true;
@@ -59,11 +181,18 @@ final class FakeDomain {
         return false;
     }
 
+    /// What the guest granted.
     int flags(int ref) {
-        return (int) WORD.getVolatile(tableMemory, 8L * ref) & 0xffff;
+        long at = table.version() == 2 ? 16L * ref : 8L * ref;
+        return (int) WORD.getVolatile(tableMemory, at) & 0xffff & ~(Gtf.READING | Gtf.WRITING);
     }
 
-    void setFrame(int ref, int gfn) {
-        WORD.setVolatile(tableMemory, 8L * ref + 4, gfn);
+    /// The flags in use.
+    int inUse(int ref) {
+        if (table.version() == 2) {
+            int pair = (int) WORD.getVolatile(statusMemory, ref / 2 * 4L);
+            return pair >>> (16 * (ref & 1)) & 0xffff;
+        }
+        return (int) WORD.getVolatile(tableMemory, 8L * ref) & (Gtf.READING | Gtf.WRITING);
     }
 }

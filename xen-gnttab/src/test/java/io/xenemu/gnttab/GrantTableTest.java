@@ -1,57 +1,46 @@
 package io.xenemu.gnttab;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.memory.GuestMemory;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
-/// Results and errors of every operation.
+/// The table as such: size, versions, whose it is, and what a new domain finds in it.
 final class GrantTableTest {
-    private static final DomId OTHER = new DomId(2);
-    private static final DomId NOBODY = new DomId(9);
+    private static final long STATUS = 0x8000_0000L;
 
-    private final Arena arena = Arena.ofShared();
-    private final FakeDomain domain = new FakeDomain(arena, GrantTable.DEFAULT_MAX_FRAMES);
+    private final FakeDomains domains = new FakeDomains();
+    private final FakeDomain domain = domains.add(3);
+    private final FakeDomain other = domains.add(2);
     private final GrantTable table = domain.table;
-    private final GrantMapping mapping = new GrantMapping();
 
     @AfterEach
     void free() {
-        arena.close();
+        domains.close();
     }
 
     private static void assertFails(XenError expected, Executable operation) {
         assertSame(expected, assertThrows(XenError.class, operation));
     }
 
-    private GrantStatus map(int ref, boolean readOnly) {
-        return table.map(new GrantRef(ref), DomId.DOM0, readOnly, mapping);
-    }
-
     @Test
     void aNewTableHasOneFrameOfVersionOne() throws XenError {
         assertEquals(1, table.frames());
-        assertEquals(64, table.maxFrames());
+        assertEquals(0, table.statusFrames());
+        assertEquals(64, table.limits().maxGrantFrames());
         assertEquals(1, table.getVersion(DomId.SELF));
     }
 
     @Test
     void askingForAFrameGrowsTheTableToIt() throws XenError {
-        MemorySegment frame = table.frame(3);
-        assertEquals(domain.frame(3).address(), frame.address());
+        assertEquals(new TableFrame(false, 3), table.frame(3));
         assertEquals(4, table.frames());
         table.frame(0);
         assertEquals(4, table.frames(), "tables never shrink");
@@ -63,164 +52,190 @@ final class GrantTableTest {
     void framesBeyondTheLimitAreEinval() {
         assertFails(XenError.EINVAL, () -> table.frame(64));
         assertFails(XenError.EINVAL, () -> table.frame(-1));
-        assertFails(XenError.EINVAL, () -> table.frame(0x8000_0000));
+        assertFails(XenError.EINVAL, () -> table.frame(STATUS));
+        assertFails(XenError.EINVAL, () -> table.frame(1L << 32));
         assertEquals(1, table.frames());
     }
 
     @Test
-    void everyFrameOfTheLargestTableCanBeAlongsideRam() throws XenError {
-        FakeDomain large = new FakeDomain(arena, GrantTable.LARGEST_MAX_FRAMES);
-        long holes = 2L * GuestMemory.PAGE_SIZE; // so that no two frames can be one region
-        long start = 1L << 32;
-        for (int i = 0; i < GrantTable.LARGEST_MAX_FRAMES; i++) {
-            large.memory.add(start + i * holes, large.table.frame(i));
-        }
-        int last = GrantTable.LARGEST_MAX_FRAMES * GrantFrame.ENTRIES - 1;
-        long entry = (GrantFrame.ENTRIES - 1) * 8L;
-        long gpa = start + (GrantTable.LARGEST_MAX_FRAMES - 1) * holes + entry;
-        large.memory.write32(gpa + 4, 5);
-        large.memory.write32(gpa, GrantFrame.PERMIT_ACCESS);
-        assertEquals(
-                GrantStatus.OKAY, large.table.map(new GrantRef(last), DomId.DOM0, false, mapping));
+    void statusFramesGrowTheTableToo() throws XenError {
+        table.setVersion(2);
+        assertEquals(1, table.statusFrames());
+        assertEquals(new TableFrame(true, 0), table.frame(STATUS));
+        assertEquals(1, table.frames(), "one status frame goes with up to 8 frames");
+        assertEquals(new TableFrame(true, 2), table.frame(STATUS | 2));
+        assertEquals(24, table.frames());
+        assertEquals(3, table.statusFrames());
+        table.frame(32);
+        assertEquals(5, table.statusFrames());
+        assertFails(XenError.EINVAL, () -> table.frame(STATUS | 8));
+        assertFails(XenError.EINVAL, () -> table.frame(1L << 32 | STATUS));
+    }
+
+    @Test
+    void aStatusFrameThatIsThereIsGivenEvenIfItsGrantFramesExceedTheLimit() throws XenError {
+        FakeDomain small = domains.add(7, new GrantLimits(9, 1, 2));
+        small.table.setVersion(2);
+        assertEquals(new TableFrame(true, 0), small.table.frame(STATUS));
+        assertFails(XenError.EINVAL, () -> small.table.frame(STATUS | 1));
+        small.table.frame(8);
+        assertEquals(new TableFrame(true, 1), small.table.frame(STATUS | 1));
+    }
+
+    @Test
+    void setupTableGrowsUpToTheLimit() {
+        assertEquals(GrantStatus.OKAY, table.setupTable(DomId.SELF, 0));
+        assertEquals(GrantStatus.OKAY, table.setupTable(domain.id, 64));
+        assertEquals(64, table.frames());
+        assertEquals(GrantStatus.GENERAL_ERROR, table.setupTable(DomId.SELF, 65));
+        assertEquals(GrantStatus.GENERAL_ERROR, table.setupTable(DomId.SELF, -1));
+        assertEquals(GrantStatus.PERMISSION_DENIED, table.setupTable(other.id, 1));
+        assertEquals(GrantStatus.PERMISSION_DENIED, table.setupTable(DomId.DOM0, 1));
+        assertEquals(GrantStatus.BAD_DOMAIN, table.setupTable(new DomId(9), 1));
+    }
+
+    @Test
+    void limitsAreChecked() {
+        int largest = GrantLimits.LARGEST_MAX_FRAMES;
+        assertThrows(IllegalArgumentException.class, () -> new GrantLimits(0, 1, 1));
+        assertThrows(IllegalArgumentException.class, () -> new GrantLimits(largest + 1, 1, 1));
+        assertThrows(IllegalArgumentException.class, () -> new GrantLimits(1, -1, 1));
+        assertThrows(IllegalArgumentException.class, () -> new GrantLimits(1, 65537, 1));
+        assertThrows(IllegalArgumentException.class, () -> new GrantLimits(1, 1, 3));
+    }
+
+    @Test
+    void theLastEntryOfTheLargestTableCanBeGranted() throws XenError {
+        FakeDomain large = domains.add(7, new GrantLimits(GrantLimits.LARGEST_MAX_FRAMES, 1, 2));
+        large.table.frame(GrantLimits.LARGEST_MAX_FRAMES - 1);
+        int last = GrantLimits.LARGEST_MAX_FRAMES * V1Entries.PER_PAGE - 1;
+        large.grant(last, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        GrantMapping mapping = new GrantMapping();
+        GrantRef ref = new GrantRef(last);
+        assertEquals(GrantStatus.OKAY, large.table.backend().map(ref, DomId.DOM0, false, mapping));
         assertEquals(large.ram.address() + 5 * 4096, mapping.page().address());
-    }
-
-    @Test
-    void tablesBeyondTheLargestAreNotMade() {
-        assertThrows(
-                IllegalArgumentException.class,
-                () -> new FakeDomain(arena, GrantTable.LARGEST_MAX_FRAMES + 1));
-        assertThrows(IllegalArgumentException.class, () -> new FakeDomain(arena, 0));
-    }
-
-    @Test
-    void setVersionErrors() throws XenError {
-        table.setVersion(1);
-        assertFails(XenError.ENOSYS, () -> table.setVersion(2));
-        assertFails(XenError.EINVAL, () -> table.setVersion(0));
-        assertFails(XenError.EINVAL, () -> table.setVersion(3));
-        assertEquals(1, table.version());
     }
 
     @Test
     void otherDomainsTablesAreNotToBeAskedAbout() {
         assertEquals(GrantStatus.OKAY, table.querySize(DomId.SELF));
-        assertEquals(GrantStatus.OKAY, table.querySize(FakeDomain.ID));
-        assertEquals(GrantStatus.PERMISSION_DENIED, table.querySize(OTHER));
-        assertEquals(GrantStatus.BAD_DOMAIN, table.querySize(NOBODY));
-        assertFails(XenError.EPERM, () -> table.getVersion(OTHER));
-        assertFails(XenError.ESRCH, () -> table.getVersion(NOBODY));
+        assertEquals(GrantStatus.OKAY, table.querySize(domain.id));
+        assertEquals(GrantStatus.PERMISSION_DENIED, table.querySize(other.id));
+        assertEquals(GrantStatus.BAD_DOMAIN, table.querySize(new DomId(9)));
+        assertFails(XenError.EPERM, () -> table.getVersion(other.id));
+        assertFails(XenError.EPERM, () -> table.getVersion(DomId.DOM0));
+        assertFails(XenError.ESRCH, () -> table.getVersion(new DomId(9)));
     }
 
     @Test
-    void aWritableMappingReachesThePageAndShowsInTheEntry() {
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        assertEquals(GrantStatus.OKAY, map(9, false));
-        mapping.page().set(ValueLayout.JAVA_INT, 8, 77);
-        assertEquals(77, domain.ram.get(ValueLayout.JAVA_INT, 5 * 4096 + 8));
+    void setVersionErrors() throws XenError {
+        table.setVersion(1);
+        assertFails(XenError.EINVAL, () -> table.setVersion(0));
+        assertFails(XenError.EINVAL, () -> table.setVersion(3));
+        FakeDomain limited = domains.add(7, new GrantLimits(1, 1, 1));
+        assertFails(XenError.ENOSYS, () -> limited.table.setVersion(2));
+        assertEquals(1, limited.table.version());
+    }
+
+    @Test
+    void changingTheVersionClearsAllButTheReservedEntries() throws XenError {
+        domain.grant(1, Gtf.PERMIT_ACCESS | Gtf.READONLY, DomId.DOM0, 7);
+        domain.grant(8, Gtf.PERMIT_ACCESS, DomId.DOM0, 8);
+        table.setVersion(2);
+        assertEquals(2, table.getVersion(DomId.SELF));
+        assertEquals(Gtf.PERMIT_ACCESS | Gtf.READONLY, domain.flags(1));
+        assertEquals(0, domain.flags(8));
+        GrantMapping mapping = new GrantMapping();
         assertEquals(
-                GrantFrame.PERMIT_ACCESS | GrantFrame.READING | GrantFrame.WRITING,
-                domain.flags(9));
-        assertFalse(domain.revoke(9));
-        assertEquals(GrantStatus.OKAY, table.unmap(mapping));
-        assertEquals(GrantFrame.PERMIT_ACCESS, domain.flags(9));
-        assertTrue(domain.revoke(9));
-        assertEquals(GrantStatus.GENERAL_ERROR, map(9, false));
+                GrantStatus.OKAY, table.backend().map(new GrantRef(1), DomId.DOM0, true, mapping));
+        assertEquals(domain.ram.address() + 7 * 4096, mapping.page().address());
+        assertEquals(Gtf.READING, domain.inUse(1));
+        table.setVersion(1);
+        assertEquals(1, domain.statusRemovals);
+        assertEquals(0, table.statusFrames());
+        assertEquals(Gtf.READING, domain.inUse(1), "in use over the change");
+        assertEquals(Gtf.PERMIT_ACCESS | Gtf.READONLY, domain.flags(1));
+        table.backend().unmap(mapping);
+        assertEquals(0, domain.inUse(1));
     }
 
     @Test
-    void aReadOnlyMappingCannotWrite() {
-        domain.grant(9, GrantFrame.PERMIT_ACCESS | GrantFrame.READONLY, DomId.DOM0, 5);
-        assertEquals(GrantStatus.GENERAL_ERROR, map(9, false));
-        assertEquals(GrantFrame.PERMIT_ACCESS | GrantFrame.READONLY, domain.flags(9));
-        assertEquals(GrantStatus.OKAY, map(9, true));
-        assertTrue(mapping.page().isReadOnly());
-        assertEquals(0, domain.flags(9) & GrantFrame.WRITING);
+    void theVersionStaysWhileAnotherEntryIsInUse() throws XenError {
+        domain.grant(8, Gtf.PERMIT_ACCESS, DomId.DOM0, 8);
+        GrantMapping mapping = new GrantMapping();
+        table.backend().map(new GrantRef(8), DomId.DOM0, true, mapping);
+        assertFails(XenError.EBUSY, () -> table.setVersion(2));
+        assertEquals(1, table.version());
+        assertEquals(Gtf.PERMIT_ACCESS, domain.flags(8));
+        table.backend().unmap(mapping);
+        table.setVersion(2);
     }
 
     @Test
-    void whatIsNotGrantedCannotBeMapped() {
-        assertEquals(GrantStatus.GENERAL_ERROR, map(9, true), "invalid");
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, OTHER, 5);
-        assertEquals(GrantStatus.GENERAL_ERROR, map(9, true), "to another domain");
-        domain.grant(9, 2, DomId.DOM0, 5);
-        assertEquals(GrantStatus.GENERAL_ERROR, map(9, true), "for transfer");
-        domain.grant(9, GrantFrame.PERMIT_ACCESS | GrantFrame.SUB_PAGE, DomId.DOM0, 5);
-        assertEquals(GrantStatus.GENERAL_ERROR, map(9, true), "a part of a page");
-        assertFalse(mapping.isMapped());
+    void reservedEntriesThatVersionOneCannotExpressAreErange() throws XenError {
+        table.setVersion(2);
+        domain.grantTransitive(3, 0, other.id, DomId.DOM0, 1);
+        assertFails(XenError.ERANGE, () -> table.setVersion(1));
+        domain.grant(3, Gtf.PERMIT_ACCESS, other.id, 1L << 32);
+        assertFails(XenError.ERANGE, () -> table.setVersion(1));
+        domain.grant(3, 2, other.id, 1L << 32);
+        table.setVersion(1);
+        assertEquals(0, domain.flags(3), "what is no grant of a page becomes invalid");
     }
 
     @Test
-    void referencesBeyondTheTableAreBad() {
-        assertEquals(GrantStatus.BAD_GNTREF, map(512, true));
-        assertEquals(GrantStatus.BAD_GNTREF, map(-1, true));
-        assertEquals(GrantStatus.BAD_GNTREF, map(Integer.MIN_VALUE, true));
+    void whatTheGuestWritesIntoAStatusWordIsNoTypeOfGrant() throws XenError {
+        table.setVersion(2);
+        domain.grant(3, Gtf.PERMIT_ACCESS, other.id, 5);
+        domain.statusMemory.set(ValueLayout.JAVA_SHORT, 2 * 3, (short) 6);
+        table.setVersion(1);
+        assertEquals(7, domain.flags(3), "as Xen joins the two");
     }
 
     @Test
-    void aGrantOfNoRamIsABadPageAndLeavesNoFlag() {
-        for (int gfn : new int[] {FakeDomain.RAM_PAGES, -1}) {
-            domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, gfn);
-            assertEquals(GrantStatus.BAD_PAGE, map(9, false));
-            assertEquals(GrantFrame.PERMIT_ACCESS, domain.flags(9));
+    void versionTwoHasHalfAsManyEntriesInAFrame() throws XenError {
+        table.setVersion(2);
+        GrantMapping mapping = new GrantMapping();
+        assertEquals(
+                GrantStatus.GENERAL_ERROR,
+                table.backend().map(new GrantRef(255), DomId.DOM0, true, mapping));
+        assertEquals(
+                GrantStatus.BAD_GNTREF,
+                table.backend().map(new GrantRef(256), DomId.DOM0, true, mapping));
+    }
+
+    @Test
+    void swapExchangesUnusedEntries() throws XenError {
+        for (int version = 1; version <= 2; version++) {
+            table.setVersion(version);
+            domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+            domain.grant(10, Gtf.PERMIT_ACCESS | Gtf.READONLY, DomId.DOM0, 6);
+            assertEquals(GrantStatus.OKAY, swap(9, 10));
+            assertEquals(Gtf.PERMIT_ACCESS | Gtf.READONLY, domain.flags(9));
+            assertEquals(Gtf.PERMIT_ACCESS, domain.flags(10));
+            GrantMapping mapping = new GrantMapping();
+            table.backend().map(new GrantRef(10), DomId.DOM0, true, mapping);
+            assertEquals(domain.ram.address() + 5 * 4096, mapping.page().address());
+            assertEquals(GrantStatus.EAGAIN, swap(9, 10));
+            assertEquals(GrantStatus.EAGAIN, swap(10, 9));
+            assertEquals(GrantStatus.OKAY, swap(10, 10), "with itself, in use or not");
+            table.backend().unmap(mapping);
+            assertEquals(GrantStatus.BAD_GNTREF, swap(9, 512));
+            assertEquals(GrantStatus.BAD_GNTREF, swap(-1, 9));
         }
     }
 
-    @Test
-    void aFrameChangedWhileMappedChangesNothing() {
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        assertEquals(GrantStatus.OKAY, map(9, false));
-        domain.setFrame(9, 6);
-        GrantMapping second = new GrantMapping();
-        assertEquals(GrantStatus.OKAY, table.map(new GrantRef(9), DomId.DOM0, true, second));
-        assertEquals(mapping.page().address(), second.page().address());
-    }
-
-    @Test
-    void flagsGoWithTheLastMappingOfTheirKind() {
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        GrantMapping reader = new GrantMapping();
-        assertEquals(GrantStatus.OKAY, table.map(new GrantRef(9), DomId.DOM0, true, reader));
-        assertEquals(GrantStatus.OKAY, map(9, false));
-        table.unmap(mapping);
-        assertEquals(GrantFrame.PERMIT_ACCESS | GrantFrame.READING, domain.flags(9));
-        table.unmap(reader);
-        assertEquals(GrantFrame.PERMIT_ACCESS, domain.flags(9));
-    }
-
-    @Test
-    void anotherMapperIsRefusedWhileOneHasIt() {
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        assertEquals(GrantStatus.OKAY, map(9, true));
-        GrantMapping second = new GrantMapping();
-        assertEquals(GrantStatus.GENERAL_ERROR, table.map(new GrantRef(9), OTHER, true, second));
-    }
-
-    @Test
-    void mappingsOfOneEntryAreLimited() {
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        for (int i = 0; i < GrantFrame.MAX_PINS; i++) {
-            assertEquals(
-                    GrantStatus.OKAY,
-                    table.map(new GrantRef(9), DomId.DOM0, true, new GrantMapping()));
-        }
-        assertEquals(GrantStatus.GENERAL_ERROR, map(9, true));
-    }
-
-    @Test
-    void unmappingNothingIsABadHandle() {
-        assertEquals(GrantStatus.BAD_HANDLE, table.unmap(mapping));
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        map(9, true);
-        table.unmap(mapping);
-        assertEquals(GrantStatus.BAD_HANDLE, table.unmap(mapping));
-        assertThrows(IllegalStateException.class, mapping::page);
+    private GrantStatus swap(int a, int b) {
+        return table.swapGrantRef(new GrantRef(a), new GrantRef(b));
     }
 
     @Test
     void theToolstackSeedsReservedReferences() {
         table.seed(GrantRef.XENSTORE, DomId.DOM0, 7);
-        assertEquals(GrantStatus.OKAY, map(1, false));
+        GrantMapping mapping = new GrantMapping();
+        assertEquals(
+                GrantStatus.OKAY,
+                table.backend().map(GrantRef.XENSTORE, DomId.DOM0, false, mapping));
         assertEquals(domain.ram.address() + 7 * 4096, mapping.page().address());
         assertThrows(
                 IllegalArgumentException.class, () -> table.seed(new GrantRef(8), DomId.DOM0, 7));
@@ -236,99 +251,18 @@ final class GrantTableTest {
     }
 
     @Test
-    void aRestoredTableStillHasItsMappings() throws XenError {
-        domain.grant(600, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        table.frame(1);
-        assertEquals(GrantStatus.OKAY, map(600, false));
-        GrantTableState state = table.save();
-        assertEquals(
-                new GrantTableState(
-                        FakeDomain.ID,
-                        1,
-                        64,
-                        2,
-                        List.of(
-                                new GrantTableState.Mapped(
-                                        new GrantRef(600), DomId.DOM0, 5, 0, 1))),
-                state);
-        GrantTable restored =
-                GrantTable.restore(
-                        state,
-                        id -> true,
-                        domain::frame,
-                        domain.memory,
-                        new GrantTableMetrics(new SimpleMeterRegistry(), FakeDomain.ID));
-        assertEquals(state, restored.save());
-        GrantMapping adopted = new GrantMapping();
-        GrantRef ref = new GrantRef(600);
-        assertEquals(GrantStatus.BAD_GNTREF, restored.adopt(ref, DomId.DOM0, true, adopted));
-        assertEquals(GrantStatus.BAD_GNTREF, restored.adopt(ref, OTHER, false, adopted));
-        assertEquals(GrantStatus.OKAY, restored.adopt(ref, DomId.DOM0, false, adopted));
-        assertEquals(mapping.page().address(), adopted.page().address());
-        assertEquals(
-                GrantStatus.BAD_GNTREF,
-                restored.adopt(ref, DomId.DOM0, false, new GrantMapping()),
-                "adopted twice");
-        assertEquals(GrantStatus.OKAY, restored.unmap(adopted));
-        assertEquals(GrantFrame.PERMIT_ACCESS, domain.flags(600));
-    }
-
-    @Test
-    void contradictingStatesAreRefused() {
-        GrantTableState.Mapped beyond =
-                new GrantTableState.Mapped(new GrantRef(512), DomId.DOM0, 5, 1, 0);
-        GrantTableState.Mapped idle =
-                new GrantTableState.Mapped(new GrantRef(9), DomId.DOM0, 5, 0, 0);
-        GrantTableState.Mapped tooMany =
-                new GrantTableState.Mapped(new GrantRef(9), DomId.DOM0, 5, 129, 0);
-        GrantTableState.Mapped fine =
-                new GrantTableState.Mapped(new GrantRef(9), DomId.DOM0, 5, 1, 0);
-        for (List<GrantTableState.Mapped> bad :
-                List.of(List.of(beyond), List.of(idle), List.of(tooMany), List.of(fine, fine))) {
-            assertRefused(new GrantTableState(FakeDomain.ID, 1, 64, 1, bad));
-        }
-        assertRefused(new GrantTableState(FakeDomain.ID, 2, 64, 1, List.of()));
-        assertRefused(new GrantTableState(FakeDomain.ID, 1, 1, 2, List.of()));
-    }
-
-    private void assertRefused(GrantTableState state) {
-        assertThrows(
-                IllegalArgumentException.class,
-                () ->
-                        GrantTable.restore(
-                                state,
-                                id -> true,
-                                domain::frame,
-                                domain.memory,
-                                new GrantTableMetrics(new SimpleMeterRegistry(), FakeDomain.ID)),
-                state::toString);
-    }
-
-    @Test
     void operationsAreCountedByResult() {
-        map(9, true);
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        map(9, true);
-        assertEquals(1, count("map", "OK"));
-        assertEquals(1, count("map", "GENERAL_ERROR"));
-        assertEquals(1, domain.registry.get("xen.gnttab.mappings").gauge().value());
-        assertEquals(1, domain.registry.get("xen.gnttab.frames").gauge().value());
-        table.destroy();
-        assertTrue(domain.registry.getMeters().isEmpty());
-    }
-
-    private double count(String op, String result) {
-        return domain.registry
-                .get("xen.gnttab.ops")
-                .tags("domain", "3", "op", op, "result", result)
-                .counter()
-                .count();
-    }
-
-    @Test
-    void pagesAreOfFourKibibytes() {
-        domain.grant(9, GrantFrame.PERMIT_ACCESS, DomId.DOM0, 5);
-        map(9, true);
-        assertEquals(GuestMemory.PAGE_SIZE, mapping.page().byteSize());
+        GrantMapping mapping = new GrantMapping();
+        table.backend().map(new GrantRef(9), DomId.DOM0, true, mapping);
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        table.backend().map(new GrantRef(9), DomId.DOM0, true, mapping);
+        assertEquals(1, domains.count(3, "backend_map", "OK"));
+        assertEquals(1, domains.count(3, "backend_map", "GENERAL_ERROR"));
+        assertEquals(
+                1, domains.registry.get("xen.gnttab.mappings").tag("domain", "3").gauge().value());
+        assertEquals(
+                1, domains.registry.get("xen.gnttab.frames").tag("domain", "3").gauge().value());
+        domains.kill(domain);
+        assertTrue(domains.registry.find("xen.gnttab.ops").tag("domain", "3").meters().isEmpty());
     }
 }

@@ -8,6 +8,7 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Gpr;
@@ -49,7 +50,8 @@ public final class WalkAgainstKvm {
             List<BootModule> modules = List.of(BootModule.open(args[1], files));
             ServicePorts ports = new ServicePorts(id -> null, registry);
             DomainEnvironment environment =
-                    new DomainEnvironment(registry, HypercallTable.standard(), id -> null, ports);
+                    new DomainEnvironment(
+                            registry, HypercallTable.standard(), id -> null, ports, id -> null);
             DomainConfig config =
                     new DomainConfig(
                             "walk",
@@ -57,7 +59,7 @@ public final class WalkAgainstKvm {
                             512L << 20,
                             1,
                             4 << 16 | 19,
-                            64,
+                            GrantLimits.defaults(),
                             EventChannelConfig.DEFAULT);
             Domain domain =
                     new DomainBuilder(kvm.system(), kvm.capabilities(), environment)

@@ -16,6 +16,7 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.service.Hypervisor;
 import io.xenemu.evtchn.Virq;
+import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.VcpuId;
 import java.util.List;
 import java.util.UUID;
@@ -52,7 +53,7 @@ final class RingGuest implements AutoCloseable {
                         GuestMemoryMap.MIN_BYTES,
                         vcpus,
                         XEN_VERSION,
-                        DomainConfig.DEFAULT_GRANT_FRAMES,
+                        GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
         domain = hypervisor.create(config, kernel, List.of(), commandLine, _ -> ports());
         domain.start();

@@ -1,5 +1,7 @@
 package io.xenemu.kvm.abi;
 
+import java.util.Arrays;
+
 /// A domain id (`domid_t`, 16 bits).
 ///
 /// @param value 0 to 0xffff
@@ -19,14 +21,23 @@ public record DomId(int value) {
         }
     }
 
-    /// The id that a guest named. What guests name all the time, `DOMID_SELF` and domain 0, allocates nothing.
+    /// More domains than most services have at one time.
+    private static final int CACHED = 256;
+
+    private static final DomId[] LOW = new DomId[CACHED];
+
+    static {
+        Arrays.setAll(LOW, DomId::new);
+    }
+
+    /// The id that a guest named. What guests name all the time, `DOMID_SELF` and low ids, allocates nothing.
     ///
     /// @param value 0 to 0xffff
     public static DomId of(int value) {
         if (value == SELF.value) {
             return SELF;
         }
-        return value == DOM0.value ? DOM0 : new DomId(value);
+        return value >= 0 && value < CACHED ? LOW[value] : new DomId(value);
     }
 
     @Override

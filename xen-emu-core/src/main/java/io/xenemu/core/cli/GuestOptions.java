@@ -4,6 +4,7 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.service.GuestRequest;
 import io.xenemu.evtchn.EvtchnOptions;
+import io.xenemu.gnttab.GrantLimits;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -94,6 +95,30 @@ final class GuestOptions {
     private int maxEventChannels = EvtchnOptions.UNLIMITED;
 
     @Option(
+            names = "--max-grant-frames",
+            paramLabel = "N",
+            defaultValue = "" + GrantLimits.DEFAULT_MAX_FRAMES,
+            description =
+                    "Pages of grants that the guest may have, as xl's max_grant_frames. Default: ${DEFAULT-VALUE}.")
+    private int maxGrantFrames;
+
+    @Option(
+            names = "--max-maptrack-frames",
+            paramLabel = "N",
+            defaultValue = "" + GrantLimits.DEFAULT_MAX_MAPTRACK_FRAMES,
+            description =
+                    "How many grants of others it may map, in pages, as xl's max_maptrack_frames. Default: ${DEFAULT-VALUE}.")
+    private int maxMaptrackFrames;
+
+    @Option(
+            names = "--max-grant-version",
+            paramLabel = "1|2",
+            defaultValue = "2",
+            description =
+                    "The grant table version that it may use, as xl's max_grant_version. Default: ${DEFAULT-VALUE}.")
+    private int maxGrantVersion;
+
+    @Option(
             names = "--hvm-pirq",
             description =
                     "Let the guest route devices' interrupts over event channels, as xl's hvm_pirq.")
@@ -108,6 +133,7 @@ final class GuestOptions {
             throw wrong("--vcpus: " + vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
         }
         EventChannelConfig events = events();
+        GrantLimits grants = grants();
         try {
             DomainConfig config =
                     new DomainConfig(
@@ -116,11 +142,19 @@ final class GuestOptions {
                             memory.bytes(),
                             vcpus,
                             xenVersion.packed(),
-                            DomainConfig.DEFAULT_GRANT_FRAMES,
+                            grants,
                             events);
             return new GuestRequest(config, kernel, initrds, append, reboot);
         } catch (IllegalArgumentException e) {
             throw wrong("--name: " + e.getMessage());
+        }
+    }
+
+    private GrantLimits grants() {
+        try {
+            return new GrantLimits(maxGrantFrames, maxMaptrackFrames, maxGrantVersion);
+        } catch (IllegalArgumentException e) {
+            throw wrong("--max-grant-frames, --max-maptrack-frames, --max-grant-version: " + e.getMessage());
         }
     }
 

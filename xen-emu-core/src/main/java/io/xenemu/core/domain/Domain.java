@@ -9,9 +9,13 @@ import io.xenemu.core.metrics.HypercallMetrics;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
+import io.xenemu.gnttab.GrantEnvironment;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GrantTableMetrics;
+import io.xenemu.gnttab.Physmap;
+import io.xenemu.gnttab.TableFrame;
+import io.xenemu.gnttab.TablePages;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.KvmException;
@@ -43,12 +47,21 @@ public final class Domain implements AutoCloseable {
     private final HvmParams params = new HvmParams();
     private final DomainTimers timers;
     private final Teardown teardown = new Teardown();
+
+    /// The memory, which others may still use when the domain is gone.
+    private final Teardown pages = new Teardown();
+
     private final Teardown vcpuFds = new Teardown();
     private final ShutdownLatch shutdown = new ShutdownLatch();
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
     private final MessageInterrupts messageInterrupts;
+    private final DomainFrames frames;
     private final GrantTable grantTable;
+
+    /// Whether there is a grant table already, so that others may use pages.
+    private boolean granting;
+
     private final HypercallMetrics hypercallMetrics;
     private final ExitMetrics exitMetrics;
     private final DeviceMetrics deviceMetrics;
@@ -83,10 +96,18 @@ public final class Domain implements AutoCloseable {
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
         MeterRegistry registry = environment.registry();
         try {
-            special = new SpecialPages("xen-special-" + config.name(), config.maxGrantFrames());
-            teardown.add(special::close);
+            teardown.add(this::freePages);
+            special =
+                    new SpecialPages(
+                            "xen-special-" + config.name(),
+                            config.grants().maxGrantFrames(),
+                            config.grants().maxStatusFrames());
+            pages.add(special::close);
             memory = new DomainMemory(vm, config.name(), memoryMap, special);
-            teardown.add(memory::close);
+            pages.add(memory::close);
+            frames = new DomainFrames(id, memory);
+            grantTable = newGrantTable();
+            granting = true;
             teardown.add(vm::close);
             teardown.add(vcpuFds::close);
             hypercallMetrics = new HypercallMetrics(registry, id, environment.hypercalls());
@@ -111,7 +132,6 @@ public final class Domain implements AutoCloseable {
             messageInterrupts = kernelPorts.messages();
             teardown.add(messageInterrupts::close);
             eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);
-            grantTable = newGrantTable();
             teardown.add(timers::close);
         } catch (RuntimeException | Error e) {
             teardown.closeAfter(e);
@@ -121,20 +141,46 @@ public final class Domain implements AutoCloseable {
     }
 
     private GrantTable newGrantTable() {
-        GrantTableMetrics metrics = new GrantTableMetrics(environment.registry(), id);
-        teardown.add(metrics::close);
+        GrantEnvironment grants =
+                new GrantEnvironment(
+                        environment.grants(), new GrantPages(), frames, Physmap.none());
         GrantTable table =
                 new GrantTable(
                         id,
-                        config.maxGrantFrames(),
-                        other -> environment.domains().find(other) != null,
-                        frame -> special.page(SpecialPages.grantFrame(frame)),
-                        memory.guest(),
-                        metrics);
-        teardown.add(table::destroy);
-        table.seed(GrantRef.CONSOLE, DomId.DOM0, (int) GuestMemoryMap.CONSOLE_GFN);
-        table.seed(GrantRef.XENSTORE, DomId.DOM0, (int) GuestMemoryMap.XENSTORE_GFN);
+                        config.grants(),
+                        grants,
+                        new GrantTableMetrics(environment.registry(), id));
+        table.seed(GrantRef.CONSOLE, DomId.DOM0, GuestMemoryMap.CONSOLE_GFN);
+        table.seed(GrantRef.XENSTORE, DomId.DOM0, GuestMemoryMap.XENSTORE_GFN);
         return table;
+    }
+
+    /// Frees the domain's memory, as soon as no other domain uses any of it.
+    private void freePages() {
+        if (granting) {
+            grantTable.destroy(pages::close);
+        } else {
+            pages.close();
+        }
+    }
+
+    private final class GrantPages implements TablePages {
+        @Override
+        public MemorySegment grantFrame(int index) {
+            return special.page(SpecialPages.grantFrame(index));
+        }
+
+        @Override
+        public MemorySegment statusFrame(int index) {
+            return special.page(special.statusFrame(index));
+        }
+
+        @Override
+        public void removeStatusFrames() {
+            for (int i = 0; i < config.grants().maxStatusFrames(); i++) {
+                memory.hide(special.statusFrame(i));
+            }
+        }
     }
 
     /// Makes a vCPU's descriptor, which is closed with the domain.
@@ -301,16 +347,49 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// XENMAPSPACE_grant_table: shows grant frame `index` at `gfn`, growing the table to it.
+    /// XENMAPSPACE_grant_table: shows a frame of the grant table at `gfn`, growing the table to it.
     ///
+    /// @param index all 64 bits of `idx`
     /// @throws XenError EINVAL beyond the table's limit or for an impossible frame
     public void mapGrantFrame(long index, long gfn) throws XenError {
-        if (index < 0 || index >= grantTable.maxFrames()) {
-            throw XenError.EINVAL;
+        TableFrame frame = grantTable.frame(index);
+        int page =
+                frame.isStatus()
+                        ? special.statusFrame(frame.index())
+                        : SpecialPages.grantFrame(frame.index());
+        memory.overlay(page, gfn);
+    }
+
+    /// Where the guest has put grant frame `index`, or -1.
+    public long grantFrameGfn(int index) {
+        return memory.overlayOf(SpecialPages.grantFrame(index));
+    }
+
+    /// XENMEM_decrease_reservation: takes RAM pages from the guest, but those stay that others use by a grant, as the frames do
+    /// on Xen until they are given back.
+    ///
+    /// @return false if not all of it is RAM; then nothing has happened
+    public boolean discard(long gfn, int count) {
+        if (!memory.isPlainRam(gfn, count)) {
+            return false;
         }
-        int frame = Math.toIntExact(index);
-        grantTable.frame(frame);
-        memory.overlay(SpecialPages.grantFrame(frame), gfn);
+        boolean pinned = false;
+        for (int i = 0; i < count && !pinned; i++) {
+            pinned = isPinned(gfn + i);
+        }
+        if (!pinned) {
+            return memory.discard(gfn, count);
+        }
+        for (int i = 0; i < count; i++) {
+            if (!isPinned(gfn + i)) {
+                memory.discard(gfn + i, 1);
+            }
+        }
+        return true;
+    }
+
+    private boolean isPinned(long gfn) {
+        return grantTable.isPinned(frames.mfn(gfn));
     }
 
     /// XENMEM_remove_from_physmap.

@@ -1,6 +1,6 @@
 package io.xenemu.core.domain;
 
-import io.xenemu.gnttab.GrantTable;
+import io.xenemu.gnttab.GrantLimits;
 import java.util.UUID;
 
 /// What a domain is made of, besides its kernel.
@@ -10,7 +10,7 @@ import java.util.UUID;
 /// @param memoryBytes RAM
 /// @param vcpus number of vCPUs, 1 to 128
 /// @param xenVersion what XENVER_version answers: major in the upper 16 bits
-/// @param maxGrantFrames xl's `max_grant_frames`
+/// @param grants its grant table, and how much it may map of others
 /// @param events what its event channels may be used for
 public record DomainConfig(
         String name,
@@ -18,7 +18,7 @@ public record DomainConfig(
         long memoryBytes,
         int vcpus,
         int xenVersion,
-        int maxGrantFrames,
+        GrantLimits grants,
         EventChannelConfig events) {
     /// @throws IllegalArgumentException if no domain can be made of it
     public DomainConfig {
@@ -33,16 +33,7 @@ public record DomainConfig(
         if (memoryBytes <= 0) {
             throw new IllegalArgumentException(memoryBytes + " bytes of memory");
         }
-        if (maxGrantFrames < 1 || maxGrantFrames > GrantTable.LARGEST_MAX_FRAMES) {
-            throw new IllegalArgumentException(
-                    maxGrantFrames
-                            + " grant frames: there can be 1 to "
-                            + GrantTable.LARGEST_MAX_FRAMES);
-        }
     }
-
-    /// xl's default for HVM guests.
-    public static final int DEFAULT_GRANT_FRAMES = 64;
 
     /// HVM_MAX_VCPUS of Xen.
     public static final int MAX_VCPUS = 128;

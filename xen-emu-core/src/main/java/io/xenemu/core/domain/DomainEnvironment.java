@@ -11,8 +11,10 @@ import io.xenemu.evtchn.ServicePorts;
 /// @param hypercalls what its vCPUs may call
 /// @param domains finds the event channels of the others
 /// @param servicePorts domain 0's ends of event channels
+/// @param grants finds the grant tables of the others
 public record DomainEnvironment(
         MeterRegistry registry,
         HypercallTable hypercalls,
         Domains domains,
-        ServicePorts servicePorts) {}
+        ServicePorts servicePorts,
+        io.xenemu.gnttab.Domains grants) {}

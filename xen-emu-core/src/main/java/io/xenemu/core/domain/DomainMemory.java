@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Deque;
 import java.util.List;
 import java.util.NavigableMap;
@@ -41,6 +42,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     private final KvmVm vm;
     private final MemFd ram;
+
+    /// RAM page by page, whatever the guest sees in its place.
+    private final MemorySegment ramPages;
+
     private final SpecialPages special;
     private final GuestMemory guest = new GuestMemory();
     private final List<Range> ranges = new ArrayList<>();
@@ -54,6 +59,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// The other way round: what is shown at a frame, and what is shown next above it.
     @GuardedBy("this")
     private final NavigableMap<Long, Integer> overlayAt = new TreeMap<>();
+
+    /// Which pages of RAM are covered by a special page, by their number in [#ramPages].
+    @GuardedBy("this")
+    private final BitSet coveredRam = new BitSet();
 
     @GuardedBy("this")
     private final Deque<Integer> freeSlots = new ArrayDeque<>();
@@ -74,6 +83,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         ram = MemFd.create("xen-ram-" + name, ramBytes);
         try {
             addRanges(map, ram.map(0, ramBytes));
+            ramPages = ram.map(0, ramBytes);
         } catch (RuntimeException e) {
             ram.close();
             throw e;
@@ -154,9 +164,60 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             slot = addSlot(page, gpa);
         }
         removeOverlay(page);
+        if (range != null && range.memfd == ram) {
+            coveredRam.set(Math.toIntExact(pageNumber(range, gpa)));
+        }
         overlaySlot[page] = slot;
         overlayGfn[page] = gfn;
         overlayAt.put(gfn, page);
+    }
+
+    /// Shows special page `page` nowhere.
+    public synchronized void hide(int page) {
+        removeOverlay(page);
+    }
+
+    /// The page that is at a guest frame now, by a number that it has for good: RAM pages first, special pages after them.
+    ///
+    /// @param gfn any 64 bits
+    /// @return -1 if there is no memory
+    synchronized long pageAt(long gfn) {
+        if (gfn < 0 || gfn >= GFN_LIMIT) {
+            return -1;
+        }
+        long gpa = gfn * SpecialPages.PAGE_SIZE;
+        Range range = rangeOf(gpa);
+        if (range != null && range.memfd == ram) {
+            long page = pageNumber(range, gpa);
+            if (!coveredRam.get(Math.toIntExact(page))) {
+                return page;
+            }
+        }
+        // Not on the path of any page that guests grant for speed.
+        Integer overlaid = overlayAt.get(gfn);
+        if (overlaid != null) {
+            return ramPageCount() + overlaid;
+        }
+        return range == null ? -1 : ramPageCount() + pageNumber(range, gpa);
+    }
+
+    private static long pageNumber(Range range, long gpa) {
+        return (range.offset + gpa - range.start) / SpecialPages.PAGE_SIZE;
+    }
+
+    /// The memory that has a page of [#pageAt], and no guest's overlays in it.
+    MemorySegment memoryOf(long page) {
+        return page < ramPageCount() ? ramPages : special.pages();
+    }
+
+    /// Where in [#memoryOf] the page begins.
+    long offsetOf(long page) {
+        long ramCount = ramPageCount();
+        return (page < ramCount ? page : page - ramCount) * SpecialPages.PAGE_SIZE;
+    }
+
+    private long ramPageCount() {
+        return ramPages.byteSize() / SpecialPages.PAGE_SIZE;
     }
 
     /// Takes whatever special page is at `gfn` away (XENMEM_remove_from_physmap).
@@ -264,6 +325,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         range.memfd.mapFixed(range.offset + (gpa - range.start), under);
         if (range.memfd == ram) {
             under.fill((byte) 0);
+            coveredRam.clear(Math.toIntExact(pageNumber(range, gpa)));
         }
     }
 

@@ -4,7 +4,7 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 
-/// Pages that Xen, not the guest, owns: the fixed special pages, shared_info and the grant table's frames. They live in a
+/// Pages that Xen, not the guest, owns: the fixed special pages, shared_info and the grant table's frames, with status. They live in a
 /// memfd of their own and overlay guest-physical addresses, so modules and KVM keep one address for each however often
 /// the guest moves it.
 public final class SpecialPages implements AutoCloseable {
@@ -20,12 +20,15 @@ public final class SpecialPages implements AutoCloseable {
     private final MemFd memfd;
     private final MemorySegment pages;
     private final MemorySegment guestView;
+    private final int firstStatusFrame;
     private final int count;
 
     /// @param name for /proc/PID/maps
     /// @param grantFrames how many grant frames the domain may have
-    public SpecialPages(String name, int grantFrames) {
-        count = FIRST_GRANT_FRAME + grantFrames;
+    /// @param statusFrames how many frames of grant status it may have
+    public SpecialPages(String name, int grantFrames, int statusFrames) {
+        firstStatusFrame = FIRST_GRANT_FRAME + grantFrames;
+        count = firstStatusFrame + statusFrames;
         memfd = MemFd.create(name, (long) count * PAGE_SIZE);
         try {
             pages = memfd.map(0, (long) count * PAGE_SIZE);
@@ -39,6 +42,16 @@ public final class SpecialPages implements AutoCloseable {
     /// The page number of grant frame `index`.
     static int grantFrame(int index) {
         return FIRST_GRANT_FRAME + index;
+    }
+
+    /// The page number of grant status frame `index`.
+    int statusFrame(int index) {
+        return firstStatusFrame + index;
+    }
+
+    /// The service's own mapping of all pages.
+    MemorySegment pages() {
+        return pages;
     }
 
     /// The service's own mapping of page `number`.

@@ -1,23 +1,162 @@
 package io.xenemu.core.hypercall;
 
+import io.xenemu.gnttab.GrantCopy;
+import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.gnttab.GrantTable;
+import io.xenemu.gnttab.MapResult;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.GnttabStructs.Copy;
 import io.xenemu.kvm.abi.xen.GnttabStructs.GetVersion;
+import io.xenemu.kvm.abi.xen.GnttabStructs.MapGrantRef;
 import io.xenemu.kvm.abi.xen.GnttabStructs.QuerySize;
 import io.xenemu.kvm.abi.xen.GnttabStructs.SetVersion;
+import io.xenemu.kvm.abi.xen.GnttabStructs.SetupTable;
+import io.xenemu.kvm.abi.xen.GnttabStructs.SwapGrantRef;
+import io.xenemu.kvm.abi.xen.GnttabStructs.UnmapGrantRef;
+import io.xenemu.kvm.memory.GuestField;
+import io.xenemu.kvm.memory.GuestStruct;
+import org.jspecify.annotations.Nullable;
 
 /// `grant_table_op` (20). The third argument counts structures in an array; an operation with a status field reports what
 /// went wrong with one of them there, and the hypercall itself succeeds. `xen/include/public/grant_table.h`.
+///
+/// What is not here, Xen refuses to HVM guests: dump_table, transfer, unmap_and_replace, get_status_frames, cache_flush.
 final class GrantTableOp {
+    private static final int GNTCOPY_SOURCE_GREF = 1;
+    private static final int GNTCOPY_DEST_GREF = 2;
+
     private GrantTableOp() {}
 
     static HypercallFamily family() {
         return HypercallFamily.of("grant_table_op", 20)
+                .op(0, "map_grant_ref", GrantTableOp::mapGrantRef)
+                .op(1, "unmap_grant_ref", GrantTableOp::unmapGrantRef)
+                .op(2, "setup_table", GrantTableOp::setupTable)
+                .op(5, "copy", GrantTableOp::copy)
                 .op(6, "query_size", GrantTableOp::querySize)
                 .op(8, "set_version", GrantTableOp::setVersion)
-                .op(10, "get_version", GrantTableOp::getVersion);
+                .op(10, "get_version", GrantTableOp::getVersion)
+                .op(11, "swap_grant_ref", GrantTableOp::swapGrantRef);
+    }
+
+    /// Serves one structure of a batch, which has been copied in, up to setting its results.
+    private interface Element {
+        void serve(HypercallContext c);
+    }
+
+    private static long mapGrantRef(HypercallContext c) throws XenError {
+        return batch(c, MapGrantRef.STRUCT, null, GrantTableOp::map);
+    }
+
+    private static long unmapGrantRef(HypercallContext c) throws XenError {
+        return batch(c, UnmapGrantRef.STRUCT, UnmapGrantRef.STATUS, GrantTableOp::unmap);
+    }
+
+    private static long copy(HypercallContext c) throws XenError {
+        return batch(c, Copy.STRUCT, Copy.STATUS, GrantTableOp::copyOne);
+    }
+
+    private static long swapGrantRef(HypercallContext c) throws XenError {
+        return batch(c, SwapGrantRef.STRUCT, SwapGrantRef.STATUS, GrantTableOp::swap);
+    }
+
+    /// Each structure is copied in once, and its results back before the next one is looked at; a fault ends the batch, and
+    /// what has been done stays. Xen interrupts a long batch and goes on later; here the vCPU does what others ask of it
+    /// between two structures.
+    ///
+    /// @param result the one field that is written back; null for the whole structure
+    private static long batch(
+            HypercallContext c,
+            GuestStruct struct,
+            GuestField.@Nullable S16 result,
+            Element element)
+            throws XenError {
+        int count = count(c);
+        var argument = c.argument();
+        for (int i = 0; i < count && !c.vcpu().isStopping(); i++) {
+            long address = argument.element(struct, c.word(1), i);
+            argument.copyIn(struct, address);
+            element.serve(c);
+            if (result == null) {
+                argument.copyOut(struct, address);
+            } else {
+                argument.copyOut(result, address);
+            }
+            c.vcpu().serveMailbox();
+        }
+        return 0;
+    }
+
+    private static int count(HypercallContext c) throws XenError {
+        int count = c.u32(2);
+        if (count < 0) {
+            throw XenError.EINVAL;
+        }
+        return count;
+    }
+
+    private static GrantRef ref(HypercallContext c, GuestField.U32 field) {
+        return new GrantRef((int) (c.argument().get(field) & 0xffff_ffffL));
+    }
+
+    private static void map(HypercallContext c) {
+        var argument = c.argument();
+        MapResult result = c.mapResult();
+        GrantStatus status =
+                c.domain()
+                        .grantTable()
+                        .mapGrantRef(
+                                argument.get(MapGrantRef.HOST_ADDR),
+                                (int) (argument.get(MapGrantRef.FLAGS) & 0xffff_ffffL),
+                                (int) (argument.get(MapGrantRef.REF) & 0xffff_ffffL),
+                                DomId.of(argument.get(MapGrantRef.DOM)),
+                                result);
+        argument.set(MapGrantRef.STATUS, status.code());
+        if (status == GrantStatus.OKAY) {
+            argument.set(MapGrantRef.HANDLE, result.handle());
+            argument.set(MapGrantRef.DEV_BUS_ADDR, result.busAddress());
+        }
+    }
+
+    private static void unmap(HypercallContext c) {
+        var argument = c.argument();
+        GrantStatus status =
+                c.domain()
+                        .grantTable()
+                        .unmapGrantRef(
+                                argument.get(UnmapGrantRef.HOST_ADDR),
+                                argument.get(UnmapGrantRef.DEV_BUS_ADDR),
+                                (int) (argument.get(UnmapGrantRef.HANDLE) & 0xffff_ffffL));
+        argument.set(UnmapGrantRef.STATUS, status.code());
+    }
+
+    private static void copyOne(HypercallContext c) {
+        var argument = c.argument();
+        GrantCopy copy = c.grantCopy();
+        int flags = argument.get(Copy.FLAGS);
+        boolean fromRef = (flags & GNTCOPY_SOURCE_GREF) != 0;
+        boolean toRef = (flags & GNTCOPY_DEST_GREF) != 0;
+        copy.from(
+                DomId.of(argument.get(Copy.SOURCE_DOMID)),
+                fromRef,
+                fromRef ? argument.get(Copy.SOURCE_U_REF) : argument.get(Copy.SOURCE_U_GMFN),
+                argument.get(Copy.SOURCE_OFFSET));
+        copy.to(
+                DomId.of(argument.get(Copy.DEST_DOMID)),
+                toRef,
+                toRef ? argument.get(Copy.DEST_U_REF) : argument.get(Copy.DEST_U_GMFN),
+                argument.get(Copy.DEST_OFFSET));
+        argument.set(Copy.STATUS, copy.run(argument.get(Copy.LEN)).code());
+    }
+
+    private static void swap(HypercallContext c) {
+        GrantStatus status =
+                c.domain()
+                        .grantTable()
+                        .swapGrantRef(ref(c, SwapGrantRef.REF_A), ref(c, SwapGrantRef.REF_B));
+        c.argument().set(SwapGrantRef.STATUS, status.code());
     }
 
     /// These operations take exactly one structure.
@@ -25,6 +164,29 @@ final class GrantTableOp {
         if (c.u32(2) != 1) {
             throw XenError.EINVAL;
         }
+    }
+
+    /// Grows the table, and tells where the guest has put its frames; all ones for those that it has not.
+    private static long setupTable(HypercallContext c) throws XenError {
+        requireOne(c);
+        var argument = c.argument();
+        argument.copyIn(SetupTable.STRUCT, c.word(1));
+        int count = (int) (argument.get(SetupTable.NR_FRAMES) & 0xffff_ffffL);
+        long list = argument.get(SetupTable.FRAME_LIST);
+        DomId dom = DomId.of(argument.get(SetupTable.DOM));
+        GrantStatus status = c.domain().grantTable().setupTable(dom, count);
+        int width = c.width().bytes();
+        for (int i = 0; status == GrantStatus.OKAY && i < count; i++) {
+            try {
+                long gfn = c.domain().grantFrameGfn(i);
+                argument.linear().writeUlong(list + (long) i * width, gfn);
+            } catch (XenError e) {
+                status = GrantStatus.BAD_VIRT_ADDR;
+            }
+        }
+        argument.set(SetupTable.STATUS, status.code());
+        argument.copyOut(SetupTable.STATUS, c.word(1));
+        return 0;
     }
 
     private static long querySize(HypercallContext c) throws XenError {
@@ -35,16 +197,16 @@ final class GrantTableOp {
         GrantStatus status = table.querySize(DomId.of(argument.get(QuerySize.DOM)));
         if (status == GrantStatus.OKAY) {
             argument.set(QuerySize.NR_FRAMES, table.frames());
-            argument.set(QuerySize.MAX_NR_FRAMES, table.maxFrames());
+            argument.set(QuerySize.MAX_NR_FRAMES, table.limits().maxGrantFrames());
         }
         argument.set(QuerySize.STATUS, status.code());
         argument.copyOut(QuerySize.STRUCT, c.word(1));
         return 0;
     }
 
-    /// The structure tells the version in force afterwards, also when the call fails.
+    /// The structure tells the version in force afterwards, also when the call fails. Xen does not look at the count.
     private static long setVersion(HypercallContext c) throws XenError {
-        requireOne(c);
+        count(c);
         var argument = c.argument();
         argument.copyIn(SetVersion.STRUCT, c.word(1));
         GrantTable table = c.domain().grantTable();
@@ -60,12 +222,12 @@ final class GrantTableOp {
     }
 
     private static long getVersion(HypercallContext c) throws XenError {
-        requireOne(c);
+        count(c);
         var argument = c.argument();
         argument.copyIn(GetVersion.STRUCT, c.word(1));
         DomId dom = DomId.of(argument.get(GetVersion.DOM));
         argument.set(GetVersion.VERSION, c.domain().grantTable().getVersion(dom));
-        argument.copyOut(GetVersion.STRUCT, c.word(1));
+        argument.copyOut(GetVersion.VERSION, c.word(1));
         return 0;
     }
 }

@@ -2,8 +2,11 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.gnttab.GrantCopy;
+import io.xenemu.gnttab.MapResult;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestArgument;
+import org.jspecify.annotations.Nullable;
 
 /// The hypercall that a vCPU is making: its registers and the means to reach its argument in memory. One per vCPU,
 /// refilled for each call, used by the vCPU's thread alone.
@@ -15,6 +18,8 @@ public final class HypercallContext {
     private final Vcpu vcpu;
     private final GuestArgument argument;
     private final long[] parameters = new long[PARAMETERS];
+    private final MapResult mapResult = new MapResult();
+    private @Nullable GrantCopy grantCopy;
     private long number;
     private int cpl;
 
@@ -48,6 +53,21 @@ public final class HypercallContext {
     /// Copies arguments in and out of guest memory, by guest virtual address.
     public GuestArgument argument() {
         return argument;
+    }
+
+    /// What a grant mapping that the vCPU makes gives it.
+    MapResult mapResult() {
+        return mapResult;
+    }
+
+    /// The grant copy that the vCPU makes.
+    GrantCopy grantCopy() {
+        GrantCopy copy = grantCopy;
+        if (copy == null) {
+            copy = domain.grantTable().newCopy();
+            grantCopy = copy;
+        }
+        return copy;
     }
 
     /// The guest's RAX or EAX.

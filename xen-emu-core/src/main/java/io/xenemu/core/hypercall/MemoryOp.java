@@ -2,7 +2,6 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.DomainMemory;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.E820Entry;
@@ -32,17 +31,21 @@ final class MemoryOp {
 
     static HypercallFamily family() {
         return HypercallFamily.masked("memory_op", 12, COMMAND_MASK)
-                .op(1, "decrease_reservation", c -> extents(c, DomainMemory::discard))
+                .op(1, "decrease_reservation", c -> extents(c, Domain::discard))
                 .op(3, "current_reservation", MemoryOp::reservation)
                 .op(4, "maximum_reservation", MemoryOp::reservation)
-                .op(6, "populate_physmap", c -> extents(c, DomainMemory::isPlainRam))
+                .op(6, "populate_physmap", c -> extents(c, MemoryOp::isPlainRam))
                 .op(7, "add_to_physmap", MemoryOp::addToPhysmap)
                 .op(9, "memory_map", MemoryOp::memoryMap)
                 .op(15, "remove_from_physmap", MemoryOp::removeFromPhysmap);
     }
 
     private interface ExtentChange {
-        boolean apply(DomainMemory memory, long gfn, int count);
+        boolean apply(Domain domain, long gfn, int count);
+    }
+
+    private static boolean isPlainRam(Domain domain, long gfn, int count) {
+        return domain.memory().isPlainRam(gfn, count);
     }
 
     /// Applies a change to each extent of a list of frame numbers, up to the first that fails; answers how many succeeded.
@@ -61,7 +64,7 @@ final class MemoryOp {
             boolean changed;
             try {
                 long gfn = argument.linear().readUlong(list + done * width);
-                changed = change.apply(c.domain().memory(), gfn, 1 << order);
+                changed = change.apply(c.domain(), gfn, 1 << order);
             } catch (XenError e) {
                 changed = false;
             }

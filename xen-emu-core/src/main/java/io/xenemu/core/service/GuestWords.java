@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableListMultimap;
 import com.google.common.collect.ListMultimap;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.gnttab.GrantLimits;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +20,7 @@ final class GuestWords {
     /// The words.
     static List<String> encode(GuestRequest request) {
         DomainConfig config = request.config();
+        GrantLimits grants = config.grants();
         EventChannelConfig events = config.events();
         List<String> words =
                 new ArrayList<>(
@@ -28,7 +30,9 @@ final class GuestWords {
                                 "memory=" + config.memoryBytes(),
                                 "vcpus=" + config.vcpus(),
                                 "xen_version=" + config.xenVersion(),
-                                "max_grant_frames=" + config.maxGrantFrames(),
+                                "max_grant_frames=" + grants.maxGrantFrames(),
+                                "max_maptrack_frames=" + grants.maxMaptrackFrames(),
+                                "max_grant_version=" + grants.maxGrantVersion(),
                                 "fifo=" + events.fifo(),
                                 "max_event_channels=" + events.maxEventChannels(),
                                 "hvm_pirq=" + events.hvmPirqs(),
@@ -59,7 +63,10 @@ final class GuestWords {
                         Long.parseLong(one(values, "memory")),
                         Integer.parseInt(one(values, "vcpus")),
                         Integer.parseInt(one(values, "xen_version")),
-                        Integer.parseInt(one(values, "max_grant_frames")),
+                        new GrantLimits(
+                                Integer.parseInt(one(values, "max_grant_frames")),
+                                Integer.parseInt(one(values, "max_maptrack_frames")),
+                                Integer.parseInt(one(values, "max_grant_version"))),
                         new EventChannelConfig(
                                 Boolean.parseBoolean(one(values, "fifo")),
                                 Integer.parseInt(one(values, "max_event_channels")),

@@ -15,6 +15,8 @@ import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.gnttab.GrantTable;
+import io.xenemu.gnttab.ServiceGrants;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.DomainDescription;
@@ -43,6 +45,7 @@ public final class Hypervisor implements AutoCloseable {
     private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
     private final ServicePorts servicePorts;
+    private final ServiceGrants serviceGrants;
     private final XenStoreServer xenstore;
     private final DomainBuilder builder;
 
@@ -63,7 +66,12 @@ public final class Hypervisor implements AutoCloseable {
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
         DomainEnvironment environment =
                 new DomainEnvironment(
-                        registry, HypercallTable.standard(), this::eventChannels, servicePorts);
+                        registry,
+                        HypercallTable.standard(),
+                        this::eventChannels,
+                        servicePorts,
+                        this::grantTable);
+        serviceGrants = new ServiceGrants(this::grantTable, registry);
         write(DomainNodes::writeHost);
         builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
     }
@@ -89,6 +97,14 @@ public final class Hypervisor implements AutoCloseable {
         }
         Domain domain = domains.get(id);
         return domain == null ? null : domain.eventChannels();
+    }
+
+    private @Nullable GrantTable grantTable(DomId id) {
+        if (id.equals(DomId.DOM0)) {
+            return serviceGrants.table();
+        }
+        Domain domain = domains.get(id);
+        return domain == null ? null : domain.grantTable();
     }
 
     /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither started nor
@@ -190,6 +206,7 @@ public final class Hypervisor implements AutoCloseable {
     @Override
     public void close() {
         Teardown steps = new Teardown();
+        steps.add(serviceGrants::close);
         steps.add(xenstore::close);
         domains.values().forEach(domain -> steps.add(() -> destroy(domain)));
         steps.close();

@@ -24,7 +24,7 @@ final class OverlaidGuest implements AutoCloseable {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         system = KvmSystem.open(KvmSystem.DEVICE);
         vm = system.createVm();
-        special = new SpecialPages("test-special", GRANT_FRAMES);
+        special = new SpecialPages("test-special", GRANT_FRAMES, 0);
         for (int page = 0; page < special.count(); page++) {
             special.page(page).set(ValueLayout.JAVA_INT, 0, tag(page));
         }

@@ -14,8 +14,9 @@ import org.junit.jupiter.api.Test;
 
 final class SpecialPagesTest {
     private static final int GRANT_FRAMES = 3;
+    private static final int STATUS_FRAMES = 2;
 
-    private final SpecialPages special = new SpecialPages("test", GRANT_FRAMES);
+    private final SpecialPages special = new SpecialPages("test", GRANT_FRAMES, STATUS_FRAMES);
 
     @AfterEach
     void close() {
@@ -24,7 +25,7 @@ final class SpecialPagesTest {
 
     @Test
     void everyPageHasItsOwnMemory() {
-        assertEquals(SpecialPages.FIXED_PAGES + 1 + GRANT_FRAMES, special.count());
+        assertEquals(SpecialPages.FIXED_PAGES + 1 + GRANT_FRAMES + STATUS_FRAMES, special.count());
         Set<Long> addresses = new HashSet<>();
         for (int page = 0; page < special.count(); page++) {
             MemorySegment segment = special.page(page);
@@ -36,8 +37,9 @@ final class SpecialPagesTest {
     @Test
     void grantFramesFollowSharedInfo() {
         assertEquals(SpecialPages.SHARED_INFO + 1, SpecialPages.grantFrame(0));
-        assertEquals(special.count() - 1, SpecialPages.grantFrame(GRANT_FRAMES - 1));
-        int beyond = SpecialPages.grantFrame(GRANT_FRAMES);
+        assertEquals(SpecialPages.grantFrame(GRANT_FRAMES - 1) + 1, special.statusFrame(0));
+        assertEquals(special.count() - 1, special.statusFrame(STATUS_FRAMES - 1));
+        int beyond = special.statusFrame(STATUS_FRAMES);
         assertThrows(IndexOutOfBoundsException.class, () -> special.page(beyond));
     }
 

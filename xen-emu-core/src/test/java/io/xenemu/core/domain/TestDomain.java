@@ -10,6 +10,8 @@ import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.gnttab.GrantTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
@@ -88,7 +90,7 @@ public final class TestDomain implements AutoCloseable {
                         GuestMemoryMap.MIN_BYTES,
                         vcpus,
                         0x0004_0013,
-                        4,
+                        new GrantLimits(4, 1, 2),
                         events);
         domain =
                 new Domain(
@@ -97,7 +99,8 @@ public final class TestDomain implements AutoCloseable {
                         new GuestMemoryMap(config.memoryBytes()),
                         vm,
                         EnumSet.noneOf(XenCapability.class),
-                        new DomainEnvironment(registry, table, this::find, servicePorts));
+                        new DomainEnvironment(
+                                registry, table, this::find, servicePorts, this::findGrants));
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
             domain.add(new Vcpu(domain, id, domain.createVcpu(id), loop));
@@ -107,6 +110,10 @@ public final class TestDomain implements AutoCloseable {
 
     private @Nullable EventChannels find(DomId id) {
         return id.equals(ID) ? domain.eventChannels() : null;
+    }
+
+    private @Nullable GrantTable findGrants(DomId id) {
+        return id.equals(ID) ? domain.grantTable() : null;
     }
 
     private void writePageTables() throws XenError {

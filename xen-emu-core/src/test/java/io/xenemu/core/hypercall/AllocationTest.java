@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 /// Needs /dev/kvm: the hypercalls that guests make all the time leave no garbage, argument copies included.
 final class AllocationTest {
     private static final int ROUNDS = 20_000;
+    private static final int MEMORY_OP = 12;
     private static final int GRANT_TABLE_OP = 20;
     private static final int EVENT_CHANNEL_OP = 32;
     private static final int XEN_VERSION = 17;
@@ -81,6 +82,32 @@ final class AllocationTest {
             call(-38, EVENT_CHANNEL_OP, 14, PORT, 0);
             call(-14, EVENT_CHANNEL_OP, 4, -1, 0);
         });
+    }
+
+    @Test
+    void grantCopyAndRefusedMapping() throws XenError {
+        long table = 0x12_3000;
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, 1);
+        memory.write64(ARG + 8, 0);
+        memory.write64(ARG + 16, table >> 12);
+        call(0, MEMORY_OP, 7, ARG, 0);
+        memory.write32(table + 8 * 9 + 4, 0x200);
+        memory.write32(table + 8 * 9, 1 | 1 << 16);
+        memory.write32(ARG, 9);
+        memory.write64(ARG + 8, 1);
+        memory.write64(ARG + 16, 0x201);
+        memory.write64(ARG + 24, SELF);
+        memory.write32(ARG + 32, 0x1_1000);
+        memory.write64(PORT, 0x50_0000);
+        memory.write32(PORT + 8, 2);
+        memory.write32(PORT + 12, 9);
+        memory.write16(PORT + 16, 1);
+        assertAllocatesNothing(() -> {
+            call(0, GRANT_TABLE_OP, 5, ARG, 1);
+            call(0, GRANT_TABLE_OP, 0, PORT, 1);
+        });
+        assertEquals(0, memory.read16(ARG + 36));
     }
 
     @Test

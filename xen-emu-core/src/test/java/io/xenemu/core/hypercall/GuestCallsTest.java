@@ -162,9 +162,9 @@ final class GuestCallsTest {
 
     @Test
     void refusedGrantVersionTellsTheOneInForce() throws XenError {
-        memory.write32(ARG, 2);
+        memory.write32(ARG, 3);
 
-        assertEquals(-38, call(GRANT_TABLE_OP, 8, ARG, 1));
+        assertEquals(-22, call(GRANT_TABLE_OP, 8, ARG, 1));
         assertEquals(1, memory.read32(ARG));
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.gnttab.GrantLimits;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +33,7 @@ final class ControlWordsPropertyTest {
                             512 << 20,
                             4,
                             0x4_0013,
-                            64,
+                            new GrantLimits(32, 512, 1),
                             new EventChannelConfig(true, 100, true)),
                     Path.of("/boot/vm linuz"),
                     List.of("/boot/initrd.img", "/boot/module with=an argument"),
@@ -71,7 +72,7 @@ final class ControlWordsPropertyTest {
                                 memory,
                                 vcpus,
                                 config.xenVersion(),
-                                config.maxGrantFrames(),
+                                config.grants(),
                                 EventChannelConfig.DEFAULT),
                         REQUEST.kernel(),
                         modules,
@@ -89,7 +90,7 @@ final class ControlWordsPropertyTest {
     @Test
     void guestThatCannotBeIsRefused() {
         List<String> good = GuestWords.encode(REQUEST);
-        for (String word : good.subList(0, 12)) {
+        for (String word : good.subList(0, 14)) {
             List<String> less = new ArrayList<>(good);
             less.remove(word);
             assertRefused(less);
@@ -109,7 +110,9 @@ final class ControlWordsPropertyTest {
                         "vcpus=0",
                         "vcpus=129",
                         "vcpus=x",
-                        "max_grant_frames=0")) {
+                        "max_grant_frames=0",
+                        "max_maptrack_frames=-1",
+                        "max_grant_version=3")) {
             List<String> words = new ArrayList<>(good);
             words.removeIf(word -> word.startsWith(bad.substring(0, bad.indexOf('=') + 1)));
             assertRefused(with(words, bad));

@@ -1,0 +1,258 @@
+package io.xenemu.core.hypercall;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.TestDomain;
+import io.xenemu.gnttab.BackendMappings;
+import io.xenemu.gnttab.GrantMapping;
+import io.xenemu.gnttab.GrantRef;
+import io.xenemu.gnttab.GrantStatus;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.GuestMemory;
+import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Needs /dev/kvm: `grant_table_op` as a guest makes it, with structures at the offsets that Xen's header gives. The guest's
+/// grant table is at frame 0x123.
+final class GrantCallsTest {
+    private static final int MEMORY_OP = 12;
+    private static final int GRANT_TABLE_OP = 20;
+    private static final int SELF = 0x7ff0;
+    private static final long ARG = TestDomain.ARGUMENT;
+    private static final long TABLE = 0x12_3000;
+
+    /// Beyond the page tables, and beyond memory.
+    private static final long NOWHERE = 0x4000_0000;
+
+    private final TestDomain guest = new TestDomain(1);
+    private final GuestMemory memory = guest.memory();
+    private final HypercallDispatcher dispatcher = guest.dispatcher();
+    private final HypercallContext wide = guest.caller(0, true);
+    private final HypercallContext narrow = guest.caller(0, false);
+
+    GrantCallsTest() throws BootException, XenError {}
+
+    @BeforeEach
+    void showTable() throws XenError {
+        addToPhysmap(0, TABLE >> 12);
+    }
+
+    @AfterEach
+    void close() {
+        guest.close();
+    }
+
+    private void addToPhysmap(long index, long gfn) throws XenError {
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, 1);
+        memory.write64(ARG + 8, index);
+        memory.write64(ARG + 16, gfn);
+        assertEquals(0, call(wide, MEMORY_OP, 7, ARG));
+    }
+
+    private long call(HypercallContext caller, int number, long... parameters) {
+        caller.begin(number, 0);
+        for (int i = 0; i < parameters.length; i++) {
+            caller.setParameter(i, parameters[i]);
+        }
+        return dispatcher.dispatch(caller);
+    }
+
+    private long op(int command, long count) {
+        return call(wide, GRANT_TABLE_OP, command, ARG, count);
+    }
+
+    private int status(long offset) throws XenError {
+        return (short) memory.read16(ARG + offset);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {3, 4, 7, 9, 12, 13})
+    void whatXenRefusesToHvmGuestsIsEnosys(int command) {
+        assertEquals(-38, op(command, 1));
+        assertEquals(-38, op(command, -1));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 5, 8, 10, 11})
+    void aNegativeCountIsEinval(int command) {
+        assertEquals(-22, op(command, -1));
+        assertEquals(-22, op(command, 0x8000_0000L));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 5, 11})
+    void anEmptyBatchSucceeds(int command) {
+        assertEquals(0, call(wide, GRANT_TABLE_OP, command, NOWHERE, 0));
+        assertEquals(-14, call(wide, GRANT_TABLE_OP, command, NOWHERE, 1));
+    }
+
+    @Test
+    void eachMappingOfABatchHasItsStatus() throws XenError {
+        for (int i = 0; i < 3; i++) {
+            long at = ARG + 32L * i;
+            memory.write64(at, 0x50_0000);
+            memory.write32(at + 8, i == 0 ? 0 : 2);
+            memory.write32(at + 12, 9);
+            memory.write16(at + 16, i == 1 ? 99 : 1);
+            memory.write16(at + 18, 77);
+        }
+        memory.write16(ARG + 2 * 32 + 16, SELF);
+        assertEquals(0, op(0, 3));
+        assertEquals(-3, status(18));
+        assertEquals(-2, status(32 + 18));
+        assertEquals(-2, status(64 + 18));
+        assertEquals(0, op(1, 1));
+        assertEquals(-4, status(20), "no such handle");
+    }
+
+    @Test
+    void bothWidthsCopy() throws XenError {
+        // Reference 9: page 0x200 to the domain itself.
+        memory.write32(TABLE + 8 * 9 + 4, 0x200);
+        memory.write32(TABLE + 8 * 9, 1 | 1 << 16);
+        memory.write64(0x20_0010, 0x1122_3344_5566_7788L);
+        memory.write32(ARG, 9);
+        memory.write16(ARG + 8, 1);
+        memory.write16(ARG + 10, 0x10);
+        memory.write64(ARG + 16, 0x201);
+        memory.write16(ARG + 24, SELF);
+        memory.write16(ARG + 26, 0x20);
+        memory.write16(ARG + 32, 8);
+        memory.write16(ARG + 34, 1);
+        memory.write16(ARG + 36, 77);
+        assertEquals(0, op(5, 1));
+        assertEquals(0, status(36));
+        assertEquals(0x1122_3344_5566_7788L, memory.read64(0x20_1020));
+
+        memory.write32(ARG, 0x201);
+        memory.write16(ARG + 4, SELF);
+        memory.write16(ARG + 6, 0x20);
+        memory.write32(ARG + 8, 9);
+        memory.write16(ARG + 12, 1);
+        memory.write16(ARG + 14, 0x30);
+        memory.write16(ARG + 16, 4);
+        memory.write16(ARG + 18, 2);
+        memory.write16(ARG + 20, 77);
+        assertEquals(0, call(narrow, GRANT_TABLE_OP, 5, ARG, 1));
+        assertEquals(0, status(20));
+        assertEquals(0x5566_7788, memory.read32(0x20_0030));
+    }
+
+    @Test
+    void aFaultEndsABatchAndLeavesWhatWasDone() throws XenError {
+        long last = 0x1f_fff4; // the last structure that is in mapped memory
+        memory.write32(last, 8);
+        memory.write32(last + 4, 600);
+        memory.write16(last + 8, 77);
+        assertEquals(-14, call(wide, GRANT_TABLE_OP, 11, last, 2));
+        assertEquals(-3, (short) memory.read16(last + 8));
+    }
+
+    @Test
+    void pagesThatOthersUseAreNotTakenAway() throws XenError {
+        memory.write32(TABLE + 8 * 9 + 4, 0x201);
+        memory.write32(TABLE + 8 * 9, 1);
+        GrantMapping mapping = new GrantMapping();
+        GrantRef ref = new GrantRef(9);
+        BackendMappings backend = guest.domain().grantTable().backend();
+        assertEquals(GrantStatus.OKAY, backend.map(ref, DomId.DOM0, false, mapping));
+        for (int i = 0; i < 3; i++) {
+            memory.write64(0x20_0000 + 0x1000L * i, 5);
+        }
+        assertEquals(1, discardFour());
+        assertEquals(0, memory.read64(0x20_0000));
+        assertEquals(5, memory.read64(0x20_1000));
+        assertEquals(0, memory.read64(0x20_2000));
+        assertEquals(5, mapping.page().get(ValueLayout.JAVA_LONG, 0));
+        backend.unmap(mapping);
+        assertEquals(1, discardFour());
+        assertEquals(0, memory.read64(0x20_1000));
+    }
+
+    /// XENMEM_decrease_reservation of four pages from 0x200 on.
+    private long discardFour() throws XenError {
+        memory.write64(ARG + 0x100, 0x200);
+        memory.write64(ARG, ARG + 0x100);
+        memory.write64(ARG + 8, 1);
+        memory.write32(ARG + 16, 2);
+        memory.write32(ARG + 20, 0);
+        memory.write16(ARG + 24, SELF);
+        return call(wide, MEMORY_OP, 1, ARG);
+    }
+
+    @Test
+    void aCoveredPageIsNotWhatIsGranted() throws XenError {
+        memory.write64(0x20_0000, 0x1234);
+        memory.write32(TABLE + 8 * 9 + 4, 0x200);
+        memory.write32(TABLE + 8 * 9, 1);
+        GrantMapping mapping = new GrantMapping();
+        GrantRef ref = new GrantRef(9);
+        BackendMappings backend = guest.domain().grantTable().backend();
+        assertEquals(GrantStatus.OKAY, backend.map(ref, DomId.DOM0, false, mapping));
+        addToPhysmap(1, 0x200);
+        assertEquals(0, memory.read64(0x20_0000), "a grant frame");
+        assertEquals(0x1234, mapping.page().get(ValueLayout.JAVA_LONG, 0));
+        backend.unmap(mapping);
+        assertEquals(GrantStatus.OKAY, backend.map(ref, DomId.DOM0, false, mapping));
+        memory.write64(0x20_0000, 0x99);
+        assertEquals(0x99, mapping.page().get(ValueLayout.JAVA_LONG, 0), "now it is");
+        backend.unmap(mapping);
+    }
+
+    @Test
+    void swapExchangesEntries() throws XenError {
+        memory.write64(TABLE + 8 * 9, 0x1234);
+        memory.write32(ARG, 9);
+        memory.write32(ARG + 4, 10);
+        memory.write16(ARG + 8, 77);
+        assertEquals(0, op(11, 1));
+        assertEquals(0, status(8));
+        assertEquals(0, memory.read64(TABLE + 8 * 9));
+        assertEquals(0x1234, memory.read64(TABLE + 8 * 10));
+    }
+
+    @Test
+    void setupTableTellsWhereFramesAre() throws XenError {
+        long list = ARG + 0x100;
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, 2);
+        memory.write16(ARG + 8, 77);
+        memory.write64(ARG + 16, list);
+        assertEquals(0, op(2, 1));
+        assertEquals(0, status(8));
+        assertEquals(TABLE >> 12, memory.read64(list));
+        assertEquals(-1, memory.read64(list + 8), "grown, but not in the guest's address space");
+        memory.write32(ARG + 4, 5);
+        assertEquals(0, op(2, 1));
+        assertEquals(-1, status(8));
+        memory.write32(ARG + 4, 1);
+        memory.write64(ARG + 16, NOWHERE);
+        assertEquals(0, op(2, 1));
+        assertEquals(-5, status(8));
+        assertEquals(-22, op(2, 2));
+    }
+
+    @Test
+    void statusFramesAppearWithVersionTwoAndGoWithIt() throws XenError {
+        memory.write32(ARG, 2);
+        assertEquals(0, op(8, 7), "the count is not looked at");
+        assertEquals(2, memory.read32(ARG));
+        memory.write64(0x30_0000, 5);
+        addToPhysmap(0x8000_0000L, 0x300);
+        assertEquals(0, memory.read64(0x30_0000));
+        memory.write64(0x30_0000, 6);
+        memory.write32(ARG, 1);
+        assertEquals(0, op(8, 1));
+        assertEquals(0, memory.read64(0x30_0000), "RAM again");
+        memory.write16(ARG, SELF);
+        assertEquals(0, op(10, 1));
+        assertEquals(1, memory.read32(ARG + 4));
+    }
+}

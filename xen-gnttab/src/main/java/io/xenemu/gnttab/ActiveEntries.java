@@ -1,0 +1,156 @@
+package io.xenemu.gnttab;
+
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// The service's own account of which entries are in use, for 512 references that follow one another (Xen's
+/// `active_grant_entry`). It is authoritative: what an entry says is looked at when it comes into use, and a guest that
+/// rewrites an entry in use gains nothing.
+///
+/// Everything here is for the holder of [#lock], but [#mfn], [#start], [#length] and [#behind], which stay the same as long
+/// as the entry is in use, for those who have it in use.
+final class ActiveEntries {
+    /// References in a block.
+    static final int SIZE = 512;
+
+    /// How often an entry may be in use for reading, and how often for writing; Xen refuses at this count, where its 8-bit
+    /// counters come near their end.
+    static final int MAX_PINS = 128;
+
+    private static final int PAGE_SIZE = 4096;
+    private static final int PART = 1 << 31;
+    private static final int MAX_START = 0x7fff;
+
+    final ReentrantLock lock = new ReentrantLock();
+
+    /// The copy of the entry at work.
+    final GrantEntry copy = new GrantEntry();
+
+    private final short[] readers = new short[SIZE];
+    private final short[] writers = new short[SIZE];
+    private final short[] user = new short[SIZE];
+    private final long[] gfn = new long[SIZE];
+    private final long[] mfn = new long[SIZE];
+
+    /// Empty until a part of a page is used: [#PART], the part's start in the rest of the upper half, its length in the lower
+    /// one; 0 for a whole page.
+    private int[] parts = {};
+
+    /// Empty until a transitive grant is used: what is behind it.
+    private @Nullable Pins[] behind = {};
+
+    private int[] refBehind = {};
+
+    boolean isPinned(int entry) {
+        return readers[entry] != 0 || writers[entry] != 0;
+    }
+
+    int readers(int entry) {
+        return readers[entry];
+    }
+
+    int writers(int entry) {
+        return writers[entry];
+    }
+
+    /// Both counts in one number.
+    int pins(int entry) {
+        return readers[entry] << Short.SIZE | writers[entry];
+    }
+
+    int user(int entry) {
+        return Short.toUnsignedInt(user[entry]);
+    }
+
+    /// The guest frame, as the entry named it when it came into use.
+    long gfn(int entry) {
+        return gfn[entry];
+    }
+
+    long mfn(int entry) {
+        return mfn[entry];
+    }
+
+    /// Where in the page the grant begins, bytes.
+    int start(int entry) {
+        return parts.length == 0 ? 0 : parts[entry] >>> Short.SIZE & MAX_START;
+    }
+
+    /// How many bytes of the page are granted.
+    int length(int entry) {
+        return isPart(entry) ? parts[entry] & 0xffff : PAGE_SIZE;
+    }
+
+    /// Whether it may not be mapped: a part of a page, or a transitive grant.
+    boolean isPart(int entry) {
+        return parts.length != 0 && parts[entry] != 0;
+    }
+
+    /// Where the grant behind a transitive one is; null for any other.
+    @Nullable Pins behind(int entry) {
+        return behind.length == 0 ? null : behind[entry];
+    }
+
+    int refBehind(int entry) {
+        return refBehind[entry];
+    }
+
+    /// Whether `by` may use the entry once more, as far as the account knows.
+    boolean admits(int entry, int by) {
+        return !isPinned(entry)
+                || (user(entry) == by && readers[entry] < MAX_PINS && writers[entry] < MAX_PINS);
+    }
+
+    /// Whether one more use changes the flags in use.
+    boolean needsMark(int entry, boolean readOnly) {
+        return !isPinned(entry) || (!readOnly && writers[entry] == 0);
+    }
+
+    /// Describes what comes into use: a whole page.
+    void describe(int entry, int by, long frame, long machineFrame) {
+        user[entry] = (short) by;
+        gfn[entry] = frame;
+        mfn[entry] = machineFrame;
+        if (parts.length != 0) {
+            parts[entry] = 0;
+        }
+        if (behind.length != 0) {
+            behind[entry] = null;
+        }
+    }
+
+    /// Makes what was described a part of the page, which prevents mapping it.
+    ///
+    /// @param start 0 to 65535; Xen too keeps 15 bits
+    /// @param length 0 to 65535
+    void describePart(int entry, int start, int length) {
+        if (parts.length == 0) {
+            parts = new int[SIZE];
+        }
+        parts[entry] = PART | (start & MAX_START) << Short.SIZE | length;
+    }
+
+    /// Makes what was described a transitive grant.
+    void describeBehind(int entry, Pins pins, int ref) {
+        if (behind.length == 0) {
+            refBehind = new int[SIZE];
+            behind = new @Nullable Pins[SIZE];
+        }
+        behind[entry] = pins;
+        refBehind[entry] = ref;
+    }
+
+    void count(int entry, boolean readOnly, int change) {
+        if (readOnly) {
+            readers[entry] += (short) change;
+        } else {
+            writers[entry] += (short) change;
+        }
+    }
+
+    /// The flags in use that go when a use of that kind has ended, or not come about.
+    int cleared(int entry, boolean readOnly) {
+        int flags = !readOnly && writers[entry] == 0 ? Gtf.WRITING : 0;
+        return isPinned(entry) ? flags : flags | Gtf.READING;
+    }
+}

@@ -1,0 +1,77 @@
+package io.xenemu.gnttab;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.kvm.abi.DomId;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Domain 0's grant table. The service grants nothing, but guests that try to map what domain 0 grants are told so as by
+/// any other domain that does not grant it.
+public final class ServiceGrants implements AutoCloseable {
+    private static final GrantLimits LIMITS = new GrantLimits(1, 0, 1);
+    private static final int PAGE_SIZE = 4096;
+
+    private final Arena arena = Arena.ofShared();
+    private final GrantTable table;
+
+    /// @param domains finds the others; this one is to be found as domain 0
+    public ServiceGrants(Domains domains, MeterRegistry registry) {
+        MemorySegment page = arena.allocate(PAGE_SIZE, PAGE_SIZE);
+        table =
+                new GrantTable(
+                        DomId.DOM0,
+                        LIMITS,
+                        new GrantEnvironment(
+                                domains, new OnePage(page), new NoFrames(), Physmap.none()),
+                        new GrantTableMetrics(registry, DomId.DOM0));
+    }
+
+    /// The table.
+    public GrantTable table() {
+        return table;
+    }
+
+    /// After the last domain.
+    @Override
+    public void close() {
+        table.destroy(arena::close);
+    }
+
+    private record OnePage(MemorySegment page) implements TablePages {
+        @Override
+        public MemorySegment grantFrame(int index) {
+            return page;
+        }
+
+        @Override
+        public MemorySegment statusFrame(int index) {
+            throw new IllegalStateException("domain 0 is of version 1");
+        }
+
+        @Override
+        public void removeStatusFrames() {
+            throw new IllegalStateException("domain 0 is of version 1");
+        }
+    }
+
+    private static final class NoFrames implements GuestFrames {
+        @Override
+        public long mfn(long gfn) {
+            return NO_RAM;
+        }
+
+        @Override
+        public MemorySegment memory(long mfn) {
+            throw noPage(mfn);
+        }
+
+        @Override
+        public long offset(long mfn) {
+            throw noPage(mfn);
+        }
+
+        private static IllegalStateException noPage(long mfn) {
+            return new IllegalStateException("not a page of domain 0: %#x".formatted(mfn));
+        }
+    }
+}

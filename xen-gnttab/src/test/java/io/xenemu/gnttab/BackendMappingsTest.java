@@ -1,0 +1,108 @@
+package io.xenemu.gnttab;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.kvm.abi.DomId;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// What the service's back ends map.
+final class BackendMappingsTest {
+    private static final GrantRef REF = new GrantRef(9);
+
+    private final FakeDomains domains = new FakeDomains();
+    private final FakeDomain domain = domains.add(3);
+    private final BackendMappings backend = domain.table.backend();
+    private final GrantMapping mapping = new GrantMapping();
+    private final GrantRange range = new GrantRange();
+
+    @AfterEach
+    void free() {
+        domains.close();
+    }
+
+    private GrantStatus map(boolean readOnly) {
+        return backend.map(REF, DomId.DOM0, readOnly, mapping);
+    }
+
+    @Test
+    void aWritableMappingReachesThePageAndShowsInTheEntry() {
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        assertEquals(GrantStatus.OKAY, map(false));
+        assertEquals(4096, mapping.page().byteSize());
+        mapping.page().set(ValueLayout.JAVA_INT, 0, 77);
+        assertEquals(77, domain.word(5));
+        assertEquals(Gtf.READING | Gtf.WRITING, domain.inUse(9));
+        assertFalse(domain.revoke(9));
+        assertEquals(GrantStatus.OKAY, backend.unmap(mapping));
+        assertTrue(domain.revoke(9));
+        assertThrows(IllegalStateException.class, mapping::page);
+        assertEquals(GrantStatus.BAD_HANDLE, backend.unmap(mapping));
+    }
+
+    @Test
+    void aReadOnlyMappingCannotWrite() {
+        domain.grant(9, Gtf.PERMIT_ACCESS | Gtf.READONLY, DomId.DOM0, 5);
+        assertEquals(GrantStatus.GENERAL_ERROR, map(false));
+        assertEquals(GrantStatus.OKAY, map(true));
+        assertTrue(mapping.page().isReadOnly());
+        assertThrows(IllegalArgumentException.class, () -> map(true), "it is in use");
+    }
+
+    @Test
+    void aRangeIsAllOfItsPagesInTheirOrder() {
+        for (int i = 0; i < 4; i++) {
+            domain.grant(9 + i, Gtf.PERMIT_ACCESS, DomId.DOM0, 8 - i);
+            domain.setWord(8 - i, i);
+        }
+        List<GrantRef> refs =
+                List.of(new GrantRef(9), new GrantRef(12), new GrantRef(10), new GrantRef(9));
+        assertEquals(GrantStatus.OKAY, backend.mapRange(refs, DomId.DOM0, true, domain, range));
+        assertEquals(4 * 4096, range.view().byteSize());
+        int[] expected = {0, 3, 1, 0};
+        for (int i = 0; i < 4; i++) {
+            assertEquals(expected[i], range.view().get(ValueLayout.JAVA_INT_UNALIGNED, i * 4096L));
+        }
+        assertEquals(Gtf.READING, domain.inUse(9));
+        assertEquals(0, domain.inUse(11));
+        assertEquals(1, domain.views);
+        assertEquals(GrantStatus.OKAY, backend.unmapRange(range));
+        assertEquals(0, domain.views);
+        for (int ref = 9; ref < 13; ref++) {
+            assertEquals(0, domain.inUse(ref));
+        }
+        assertEquals(GrantStatus.BAD_HANDLE, backend.unmapRange(range));
+        assertThrows(IllegalStateException.class, range::view);
+    }
+
+    @Test
+    void aRangeThatCannotBeMappedAsAWholeIsNotMapped() {
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        List<GrantRef> refs = List.of(REF, new GrantRef(10));
+        assertEquals(
+                GrantStatus.GENERAL_ERROR,
+                backend.mapRange(refs, DomId.DOM0, false, domain, range));
+        assertEquals(0, domain.inUse(9));
+        assertFalse(range.isMapped());
+        assertEquals(
+                0, domains.registry.get("xen.gnttab.mappings").tag("domain", "3").gauge().value());
+    }
+
+    @Test
+    void aDeadDomainsPageStaysUntilUnmapped() {
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        map(false);
+        domains.kill(domain);
+        assertFalse(domain.released);
+        mapping.page().set(ValueLayout.JAVA_INT, 0, 1);
+        assertEquals(GrantStatus.OKAY, backend.unmap(mapping));
+        assertTrue(domain.released);
+        assertEquals(GrantStatus.BAD_DOMAIN, map(true), "too late");
+        assertEquals(0, domain.inUse(9));
+    }
+}
