@@ -154,7 +154,9 @@ final class GuestOptions {
         try {
             return new GrantLimits(maxGrantFrames, maxMaptrackFrames, maxGrantVersion);
         } catch (IllegalArgumentException e) {
-            throw wrong("--max-grant-frames, --max-maptrack-frames, --max-grant-version: " + e.getMessage());
+            throw wrong(
+                    "--max-grant-frames, --max-maptrack-frames, --max-grant-version: "
+                            + e.getMessage());
         }
     }
 

@@ -41,8 +41,7 @@ final class DaemonCommands implements Function<String, ControlReply> {
     private ControlReply create(List<String> words) throws OperatorCommands.Refused {
         boolean paused = !words.isEmpty() && words.getFirst().equals(PAUSED);
         try {
-            GuestRequest guest =
-                    GuestWords.decode(paused ? words.subList(1, words.size()) : words);
+            GuestRequest guest = GuestWords.decode(paused ? words.subList(1, words.size()) : words);
             guests.create(guest, paused);
             return ControlReply.done();
         } catch (BootException | KvmException | IllegalArgumentException e) {

@@ -1,6 +1,5 @@
 package io.xenemu.core.service;
 
-import com.google.common.base.Throwables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.domain.Domain;
@@ -43,9 +42,11 @@ final class HostedGuest {
         try {
             started.join();
         } catch (CompletionException e) {
-            Throwables.throwIfInstanceOf(e.getCause(), BootException.class);
-            Throwables.throwIfInstanceOf(e.getCause(), KvmException.class);
-            throw e;
+            switch (e.getCause()) {
+                case BootException cause -> throw cause;
+                case KvmException cause -> throw cause;
+                case null, default -> throw e;
+            }
         }
     }
 
