@@ -34,54 +34,57 @@ class DaemonIT {
                                 STORE))) {
             lab.shell("while ! test -S " + CONTROL + "; do sleep 0.2; done");
             create(lab, "first", "-p");
-            assertTrue(row(lab, "first").contains("--p---"));
-            ok(lab, "unpause", "first");
+            assertTrue(ask(lab, "list first").contains("--p---"));
+            assertEquals("ok\n", ask(lab, "unpause first"));
             create(lab, "second");
             refused(lab, "error: there is a domain second already", createWords(lab, "second"));
+            assertEquals(List.of("first", "second"), listed(lab));
+            assertEquals("first\nsecond\n", inXenStore(lab));
 
             try (RunningCommand console =
                     lab.startRunning(words(lab, List.of("console", "first")))) {
                 GuestShell shell = new GuestShell(console);
                 shell.awaitBoot();
-                assertEquals("1\n", ok(lab, "domid", "first"));
-                assertEquals("first\nsecond\n", names(lab));
-                ok(lab, "reboot", "-w", "first");
+                assertEquals("|1\nok\n", ask(lab, "domid first"));
+                assertEquals("ok\n", ask(lab, "reboot first wait"));
                 shell.awaitBoot();
-                assertEquals("3\n", ok(lab, "domid", "first"));
-                ok(lab, "shutdown", "-w", "3");
+                assertEquals("|3\nok\n", ask(lab, "domid first"));
+                assertEquals("ok\n", ask(lab, "shutdown 3 wait"));
                 assertEquals(0, console.awaitExit(), console.output());
             }
-            assertEquals("second\n", names(lab));
-            refused(lab, "error: no such domain: first", List.of("console", "first"));
-
-            ok(lab, "destroy", "second");
-            assertEquals("", names(lab));
-            create(lab, "second");
-            assertEquals("4\n", ok(lab, "domid", "second"));
+            assertEquals("error: no such domain: first\n", ask(lab, "console pv first"));
+            assertEquals("second\n", inXenStore(lab));
+            assertEquals("", ok(lab, "destroy", "second"));
+            assertEquals("", inXenStore(lab));
             daemon.terminate();
             assertEquals(0, daemon.awaitExit(), daemon.output());
         }
         assertEquals("gone\n", lab.shell("ls /run/daemon/* 2>/dev/null || echo gone"));
     }
 
-    /// What XenStore calls the domains that there are.
-    private static String names(Lab lab) throws IOException, InterruptedException {
-        String listed = ok(lab, "list");
-        StringBuilder names = new StringBuilder();
-        listed.lines().skip(1).forEach(line -> names.append(line.split(" ", 2)[0]).append('\n'));
-        assertEquals(
-                names.toString(),
-                lab.shell(
-                        "export XENSTORED_PATH="
-                                + STORE
-                                + "; for id in $(xenstore-list /local/domain | sort -n); do"
-                                + " test $id = 0 || xenstore-read /local/domain/$id/name; done"
-                                + " | sort"));
-        return names.toString();
+    /// Names in `xen-emu list`.
+    private static List<String> listed(Lab lab) throws IOException, InterruptedException {
+        return ok(lab, "list").lines().skip(1).map(line -> line.split(" ", 2)[0]).toList();
     }
 
-    private static String row(Lab lab, String name) throws IOException, InterruptedException {
-        return ok(lab, "list", name);
+    /// What XenStore calls the domains that there are.
+    private static String inXenStore(Lab lab) throws IOException, InterruptedException {
+        return lab.shell(
+                "export XENSTORED_PATH="
+                        + STORE
+                        + "; for id in $(xenstore-list /local/domain); do"
+                        + " test $id = 0 || xenstore-read /local/domain/$id/name; done | sort");
+    }
+
+    /// As the commands do, each of which is a JVM that the lab starts slowly.
+    private static String ask(Lab lab, String request) throws IOException, InterruptedException {
+        return lab.shell(
+                "perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => shift) or die;"
+                        + " print $s shift, \"\\n\"; while (<$s>) { print; last unless /^\\|/ }' "
+                        + CONTROL
+                        + " '"
+                        + request
+                        + "'");
     }
 
     private static void create(Lab lab, String name, String... options)
