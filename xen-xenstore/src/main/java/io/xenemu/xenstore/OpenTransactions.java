@@ -21,8 +21,8 @@ final class OpenTransactions {
     private final Consumer<NodeEvent> fire;
     private final Set<Transaction> guests = new LinkedHashSet<>();
     private int count;
-    // What the store had replaced when the oldest version was new that a guest's transaction may
-    // have.
+
+    /// What the store had replaced when the oldest version was new that a guest's transaction may have.
     private long pinnedSince;
 
     /// @param store where they are committed

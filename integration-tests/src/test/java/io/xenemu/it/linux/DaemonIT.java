@@ -56,6 +56,7 @@ class DaemonIT {
             assertEquals("second\n", inXenStore(lab));
             assertEquals("", ok(lab, "destroy", "second"));
             assertEquals("", inXenStore(lab));
+            create(lab, "third");
             daemon.terminate();
             assertEquals(0, daemon.awaitExit(), daemon.output());
         }

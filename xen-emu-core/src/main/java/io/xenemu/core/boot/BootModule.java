@@ -16,13 +16,23 @@ public record BootModule(String name, MemorySegment content, String commandLine)
     ///
     /// @throws BootException when the file cannot be read
     public static BootModule open(String argument, Arena arena) throws BootException {
+        int end = fileEnd(argument);
+        String file = argument.substring(0, end);
+        return new BootModule(
+                file,
+                KernelImage.map(Path.of(file), "initrd", arena),
+                argument.substring(end).strip());
+    }
+
+    /// The same argument for a process with another working directory.
+    public static String absolute(String argument) {
+        int end = fileEnd(argument);
+        return Path.of(argument.substring(0, end)).toAbsolutePath() + argument.substring(end);
+    }
+
+    /// Where the file's name ends. One that has a blank itself can have no arguments.
+    private static int fileEnd(String argument) {
         int blank = argument.indexOf(' ');
-        if (blank < 0 || Files.exists(Path.of(argument))) {
-            return new BootModule(
-                    argument, KernelImage.map(Path.of(argument), "initrd", arena), "");
-        }
-        Path file = Path.of(argument.substring(0, blank));
-        String arguments = argument.substring(blank + 1).strip();
-        return new BootModule(file.toString(), KernelImage.map(file, "initrd", arena), arguments);
+        return blank < 0 || Files.exists(Path.of(argument)) ? argument.length() : blank;
     }
 }

@@ -1,6 +1,5 @@
 package io.xenemu.core.cli;
 
-import com.google.common.net.HostAndPort;
 import io.xenemu.core.service.ControlClient;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
@@ -52,30 +51,19 @@ final class DaemonCommand implements Callable<Integer> {
 
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
-    @Option(
-            names = {"-F", "--pid-file"},
-            paramLabel = "FILE",
-            description = "Write the process id there.")
-    private @Nullable Path pidFile;
-
-    @Option(
-            names = "--metrics",
-            paramLabel = "HOST:PORT",
-            converter = MetricsAddress.class,
-            description = "Serve Prometheus metrics at http://HOST:PORT/metrics.")
-    private @Nullable HostAndPort metrics;
+    @Mixin private DaemonOptions daemon = new DaemonOptions();
 
     @Override
     public Integer call() throws HostException {
         Path store = xenstoreSocket != null ? xenstoreSocket : StoreSocketPath.of(System.getenv());
-        Daemon daemon =
+        Daemon service =
                 new Daemon(
                         new DaemonRequest(
                                 ControlClient.socket(controlSocket),
                                 store,
                                 quotas.quotas(),
-                                metrics,
-                                pidFile));
-        return DaemonProcess.run(daemon::run, daemon::stop);
+                                daemon.metrics,
+                                daemon.pidFile));
+        return DaemonProcess.run(service::run, service::stop);
     }
 }

@@ -86,7 +86,7 @@ final class RunCommand implements Callable<Integer> {
             names = "--control-socket",
             paramLabel = "PATH",
             description =
-                    "Serve xen-emu debug-keys and xen-emu trigger on this Unix socket. Not with the lab.")
+                    "Serve list, pause, shutdown, trigger and the like on this Unix socket. Not with the lab.")
     private @Nullable Path controlSocket;
 
     @Option(

@@ -1,6 +1,5 @@
 package io.xenemu.core.cli;
 
-import com.google.common.net.HostAndPort;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.StoreDaemon;
 import io.xenemu.core.service.StoreDaemonRequest;
@@ -51,12 +50,6 @@ final class XenstoredCommand implements Callable<Integer> {
     private @Nullable Path socket;
 
     @Option(
-            names = {"-F", "--pid-file"},
-            paramLabel = "FILE",
-            description = "Write the process id there.")
-    private @Nullable Path pidFile;
-
-    @Option(
             names = "--restore",
             paramLabel = "FILE",
             description =
@@ -75,19 +68,19 @@ final class XenstoredCommand implements Callable<Integer> {
 
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
-    @Option(
-            names = "--metrics",
-            paramLabel = "HOST:PORT",
-            converter = MetricsAddress.class,
-            description = "Serve Prometheus metrics at http://HOST:PORT/metrics.")
-    private @Nullable HostAndPort metrics;
+    @Mixin private DaemonOptions daemon = new DaemonOptions();
 
     @Override
     public Integer call() throws HostException {
-        StoreDaemon daemon =
+        StoreDaemon service =
                 new StoreDaemon(
                         new StoreDaemonRequest(
-                                socket, pidFile, quotas.quotas(), restore, persist, metrics));
-        return DaemonProcess.run(daemon::run, daemon::stop);
+                                socket,
+                                daemon.pidFile,
+                                quotas.quotas(),
+                                restore,
+                                persist,
+                                daemon.metrics));
+        return DaemonProcess.run(service::run, service::stop);
     }
 }

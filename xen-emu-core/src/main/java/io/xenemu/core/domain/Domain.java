@@ -373,16 +373,14 @@ public final class Domain implements AutoCloseable {
         if (!memory.isPlainRam(gfn, count)) {
             return false;
         }
-        boolean pinned = false;
-        for (int i = 0; i < count && !pinned; i++) {
-            pinned = isPinned(gfn + i);
-        }
-        if (!pinned) {
-            return memory.discard(gfn, count);
-        }
-        for (int i = 0; i < count; i++) {
-            if (!isPinned(gfn + i)) {
-                memory.discard(gfn + i, 1);
+        // In pieces between the pages that stay.
+        int from = 0;
+        for (int i = 0; i <= count; i++) {
+            if (i == count || isPinned(gfn + i)) {
+                if (from < i) {
+                    memory.discard(gfn + from, i - from);
+                }
+                from = i + 1;
             }
         }
         return true;

@@ -6,7 +6,6 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.ioctl.IrqchipId;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Consumer;
@@ -36,9 +35,6 @@ final class GsiRoutes {
     @GuardedBy("this")
     private final @Nullable GsiRoute[] events = new GsiRoute[MAX_EVENT_GSIS];
 
-    @GuardedBy("this")
-    private final BitSet used = new BitSet();
-
     /// @param kvm replaces KVM's table, as KVM_SET_GSI_ROUTING does
     GsiRoutes(Consumer<List<GsiRoute>> kvm) {
         this.kvm = kvm;
@@ -48,11 +44,13 @@ final class GsiRoutes {
     ///
     /// @return the GSI, or [#NONE]
     synchronized int add(EvtchnPort port, VcpuId vcpu) {
-        int free = used.nextClearBit(0);
+        int free = 0;
+        while (free < MAX_EVENT_GSIS && events[free] != null) {
+            free++;
+        }
         if (free == MAX_EVENT_GSIS) {
             return NONE;
         }
-        used.set(free);
         int gsi = FIRST_EVENT_GSI + free;
         set(gsi, port, vcpu);
         return gsi;
@@ -67,7 +65,6 @@ final class GsiRoutes {
     /// Takes GSIs back.
     synchronized void remove(Collection<Integer> gsis) {
         for (int gsi : gsis) {
-            used.clear(gsi - FIRST_EVENT_GSI);
             events[gsi - FIRST_EVENT_GSI] = null;
         }
         if (!gsis.isEmpty()) {

@@ -97,8 +97,9 @@ final class GrantTableOp {
         return count;
     }
 
-    private static GrantRef ref(HypercallContext c, GuestField.U32 field) {
-        return new GrantRef((int) (c.argument().get(field) & 0xffff_ffffL));
+    /// The 32 bits of an unsigned field.
+    private static int bits(HypercallContext c, GuestField.U32 field) {
+        return (int) (c.argument().get(field) & 0xffff_ffffL);
     }
 
     private static void map(HypercallContext c) {
@@ -109,8 +110,8 @@ final class GrantTableOp {
                         .grantTable()
                         .mapGrantRef(
                                 argument.get(MapGrantRef.HOST_ADDR),
-                                (int) (argument.get(MapGrantRef.FLAGS) & 0xffff_ffffL),
-                                (int) (argument.get(MapGrantRef.REF) & 0xffff_ffffL),
+                                bits(c, MapGrantRef.FLAGS),
+                                bits(c, MapGrantRef.REF),
                                 DomId.of(argument.get(MapGrantRef.DOM)),
                                 result);
         argument.set(MapGrantRef.STATUS, status.code());
@@ -128,7 +129,7 @@ final class GrantTableOp {
                         .unmapGrantRef(
                                 argument.get(UnmapGrantRef.HOST_ADDR),
                                 argument.get(UnmapGrantRef.DEV_BUS_ADDR),
-                                (int) (argument.get(UnmapGrantRef.HANDLE) & 0xffff_ffffL));
+                                bits(c, UnmapGrantRef.HANDLE));
         argument.set(UnmapGrantRef.STATUS, status.code());
     }
 
@@ -155,7 +156,9 @@ final class GrantTableOp {
         GrantStatus status =
                 c.domain()
                         .grantTable()
-                        .swapGrantRef(ref(c, SwapGrantRef.REF_A), ref(c, SwapGrantRef.REF_B));
+                        .swapGrantRef(
+                                new GrantRef(bits(c, SwapGrantRef.REF_A)),
+                                new GrantRef(bits(c, SwapGrantRef.REF_B)));
         c.argument().set(SwapGrantRef.STATUS, status.code());
     }
 
@@ -171,7 +174,7 @@ final class GrantTableOp {
         requireOne(c);
         var argument = c.argument();
         argument.copyIn(SetupTable.STRUCT, c.word(1));
-        int count = (int) (argument.get(SetupTable.NR_FRAMES) & 0xffff_ffffL);
+        int count = bits(c, SetupTable.NR_FRAMES);
         long list = argument.get(SetupTable.FRAME_LIST);
         DomId dom = DomId.of(argument.get(SetupTable.DOM));
         GrantStatus status = c.domain().grantTable().setupTable(dom, count);
@@ -211,7 +214,7 @@ final class GrantTableOp {
         argument.copyIn(SetVersion.STRUCT, c.word(1));
         GrantTable table = c.domain().grantTable();
         // A version above 2^31 is as wrong as any other that is not 1 or 2.
-        int version = (int) (argument.get(SetVersion.VERSION) & 0xffff_ffffL);
+        int version = bits(c, SetVersion.VERSION);
         try {
             table.setVersion(version);
         } finally {

@@ -6,7 +6,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.PrintStream;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
@@ -70,7 +69,7 @@ public final class ControlClient {
         ///
         /// @param typed gives what is typed; less than 0 bytes end the connection
         /// @param printed takes what the guest prints
-        void connect(InputStream typed, PrintStream printed) throws HostException;
+        void connect(InputStream typed, OutputStream printed) throws HostException;
     }
 
     /// Connects to the console of a guest.
@@ -80,7 +79,12 @@ public final class ControlClient {
     public static Console console(Path socket, String kind, String domain) throws HostException {
         try {
             SocketChannel channel = send(socket, List.of("console", kind, domain));
-            List<String> _ = reply(channel, socket);
+            try {
+                List<String> _ = reply(channel, socket);
+            } catch (IOException | HostException e) {
+                channel.close();
+                throw e;
+            }
             return (typed, printed) -> relay(channel, typed, printed);
         } catch (IOException e) {
             throw lost(socket, e);

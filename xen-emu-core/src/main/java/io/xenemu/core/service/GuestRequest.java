@@ -31,9 +31,7 @@ public record GuestRequest(
         return new GuestRequest(
                 config,
                 kernel.toAbsolutePath(),
-                modules.stream()
-                        .map(module -> Path.of("").toAbsolutePath().resolve(module).toString())
-                        .toList(),
+                modules.stream().map(BootModule::absolute).toList(),
                 commandLine,
                 reboot);
     }

@@ -1,7 +1,7 @@
 package io.xenemu.core.xenstore;
 
 /// The daemon has answered with an error.
-final class RequestFailed extends Exception {
+public final class RequestFailed extends Exception {
     private static final long serialVersionUID = 1L;
 
     private final String error;

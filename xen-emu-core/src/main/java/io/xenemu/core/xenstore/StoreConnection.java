@@ -22,7 +22,7 @@ import java.util.List;
 
 /// A connection to a XenStore daemon, by its socket or, in a guest, by the kernel's device. Not thread-safe. Text is ISO
 /// 8859-1, so that every byte survives.
-final class StoreConnection implements AutoCloseable {
+public final class StoreConnection implements AutoCloseable {
     private static final int FILE_TYPE = 0xf000;
     private static final int CHARACTER_DEVICE = 0x2000;
 
@@ -43,7 +43,7 @@ final class StoreConnection implements AutoCloseable {
     ///
     /// @param path a socket, or the device
     /// @throws IOException if nobody serves it, or this user may not connect
-    static StoreConnection open(Path path) throws IOException {
+    public static StoreConnection open(Path path) throws IOException {
         boolean device =
                 Files.getAttribute(path, "unix:mode") instanceof Integer mode
                         && (mode & FILE_TYPE) == CHARACTER_DEVICE;
@@ -76,20 +76,31 @@ final class StoreConnection implements AutoCloseable {
 
     // --- requests
 
-    byte[] read(String path) throws IOException, RequestFailed {
+    /// The value of a node.
+    ///
+    /// @throws RequestFailed what the daemon answers
+    public byte[] read(String path) throws IOException, RequestFailed {
         return request(MessageType.READ, path);
     }
 
-    void write(String path, byte[] value) throws IOException, RequestFailed {
+    /// Writes a node, made with those above it if it is missing.
+    ///
+    /// @throws RequestFailed what the daemon answers
+    public void write(String path, byte[] value) throws IOException, RequestFailed {
         request(MessageType.WRITE, path, value);
     }
 
-    void remove(String path) throws IOException, RequestFailed {
+    /// Removes a node and all below it.
+    ///
+    /// @throws RequestFailed what the daemon answers
+    public void remove(String path) throws IOException, RequestFailed {
         request(MessageType.RM, path);
     }
 
     /// The names of the children, however many they are.
-    List<String> list(String path) throws IOException, RequestFailed {
+    ///
+    /// @throws RequestFailed what the daemon answers
+    public List<String> list(String path) throws IOException, RequestFailed {
         try {
             return strings(request(MessageType.DIRECTORY, path));
         } catch (RequestFailed e) {
@@ -142,7 +153,10 @@ final class StoreConnection implements AutoCloseable {
         request(MessageType.SET_PERMS, path, permissions);
     }
 
-    void watch(String path, String token) throws IOException, RequestFailed {
+    /// Registers a watch, whose events wait for [#nextEvent].
+    ///
+    /// @throws RequestFailed what the daemon answers
+    public void watch(String path, String token) throws IOException, RequestFailed {
         request(MessageType.WATCH, path, token);
     }
 
@@ -158,7 +172,9 @@ final class StoreConnection implements AutoCloseable {
     }
 
     /// Starts a transaction, in which all requests are done from now on.
-    void begin() throws IOException, RequestFailed {
+    ///
+    /// @throws RequestFailed what the daemon answers
+    public void begin() throws IOException, RequestFailed {
         String id = strings(request(MessageType.TRANSACTION_START, "")).getFirst();
         try {
             transaction = Integer.parseUnsignedInt(id);
@@ -170,7 +186,7 @@ final class StoreConnection implements AutoCloseable {
     /// Ends the transaction.
     ///
     /// @throws RequestFailed EAGAIN if it is to be done again
-    void end(boolean commit) throws IOException, RequestFailed {
+    public void end(boolean commit) throws IOException, RequestFailed {
         int id = transaction;
         transaction = 0;
         request(MessageType.TRANSACTION_END, id, latin(commit ? "T\0" : "F\0"));

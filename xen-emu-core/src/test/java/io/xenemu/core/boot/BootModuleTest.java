@@ -46,4 +46,15 @@ class BootModuleTest {
             assertTrue(isFolder.getMessage().endsWith("not a regular file"));
         }
     }
+
+    @Test
+    void argumentsStayAsTheyAreForAnotherFolder() {
+        Path here = Path.of("").toAbsolutePath();
+
+        assertEquals(here + "/initrd", BootModule.absolute("initrd"));
+        assertEquals(
+                here + "/a/module root=http://host//x/  last/",
+                BootModule.absolute("a/module root=http://host//x/  last/"));
+        assertEquals("/boot/initrd", BootModule.absolute("/boot/initrd"));
+    }
 }
