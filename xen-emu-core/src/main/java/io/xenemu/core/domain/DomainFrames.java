@@ -33,6 +33,11 @@ final class DomainFrames implements GuestFrames {
         return memory.memoryOf(mfn - base);
     }
 
+    /// The domain's RAM as a file.
+    MemFd ram() {
+        return memory.fileOf(0);
+    }
+
     /// The file that contains a page, at [#offset].
     MemFd file(long mfn) {
         return memory.fileOf(mfn - base);
