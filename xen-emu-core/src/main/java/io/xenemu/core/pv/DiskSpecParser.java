@@ -119,7 +119,7 @@ final class DiskSpecParser {
             return part;
         }
         if (!RAW_PREFIXES.contains(prefix)) {
-            throw new DeviceRefused(prefix + ": not supported; use format= or script=");
+            throw new DeviceRefused(prefix + ": not supported, use format= or script=");
         }
         format("raw");
         return part.substring(colon + 1);

@@ -85,7 +85,7 @@ final class DiskSpecTest {
                 "devtype=cdrom;devtype=cdrom: not supported, only disk is",
                 "backendtype=qdisk;backendtype=qdisk: not supported, only phy is",
                 "specification=virtio;specification=virtio: not supported, only xen is",
-                "iscsi:x,xvda;iscsi: not supported; use format= or script=",
+                "iscsi:x,xvda;iscsi: not supported, use format= or script=",
                 "colo-host=x;colo-host: not supported",
                 "colour=red;unknown parameter of a disk: colour"
             })

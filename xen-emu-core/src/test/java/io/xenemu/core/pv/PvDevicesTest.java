@@ -371,7 +371,7 @@ final class PvDevicesTest {
                     List.of(
                             "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path",
                             "0   5  00:16:3e:01:02:03      0     1     -1    -1/-1          "
-                                    + " /local/domain/5/backend/vif/3/0"),
+                                    + "/local/domain/5/backend/vif/3/0"),
                     devices.table(DeviceKind.VIF, List.of(USER)));
             assertEquals(0, devices.find(DeviceKind.VIF, USER, "00:16:3E:1:2:3").id());
         }
