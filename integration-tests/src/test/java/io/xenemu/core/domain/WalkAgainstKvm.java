@@ -45,13 +45,19 @@ public final class WalkAgainstKvm {
     public static void main(String[] args) throws Exception {
         MeterRegistry registry = new SimpleMeterRegistry();
         try (HostKvm kvm = HostKvm.open();
+                ForeignPages foreignPages = new ForeignPages(0);
                 Arena files = Arena.ofShared()) {
             KernelImage kernel = KernelImage.open(Path.of(args[0]), files);
             List<BootModule> modules = List.of(BootModule.open(args[1], files));
             ServicePorts ports = new ServicePorts(id -> null, registry);
             DomainEnvironment environment =
                     new DomainEnvironment(
-                            registry, HypercallTable.standard(), id -> null, ports, id -> null);
+                            registry,
+                            HypercallTable.standard(),
+                            id -> null,
+                            ports,
+                            id -> null,
+                            foreignPages);
             DomainConfig config =
                     new DomainConfig(
                             "walk",

@@ -29,6 +29,8 @@ public enum ExitReason {
     X86_BUS_LOCK(33),
     XEN(34),
     NOTIFY(37),
+    /// The guest touched a page that the host cannot show it so: KVM_RUN fails with EFAULT.
+    MEMORY_FAULT(39),
     /// A number that is not in this list; [KvmRun#exitNumber] has it.
     OTHER(-1);
 
@@ -51,7 +53,7 @@ public enum ExitReason {
     }
 
     private static ExitReason[] byNumber() {
-        ExitReason[] table = new ExitReason[NOTIFY.number + 1];
+        ExitReason[] table = new ExitReason[MEMORY_FAULT.number + 1];
         Arrays.fill(table, OTHER);
         for (ExitReason reason : values()) {
             if (reason != OTHER) {

@@ -43,6 +43,7 @@ public final class KvmRun {
     private static final long XEN_INPUT = offset(KVM_RUN, "xen.u.hcall.input");
     private static final long XEN_RESULT = offset(KVM_RUN, "xen.u.hcall.result");
     private static final long XEN_PARAMS = offset(KVM_RUN, "xen.u.hcall.params");
+    private static final long FAULT_GPA = offset(KVM_RUN, "memory_fault.gpa");
     private static final long VALID_REGS = offset(KVM_RUN, "kvm_valid_regs");
     private static final long DIRTY_REGS = offset(KVM_RUN, "kvm_dirty_regs");
     private static final int XEN_PARAM_COUNT = 6;
@@ -77,7 +78,8 @@ public final class KvmRun {
         BYTE.setVolatile(memory, IMMEDIATE_EXIT, (byte) 0);
     }
 
-    /// Why the last KVM_RUN returned; only valid if it returned 0.
+    /// Why the last KVM_RUN returned; only valid if it returned 0, but for MEMORY_FAULT (KVM_CAP_MEMORY_FAULT_INFO), which comes
+    /// with EFAULT.
     public ExitReason exitReason() {
         return ExitReason.of(exitNumber());
     }
@@ -222,6 +224,11 @@ public final class KvmRun {
     /// XEN: the result, for all of RAX. Taken over by the next KVM_RUN.
     public void xenResult(long value) {
         memory.set(JAVA_LONG, XEN_RESULT, value);
+    }
+
+    /// MEMORY_FAULT: the guest-physical address of the page, rounded down to it.
+    public long faultAddress() {
+        return memory.get(JAVA_LONG, FAULT_GPA);
     }
 
     /// Asks for the registers to be filled in at every exit (KVM_CAP_SYNC_REGS).

@@ -51,7 +51,8 @@ public final class KvmVcpu implements AutoCloseable {
     static KvmVcpu of(VcpuId id, OwnedFd fd, int mmapSize) {
         Arena mapping = Arena.ofShared();
         try {
-            MemorySegment run = Mapping.map(mapping, fd.number(), 0, mmapSize, "kvm_run of " + id);
+            MemorySegment run =
+                    Mapping.map(mapping, fd.number(), 0, mmapSize, false, "kvm_run of " + id);
             return new KvmVcpu(id, fd, mapping, new KvmRun(run));
         } catch (RuntimeException e) {
             mapping.close();
@@ -74,7 +75,8 @@ public final class KvmVcpu implements AutoCloseable {
     /// the same thread.
     ///
     /// @return 0 for an exit, described in [#run]; [Errno#EINTR] after a [#kick], another signal, or a request for immediate
-    ///     exit; [Errno#EAGAIN] for a vCPU that was just started by another one, to be entered again
+    ///     exit; [Errno#EAGAIN] for a vCPU that was just started by another one, to be entered again; [Errno#EFAULT] where the
+    ///     host has no page for the guest, or only one to read
     /// @throws KvmException for anything else
     public int enter() {
         CallSlot own = slot;
@@ -88,7 +90,7 @@ public final class KvmVcpu implements AutoCloseable {
             return 0;
         }
         int errno = -result;
-        if (errno == Errno.EINTR || errno == Errno.EAGAIN) {
+        if (errno == Errno.EINTR || errno == Errno.EAGAIN || errno == Errno.EFAULT) {
             return errno;
         }
         throw new KvmException("KVM_RUN", errno, id.toString());
@@ -273,6 +275,21 @@ public final class KvmVcpu implements AutoCloseable {
     /// KVM_SET_VCPU_EVENTS: restores what [#getVcpuEvents] returned.
     public void setVcpuEvents(byte[] events) {
         set(KvmIoctl.KVM_SET_VCPU_EVENTS, VcpuStructs.KVM_VCPU_EVENTS, events);
+    }
+
+    /// Raises a fault with an error code in place of the instruction before which the vCPU has stopped, by KVM_SET_VCPU_EVENTS.
+    ///
+    /// @param vector 8 or 10 to 14
+    public void raise(int vector, int errorCode) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct events = CStruct.allocate(arena, VcpuStructs.KVM_VCPU_EVENTS);
+            KvmIoctl.KVM_GET_VCPU_EVENTS.call(fd.number(), events.memory());
+            events.set("exception.injected", 1)
+                    .set("exception.nr", vector)
+                    .set("exception.has_error_code", 1)
+                    .set("exception.error_code", errorCode);
+            KvmIoctl.KVM_SET_VCPU_EVENTS.call(fd.number(), events.memory());
+        }
     }
 
     /// KVM_NMI.

@@ -4,13 +4,17 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.Mapping;
 import io.xenemu.kvm.libc.OwnedFd;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /// Anonymous memory behind a file descriptor (memfd_create(2)): guest RAM, or the special pages that overlay it. Mapped
 /// shared, so that KVM, this process and others see the same bytes.
 ///
-/// The size is sealed: nobody who is given the descriptor can shrink it, and so turn our reads into SIGBUS.
+/// Core dumps of the process do not have it. The size is sealed: nobody who is given the descriptor can shrink it, and so turn our reads into SIGBUS.
 public final class MemFd implements AutoCloseable {
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
@@ -18,8 +22,14 @@ public final class MemFd implements AutoCloseable {
     private static final int F_SEAL_SEAL = 1;
     private static final int F_SEAL_SHRINK = 2;
     private static final int F_SEAL_GROW = 4;
-    private static final int MADV_DONTDUMP = 16;
     private static final int MADV_REMOVE = 9;
+
+    private static final Path CORE_DUMP_FILTER = Path.of("/proc/self/coredump_filter");
+    private static final int ANONYMOUS_SHARED = 1 << 1;
+
+    static {
+        keepOutOfCoreDumps();
+    }
 
     private final String name;
     private final long size;
@@ -60,16 +70,34 @@ public final class MemFd implements AutoCloseable {
         return new MemFd(name, size, fd);
     }
 
-    /// Maps a range, readable and writable, good until [#close]. Kept out of core dumps: what a guest has in memory is not
-    /// for whoever debugs the service.
+    /// What a guest has in memory is not for whoever debugs the service: see core(5). Not by MADV_DONTDUMP, which pages put in
+    /// place by [#mapFixed] would not have, so that the kernel kept them as mappings of their own for ever.
+    private static void keepOutOfCoreDumps() {
+        try {
+            int filter = Integer.parseInt(Files.readString(CORE_DUMP_FILTER).strip(), 16);
+            Files.writeString(
+                    CORE_DUMP_FILTER, "0x" + Integer.toHexString(filter & ~ANONYMOUS_SHARED));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /// Maps a range, readable and writable, good until [#close].
     ///
     /// @param offset bytes, a multiple of the page size
     /// @param length bytes, a positive multiple of the page size
     public MemorySegment map(long offset, long length) {
+        return map(mappings, offset, length, false);
+    }
+
+    /// Maps a range until an arena is closed, also if this object is closed before.
+    ///
+    /// @param offset bytes, a multiple of the page size
+    /// @param length bytes, a positive multiple of the page size
+    /// @param readOnly whether writes are to fail, also those of a guest that has the mapping in a slot
+    public MemorySegment map(Arena arena, long offset, long length, boolean readOnly) {
         requireRange(offset, length);
-        MemorySegment segment = Mapping.map(mappings, fd.number(), offset, length, name);
-        require("madvise", Libc.madvise(segment.address(), length, MADV_DONTDUMP), name);
-        return segment;
+        return Mapping.map(arena, fd.number(), offset, length, readOnly, name);
     }
 
     /// Puts pages of this memory in the place of other pages, by MAP_FIXED. A KVM memory slot over that place shows the new
@@ -80,12 +108,20 @@ public final class MemFd implements AutoCloseable {
     /// @param offset of the first page in this memory, a multiple of the page size
     /// @param over pages inside a mapping that [#map] returned, of this or of another object
     public void mapFixed(long offset, MemorySegment over) {
+        mapFixed(offset, over, false);
+    }
+
+    /// The same for a place that this process itself does not write to.
+    ///
+    /// @param readOnly whether a guest that has the place in a slot must not write to it: KVM_RUN then fails with EFAULT. A
+    ///     write by this process, which `over` does not forbid, kills it
+    public void mapFixed(long offset, MemorySegment over, boolean readOnly) {
         requireRange(offset, over.byteSize());
         requirePages("address", over.address());
         if (!over.isNative() || !over.scope().isAlive()) {
             throw new IllegalArgumentException("not a live mapping: " + over);
         }
-        Mapping.mapFixed(over, fd.number(), offset, name);
+        Mapping.mapFixed(over, fd.number(), offset, readOnly, name);
     }
 
     /// Gives whole pages back to the host; they read as zero from now on.

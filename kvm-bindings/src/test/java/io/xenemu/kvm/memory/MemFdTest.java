@@ -11,8 +11,10 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class MemFdTest {
@@ -109,5 +111,39 @@ class MemFdTest {
         assertEquals("memfd_create", e.call());
         assertEquals(Errno.EINVAL, e.errno());
         assertNotEquals(-1, String.valueOf(e.getMessage()).indexOf("EINVAL (22)"));
+    }
+
+    @Test
+    void coreDumpsAreWithoutIt() throws IOException {
+        try (MemFd ram = MemFd.create("ram", PAGE)) {
+            assertEquals(PAGE, ram.size());
+            String filter = Files.readString(Path.of("/proc/self/coredump_filter")).strip();
+            // core(5): bit 1 is for anonymous shared mappings, as which memfds count.
+            assertEquals(0, Integer.parseInt(filter, 16) & 2);
+        }
+    }
+
+    @Test
+    void pagesThatComeBackCostNoMappings() throws IOException {
+        long pages = 64;
+        try (MemFd ram = MemFd.create("covered", pages * PAGE);
+                MemFd other = MemFd.create("other", PAGE)) {
+            MemorySegment view = ram.map(0, pages * PAGE);
+            for (long at = 0; at < pages * PAGE; at += 2 * PAGE) {
+                other.mapFixed(0, view.asSlice(at, PAGE), true);
+            }
+            assertEquals(pages / 2, mappingsOf("other"));
+            for (long at = 0; at < pages * PAGE; at += 2 * PAGE) {
+                ram.mapFixed(at, view.asSlice(at, PAGE));
+            }
+            assertEquals(1, mappingsOf("covered"));
+            assertEquals(0, mappingsOf("other"));
+        }
+    }
+
+    private static long mappingsOf(String name) throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
+            return lines.filter(line -> line.contains("/memfd:" + name + " ")).count();
+        }
     }
 }

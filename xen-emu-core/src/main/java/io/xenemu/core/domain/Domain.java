@@ -13,7 +13,6 @@ import io.xenemu.gnttab.GrantEnvironment;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GrantTableMetrics;
-import io.xenemu.gnttab.Physmap;
 import io.xenemu.gnttab.TableFrame;
 import io.xenemu.gnttab.TablePages;
 import io.xenemu.kvm.abi.DomId;
@@ -103,7 +102,9 @@ public final class Domain implements AutoCloseable {
                             config.grants().maxGrantFrames(),
                             config.grants().maxStatusFrames());
             pages.add(special::close);
-            memory = new DomainMemory(vm, config.name(), memoryMap, special);
+            memory =
+                    new DomainMemory(
+                            vm, config.name(), memoryMap, special, environment.foreignPages());
             pages.add(memory::close);
             frames = new DomainFrames(id, memory);
             grantTable = newGrantTable();
@@ -143,7 +144,7 @@ public final class Domain implements AutoCloseable {
     private GrantTable newGrantTable() {
         GrantEnvironment grants =
                 new GrantEnvironment(
-                        environment.grants(), new GrantPages(), frames, Physmap.none());
+                        environment.grants(), new GrantPages(), frames, new DomainPhysmap(memory));
         GrantTable table =
                 new GrantTable(
                         id,
@@ -155,9 +156,10 @@ public final class Domain implements AutoCloseable {
         return table;
     }
 
-    /// Frees the domain's memory, as soon as no other domain uses any of it.
+    /// Frees the domain's memory, as soon as no other domain uses any of it. Its own use of theirs ends now.
     private void freePages() {
         if (granting) {
+            memory.endGuest();
             grantTable.destroy(pages::close);
         } else {
             pages.close();

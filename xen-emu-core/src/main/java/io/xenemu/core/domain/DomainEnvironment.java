@@ -12,9 +12,11 @@ import io.xenemu.evtchn.ServicePorts;
 /// @param domains finds the event channels of the others
 /// @param servicePorts domain 0's ends of event channels
 /// @param grants finds the grant tables of the others
+/// @param foreignPages what they map of each other
 public record DomainEnvironment(
         MeterRegistry registry,
         HypercallTable hypercalls,
         Domains domains,
         ServicePorts servicePorts,
-        io.xenemu.gnttab.Domains grants) {}
+        io.xenemu.gnttab.Domains grants,
+        ForeignPages foreignPages) {}

@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 
 /// A domain's pages as it grants them: RAM and special pages, numbered within the service by the domain's id and their place
@@ -21,12 +22,25 @@ final class DomainFrames implements GuestFrames {
     @Override
     public long mfn(long gfn) {
         long page = memory.pageAt(gfn);
+        if (page == DomainMemory.FOREIGN) {
+            return FOREIGN;
+        }
         return page < 0 ? NO_RAM : base + page;
     }
 
     @Override
     public MemorySegment memory(long mfn) {
         return memory.memoryOf(mfn - base);
+    }
+
+    /// The domain's RAM as a file.
+    MemFd ram() {
+        return memory.fileOf(0);
+    }
+
+    /// The file that contains a page, at [#offset].
+    MemFd file(long mfn) {
+        return memory.fileOf(mfn - base);
     }
 
     @Override

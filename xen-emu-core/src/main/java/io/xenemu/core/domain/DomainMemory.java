@@ -3,118 +3,106 @@ package io.xenemu.core.domain;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
-import io.xenemu.kvm.abi.Errno;
-import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Deque;
-import java.util.List;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// A domain's guest-physical memory: RAM in one memfd, special pages in another, the KVM slots over both, and the
-/// overlays by which the guest puts special pages where it wants them (XENMEM_add_to_physmap).
+/// A domain's guest-physical memory: RAM in one memfd, special pages in another, and what is shown at the guest's wish in
+/// their place or in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant.
 ///
-/// An overlay inside a slot replaces the page under it by MAP_FIXED, so KVM has nothing to invalidate; one outside gets a
-/// slot of its own. Xen frees the RAM page that an overlay covers; here it comes back, zeroed, when the overlay moves
-/// away, which is what a guest finds after Xen's own soft reset.
+/// A special page may be at one frame at most. Xen frees the RAM page that it covers; here it comes back, zeroed, when the
+/// special page moves away, which is what a guest finds after Xen's own soft reset. What a foreign page covers comes back as
+/// it was. The service reads a hypercall's arguments beneath foreign pages, where Xen answers EFAULT.
 public final class DomainMemory implements BootMemory, AutoCloseable {
+    /// What [#pageAt] answers for a page of another domain.
+    static final long FOREIGN = -2;
+
+    /// What [#pageAt] answers where there is no memory.
+    static final long NO_RAM = -1;
+
     private static final long NOWHERE = -1;
-    private static final int NO_SLOT = -1;
+    private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
     /// Guest frame numbers stay below what any CPU addresses (52 bits).
     private static final long GFN_LIMIT = 1L << 40;
 
-    /// A range of guest-physical addresses that has a KVM slot from the start.
-    private record Range(long start, long length, MemFd memfd, long offset, MemorySegment view) {
-        boolean holds(long gpa) {
-            return gpa >= start && gpa - start < length;
-        }
-    }
-
-    private final KvmVm vm;
     private final MemFd ram;
 
     /// RAM page by page, whatever the guest sees in its place.
     private final MemorySegment ramPages;
 
     private final SpecialPages special;
+    private final ForeignPages limits;
     private final GuestMemory guest = new GuestMemory();
-    private final List<Range> ranges = new ArrayList<>();
 
     @GuardedBy("this")
-    private final long[] overlayGfn;
+    private final PhysicalRanges ranges;
 
     @GuardedBy("this")
-    private final int[] overlaySlot;
+    private final long[] specialGfn;
 
-    /// The other way round: what is shown at a frame, and what is shown next above it.
+    /// The other way round: which special page is shown at a frame.
     @GuardedBy("this")
-    private final NavigableMap<Long, Integer> overlayAt = new TreeMap<>();
+    private final Map<Long, Integer> specialAt = new HashMap<>();
 
-    /// Which pages of RAM are covered by a special page, by their number in [#ramPages].
+    /// Which page of another domain is shown at a frame, by its machine frame number.
+    @GuardedBy("this")
+    private final Map<Long, Long> foreignAt = new HashMap<>();
+
+    /// Which pages of RAM are covered, by their number in [#ramPages].
     @GuardedBy("this")
     private final BitSet coveredRam = new BitSet();
 
-    @GuardedBy("this")
-    private final Deque<Integer> freeSlots = new ArrayDeque<>();
-
-    public DomainMemory(KvmVm vm, String name, GuestMemoryMap map, SpecialPages special) {
-        this.vm = vm;
+    public DomainMemory(
+            KvmVm vm, String name, GuestMemoryMap map, SpecialPages special, ForeignPages limits) {
         this.special = special;
-        overlayGfn = new long[special.count()];
-        overlaySlot = new int[special.count()];
-        Arrays.fill(overlayGfn, NOWHERE);
-        Arrays.fill(overlaySlot, NO_SLOT);
+        this.limits = limits;
+        specialGfn = new long[special.count()];
+        Arrays.fill(specialGfn, NOWHERE);
         long ramBytes = 0;
         for (GuestMemoryMap.Slot slot : map.slots()) {
             if (slot.backing() == GuestMemoryMap.Backing.RAM) {
                 ramBytes += slot.length();
             }
         }
+        ranges = new PhysicalRanges(vm, limits);
         ram = MemFd.create("xen-ram-" + name, ramBytes);
         try {
-            addRanges(map, ram.map(0, ramBytes));
+            addRanges(map);
             ramPages = ram.map(0, ramBytes);
         } catch (RuntimeException e) {
+            ranges.close();
             ram.close();
             throw e;
         }
-        // One more than pages: a page that moves has two for a moment.
-        for (int i = 0; i <= special.count(); i++) {
-            freeSlots.add(ranges.size() + i);
-        }
     }
 
-    private void addRanges(GuestMemoryMap map, MemorySegment all) {
-        long offset = 0;
+    private void addRanges(GuestMemoryMap map) {
+        long ramOffset = 0;
         for (GuestMemoryMap.Slot slot : map.slots()) {
             if (slot.backing() == GuestMemoryMap.Backing.RAM) {
-                MemorySegment view = all.asSlice(offset, slot.length());
-                addRange(new Range(slot.start(), slot.length(), ram, offset, view));
-                offset += slot.length();
+                addRange(slot, ram, ramOffset);
+                ramOffset += slot.length();
             } else {
-                MemorySegment view = special.fixedPages();
-                addRange(new Range(slot.start(), slot.length(), special.memfd(), 0, view));
+                addRange(slot, special.memfd(), 0);
             }
         }
     }
 
-    private void addRange(Range range) {
-        vm.setMemoryRegion(ranges.size(), 0, range.start, range.view);
-        guest.add(range.start, range.view);
-        ranges.add(range);
+    private synchronized void addRange(GuestMemoryMap.Slot slot, MemFd memfd, long offset) {
+        MemorySegment view = memfd.map(offset, slot.length());
+        ranges.add(slot.start(), memfd, offset, view);
+        guest.add(slot.start(), view);
     }
 
-    /// What the guest sees, for hypercall arguments.
+    /// The guest's memory, for hypercall arguments: with the special pages that it sees, and without foreign ones.
     public GuestMemory guest() {
         return guest;
     }
@@ -124,14 +112,18 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// @param gfn any 64 bits
     /// @throws XenError EINVAL if there is no memory
     MemorySegment page(long gfn) throws XenError {
-        if (gfn < 0 || gfn >= GFN_LIMIT) {
+        if (!isPossible(gfn)) {
             throw XenError.EINVAL;
         }
         try {
-            return guest.segment(gfn * SpecialPages.PAGE_SIZE, SpecialPages.PAGE_SIZE);
+            return guest.segment(gfn * PAGE_SIZE, PAGE_SIZE);
         } catch (XenError e) {
             throw XenError.EINVAL;
         }
+    }
+
+    private static boolean isPossible(long gfn) {
+        return gfn >= 0 && gfn < GFN_LIMIT;
     }
 
     @Override
@@ -143,66 +135,192 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
     }
 
+    // Special pages.
+
     /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a page that is mapped already is
     /// added to the physmap again. If it cannot be there, it stays where it is.
     ///
-    /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, or where KVM has a device)
+    /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, where KVM has a device, or where
+    ///     the guest maps a foreign page); ENOMEM at too many places outside of memory
     public synchronized void overlay(int page, long gfn) throws XenError {
-        if (gfn < 0 || gfn >= GFN_LIMIT) {
+        if (!isPossible(gfn) || foreignAt.containsKey(gfn)) {
             throw XenError.EINVAL;
         }
-        if (overlayGfn[page] == gfn) {
+        if (specialGfn[page] == gfn) {
             return;
         }
+        long gpa = gfn * PAGE_SIZE;
+        PhysicalRange range = ranges.make(gpa);
         evict(gfn);
-        long gpa = gfn * SpecialPages.PAGE_SIZE;
-        Range range = rangeOf(gpa);
-        int slot = NO_SLOT;
-        if (range != null) {
-            special.memfd().mapFixed((long) page * SpecialPages.PAGE_SIZE, pageOf(range, gpa));
-        } else {
-            slot = addSlot(page, gpa);
+        range.showToAll(gpa, special.memfd(), (long) page * PAGE_SIZE);
+        if (range.isHole()) {
+            guest.add(gpa, special.page(page));
         }
-        removeOverlay(page);
-        if (range != null && range.memfd == ram) {
-            coveredRam.set(Math.toIntExact(pageNumber(range, gpa)));
-        }
-        overlaySlot[page] = slot;
-        overlayGfn[page] = gfn;
-        overlayAt.put(gfn, page);
+        hide(page);
+        cover(range, gpa, true);
+        specialGfn[page] = gfn;
+        specialAt.put(gfn, page);
     }
 
     /// Shows special page `page` nowhere.
     public synchronized void hide(int page) {
-        removeOverlay(page);
+        long gfn = specialGfn[page];
+        if (gfn == NOWHERE) {
+            return;
+        }
+        specialGfn[page] = NOWHERE;
+        specialAt.remove(gfn);
+        long gpa = gfn * PAGE_SIZE;
+        PhysicalRange range = existing(gpa);
+        if (range.isHole()) {
+            guest.remove(gpa);
+        }
+        range.uncoverForAll(gpa);
+        if (range.isOf(ram)) {
+            ramPages.asSlice(range.pageNumber(gpa) * PAGE_SIZE, PAGE_SIZE).fill((byte) 0);
+        }
+        cover(range, gpa, false);
     }
+
+    /// Takes whatever special page is at `gfn` away (XENMEM_remove_from_physmap).
+    ///
+    /// @param gfn any 64 bits
+    /// @return false if there is none
+    public synchronized boolean removeAt(long gfn) {
+        return evict(gfn);
+    }
+
+    /// The guest frame at which special page `page` is shown, or -1.
+    public synchronized long overlayOf(int page) {
+        return specialGfn[page];
+    }
+
+    @GuardedBy("this")
+    private boolean evict(long gfn) {
+        Integer page = specialAt.get(gfn);
+        if (page == null) {
+            return false;
+        }
+        hide(page);
+        return true;
+    }
+
+    @GuardedBy("this")
+    private void cover(PhysicalRange range, long gpa, boolean covered) {
+        if (range.isOf(ram)) {
+            coveredRam.set(Math.toIntExact(range.pageNumber(gpa)), covered);
+        }
+    }
+
+    @GuardedBy("this")
+    private PhysicalRange existing(long gpa) {
+        PhysicalRange range = ranges.at(gpa);
+        if (range == null) {
+            throw new IllegalStateException("nothing is shown at %#x".formatted(gpa));
+        }
+        return range;
+    }
+
+    // Pages of other domains.
+
+    /// Shows a page of another domain at a guest frame, where it hides a special page for good and another page until it is
+    /// removed.
+    ///
+    /// @param gfn any 64 bits
+    /// @param mfn the page's machine frame number
+    /// @param file the memory that has it, which stays as it is until [#remove]
+    /// @param offset where in it
+    /// @return false if no page can be there, a foreign one is there already, or there are too many
+    synchronized boolean place(long gfn, long mfn, MemFd file, long offset, boolean readOnly) {
+        if (!isPossible(gfn) || foreignAt.containsKey(gfn) || !limits.take(foreignAt.size())) {
+            return false;
+        }
+        boolean placed = false;
+        try {
+            long gpa = gfn * PAGE_SIZE;
+            PhysicalRange range = ranges.make(gpa);
+            evict(gfn);
+            range.showToGuest(gpa, file, offset, readOnly);
+            cover(range, gpa, true);
+            foreignAt.put(gfn, mfn);
+            placed = true;
+        } catch (XenError e) {
+            return false;
+        } finally {
+            if (!placed) {
+                limits.give(1);
+            }
+        }
+        return true;
+    }
+
+    /// Takes a page of another domain away again.
+    ///
+    /// @param gfn any 64 bits
+    /// @return false if that page is not there
+    synchronized boolean remove(long gfn, long mfn) {
+        if (!foreignAt.remove(gfn, mfn)) {
+            return false;
+        }
+        long gpa = gfn * PAGE_SIZE;
+        PhysicalRange range = existing(gpa);
+        range.uncoverForGuest(gpa);
+        cover(range, gpa, false);
+        limits.give(1);
+        return true;
+    }
+
+    /// Whether the guest may have been kept from an access by what is shown there: nothing but holes around pages, or a page
+    /// of another domain, which may be read-only.
+    ///
+    /// @param gpa guest-physical address
+    synchronized boolean mayRefuse(long gpa) {
+        PhysicalRange range = ranges.at(gpa);
+        return range != null && (range.isHole() || foreignAt.containsKey(gpa / PAGE_SIZE));
+    }
+
+    /// The same for an unknown address.
+    synchronized boolean mayRefuseSome() {
+        return ranges.hasWindows() || !foreignAt.isEmpty();
+    }
+
+    /// The page that the guest sees at a frame, which it may have from others.
+    ///
+    /// @throws IllegalStateException if there is none
+    synchronized MemorySegment seenByGuest(long gfn) {
+        return existing(gfn * PAGE_SIZE).guestPage(gfn * PAGE_SIZE);
+    }
+
+    // The domain's own pages.
 
     /// The page that is at a guest frame now, by a number that it has for good: RAM pages first, special pages after them.
     ///
     /// @param gfn any 64 bits
-    /// @return -1 if there is no memory
+    /// @return [#NO_RAM] if there is no memory, [#FOREIGN] if it is another domain's
     synchronized long pageAt(long gfn) {
-        if (gfn < 0 || gfn >= GFN_LIMIT) {
-            return -1;
+        if (!isPossible(gfn)) {
+            return NO_RAM;
         }
-        long gpa = gfn * SpecialPages.PAGE_SIZE;
-        Range range = rangeOf(gpa);
-        if (range != null && range.memfd == ram) {
-            long page = pageNumber(range, gpa);
+        long gpa = gfn * PAGE_SIZE;
+        PhysicalRange range = ranges.at(gpa);
+        if (range == null) {
+            return NO_RAM;
+        }
+        if (range.isOf(ram)) {
+            long page = range.pageNumber(gpa);
             if (!coveredRam.get(Math.toIntExact(page))) {
                 return page;
             }
         }
         // Not on the path of any page that guests grant for speed.
-        Integer overlaid = overlayAt.get(gfn);
+        Integer overlaid = specialAt.get(gfn);
         if (overlaid != null) {
             return ramPageCount() + overlaid;
         }
-        return range == null ? -1 : ramPageCount() + pageNumber(range, gpa);
-    }
-
-    private static long pageNumber(Range range, long gpa) {
-        return (range.offset + gpa - range.start) / SpecialPages.PAGE_SIZE;
+        if (foreignAt.containsKey(gfn)) {
+            return FOREIGN;
+        }
+        return range.isHole() ? NO_RAM : ramPageCount() + range.pageNumber(gpa);
     }
 
     /// The memory that has a page of [#pageAt], and no guest's overlays in it.
@@ -210,30 +328,27 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return page < ramPageCount() ? ramPages : special.pages();
     }
 
-    /// Where in [#memoryOf] the page begins.
+    /// The same as a file.
+    MemFd fileOf(long page) {
+        return page < ramPageCount() ? ram : special.memfd();
+    }
+
+    /// Where in [#memoryOf] and [#fileOf] the page begins.
     long offsetOf(long page) {
         long ramCount = ramPageCount();
-        return (page < ramCount ? page : page - ramCount) * SpecialPages.PAGE_SIZE;
+        return (page < ramCount ? page : page - ramCount) * PAGE_SIZE;
     }
 
     private long ramPageCount() {
-        return ramPages.byteSize() / SpecialPages.PAGE_SIZE;
-    }
-
-    /// Takes whatever special page is at `gfn` away (XENMEM_remove_from_physmap).
-    ///
-    /// @return false if there is none
-    public synchronized boolean removeAt(long gfn) {
-        // A guest may name any number, also the one that stands for "nowhere".
-        return gfn != NOWHERE && evict(gfn);
+        return ramPages.byteSize() / PAGE_SIZE;
     }
 
     /// Takes RAM pages from the guest (XENMEM_decrease_reservation): the host has them back, and the guest finds zeros there
     /// until it asks for them again, where Xen would leave a hole.
     ///
-    /// @return false if not all of it is RAM, or a special page covers some of it; then nothing has happened
+    /// @return false if not all of it is RAM, or some of it is covered; then nothing has happened
     public synchronized boolean discard(long gfn, int count) {
-        MemorySegment pages = ramPages(gfn, count);
+        MemorySegment pages = plainRam(gfn, count);
         if (pages == null) {
             return false;
         }
@@ -241,109 +356,42 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return true;
     }
 
-    /// Whether the guest may have these pages (again): they are RAM that no special page covers.
+    /// Whether the guest may have these pages (again): they are RAM that nothing covers.
     public synchronized boolean isPlainRam(long gfn, int count) {
-        return ramPages(gfn, count) != null;
+        return plainRam(gfn, count) != null;
     }
 
     @GuardedBy("this")
-    private @Nullable MemorySegment ramPages(long gfn, int count) {
-        if (gfn < 0 || gfn >= GFN_LIMIT) {
+    private @Nullable MemorySegment plainRam(long gfn, int count) {
+        if (!isPossible(gfn)) {
             return null;
         }
-        long gpa = gfn * SpecialPages.PAGE_SIZE;
-        long length = (long) count * SpecialPages.PAGE_SIZE;
-        Range range = rangeOf(gpa);
-        if (range == null || range.memfd != ram || length > range.length - (gpa - range.start)) {
+        long gpa = gfn * PAGE_SIZE;
+        long length = (long) count * PAGE_SIZE;
+        PhysicalRange range = ranges.at(gpa);
+        if (range == null || !range.isOf(ram) || length > range.end() - gpa) {
             return null;
         }
-        Long covered = overlayAt.ceilingKey(gfn);
-        if (covered != null && covered < gfn + count) {
+        int first = Math.toIntExact(range.pageNumber(gpa));
+        int covered = coveredRam.nextSetBit(first);
+        if (covered >= 0 && covered < first + count) {
             return null;
         }
-        return range.view.asSlice(gpa - range.start, length);
+        return ramPages.asSlice((long) first * PAGE_SIZE, length);
     }
 
-    /// The guest frame at which special page `page` is shown, or -1.
-    public synchronized long overlayOf(int page) {
-        return overlayGfn[page];
+    /// Ends what the guest sees, and so its use of other domains' pages. The VM is closed; others may go on to use the
+    /// domain's own pages.
+    synchronized void endGuest() {
+        ranges.close();
+        limits.give(foreignAt.size());
+        foreignAt.clear();
     }
 
-    @GuardedBy("this")
-    private boolean evict(long gfn) {
-        Integer page = overlayAt.get(gfn);
-        if (page == null) {
-            return false;
-        }
-        removeOverlay(page);
-        return true;
-    }
-
-    @GuardedBy("this")
-    private int addSlot(int page, long gpa) throws XenError {
-        Integer slot = freeSlots.poll();
-        if (slot == null) {
-            throw new IllegalStateException("more overlays than special pages");
-        }
-        MemorySegment view = special.page(page);
-        try {
-            vm.setMemoryRegion(slot, 0, gpa, view);
-        } catch (KvmException e) {
-            freeSlots.push(slot);
-            // Beyond what the guest can address, or over a page that KVM itself has there: the only
-            // faults of the guest's.
-            if (e.errno() == Errno.EINVAL || e.errno() == Errno.EEXIST) {
-                throw XenError.EINVAL;
-            }
-            throw e;
-        }
-        guest.add(gpa, view);
-        return slot;
-    }
-
-    @GuardedBy("this")
-    private void removeOverlay(int page) {
-        long gfn = overlayGfn[page];
-        if (gfn == NOWHERE) {
-            return;
-        }
-        long gpa = gfn * SpecialPages.PAGE_SIZE;
-        overlayGfn[page] = NOWHERE;
-        overlayAt.remove(gfn);
-        if (overlaySlot[page] != NO_SLOT) {
-            guest.remove(gpa);
-            vm.deleteMemoryRegion(overlaySlot[page]);
-            freeSlots.push(overlaySlot[page]);
-            overlaySlot[page] = NO_SLOT;
-            return;
-        }
-        Range range = rangeOf(gpa);
-        if (range == null) {
-            throw new IllegalStateException("overlay outside of memory: %#x".formatted(gpa));
-        }
-        MemorySegment under = pageOf(range, gpa);
-        range.memfd.mapFixed(range.offset + (gpa - range.start), under);
-        if (range.memfd == ram) {
-            under.fill((byte) 0);
-            coveredRam.clear(Math.toIntExact(pageNumber(range, gpa)));
-        }
-    }
-
-    private @Nullable Range rangeOf(long gpa) {
-        for (Range range : ranges) {
-            if (range.holds(gpa)) {
-                return range;
-            }
-        }
-        return null;
-    }
-
-    private static MemorySegment pageOf(Range range, long gpa) {
-        return range.view.asSlice(gpa - range.start, SpecialPages.PAGE_SIZE);
-    }
-
+    /// Frees the memory.
     @Override
     public void close() {
+        endGuest();
         ram.close();
     }
 }

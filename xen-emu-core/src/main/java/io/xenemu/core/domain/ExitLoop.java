@@ -5,12 +5,15 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.metrics.ExitMetrics;
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.ExitReason;
 import io.xenemu.kvm.ioctl.KvmRun;
 
 /// What a vCPU's thread does: enter the guest, serve the exit, again, until the domain stops. What it throws stops the
 /// domain, in [Vcpu].
 final class ExitLoop {
+    private static final int GENERAL_PROTECTION = 13;
+
     private final Domain domain;
     private final Vcpu vcpu;
     private final KvmRun run;
@@ -45,6 +48,9 @@ final class ExitLoop {
             if (errno == Errno.EINTR) {
                 exits.add(ExitReason.INTR);
                 run.clearImmediateExit();
+            } else if (errno == Errno.EFAULT) {
+                exits.add(ExitReason.MEMORY_FAULT);
+                refuse();
             } else if (errno == 0) {
                 serve();
             }
@@ -52,6 +58,18 @@ final class ExitLoop {
             vcpu.awaitUnpaused();
             domain.delivery().retry(vcpu.id());
         }
+    }
+
+    /// The guest wrote to a page that it may only read, or to a hole beside pages that it maps: a general protection fault,
+    /// as Xen raises for the former.
+    private void refuse() {
+        // Kernels before 6.8 do not say where it was.
+        boolean known = run.exitReason() == ExitReason.MEMORY_FAULT;
+        DomainMemory memory = domain.memory();
+        if (!(known ? memory.mayRefuse(run.faultAddress()) : memory.mayRefuseSome())) {
+            throw new KvmException("KVM_RUN", Errno.EFAULT, vcpu.toString());
+        }
+        vcpu.kvm().raise(GENERAL_PROTECTION, 0);
     }
 
     private void serve() {

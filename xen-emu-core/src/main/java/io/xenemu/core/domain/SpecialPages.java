@@ -19,7 +19,6 @@ public final class SpecialPages implements AutoCloseable {
 
     private final MemFd memfd;
     private final MemorySegment pages;
-    private final MemorySegment guestView;
     private final int firstStatusFrame;
     private final int count;
 
@@ -32,7 +31,6 @@ public final class SpecialPages implements AutoCloseable {
         memfd = MemFd.create(name, (long) count * PAGE_SIZE);
         try {
             pages = memfd.map(0, (long) count * PAGE_SIZE);
-            guestView = memfd.map(0, (long) FIXED_PAGES * PAGE_SIZE);
         } catch (RuntimeException e) {
             memfd.close();
             throw e;
@@ -71,11 +69,6 @@ public final class SpecialPages implements AutoCloseable {
 
     private MemorySegment fixedPage(long gfn) {
         return page(Math.toIntExact(gfn - GuestMemoryMap.SPECIAL_START / PAGE_SIZE));
-    }
-
-    /// The fixed pages as the guest sees them: a mapping apart from that of [#page], since the guest may overlay these too.
-    MemorySegment fixedPages() {
-        return guestView;
     }
 
     /// How many pages there are.

@@ -11,6 +11,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainBuilder;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.ForeignPages;
 import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.pv.PvDevices;
@@ -47,6 +48,7 @@ public final class Hypervisor implements AutoCloseable {
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
     private final ServicePorts servicePorts;
     private final ServiceGrants serviceGrants;
+    private final ForeignPages foreignPages = ForeignPages.ofThisHost();
     private final XenStoreServer xenstore;
     private final PvDevices devices;
     private final DomainBuilder builder;
@@ -73,7 +75,8 @@ public final class Hypervisor implements AutoCloseable {
                         HypercallTable.standard(),
                         this::eventChannels,
                         servicePorts,
-                        this::grantTable);
+                        this::grantTable,
+                        foreignPages);
         serviceGrants = new ServiceGrants(this::grantTable, registry);
         write(DomainNodes::writeHost);
         builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
@@ -210,6 +213,7 @@ public final class Hypervisor implements AutoCloseable {
     @Override
     public void close() {
         Teardown steps = new Teardown();
+        steps.add(foreignPages::close);
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);
         steps.add(devices::close);

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,9 +26,16 @@ final class DomainMemoryPropertyTest {
     private static final long FIXED = GuestMemoryMap.CONSOLE_GFN;
     private static final List<Long> IMPOSSIBLE = List.of(-1L, 1L << 40);
     private static final int REMOVE = -1;
+
+    /// Pages of another domain that a step may place, and one that takes such a page away.
+    private static final int FIRST_FOREIGN = 1000;
+
+    private static final int FOREIGN_PAGES = 3;
+    private static final int UNMAP = -2;
+    private static final int PAGE = 4096;
     private static final int OLD_CONTENT = 77;
 
-    /// Shows `page` at `gfn`, or removes what is there.
+    /// Shows a special page or another domain's at `gfn`, or removes what is there.
     record Step(int page, long gfn) {}
 
     @Provide
@@ -34,6 +43,9 @@ final class DomainMemoryPropertyTest {
         Arbitrary<Integer> pages =
                 Arbitraries.oneOf(
                         Arbitraries.just(REMOVE),
+                        Arbitraries.just(UNMAP),
+                        Arbitraries.integers()
+                                .between(FIRST_FOREIGN, FIRST_FOREIGN + FOREIGN_PAGES - 1),
                         Arbitraries.integers()
                                 .between(
                                         SpecialPages.SHARED_INFO,
@@ -47,70 +59,115 @@ final class DomainMemoryPropertyTest {
         return Combinators.combine(pages, gfns).as(Step::new).list().ofMinSize(1).ofMaxSize(40);
     }
 
-    @Property(tries = 60)
+    @Property(tries = 100)
     void guestSeesTheModel(@ForAll("steps") List<Step> steps) throws BootException, XenError {
-        try (OverlaidGuest guest = new OverlaidGuest()) {
-            Map<Long, Integer> overlays = new HashMap<>();
-            Map<Long, Integer> below = new HashMap<>();
+        try (OverlaidGuest guest = new OverlaidGuest();
+                MemFd other = MemFd.create("other", FOREIGN_PAGES * (long) PAGE)) {
+            for (int i = 0; i < FOREIGN_PAGES; i++) {
+                other.map((long) i * PAGE, PAGE).set(ValueLayout.JAVA_INT, 0, FIRST_FOREIGN + i);
+            }
+            Model model = new Model(guest, other);
+            for (Step step : steps) {
+                model.apply(step);
+                model.check();
+            }
+        }
+    }
+
+    /// What is where, by frame.
+    private static final class Model {
+        private final OverlaidGuest guest;
+        private final DomainMemory memory;
+        private final MemFd other;
+        private final Map<Long, Integer> overlays = new HashMap<>();
+        private final Map<Long, Integer> foreign = new HashMap<>();
+        private final Map<Long, Integer> below = new HashMap<>();
+
+        Model(OverlaidGuest guest, MemFd other) throws XenError {
+            this.guest = guest;
+            this.memory = guest.memory;
+            this.other = other;
             for (long gfn : RAM) {
                 guest.setWord(gfn, OLD_CONTENT);
                 below.put(gfn, OLD_CONTENT);
             }
             below.put(FIXED, guest.word(FIXED));
-            for (Step step : steps) {
-                apply(step, guest.memory, overlays, below);
-                check(guest, overlays, below);
+        }
+
+        void apply(Step step) throws XenError {
+            if (step.page == REMOVE) {
+                assertEquals(overlays.containsKey(step.gfn), memory.removeAt(step.gfn));
+                uncover(step.gfn);
+            } else if (step.page == UNMAP) {
+                Integer page = foreign.remove(step.gfn);
+                assertEquals(page != null, memory.remove(step.gfn, page == null ? 0 : page));
+            } else if (step.page >= FIRST_FOREIGN) {
+                place(step);
+            } else {
+                overlay(step);
             }
         }
-    }
 
-    private static void apply(
-            Step step, DomainMemory memory, Map<Long, Integer> overlays, Map<Long, Integer> below)
-            throws XenError {
-        if (step.page == REMOVE) {
-            assertEquals(overlays.containsKey(step.gfn), memory.removeAt(step.gfn));
-            uncover(step.gfn, overlays, below);
-            return;
+        private void place(Step step) {
+            boolean possible = !IMPOSSIBLE.contains(step.gfn) && !foreign.containsKey(step.gfn);
+            long offset = (long) (step.page - FIRST_FOREIGN) * PAGE;
+            assertEquals(possible, memory.place(step.gfn, step.page, other, offset, true));
+            if (possible) {
+                uncover(step.gfn);
+                foreign.put(step.gfn, step.page);
+            }
         }
-        if (IMPOSSIBLE.contains(step.gfn)) {
-            XenError e = assertThrows(XenError.class, () -> memory.overlay(step.page, step.gfn));
-            assertSame(XenError.EINVAL, e);
-            return;
-        }
-        memory.overlay(step.page, step.gfn);
-        if (!Integer.valueOf(step.page).equals(overlays.get(step.gfn))) {
-            uncover(step.gfn, overlays, below);
-            List.copyOf(overlays.keySet()).stream()
-                    .filter(gfn -> Integer.valueOf(step.page).equals(overlays.get(gfn)))
-                    .forEach(gfn -> uncover(gfn, overlays, below));
-            overlays.put(step.gfn, step.page);
-        }
-    }
 
-    private static void uncover(long gfn, Map<Long, Integer> overlays, Map<Long, Integer> below) {
-        if (overlays.remove(gfn) != null && RAM.contains(gfn)) {
-            below.put(gfn, 0);
+        private void overlay(Step step) throws XenError {
+            if (IMPOSSIBLE.contains(step.gfn) || foreign.containsKey(step.gfn)) {
+                XenError e =
+                        assertThrows(XenError.class, () -> memory.overlay(step.page, step.gfn));
+                assertSame(XenError.EINVAL, e);
+                return;
+            }
+            memory.overlay(step.page, step.gfn);
+            if (!Integer.valueOf(step.page).equals(overlays.get(step.gfn))) {
+                uncover(step.gfn);
+                List.copyOf(overlays.keySet()).stream()
+                        .filter(gfn -> Integer.valueOf(step.page).equals(overlays.get(gfn)))
+                        .forEach(this::uncover);
+                overlays.put(step.gfn, step.page);
+            }
         }
-    }
 
-    private static void check(
-            OverlaidGuest guest, Map<Long, Integer> overlays, Map<Long, Integer> below)
-            throws XenError {
-        for (List<Long> gfns : List.of(RAM, HOLES, List.of(FIXED))) {
-            for (long gfn : gfns) {
-                Integer page = overlays.get(gfn);
-                Integer content =
-                        page == null ? below.get(gfn) : Integer.valueOf(OverlaidGuest.tag(page));
-                if (content == null) {
-                    assertThrows(XenError.class, () -> guest.word(gfn));
-                } else {
-                    assertEquals(content, guest.word(gfn), "frame " + gfn);
+        private void uncover(long gfn) {
+            if (overlays.remove(gfn) != null && RAM.contains(gfn)) {
+                below.put(gfn, 0);
+            }
+        }
+
+        void check() throws XenError {
+            for (List<Long> gfns : List.of(RAM, HOLES, List.of(FIXED))) {
+                for (long gfn : gfns) {
+                    check(gfn);
                 }
             }
+            for (int page = SpecialPages.SHARED_INFO; page < guest.special.count(); page++) {
+                long shown = memory.overlayOf(page);
+                assertEquals(shown >= 0 ? Integer.valueOf(page) : null, overlays.get(shown));
+            }
         }
-        for (int page = SpecialPages.SHARED_INFO; page < guest.special.count(); page++) {
-            long shown = guest.memory.overlayOf(page);
-            assertEquals(shown >= 0 ? Integer.valueOf(page) : null, overlays.get(shown));
+
+        private void check(long gfn) throws XenError {
+            Integer page = overlays.get(gfn);
+            Integer content =
+                    page == null ? below.get(gfn) : Integer.valueOf(OverlaidGuest.tag(page));
+            if (content == null) {
+                assertThrows(XenError.class, () -> guest.word(gfn));
+            } else {
+                assertEquals(content, guest.word(gfn), "frame " + gfn);
+            }
+            Integer foreignPage = foreign.get(gfn);
+            if (foreignPage != null) {
+                assertEquals(foreignPage, guest.seen(gfn), "frame " + gfn);
+            } else if (content != null) {
+                assertEquals(content, guest.seen(gfn), "frame " + gfn);
+            }
         }
     }
 }

@@ -175,4 +175,15 @@ final class DomainMemoryTest {
         assertSame(XenError.EINVAL, e);
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.word(IN_RAM));
     }
+
+    @Test
+    void guestHasTheRingsAtTheirFrames() throws XenError {
+        guest.special.xenstore().set(ValueLayout.JAVA_INT, 0, 1);
+        guest.special.console().set(ValueLayout.JAVA_INT, 0, 2);
+
+        assertEquals(1, guest.word(GuestMemoryMap.XENSTORE_GFN));
+        assertEquals(2, guest.word(GuestMemoryMap.CONSOLE_GFN));
+        assertEquals(1, guest.seen(GuestMemoryMap.XENSTORE_GFN));
+        assertEquals(2, guest.seen(GuestMemoryMap.CONSOLE_GFN));
+    }
 }

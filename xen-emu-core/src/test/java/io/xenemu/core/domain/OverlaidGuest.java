@@ -14,10 +14,12 @@ import java.nio.file.Files;
 final class OverlaidGuest implements AutoCloseable {
     static final long RAM_BYTES = GuestMemoryMap.MIN_BYTES;
     static final int GRANT_FRAMES = 4;
+    static final int FOREIGN_PAGES = 100;
 
     private final KvmSystem system;
     private final KvmVm vm;
     final SpecialPages special;
+    final ForeignPages limits = new ForeignPages(FOREIGN_PAGES);
     final DomainMemory memory;
 
     OverlaidGuest() throws BootException {
@@ -28,7 +30,7 @@ final class OverlaidGuest implements AutoCloseable {
         for (int page = 0; page < special.count(); page++) {
             special.page(page).set(ValueLayout.JAVA_INT, 0, tag(page));
         }
-        memory = new DomainMemory(vm, "test", new GuestMemoryMap(RAM_BYTES), special);
+        memory = new DomainMemory(vm, "test", new GuestMemoryMap(RAM_BYTES), special, limits);
     }
 
     static int tag(int page) {
@@ -42,6 +44,11 @@ final class OverlaidGuest implements AutoCloseable {
         return memory.guest().read32(gfn * SpecialPages.PAGE_SIZE);
     }
 
+    /// The first word of the page that KVM shows the guest at `gfn`, from other domains too.
+    int seen(long gfn) {
+        return memory.seenByGuest(gfn).get(ValueLayout.JAVA_INT, 0);
+    }
+
     void setWord(long gfn, int value) throws XenError {
         memory.guest().write32(gfn * SpecialPages.PAGE_SIZE, value);
     }
@@ -51,6 +58,7 @@ final class OverlaidGuest implements AutoCloseable {
         vm.close();
         memory.close();
         special.close();
+        limits.close();
         system.close();
     }
 }

@@ -4,9 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.boot.GuestMemoryMap;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.HashSet;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
@@ -41,20 +39,5 @@ final class SpecialPagesTest {
         assertEquals(special.count() - 1, special.statusFrame(STATUS_FRAMES - 1));
         int beyond = special.statusFrame(STATUS_FRAMES);
         assertThrows(IndexOutOfBoundsException.class, () -> special.page(beyond));
-    }
-
-    @Test
-    void guestSeesTheRingsAtTheirFrames() {
-        special.xenstore().set(ValueLayout.JAVA_INT, 0, 1);
-        special.console().set(ValueLayout.JAVA_INT, 0, 2);
-
-        assertEquals(GuestMemoryMap.SPECIAL_SIZE, special.fixedPages().byteSize());
-        assertEquals(1, seen(GuestMemoryMap.XENSTORE_GFN));
-        assertEquals(2, seen(GuestMemoryMap.CONSOLE_GFN));
-    }
-
-    private int seen(long gfn) {
-        long offset = gfn * SpecialPages.PAGE_SIZE - GuestMemoryMap.SPECIAL_START;
-        return special.fixedPages().get(ValueLayout.JAVA_INT, offset);
     }
 }

@@ -49,6 +49,7 @@ public final class TestDomain implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final HypercallTable table = HypercallTable.standard();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    private final ForeignPages foreignPages = new ForeignPages(1000);
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {
@@ -100,7 +101,12 @@ public final class TestDomain implements AutoCloseable {
                         vm,
                         EnumSet.noneOf(XenCapability.class),
                         new DomainEnvironment(
-                                registry, table, this::find, servicePorts, this::findGrants));
+                                registry,
+                                table,
+                                this::find,
+                                servicePorts,
+                                this::findGrants,
+                                foreignPages));
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
             domain.add(new Vcpu(domain, id, domain.createVcpu(id), loop));
@@ -166,6 +172,7 @@ public final class TestDomain implements AutoCloseable {
                 throw e;
             }
         } finally {
+            foreignPages.close();
             arena.close();
             system.close();
         }

@@ -1,17 +1,23 @@
 package io.xenemu.core.hypercall;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.ContiguousViews;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.gnttab.BackendMappings;
 import io.xenemu.gnttab.GrantMapping;
+import io.xenemu.gnttab.GrantRange;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -204,6 +210,61 @@ final class GrantCallsTest {
         memory.write64(0x20_0000, 0x99);
         assertEquals(0x99, mapping.page().get(ValueLayout.JAVA_LONG, 0), "now it is");
         backend.unmap(mapping);
+    }
+
+    @Test
+    void backEndSeesScatteredPagesAsOnePiece() throws XenError {
+        int[] frames = {0x201, 0x180, 0x181, 0x123};
+        List<GrantRef> refs = new ArrayList<>();
+        for (int i = 0; i < frames.length; i++) {
+            refs.add(new GrantRef(9 + i));
+            memory.write64(4096L * frames[i] + 0x800, 100 + i);
+            memory.write32(TABLE + 8 * (9 + i) + 4, frames[i]);
+            memory.write32(TABLE + 8 * (9 + i), 1);
+        }
+        BackendMappings backend = guest.domain().grantTable().backend();
+        ContiguousViews views = new ContiguousViews();
+        GrantRange range = new GrantRange();
+        for (boolean readOnly : new boolean[] {false, true}) {
+            assertEquals(
+                    GrantStatus.OKAY, backend.mapRange(refs, DomId.DOM0, readOnly, views, range));
+            MemorySegment view = range.view();
+            assertEquals(4 * 4096, view.byteSize());
+            assertEquals(readOnly, view.isReadOnly());
+            for (int i = 0; i < frames.length; i++) {
+                assertEquals(100 + i, view.get(ValueLayout.JAVA_LONG, 4096L * i + 0x800));
+                memory.write64(4096L * frames[i] + 0x808, 7 + i);
+                assertEquals(7 + i, view.get(ValueLayout.JAVA_LONG, 4096L * i + 0x808));
+            }
+            assertEquals(GrantStatus.OKAY, backend.unmapRange(range));
+            assertThrows(IllegalStateException.class, () -> view.get(ValueLayout.JAVA_LONG, 0));
+            assertThrows(IllegalArgumentException.class, () -> views.dissolve(view));
+        }
+        assertEquals(1, memory.read16(TABLE + 8 * 9));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0x180, 0xc_0000})
+    void guestMapsAndUnmaps(long gfn) throws XenError {
+        memory.write32(TABLE + 8 * 9 + 4, 0x201);
+        memory.write32(TABLE + 8 * 9, TestDomain.ID.value() << 16 | 1);
+        memory.write64(ARG, gfn << 12);
+        memory.write32(ARG + 8, 2);
+        memory.write32(ARG + 12, 9);
+        memory.write16(ARG + 16, TestDomain.ID.value());
+        assertEquals(0, op(0, 1));
+        assertEquals(0, status(18));
+        assertEquals(0x19, memory.read16(TABLE + 8 * 9), "reading and writing");
+
+        long handle = memory.read32(ARG + 20);
+        memory.write64(ARG, gfn << 12);
+        memory.write64(ARG + 8, 0);
+        memory.write32(ARG + 16, (int) handle);
+        assertEquals(0, op(1, 1));
+        assertEquals(0, status(20));
+        assertEquals(1, memory.read16(TABLE + 8 * 9));
+        assertEquals(0, op(1, 1));
+        assertEquals(GrantStatus.BAD_HANDLE.code(), status(20));
     }
 
     @Test

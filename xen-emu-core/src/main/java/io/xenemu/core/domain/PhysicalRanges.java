@@ -1,0 +1,137 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.NavigableMap;
+import java.util.Objects;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// The KVM slots of a domain: its memory, and windows of up to 2 MiB where the guest wants pages outside of it, which are made
+/// when the first page is wanted there. Not for use by two threads at once.
+final class PhysicalRanges implements AutoCloseable {
+    /// Bytes of a window, which begins and ends at multiples of this or at other ranges.
+    static final long WINDOW = 2L << 20;
+
+    /// 2 GiB of addresses. Each window costs KVM some kilobytes.
+    static final int MAX_WINDOWS = 1024;
+
+    private final KvmVm vm;
+    private final ForeignPages limits;
+    private final Arena guestViews = Arena.ofShared();
+    private final NavigableMap<Long, PhysicalRange> byStart = new TreeMap<>();
+    private final NavigableMap<Long, Window> windows = new TreeMap<>();
+    private final Deque<Window> unused = new ArrayDeque<>();
+    private int slots;
+
+    /// @param slot its number in KVM
+    /// @param view [#WINDOW] bytes for it
+    private record Window(int slot, MemorySegment view) {}
+
+    /// @param limits has what a guest reads where nothing is
+    PhysicalRanges(KvmVm vm, ForeignPages limits) {
+        this.vm = vm;
+        this.limits = limits;
+    }
+
+    /// Adds memory of the domain.
+    ///
+    /// @param serviceView the service's mapping of the same pages
+    void add(long start, MemFd memfd, long offset, MemorySegment serviceView) {
+        MemorySegment view = memfd.map(guestViews, offset, serviceView.byteSize(), false);
+        vm.setMemoryRegion(slots, 0, start, view);
+        slots++;
+        byStart.put(start, new PhysicalRange(start, memfd, offset, view, serviceView));
+    }
+
+    /// The range that has an address.
+    @Nullable PhysicalRange at(long gpa) {
+        var below = byStart.floorEntry(gpa);
+        return below != null && gpa < below.getValue().end() ? below.getValue() : null;
+    }
+
+    /// The same, with a window made if there is none.
+    ///
+    /// @throws XenError EINVAL where no page can be: beyond the guest's address width, or where KVM has a device; ENOMEM when
+    ///     all windows are in use
+    PhysicalRange make(long gpa) throws XenError {
+        PhysicalRange range = at(gpa);
+        if (range != null) {
+            return range;
+        }
+        long start = gpa & -WINDOW;
+        long end = start + WINDOW;
+        var below = byStart.lowerEntry(gpa);
+        if (below != null) {
+            start = Math.max(start, below.getValue().end());
+        }
+        Long above = byStart.higherKey(gpa);
+        if (above != null) {
+            end = Math.min(end, above);
+        }
+        return makeWindow(start, end - start);
+    }
+
+    private PhysicalRange makeWindow(long start, long length) throws XenError {
+        Window window = unused();
+        MemorySegment view = window.view.asSlice(0, length);
+        try {
+            vm.setMemoryRegion(window.slot, 0, start, view);
+        } catch (KvmException e) {
+            unused.push(window);
+            // The only faults of the guest's.
+            if (e.errno() == Errno.EINVAL || e.errno() == Errno.EEXIST) {
+                throw XenError.EINVAL;
+            }
+            throw e;
+        }
+        PhysicalRange range = new PhysicalRange(start, limits.holes(), view);
+        byStart.put(start, range);
+        windows.put(start, window);
+        return range;
+    }
+
+    private Window unused() throws XenError {
+        Window window = unused.poll();
+        if (window != null) {
+            return window;
+        }
+        if (windows.size() < MAX_WINDOWS) {
+            return new Window(slots++, limits.holes().map(guestViews, 0, WINDOW, true));
+        }
+        for (long start : windows.keySet()) {
+            PhysicalRange range = at(start);
+            if (range != null && range.shown() == 0) {
+                return remove(start);
+            }
+        }
+        throw XenError.ENOMEM;
+    }
+
+    private Window remove(long start) {
+        Window window = Objects.requireNonNull(windows.remove(start));
+        byStart.remove(start);
+        vm.deleteMemoryRegion(window.slot);
+        return window;
+    }
+
+    /// Whether there is any window.
+    boolean hasWindows() {
+        return !windows.isEmpty();
+    }
+
+    /// Unmaps what the guest has seen. The VM is closed.
+    @Override
+    public void close() {
+        if (guestViews.scope().isAlive()) {
+            guestViews.close();
+        }
+    }
+}

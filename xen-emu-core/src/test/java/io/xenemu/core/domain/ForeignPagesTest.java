@@ -1,0 +1,195 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.MemFd;
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Needs /dev/kvm: pages of another domain in a real VM's memory.
+final class ForeignPagesTest {
+    private static final long PAGE = 4096;
+    private static final long MFN = 12_345;
+    private static final long IN_RAM = 0x123;
+    private static final long HOLE = 0xc_0000;
+    private static final long FIXED = GuestMemoryMap.CONSOLE_GFN;
+    private static final int SHARED_INFO = SpecialPages.SHARED_INFO;
+    private static final int OLD_CONTENT = 77;
+    private static final int FOREIGN_CONTENT = 1000;
+
+    private final OverlaidGuest guest = new OverlaidGuest();
+    private final DomainMemory memory = guest.memory;
+    private final MemFd other = MemFd.create("other", 4 * PAGE);
+
+    ForeignPagesTest() throws BootException {
+        for (int i = 0; i < 4; i++) {
+            other.map(i * PAGE, PAGE).set(ValueLayout.JAVA_INT, 0, FOREIGN_CONTENT + i);
+        }
+    }
+
+    @AfterEach
+    void close() {
+        guest.close();
+        other.close();
+    }
+
+    private boolean place(long gfn, int page) {
+        return memory.place(gfn, MFN + page, other, page * PAGE, false);
+    }
+
+    @Test
+    void pageIsSharedAndWhatItCoveredComesBack() throws XenError {
+        guest.setWord(IN_RAM, OLD_CONTENT);
+
+        assertTrue(place(IN_RAM, 2));
+        assertEquals(FOREIGN_CONTENT + 2, guest.seen(IN_RAM));
+        memory.seenByGuest(IN_RAM).set(ValueLayout.JAVA_INT, 0, 5);
+        assertEquals(5, other.map(2 * PAGE, PAGE).get(ValueLayout.JAVA_INT, 0));
+
+        assertTrue(memory.remove(IN_RAM, MFN + 2));
+        assertEquals(OLD_CONTENT, guest.seen(IN_RAM));
+        assertFalse(memory.remove(IN_RAM, MFN + 2));
+    }
+
+    @Test
+    void serviceNeverTouchesIt() throws XenError {
+        guest.setWord(IN_RAM, OLD_CONTENT);
+        memory.place(IN_RAM, MFN, other, 0, true);
+        memory.place(HOLE, MFN, other, 0, true);
+
+        guest.setWord(IN_RAM, 6);
+
+        assertEquals(6, guest.word(IN_RAM));
+        assertEquals(FOREIGN_CONTENT, guest.seen(IN_RAM));
+        assertSame(XenError.EFAULT, assertThrows(XenError.class, () -> guest.word(HOLE)));
+    }
+
+    @Test
+    void holeReadsAsOnesAroundIt() {
+        assertTrue(place(HOLE + 1, 0));
+
+        assertEquals(-1, guest.seen(HOLE));
+        assertEquals(FOREIGN_CONTENT, guest.seen(HOLE + 1));
+        assertTrue(memory.remove(HOLE + 1, MFN));
+        assertEquals(-1, guest.seen(HOLE + 1));
+    }
+
+    @Test
+    void guestIsRefusedOnlyWhereThatIsDue() {
+        assertFalse(memory.mayRefuseSome());
+        assertTrue(place(IN_RAM, 0));
+        assertTrue(memory.mayRefuse(IN_RAM * PAGE));
+        assertFalse(memory.mayRefuse((IN_RAM + 1) * PAGE));
+        assertFalse(memory.mayRefuse(HOLE * PAGE));
+        assertTrue(place(HOLE, 0));
+        assertTrue(memory.mayRefuse((HOLE + 1) * PAGE));
+        assertTrue(memory.mayRefuseSome());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {IN_RAM, HOLE, FIXED})
+    void nothingElseCanBeWhereOneIs(long gfn) {
+        assertTrue(place(gfn, 0));
+
+        assertFalse(place(gfn, 1));
+        assertSame(
+                XenError.EINVAL,
+                assertThrows(XenError.class, () -> memory.overlay(SHARED_INFO, gfn)));
+        assertFalse(memory.remove(gfn, MFN + 1));
+        assertFalse(memory.removeAt(gfn));
+        assertFalse(memory.isPlainRam(gfn, 1));
+        assertFalse(memory.discard(gfn, 1));
+        assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
+        assertEquals(DomainMemory.FOREIGN, memory.pageAt(gfn));
+        assertEquals(DomainFrames.FOREIGN, new DomainFrames(new DomId(1), memory).mfn(gfn));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {IN_RAM, HOLE})
+    void specialPageGivesWay(long gfn) throws XenError {
+        memory.overlay(SHARED_INFO, gfn);
+
+        assertTrue(place(gfn, 0));
+
+        assertEquals(-1, memory.overlayOf(SHARED_INFO));
+        assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
+        assertTrue(memory.remove(gfn, MFN));
+        assertEquals(gfn == HOLE ? -1 : 0, guest.seen(gfn));
+        memory.overlay(SHARED_INFO, gfn);
+        assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.seen(gfn));
+    }
+
+    @Test
+    void fixedPageIsHiddenFromTheGuestAlone() throws XenError {
+        int before = guest.seen(FIXED);
+
+        assertTrue(place(FIXED, 0));
+
+        assertEquals(FOREIGN_CONTENT, guest.seen(FIXED));
+        assertEquals(before, guest.special.console().get(ValueLayout.JAVA_INT, 0));
+        assertTrue(memory.remove(FIXED, MFN));
+        assertEquals(before, guest.seen(FIXED));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE, 1L << 40, 1L << 52})
+    void impossibleFrameIsRefusedAndCostsNothing(long gfn) {
+        for (int i = 0; i < 2 * OverlaidGuest.FOREIGN_PAGES; i++) {
+            assertFalse(place(gfn, 0));
+        }
+        assertTrue(place(IN_RAM, 0));
+    }
+
+    @Test
+    void domainLeavesAsManyAsItTakes() {
+        int placed = 0;
+        while (place(IN_RAM + placed, 0)) {
+            placed++;
+        }
+        assertEquals(OverlaidGuest.FOREIGN_PAGES / 2, placed);
+
+        assertTrue(guest.limits.take(0));
+        assertTrue(memory.remove(IN_RAM, MFN));
+        assertTrue(place(IN_RAM, 0));
+    }
+
+    @Test
+    void endOfTheGuestGivesAllBack() {
+        for (int i = 0; i < OverlaidGuest.FOREIGN_PAGES / 2; i++) {
+            assertTrue(place(HOLE + i, 0));
+        }
+        memory.endGuest();
+        memory.endGuest();
+        for (int i = 0; i < OverlaidGuest.FOREIGN_PAGES; i++) {
+            assertTrue(guest.limits.take(0));
+        }
+        assertFalse(guest.limits.take(0));
+    }
+
+    @Test
+    void windowsAreUsedAgainWhenAllAreInUse() throws IOException {
+        for (int i = 0; i < PhysicalRanges.MAX_WINDOWS + 50; i++) {
+            long gfn = HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE);
+            assertTrue(place(gfn, 0));
+            assertTrue(memory.remove(gfn, MFN));
+        }
+        try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
+            long windows = lines.filter(line -> line.contains("/memfd:xen-holes ")).count();
+            assertTrue(windows <= PhysicalRanges.MAX_WINDOWS + 1, windows + " mappings");
+        }
+    }
+}
