@@ -72,7 +72,7 @@ class DriverDomainIT {
                                 + " max_part=0; modprobe xen-blkback; modprobe xen-netback;"
                                 + " modprobe xenfs; mount -t xenfs xenfs /proc/xen;"
                                 + " dd if=/dev/urandom of=/dev/ram0 bs=1M; sync;"
-                                + " driver-domain >/tmp/log 2>&1 &");
+                                + " (driver-domain >/tmp/log 2>&1 &)");
                 user.run("modprobe xen-blkfront; modprobe xen-netfront");
 
                 disk(lab, server, user);
@@ -127,12 +127,12 @@ class DriverDomainIT {
         assertTrue(ping.contains(" 0% packet loss"), ping);
         assertTrue(user.run("ifconfig eth0").toLowerCase().contains(mac));
         // From the one to the other, and back.
-        server.run("dd if=/dev/urandom of=/tmp/file bs=1M count=8; nc -l -p 5000 </tmp/file &");
+        server.run("dd if=/dev/urandom of=/tmp/file bs=1M count=8; (nc -l -p 5000 </tmp/file &)");
         user.run("while ! nc 10.0.0.1 5000 >/tmp/file; do sleep 0.2; done");
         assertEquals(sum(server, "/tmp/file"), sum(user, "/tmp/file"));
-        server.run("nc -l -p 5000 >/tmp/back &");
+        server.run("(nc -l -p 5000 >/tmp/back &)");
         user.run("dd if=/dev/urandom of=/tmp/file bs=1M count=8; nc 10.0.0.1 5000 </tmp/file");
-        server.run("wait %nc; sync");
+        server.run("while pidof nc; do sleep 0.2; done");
         assertEquals(sum(user, "/tmp/file"), sum(server, "/tmp/back"));
         String row = ask(lab, "network-list user").lines().skip(1).findFirst().orElse("");
         assertTrue(

@@ -1,10 +1,13 @@
 package io.xenemu.core.domain;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.memory.MemFd;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +23,8 @@ public final class ForeignPages implements AutoCloseable {
 
     /// Linux's own, for a host that does not show what is in force.
     private static final long DEFAULT_MAX_MAP_COUNT = 65_530;
+
+    private static final int MAX_DIGITS = 32;
 
     /// Mappings for all else: the JVM, guests' memory, special pages.
     private static final long RESERVED = 16_384;
@@ -41,13 +46,17 @@ public final class ForeignPages implements AutoCloseable {
 
     /// As many pages as this host's limit of mappings allows.
     public static ForeignPages ofThisHost() {
-        long mappings;
-        try {
-            mappings = Long.parseLong(Files.readString(MAX_MAP_COUNT).strip());
+        return new ForeignPages(Math.max(0, mappings() - RESERVED) / MAPPINGS_PER_PAGE);
+    }
+
+    private static long mappings() {
+        try (InputStream in = Files.newInputStream(MAX_MAP_COUNT)) {
+            // At once: a sysctl has nothing for who has read a byte of it, as Files.readString does first.
+            byte[] text = in.readNBytes(MAX_DIGITS);
+            return Long.parseLong(new String(text, US_ASCII).strip());
         } catch (IOException e) {
-            mappings = DEFAULT_MAX_MAP_COUNT;
+            return DEFAULT_MAX_MAP_COUNT;
         }
-        return new ForeignPages(Math.max(0, mappings - RESERVED) / MAPPINGS_PER_PAGE);
     }
 
     /// Registers what an operator compares the sum of `xen.gnttab.maptrack` with.
