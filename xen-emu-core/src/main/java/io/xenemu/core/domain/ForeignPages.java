@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.kvm.memory.MemFd;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,13 +40,18 @@ public final class ForeignPages implements AutoCloseable {
 
     /// As many pages as this host's limit of mappings allows.
     public static ForeignPages ofThisHost() {
-        long mappings;
-        try {
-            mappings = Long.parseLong(Files.readString(MAX_MAP_COUNT).strip());
+        return new ForeignPages(Math.max(0, maxMapCount() - RESERVED) / MAPPINGS_PER_PAGE);
+    }
+
+    /// Read at once: of a sysctl the kernel gives nothing after the first read(2), and Files.readString, for which the file is
+    /// empty, begins with one byte.
+    private static long maxMapCount() {
+        try (BufferedReader file = Files.newBufferedReader(MAX_MAP_COUNT)) {
+            String number = file.readLine();
+            return number == null ? DEFAULT_MAX_MAP_COUNT : Long.parseLong(number.strip());
         } catch (IOException e) {
-            mappings = DEFAULT_MAX_MAP_COUNT;
+            return DEFAULT_MAX_MAP_COUNT;
         }
-        return new ForeignPages(Math.max(0, mappings - RESERVED) / MAPPINGS_PER_PAGE);
     }
 
     /// [PhysicalRanges#WINDOW] bytes that read as all ones, as addresses do at which there is nothing.
