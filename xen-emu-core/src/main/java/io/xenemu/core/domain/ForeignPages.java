@@ -1,6 +1,8 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.memory.MemFd;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -52,6 +54,14 @@ public final class ForeignPages implements AutoCloseable {
         } catch (IOException e) {
             return DEFAULT_MAX_MAP_COUNT;
         }
+    }
+
+    /// Registers what an operator compares the sum of `xen.gnttab.maptrack` with.
+    public void register(MeterRegistry registry) {
+        Gauge.builder("xen.gnttab.mappable", this, pages -> pages.limit)
+                .description("How many granted pages all domains together may map")
+                .baseUnit("pages")
+                .register(registry);
     }
 
     /// [PhysicalRanges#WINDOW] bytes that read as all ones, as addresses do at which there is nothing.

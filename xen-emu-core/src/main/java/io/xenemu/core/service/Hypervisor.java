@@ -75,6 +75,7 @@ public final class Hypervisor implements AutoCloseable {
                         this::grantTable,
                         foreignPages);
         serviceGrants = new ServiceGrants(this::grantTable, registry);
+        foreignPages.register(registry);
         write(DomainNodes::writeHost);
         builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
     }

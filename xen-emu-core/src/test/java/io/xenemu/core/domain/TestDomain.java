@@ -40,6 +40,7 @@ public final class TestDomain implements AutoCloseable {
     /// Where a test may put a hypercall's argument.
     public static final long ARGUMENT = 0x8_0000;
 
+    private static final GrantLimits GRANTS = new GrantLimits(4, 1, 2);
     private static final long TOP_TABLE = 0x1000;
     private static final int LEVELS = 4;
     private static final int RIGHTS = 0x63;
@@ -49,21 +50,26 @@ public final class TestDomain implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final HypercallTable table = HypercallTable.standard();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
-    private final ForeignPages foreignPages = new ForeignPages(1000);
+    private final ForeignPages foreignPages = new ForeignPages(20_000);
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, vcpu -> {});
+        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, vcpu -> {});
+    }
+
+    /// @param grants how much it may grant and map
+    public TestDomain(int vcpus, GrantLimits grants) throws BootException, XenError {
+        this(vcpus, EventChannelConfig.DEFAULT, grants, vcpu -> {});
     }
 
     /// @param events what its event channels may be used for
     public TestDomain(int vcpus, EventChannelConfig events) throws BootException, XenError {
-        this(vcpus, events, vcpu -> {});
+        this(vcpus, events, GRANTS, vcpu -> {});
     }
 
     /// @param loop what the vCPUs' threads do, if they are started
     TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, loop);
+        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, loop);
     }
 
     /// A domain on a KVM with Xen, which is assumed to be there.
@@ -77,7 +83,8 @@ public final class TestDomain implements AutoCloseable {
         return new TestDomain(vcpus);
     }
 
-    private TestDomain(int vcpus, EventChannelConfig events, Consumer<Vcpu> loop)
+    private TestDomain(
+            int vcpus, EventChannelConfig events, GrantLimits grants, Consumer<Vcpu> loop)
             throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         system = KvmSystem.open(KvmSystem.DEVICE);
@@ -91,7 +98,7 @@ public final class TestDomain implements AutoCloseable {
                         GuestMemoryMap.MIN_BYTES,
                         vcpus,
                         0x0004_0013,
-                        new GrantLimits(4, 1, 2),
+                        grants,
                         events);
         domain =
                 new Domain(
