@@ -6,6 +6,7 @@
 #define LENGTH 100
 
 static uint8_t *from, *to;
+static unsigned int refused_but_written;
 
 static long run(struct gnttab_copy copy)
 {
@@ -64,8 +65,7 @@ static void check_refused(const char *name, struct gnttab_copy copy, int64_t sta
 {
     reset();
     check(name, run(copy), status);
-    if (!arrived(0, 0, 0))
-        check_true("grant.copy.refused_writes_nothing", 0);
+    refused_but_written += !arrived(0, 0, 0);
 }
 
 void check_grant_copy(void)
@@ -172,6 +172,7 @@ void check_copy_refusals(void)
     check_places();
     check_ends();
     check_entries();
+    check("grant.copy.refused_but_written", refused_but_written, 0);
     check_copies_in_batch();
     revoke(REF);
     revoke(REF + 1);

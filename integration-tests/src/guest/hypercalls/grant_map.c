@@ -38,29 +38,39 @@ static void check_in_hole(void)
     check("grant.unmap.leaves_nothing", word_at(inside), NOTHING);
 }
 
-static void check_read_only_at(uint64_t gpa, const char *name, const char *faults, const char *unchanged)
+/* "grant.read_only.WHERE.WHAT" */
+static const char *named(const char *where, const char *what)
+{
+    static char name[80] = "grant.read_only.";
+    size_t prefix = strlen("grant.read_only."), length = strlen(where);
+
+    memcpy(name + prefix, where, length);
+    name[prefix + length] = '.';
+    memcpy(name + prefix + length + 1, what, strlen(what) + 1);
+    return name;
+}
+
+static void check_read_only_at(uint64_t gpa, const char *where)
 {
     struct mapping mapping;
 
     source[1] = 0x77777777;
-    check(name, map_own(REF, gpa, MAP_RO, &mapping), GNTST_okay);
-    check("grant.map.read_only_sets_reading", grants[REF].flags, GTF_permit_access | GTF_reading);
-    check("grant.map.read_only_can_be_read", word_at(gpa + 4), 0x77777777);
-    check(faults, try_store((volatile uint32_t *)(unsigned long)gpa + 1, 0x88888888), GP_FAULT);
-    check(unchanged, source[1], 0x77777777);
-    check("grant.unmap.read_only", unmap_grant(&mapping), GNTST_okay);
-    check("grant.unmap.read_only_clears_reading", grants[REF].flags, GTF_permit_access);
+    check(named(where, "map"), map_own(REF, gpa, MAP_RO, &mapping), GNTST_okay);
+    check(named(where, "sets_reading"), grants[REF].flags, GTF_permit_access | GTF_reading);
+    check(named(where, "can_be_read"), word_at(gpa + 4), 0x77777777);
+    check(named(where, "write_is_gp"), try_store((volatile uint32_t *)(unsigned long)gpa + 1, 0x88888888), GP_FAULT);
+    check(named(where, "write_does_not_arrive"), source[1], 0x77777777);
+    check(named(where, "unmap"), unmap_grant(&mapping), GNTST_okay);
+    check(named(where, "unmap_clears_reading"), grants[REF].flags, GTF_permit_access);
 }
 
 static void check_read_only(void)
 {
     struct mapping reader, writer;
 
-    check_read_only_at((unsigned long)ram, "grant.map.read_only_over_ram",
-                       "grant.map.write_over_ram_is_gp", "grant.map.write_over_ram_does_not_arrive");
+    check_read_only_at((unsigned long)ram, "ram");
     check("grant.unmap.ram_can_be_written_again", try_store(ram + 1, 1), 0);
-    check_read_only_at(HOLE_GPA, "grant.map.read_only_in_hole",
-                       "grant.map.write_in_hole_is_gp", "grant.map.write_in_hole_does_not_arrive");
+    check_read_only_at(HOLE_GPA, "hole");
     map_own(REF, HOLE_GPA, MAP_RO, &reader);
     check("grant.map.writable_beside_read_only", map_own(REF, HOLE_GPA + PAGE, GNTMAP_host_map, &writer), GNTST_okay);
     check("grant.map.one_page_twice", word_at(HOLE_GPA + 4), (int64_t)word_at(HOLE_GPA + PAGE + 4));
