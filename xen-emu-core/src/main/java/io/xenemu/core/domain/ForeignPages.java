@@ -1,11 +1,13 @@
 package io.xenemu.core.domain;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.memory.MemFd;
-import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +23,8 @@ public final class ForeignPages implements AutoCloseable {
 
     /// Linux's own, for a host that does not show what is in force.
     private static final long DEFAULT_MAX_MAP_COUNT = 65_530;
+
+    private static final int MAX_DIGITS = 32;
 
     /// Mappings for all else: the JVM, guests' memory, special pages.
     private static final long RESERVED = 16_384;
@@ -42,15 +46,15 @@ public final class ForeignPages implements AutoCloseable {
 
     /// As many pages as this host's limit of mappings allows.
     public static ForeignPages ofThisHost() {
-        return new ForeignPages(Math.max(0, maxMapCount() - RESERVED) / MAPPINGS_PER_PAGE);
+        return new ForeignPages(Math.max(0, mappings() - RESERVED) / MAPPINGS_PER_PAGE);
     }
 
-    /// Read at once: of a sysctl the kernel gives nothing after the first read(2), and Files.readString, for which the file is
-    /// empty, begins with one byte.
-    private static long maxMapCount() {
-        try (BufferedReader file = Files.newBufferedReader(MAX_MAP_COUNT)) {
-            String number = file.readLine();
-            return number == null ? DEFAULT_MAX_MAP_COUNT : Long.parseLong(number.strip());
+    private static long mappings() {
+        try (InputStream in = Files.newInputStream(MAX_MAP_COUNT)) {
+            // At once: a sysctl has nothing for who has read a byte of it, as Files.readString does
+            // first.
+            byte[] text = in.readNBytes(MAX_DIGITS);
+            return Long.parseLong(new String(text, US_ASCII).strip());
         } catch (IOException e) {
             return DEFAULT_MAX_MAP_COUNT;
         }
