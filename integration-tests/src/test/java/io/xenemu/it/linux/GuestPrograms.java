@@ -1,9 +1,11 @@
 package io.xenemu.it.linux;
 
+import io.xenemu.core.lab.GuestProgram;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /// The programs that run under Linux in a guest, built by gcc from `src/guest/linux`.
 final class GuestPrograms {
@@ -13,7 +15,7 @@ final class GuestPrograms {
     ///
     /// @return the executables
     /// @throws IOException with gcc's messages if the build fails, or if there is no gcc
-    static List<Path> build() throws IOException, InterruptedException {
+    static List<GuestProgram> build() throws IOException, InterruptedException {
         Path module = Path.of("").toAbsolutePath();
         Path folder = module.resolve("target/guest-programs");
         Process build =
@@ -26,9 +28,8 @@ final class GuestPrograms {
         if (build.waitFor() != 0) {
             throw new IOException("src/guest/linux/build: " + messages);
         }
-        return List.of(
-                folder.resolve("evtchn-device"),
-                folder.resolve("cpu-hotplug"),
-                folder.resolve("xenbus-load"));
+        return Stream.of("evtchn-device", "cpu-hotplug", "xenbus-load")
+                .map(name -> GuestProgram.of(folder.resolve(name)))
+                .toList();
     }
 }

@@ -1,14 +1,12 @@
 package io.xenemu.it.linux;
 
-import io.xenemu.core.lab.CpioArchive;
 import io.xenemu.core.lab.GuestInitramfs;
+import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.it.lab.Lab;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -31,16 +29,19 @@ final class LinuxImages {
 
     /// The same with further programs in the guest's `/bin`.
     ///
-    /// @param programs executables that need no libraries
+    /// @param programs copied with their libraries
     static List<String> arguments(
-            Lab lab, String series, Optional<String> script, List<Path> programs, String... more)
+            Lab lab,
+            String series,
+            Optional<String> script,
+            List<GuestProgram> programs,
+            String... more)
             throws IOException {
         LabImages.Kernel kernel = lab.images().kernel(series);
         // A new file each time: the lab's view of the host's files is cached.
         Path folder = Files.createDirectories(Path.of("target/guests").toAbsolutePath());
         Path initramfs = Files.createTempFile(folder, "linux-", ".cpio");
-        GuestInitramfs.write(lab.images(), kernel, script, initramfs);
-        append(programs, initramfs);
+        GuestInitramfs.write(lab.images(), kernel, script, programs, initramfs);
         initramfs.toFile().deleteOnExit();
         List<String> arguments =
                 new ArrayList<>(
@@ -53,15 +54,5 @@ final class LinuxImages {
                                 "console=hvc0 panic=-1 " + PATIENCE));
         arguments.addAll(List.of(more));
         return arguments;
-    }
-
-    /// The kernel unpacks archives that follow each other one after another.
-    private static void append(List<Path> programs, Path initramfs) throws IOException {
-        try (OutputStream out = Files.newOutputStream(initramfs, StandardOpenOption.APPEND);
-                CpioArchive archive = new CpioArchive(out)) {
-            for (Path program : programs) {
-                archive.executable("bin/" + program.getFileName(), Files.readAllBytes(program));
-            }
-        }
     }
 }

@@ -34,6 +34,12 @@ import picocli.CommandLine.ParameterException;
             DomainVerbs.Shutdown.class,
             DomainVerbs.Reboot.class,
             DomainVerbs.Destroy.class,
+            DeviceVerbs.BlockAttach.class,
+            DeviceVerbs.BlockList.class,
+            DeviceVerbs.BlockDetach.class,
+            DeviceVerbs.NetworkAttach.class,
+            DeviceVerbs.NetworkList.class,
+            DeviceVerbs.NetworkDetach.class,
             DebugKeysCommand.class,
             TriggerCommand.class,
             LabCommand.class

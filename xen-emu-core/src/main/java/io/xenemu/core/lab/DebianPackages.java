@@ -8,9 +8,8 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -56,16 +55,7 @@ public final class DebianPackages {
         return cache.entry(
                 "packages/" + label,
                 target -> {
-                    Apt apt = apt();
-                    String name =
-                            newest(apt, prefix, rest)
-                                    .orElseThrow(() ->
-                                            new LabException(
-                                                    "no package "
-                                                            + prefix
-                                                            + " in Debian "
-                                                            + apt.sources.codename()));
-                    unpack(List.of(name), target);
+                    unpack(List.of(newest(apt(), prefix, rest)), target);
                 });
     }
 
@@ -73,28 +63,44 @@ public final class DebianPackages {
     public Path unpackedWithDependencies(String name) throws IOException {
         return cache.entry(
                 "packages/" + name + "-with-dependencies",
+                target -> unpack(missing(apt(), name, _ -> true), target));
+    }
+
+    /// Gets the files of the newest package whose name matches, together with those of the libraries that it needs and that are not
+    /// installed here. Its further dependencies, which can be half a system, are left out.
+    ///
+    /// @param prefix the beginning of the package's name, and of that of the entry in the cache
+    /// @param rest what has to follow it
+    /// @param libraries names of the libraries' packages
+    public Path unpackedWithLibraries(String prefix, Pattern rest, Pattern libraries)
+            throws IOException {
+        return cache.entry(
+                "packages/" + prefix + "-with-libraries",
                 target -> {
-                    HostCommand.Result simulated =
-                            apt().get(
-                                            cache.root(),
-                                            "install",
-                                            "--simulate",
-                                            "--no-install-recommends",
-                                            name);
-                    if (!simulated.succeeded()) {
-                        throw new LabException(
-                                "cannot get package " + name + ": " + simulated.lastError());
-                    }
+                    Apt apt = apt();
+                    String program = newest(apt, prefix, rest);
                     List<String> needed =
-                            simulated
-                                    .output()
-                                    .lines()
-                                    .map(INSTALL::matcher)
-                                    .filter(Matcher::matches)
-                                    .map(matcher -> matcher.group(1) + "=" + matcher.group(2))
-                                    .toList();
+                            new ArrayList<>(missing(apt, program, libraries.asMatchPredicate()));
+                    needed.add(program);
                     unpack(needed, target);
                 });
+    }
+
+    /// What apt would install for a package, as `name=version`.
+    private List<String> missing(Apt apt, String name, Predicate<String> wanted)
+            throws IOException {
+        HostCommand.Result simulated =
+                apt.get(cache.root(), "install", "--simulate", "--no-install-recommends", name);
+        if (!simulated.succeeded()) {
+            throw new LabException("cannot get package " + name + ": " + simulated.lastError());
+        }
+        return simulated
+                .output()
+                .lines()
+                .map(INSTALL::matcher)
+                .filter(matcher -> matcher.matches() && wanted.test(matcher.group(1)))
+                .map(matcher -> matcher.group(1) + "=" + matcher.group(2))
+                .toList();
     }
 
     private void unpack(List<String> names, Path target) throws IOException {
@@ -137,8 +143,7 @@ public final class DebianPackages {
         return "%s (%d MB)".formatted(what, Math.ceilDiv(bytes, 1_000_000));
     }
 
-    private static Optional<String> newest(Apt apt, String prefix, Pattern rest)
-            throws IOException {
+    private static String newest(Apt apt, String prefix, Pattern rest) throws IOException {
         List<String> newestFirst =
                 apt.cache("pkgnames", prefix)
                         .lines()
@@ -148,10 +153,10 @@ public final class DebianPackages {
         for (String name : newestFirst) {
             // A name may be there only because another package mentions it.
             if (!apt.cache("show", "--no-all-versions", name).isEmpty()) {
-                return Optional.of(name);
+                return name;
             }
         }
-        return Optional.empty();
+        throw new LabException("no package " + prefix + " in Debian " + apt.sources.codename());
     }
 
     /// Numbers padded, so that names sort by them.

@@ -6,14 +6,27 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
 /// A small user space for a guest: busybox with a shell on the console, and the kernel's modules for Xen, to be loaded with `modprobe`.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
-            List.of("xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs");
+            List.of(
+                    "xen-evtchn",
+                    "xen-gntdev",
+                    "xen-gntalloc",
+                    "xen-privcmd",
+                    "xenfs",
+                    "xen-blkfront",
+                    "xen-netfront",
+                    "xen-blkback",
+                    "xen-netback",
+                    "brd",
+                    "loop");
 
     private GuestInitramfs() {}
 
@@ -23,6 +36,17 @@ public final class GuestInitramfs {
     /// @param target the file to write
     public static void write(
             LabImages images, LabImages.Kernel kernel, Optional<String> command, Path target)
+            throws IOException {
+        write(images, kernel, command, List.of(), target);
+    }
+
+    /// The same with further programs in the guest's `/bin`.
+    public static void write(
+            LabImages images,
+            LabImages.Kernel kernel,
+            Optional<String> command,
+            List<GuestProgram> programs,
+            Path target)
             throws IOException {
         byte[] busybox = Files.readAllBytes(images.busybox());
         try (OutputStream out = Files.newOutputStream(target);
@@ -37,6 +61,19 @@ public final class GuestInitramfs {
                 archive.file("exec", (command.get() + "\n").getBytes(UTF_8));
             }
             modules(kernel, archive);
+            programs(programs, archive);
+        }
+    }
+
+    /// What several programs need is there once.
+    private static void programs(List<GuestProgram> programs, CpioArchive archive)
+            throws IOException {
+        Map<String, Path> files = new LinkedHashMap<>();
+        for (GuestProgram program : programs) {
+            program.entries().forEach(entry -> files.putIfAbsent(entry.name(), entry.content()));
+        }
+        for (Map.Entry<String, Path> file : files.entrySet()) {
+            archive.executable(file.getKey(), Files.readAllBytes(file.getValue()));
         }
     }
 

@@ -22,6 +22,12 @@ public final class LabImages {
     private static final Pattern KERNEL_NAME =
             Pattern.compile("[-.][0-9.+-]*(\\+?deb\\d+[0-9.+-]*)?amd64");
 
+    private static final Pattern NOTHING = Pattern.compile("");
+    private static final Pattern XEN_VERSION = Pattern.compile("-\\d+\\.\\d+");
+
+    /// These need the C library at most, which this machine has.
+    private static final Pattern XEN_LIBRARY = Pattern.compile("libxen.*");
+
     private final CacheFolder cache;
     private final DebianPackages packages;
 
@@ -82,6 +88,30 @@ public final class LabImages {
     /// Gets the files of a Debian package by name, for tests that need another program: `xenstore-utils`, `xen-utils-4.17`.
     public Path packageFiles(String name) throws IOException {
         return packages.unpacked(name);
+    }
+
+    /// Gets one of the programs of the package xenstore-utils, `xenstore-ls`.
+    public GuestProgram xenstoreTool(String name) throws IOException {
+        Path root = packages.unpackedWithLibraries("xenstore-utils", NOTHING, XEN_LIBRARY);
+        return new GuestProgram(root.resolve("usr/bin").resolve(name), libraryFolders(root));
+    }
+
+    /// Gets `vchan-socket-proxy`, with which shell commands use a vchan between two guests.
+    public GuestProgram vchanSocketProxy() throws IOException {
+        Path root = packages.unpackedWithLibraries("xen-utils", XEN_VERSION, XEN_LIBRARY);
+        try (Stream<Path> walk = Files.walk(root.resolve("usr/lib"))) {
+            Path file =
+                    walk.filter(path -> path.endsWith("vchan-socket-proxy"))
+                            .findFirst()
+                            .orElseThrow(
+                                    () -> new LabException("no vchan-socket-proxy in " + root));
+            return new GuestProgram(file, libraryFolders(root));
+        }
+    }
+
+    private static List<Path> libraryFolders(Path root) {
+        return List.of(
+                root.resolve("usr/lib/x86_64-linux-gnu"), root.resolve("lib/x86_64-linux-gnu"));
     }
 
     /// Finds a QEMU with Xen emulation: the system's if it is new enough, else one from Debian, unpacked with the libraries that are missing here.

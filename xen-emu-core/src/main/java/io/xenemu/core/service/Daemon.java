@@ -34,7 +34,7 @@ public final class Daemon {
             open.add(
                     ControlSocket.open(
                             request.controlSocket(),
-                            new DaemonCommands(guests, hypervisor.operated())),
+                            new DaemonCommands(guests, hypervisor.commands())),
                     ControlSocket::close);
             PidFile.write(request.pidFile(), open);
             stop.await();

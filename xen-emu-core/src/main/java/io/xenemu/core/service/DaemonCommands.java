@@ -18,9 +18,9 @@ final class DaemonCommands implements Function<String, ControlReply> {
     private final HostedGuests guests;
     private final OperatorCommands others;
 
-    DaemonCommands(HostedGuests guests, OperatorCommands.Domains domains) {
+    DaemonCommands(HostedGuests guests, OperatorCommands others) {
         this.guests = guests;
-        this.others = new OperatorCommands(domains);
+        this.others = others;
     }
 
     @Override

@@ -109,7 +109,7 @@ public final class GuestRun {
         if (path == null) {
             return;
         }
-        OperatorCommands commands = new OperatorCommands(hypervisor.operated());
+        OperatorCommands commands = hypervisor.commands();
         try {
             open.add(
                     ControlSocket.open(path, line -> commands.apply(ControlWords.decode(line))),

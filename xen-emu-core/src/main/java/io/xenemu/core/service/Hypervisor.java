@@ -14,6 +14,7 @@ import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.ForeignPages;
 import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.pv.PvDevices;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantTable;
@@ -49,6 +50,7 @@ public final class Hypervisor implements AutoCloseable {
     private final ServiceGrants serviceGrants;
     private final ForeignPages foreignPages = ForeignPages.ofThisHost();
     private final XenStoreServer xenstore;
+    private final PvDevices devices;
     private final DomainBuilder builder;
 
     /// Held while an operator's command is at work on domains, so that none is closed meanwhile.
@@ -66,6 +68,7 @@ public final class Hypervisor implements AutoCloseable {
         xenstore =
                 new XenStoreServer(
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
+        devices = new PvDevices(xenstore);
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry,
@@ -85,9 +88,9 @@ public final class Hypervisor implements AutoCloseable {
         return xenstore;
     }
 
-    /// What the operator's commands work on.
-    OperatorCommands.Domains operated() {
-        return new OperatedDomains();
+    /// What an operator may ask.
+    OperatorCommands commands() {
+        return new OperatorCommands(new OperatedDomains(), devices);
     }
 
     /// Domain 0's event channels.
@@ -182,7 +185,13 @@ public final class Hypervisor implements AutoCloseable {
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     public void destroy(Domain domain) {
         Teardown steps = new Teardown();
-        // Last once more, for what a tool gave to it while it was going.
+        steps.add(() -> {
+            synchronized (operated) {
+                alive.remove(domain);
+                operated.notifyAll();
+            }
+        });
+        // Once more, for what a tool gave to it while it was going.
         steps.add(() -> xenstore.release(domain.id()));
         steps.add(() -> {
             synchronized (operated) {
@@ -196,13 +205,8 @@ public final class Hypervisor implements AutoCloseable {
                 write(nodes -> nodes.remove(description));
             }
         });
+        steps.add(() -> devices.frontendEnds(domain.id()));
         steps.add(() -> xenstore.release(domain.id()));
-        steps.add(() -> {
-            synchronized (operated) {
-                alive.remove(domain);
-                operated.notifyAll();
-            }
-        });
         steps.close();
     }
 
@@ -213,6 +217,7 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(foreignPages::close);
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);
+        steps.add(devices::close);
         domains.values().forEach(domain -> steps.add(() -> destroy(domain)));
         steps.close();
     }

@@ -4,6 +4,7 @@ import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.pv.PvDevices;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,7 +26,7 @@ import java.util.function.Function;
 /// | `trigger DOMAIN power` | asks the guest by XenStore to power off, for want of an ACPI power button |
 /// | `trigger DOMAIN init\|sleep\|s3resume` | refused |
 ///
-/// A domain is named by its id or name.
+/// and what [DeviceCommands] knows. A domain is named by its id or name.
 final class OperatorCommands implements Function<List<String>, ControlReply> {
     private static final String WAIT = "wait";
 
@@ -60,16 +61,16 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
         void awaitEnd(Domain domain) throws InterruptedException;
     }
 
-    private interface Order {
-        void carryOut(Domain domain) throws Refused;
-    }
-
     private final Domains domains;
+    private final NamedDomains named;
     private final DebugKeys keys;
+    private final DeviceCommands devices;
 
-    OperatorCommands(Domains domains) {
+    OperatorCommands(Domains domains, PvDevices devices) {
         this.domains = domains;
+        this.named = new NamedDomains(domains);
         this.keys = new DebugKeys(domains);
+        this.devices = new DeviceCommands(named, devices);
     }
 
     @Override
@@ -91,6 +92,9 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
         String verb = words.get(0);
         String name = words.get(1);
         List<String> options = words.subList(2, words.size());
+        if (DeviceCommands.knows(verb)) {
+            return ControlReply.rows(devices.carryOut(verb, words.subList(1, words.size())));
+        }
         switch (verb) {
             case "debug-keys" -> {
                 require(options.isEmpty(), words);
@@ -119,12 +123,15 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
     private List<String> onDomain(String verb, String name, List<String> words) throws Refused {
         List<String> rows = new ArrayList<>();
         switch (verb) {
-            case "list" -> on(name, domain -> rows.addAll(DomainRow.table(domain)));
-            case "domid" -> on(name, domain -> rows.add(Integer.toString(domain.id().value())));
-            case "pause" -> on(name, Domain::pause);
-            case "unpause" -> on(name, OperatorCommands::unpause);
+            case "list" -> named.on(name, domain -> rows.addAll(DomainRow.table(domain)));
+            case "domid" ->
+                    named.on(name, domain -> rows.add(Integer.toString(domain.id().value())));
+            case "pause" -> named.on(name, Domain::pause);
+            case "unpause" -> named.on(name, OperatorCommands::unpause);
             case "destroy" ->
-                    awaitEnd(on(name, domain -> domain.shutdown(ShutdownReason.DESTROYED, "")));
+                    awaitEnd(
+                            named.on(
+                                    name, domain -> domain.shutdown(ShutdownReason.DESTROYED, "")));
             default -> throw notACommand(words);
         }
         return rows;
@@ -148,8 +155,8 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
 
     private void trigger(String name, String trigger, String vcpu) throws Refused {
         switch (trigger) {
-            case "nmi" -> on(name, domain -> vcpu(domain, vcpu).nmi());
-            case "reset" -> on(name, domain -> domain.shutdown(ShutdownReason.REBOOT, ""));
+            case "nmi" -> named.on(name, domain -> vcpu(domain, vcpu).nmi());
+            case "reset" -> named.on(name, domain -> domain.shutdown(ShutdownReason.REBOOT, ""));
             case "power" -> shutDown(name, "poweroff");
             case "init" -> throw new Refused("init: Xen does not send it to HVM domains either");
             case "sleep", "s3resume" ->
@@ -159,7 +166,7 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
     }
 
     private Domain shutDown(String name, String how) throws Refused {
-        return on(
+        return named.on(
                 name,
                 domain -> {
                     try {
@@ -181,35 +188,7 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
 
     /// The domain of a name or id, which may be about to end.
     Domain named(String name) throws Refused {
-        return on(name, _ -> {});
-    }
-
-    /// Carries out an order on the domain of a name, which does not end meanwhile.
-    private Domain on(String name, Order order) throws Refused {
-        List<Domain> found = new ArrayList<>();
-        List<Refused> refused = new ArrayList<>();
-        domains.forEach(domain -> {
-            if (found.isEmpty() && isNamed(domain, name)) {
-                found.add(domain);
-                try {
-                    order.carryOut(domain);
-                } catch (Refused e) {
-                    refused.add(e);
-                }
-            }
-        });
-        if (!refused.isEmpty()) {
-            throw refused.getFirst();
-        }
-        if (found.isEmpty()) {
-            throw new Refused("no such domain: " + name);
-        }
-        return found.getFirst();
-    }
-
-    private static boolean isNamed(Domain domain, String name) {
-        return domain.config().name().equals(name)
-                || Integer.toString(domain.id().value()).equals(name);
+        return named.named(name);
     }
 
     private static Vcpu vcpu(Domain domain, String number) throws Refused {

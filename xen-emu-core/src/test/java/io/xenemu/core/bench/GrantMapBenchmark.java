@@ -94,8 +94,8 @@ public class GrantMapBenchmark {
         memory.write64(MAPS + 16, TABLE / PAGE);
         require(hypercall(MEMORY_OP, ADD_TO_PHYSMAP, MAPS, 0));
         for (int ref = REF; ref < REFS; ref++) {
-            memory.write32(TABLE + 8 * ref + 4, (int) (GRANTED / PAGE) + ref % BATCH);
-            memory.write32(TABLE + 8 * ref, TestDomain.ID.value() << 16 | 1);
+            memory.write32(TABLE + 8L * ref + 4, (int) (GRANTED / PAGE) + ref % BATCH);
+            memory.write32(TABLE + 8L * ref, TestDomain.ID.value() << 16 | 1);
         }
         int ref = REF + BATCH;
         for (int mapped = 0; mapped < others; mapped += BATCH) {

@@ -219,8 +219,8 @@ final class GrantCallsTest {
         for (int i = 0; i < frames.length; i++) {
             refs.add(new GrantRef(9 + i));
             memory.write64(4096L * frames[i] + 0x800, 100 + i);
-            memory.write32(TABLE + 8 * (9 + i) + 4, frames[i]);
-            memory.write32(TABLE + 8 * (9 + i), 1);
+            memory.write32(TABLE + 8L * (9 + i) + 4, frames[i]);
+            memory.write32(TABLE + 8L * (9 + i), 1);
         }
         BackendMappings backend = guest.domain().grantTable().backend();
         ContiguousViews views = new ContiguousViews();

@@ -6,16 +6,22 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.pv.PvDevices;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.XenStoreMetrics;
+import io.xenemu.xenstore.XenStoreServer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -29,7 +35,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class OperatorCommandsTest {
     private final TestDomain guest = new TestDomain(2);
     private final List<String> asked = new ArrayList<>();
-    private final OperatorCommands commands = new OperatorCommands(new OneDomain());
+    private final XenStoreServer store =
+            new XenStoreServer(
+                    Quotas.DEFAULT,
+                    Domains.NONE,
+                    new XenStoreMetrics(new SimpleMeterRegistry()),
+                    Runnable::run);
+    private final OperatorCommands commands =
+            new OperatorCommands(new OneDomain(), new PvDevices(store));
 
     OperatorCommandsTest() throws BootException, XenError {}
 
@@ -53,6 +66,7 @@ final class OperatorCommandsTest {
     @AfterEach
     void close() {
         guest.close();
+        store.close();
     }
 
     private ControlReply send(String line) {
@@ -87,6 +101,23 @@ final class OperatorCommandsTest {
                 "destroy 2",
                 "shutdown 1 now",
                 "create name=x",
+                "block-attach",
+                "block-attach 1",
+                "block-attach 1 nonsense",
+                "block-attach 2 /d,raw,xvda,backend=1",
+                "block-attach 1 /d,raw,xvda,backend=2",
+                "block-attach 1 /d,raw,xvda,backend=0",
+                "block-attach 1 /d,raw,xvda,backend=1",
+                "block-list",
+                "block-list 2",
+                "block-list 1 2",
+                "block-detach 1",
+                "block-detach 1 xvda",
+                "block-detach 1 xvda now",
+                "block-explode 1",
+                "network-attach 1 bridge=x",
+                "network-attach 1 backend=test",
+                "network-detach 1 0",
                 "%zz 1"
             })
     void whatCannotBeDoneIsRefusedInOneLine(String line) {
@@ -140,6 +171,12 @@ final class OperatorCommandsTest {
     @Test
     void idIsTold() {
         assertEquals(List.of("1"), send("domid test").rows());
+    }
+
+    @Test
+    void noDevicesAreListed() {
+        assertEquals(1, send("block-list test 1").rows().size());
+        assertEquals(1, send("network-list 1").rows().size());
     }
 
     @Test

@@ -1,0 +1,210 @@
+package io.xenemu.it.linux;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.lab.GuestProgram;
+import io.xenemu.it.lab.Lab;
+import io.xenemu.it.lab.LabExtension;
+import io.xenemu.it.lab.RunningCommand;
+import java.io.IOException;
+import java.net.URLEncoder;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/// Of two Linux guests one serves a disk and a network interface to the other: Linux's own drivers on both sides.
+@ExtendWith(LabExtension.class)
+class DriverDomainIT {
+    private static final String CONTROL = "/run/drivers/control";
+    private static final String STORE = "/run/drivers/xenstore";
+    private static final String SERVER = "server";
+    private static final String USER = "user";
+    private static final Duration LIMIT = Duration.ofMinutes(4);
+
+    /// Of a disk: more than one ring full of the largest requests.
+    private static final String DISK_KIB = "16384";
+
+    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
+
+    /// Talks to the control socket without a JVM, which the lab starts slowly.
+    private static final String ASK =
+            "$s = IO::Socket::UNIX->new(Peer => shift) or die; print $s shift, \"\\n\";"
+                    + " while (<$s>) { print; last unless /^\\|/ }";
+
+    private static final String CONSOLE =
+            "$s = IO::Socket::UNIX->new(Peer => shift) or die; syswrite $s, \"console pv \" . shift() . \"\\n\";"
+                    + " unless (fork) { syswrite $s, $b while sysread STDIN, $b, 4096; exit }"
+                    + " syswrite STDOUT, $b while sysread $s, $b, 4096";
+
+    @Test
+    void oneGuestServesAnothersDiskAndNetworkInterface(Lab lab)
+            throws IOException, InterruptedException {
+        try (RunningCommand _ =
+                lab.startRunning(
+                        List.of(
+                                lab.launcher().toString(),
+                                "daemon",
+                                "--control-socket",
+                                CONTROL,
+                                "--xenstore-socket",
+                                STORE))) {
+            lab.shell("while ! test -S " + CONTROL + "; do sleep 0.2; done");
+            List<String> image = image(lab);
+            create(lab, SERVER, image);
+            create(lab, USER, image);
+            try (RunningCommand serverConsole = console(lab, SERVER);
+                    RunningCommand userConsole = console(lab, USER)) {
+                GuestShell server = new GuestShell(serverConsole);
+                GuestShell user = new GuestShell(userConsole);
+                server.awaitBoot();
+                user.awaitBoot();
+                server.run(
+                        "modprobe brd rd_nr=1 rd_size="
+                                + DISK_KIB
+                                + " max_part=0; modprobe xen-blkback; modprobe xen-netback;"
+                                + " modprobe xenfs; mount -t xenfs xenfs /proc/xen;"
+                                + " dd if=/dev/urandom of=/dev/ram0 bs=1M; sync;"
+                                + " (driver-domain >/tmp/log 2>&1 &)");
+                user.run("modprobe xen-blkfront; modprobe xen-netfront");
+
+                disk(lab, server, user);
+                network(lab, server, user);
+                user.assertNoComplaint();
+                endOfTheUser(lab, server);
+                server.assertNoComplaint();
+            }
+        }
+    }
+
+    private static void disk(Lab lab, GuestShell server, GuestShell user)
+            throws IOException, InterruptedException {
+        Lab.Result attached =
+                lab.exec(
+                        LIMIT,
+                        List.of(
+                                lab.launcher().toString(),
+                                "block-attach",
+                                "--socket",
+                                CONTROL,
+                                USER,
+                                "/dev/ram0,raw,xvda,rw,backend=" + SERVER));
+        assertEquals(new Lab.Result(0, "", ""), attached);
+        user.run("while ! test -b /dev/xvda; do sleep 0.2; done");
+        assertEquals(sum(server, "/dev/ram0"), sum(user, "/dev/xvda"));
+        user.run("dd if=/dev/urandom of=/dev/xvda bs=1M seek=3 count=7 conv=fsync");
+        assertEquals(sum(user, "/dev/xvda"), sum(server, "/dev/ram0"));
+        String row = ask(lab, "block-list " + USER).lines().skip(1).findFirst().orElse("");
+        assertTrue(row.matches("\\|51712 1 +2 +4 .*/local/domain/1/backend/vbd/2/51712"), row);
+
+        assertEquals("ok\n", ask(lab, "block-detach user xvda"));
+        user.run("while test -e /dev/xvda; do sleep 0.2; done");
+        assertEquals(
+                "ok\n",
+                ask(lab, "block-attach user " + encoded("/dev/ram0,,xvdb,ro,backend=server")));
+        user.run("while ! test -b /dev/xvdb; do sleep 0.2; done");
+        assertTrue(user.run("cat /sys/block/xvdb/ro").contains("\n1"));
+        assertEquals(sum(server, "/dev/ram0"), sum(user, "/dev/xvdb"));
+        assertEquals("ok\n", ask(lab, "block-detach user xvdb"));
+        assertEquals("", devices(lab));
+    }
+
+    private static void network(Lab lab, GuestShell server, GuestShell user)
+            throws IOException, InterruptedException {
+        String mac = "00:16:3e:01:02:03";
+        assertEquals(
+                "ok\n",
+                ask(lab, "network-attach user " + encoded("mac=" + mac + ",backend=server")));
+        user.run("while ! ifconfig eth0 10.0.0.2 netmask 255.255.255.0 up; do sleep 0.2; done");
+        String ping = user.run("ping -c 3 -i 0.2 -w 60 10.0.0.1");
+        assertTrue(ping.contains(" 0% packet loss"), ping);
+        assertTrue(user.run("ifconfig eth0").toLowerCase().contains(mac));
+        // From the one to the other, and back.
+        server.run("dd if=/dev/urandom of=/tmp/file bs=1M count=8; (nc -l -p 5000 </tmp/file &)");
+        user.run("while ! nc 10.0.0.1 5000 >/tmp/file; do sleep 0.2; done");
+        assertEquals(sum(server, "/tmp/file"), sum(user, "/tmp/file"));
+        server.run("(nc -l -p 5000 >/tmp/back &)");
+        user.run("dd if=/dev/urandom of=/tmp/file bs=1M count=8; nc 10.0.0.1 5000 </tmp/file");
+        server.run("while pidof nc; do sleep 0.2; done");
+        assertEquals(sum(user, "/tmp/file"), sum(server, "/tmp/back"));
+        String row = ask(lab, "network-list user").lines().skip(1).findFirst().orElse("");
+        assertTrue(
+                row.matches("\\|0 +1 +" + mac + " +0 +4 .*/local/domain/1/backend/vif/2/0"), row);
+
+        assertEquals("ok\n", ask(lab, "network-detach user " + encoded(mac)));
+        user.run("while test -e /sys/class/net/eth0; do sleep 0.2; done");
+        assertEquals("", devices(lab));
+    }
+
+    /// A domain that ends leaves nothing with who served it.
+    private static void endOfTheUser(Lab lab, GuestShell server)
+            throws IOException, InterruptedException {
+        assertEquals(
+                "ok\n",
+                ask(lab, "block-attach user " + encoded("/dev/ram0,,xvda,,backend=server")));
+        assertEquals("ok\n", ask(lab, "destroy user"));
+        lab.shell(
+                "export XENSTORED_PATH="
+                        + STORE
+                        + "; while xenstore-exists /local/domain/1/backend; do sleep 0.2; done");
+        String log = server.run("cat /tmp/log; rmmod xen-blkback && echo unused");
+        assertTrue(log.contains("\nunused"), log);
+    }
+
+    /// The nodes of devices that there are.
+    private static String devices(Lab lab) throws IOException, InterruptedException {
+        return lab.shell(
+                "XENSTORED_PATH="
+                        + STORE
+                        + " xenstore-ls -f | grep -E '^(/libxl/|/local/domain/[12]/(backend|device/v))' || :");
+    }
+
+    private static String sum(GuestShell guest, String file)
+            throws IOException, InterruptedException {
+        String output = guest.run("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum " + file);
+        Matcher matcher = SUM.matcher(output);
+        assertTrue(matcher.find(), output);
+        return matcher.group(1);
+    }
+
+    private static List<String> image(Lab lab) throws IOException {
+        List<GuestProgram> programs = new ArrayList<>();
+        programs.add(GuestProgram.of(Path.of("src/guest/linux/driver-domain")));
+        for (String tool : List.of("read", "write", "rm", "watch")) {
+            programs.add(lab.images().xenstoreTool("xenstore-" + tool));
+        }
+        return LinuxImages.arguments(
+                lab, "6.12", Optional.empty(), programs, "--memory", "256M", "--vcpus", "1");
+    }
+
+    private static void create(Lab lab, String name, List<String> image)
+            throws IOException, InterruptedException {
+        List<String> command =
+                new ArrayList<>(List.of(lab.launcher().toString(), "create", "--socket", CONTROL));
+        command.addAll(List.of("--name", name));
+        command.addAll(image);
+        assertEquals(new Lab.Result(0, "", ""), lab.exec(LIMIT, command));
+    }
+
+    private static RunningCommand console(Lab lab, String name) throws IOException {
+        return lab.startRunning(
+                List.of("perl", "-MIO::Socket::UNIX", "-e", CONSOLE, CONTROL, name));
+    }
+
+    private static String ask(Lab lab, String request) throws IOException, InterruptedException {
+        return lab.exec(LIMIT, List.of("perl", "-MIO::Socket::UNIX", "-e", ASK, CONTROL, request))
+                .stdout();
+    }
+
+    /// A word of a request.
+    private static String encoded(String word) {
+        return URLEncoder.encode(word, UTF_8);
+    }
+}

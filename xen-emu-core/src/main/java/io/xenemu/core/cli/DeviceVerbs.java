@@ -1,0 +1,133 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.service.HostException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/// The verbs of xl's for the disks and network interfaces that one guest has from another, and that the service knows by the same
+/// names.
+final class DeviceVerbs {
+    private DeviceVerbs() {}
+
+    @Command(sortOptions = false, usageHelpAutoWidth = true, mixinStandardHelpOptions = true)
+    abstract static class Verb implements Callable<Integer> {
+        @Spec private @Nullable CommandSpec spec;
+        @Mixin private ServiceOption service = new ServiceOption();
+
+        /// Sends the verb with further words.
+        Integer send(List<String> words) throws HostException {
+            if (spec == null) {
+                throw new IllegalStateException("not a parsed command");
+            }
+            List<String> all = new ArrayList<>(List.of(spec.name()));
+            all.addAll(words);
+            service.command(all.toArray(String[]::new));
+            return 0;
+        }
+    }
+
+    /// One that makes a device.
+    abstract static class Attach extends Verb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Who uses it: name or id.")
+        private String domain = "";
+
+        @Parameters(
+                index = "1..*",
+                arity = "1..*",
+                paramLabel = "SPEC",
+                description =
+                        "As in xl's configuration; several are joined. backend=DOMAIN, who serves it,"
+                                + " is needed.")
+        private List<String> words = new ArrayList<>();
+
+        @Override
+        public Integer call() throws HostException {
+            List<String> all = new ArrayList<>(List.of(domain));
+            all.addAll(words);
+            return send(all);
+        }
+    }
+
+    /// One that shows the devices of domains.
+    abstract static class Listing extends Verb {
+        @Parameters(arity = "1..*", paramLabel = "DOMAIN", description = "Names or ids.")
+        private List<String> domains = new ArrayList<>();
+
+        @Override
+        public Integer call() throws HostException {
+            return send(domains);
+        }
+    }
+
+    /// One that takes a device from a domain.
+    abstract static class Detach extends Verb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+        private String domain = "";
+
+        @Parameters(
+                index = "1",
+                paramLabel = "DEVICE",
+                description =
+                        "Its number, or for a disk its name, for a network interface its address.")
+        private String device = "";
+
+        @Override
+        public Integer call() throws HostException {
+            return send(List.of(domain, device));
+        }
+
+        /// Does not wait for the domain.
+        Integer force() throws HostException {
+            return send(List.of(domain, device, "force"));
+        }
+    }
+
+    @Command(
+            name = "block-attach",
+            description =
+                    "Give a guest a disk that another one serves:"
+                            + " TARGET,raw,VDEV,ACCESS,backend=DOMAIN or with keys, see"
+                            + " xl-disk-configuration(5).")
+    static final class BlockAttach extends Attach {}
+
+    @Command(name = "block-list", description = "List disks of guests.")
+    static final class BlockList extends Listing {}
+
+    @Command(
+            name = "block-detach",
+            description = "Take a disk from a guest, once both ends have let go of it.")
+    static final class BlockDetach extends Detach {
+        @Option(
+                names = {"-f", "--force"},
+                description = "Whatever the guest does with it.")
+        private boolean force;
+
+        @Override
+        public Integer call() throws HostException {
+            return force ? force() : super.call();
+        }
+    }
+
+    @Command(
+            name = "network-attach",
+            description =
+                    "Give a guest a network interface that another one serves: see"
+                            + " xl-network-configuration(5).")
+    static final class NetworkAttach extends Attach {}
+
+    @Command(name = "network-list", description = "List network interfaces of guests.")
+    static final class NetworkList extends Listing {}
+
+    @Command(
+            name = "network-detach",
+            description = "Take a network interface from a guest; after 10 s by force.")
+    static final class NetworkDetach extends Detach {}
+}

@@ -1,0 +1,78 @@
+package io.xenemu.core.pv;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.SequencedMap;
+
+/// A disk.
+///
+/// @param target what the back end's hotplug script finds the disk by, as `/dev/vg/disk`
+/// @param vdev the frontend's name for it
+/// @param number of that name
+/// @param writable whether the frontend may write
+/// @param backend name or id of the domain that serves it
+/// @param script the hotplug script that the back end's domain runs
+/// @param discard whether the frontend may discard
+/// @param directIoSafe whether the back end may read the frontend's pages after it has said that it is done
+/// @param trusted whether the frontend may trust the back end
+public record DiskSpec(
+        String target,
+        String vdev,
+        int number,
+        boolean writable,
+        String backend,
+        String script,
+        boolean discard,
+        boolean directIoSafe,
+        boolean trusted)
+        implements DeviceSpec {
+    /// Reads a specification as xl does (xl-disk-configuration(5)), of which one word may have a part each.
+    ///
+    /// @throws DeviceRefused when it is none, or of a disk that cannot be had
+    public static DiskSpec parse(List<String> words) throws DeviceRefused {
+        DiskSpecParser parser = new DiskSpecParser();
+        for (String word : words) {
+            parser.read(word);
+        }
+        return parser.result();
+    }
+
+    @Override
+    public DeviceKind kind() {
+        return DeviceKind.VBD;
+    }
+
+    @Override
+    public OptionalInt id() {
+        return OptionalInt.of(number);
+    }
+
+    @Override
+    public DeviceContents contents(PvDevice device) {
+        SequencedMap<String, String> back = new LinkedHashMap<>();
+        back.put("params", target);
+        back.put("script", DeviceContents.script(script));
+        back.put("frontend-id", Integer.toString(device.frontend().value()));
+        back.put("online", "1");
+        back.put("removable", "0");
+        back.put("bootable", "1");
+        back.put("state", XenbusState.INITIALISING.code());
+        back.put("dev", vdev);
+        back.put("type", "phy");
+        back.put("mode", writable ? "w" : "r");
+        back.put("device-type", "disk");
+        if (directIoSafe) {
+            back.put("direct-io-safe", "1");
+        }
+        back.put("discard-enable", DeviceContents.flag(discard));
+        SequencedMap<String, String> front = new LinkedHashMap<>();
+        front.put("backend-id", Integer.toString(device.backend().value()));
+        front.put("state", XenbusState.INITIALISING.code());
+        front.put("virtual-device", Integer.toString(device.id()));
+        front.put("device-type", "disk");
+        front.put("trusted", DeviceContents.flag(trusted));
+        return new DeviceContents(back, front, Map.of());
+    }
+}

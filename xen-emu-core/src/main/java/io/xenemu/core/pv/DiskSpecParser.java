@@ -1,0 +1,190 @@
+package io.xenemu.core.pv;
+
+import java.util.OptionalInt;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Reads the specification of a disk. Parts are separated by commas; those without a key are, in this order, target, format, vdev
+/// and access. The key `target` takes all that follows.
+final class DiskSpecParser {
+    private static final String TARGET = "target=";
+
+    /// What xl knows and a Linux back end does not serve.
+    private static final Set<String> OTHER_FORMATS = Set.of("qcow", "qcow2", "vhd", "qed", "empty");
+
+    /// Of old: they stood before the target, in place of a format.
+    private static final Set<String> RAW_PREFIXES = Set.of("raw", "phy", "file");
+
+    private static final Set<String> UNSUPPORTED =
+            Set.of(
+                    "cdrom",
+                    "colo",
+                    "colo-host",
+                    "colo-port",
+                    "colo-export",
+                    "active-disk",
+                    "hidden-disk",
+                    "grant_usage",
+                    "transport");
+
+    private @Nullable String target;
+    private @Nullable String format;
+    private @Nullable String vdev;
+    private @Nullable String backend;
+    private @Nullable String script;
+    private @Nullable Boolean writable;
+    private @Nullable Boolean discard;
+    private boolean directIoSafe;
+    private boolean trusted = true;
+
+    /// Reads one word.
+    void read(String word) throws DeviceRefused {
+        String rest = word.stripLeading();
+        while (!rest.isEmpty()) {
+            if (rest.startsWith(TARGET)) {
+                target = once("target", target, rest.substring(TARGET.length()));
+                return;
+            }
+            int comma = rest.indexOf(',');
+            part(comma < 0 ? rest : rest.substring(0, comma));
+            rest = comma < 0 ? "" : rest.substring(comma + 1).stripLeading();
+        }
+    }
+
+    private void part(String part) throws DeviceRefused {
+        int equals = part.indexOf('=');
+        if (equals >= 0) {
+            keyed(part.substring(0, equals), part.substring(equals + 1));
+        } else if (!isFlag(part)) {
+            positional(part);
+        }
+    }
+
+    private void keyed(String key, String value) throws DeviceRefused {
+        switch (key) {
+            case "format" -> format(value);
+            case "vdev" -> vdev = once(key, vdev, value);
+            case "access" -> access(value);
+            case "backend" -> backend = once(key, backend, value);
+            case "script" -> script = once(key, script, value);
+            case "devtype" -> only("disk", key, value);
+            case "backendtype" -> only("phy", key, value);
+            case "specification" -> only("xen", key, value);
+            default ->
+                    throw new DeviceRefused(
+                            UNSUPPORTED.contains(key)
+                                    ? key + ": not supported"
+                                    : "unknown parameter of a disk: " + key);
+        }
+    }
+
+    private boolean isFlag(String part) throws DeviceRefused {
+        switch (part) {
+            case "discard" -> discard = true;
+            case "no-discard" -> discard = false;
+            case "direct-io-safe" -> directIoSafe = true;
+            case "trusted" -> trusted = true;
+            case "untrusted" -> trusted = false;
+            case "no-colo" -> {
+                // As it is.
+            }
+            default -> {
+                if (UNSUPPORTED.contains(part)) {
+                    throw new DeviceRefused(part + ": not supported");
+                }
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void positional(String part) throws DeviceRefused {
+        if (target == null) {
+            target = withoutPrefix(part);
+        } else if (format == null) {
+            format(part);
+        } else if (vdev == null) {
+            vdev = part;
+        } else if (writable == null) {
+            access(part);
+        } else {
+            throw new DeviceRefused("too many parameters of a disk: " + part);
+        }
+    }
+
+    private String withoutPrefix(String part) throws DeviceRefused {
+        int colon = part.indexOf(':');
+        String prefix = colon < 0 ? "" : part.substring(0, colon);
+        if (prefix.isEmpty() || prefix.contains("/")) {
+            return part;
+        }
+        if (!RAW_PREFIXES.contains(prefix)) {
+            throw new DeviceRefused(prefix + ": not supported, use format= or script=");
+        }
+        format("raw");
+        return part.substring(colon + 1);
+    }
+
+    private void format(String value) throws DeviceRefused {
+        if (OTHER_FORMATS.contains(value)) {
+            throw new DeviceRefused("format " + value + ": not supported, only raw is");
+        }
+        if (!value.isEmpty() && !value.equals("raw")) {
+            throw new DeviceRefused("unknown format of a disk: " + value);
+        }
+        format = "raw";
+    }
+
+    private void access(String value) throws DeviceRefused {
+        writable =
+                switch (value) {
+                    case "r", "ro" -> false;
+                    case "w", "rw", "" -> true;
+                    default -> throw new DeviceRefused("unknown access to a disk: " + value);
+                };
+    }
+
+    private static void only(String supported, String key, String value) throws DeviceRefused {
+        if (!value.equals(supported)) {
+            throw new DeviceRefused(
+                    key + "=" + value + ": not supported, only " + supported + " is");
+        }
+    }
+
+    private static String once(String key, @Nullable String before, String value)
+            throws DeviceRefused {
+        if (before != null && !before.isEmpty()) {
+            throw new DeviceRefused(key + ": given twice");
+        }
+        return value;
+    }
+
+    /// What has been read.
+    DiskSpec result() throws DeviceRefused {
+        if (vdev == null || vdev.isEmpty()) {
+            throw new DeviceRefused("no vdev given: what will the guest call the disk?");
+        }
+        OptionalInt number = VirtualDisk.number(vdev);
+        if (number.isEmpty()) {
+            throw new DeviceRefused("no name of a virtual disk: " + vdev);
+        }
+        if (target == null || target.isEmpty()) {
+            throw new DeviceRefused("no target given: which disk is it?");
+        }
+        if (backend == null || backend.isEmpty()) {
+            throw new DeviceRefused(
+                    "no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet");
+        }
+        boolean write = writable == null || writable;
+        return new DiskSpec(
+                target,
+                vdev,
+                number.getAsInt(),
+                write,
+                backend,
+                script == null || script.isEmpty() ? "block" : script,
+                discard == null ? write : discard,
+                directIoSafe,
+                trusted);
+    }
+}

@@ -1,0 +1,75 @@
+package io.xenemu.core.pv;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.SequencedMap;
+import java.util.random.RandomGenerator;
+
+/// A network interface.
+///
+/// @param id its number, if that was said
+/// @param mac its address in the frontend's domain
+/// @param mtu bytes of a packet
+/// @param backend name or id of the domain that serves it
+/// @param script the hotplug script that the back end's domain runs
+/// @param bridge what that script may add it to
+/// @param forScript further nodes for that script
+/// @param trusted whether the frontend may trust the back end
+public record NicSpec(
+        OptionalInt id,
+        MacAddress mac,
+        int mtu,
+        String backend,
+        String script,
+        String bridge,
+        SequencedMap<String, String> forScript,
+        boolean trusted)
+        implements DeviceSpec {
+    static final int DEFAULT_MTU = 1500;
+
+    /// Reads a specification as xl does (xl-network-configuration(5)), of which one word may have a part each.
+    ///
+    /// @param random for the address if none is given
+    /// @throws DeviceRefused when it is none, or of an interface that cannot be had
+    public static NicSpec parse(List<String> words, RandomGenerator random) throws DeviceRefused {
+        NicSpecParser parser = new NicSpecParser();
+        for (String word : words) {
+            parser.read(word);
+        }
+        return parser.result(random);
+    }
+
+    @Override
+    public DeviceKind kind() {
+        return DeviceKind.VIF;
+    }
+
+    @Override
+    public DeviceContents contents(PvDevice device) {
+        String handle = Integer.toString(device.id());
+        SequencedMap<String, String> back = new LinkedHashMap<>();
+        back.put("frontend-id", Integer.toString(device.frontend().value()));
+        back.put("online", "1");
+        back.put("state", XenbusState.INITIALISING.code());
+        back.put("script", DeviceContents.script(script));
+        back.put("mac", mac.toString());
+        back.putAll(forScript);
+        if (mtu != DEFAULT_MTU) {
+            back.put("mtu", Integer.toString(mtu));
+        }
+        back.put("bridge", bridge);
+        back.put("handle", handle);
+        back.put("type", "vif");
+        // Linux's back end waits for the script to write here.
+        back.put("hotplug-status", "");
+        SequencedMap<String, String> front = new LinkedHashMap<>();
+        front.put("backend-id", Integer.toString(device.backend().value()));
+        front.put("state", XenbusState.INITIALISING.code());
+        front.put("handle", handle);
+        front.put("mac", mac.toString());
+        front.put("trusted", DeviceContents.flag(trusted));
+        return new DeviceContents(back, front, Map.of("mtu", Integer.toString(mtu)));
+    }
+}

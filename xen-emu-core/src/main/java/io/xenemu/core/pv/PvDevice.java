@@ -1,0 +1,63 @@
+package io.xenemu.core.pv;
+
+import io.xenemu.kvm.abi.DomId;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// A device and its two ends.
+///
+/// @param frontend the domain that uses it
+/// @param backend the domain that serves it
+/// @param id its number among those of its kind in the frontend's domain
+public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
+    private static final Pattern BACKEND_PATH =
+            Pattern.compile("/local/domain/([0-9]{1,5})/backend/.*");
+
+    /// The directory of all devices that a domain uses, which it has from its beginning.
+    static String devicesPath(DomId domain) {
+        return "/local/domain/" + domain.value() + "/device";
+    }
+
+    /// The frontend's own directory.
+    String frontendPath() {
+        return devicesPath(frontend) + "/" + kind.directory() + "/" + id;
+    }
+
+    /// The back end's own directory.
+    String backendPath() {
+        return "/local/domain/"
+                + backend.value()
+                + "/backend/"
+                + kind.directory()
+                + "/"
+                + frontend.value()
+                + "/"
+                + id;
+    }
+
+    /// What the toolstack alone can change.
+    String recordPath() {
+        return recordsPath(kind, frontend) + "/" + id;
+    }
+
+    /// The records of one domain.
+    static String recordsPath(DeviceKind kind, DomId frontend) {
+        return "/libxl/" + frontend.value() + "/device/" + kind.directory();
+    }
+
+    /// The device of a record, which names the back end's directory.
+    static Optional<PvDevice> recorded(
+            DeviceKind kind, DomId frontend, int id, String backendPath) {
+        Matcher matcher = BACKEND_PATH.matcher(backendPath);
+        if (!matcher.matches()) {
+            return Optional.empty();
+        }
+        int backend = Integer.parseInt(matcher.group(1));
+        if (backend >= DomId.FIRST_RESERVED) {
+            return Optional.empty();
+        }
+        PvDevice device = new PvDevice(kind, frontend, new DomId(backend), id);
+        return device.backendPath().equals(backendPath) ? Optional.of(device) : Optional.empty();
+    }
+}

@@ -1,0 +1,223 @@
+package io.xenemu.core.pv;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.XenStoreClient;
+import io.xenemu.xenstore.XenStoreServer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The devices that domains have from each other. A device ends with the domain that uses it; when the domain that serves it ends,
+/// it stays until it is detached, as under xl.
+public final class PvDevices implements AutoCloseable {
+    /// How long xl waits for a back end (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
+    private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private static final Logger log = LoggerFactory.getLogger(PvDevices.class);
+
+    private final XenStoreClient client;
+    private final DeviceNodes nodes;
+    private final BackendWait wait;
+    private final Duration limit;
+
+    /// Those that an operator's command is waiting for.
+    private final Set<PvDevice> busy = ConcurrentHashMap.newKeySet();
+
+    private final ExecutorService removals =
+            Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("device-end").factory());
+
+    public PvDevices(XenStoreServer xenstore) {
+        this(xenstore, LIMIT);
+    }
+
+    /// @param limit how long a back end may take
+    PvDevices(XenStoreServer xenstore, Duration limit) {
+        this.limit = limit;
+        client = xenstore.client();
+        nodes = new DeviceNodes(client);
+        wait = new BackendWait(nodes, limit);
+    }
+
+    /// Makes a device, whose two domains must not end meanwhile. Its ends have not seen it yet.
+    ///
+    /// @throws DeviceRefused when there is such a device, or XenStore does not take its values
+    public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws DeviceRefused {
+        try {
+            return nodes.create(frontend, backend, spec);
+        } catch (XenError e) {
+            if (e == XenError.EEXIST) {
+                throw new DeviceRefused("the domain has such a device already");
+            }
+            if (e == XenError.ENOENT) {
+                throw new DeviceRefused("one of the domains is just starting or ending");
+            }
+            throw refused(e);
+        }
+    }
+
+    /// Waits until the other domain has taken a new device; if it does not, the device is removed.
+    ///
+    /// @throws DeviceRefused when it does not
+    public void awaitBackend(PvDevice device) throws DeviceRefused, InterruptedException {
+        take(device);
+        boolean taken = false;
+        try {
+            boolean _ =
+                    wait.state(
+                            device,
+                            state ->
+                                    state.isEmpty()
+                                            || state.get().isUp()
+                                            || state.get() == XenbusState.CLOSED);
+            taken = nodes.state(device).filter(XenbusState::isUp).isPresent();
+            if (!taken) {
+                throw new DeviceRefused(
+                        "%s has not taken the device within %d s: does it run, with %s?"
+                                .formatted(
+                                        device.backend(),
+                                        limit.toSeconds(),
+                                        device.kind().driver()));
+            }
+        } catch (XenError e) {
+            throw refused(e);
+        } finally {
+            if (!taken) {
+                remove(device);
+            }
+            busy.remove(device);
+        }
+    }
+
+    private void take(PvDevice device) throws DeviceRefused {
+        if (!busy.add(device)) {
+            throw new DeviceRefused("the device is being attached or detached already");
+        }
+    }
+
+    private void remove(PvDevice device) throws DeviceRefused {
+        try {
+            nodes.remove(device);
+        } catch (XenError e) {
+            throw refused(e);
+        }
+    }
+
+    /// The device that an operator means: a disk by its name or number, a network interface by its number or address.
+    ///
+    /// @throws DeviceRefused when there is none
+    public PvDevice find(DeviceKind kind, DomId frontend, String which) throws DeviceRefused {
+        try {
+            OptionalInt id = VirtualDisk.number(which);
+            for (PvDevice device : nodes.devices(kind, frontend)) {
+                boolean numbered = id.isPresent() && id.getAsInt() == device.id();
+                if (numbered || hasAddress(device, which)) {
+                    return device;
+                }
+            }
+        } catch (XenError e) {
+            throw refused(e);
+        }
+        throw new DeviceRefused("no such device: " + which);
+    }
+
+    private boolean hasAddress(PvDevice device, String which) throws XenError {
+        return device.kind() == DeviceKind.VIF
+                && which.contains(":")
+                && nodes.read(device.recordPath() + "/mac")
+                        .flatMap(MacAddress::parse)
+                        .equals(MacAddress.parse(which));
+    }
+
+    /// Has both ends let go of a device, and removes it.
+    ///
+    /// @throws DeviceRefused when its back end does not close it in time, and it is not to be removed nevertheless
+    public void detach(PvDevice device, Removal removal)
+            throws DeviceRefused, InterruptedException {
+        take(device);
+        try {
+            boolean hasBackend = nodes.close(device, removal == Removal.FORCED);
+            if (hasBackend && !awaitClosed(device) && removal != Removal.FORCED) {
+                if (removal == Removal.ORDERLY) {
+                    throw new DeviceRefused(
+                            "%s has not let go of the device within %d s; --force removes it"
+                                    .formatted(device.backend(), limit.toSeconds()));
+                }
+                boolean _ = nodes.close(device, true) && awaitClosed(device);
+            }
+            nodes.remove(device);
+        } catch (XenError e) {
+            throw refused(e);
+        } finally {
+            busy.remove(device);
+        }
+    }
+
+    /// Waits until a back end has closed a device, and then until its domain has cleaned up.
+    private boolean awaitClosed(PvDevice device) throws XenError, InterruptedException {
+        boolean closed =
+                wait.state(device, state -> state.isEmpty() || state.get() == XenbusState.CLOSED);
+        if (closed) {
+            wait.removal(device);
+        }
+        return closed;
+    }
+
+    /// A header and a row for each device of some domains, as xl shows them.
+    public List<String> table(DeviceKind kind, List<DomId> frontends) throws DeviceRefused {
+        try {
+            DeviceRow row = new DeviceRow(nodes, kind);
+            List<String> rows = new ArrayList<>(List.of(row.header()));
+            for (DomId frontend : frontends) {
+                for (PvDevice device : nodes.devices(kind, frontend)) {
+                    rows.add(row.of(device));
+                }
+            }
+            return rows;
+        } catch (XenError e) {
+            throw refused(e);
+        }
+    }
+
+    /// Takes the devices that a domain used from those who serve them, who have [#LIMIT] for it: nobody waits.
+    public void frontendEnds(DomId frontend) {
+        try {
+            for (PvDevice device : nodes.closeAll(frontend)) {
+                removals.execute(() -> removeClosed(device));
+            }
+        } catch (XenError e) {
+            log.warn("the devices of {} cannot be removed: {}", frontend, e.getMessage());
+        }
+    }
+
+    private void removeClosed(PvDevice device) {
+        try {
+            boolean closed = awaitClosed(device);
+            nodes.remove(device);
+            log.debug("{} {}", device, closed ? "closed" : "removed");
+        } catch (XenError e) {
+            log.warn("{} cannot be removed: {}", device, e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static DeviceRefused refused(XenError e) {
+        return new DeviceRefused("XenStore says " + e.getMessage());
+    }
+
+    /// Waits for nobody any more.
+    @Override
+    public void close() {
+        removals.shutdownNow();
+        removals.close();
+        client.close();
+    }
+}

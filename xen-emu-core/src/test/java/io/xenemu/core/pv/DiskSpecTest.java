@@ -1,0 +1,95 @@
+package io.xenemu.core.pv;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class DiskSpecTest {
+    private static final DiskSpec DISK =
+            new DiskSpec("/dev/vg/disk", "xvdb", 51728, true, "db", "block", true, false, true);
+
+    private static DiskSpec parse(String... words) throws DeviceRefused {
+        return DiskSpec.parse(List.of(words));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/dev/vg/disk,raw,xvdb,rw,backend=db",
+                "/dev/vg/disk,,xvdb,w,backend=db",
+                "/dev/vg/disk, raw, xvdb, backend=db",
+                "backend=db,/dev/vg/disk,raw,xvdb,",
+                "format=raw,vdev=xvdb,access=rw,backend=db,target=/dev/vg/disk",
+                "vdev=xvdb,backend=db,devtype=disk,backendtype=phy,specification=xen,target=/dev/vg/disk",
+                "phy:/dev/vg/disk,xvdb,w,backend=db",
+                "vdev=xvdb,discard,trusted,no-colo,script=block,backend=db,/dev/vg/disk"
+            })
+    void sameDiskInManyWords(String spec) throws DeviceRefused {
+        assertEquals(DISK, parse(spec));
+    }
+
+    @Test
+    void wordsAreJoined() throws DeviceRefused {
+        assertEquals(DISK, parse("target=/dev/vg/disk", "vdev=xvdb,", "backend=db"));
+    }
+
+    @Test
+    void targetTakesTheRest() throws DeviceRefused {
+        assertEquals("a,b=c,ro", parse("vdev=xvdb,backend=db,target=a,b=c,ro").target());
+    }
+
+    @Test
+    void readOnlyDiskIsNotDiscarded() throws DeviceRefused {
+        DiskSpec disk = parse("/dev/vg/disk,raw,xvdb,ro,backend=db");
+
+        assertFalse(disk.writable());
+        assertFalse(disk.discard());
+        assertTrue(parse("/dev/vg/disk,raw,xvdb,ro,discard,backend=db").discard());
+    }
+
+    @Test
+    void flagsAreTaken() throws DeviceRefused {
+        DiskSpec disk =
+                parse("/d,raw,sda1,no-discard,direct-io-safe,untrusted,script=block-x,backend=3");
+
+        assertFalse(disk.discard());
+        assertTrue(disk.directIoSafe());
+        assertFalse(disk.trusted());
+        assertEquals("block-x", disk.script());
+        assertEquals("3", disk.backend());
+        assertEquals(2049, disk.number());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "'';no vdev given: what will the guest call the disk?",
+                "/d,raw;no vdev given: what will the guest call the disk?",
+                "/d,raw,xvd,backend=db;no name of a virtual disk: xvd",
+                "vdev=xvda,backend=db;no target given: which disk is it?",
+                "/d,raw,xvda;no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet",
+                "/d,qcow2,xvda;format qcow2: not supported, only raw is",
+                "/d,ext4,xvda;unknown format of a disk: ext4",
+                "/d,raw,xvda,x;unknown access to a disk: x",
+                "/d,raw,xvda,w,more;too many parameters of a disk: more",
+                "/d,raw,xvda,vdev=xvdb;vdev: given twice",
+                "/d,raw,xvda,cdrom;cdrom: not supported",
+                "devtype=cdrom;devtype=cdrom: not supported, only disk is",
+                "backendtype=qdisk;backendtype=qdisk: not supported, only phy is",
+                "specification=virtio;specification=virtio: not supported, only xen is",
+                "iscsi:x,xvda;iscsi: not supported, use format= or script=",
+                "colo-host=x;colo-host: not supported",
+                "colour=red;unknown parameter of a disk: colour"
+            })
+    void whatIsNoDiskIsRefusedWithTheReason(String spec, String reason) {
+        assertEquals(reason, assertThrows(DeviceRefused.class, () -> parse(spec)).reason());
+    }
+}

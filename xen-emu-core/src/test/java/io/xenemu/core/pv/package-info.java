@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.pv;
+
+import org.jspecify.annotations.NullMarked;
