@@ -20,6 +20,9 @@
  *  copy DOMID REF N             copies a whole granted page to page N -> result or status
  *  recycle ...                  see recycle.c
  *  attack ...                   see attack.c
+ *  version N                    -> result of set_version; after 2, only:
+ *  transitive REF DOMID BEHIND REF-BEHIND  lets DOMID use what domain BEHIND grants this one
+ *  status REF                   -> the status word, of which the frame is put where page 255 was
  *  triple-fault, off            end the domain
  */
 #include "share.h"
@@ -209,6 +212,29 @@ static void copy(const uint64_t *a)
     answer_signed(result ? result : op.status);
 }
 
+static void version(const uint64_t *a)
+{
+    struct gnttab_set_version set = {.version = (uint32_t)a[0]};
+
+    answer_signed(grant_op(GNTTABOP_set_version, &set, 1));
+    map_grant_frame(XENMAPIDX_grant_table_status, (unsigned long)pages[PAGES - 1] / PAGE);
+}
+
+static void transitive(const uint64_t *a)
+{
+    volatile grant_entry_v2_t *entry = (volatile grant_entry_v2_t *)entries + a[0];
+
+    entry->transitive.trans_domid = (domid_t)a[2];
+    entry->transitive.gref = (grant_ref_t)a[3];
+    entry->hdr.domid = (domid_t)a[1];
+    __atomic_store_n(&entry->hdr.flags, GTF_transitive, __ATOMIC_SEQ_CST);
+}
+
+static void status(const uint64_t *a)
+{
+    answer(((volatile grant_status_t *)pages[PAGES - 1])[a[0]]);
+}
+
 /* An exception without an IDT. */
 static void triple_fault(const uint64_t *a)
 {
@@ -235,6 +261,7 @@ static const struct {
     {"revoke", revoke}, {"flags", flags}, {"map", map},         {"unmap", unmap},   {"fillup", fillup},
     {"read", read},   {"write", write}, {"copy", copy},       {"recycle", recycle}, {"attack", attack},
     {"publish", publish}, {"in-use", in_use}, {"changed", changed},
+    {"version", version}, {"transitive", transitive}, {"status", status},
     {"triple-fault", triple_fault},     {"off", off},
 };
 
