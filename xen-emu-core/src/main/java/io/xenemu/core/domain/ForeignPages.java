@@ -51,7 +51,8 @@ public final class ForeignPages implements AutoCloseable {
 
     private static long mappings() {
         try (InputStream in = Files.newInputStream(MAX_MAP_COUNT)) {
-            // At once: a sysctl has nothing for who has read a byte of it, as Files.readString does first.
+            // At once: a sysctl has nothing for who has read a byte of it, as Files.readString does
+            // first.
             byte[] text = in.readNBytes(MAX_DIGITS);
             return Long.parseLong(new String(text, US_ASCII).strip());
         } catch (IOException e) {
