@@ -89,6 +89,7 @@ void check_vcpu_ops(void);
 void check_timers(void);
 void check_sched_ops(void);
 void check_grants(void);
+void check_grant_limits(void);
 void check_memory(void);
 void check_xenstore(void);
 void check_console(void);

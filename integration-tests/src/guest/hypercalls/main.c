@@ -45,6 +45,7 @@ static const struct group groups[] = {
     {"timers", check_timers, 0},
     {"sched", check_sched_ops, 0},
     {"grants", check_grants, 0},
+    {"grant_limits", check_grant_limits, 0},
     {"memory", check_memory, 0},
     {"xenstore", check_xenstore, 0},
     {"console", check_console, 0},

@@ -36,13 +36,17 @@ struct table_register {
     unsigned long base;
 } __attribute__((packed));
 
-extern char vector_stubs[], user_return[], trap_stack_top[];
+extern char vector_stubs[], user_return[], trap_stack_top[], store_here[], store_end[];
 extern uint64_t gdt[];
 
 static struct gate idt[256];
 static uint32_t tss[26];
 static interrupt_handler handlers[256];
 static int x2apic;
+static volatile unsigned int store_refused;
+
+/* The instruction (entry.S). */
+void store(volatile uint32_t *address, uint32_t value);
 
 static void set_gate(unsigned int vector, void *target, uint8_t type)
 {
@@ -88,10 +92,15 @@ void handle_vector(uint8_t vector, interrupt_handler handler)
 }
 
 /* Called by the entry stubs. */
-void vector_arrived(unsigned long vector, unsigned long error, unsigned long ip)
+void vector_arrived(unsigned long vector, unsigned long error, unsigned long *ip)
 {
     unsigned long address;
 
+    if (*ip == (unsigned long)store_here) {
+        store_refused = (unsigned int)vector;
+        *ip = (unsigned long)store_end;
+        return;
+    }
     if (handlers[vector]) {
         handlers[vector]();
         return;
@@ -104,11 +113,18 @@ void vector_arrived(unsigned long vector, unsigned long error, unsigned long ip)
     print(": error ");
     print_hex(error);
     print(" ip ");
-    print_hex(ip);
+    print_hex(*ip);
     print(" cr2 ");
     print_hex(address);
     print("\n");
     guest_shutdown(SHUTDOWN_crash);
+}
+
+unsigned int try_store(volatile uint32_t *address, uint32_t value)
+{
+    store_refused = 0;
+    store(address, value);
+    return store_refused;
 }
 
 static void apic_write(unsigned int reg, uint32_t value)

@@ -69,6 +69,9 @@ void cpu_init(void);
 /* Installs a handler that runs with interrupts off. */
 void handle_vector(uint8_t vector, interrupt_handler handler);
 
+/* Writes; the vector of the exception if that is refused, else 0. With interrupts off, on one vCPU at a time. */
+unsigned int try_store(volatile uint32_t *address, uint32_t value);
+
 /* Enables the local APIC, as x2APIC where CPUID offers it. */
 void apic_init(void);
 void apic_eoi(void);

@@ -162,6 +162,21 @@ user_return:
 #endif
     ret
 
+/* void store(volatile uint32_t *address, uint32_t value): cpu.c takes an exception at store_here to store_end. */
+    .globl store, store_here, store_end
+store:
+#ifdef __x86_64__
+store_here:
+    movl %esi, (%rdi)
+#else
+    movl 4(%esp), %eax
+    movl 8(%esp), %edx
+store_here:
+    movl %edx, (%eax)
+#endif
+store_end:
+    ret
+
 /* 256 entry stubs of 16 bytes each: error code (or 0), vector, common path. */
     .globl vector_stubs
     .balign 16
@@ -190,7 +205,7 @@ vector_common:
     push %r11
     movq 72(%rsp), %rdi             /* vector */
     movq 80(%rsp), %rsi             /* error code */
-    movq 88(%rsp), %rdx             /* RIP */
+    leaq 88(%rsp), %rdx             /* where RIP is */
     push %rbp
     movq %rsp, %rbp
     andq $-16, %rsp
@@ -210,7 +225,8 @@ vector_common:
     iretq
 #else
     pushal
-    pushl 40(%esp)                  /* EIP */
+    leal 40(%esp), %eax             /* where EIP is */
+    pushl %eax
     pushl 40(%esp)                  /* error code */
     pushl 40(%esp)                  /* vector */
     call vector_arrived

@@ -7,6 +7,7 @@
 #define FIFO_ENABLE 1
 #define FIFO_SIZE 16
 #define LINE_STATUS (COM1 + 5)
+#define LINE_STATUS_DATA_READY 1
 #define LINE_STATUS_THR_EMPTY 0x20
 
 static int fifo_room;
@@ -31,6 +32,18 @@ void print(const char *text)
             put('\r');
         put(*text);
     }
+}
+
+int has_input(void)
+{
+    return inb(LINE_STATUS) & LINE_STATUS_DATA_READY;
+}
+
+char read_input(void)
+{
+    while (!has_input())
+        cpu_relax();
+    return (char)inb(COM1);
 }
 
 void print_hex(uint64_t value)

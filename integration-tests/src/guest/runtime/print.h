@@ -1,4 +1,4 @@
-/* Output on COM1, polled. */
+/* COM1, polled. */
 #ifndef PRINT_H
 #define PRINT_H
 
@@ -8,5 +8,9 @@ void print(const char *text);
 void print_hex(uint64_t value);
 void print_unsigned(uint64_t value);
 void print_signed(int64_t value);
+
+/* Whether read_input would return at once. */
+int has_input(void);
+char read_input(void);
 
 #endif

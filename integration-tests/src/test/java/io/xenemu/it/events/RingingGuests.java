@@ -6,6 +6,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.Hypervisor;
+import io.xenemu.it.guest.ServiceGuest;
 import io.xenemu.xenstore.Quotas;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -68,14 +69,14 @@ public final class RingingGuests implements AutoCloseable {
         }
     }
 
-    private RingGuest start(int vcpus, int rings, String commandLine) throws BootException {
-        return new RingGuest(
-                hypervisor, kernel, vcpus, commandLine, START_SECONDS + rings / RINGS_PER_SECOND);
+    private ServiceGuest start(int vcpus, int rings, String commandLine) throws BootException {
+        return new ServiceGuest(
+                hypervisor, kernel, "ring", vcpus, commandLine, START_SECONDS + rings / RINGS_PER_SECOND);
     }
 
     /// The first of two guests. The second has to be made next: ids are given out one after another.
-    private RingGuest offering(int id, int vcpus, int rings, String options) throws BootException {
-        RingGuest guest =
+    private ServiceGuest offering(int id, int vcpus, int rings, String options) throws BootException {
+        ServiceGuest guest =
                 start(
                         vcpus,
                         rings,
@@ -84,7 +85,7 @@ public final class RingingGuests implements AutoCloseable {
         return guest;
     }
 
-    private RingGuest connecting(RingGuest other, long rings, String options)
+    private ServiceGuest connecting(ServiceGuest other, long rings, String options)
             throws BootException, InterruptedException {
         String port = other.await(PORT).group(1);
         String commandLine =
@@ -101,8 +102,8 @@ public final class RingingGuests implements AutoCloseable {
 
     private double perSecond(String name, int id, int rings, String options, int expectedSends)
             throws Exception {
-        try (RingGuest offering = offering(id, 1, rings, options);
-                RingGuest connecting = connecting(offering, rings, options)) {
+        try (ServiceGuest offering = offering(id, 1, rings, options);
+                ServiceGuest connecting = connecting(offering, rings, options)) {
             connecting.awaitPowerOff();
             offering.awaitPowerOff();
             Matcher timed = connecting.await(DONE);
@@ -122,8 +123,8 @@ public final class RingingGuests implements AutoCloseable {
     }
 
     private void moving(int rings) throws Exception {
-        try (RingGuest offering = offering(1, 2, rings, "moving");
-                RingGuest connecting = connecting(offering, rings, "")) {
+        try (ServiceGuest offering = offering(1, 2, rings, "moving");
+                ServiceGuest connecting = connecting(offering, rings, "")) {
             connecting.awaitPowerOff();
             offering.awaitPowerOff();
             Matcher moved = offering.await(MOVED);
@@ -139,8 +140,8 @@ public final class RingingGuests implements AutoCloseable {
     }
 
     private void death() throws Exception {
-        try (RingGuest survivor = offering(1, 1, 2 * BEFORE_DEATH, "until-told")) {
-            try (RingGuest dying = connecting(survivor, ENDLESS, "")) {
+        try (ServiceGuest survivor = offering(1, 1, 2 * BEFORE_DEATH, "until-told")) {
+            try (ServiceGuest dying = connecting(survivor, ENDLESS, "")) {
                 survivor.await(RINGING);
                 require(2, dying.id(), "domain id");
             }
@@ -149,7 +150,7 @@ public final class RingingGuests implements AutoCloseable {
             require(EVTCHNSTAT_UNBOUND, count(left, 1), "status");
             require(2, count(left, 2), "remote domain");
             require(0, count(left, 3), "refused sends");
-            try (RingGuest third = connecting(survivor, 2, "")) {
+            try (ServiceGuest third = connecting(survivor, 2, "")) {
                 require(-EINVAL, count(third.await(BIND), 1), "bind by domain 3");
                 third.awaitPowerOff();
             }
@@ -173,7 +174,7 @@ public final class RingingGuests implements AutoCloseable {
         }
     }
 
-    private long sendsInUserSpace(RingGuest guest) {
+    private long sendsInUserSpace(ServiceGuest guest) {
         return Math.round(
                 registry
                         .find("xen.hypercalls")

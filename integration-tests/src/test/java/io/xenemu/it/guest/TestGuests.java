@@ -43,6 +43,11 @@ public record TestGuests(Path folder) {
         return folder.resolve("ring.elf");
     }
 
+    /// The guest that does with grants what it is told.
+    public Path share() {
+        return folder.resolve("share.elf");
+    }
+
     /// The VMM that returns from every hypercall at once; a host program.
     public Path floor() {
         return folder.resolve("floor");

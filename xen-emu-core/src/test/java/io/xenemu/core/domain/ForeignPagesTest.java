@@ -1,11 +1,13 @@
 package io.xenemu.core.domain;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.kvm.abi.DomId;
@@ -197,6 +199,20 @@ final class ForeignPagesTest {
         try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
             long windows = lines.filter(line -> line.contains("/memfd:xen-holes ")).count();
             assertTrue(windows <= PhysicalRanges.MAX_WINDOWS + 1, windows + " mappings");
+        }
+    }
+
+    /// A sysctl cannot be read in pieces.
+    @Test
+    void limitIsOfTheWholeNumberThatTheHostSays() throws IOException {
+        Process cat = new ProcessBuilder("cat", "/proc/sys/vm/max_map_count").start();
+        long mappings =
+                Long.parseLong(new String(cat.getInputStream().readAllBytes(), US_ASCII).strip());
+        try (ForeignPages pages = ForeignPages.ofThisHost()) {
+            SimpleMeterRegistry registry = new SimpleMeterRegistry();
+            pages.register(registry);
+            assertEquals(
+                    (mappings - 16_384) / 2, registry.get("xen.gnttab.mappable").gauge().value());
         }
     }
 }

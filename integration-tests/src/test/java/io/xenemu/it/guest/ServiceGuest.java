@@ -1,4 +1,4 @@
-package io.xenemu.it.events;
+package io.xenemu.it.guest;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
@@ -6,7 +6,7 @@ import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.KernelImage;
-import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.BytePipe;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.Serial8250;
 import io.xenemu.core.domain.Domain;
@@ -23,23 +23,29 @@ import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
-/// One `ring` guest, running, and what it has printed on its serial port.
-final class RingGuest implements AutoCloseable {
+/// One test guest of a service, running, and its serial port.
+public final class ServiceGuest implements AutoCloseable {
+    private static final int INPUT_BYTES = 256;
+    private static final Pattern ANSWER = Pattern.compile("=((?: -?\\d+)*)");
+
     private static final int XEN_VERSION = 4 << 16 | 19;
 
     private final Hypervisor hypervisor;
     private final Domain domain;
     private final long limitSeconds;
     private final StringBuilder printed = new StringBuilder();
+    private final BytePipe input = new BytePipe(INPUT_BYTES);
 
     /// Starts a guest.
     ///
-    /// @param commandLine see `src/guest/ring/ring.c`
+    /// @param name of the domain
     /// @param limitSeconds how long anything may take that is waited for
-    RingGuest(
+    public ServiceGuest(
             Hypervisor hypervisor,
             KernelImage kernel,
+            String name,
             int vcpus,
             String commandLine,
             long limitSeconds)
@@ -48,7 +54,7 @@ final class RingGuest implements AutoCloseable {
         this.limitSeconds = limitSeconds;
         DomainConfig config =
                 new DomainConfig(
-                        "ring",
+                        name,
                         UUID.randomUUID(),
                         GuestMemoryMap.MIN_BYTES,
                         vcpus,
@@ -60,8 +66,8 @@ final class RingGuest implements AutoCloseable {
     }
 
     private PortBus ports() {
-        Serial8250 uart =
-                new Serial8250(AcpiTables.COM1_PORT, this::take, ByteSource.NONE, () -> {});
+        Serial8250 uart = new Serial8250(AcpiTables.COM1_PORT, this::take, input, () -> {});
+        input.onData(uart::service);
         int last = AcpiTables.COM1_PORT + Serial8250.PORTS - 1;
         return new PortBus(List.of(new PortBus.Range(AcpiTables.COM1_PORT, last, uart)));
     }
@@ -75,14 +81,14 @@ final class RingGuest implements AutoCloseable {
     }
 
     /// The domain's id.
-    int id() {
+    public int id() {
         return domain.id().value();
     }
 
     /// Waits until the guest has printed a line of this form.
     ///
     /// @throws IllegalStateException if it has not in time
-    Matcher await(Pattern form) throws InterruptedException {
+    public Matcher await(Pattern form) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(limitSeconds);
         Pattern line = Pattern.compile("^" + form.pattern() + "\n", Pattern.MULTILINE);
         synchronized (printed) {
@@ -102,11 +108,40 @@ final class RingGuest implements AutoCloseable {
         }
     }
 
+    /// Gives the guest a line, and lets it know by VIRQ_DEBUG. What was printed before is forgotten.
+    public void tell(String line) throws InterruptedException {
+        synchronized (printed) {
+            printed.setLength(0);
+        }
+        byte[] bytes = (line + "\n").getBytes(ISO_8859_1);
+        input.put(bytes, 0, bytes.length);
+        debugVirq();
+    }
+
+    /// Waits for the numbers that the guest answers a line with: `= 1 2 3`.
+    public List<Long> answer() throws InterruptedException {
+        return Stream.of(await(ANSWER).group(1).split(" "))
+                .filter(number -> !number.isEmpty())
+                .map(Long::valueOf)
+                .toList();
+    }
+
+    /// Gives the guest a line, and waits for the numbers of its answer.
+    public List<Long> ask(String line) throws InterruptedException {
+        tell(line);
+        return answer();
+    }
+
     /// Waits until the guest has powered itself off.
-    void awaitPowerOff() throws InterruptedException {
+    public void awaitPowerOff() throws InterruptedException {
+        awaitEnd(ShutdownReason.POWEROFF);
+    }
+
+    /// Waits until the guest has ended, for that reason.
+    public void awaitEnd(ShutdownReason reason) throws InterruptedException {
         ShutdownLatch.Outcome outcome =
                 domain.shutdownLatch().await(TimeUnit.SECONDS.toMillis(limitSeconds));
-        if (outcome == null || outcome.reason() != ShutdownReason.POWEROFF) {
+        if (outcome == null || outcome.reason() != reason) {
             synchronized (printed) {
                 throw new IllegalStateException(
                         "%s: %s; it has printed:%n%s".formatted(domain, outcome, printed));
@@ -115,7 +150,7 @@ final class RingGuest implements AutoCloseable {
     }
 
     /// Tells the guest something.
-    void debugVirq() {
+    public void debugVirq() {
         domain.eventChannels().raiseVcpu(Virq.DEBUG, new VcpuId(0));
     }
 

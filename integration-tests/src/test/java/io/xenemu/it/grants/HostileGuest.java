@@ -1,0 +1,173 @@
+package io.xenemu.it.grants;
+
+import static io.xenemu.it.grants.SharingGuests.require;
+
+import io.xenemu.it.guest.ServiceGuest;
+import java.util.List;
+import java.util.Locale;
+
+/// A guest that calls GNTTABOP operations with random arguments (`src/guest/share/attack.c`) while the one that grants it pages
+/// keeps taking them back, and a third one goes about its business. Then it maps until it is refused, and is destroyed.
+///
+/// @param seed of its random numbers
+record HostileGuest(SharingService service, long seed) {
+    private static final int GRANTER = 1;
+    private static final int HOSTILE = 2;
+    private static final int BYSTANDER = 3;
+    private static final int ROUNDS = 300;
+
+    // Pages and references of the granter.
+    private static final int PAGES = 256;
+    private static final int RECYCLED = 48;
+    private static final int FIRST_REF = 16;
+    private static final int BYSTANDERS_PAGE = 60;
+    private static final int BYSTANDERS_REF = 100;
+    private static final int MANY_PAGE = 61;
+    private static final int MANY_REF = 128;
+    private static final int MANY_REFS = 120;
+
+    private static final int PUBLIC = 0x11000000;
+    private static final int SECRET = 0x5ec2e700;
+    private static final int IN_USE = 8 | 16;
+    private static final int MANY = 10_000;
+    private static final int GENERAL_ERROR = -1;
+    private static final String BYSTANDERS_GPA = "0x60000000";
+    private static final String MANY_GPA = "0x68000000";
+
+    void attack() throws Exception {
+        try (ServiceGuest granter = service.start("granter")) {
+            try (ServiceGuest hostile = service.start("hostile");
+                    ServiceGuest bystander = service.start("bystander")) {
+                prepare(granter, bystander);
+                duringTheAttack(granter, hostile, bystander);
+                mapUntilRefused(granter, hostile, bystander);
+                long start = System.nanoTime();
+                hostile.close();
+                System.out.printf(
+                        Locale.ROOT, "ended in %.1f s%n", (System.nanoTime() - start) / 1e9);
+                require(2, service.gauge("xen.gnttab.mappings", GRANTER), "mappings left");
+                afterTheAttack(granter, bystander);
+            }
+            require(0, service.gauge("xen.gnttab.mappings", GRANTER), "mappings in the end");
+            require(0, flagsInUse(granter), "entries in use in the end");
+        }
+        System.out.println("attack: survived");
+    }
+
+    private static long ask(ServiceGuest guest, String form, Object... arguments)
+            throws InterruptedException {
+        return guest.ask(form.formatted(arguments)).getFirst();
+    }
+
+    private static void grant(ServiceGuest granter, int ref, int to, int page)
+            throws InterruptedException {
+        granter.ask("fill %d %d".formatted(page, PUBLIC | page));
+        granter.ask("grant %d %d %d 0".formatted(ref, to, ask(granter, "page %d", page)));
+    }
+
+    private static void prepare(ServiceGuest granter, ServiceGuest bystander)
+            throws InterruptedException {
+        for (int i = 0; i < RECYCLED; i++) {
+            grant(granter, FIRST_REF + i, HOSTILE, i);
+        }
+        grant(granter, BYSTANDERS_REF, BYSTANDER, BYSTANDERS_PAGE);
+        require(
+                0,
+                ask(bystander, "map %d %d %s 2", GRANTER, BYSTANDERS_REF, BYSTANDERS_GPA),
+                "map by the bystander");
+    }
+
+    private void duringTheAttack(
+            ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
+            throws InterruptedException {
+        granter.tell("recycle %d %d %d".formatted(HOSTILE, FIRST_REF, RECYCLED));
+        hostile.tell(
+                "attack %d %d %d %d %d".formatted(seed, ROUNDS, GRANTER, FIRST_REF, RECYCLED));
+        for (int value = 1; value <= 20; value++) {
+            require(0, ask(bystander, "write %s %d", BYSTANDERS_GPA, value), "bystander's write");
+            require(value, ask(bystander, "read " + BYSTANDERS_GPA), "what the bystander wrote");
+        }
+        List<Long> attacked = hostile.answer();
+        List<Long> recycled = granter.ask("stop");
+        System.out.println(
+                "violations, maps, mapped, unmapped, copied, writes, refused: " + attacked);
+        System.out.println("recycled, in use, violations: " + recycled);
+        require(0, attacked.getFirst(), "violations that the hostile guest saw");
+        require(0, recycled.getLast(), "pages written to while they were not granted");
+        requireMany(recycled.getFirst(), 100, "recycled references");
+        requireMany(attacked.get(2), 1000, "maps that worked");
+        requireMany(attacked.get(4), 100, "copies that worked");
+        requireMany(attacked.getLast(), 100, "refused writes");
+        meters(attacked);
+    }
+
+    private static void requireMany(long count, long atLeast, String what) {
+        if (count < atLeast) {
+            throw new IllegalStateException(what + ": only " + count);
+        }
+    }
+
+    /// The service has counted what the hostile guest has.
+    private void meters(List<Long> attacked) {
+        long left = attacked.get(2) - attacked.get(3);
+        require(attacked.get(1), service.operations(HOSTILE, "map", ""), "maps counted");
+        require(attacked.get(2), service.operations(HOSTILE, "map", "OK"), "maps that worked");
+        require(attacked.get(4), service.operations(HOSTILE, "copy", "OK"), "copies that worked");
+        require(left, service.gauge("xen.gnttab.maptrack", HOSTILE), "mappings");
+        require(left + 1, service.gauge("xen.gnttab.mappings", GRANTER), "the granter's mappings");
+        for (String failure : List.of("GENERAL_ERROR", "BAD_DOMAIN", "BAD_GNTREF")) {
+            requireMany(service.operations(HOSTILE, "map", failure), 10, failure);
+        }
+        requireMany(service.operations(HOSTILE, "copy", "BAD_COPY_ARG"), 10, "BAD_COPY_ARG");
+        requireMany(service.operations(HOSTILE, "unmap", "BAD_HANDLE"), 10, "BAD_HANDLE");
+    }
+
+    /// It leaves the others room to map.
+    private void mapUntilRefused(
+            ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
+            throws InterruptedException {
+        for (int i = 0; i < MANY_REFS; i++) {
+            grant(granter, MANY_REF + i, HOSTILE, MANY_PAGE);
+        }
+        List<Long> filled =
+                hostile.ask(
+                        "fillup %d %d %d %s".formatted(GRANTER, MANY_REF, MANY_REFS, MANY_GPA));
+        System.out.println("mapped until refused: " + filled);
+        require(GENERAL_ERROR, filled.getFirst(), "status at the limit");
+        requireMany(filled.getLast(), MANY, "mappings at the limit");
+        require(
+                PUBLIC | MANY_PAGE,
+                ask(hostile, "read %d", Long.decode(MANY_GPA) + MANY * 4096L),
+                "one of many");
+        grant(granter, BYSTANDERS_REF + 1, BYSTANDER, BYSTANDERS_PAGE);
+        require(
+                0,
+                ask(bystander, "map %d %d 0x60001000 6", GRANTER, BYSTANDERS_REF + 1),
+                "map by the bystander at the limit");
+    }
+
+    private void afterTheAttack(ServiceGuest granter, ServiceGuest bystander)
+            throws InterruptedException {
+        require(2, flagsInUse(granter), "entries in use");
+        for (int page = RECYCLED; page < PAGES; page++) {
+            if (page != BYSTANDERS_PAGE && page != MANY_PAGE) {
+                require(
+                        0,
+                        ask(granter, "unlike %d %d", page, SECRET | page),
+                        "words changed in page " + page);
+            }
+        }
+        require(20, ask(bystander, "read " + BYSTANDERS_GPA), "bystander's page");
+        require(0, ask(bystander, "unmap 0 " + BYSTANDERS_GPA), "unmap by the bystander");
+    }
+
+    private static int flagsInUse(ServiceGuest granter) throws InterruptedException {
+        int inUse = 0;
+        for (int ref = FIRST_REF; ref < MANY_REF + MANY_REFS; ref++) {
+            if ((ask(granter, "flags %d", ref) & IN_USE) != 0) {
+                inUse++;
+            }
+        }
+        return inUse;
+    }
+}
