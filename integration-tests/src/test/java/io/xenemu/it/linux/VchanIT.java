@@ -72,7 +72,7 @@ class VchanIT {
         MatchResult atServer =
                 sums(
                         server.run(
-                                "while pidof vchan-socket-proxy; do sleep 0.2; done; sleep 1; cat /tmp/sums"));
+                                "while ! grep -q mine= /tmp/sums; do sleep 0.2; done; cat /tmp/sums"));
         assertEquals(atServer.group(1), atClient.group(2));
         assertEquals(atClient.group(1), atServer.group(2));
     }
@@ -92,7 +92,7 @@ class VchanIT {
                         + clientId
                         + " data/open - >/tmp/heard 2>&1 &)");
         client.run(
-                "((echo hello; sleep 10000) | vchan-socket-proxy --mode=client 1 /local/domain/1/data/open - &)");
+                "( (echo hello; sleep 10000) | vchan-socket-proxy --mode=client 1 /local/domain/1/data/open - &)");
         server.run("while ! grep -q hello /tmp/heard; do sleep 0.2; done");
     }
 
