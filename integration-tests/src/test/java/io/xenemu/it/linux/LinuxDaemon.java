@@ -18,6 +18,8 @@ import java.util.List;
 record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements AutoCloseable {
     private static final Duration LIMIT = Duration.ofMinutes(4);
 
+    private static final long POLL_MILLIS = 500;
+
     private static final String ASK =
             "$s = IO::Socket::UNIX->new(Peer => shift) or die; print $s shift, \"\\n\";"
                     + " while (<$s>) { print; last unless /^\\|/ }";
@@ -26,6 +28,11 @@ record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements Aut
             "$s = IO::Socket::UNIX->new(Peer => shift) or die; syswrite $s, \"console pv \" . shift() . \"\\n\";"
                     + " unless (fork) { syswrite $s, $b while sysread STDIN, $b, 4096; exit }"
                     + " syswrite STDOUT, $b while sysread $s, $b, 4096";
+
+    private static final String METRICS = "127.0.0.1:9100";
+
+    private static final String SCRAPE =
+            "$s = IO::Socket::INET->new(shift) or die; print $s \"GET /metrics HTTP/1.0\\r\\n\\r\\n\"; print while <$s>";
 
     /// Starts one.
     ///
@@ -40,7 +47,9 @@ record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements Aut
                                 "--control-socket",
                                 socket,
                                 "--xenstore-socket",
-                                folder + "/xenstore"));
+                                folder + "/xenstore",
+                                "--metrics",
+                                METRICS));
         lab.shell("while ! test -S " + socket + "; do sleep 0.2; done");
         return new LinuxDaemon(lab, daemon, socket);
     }
@@ -65,6 +74,20 @@ record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements Aut
     String ask(String request) throws IOException, InterruptedException {
         return lab.exec(LIMIT, List.of("perl", "-MIO::Socket::UNIX", "-e", ASK, socket, request))
                 .stdout();
+    }
+
+    /// Waits until a meter, with its tags, has a value.
+    void awaitMeter(String meter, String value) throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        List<String> scrape = List.of("perl", "-MIO::Socket::INET", "-e", SCRAPE, METRICS);
+        String meters = lab.exec(LIMIT, scrape).stdout();
+        while (meters.lines().noneMatch((meter + " " + value)::equals)) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError(meter + " is not " + value + ":\n" + meters);
+            }
+            Thread.sleep(POLL_MILLIS);
+            meters = lab.exec(LIMIT, scrape).stdout();
+        }
     }
 
     @Override
