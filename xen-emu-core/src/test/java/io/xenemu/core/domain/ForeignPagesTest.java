@@ -54,6 +54,13 @@ final class ForeignPagesTest {
     }
 
     @Test
+    void thisHostAllowsSome() {
+        try (ForeignPages pages = ForeignPages.ofThisHost()) {
+            assertTrue(pages.take(0));
+        }
+    }
+
+    @Test
     void pageIsSharedAndWhatItCoveredComesBack() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
 
