@@ -14,7 +14,7 @@ record HostileGuest(SharingService service, long seed) {
     private static final int GRANTER = 1;
     private static final int BYSTANDER = 2;
     private static final int HOSTILE = 3;
-    private static final int ROUNDS = 200;
+    private static final int ROUNDS = 120;
 
     // Pages and references of the granter; the other pages are its secrets.
     private static final int PAGES = 256;
