@@ -71,11 +71,17 @@ public final class RingingGuests implements AutoCloseable {
 
     private ServiceGuest start(int vcpus, int rings, String commandLine) throws BootException {
         return new ServiceGuest(
-                hypervisor, kernel, "ring", vcpus, commandLine, START_SECONDS + rings / RINGS_PER_SECOND);
+                hypervisor,
+                kernel,
+                "ring",
+                vcpus,
+                commandLine,
+                START_SECONDS + rings / RINGS_PER_SECOND);
     }
 
     /// The first of two guests. The second has to be made next: ids are given out one after another.
-    private ServiceGuest offering(int id, int vcpus, int rings, String options) throws BootException {
+    private ServiceGuest offering(int id, int vcpus, int rings, String options)
+            throws BootException {
         ServiceGuest guest =
                 start(
                         vcpus,

@@ -77,12 +77,10 @@ record HostileGuest(SharingService service, long seed) {
                 "map by the bystander");
     }
 
-    private void duringTheAttack(
-            ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
+    private void duringTheAttack(ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
             throws InterruptedException {
         granter.tell("recycle %d %d %d".formatted(HOSTILE, FIRST_REF, RECYCLED));
-        hostile.tell(
-                "attack %d %d %d %d %d".formatted(seed, ROUNDS, GRANTER, FIRST_REF, RECYCLED));
+        hostile.tell("attack %d %d %d %d %d".formatted(seed, ROUNDS, GRANTER, FIRST_REF, RECYCLED));
         for (int value = 1; value <= 20; value++) {
             require(0, ask(bystander, "write %s %d", BYSTANDERS_GPA, value), "bystander's write");
             require(value, ask(bystander, "read " + BYSTANDERS_GPA), "what the bystander wrote");
@@ -123,15 +121,13 @@ record HostileGuest(SharingService service, long seed) {
     }
 
     /// It leaves the others room to map.
-    private void mapUntilRefused(
-            ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
+    private void mapUntilRefused(ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
             throws InterruptedException {
         for (int i = 0; i < MANY_REFS; i++) {
             grant(granter, MANY_REF + i, HOSTILE, MANY_PAGE);
         }
         List<Long> filled =
-                hostile.ask(
-                        "fillup %d %d %d %s".formatted(GRANTER, MANY_REF, MANY_REFS, MANY_GPA));
+                hostile.ask("fillup %d %d %d %s".formatted(GRANTER, MANY_REF, MANY_REFS, MANY_GPA));
         System.out.println("mapped until refused: " + filled);
         require(GENERAL_ERROR, filled.getFirst(), "status at the limit");
         requireMany(filled.getLast(), MANY, "mappings at the limit");

@@ -125,8 +125,7 @@ public final class SharingGuests {
         require(32, ask(b, "read %d", mapped + 4092), "what the one that maps sees");
     }
 
-    private static void strangerIsRefused(ServiceGuest c, long handle)
-            throws InterruptedException {
+    private static void strangerIsRefused(ServiceGuest c, long handle) throws InterruptedException {
         require(
                 GENERAL_ERROR,
                 ask(c, "map %d 16 %s %d", A, HOLE, WRITABLE),

@@ -54,13 +54,6 @@ final class ForeignPagesTest {
     }
 
     @Test
-    void thisHostAllowsSome() {
-        try (ForeignPages pages = ForeignPages.ofThisHost()) {
-            assertTrue(pages.take(0));
-        }
-    }
-
-    @Test
     void pageIsSharedAndWhatItCoveredComesBack() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
 
@@ -211,8 +204,8 @@ final class ForeignPagesTest {
         try (ForeignPages pages = ForeignPages.ofThisHost()) {
             SimpleMeterRegistry registry = new SimpleMeterRegistry();
             pages.register(registry);
-            assertEquals(
-                    (mappings - 16_384) / 2, registry.get("xen.gnttab.mappable").gauge().value());
+            long limit = (mappings - 16_384) / 2;
+            assertEquals((double) limit, registry.get("xen.gnttab.mappable").gauge().value());
         }
     }
 }
