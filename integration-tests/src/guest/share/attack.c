@@ -56,7 +56,7 @@ static uint64_t random_gpa(void)
 {
     static const uint64_t special[] = {0xfeff8000, 0xfeffc000, 0xfeffd000, 0xfee00000, 0xfffff000};
 
-    switch (below(10)) {
+    switch (below(40) % 11) {
     case 0:
     case 1:
     case 2:
@@ -65,8 +65,8 @@ static uint64_t random_gpa(void)
         return special[below(sizeof(special) / sizeof(special[0]))];
     case 4:
         return (unsigned long)entries;
-    case 5:
-        /* Where this guest cannot look. */
+    case 10:
+        /* Where this guest cannot look; each makes KVM's memory slots anew. */
         return below(2) ? any() | 1ull << 33 : (any() & 0x3fffffffff) | 1ull << 33;
     default:
         return HOLE_GPA + below(HOLES) * PAGE;

@@ -7,6 +7,9 @@
  *  fill N VALUE                 fills page N with words
  *  unlike N VALUE               -> how many words of page N are something else
  *  grant REF DOMID ADDRESS FLAGS  grants the page at that address with flags beside GTF_permit_access
+ *  publish DOMID REF COUNT N STEP  grants by COUNT references pages N, N + STEP and so on, filled with what is not secret
+ *  in-use REF COUNT             -> how many of so many references have flags in use
+ *  changed N COUNT              -> how many of so many pages are no longer the secrets that pages are at first
  *  revoke REF                   -> 1 if it could be taken back, 0 if it is in use
  *  flags REF                    -> the entry's flags
  *  map DOMID REF ADDRESS FLAGS  -> result or status, handle
@@ -17,6 +20,9 @@
  *  copy DOMID REF N             copies a whole granted page to page N -> result or status
  *  recycle ...                  see recycle.c
  *  attack ...                   see attack.c
+ *  version N                    -> result of set_version; after 2, only:
+ *  transitive REF DOMID BEHIND REF-BEHIND  lets DOMID use what domain BEHIND grants this one
+ *  status REF                   -> the status word, of which the frame is put where page 255 was
  *  triple-fault, off            end the domain
  */
 #include "share.h"
@@ -33,15 +39,26 @@
 static volatile struct shared_info *shared_info;
 volatile grant_entry_v1_t *entries;
 volatile uint32_t *pages[PAGES];
+static int answered;
+
+/* After the command's work, as the host forgets what was printed before it told something. */
+static void begin_answer(void)
+{
+    if (!answered)
+        print("=");
+    answered = 1;
+}
 
 void answer(uint64_t value)
 {
+    begin_answer();
     print(" ");
     print_unsigned(value);
 }
 
 void answer_signed(int64_t value)
 {
+    begin_answer();
     print(" ");
     print_signed(value);
 }
@@ -99,6 +116,34 @@ static void unlike(const uint64_t *a)
 static void grant(const uint64_t *a)
 {
     grant_to((grant_ref_t)a[0], (domid_t)a[1], a[2] / PAGE, (uint16_t)a[3]);
+}
+
+static void publish(const uint64_t *a)
+{
+    for (unsigned int i = 0; i < a[2]; i++) {
+        unsigned int number = (unsigned int)(a[3] + i * a[4]) % PAGES;
+
+        fill_page(number, PUBLIC | number);
+        grant_to((grant_ref_t)a[1] + i, (domid_t)a[0], (unsigned long)pages[number] / PAGE, 0);
+    }
+}
+
+static void in_use(const uint64_t *a)
+{
+    uint64_t count = 0;
+
+    for (unsigned int i = 0; i < a[1]; i++)
+        count += (entries[a[0] + i].flags & (GTF_reading | GTF_writing)) != 0;
+    answer(count);
+}
+
+static void changed(const uint64_t *a)
+{
+    uint64_t count = 0;
+
+    for (unsigned int i = 0; i < a[1]; i++)
+        count += words_unlike((unsigned int)(a[0] + i) % PAGES, SECRET | (uint32_t)(a[0] + i)) != 0;
+    answer(count);
 }
 
 static void revoke(const uint64_t *a)
@@ -167,6 +212,29 @@ static void copy(const uint64_t *a)
     answer_signed(result ? result : op.status);
 }
 
+static void version(const uint64_t *a)
+{
+    struct gnttab_set_version set = {.version = (uint32_t)a[0]};
+
+    answer_signed(grant_op(GNTTABOP_set_version, &set, 1));
+    map_grant_frame(XENMAPIDX_grant_table_status, (unsigned long)pages[PAGES - 1] / PAGE);
+}
+
+static void transitive(const uint64_t *a)
+{
+    volatile grant_entry_v2_t *entry = (volatile grant_entry_v2_t *)entries + a[0];
+
+    entry->transitive.trans_domid = (domid_t)a[2];
+    entry->transitive.gref = (grant_ref_t)a[3];
+    entry->hdr.domid = (domid_t)a[1];
+    __atomic_store_n(&entry->hdr.flags, GTF_transitive, __ATOMIC_SEQ_CST);
+}
+
+static void status(const uint64_t *a)
+{
+    answer(((volatile grant_status_t *)pages[PAGES - 1])[a[0]]);
+}
+
 /* An exception without an IDT. */
 static void triple_fault(const uint64_t *a)
 {
@@ -192,6 +260,8 @@ static const struct {
     {"own", own},     {"page", page},   {"fill", fill},       {"unlike", unlike}, {"grant", grant},
     {"revoke", revoke}, {"flags", flags}, {"map", map},         {"unmap", unmap},   {"fillup", fillup},
     {"read", read},   {"write", write}, {"copy", copy},       {"recycle", recycle}, {"attack", attack},
+    {"publish", publish}, {"in-use", in_use}, {"changed", changed},
+    {"version", version}, {"transitive", transitive}, {"status", status},
     {"triple-fault", triple_fault},     {"off", off},
 };
 
@@ -265,8 +335,9 @@ static void run_line(const char *line)
             arguments[count++] = number(&at);
     for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strlen(commands[i].name) == length && memcmp(commands[i].name, line, length) == 0) {
-            print("=");
+            answered = 0;
             commands[i].run(arguments);
+            begin_answer();
             print("\n");
             return;
         }

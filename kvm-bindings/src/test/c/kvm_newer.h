@@ -1,5 +1,5 @@
 /*
- * What Linux 6.12 has in its Xen attributes and older headers lack, so that the probe needs nothing newer than Linux 6.1
+ * What Linux 6.12 has and older headers lack, so that the probe needs nothing newer than Linux 6.1
  * (Debian 12). With headers that have it, those are used and this file adds nothing.
  *
  * The two structures are declared in full under other names, and checked to be the installed ones plus these members.
@@ -12,6 +12,9 @@
 #endif
 #ifndef KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG
 #define KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG 0x5
+#endif
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39
 #endif
 
 #ifndef KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA

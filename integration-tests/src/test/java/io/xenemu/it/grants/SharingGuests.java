@@ -113,6 +113,7 @@ public final class SharingGuests {
                     ask(b, "map %d 16 %s %d", A, HOLE, WRITABLE),
                     "map of what was revoked");
             meters();
+            transitive(a, b, c);
         }
         System.out.println("share: done");
     }
@@ -178,6 +179,26 @@ public final class SharingGuests {
         require(1, service.operations(C, "unmap", "BAD_HANDLE"), "C's bad handles");
         require(2, service.operations(C, "copy", "GENERAL_ERROR"), "C's copies that failed");
         require(4096, service.counter("xen.gnttab.copied", C), "bytes that C copied");
+    }
+
+    /// C copies by B's reference what A grants to B, until A takes that back.
+    private static void transitive(ServiceGuest a, ServiceGuest b, ServiceGuest c)
+            throws InterruptedException {
+        grant(a, 3, 4000, 19, B, ENTRY_READ_ONLY);
+        require(OKAY, ask(b, "version 2"), "version 2");
+        b.ask("transitive 30 %d %d 19".formatted(C, A));
+        require(OKAY, ask(c, "copy %d 30 7", B), "copy by a transitive grant");
+        require(0, ask(c, "unlike 7 4000"), "words of that copy");
+        require(PERMIT | ENTRY_READ_ONLY, ask(a, "flags 19"), "flags behind it");
+        require(0, ask(b, "status 30"), "its status");
+        require(
+                GENERAL_ERROR,
+                ask(c, "map %d 30 %s %d", B, HOLE, READ_ONLY),
+                "map of a transitive grant");
+        require(GENERAL_ERROR, ask(c, "copy %d 19 7", A), "copy of what is behind it");
+        require(GENERAL_ERROR, ask(a, "copy %d 30 7", B), "copy by one who may not");
+        require(1, ask(a, "revoke 19"), "revocation");
+        require(GENERAL_ERROR, ask(c, "copy %d 30 7", B), "copy after the revocation");
     }
 
     private void death() throws Exception {

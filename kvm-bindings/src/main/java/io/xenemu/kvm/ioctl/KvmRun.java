@@ -43,7 +43,10 @@ public final class KvmRun {
     private static final long XEN_INPUT = offset(KVM_RUN, "xen.u.hcall.input");
     private static final long XEN_RESULT = offset(KVM_RUN, "xen.u.hcall.result");
     private static final long XEN_PARAMS = offset(KVM_RUN, "xen.u.hcall.params");
-    private static final long FAULT_GPA = offset(KVM_RUN, "memory_fault.gpa");
+
+    /// `memory_fault.gpa`, the second of three 64-bit members; headers before Linux 6.8 do not have them.
+    private static final long FAULT_GPA = offset(KVM_RUN, "padding") + Long.BYTES;
+
     private static final long VALID_REGS = offset(KVM_RUN, "kvm_valid_regs");
     private static final long DIRTY_REGS = offset(KVM_RUN, "kvm_dirty_regs");
     private static final int XEN_PARAM_COUNT = 6;

@@ -89,7 +89,6 @@ final class RunStructs {
                                     u32("index"),
                                     u64("data")),
                             KVM_XEN_EXIT.withName("xen"),
-                            struct("memory_fault", u64("flags"), u64("gpa"), u64("size")),
                             bytes("padding", 256)),
                     u64("kvm_valid_regs"),
                     u64("kvm_dirty_regs"),

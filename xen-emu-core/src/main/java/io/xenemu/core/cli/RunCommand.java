@@ -2,7 +2,9 @@ package io.xenemu.core.cli;
 
 import com.google.common.net.HostAndPort;
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.lab.LabRun;
+import io.xenemu.core.service.GuestRequest;
 import io.xenemu.core.service.GuestRun;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.HostKvm;
@@ -116,6 +118,10 @@ final class RunCommand implements Callable<Integer> {
             description = "End with exit code 3 when the guest reboots, in place of rebooting it.")
     private boolean noReboot;
 
+    /// The initramfs of a second guest with the same kernel: see [DemoCommand].
+    @Option(names = DemoCommand.RECEIVER_OPTION, hidden = true)
+    private @Nullable String receiver;
+
     @Option(names = LabRun.RELAY_OPTION, hidden = true)
     private @Nullable Integer labRelay;
 
@@ -137,8 +143,10 @@ final class RunCommand implements Callable<Integer> {
         if (timeout != null && timeout < 1) {
             throw wrong("--timeout: " + timeout + " is not a positive number of seconds");
         }
+        GuestRequest first = guest.request(!noReboot);
         return new RunRequest(
-                guest.request(!noReboot),
+                first,
+                receiver == null ? null : first.sibling(DemoCommand.RECEIVER, receiver),
                 console == Stream.stdio,
                 serial == Stream.stdio,
                 xenstoreSocket,

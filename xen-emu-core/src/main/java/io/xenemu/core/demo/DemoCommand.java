@@ -2,10 +2,12 @@ package io.xenemu.core.demo;
 
 import io.xenemu.core.lab.CacheFolder;
 import io.xenemu.core.lab.GuestInitramfs;
+import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.core.lab.LabImages;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -18,13 +20,24 @@ import picocli.CommandLine.Option;
         name = "demo",
         description = {
             "Boot a Debian kernel as a Xen guest, with a shell on the Xen console. Fetches what it needs.",
-            "Leave the shell with 'poweroff' or Ctrl-C. Exit codes are those of 'run'."
+            "Leave the shell with 'poweroff' or Ctrl-C. Exit codes are those of 'run'.",
+            "With --pair, 'send FILE' in the shell sends a file to a second guest of the same service, through memory that the two"
+                    + " share."
         },
         sortOptions = false,
         mixinStandardHelpOptions = true)
 public final class DemoCommand implements Callable<Integer> {
     /// As `run` has it for a failure of the host.
     private static final int HOST_ERROR = 1;
+
+    /// The hidden option of `run` for the second guest's initramfs.
+    public static final String RECEIVER_OPTION = "--receiver";
+
+    /// The second guest's name.
+    public static final String RECEIVER = "receiver";
+
+    /// The second guest is made first, in a service of its own, so its id is 1 and this is the other's.
+    private static final String RECEIVE = "receive 2";
 
     private final GuestRunner runner;
 
@@ -33,6 +46,12 @@ public final class DemoCommand implements Callable<Integer> {
             paramLabel = "CMD",
             description = "Run this shell command in the guest in place of a shell, and end.")
     private @Nullable String exec;
+
+    @Option(
+            names = "--pair",
+            description =
+                    "Boot a second guest beside it, which takes files by vchan and prints, with its name in front, what it has got.")
+    private boolean pair;
 
     @Option(
             names = "--kernel-version",
@@ -72,21 +91,43 @@ public final class DemoCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), DemoCommand::say);
+        Path folder = images.cache().root().resolve("demo");
         try {
             LabImages.Kernel kernel = images.kernel(kernelVersion);
-            Path folder = Files.createDirectories(images.cache().root().resolve("demo"));
-            Path initramfs = Files.createTempFile(folder, "initramfs-", ".cpio");
+            Path temporary = Files.createTempDirectory(Files.createDirectories(folder), "run-");
             try {
-                GuestInitramfs.write(images, kernel, Optional.ofNullable(exec), initramfs);
-                say("booting Linux " + kernel.version() + " as a Xen guest");
-                return runner.run(runArguments(kernel.image(), initramfs));
+                return runner.run(prepare(images, kernel, temporary));
             } finally {
-                Files.deleteIfExists(initramfs);
+                CacheFolder.deleteTree(temporary);
             }
         } catch (IOException e) {
             say(e.getMessage());
             return HOST_ERROR;
         }
+    }
+
+    /// Writes the initramfs, or both.
+    ///
+    /// @return arguments of `run`
+    private List<String> prepare(LabImages images, LabImages.Kernel kernel, Path folder)
+            throws IOException {
+        Path initramfs = folder.resolve("initramfs.cpio");
+        Optional<String> command = Optional.ofNullable(exec);
+        List<String> arguments = new ArrayList<>(runArguments(kernel.image(), initramfs));
+        if (pair) {
+            List<GuestProgram> vchan = List.of(images.vchanSocketProxy());
+            GuestInitramfs.write(images, kernel, command, vchan, initramfs);
+            Path receiver = folder.resolve("receiver.cpio");
+            GuestInitramfs.write(images, kernel, Optional.of(RECEIVE), vchan, receiver);
+            arguments.addAll(List.of(RECEIVER_OPTION, receiver.toString(), "--no-reboot"));
+            say("booting Linux " + kernel.version() + " as two Xen guests");
+            say(
+                    "'send FILE' in the shell sends a file to the other guest, into its /root/received");
+        } else {
+            GuestInitramfs.write(images, kernel, command, initramfs);
+            say("booting Linux " + kernel.version() + " as a Xen guest");
+        }
+        return arguments;
     }
 
     private List<String> runArguments(Path kernel, Path initramfs) {

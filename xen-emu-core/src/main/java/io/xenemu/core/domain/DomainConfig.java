@@ -35,6 +35,12 @@ public record DomainConfig(
         }
     }
 
+    /// The same for another domain.
+    public DomainConfig sibling(String otherName) {
+        return new DomainConfig(
+                otherName, UUID.randomUUID(), memoryBytes, vcpus, xenVersion, grants, events);
+    }
+
     /// HVM_MAX_VCPUS of Xen.
     public static final int MAX_VCPUS = 128;
 }

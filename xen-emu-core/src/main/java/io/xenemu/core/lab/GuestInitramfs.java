@@ -12,7 +12,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/// A small user space for a guest: busybox with a shell on the console, and the kernel's modules for Xen, to be loaded with `modprobe`.
+/// A small user space for a guest: busybox with a shell on the console, the kernel's modules for Xen, to be loaded with `modprobe`, and
+/// `send` and `receive`, which pass files from one guest to another where [LabImages#vchanSocketProxy] is there.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
             List.of(
@@ -57,6 +58,9 @@ public final class GuestInitramfs {
             archive.characterDevice("dev/console", 5, 1);
             archive.executable("bin/busybox", busybox)
                     .executable("init", Resource.bytes("guest-init"));
+            for (String script : List.of("send", "receive")) {
+                archive.executable("bin/" + script, Resource.bytes("guest-" + script));
+            }
             if (command.isPresent()) {
                 archive.file("exec", (command.get() + "\n").getBytes(UTF_8));
             }

@@ -20,6 +20,11 @@ public record GuestProgram(Path file, List<Path> libraryFolders) {
     /// `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007fa606067000)`.
     private static final Pattern FOUND = Pattern.compile("\\s*(\\S+) => (/.+) \\(0x[0-9a-f]+\\)");
 
+    private static final String LIBRARIES = "lib/x86_64-linux-gnu/";
+
+    /// What the C library loads when a thread is cancelled, without asking for it before.
+    private static final Path UNWINDER = Path.of("/lib/x86_64-linux-gnu/libgcc_s.so.1");
+
     private static final Pattern MISSING = Pattern.compile("\\s*(\\S+) => not found");
 
     /// A program that needs no other libraries than this machine's own, or none.
@@ -42,6 +47,9 @@ public record GuestProgram(Path file, List<Path> libraryFolders) {
         if (isDynamic()) {
             entries.add(new Entry(LOADER.substring(1), Path.of(LOADER)));
             entries.addAll(libraries());
+            if (Files.exists(UNWINDER)) {
+                entries.add(new Entry(LIBRARIES + UNWINDER.getFileName(), UNWINDER));
+            }
         }
         return entries;
     }
@@ -61,8 +69,7 @@ public record GuestProgram(Path file, List<Path> libraryFolders) {
             }
             Matcher found = FOUND.matcher(line);
             if (found.matches()) {
-                String name = "lib/x86_64-linux-gnu/" + found.group(1);
-                libraries.add(new Entry(name, Path.of(found.group(2))));
+                libraries.add(new Entry(LIBRARIES + found.group(1), Path.of(found.group(2))));
             }
         }
         if (!list.succeeded()) {

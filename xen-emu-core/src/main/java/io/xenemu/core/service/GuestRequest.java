@@ -36,6 +36,14 @@ public record GuestRequest(
                 reboot);
     }
 
+    /// A guest of the same kind that does not reboot.
+    ///
+    /// @param initramfs its only module
+    public GuestRequest sibling(String name, String initramfs) {
+        return new GuestRequest(
+                config.sibling(name), kernel, List.of(initramfs), commandLine, false);
+    }
+
     /// Looks for what is wrong without KVM.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read, or the memory is too little

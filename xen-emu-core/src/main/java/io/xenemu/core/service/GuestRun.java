@@ -49,6 +49,7 @@ public final class GuestRun {
             relay(open);
             StdioConsole stdio = stdio(open);
             output = stdio;
+            startBeside(open, hypervisor);
             Guest guest =
                     new Guest(
                             hypervisor,
@@ -62,6 +63,15 @@ public final class GuestRun {
         } finally {
             ended.countDown();
             removeHook(hook);
+        }
+    }
+
+    private void startBeside(Resources open, Hypervisor hypervisor) throws BootException {
+        GuestRequest beside = request.beside();
+        if (beside != null) {
+            open.add(
+                    BesideGuest.start(hypervisor, beside, new FileOutputStream(FileDescriptor.out)),
+                    BesideGuest::close);
         }
     }
 

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// What `xen-emu run` was asked for.
 ///
 /// @param guest the guest
+/// @param beside another guest of the same service, in the background, which ends with it; or null
 /// @param console whether the PV console is on stdin and stdout
 /// @param serial whether the serial port is; input goes to the console if both are
 /// @param xenstoreSocket where host tools find XenStore, or null
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// @param labRelay inside the lab, the port by which the host reaches XenStore; else null
 public record RunRequest(
         GuestRequest guest,
+        @Nullable GuestRequest beside,
         boolean console,
         boolean serial,
         @Nullable Path xenstoreSocket,
