@@ -65,13 +65,11 @@ record HostileGuest(SharingService service, long seed) {
                 "map by the bystander");
     }
 
-    private void duringTheAttack(
-            ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
+    private void duringTheAttack(ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
             throws InterruptedException {
         long start = System.nanoTime();
         granter.tell("recycle %d %d %d".formatted(HOSTILE, FIRST_REF, RECYCLED));
-        hostile.tell(
-                "attack %d %d %d %d %d".formatted(seed, ROUNDS, GRANTER, FIRST_REF, RECYCLED));
+        hostile.tell("attack %d %d %d %d %d".formatted(seed, ROUNDS, GRANTER, FIRST_REF, RECYCLED));
         for (int value = 1; value <= 20; value++) {
             require(0, ask(bystander, "write %s %d", BYSTANDERS_GPA, value), "bystander's write");
             require(value, ask(bystander, "read " + BYSTANDERS_GPA), "what the bystander wrote");
@@ -113,15 +111,12 @@ record HostileGuest(SharingService service, long seed) {
     }
 
     /// It leaves the others room to map.
-    private void mapUntilRefused(
-            ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
+    private void mapUntilRefused(ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
             throws InterruptedException {
-        granter.ask(
-                "publish %d %d %d %d 0".formatted(HOSTILE, MANY_REF, MANY_REFS, MANY_PAGE));
+        granter.ask("publish %d %d %d %d 0".formatted(HOSTILE, MANY_REF, MANY_REFS, MANY_PAGE));
         long start = System.nanoTime();
         List<Long> filled =
-                hostile.ask(
-                        "fillup %d %d %d %s".formatted(GRANTER, MANY_REF, MANY_REFS, MANY_GPA));
+                hostile.ask("fillup %d %d %d %s".formatted(GRANTER, MANY_REF, MANY_REFS, MANY_GPA));
         System.out.printf(
                 Locale.ROOT,
                 "mapped until refused: %s, %.1f s%n",
