@@ -47,20 +47,22 @@ final class BesideGuest implements AutoCloseable {
         return new BesideGuest(guest, printer);
     }
 
-    private static void print(ConsoleLog.Reader reader, String prefix, OutputStream out) {
+    /// Prints until the guest has gone.
+    static void print(ConsoleLog.Reader reader, String prefix, OutputStream out) {
         byte[] bytes = new byte[PIECE];
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         try {
             for (int count = reader.take(bytes); count > 0; count = reader.take(bytes)) {
                 for (int i = 0; i < count; i++) {
-                    line.write(bytes[i]);
+                    if (bytes[i] != '\n') {
+                        line.write(bytes[i]);
+                    }
                     if (bytes[i] == '\n' || line.size() == LINE_LIMIT) {
                         write(prefix, line, out);
                     }
                 }
             }
             if (line.size() > 0) {
-                line.write('\n');
                 write(prefix, line, out);
             }
         } catch (IOException e) {
@@ -77,6 +79,7 @@ final class BesideGuest implements AutoCloseable {
         whole.writeBytes(prefix.getBytes(UTF_8));
         line.writeTo(whole);
         line.reset();
+        whole.write('\n');
         whole.writeTo(out);
         out.flush();
     }
