@@ -2,7 +2,6 @@ package io.xenemu.it.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.it.lab.Lab;
@@ -26,15 +25,11 @@ class VchanIT {
     private static final Pattern SUMS =
             Pattern.compile("mine=([0-9a-f]{64}) theirs=([0-9a-f]{64}) have");
 
-    /// The server may grant one page at a time. Linux keeps what another domain has mapped, so that no further vchan can begin
-    /// before all of the last one is free.
-    private static final String ONE_PAGE = "echo 1 >/sys/module/xen_gntalloc/parameters/limit";
-
     private static final String MODULES =
             "modprobe -a xen-evtchn xen-gntalloc xen-gntdev xen-privcmd";
 
     @Test
-    void bothDirectionsAndEitherSidesDeath(Lab lab) throws IOException, InterruptedException {
+    void bothDirectionsAndTheClientsEnd(Lab lab) throws IOException, InterruptedException {
         try (LinuxDaemon daemon = LinuxDaemon.start(lab, "/run/vchan")) {
             List<String> image = image(lab);
             daemon.create("server", image);
@@ -43,7 +38,6 @@ class VchanIT {
                 GuestShell server = new GuestShell(serverConsole);
                 server.awaitBoot();
                 server.run(MODULES);
-                server.run(ONE_PAGE);
                 try (RunningCommand clientConsole = daemon.console("client")) {
                     GuestShell client = new GuestShell(clientConsole);
                     client.awaitBoot();
@@ -51,13 +45,6 @@ class VchanIT {
                     swap(server, client);
                     theEndOfTheClientsProgram(server, client);
                     theEndOfTheClient(daemon, server, client);
-                }
-                daemon.create("other", image);
-                try (RunningCommand otherConsole = daemon.console("other")) {
-                    GuestShell other = new GuestShell(otherConsole);
-                    other.awaitBoot();
-                    other.run(MODULES);
-                    theEndOfTheServer(daemon, server, other);
                 }
             }
             daemon.daemon().terminate();
@@ -87,12 +74,10 @@ class VchanIT {
     }
 
     /// Leaves a vchan open on which the client has said something.
-    private static void connect(GuestShell server, GuestShell client, int clientId)
+    private static void connect(GuestShell server, GuestShell client)
             throws IOException, InterruptedException {
         server.run(
-                "rm -f /tmp/heard; (sleep 10000 | vchan-socket-proxy --mode=server "
-                        + clientId
-                        + " data/open - >/tmp/heard 2>&1 &)");
+                "rm -f /tmp/heard; (sleep 10000 | vchan-socket-proxy --mode=server 2 data/open - >/tmp/heard 2>&1 &)");
         client.run(
                 "( (echo hello; sleep 10000) | vchan-socket-proxy --mode=client 1 /local/domain/1/data/open - &)");
         server.run("while ! grep -q hello /tmp/heard; do sleep 0.2; done");
@@ -101,7 +86,7 @@ class VchanIT {
     /// The client's kernel tells it by the byte and the event of gntdev's unmap notification.
     private static void theEndOfTheClientsProgram(GuestShell server, GuestShell client)
             throws IOException, InterruptedException {
-        connect(server, client, 2);
+        connect(server, client);
         client.run("killall -9 vchan-socket-proxy; killall sleep");
         server.run("while pidof vchan-socket-proxy; do sleep 0.2; done; killall sleep");
     }
@@ -109,25 +94,10 @@ class VchanIT {
     /// Nothing is left in use of what it had mapped.
     private static void theEndOfTheClient(LinuxDaemon daemon, GuestShell server, GuestShell client)
             throws IOException, InterruptedException {
-        connect(server, client, 2);
+        connect(server, client);
         assertEquals("ok\n", daemon.ask("destroy client"));
         server.run("killall -9 vchan-socket-proxy; killall sleep");
         server.assertNoComplaint();
-    }
-
-    /// The page is the client's until it lets it go: there it reads, after the server's death, that nobody is on the other side.
-    private static void theEndOfTheServer(LinuxDaemon daemon, GuestShell server, GuestShell client)
-            throws IOException, InterruptedException {
-        connect(server, client, 3);
-        client.run("killall -STOP vchan-socket-proxy");
-        String refused =
-                server.run(
-                        "killall -9 vchan-socket-proxy; sleep 1; timeout 100 vchan-socket-proxy --mode=server 3 data/next -");
-        assertTrue(refused.contains("No space left on device"), refused);
-        assertEquals("ok\n", daemon.ask("destroy server"));
-        client.run(
-                "killall -CONT vchan-socket-proxy; while pidof vchan-socket-proxy; do sleep 0.2; done");
-        client.assertNoComplaint();
     }
 
     private static List<String> image(Lab lab) throws IOException {
