@@ -14,7 +14,7 @@ record HostileGuest(SharingService service, long seed) {
     private static final int GRANTER = 1;
     private static final int BYSTANDER = 2;
     private static final int HOSTILE = 3;
-    private static final int ROUNDS = 200;
+    private static final int ROUNDS = 120;
 
     // Pages and references of the granter; the other pages are its secrets.
     private static final int PAGES = 256;
@@ -50,18 +50,13 @@ record HostileGuest(SharingService service, long seed) {
         System.out.println("attack: survived");
     }
 
-    private static long ask(ServiceGuest guest, String form, Object... arguments)
-            throws InterruptedException {
-        return guest.ask(form.formatted(arguments)).getFirst();
-    }
-
     private static void prepare(ServiceGuest granter, ServiceGuest bystander)
             throws InterruptedException {
-        granter.ask("publish %d %d %d 0 1".formatted(HOSTILE, FIRST_REF, RECYCLED));
-        granter.ask("publish %d %d 1 %d 0".formatted(BYSTANDER, BYSTANDERS_REF, BYSTANDERS_PAGE));
+        granter.ask("publish %d %d %d 0 1", HOSTILE, FIRST_REF, RECYCLED);
+        granter.ask("publish %d %d 1 %d 0", BYSTANDER, BYSTANDERS_REF, BYSTANDERS_PAGE);
         require(
                 0,
-                ask(bystander, "map %d %d %s 2", GRANTER, BYSTANDERS_REF, BYSTANDERS_GPA),
+                bystander.askOne("map %d %d %s 2", GRANTER, BYSTANDERS_REF, BYSTANDERS_GPA),
                 "map by the bystander");
     }
 
@@ -71,8 +66,8 @@ record HostileGuest(SharingService service, long seed) {
         granter.tell("recycle %d %d %d".formatted(HOSTILE, FIRST_REF, RECYCLED));
         hostile.tell("attack %d %d %d %d %d".formatted(seed, ROUNDS, GRANTER, FIRST_REF, RECYCLED));
         for (int value = 1; value <= 20; value++) {
-            require(0, ask(bystander, "write %s %d", BYSTANDERS_GPA, value), "bystander's write");
-            require(value, ask(bystander, "read " + BYSTANDERS_GPA), "what the bystander wrote");
+            require(0, bystander.askOne("write %s %d", BYSTANDERS_GPA, value), "bystander's write");
+            require(value, bystander.askOne("read " + BYSTANDERS_GPA), "what the bystander wrote");
         }
         List<Long> attacked = hostile.answer();
         List<Long> recycled = granter.ask("stop");
@@ -113,10 +108,10 @@ record HostileGuest(SharingService service, long seed) {
     /// It leaves the others room to map.
     private void mapUntilRefused(ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
             throws InterruptedException {
-        granter.ask("publish %d %d %d %d 0".formatted(HOSTILE, MANY_REF, MANY_REFS, MANY_PAGE));
+        granter.ask("publish %d %d %d %d 0", HOSTILE, MANY_REF, MANY_REFS, MANY_PAGE);
         long start = System.nanoTime();
         List<Long> filled =
-                hostile.ask("fillup %d %d %d %s".formatted(GRANTER, MANY_REF, MANY_REFS, MANY_GPA));
+                hostile.ask("fillup %d %d %d %s", GRANTER, MANY_REF, MANY_REFS, MANY_GPA);
         System.out.printf(
                 Locale.ROOT,
                 "mapped until refused: %s, %.1f s%n",
@@ -126,12 +121,12 @@ record HostileGuest(SharingService service, long seed) {
         requireMany(filled.getLast(), MANY, "mappings at the limit");
         require(
                 PUBLIC | MANY_PAGE,
-                ask(hostile, "read %d", Long.decode(MANY_GPA) + MANY * 4096L),
+                hostile.askOne("read %d", Long.decode(MANY_GPA) + MANY * 4096L),
                 "one of many");
-        granter.ask("publish %d %d 1 %d 0".formatted(BYSTANDER, BYSTANDERS_REF + 1, MANY_PAGE));
+        granter.ask("publish %d %d 1 %d 0", BYSTANDER, BYSTANDERS_REF + 1, MANY_PAGE);
         require(
                 0,
-                ask(bystander, "map %d %d 0x60001000 6", GRANTER, BYSTANDERS_REF + 1),
+                bystander.askOne("map %d %d 0x60001000 6", GRANTER, BYSTANDERS_REF + 1),
                 "map by the bystander at the limit");
     }
 
@@ -140,13 +135,13 @@ record HostileGuest(SharingService service, long seed) {
         require(2, entriesInUse(granter), "entries in use");
         require(
                 0,
-                ask(granter, "changed %d %d", FIRST_SECRET, PAGES - FIRST_SECRET),
+                granter.askOne("changed %d %d", FIRST_SECRET, PAGES - FIRST_SECRET),
                 "pages changed that were not granted");
-        require(20, ask(bystander, "read " + BYSTANDERS_GPA), "bystander's page");
-        require(0, ask(bystander, "unmap 0 " + BYSTANDERS_GPA), "unmap by the bystander");
+        require(20, bystander.askOne("read " + BYSTANDERS_GPA), "bystander's page");
+        require(0, bystander.askOne("unmap 0 " + BYSTANDERS_GPA), "unmap by the bystander");
     }
 
     private static long entriesInUse(ServiceGuest granter) throws InterruptedException {
-        return ask(granter, "in-use %d %d", FIRST_REF, MANY_REF + MANY_REFS - FIRST_REF);
+        return granter.askOne("in-use %d %d", FIRST_REF, MANY_REF + MANY_REFS - FIRST_REF);
     }
 }

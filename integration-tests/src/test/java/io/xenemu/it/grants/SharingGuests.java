@@ -1,8 +1,10 @@
 package io.xenemu.it.grants;
 
+import com.google.errorprone.annotations.FormatMethod;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.it.guest.ServiceGuest;
 import java.nio.file.Path;
+import java.util.List;
 
 /// One service with guests that grant pages to each other. A program for inside the lab; {@link SharingGuestsIT} runs it. Its
 /// first argument is the guest, the second one of
@@ -53,14 +55,10 @@ public final class SharingGuests {
         }
     }
 
-    private static long ask(ServiceGuest guest, String form, Object... arguments)
-            throws InterruptedException {
-        return guest.ask(form.formatted(arguments)).getFirst();
-    }
-
+    @FormatMethod
     private static long handle(ServiceGuest guest, String form, Object... arguments)
             throws InterruptedException {
-        var answer = guest.ask(form.formatted(arguments));
+        List<Long> answer = guest.ask(form, arguments);
         require(OKAY, answer.getFirst(), "status of " + form.formatted(arguments));
         return answer.getLast();
     }
@@ -75,9 +73,9 @@ public final class SharingGuests {
     private static long grant(
             ServiceGuest guest, int page, int value, int ref, int to, int entryFlags)
             throws InterruptedException {
-        long gpa = ask(guest, "page %d", page);
-        guest.ask("fill %d %d".formatted(page, value));
-        guest.ask("grant %d %d %d %d".formatted(ref, to, gpa, entryFlags));
+        long gpa = guest.askOne("page %d", page);
+        guest.ask("fill %d %d", page, value);
+        guest.ask("grant %d %d %d %d", ref, to, gpa, entryFlags);
         return gpa;
     }
 
@@ -85,32 +83,32 @@ public final class SharingGuests {
         try (ServiceGuest a = service.start("a");
                 ServiceGuest b = service.start("b");
                 ServiceGuest c = service.start("c")) {
-            require(A, ask(a, "own"), "domain id");
-            require(B, ask(b, "own"), "domain id");
+            require(A, a.askOne("own"), "domain id");
+            require(B, b.askOne("own"), "domain id");
             long page = grant(a, 0, 1000, 16, B, 0);
             grant(a, 1, 2000, 17, C, ENTRY_READ_ONLY);
-            long ram = ask(b, "page 5");
+            long ram = b.askOne("page 5");
             b.ask("fill 5 777");
 
             long inRam = handle(b, "map %d 16 %d %d", A, ram, WRITABLE);
             long inHole = handle(b, "map %d 16 %s %d", A, HOLE, WRITABLE);
-            require(PERMIT | READING | WRITING, ask(a, "flags 16"), "flags in use");
-            require(0, ask(a, "revoke 16"), "revocation in use");
+            require(PERMIT | READING | WRITING, a.askOne("flags 16"), "flags in use");
+            require(0, a.askOne("revoke 16"), "revocation in use");
             bothSeeWrites(a, b, page, ram);
             bothSeeWrites(a, b, page, Long.decode(HOLE));
             strangerIsRefused(c, inRam);
             readerOnlyReads(a, c);
             notGrantedOn(b, c);
 
-            require(OKAY, ask(b, "unmap %d %d", inRam, ram), "unmap");
-            require(777, ask(b, "read %d", ram), "what was in RAM");
-            require(PERMIT | READING | WRITING, ask(a, "flags 16"), "flags while still mapped");
-            require(OKAY, ask(b, "unmap %d %s", inHole, HOLE), "unmap");
-            require(NOTHING, ask(b, "read " + HOLE), "what was in the hole");
-            require(1, ask(a, "revoke 16"), "revocation");
+            require(OKAY, b.askOne("unmap %d %d", inRam, ram), "unmap");
+            require(777, b.askOne("read %d", ram), "what was in RAM");
+            require(PERMIT | READING | WRITING, a.askOne("flags 16"), "flags while still mapped");
+            require(OKAY, b.askOne("unmap %d %s", inHole, HOLE), "unmap");
+            require(NOTHING, b.askOne("read " + HOLE), "what was in the hole");
+            require(1, a.askOne("revoke 16"), "revocation");
             require(
                     GENERAL_ERROR,
-                    ask(b, "map %d 16 %s %d", A, HOLE, WRITABLE),
+                    b.askOne("map %d 16 %s %d", A, HOLE, WRITABLE),
                     "map of what was revoked");
             meters();
             transitive(a, b, c);
@@ -120,51 +118,51 @@ public final class SharingGuests {
 
     private static void bothSeeWrites(ServiceGuest a, ServiceGuest b, long page, long mapped)
             throws InterruptedException {
-        require(0, ask(b, "write %d 31", mapped), "write by the one that maps");
-        require(31, ask(a, "read %d", page), "what the one that grants sees");
-        require(0, ask(a, "write %d 32", page + 4092), "write by the one that grants");
-        require(32, ask(b, "read %d", mapped + 4092), "what the one that maps sees");
+        require(0, b.askOne("write %d 31", mapped), "write by the one that maps");
+        require(31, a.askOne("read %d", page), "what the one that grants sees");
+        require(0, a.askOne("write %d 32", page + 4092), "write by the one that grants");
+        require(32, b.askOne("read %d", mapped + 4092), "what the one that maps sees");
     }
 
     private static void strangerIsRefused(ServiceGuest c, long handle) throws InterruptedException {
         require(
                 GENERAL_ERROR,
-                ask(c, "map %d 16 %s %d", A, HOLE, WRITABLE),
+                c.askOne("map %d 16 %s %d", A, HOLE, WRITABLE),
                 "map by one to whom nothing was granted");
         require(
                 GENERAL_ERROR,
-                ask(c, "map %d 16 %s %d", A, HOLE, READ_ONLY),
+                c.askOne("map %d 16 %s %d", A, HOLE, READ_ONLY),
                 "read-only map by the same");
-        require(GENERAL_ERROR, ask(c, "copy %d 16 7", A), "copy by the same");
-        require(BAD_HANDLE, ask(c, "unmap %d %s", handle, HOLE), "unmap of another's handle");
+        require(GENERAL_ERROR, c.askOne("copy %d 16 7", A), "copy by the same");
+        require(BAD_HANDLE, c.askOne("unmap %d %s", handle, HOLE), "unmap of another's handle");
     }
 
     private void readerOnlyReads(ServiceGuest a, ServiceGuest c) throws InterruptedException {
         require(
                 GENERAL_ERROR,
-                ask(c, "map %d 17 %s %d", A, HOLE, WRITABLE),
+                c.askOne("map %d 17 %s %d", A, HOLE, WRITABLE),
                 "map for writing of what is read-only");
         require(0, service.gauge("xen.gnttab.maptrack", C), "mappings of the third guest");
         long reader = handle(c, "map %d 17 %s %d", A, HOLE, READ_ONLY);
         require(1, service.gauge("xen.gnttab.maptrack", C), "mappings of the third guest");
         require(3, service.gauge("xen.gnttab.mappings", A), "mappings of what A grants");
-        require(2000, ask(c, "read " + HOLE), "what the reader sees");
-        require(GENERAL_PROTECTION, ask(c, "write %s 5", HOLE), "write by the reader");
-        require(0, ask(a, "unlike 1 2000"), "words that the reader has changed");
-        require(PERMIT | ENTRY_READ_ONLY | READING, ask(a, "flags 17"), "flags of the reader");
-        require(OKAY, ask(c, "copy %d 17 7", A), "copy by the reader");
-        require(0, ask(c, "unlike 7 2000"), "words of the copy");
-        require(OKAY, ask(c, "unmap %d %s", reader, HOLE), "unmap by the reader");
+        require(2000, c.askOne("read " + HOLE), "what the reader sees");
+        require(GENERAL_PROTECTION, c.askOne("write %s 5", HOLE), "write by the reader");
+        require(0, a.askOne("unlike 1 2000"), "words that the reader has changed");
+        require(PERMIT | ENTRY_READ_ONLY | READING, a.askOne("flags 17"), "flags of the reader");
+        require(OKAY, c.askOne("copy %d 17 7", A), "copy by the reader");
+        require(0, c.askOne("unlike 7 2000"), "words of the copy");
+        require(OKAY, c.askOne("unmap %d %s", reader, HOLE), "unmap by the reader");
     }
 
     /// B has A's page at that address, which is not B's to grant.
     private static void notGrantedOn(ServiceGuest b, ServiceGuest c) throws InterruptedException {
-        b.ask("grant 20 %d %s 0".formatted(C, HOLE));
+        b.ask("grant 20 %d %s 0", C, HOLE);
         require(
                 GENERAL_ERROR,
-                ask(c, "map %d 20 %s %d", B, HOLE, READ_ONLY),
+                c.askOne("map %d 20 %s %d", B, HOLE, READ_ONLY),
                 "map of what is not the granter's own");
-        require(GENERAL_ERROR, ask(c, "copy %d 20 7", B), "copy of the same");
+        require(GENERAL_ERROR, c.askOne("copy %d 20 7", B), "copy of the same");
     }
 
     private void meters() {
@@ -185,40 +183,40 @@ public final class SharingGuests {
     private static void transitive(ServiceGuest a, ServiceGuest b, ServiceGuest c)
             throws InterruptedException {
         grant(a, 3, 4000, 19, B, ENTRY_READ_ONLY);
-        require(OKAY, ask(b, "version 2"), "version 2");
-        b.ask("transitive 30 %d %d 19".formatted(C, A));
-        require(OKAY, ask(c, "copy %d 30 7", B), "copy by a transitive grant");
-        require(0, ask(c, "unlike 7 4000"), "words of that copy");
-        require(PERMIT | ENTRY_READ_ONLY, ask(a, "flags 19"), "flags behind it");
-        require(0, ask(b, "status 30"), "its status");
+        require(OKAY, b.askOne("version 2"), "version 2");
+        b.ask("transitive 30 %d %d 19", C, A);
+        require(OKAY, c.askOne("copy %d 30 7", B), "copy by a transitive grant");
+        require(0, c.askOne("unlike 7 4000"), "words of that copy");
+        require(PERMIT | ENTRY_READ_ONLY, a.askOne("flags 19"), "flags behind it");
+        require(0, b.askOne("status 30"), "its status");
         require(
                 GENERAL_ERROR,
-                ask(c, "map %d 30 %s %d", B, HOLE, READ_ONLY),
+                c.askOne("map %d 30 %s %d", B, HOLE, READ_ONLY),
                 "map of a transitive grant");
-        require(GENERAL_ERROR, ask(c, "copy %d 19 7", A), "copy of what is behind it");
-        require(GENERAL_ERROR, ask(a, "copy %d 30 7", B), "copy by one who may not");
-        require(1, ask(a, "revoke 19"), "revocation");
-        require(GENERAL_ERROR, ask(c, "copy %d 30 7", B), "copy after the revocation");
+        require(GENERAL_ERROR, c.askOne("copy %d 19 7", A), "copy of what is behind it");
+        require(GENERAL_ERROR, a.askOne("copy %d 30 7", B), "copy by one who may not");
+        require(1, a.askOne("revoke 19"), "revocation");
+        require(GENERAL_ERROR, c.askOne("copy %d 30 7", B), "copy after the revocation");
     }
 
     private void death() throws Exception {
         try (ServiceGuest c = mapperDies()) {
             require(0, SharingService.tracesOfRam("b"), "traces of the dead mapper's RAM");
-            require(9000, ask(c, "read " + HOLE), "page of the dead");
-            require(0, ask(c, "write %s 9001", HOLE), "write to the page of the dead");
-            require(9001, ask(c, "read " + HOLE), "page of the dead");
+            require(9000, c.askOne("read " + HOLE), "page of the dead");
+            require(0, c.askOne("write %s 9001", HOLE), "write to the page of the dead");
+            require(9001, c.askOne("read " + HOLE), "page of the dead");
             require(
                     BAD_DOMAIN,
-                    ask(c, "map %d 18 0x60001000 %d", A, READ_ONLY),
+                    c.askOne("map %d 18 0x60001000 %d", A, READ_ONLY),
                     "map from the dead");
             if (SharingService.tracesOfRam("a") == 0) {
                 throw new IllegalStateException("the page of the dead is nowhere");
             }
-            require(OKAY, ask(c, "unmap 0 " + HOLE), "unmap of the page of the dead");
-            require(NOTHING, ask(c, "read " + HOLE), "what is left of it");
+            require(OKAY, c.askOne("unmap 0 " + HOLE), "unmap of the page of the dead");
+            require(NOTHING, c.askOne("read " + HOLE), "what is left of it");
             require(0, SharingService.tracesOfRam("a"), "traces of the dead granter's RAM");
             require(0, service.gauge("xen.gnttab.maptrack", C), "mappings of the survivor");
-            require(BAD_HANDLE, ask(c, "unmap 0 " + HOLE), "second unmap");
+            require(BAD_HANDLE, c.askOne("unmap 0 " + HOLE), "second unmap");
         }
         System.out.println("death: survived");
     }
@@ -231,16 +229,16 @@ public final class SharingGuests {
             try (ServiceGuest b = service.start("b")) {
                 grant(a, 0, 1000, 16, B, 0);
                 grant(a, 1, 1000, 17, B, 0);
-                handle(b, "map %d 16 %d %d", A, ask(b, "page 5"), WRITABLE);
+                handle(b, "map %d 16 %d %d", A, b.askOne("page 5"), WRITABLE);
                 handle(b, "map %d 16 %s %d", A, HOLE, READ_ONLY);
                 handle(b, "map %d 17 0x60001000 %d", A, READ_ONLY);
                 b.tell("triple-fault");
                 b.awaitEnd(ShutdownReason.TRIPLE_FAULT);
             }
-            require(PERMIT, ask(a, "flags 16"), "flags after the mapper's death");
-            require(PERMIT, ask(a, "flags 17"), "flags after the mapper's death");
+            require(PERMIT, a.askOne("flags 16"), "flags after the mapper's death");
+            require(PERMIT, a.askOne("flags 17"), "flags after the mapper's death");
             require(0, service.gauge("xen.gnttab.mappings", A), "mappings after its death");
-            require(1, ask(a, "revoke 16"), "revocation after its death");
+            require(1, a.askOne("revoke 16"), "revocation after its death");
             ServiceGuest c = service.start("c");
             grant(a, 2, 9000, 18, C, 0);
             require(0, handle(c, "map %d 18 %s %d", A, HOLE, WRITABLE), "first handle");

@@ -2,6 +2,7 @@ package io.xenemu.it.guest;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
+import com.google.errorprone.annotations.FormatMethod;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -127,9 +128,16 @@ public final class ServiceGuest implements AutoCloseable {
     }
 
     /// Gives the guest a line, and waits for the numbers of its answer.
-    public List<Long> ask(String line) throws InterruptedException {
-        tell(line);
+    @FormatMethod
+    public List<Long> ask(String form, Object... arguments) throws InterruptedException {
+        tell(form.formatted(arguments));
         return answer();
+    }
+
+    /// The same where the answer has at least one number: that.
+    @FormatMethod
+    public long askOne(String form, Object... arguments) throws InterruptedException {
+        return ask(form, arguments).getFirst();
     }
 
     /// Waits until the guest has powered itself off.

@@ -82,7 +82,7 @@ class LinuxBootIT {
         }
     }
 
-    @RepeatedTest(20)
+    @RepeatedTest(8)
     void bootsEveryTime(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest =
                 lab.xenEmuRun(

@@ -8,7 +8,9 @@ import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
+import java.util.List;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.TreeMap;
@@ -26,7 +28,13 @@ final class PhysicalRanges implements AutoCloseable {
     private final KvmVm vm;
     private final ForeignPages limits;
     private final Arena guestViews = Arena.ofShared();
+
+    /// The domain's memory: a handful, looked at first and without allocating.
+    private final List<PhysicalRange> memory = new ArrayList<>();
+
+    /// These and the windows.
     private final NavigableMap<Long, PhysicalRange> byStart = new TreeMap<>();
+
     private final NavigableMap<Long, Window> windows = new TreeMap<>();
     private final Deque<Window> unused = new ArrayDeque<>();
     private int slots;
@@ -48,11 +56,19 @@ final class PhysicalRanges implements AutoCloseable {
         MemorySegment view = memfd.map(guestViews, offset, serviceView.byteSize(), false);
         vm.setMemoryRegion(slots, 0, start, view);
         slots++;
-        byStart.put(start, new PhysicalRange(start, memfd, offset, view, serviceView));
+        PhysicalRange range = new PhysicalRange(start, memfd, offset, view, serviceView);
+        memory.add(range);
+        byStart.put(start, range);
     }
 
     /// The range that has an address.
     @Nullable PhysicalRange at(long gpa) {
+        for (int i = 0; i < memory.size(); i++) {
+            PhysicalRange range = memory.get(i);
+            if (gpa >= range.start() && gpa < range.end()) {
+                return range;
+            }
+        }
         var below = byStart.floorEntry(gpa);
         return below != null && gpa < below.getValue().end() ? below.getValue() : null;
     }

@@ -105,7 +105,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| debug-keys| trigger| xenstored)? --help"),
+                                "xen-emu: .*; see xen-emu( run| debug-keys| trigger| xenstored| (block|network)-[a-z]+)? --help"),
                 result.toString());
     }
 
