@@ -3,39 +3,17 @@ package io.xenemu.core.cli;
 import io.xenemu.core.service.HostException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /// The verbs of xl's for the disks and network interfaces that one guest has from another, and that the service knows by the same
 /// names.
 final class DeviceVerbs {
     private DeviceVerbs() {}
 
-    @Command(sortOptions = false, usageHelpAutoWidth = true, mixinStandardHelpOptions = true)
-    abstract static class Verb implements Callable<Integer> {
-        @Spec private @Nullable CommandSpec spec;
-        @Mixin private ServiceOption service = new ServiceOption();
-
-        /// Sends the verb with further words.
-        Integer send(List<String> words) throws HostException {
-            if (spec == null) {
-                throw new IllegalStateException("not a parsed command");
-            }
-            List<String> all = new ArrayList<>(List.of(spec.name()));
-            all.addAll(words);
-            service.command(all.toArray(String[]::new));
-            return 0;
-        }
-    }
-
     /// One that makes a device.
-    abstract static class Attach extends Verb {
+    abstract static class Attach extends ServiceVerb {
         @Parameters(index = "0", paramLabel = "DOMAIN", description = "Who uses it: name or id.")
         private String domain = "";
 
@@ -57,7 +35,7 @@ final class DeviceVerbs {
     }
 
     /// One that shows the devices of domains.
-    abstract static class Listing extends Verb {
+    abstract static class Listing extends ServiceVerb {
         @Parameters(arity = "1..*", paramLabel = "DOMAIN", description = "Names or ids.")
         private List<String> domains = new ArrayList<>();
 
@@ -68,7 +46,7 @@ final class DeviceVerbs {
     }
 
     /// One that takes a device from a domain.
-    abstract static class Detach extends Verb {
+    abstract static class Detach extends ServiceVerb {
         @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
         private String domain = "";
 

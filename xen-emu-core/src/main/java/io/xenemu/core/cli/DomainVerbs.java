@@ -1,44 +1,28 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.service.HostException;
-import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
+import java.util.List;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /// The verbs of xl's that take a domain, and that the service knows by the same names.
 final class DomainVerbs {
     private DomainVerbs() {}
 
     /// One that takes nothing else.
-    @Command(sortOptions = false, usageHelpAutoWidth = true, mixinStandardHelpOptions = true)
-    abstract static class Verb implements Callable<Integer> {
-        @Spec private @Nullable CommandSpec spec;
-        @Mixin private ServiceOption service = new ServiceOption();
-
+    abstract static class Verb extends ServiceVerb {
         @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
         private String domain = "";
 
         @Override
         public Integer call() throws HostException {
-            service.command(name(), domain);
-            return 0;
+            return send(List.of(domain));
         }
 
         /// The same with one more word.
-        void call(String option) throws HostException {
-            service.command(name(), domain, option);
-        }
-
-        private String name() {
-            if (spec == null) {
-                throw new IllegalStateException("not a parsed command");
-            }
-            return spec.name();
+        Integer call(String option) throws HostException {
+            return send(List.of(domain, option));
         }
     }
 
@@ -51,11 +35,7 @@ final class DomainVerbs {
 
         @Override
         public Integer call() throws HostException {
-            if (!wait) {
-                return super.call();
-            }
-            call("wait");
-            return 0;
+            return wait ? call("wait") : super.call();
         }
     }
 

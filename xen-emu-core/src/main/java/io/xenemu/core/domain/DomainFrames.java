@@ -22,10 +22,7 @@ final class DomainFrames implements GuestFrames {
     @Override
     public long mfn(long gfn) {
         long page = memory.pageAt(gfn);
-        if (page == DomainMemory.FOREIGN) {
-            return FOREIGN;
-        }
-        return page < 0 ? NO_RAM : base + page;
+        return page < 0 ? page : base + page;
     }
 
     @Override

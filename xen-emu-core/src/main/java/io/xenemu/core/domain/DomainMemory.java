@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.memory.GuestMemory;
@@ -21,12 +22,6 @@ import org.jspecify.annotations.Nullable;
 /// special page moves away, which is what a guest finds after Xen's own soft reset. What a foreign page covers comes back as
 /// it was. The service reads a hypercall's arguments beneath foreign pages, where Xen answers EFAULT.
 public final class DomainMemory implements BootMemory, AutoCloseable {
-    /// What [#pageAt] answers for a page of another domain.
-    static final long FOREIGN = -2;
-
-    /// What [#pageAt] answers where there is no memory.
-    static final long NO_RAM = -1;
-
     private static final long NOWHERE = -1;
     private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
@@ -296,15 +291,15 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// The page that is at a guest frame now, by a number that it has for good: RAM pages first, special pages after them.
     ///
     /// @param gfn any 64 bits
-    /// @return [#NO_RAM] if there is no memory, [#FOREIGN] if it is another domain's
+    /// @return [GuestFrames#NO_RAM] if there is no memory, [GuestFrames#FOREIGN] if it is another domain's
     synchronized long pageAt(long gfn) {
         if (!isPossible(gfn)) {
-            return NO_RAM;
+            return GuestFrames.NO_RAM;
         }
         long gpa = gfn * PAGE_SIZE;
         PhysicalRange range = ranges.at(gpa);
         if (range == null) {
-            return NO_RAM;
+            return GuestFrames.NO_RAM;
         }
         if (range.isOf(ram)) {
             long page = range.pageNumber(gpa);
@@ -318,9 +313,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             return ramPageCount() + overlaid;
         }
         if (foreignAt.containsKey(gfn)) {
-            return FOREIGN;
+            return GuestFrames.FOREIGN;
         }
-        return range.isHole() ? NO_RAM : ramPageCount() + range.pageNumber(gpa);
+        return range.isHole() ? GuestFrames.NO_RAM : ramPageCount() + range.pageNumber(gpa);
     }
 
     /// The memory that has a page of [#pageAt], and no guest's overlays in it.

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.MemFd;
@@ -116,7 +117,7 @@ final class ForeignPagesTest {
         assertFalse(memory.isPlainRam(gfn, 1));
         assertFalse(memory.discard(gfn, 1));
         assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
-        assertEquals(DomainMemory.FOREIGN, memory.pageAt(gfn));
+        assertEquals(GuestFrames.FOREIGN, memory.pageAt(gfn));
         assertEquals(DomainFrames.FOREIGN, new DomainFrames(new DomId(1), memory).mfn(gfn));
     }
 

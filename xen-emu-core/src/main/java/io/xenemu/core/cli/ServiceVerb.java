@@ -1,0 +1,32 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.service.HostException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/// A command that a running service knows by the same name.
+@Command(sortOptions = false, usageHelpAutoWidth = true, mixinStandardHelpOptions = true)
+abstract class ServiceVerb implements Callable<Integer> {
+    @Spec private @Nullable CommandSpec spec;
+    @Mixin private ServiceOption service = new ServiceOption();
+
+    /// Has the service carry it out with further words.
+    ///
+    /// @return the exit code
+    /// @throws HostException when there is no service, or it refuses, with its reason
+    Integer send(List<String> words) throws HostException {
+        if (spec == null) {
+            throw new IllegalStateException("not a parsed command");
+        }
+        List<String> all = new ArrayList<>(List.of(spec.name()));
+        all.addAll(words);
+        service.command(all.toArray(String[]::new));
+        return 0;
+    }
+}
