@@ -110,7 +110,9 @@ class DriverDomainIT {
         String mac = "00:16:3e:01:02:03";
         attach(() -> ask(lab, "network-attach user " + encoded("mac=" + mac + ",backend=server")));
         user.run("while ! ifconfig eth0 10.0.0.2 netmask 255.255.255.0 up; do sleep 0.2; done");
-        String ping = user.run("ping -c 3 -i 0.2 -w 60 10.0.0.1");
+        // Linux sends nothing until it has seen the carrier, on both sides, a moment after the interface is up.
+        user.run("while ! ping -c 1 -W 1 10.0.0.1; do :; done");
+        String ping = user.run("ping -c 10 -i 0.2 -w 60 10.0.0.1");
         assertTrue(ping.contains(" 0% packet loss"), ping);
         assertTrue(user.run("ifconfig eth0").toLowerCase(Locale.ROOT).contains(mac));
         // From the one to the other, and back.
