@@ -3,12 +3,10 @@ package io.xenemu.it.bench;
 import io.xenemu.core.lab.CacheFolder;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
-import io.xenemu.core.lab.LabProcess;
 import io.xenemu.it.events.RingingGuests;
 import io.xenemu.it.guest.TestGuests;
 import io.xenemu.it.lab.JavaCommand;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -40,18 +38,7 @@ public final class RingBenchmark {
                                 args.length > 0 ? args[0] : KERNEL_RINGS,
                                 args.length > 1 ? args[1] : USER_RINGS));
         try (LabMachine machine = LabMachine.boot(images)) {
-            LabProcess program = machine.start(command, module, System.getenv());
-            program.getOutputStream().close();
-            Thread messages =
-                    Thread.ofVirtual()
-                            .start(() ->
-                                    program.errorReader().lines().forEach(System.err::println));
-            program.inputReader(StandardCharsets.UTF_8).lines().forEach(System.out::println);
-            int status = program.waitFor();
-            messages.join();
-            if (status != 0) {
-                throw new IllegalStateException("exit status " + status);
-            }
+            PrintingRun.of(machine, command, module);
         }
     }
 }

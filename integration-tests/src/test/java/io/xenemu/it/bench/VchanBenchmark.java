@@ -7,9 +7,8 @@ import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.core.lab.LabCpus;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
-import io.xenemu.core.lab.LabProcess;
+import io.xenemu.it.linux.GuestPrograms;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,18 +31,7 @@ public final class VchanBenchmark {
     public static void main(String[] args) throws IOException, InterruptedException {
         String seconds = args.length > 0 ? args[0] : SECONDS;
         Path module = Path.of("").toAbsolutePath();
-        Path programs = module.resolve("target/guest-programs");
-        int built =
-                new ProcessBuilder(
-                                module.resolve("src/guest/linux/build").toString(),
-                                programs.toString())
-                        .inheritIO()
-                        .start()
-                        .waitFor();
-        if (built != 0) {
-            throw new IOException("src/guest/linux/build failed");
-        }
-        GuestProgram rate = GuestProgram.of(programs.resolve("vchan-rate"));
+        GuestProgram rate = GuestPrograms.build("vchan-rate").getFirst();
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
         LabImages.Kernel kernel = images.kernel("6.12");
         // The guest that is made second, in a service of its own, is domain 2.
@@ -74,7 +62,7 @@ public final class VchanBenchmark {
                         "256M",
                         "--no-reboot");
         try (LabMachine machine = LabMachine.boot(images, LabCpus.PARALLEL)) {
-            run(machine, command, module);
+            PrintingRun.of(machine, command, module);
         } finally {
             Files.delete(server);
             Files.delete(client);
@@ -88,20 +76,5 @@ public final class VchanBenchmark {
         GuestInitramfs.write(
                 images, kernel, Optional.of(MODULES + command), List.of(program), file);
         return file;
-    }
-
-    private static void run(LabMachine machine, List<String> command, Path folder)
-            throws IOException, InterruptedException {
-        LabProcess program = machine.start(command, folder, System.getenv());
-        program.getOutputStream().close();
-        Thread messages =
-                Thread.ofVirtual()
-                        .start(() -> program.errorReader().lines().forEach(System.err::println));
-        program.inputReader(StandardCharsets.UTF_8).lines().forEach(System.out::println);
-        int status = program.waitFor();
-        messages.join();
-        if (status != 0) {
-            throw new IllegalStateException("exit status " + status);
-        }
     }
 }

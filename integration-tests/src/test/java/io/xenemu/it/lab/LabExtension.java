@@ -1,5 +1,7 @@
 package io.xenemu.it.lab;
 
+import com.google.common.base.Supplier;
+import com.google.common.base.Suppliers;
 import io.xenemu.core.lab.CacheFolder;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
@@ -12,27 +14,22 @@ import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolutionException;
 import org.junit.jupiter.api.extension.ParameterResolver;
 
-/// Boots one lab machine for the whole suite and gives it to tests as a parameter of type {@link Lab}. Where there can be no lab, the tests are skipped and
+/// Boots one lab machine for all tests of this JVM and gives it to tests as a parameter of type {@link Lab}. Where there can be no lab, the tests are skipped and
 /// say why; with the environment variable `XEN_EMU_REQUIRE_LAB` set they fail instead, so that CI cannot pass without them.
 public final class LabExtension implements ExecutionCondition, ParameterResolver {
-    private static final ExtensionContext.Namespace NAMESPACE =
-            ExtensionContext.Namespace.create(LabExtension.class);
+    /// Outlives JUnit's own stores: with several JVMs, each test class is a run of its own.
+    private static final Supplier<Attempt> MACHINE = Suppliers.memoize(LabExtension::boot);
 
     /// What came of the one attempt to boot a machine.
     private sealed interface Attempt {}
 
-    private record Booted(Lab lab) implements Attempt, AutoCloseable {
-        @Override
-        public void close() {
-            lab.close();
-        }
-    }
+    private record Booted(Lab lab) implements Attempt {}
 
     private record Failed(String reason) implements Attempt {}
 
     @Override
     public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
-        return switch (attempt(context)) {
+        return switch (MACHINE.get()) {
             case Booted _ -> ConditionEvaluationResult.enabled("the lab is up");
             case Failed(String reason) -> {
                 if (System.getenv("XEN_EMU_REQUIRE_LAB") != null) {
@@ -51,17 +48,10 @@ public final class LabExtension implements ExecutionCondition, ParameterResolver
 
     @Override
     public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
-        return switch (attempt(context)) {
+        return switch (MACHINE.get()) {
             case Booted(Lab lab) -> lab;
             case Failed(String reason) -> throw new ParameterResolutionException(reason);
         };
-    }
-
-    private static Attempt attempt(ExtensionContext context) {
-        // The root's store lives as long as the suite, and closes what is in it.
-        return context.getRoot()
-                .getStore(NAMESPACE)
-                .getOrComputeIfAbsent(Attempt.class, _ -> boot(), Attempt.class);
     }
 
     private static Attempt boot() {
@@ -73,7 +63,9 @@ public final class LabExtension implements ExecutionCondition, ParameterResolver
         Path launcher = checkout.resolve(Lab.LAUNCHER);
         try {
             prepareLauncher(launcher);
-            return new Booted(new Lab(LabMachine.boot(images), images, checkout));
+            Lab lab = new Lab(LabMachine.boot(images), images, checkout);
+            Runtime.getRuntime().addShutdownHook(new Thread(lab::close));
+            return new Booted(lab);
         } catch (IOException e) {
             return new Failed(String.valueOf(e.getMessage()));
         } catch (InterruptedException e) {

@@ -11,7 +11,6 @@ import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -24,46 +23,24 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// Of two Linux guests one serves a disk and a network interface to the other: Linux's own drivers on both sides.
 @ExtendWith(LabExtension.class)
 class DriverDomainIT {
-    private static final String CONTROL = "/run/drivers/control";
-    private static final String STORE = "/run/drivers/xenstore";
     private static final String SERVER = "server";
     private static final String USER = "user";
     private static final int RETRIES = 3;
-    private static final Duration LIMIT = Duration.ofMinutes(4);
 
     /// Of the disk: many times what its ring has at once.
     private static final String DISK_KIB = "8192";
 
     private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
 
-    /// Talks to the control socket without a JVM, which the lab starts slowly.
-    private static final String ASK =
-            "$s = IO::Socket::UNIX->new(Peer => shift) or die; print $s shift, \"\\n\";"
-                    + " while (<$s>) { print; last unless /^\\|/ }";
-
-    private static final String CONSOLE =
-            "$s = IO::Socket::UNIX->new(Peer => shift) or die; syswrite $s, \"console pv \" . shift() . \"\\n\";"
-                    + " unless (fork) { syswrite $s, $b while sysread STDIN, $b, 4096; exit }"
-                    + " syswrite STDOUT, $b while sysread $s, $b, 4096";
-
     @Test
     void oneGuestServesAnothersDiskAndNetworkInterface(Lab lab)
             throws IOException, InterruptedException {
-        try (RunningCommand _ =
-                lab.startRunning(
-                        List.of(
-                                lab.launcher().toString(),
-                                "daemon",
-                                "--control-socket",
-                                CONTROL,
-                                "--xenstore-socket",
-                                STORE))) {
-            lab.shell("while ! test -S " + CONTROL + "; do sleep 0.2; done");
-            List<String> image = image(lab);
-            create(lab, SERVER, image);
-            create(lab, USER, image);
-            try (RunningCommand serverConsole = console(lab, SERVER);
-                    RunningCommand userConsole = console(lab, USER)) {
+        List<String> image = image(lab);
+        try (LinuxDaemon daemon = LinuxDaemon.start(lab, "/run/drivers")) {
+            daemon.create(SERVER, image);
+            daemon.create(USER, image);
+            try (RunningCommand serverConsole = daemon.console(SERVER);
+                    RunningCommand userConsole = daemon.console(USER)) {
                 GuestShell server = new GuestShell(serverConsole);
                 GuestShell user = new GuestShell(userConsole);
                 server.awaitBoot();
@@ -76,41 +53,44 @@ class DriverDomainIT {
                                 + " (driver-domain >/tmp/log 2>&1 &)");
                 user.run("modprobe xen-blkfront; modprobe xen-netfront");
 
-                disk(lab, server, user);
-                network(lab, server, user);
+                disk(daemon, server, user);
+                network(daemon, server, user);
                 user.assertNoComplaint();
-                endOfTheUser(lab, server);
+                endOfTheUser(daemon, server);
                 server.assertNoComplaint();
             }
         }
     }
 
-    private static void disk(Lab lab, GuestShell server, GuestShell user)
+    private static void disk(LinuxDaemon daemon, GuestShell server, GuestShell user)
             throws IOException, InterruptedException {
-        attach(() -> cli(lab, "block-attach", USER, "/dev/ram0,raw,xvda,rw,backend=" + SERVER));
+        attach(() -> cli(daemon, "block-attach", USER, "/dev/ram0,raw,xvda,rw,backend=" + SERVER));
         user.run("while ! test -b /dev/xvda; do sleep 0.2; done");
         assertEquals(sum(server, "/dev/ram0"), sum(user, "/dev/xvda"));
         user.run("dd if=/dev/urandom of=/dev/xvda bs=1M seek=3 count=4 conv=fsync");
         assertEquals(sum(user, "/dev/xvda"), sum(server, "/dev/ram0"));
-        String row = ask(lab, "block-list " + USER).lines().skip(1).findFirst().orElse("");
+        String row = daemon.ask("block-list " + USER).lines().skip(1).findFirst().orElse("");
         assertTrue(row.matches("\\|51712 1 +2 +4 .*/local/domain/1/backend/vbd/2/51712"), row);
 
-        assertEquals("ok\n", ask(lab, "block-detach user xvda"));
+        assertEquals("ok\n", daemon.ask("block-detach user xvda"));
         user.run("while test -e /dev/xvda; do sleep 0.2; done");
-        attach(() -> ask(lab, "block-attach user " + encoded("/dev/ram0,,xvdb,ro,backend=server")));
+        attach(() ->
+                daemon.ask("block-attach user " + encoded("/dev/ram0,,xvdb,ro,backend=server")));
         user.run("while ! test -b /dev/xvdb; do sleep 0.2; done");
         assertTrue(user.run("cat /sys/block/xvdb/ro").contains("\n1"));
         assertEquals(sum(server, "/dev/ram0"), sum(user, "/dev/xvdb"));
-        assertEquals("ok\n", ask(lab, "block-detach user xvdb"));
-        assertEquals("", devices(lab));
+        assertEquals("ok\n", daemon.ask("block-detach user xvdb"));
+        assertEquals("", devices(daemon));
     }
 
-    private static void network(Lab lab, GuestShell server, GuestShell user)
+    private static void network(LinuxDaemon daemon, GuestShell server, GuestShell user)
             throws IOException, InterruptedException {
         String mac = "00:16:3e:01:02:03";
-        attach(() -> ask(lab, "network-attach user " + encoded("mac=" + mac + ",backend=server")));
+        attach(() ->
+                daemon.ask("network-attach user " + encoded("mac=" + mac + ",backend=server")));
         user.run("while ! ifconfig eth0 10.0.0.2 netmask 255.255.255.0 up; do sleep 0.2; done");
-        // Linux sends nothing until it has seen the carrier, on both sides, a moment after the interface is up.
+        // Linux sends nothing until it has seen the carrier, on both sides, a moment after the
+        // interface is up.
         user.run("while ! ping -c 1 -W 1 10.0.0.1; do :; done");
         String ping = user.run("ping -c 10 -i 0.2 -w 60 10.0.0.1");
         assertTrue(ping.contains(" 0% packet loss"), ping);
@@ -122,24 +102,21 @@ class DriverDomainIT {
         user.run("dd if=/dev/urandom of=/tmp/file bs=1M count=4; (nc -l -p 5000 </tmp/file &)");
         server.run("while ! nc 10.0.0.2 5000 >/tmp/back; do sleep 0.2; done");
         assertEquals(sum(user, "/tmp/file"), sum(server, "/tmp/back"));
-        String row = ask(lab, "network-list user").lines().skip(1).findFirst().orElse("");
+        String row = daemon.ask("network-list user").lines().skip(1).findFirst().orElse("");
         assertTrue(
                 row.matches("\\|0 +1 +" + mac + " +0 +4 .*/local/domain/1/backend/vif/2/0"), row);
 
-        assertEquals("ok\n", ask(lab, "network-detach user " + encoded(mac)));
+        assertEquals("ok\n", daemon.ask("network-detach user " + encoded(mac)));
         user.run("while test -e /sys/class/net/eth0; do sleep 0.2; done");
-        assertEquals("", devices(lab));
+        assertEquals("", devices(daemon));
     }
 
     /// A domain that ends leaves nothing with who served it.
-    private static void endOfTheUser(Lab lab, GuestShell server)
+    private static void endOfTheUser(LinuxDaemon daemon, GuestShell server)
             throws IOException, InterruptedException {
-        attach(() -> ask(lab, "block-attach user " + encoded("/dev/ram0,,xvda,,backend=server")));
-        assertEquals("ok\n", ask(lab, "destroy user"));
-        lab.shell(
-                "export XENSTORED_PATH="
-                        + STORE
-                        + "; while xenstore-exists /local/domain/1/backend; do sleep 0.2; done");
+        attach(() -> daemon.ask("block-attach user " + encoded("/dev/ram0,,xvda,,backend=server")));
+        assertEquals("ok\n", daemon.ask("destroy user"));
+        daemon.xenStore("while xenstore-exists /local/domain/1/backend; do sleep 0.2; done");
         String log = server.run("cat /tmp/log; rmmod xen-blkback && echo unused");
         assertTrue(log.contains("\nunused"), log);
     }
@@ -158,21 +135,16 @@ class DriverDomainIT {
     }
 
     /// The same reply from a command.
-    private static String cli(Lab lab, String verb, String... words)
+    private static String cli(LinuxDaemon daemon, String verb, String... words)
             throws IOException, InterruptedException {
-        List<String> command =
-                new ArrayList<>(List.of(lab.launcher().toString(), verb, "--socket", CONTROL));
-        command.addAll(List.of(words));
-        Lab.Result result = lab.exec(LIMIT, command);
+        Lab.Result result = daemon.exec(verb, List.of(words));
         return result.exitCode() == 0 ? result.stdout() + "ok\n" : result.toString();
     }
 
     /// The nodes of devices that there are.
-    private static String devices(Lab lab) throws IOException, InterruptedException {
-        return lab.shell(
-                "XENSTORED_PATH="
-                        + STORE
-                        + " xenstore-ls -f | grep -E '^(/libxl/|/local/domain/[12]/(backend|device/v))' || :");
+    private static String devices(LinuxDaemon daemon) throws IOException, InterruptedException {
+        return daemon.xenStore(
+                "xenstore-ls -f | grep -E '^(/libxl/|/local/domain/[12]/(backend|device/v))' || :");
     }
 
     private static String sum(GuestShell guest, String file)
@@ -191,25 +163,6 @@ class DriverDomainIT {
         }
         return LinuxImages.arguments(
                 lab, "6.12", Optional.empty(), programs, "--memory", "256M", "--vcpus", "1");
-    }
-
-    private static void create(Lab lab, String name, List<String> image)
-            throws IOException, InterruptedException {
-        List<String> command =
-                new ArrayList<>(List.of(lab.launcher().toString(), "create", "--socket", CONTROL));
-        command.addAll(List.of("--name", name));
-        command.addAll(image);
-        assertEquals(new Lab.Result(0, "", ""), lab.exec(LIMIT, command));
-    }
-
-    private static RunningCommand console(Lab lab, String name) throws IOException {
-        return lab.startRunning(
-                List.of("perl", "-MIO::Socket::UNIX", "-e", CONSOLE, CONTROL, name));
-    }
-
-    private static String ask(Lab lab, String request) throws IOException, InterruptedException {
-        return lab.exec(LIMIT, List.of("perl", "-MIO::Socket::UNIX", "-e", ASK, CONTROL, request))
-                .stdout();
     }
 
     /// A word of a request.

@@ -8,14 +8,15 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /// The programs that run under Linux in a guest, built by gcc from `src/guest/linux`.
-final class GuestPrograms {
+public final class GuestPrograms {
     private GuestPrograms() {}
 
-    /// Builds them.
+    /// Builds them all.
     ///
-    /// @return the executables
+    /// @param names of which ones the executables are wanted
     /// @throws IOException with gcc's messages if the build fails, or if there is no gcc
-    static List<GuestProgram> build() throws IOException, InterruptedException {
+    public static List<GuestProgram> build(String... names)
+            throws IOException, InterruptedException {
         Path module = Path.of("").toAbsolutePath();
         Path folder = module.resolve("target/guest-programs");
         Process build =
@@ -28,8 +29,6 @@ final class GuestPrograms {
         if (build.waitFor() != 0) {
             throw new IOException("src/guest/linux/build: " + messages);
         }
-        return Stream.of("evtchn-device", "cpu-hotplug", "xenbus-load")
-                .map(name -> GuestProgram.of(folder.resolve(name)))
-                .toList();
+        return Stream.of(names).map(name -> GuestProgram.of(folder.resolve(name))).toList();
     }
 }

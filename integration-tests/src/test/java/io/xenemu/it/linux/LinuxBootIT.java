@@ -82,7 +82,7 @@ class LinuxBootIT {
         }
     }
 
-    @RepeatedTest(8)
+    @RepeatedTest(20)
     void bootsEveryTime(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest =
                 lab.xenEmuRun(

@@ -15,7 +15,9 @@ import java.util.List;
 /// @param lab where it runs
 /// @param daemon the process
 /// @param socket its control socket
-record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements AutoCloseable {
+/// @param store its XenStore's socket
+record LinuxDaemon(Lab lab, RunningCommand daemon, String socket, String store)
+        implements AutoCloseable {
     private static final Duration LIMIT = Duration.ofMinutes(4);
 
     private static final long POLL_MILLIS = 500;
@@ -39,6 +41,7 @@ record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements Aut
     /// @param folder for its sockets, in the machine
     static LinuxDaemon start(Lab lab, String folder) throws IOException, InterruptedException {
         String socket = folder + "/control";
+        String store = folder + "/xenstore";
         RunningCommand daemon =
                 lab.startRunning(
                         List.of(
@@ -47,22 +50,47 @@ record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements Aut
                                 "--control-socket",
                                 socket,
                                 "--xenstore-socket",
-                                folder + "/xenstore",
+                                store,
                                 "--metrics",
                                 METRICS));
         lab.shell("while ! test -S " + socket + "; do sleep 0.2; done");
-        return new LinuxDaemon(lab, daemon, socket);
+        return new LinuxDaemon(lab, daemon, socket, store);
     }
 
     /// `xen-emu create`.
     ///
     /// @param image arguments from [LinuxImages]
-    void create(String name, List<String> image) throws IOException, InterruptedException {
+    void create(String name, List<String> image, String... more)
+            throws IOException, InterruptedException {
+        List<String> words = new ArrayList<>(List.of("--name", name));
+        words.addAll(image);
+        words.addAll(List.of(more));
+        assertEquals("", run("create", words));
+    }
+
+    /// What a command of xen-emu's prints, which succeeds.
+    String run(String verb, List<String> words) throws IOException, InterruptedException {
+        Lab.Result result = exec(verb, words);
+        assertEquals(new Lab.Result(0, result.stdout(), ""), result);
+        return result.stdout();
+    }
+
+    /// Runs a command of xen-emu's.
+    Lab.Result exec(String verb, List<String> words) throws IOException, InterruptedException {
+        return lab.exec(LIMIT, command(verb, words));
+    }
+
+    /// The command line of a command of xen-emu's.
+    List<String> command(String verb, List<String> words) {
         List<String> command =
-                new ArrayList<>(List.of(lab.launcher().toString(), "create", "--socket", socket));
-        command.addAll(List.of("--name", name));
-        command.addAll(image);
-        assertEquals(new Lab.Result(0, "", ""), lab.exec(LIMIT, command));
+                new ArrayList<>(List.of(lab.launcher().toString(), verb, "--socket", socket));
+        command.addAll(words);
+        return command;
+    }
+
+    /// A shell command whose xenstore-ls and the like are about this daemon's.
+    String xenStore(String shellCommand) throws IOException, InterruptedException {
+        return lab.shell("export XENSTORED_PATH=" + store + "; " + shellCommand);
     }
 
     /// A guest's console.
@@ -70,7 +98,7 @@ record LinuxDaemon(Lab lab, RunningCommand daemon, String socket) implements Aut
         return lab.startRunning(List.of("perl", "-MIO::Socket::UNIX", "-e", CONSOLE, socket, name));
     }
 
-    /// One request, as the commands send it.
+    /// One request, as the commands send it: words of which each is percent-encoded.
     String ask(String request) throws IOException, InterruptedException {
         return lab.exec(LIMIT, List.of("perl", "-MIO::Socket::UNIX", "-e", ASK, socket, request))
                 .stdout();

@@ -74,7 +74,7 @@ class LinuxEventChannelsIT {
                         lab,
                         "6.12",
                         Optional.empty(),
-                        GuestPrograms.build(),
+                        GuestPrograms.build("evtchn-device", "cpu-hotplug"),
                         "--vcpus",
                         "4",
                         "--evtchn",

@@ -63,7 +63,7 @@ class OperatorIT {
                         lab,
                         "6.12",
                         Optional.empty(),
-                        GuestPrograms.build(),
+                        GuestPrograms.build("evtchn-device"),
                         "--name",
                         "operated",
                         "--vcpus",

@@ -32,7 +32,7 @@ class XenStoreLoadIT {
                                 lab,
                                 "6.12",
                                 Optional.empty(),
-                                GuestPrograms.build(),
+                                GuestPrograms.build("xenbus-load"),
                                 "--vcpus",
                                 "2",
                                 "--xenstore-socket",
