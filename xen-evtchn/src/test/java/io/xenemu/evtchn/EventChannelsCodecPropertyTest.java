@@ -3,17 +3,17 @@ package io.xenemu.evtchn;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
-import java.io.InputStream;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Objects;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -67,12 +67,9 @@ final class EventChannelsCodecPropertyTest {
     }
 
     private static byte[] golden(String name) throws IOException {
-        try (InputStream in = EventChannelsCodecPropertyTest.class.getResourceAsStream(name)) {
-            String text =
-                    new String(
-                            Objects.requireNonNull(in).readAllBytes(), StandardCharsets.US_ASCII);
-            return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
-        }
+        URL file = Resources.getResource(EventChannelsCodecPropertyTest.class, name);
+        String text = Resources.toString(file, StandardCharsets.US_ASCII);
+        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
     }
 
     @Test

@@ -3,16 +3,16 @@ package io.xenemu.gnttab;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
-import java.io.InputStream;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Objects;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -47,12 +47,9 @@ final class GrantTableCodecPropertyTest {
                                     511, DomId.DOM0, new GrantRef(-1), false, 1L << 40)));
 
     private static byte[] golden(String name) throws IOException {
-        try (InputStream in = GrantTableCodecPropertyTest.class.getResourceAsStream(name)) {
-            String text =
-                    new String(
-                            Objects.requireNonNull(in).readAllBytes(), StandardCharsets.US_ASCII);
-            return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
-        }
+        URL file = Resources.getResource(GrantTableCodecPropertyTest.class, name);
+        String text = Resources.toString(file, StandardCharsets.US_ASCII);
+        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
     }
 
     @Test

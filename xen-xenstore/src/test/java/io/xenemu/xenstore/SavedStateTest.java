@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.wire.BodyReader;
@@ -27,8 +28,8 @@ import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.ValueLayout;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -356,15 +357,10 @@ class SavedStateTest {
     }
 
     private static byte[] golden(int version) throws IOException {
-        try (InputStream in =
-                Objects.requireNonNull(
-                        SavedStateTest.class.getResourceAsStream(
-                                "xenstore-state-v" + version + ".hex"),
-                        "golden file is missing")) {
-            String hex =
-                    new String(in.readAllBytes(), StandardCharsets.US_ASCII).replaceAll("\\s", "");
-            return HexFormat.of().parseHex(hex);
-        }
+        URL file =
+                Resources.getResource(SavedStateTest.class, "xenstore-state-v" + version + ".hex");
+        String hex = Resources.toString(file, StandardCharsets.US_ASCII);
+        return HexFormat.of().parseHex(hex.replaceAll("\\s", ""));
     }
 
     @Test

@@ -9,13 +9,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.stream.MigrationStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
@@ -44,12 +45,9 @@ class StreamImportTest {
     }
 
     private static XenStoreState dump() throws IOException {
-        try (InputStream in =
-                Objects.requireNonNull(
-                        StreamImportTest.class.getResourceAsStream("c-xenstored-4.17.hex"))) {
-            String hex = new String(in.readAllBytes(), StandardCharsets.US_ASCII);
-            return MigrationStream.decode(HexFormat.of().parseHex(hex.replaceAll("\\s", "")));
-        }
+        URL file = Resources.getResource(StreamImportTest.class, "c-xenstored-4.17.hex");
+        String hex = Resources.toString(file, StandardCharsets.US_ASCII);
+        return MigrationStream.decode(HexFormat.of().parseHex(hex.replaceAll("\\s", "")));
     }
 
     private Ring ring(XenStoreState.DomainState domain) {

@@ -3,15 +3,15 @@ package io.xenemu.core.domain;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import com.google.common.io.Resources;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
-import java.io.InputStream;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Objects;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.LongRange;
@@ -27,13 +27,9 @@ final class VcpuTimersCodecPropertyTest {
                     new VcpuTimer.State(Long.MAX_VALUE, VcpuTimer.MAX_PERIOD_NANOS));
 
     private static byte[] golden() throws IOException {
-        try (InputStream in =
-                VcpuTimersCodecPropertyTest.class.getResourceAsStream("vcpu-timers-v1.hex")) {
-            String text =
-                    new String(
-                            Objects.requireNonNull(in).readAllBytes(), StandardCharsets.US_ASCII);
-            return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
-        }
+        URL file = Resources.getResource(VcpuTimersCodecPropertyTest.class, "vcpu-timers-v1.hex");
+        String text = Resources.toString(file, StandardCharsets.US_ASCII);
+        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
     }
 
     @Test

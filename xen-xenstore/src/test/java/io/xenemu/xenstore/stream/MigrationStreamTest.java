@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.WireException;
 import io.xenemu.xenstore.XenStoreCodec;
@@ -19,7 +20,7 @@ import io.xenemu.xenstore.wire.Request;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
+import java.net.URL;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -28,7 +29,6 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 class MigrationStreamTest {
@@ -269,12 +269,9 @@ class MigrationStreamTest {
     /// with target 3; a tool amid a request; the tool that asked for the live update. A transaction was open, too: C
     /// xenstored gives those up.
     private static byte[] dumpOfC() throws IOException {
-        try (InputStream in =
-                Objects.requireNonNull(
-                        XenStoreState.class.getResourceAsStream("c-xenstored-4.17.hex"))) {
-            String hex = new String(in.readAllBytes(), StandardCharsets.US_ASCII);
-            return HexFormat.of().parseHex(hex.replaceAll("\\s", ""));
-        }
+        URL file = Resources.getResource(XenStoreState.class, "c-xenstored-4.17.hex");
+        String hex = Resources.toString(file, StandardCharsets.US_ASCII);
+        return HexFormat.of().parseHex(hex.replaceAll("\\s", ""));
     }
 
     @Test
