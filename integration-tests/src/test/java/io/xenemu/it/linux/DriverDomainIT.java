@@ -56,6 +56,7 @@ class DriverDomainIT {
                 disk(daemon, server, user);
                 network(daemon, server, user);
                 user.assertNoComplaint();
+                reboot(daemon, server, user);
                 endOfTheUser(daemon, server);
                 server.assertNoComplaint();
             }
@@ -111,10 +112,22 @@ class DriverDomainIT {
         assertEquals("", devices(daemon));
     }
 
+    /// A guest that reboots has its disk again, in a domain of a new number.
+    private static void reboot(LinuxDaemon daemon, GuestShell server, GuestShell user)
+            throws IOException, InterruptedException {
+        attach(() -> daemon.ask("block-attach user " + encoded("/dev/ram0,,xvda,,backend=server")));
+        user.run("while ! test -b /dev/xvda; do sleep 0.2; done");
+        assertEquals("ok\n", daemon.ask("reboot user wait"));
+        user.awaitBoot();
+        user.run("modprobe xen-blkfront; while ! test -b /dev/xvda; do sleep 0.2; done");
+        assertEquals(sum(server, "/dev/ram0"), sum(user, "/dev/xvda"));
+        String row = daemon.ask("block-list user").lines().skip(1).findFirst().orElse("");
+        assertTrue(row.endsWith(" /local/domain/1/backend/vbd/3/51712"), row);
+    }
+
     /// A domain that ends leaves nothing with who served it.
     private static void endOfTheUser(LinuxDaemon daemon, GuestShell server)
             throws IOException, InterruptedException {
-        attach(() -> daemon.ask("block-attach user " + encoded("/dev/ram0,,xvda,,backend=server")));
         assertEquals("ok\n", daemon.ask("destroy user"));
         daemon.xenStore("while xenstore-exists /local/domain/1/backend; do sleep 0.2; done");
         String log = server.run("cat /tmp/log; rmmod xen-blkback && echo unused");

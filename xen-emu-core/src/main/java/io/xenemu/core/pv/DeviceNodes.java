@@ -192,6 +192,11 @@ final class DeviceNodes {
         return client.exists(device.backendPath());
     }
 
+    /// Whether the toolstack knows a device.
+    boolean hasRecord(PvDevice device) throws XenError {
+        return client.exists(device.recordPath());
+    }
+
     /// The value of a node, if there is one.
     Optional<String> read(String path) throws XenError {
         return read(client, path);

@@ -6,7 +6,7 @@ public final class DeviceRefused extends Exception {
 
     private final String reason;
 
-    DeviceRefused(String reason) {
+    public DeviceRefused(String reason) {
         super(reason, null, false, false);
         this.reason = reason;
     }

@@ -13,6 +13,9 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec {
     /// Its number, if that was said.
     OptionalInt id();
 
+    /// The same with the number that the device was given.
+    DeviceSpec numbered(int id);
+
     /// The nodes of its ends.
     DeviceContents contents(PvDevice device);
 }

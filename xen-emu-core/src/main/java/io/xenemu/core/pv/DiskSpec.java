@@ -50,6 +50,11 @@ public record DiskSpec(
     }
 
     @Override
+    public DiskSpec numbered(int id) {
+        return this;
+    }
+
+    @Override
     public DeviceContents contents(PvDevice device) {
         SequencedMap<String, String> back = new LinkedHashMap<>();
         back.put("params", target);

@@ -47,6 +47,12 @@ public record NicSpec(
     }
 
     @Override
+    public NicSpec numbered(int id) {
+        return new NicSpec(
+                OptionalInt.of(id), mac, mtu, backend, script, bridge, forScript, trusted);
+    }
+
+    @Override
     public DeviceContents contents(PvDevice device) {
         String handle = Integer.toString(device.id());
         SequencedMap<String, String> back = new LinkedHashMap<>();

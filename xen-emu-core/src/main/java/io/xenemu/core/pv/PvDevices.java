@@ -6,17 +6,21 @@ import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreServer;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The devices that domains have from each other. A device ends with the domain that uses it; when the domain that serves it ends,
-/// it stays until it is detached, as under xl.
+/// The devices that domains have from each other. A device ends with the domain that uses it, and is made again for the domain that
+/// comes after that by a reboot; when the domain that serves it ends, it stays until it is detached. All this is as under xl.
 public final class PvDevices implements AutoCloseable {
     /// How long xl waits for a back end (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -31,8 +35,11 @@ public final class PvDevices implements AutoCloseable {
     /// Those that an operator's command is waiting for.
     private final Set<PvDevice> busy = ConcurrentHashMap.newKeySet();
 
-    private final ExecutorService removals =
-            Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("device-end").factory());
+    /// How those were asked for that have been taken.
+    private final Map<PvDevice, DeviceSpec> specs = new ConcurrentHashMap<>();
+
+    private final ExecutorService background =
+            Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pv-device").factory());
 
     public PvDevices(XenStoreServer xenstore) {
         this(xenstore, LIMIT);
@@ -65,8 +72,10 @@ public final class PvDevices implements AutoCloseable {
 
     /// Waits until the other domain has taken a new device; if it does not, the device is removed.
     ///
+    /// @param spec what it was made from
     /// @throws DeviceRefused when it does not
-    public void awaitBackend(PvDevice device) throws DeviceRefused, InterruptedException {
+    public void awaitBackend(PvDevice device, DeviceSpec spec)
+            throws DeviceRefused, InterruptedException {
         take(device);
         boolean taken = false;
         try {
@@ -86,6 +95,7 @@ public final class PvDevices implements AutoCloseable {
                                         limit.toSeconds(),
                                         device.kind().driver()));
             }
+            keep(device, spec);
         } catch (XenError e) {
             throw refused(e);
         } finally {
@@ -93,6 +103,14 @@ public final class PvDevices implements AutoCloseable {
                 remove(device);
             }
             busy.remove(device);
+        }
+    }
+
+    private void keep(PvDevice device, DeviceSpec spec) throws XenError {
+        specs.put(device, spec.numbered(device.id()));
+        if (!nodes.hasRecord(device)) {
+            // Its domain ended meanwhile.
+            specs.remove(device);
         }
     }
 
@@ -153,6 +171,7 @@ public final class PvDevices implements AutoCloseable {
                 boolean _ = nodes.close(device, true) && awaitClosed(device);
             }
             nodes.remove(device);
+            specs.remove(device);
         } catch (XenError e) {
             throw refused(e);
         } finally {
@@ -188,12 +207,80 @@ public final class PvDevices implements AutoCloseable {
 
     /// Takes the devices that a domain used from those who serve them, who have [#LIMIT] for it: nobody waits.
     public void frontendEnds(DomId frontend) {
+        var _ = end(frontend);
+    }
+
+    /// The same, but keeps what the devices were, for [#makeAgain].
+    public KeptDevices frontendReboots(DomId frontend) {
+        List<DeviceSpec> kept =
+                specs.entrySet().stream()
+                        .filter(entry -> entry.getKey().frontend().equals(frontend))
+                        .sorted(
+                                Comparator.comparing(
+                                        Map.Entry::getKey,
+                                        Comparator.comparing(PvDevice::kind)
+                                                .thenComparingInt(PvDevice::id)))
+                        .map(Map.Entry::getValue)
+                        .toList();
+        return new KeptDevices(kept, end(frontend));
+    }
+
+    /// @return complete when nothing is left of them
+    private CompletableFuture<Void> end(DomId frontend) {
+        List<PvDevice> closing = List.of();
         try {
-            for (PvDevice device : nodes.closeAll(frontend)) {
-                removals.execute(() -> removeClosed(device));
-            }
+            closing = nodes.closeAll(frontend);
         } catch (XenError e) {
             log.warn("the devices of {} cannot be removed: {}", frontend, e.getMessage());
+        }
+        specs.keySet().removeIf(device -> device.frontend().equals(frontend));
+        return forEach(closing, this::removeClosed);
+    }
+
+    private <T> CompletableFuture<Void> forEach(List<T> all, Consumer<T> work) {
+        return CompletableFuture.allOf(
+                all.stream()
+                        .map(one -> CompletableFuture.runAsync(() -> work.accept(one), background))
+                        .toArray(CompletableFuture[]::new));
+    }
+
+    /// Makes a device for the domain that comes after a reboot.
+    public interface Maker {
+        /// See [PvDevices#create].
+        PvDevice create(DeviceSpec spec) throws DeviceRefused;
+    }
+
+    private record Made(PvDevice device, DeviceSpec spec) {}
+
+    /// Makes the devices that a guest had before a reboot, and waits until they have been taken. What cannot be had any more is
+    /// missing then, and the log says so.
+    ///
+    /// @return complete when all that can be had is there
+    public CompletableFuture<Void> makeAgain(KeptDevices kept, Maker maker) {
+        return kept.removed()
+                .thenCompose(_ -> forEach(makeAll(kept.specs(), maker), this::awaitBackend));
+    }
+
+    /// One after the other: in this order the guest finds them.
+    private static List<Made> makeAll(List<DeviceSpec> specs, Maker maker) {
+        List<Made> all = new ArrayList<>();
+        for (DeviceSpec spec : specs) {
+            try {
+                all.add(new Made(maker.create(spec), spec));
+            } catch (DeviceRefused e) {
+                log.warn("not made again after a reboot: {}: {}", spec, e.reason());
+            }
+        }
+        return all;
+    }
+
+    private void awaitBackend(Made made) {
+        try {
+            awaitBackend(made.device(), made.spec());
+        } catch (DeviceRefused e) {
+            log.warn("not there after a reboot: {}: {}", made.device(), e.reason());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -216,8 +303,8 @@ public final class PvDevices implements AutoCloseable {
     /// Waits for nobody any more.
     @Override
     public void close() {
-        removals.shutdownNow();
-        removals.close();
+        background.shutdownNow();
+        background.close();
         client.close();
     }
 }

@@ -4,6 +4,7 @@ import io.xenemu.core.pv.DeviceKind;
 import io.xenemu.core.pv.DeviceRefused;
 import io.xenemu.core.pv.DeviceSpec;
 import io.xenemu.core.pv.DiskSpec;
+import io.xenemu.core.pv.KeptDevices;
 import io.xenemu.core.pv.NicSpec;
 import io.xenemu.core.pv.PvDevice;
 import io.xenemu.core.pv.PvDevices;
@@ -13,6 +14,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 
 /// What an operator may ask of the devices that domains have from each other, with xl's words:
 ///
@@ -75,14 +77,33 @@ final class DeviceCommands {
             throw new OperatorCommands.Refused(
                     "backend=" + serving + ": domain 0 serves no devices yet");
         }
+        devices.awaitBackend(create(words.getFirst(), spec), spec);
+    }
+
+    /// Makes the devices again that a guest had before a reboot.
+    ///
+    /// @return complete when all that can be had is there
+    CompletableFuture<Void> makeAgain(DomId frontend, KeptDevices kept) {
+        return devices.makeAgain(
+                kept,
+                spec -> {
+                    try {
+                        return create(Integer.toString(frontend.value()), spec);
+                    } catch (OperatorCommands.Refused e) {
+                        throw new DeviceRefused(frontend + ": " + e.reason());
+                    }
+                });
+    }
+
+    private PvDevice create(String user, DeviceSpec spec) throws OperatorCommands.Refused {
         List<PvDevice> made = new ArrayList<>();
         domains.on(
-                words.getFirst(),
+                user,
                 frontend ->
                         domains.on(
-                                serving,
+                                spec.backend(),
                                 backend -> made.add(create(frontend.id(), backend.id(), spec))));
-        devices.awaitBackend(made.getFirst());
+        return made.getFirst();
     }
 
     private PvDevice create(DomId frontend, DomId backend, DeviceSpec spec)

@@ -8,9 +8,11 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Teardown;
+import io.xenemu.core.pv.KeptDevices;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +28,7 @@ final class Guest {
     private final List<BootModule> modules = new ArrayList<>();
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
-    private volatile boolean stopping;
+    private final CompletableFuture<Void> stopped = new CompletableFuture<>();
     private volatile @Nullable Domain current;
 
     /// Opens the guest's files.
@@ -58,6 +60,7 @@ final class Guest {
     /// @param starting called with each domain before it starts
     /// @throws BootException when the kernel does not fit
     RunOutcome run(long deadline, Consumer<Domain> starting) throws BootException {
+        KeptDevices kept = KeptDevices.NONE;
         while (true) {
             GuestDevices devices = new GuestDevices(console, serial);
             Domain domain =
@@ -69,10 +72,11 @@ final class Guest {
                             devices::ports);
             try {
                 current = domain;
-                RunOutcome outcome = once(domain, devices, deadline, starting);
+                RunOutcome outcome = once(domain, devices, kept, deadline, starting);
                 if (outcome != RunOutcome.REBOOT || !request.reboot()) {
                     return outcome;
                 }
+                kept = hypervisor.keepDevices(domain);
             } finally {
                 Teardown steps = new Teardown();
                 steps.add(() -> hypervisor.destroy(domain));
@@ -84,7 +88,7 @@ final class Guest {
 
     /// Stops it; [#run] then returns.
     void stop() {
-        stopping = true;
+        stopped.complete(null);
         Domain domain = current;
         if (domain != null) {
             domain.shutdown(ShutdownReason.DESTROYED, "");
@@ -92,12 +96,18 @@ final class Guest {
     }
 
     private RunOutcome once(
-            Domain domain, GuestDevices devices, long deadline, Consumer<Domain> starting) {
+            Domain domain,
+            GuestDevices devices,
+            KeptDevices kept,
+            long deadline,
+            Consumer<Domain> starting) {
         StoreChannel store = new StoreChannel(domain, hypervisor.servicePorts());
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
         hypervisor.introduce(domain, store, channel);
         devices.attach();
-        if (stopping) {
+        // Its root file system may be on one of them.
+        CompletableFuture.anyOf(stopped, hypervisor.makeAgain(domain, kept)).join();
+        if (stopped.isDone()) {
             return RunOutcome.STOPPED;
         }
         starting.accept(domain);

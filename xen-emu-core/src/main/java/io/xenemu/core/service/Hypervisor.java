@@ -14,6 +14,7 @@ import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.ForeignPages;
 import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.pv.KeptDevices;
 import io.xenemu.core.pv.PvDevices;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.ServicePorts;
@@ -36,6 +37,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -51,6 +53,7 @@ public final class Hypervisor implements AutoCloseable {
     private final ForeignPages foreignPages = ForeignPages.ofThisHost();
     private final XenStoreServer xenstore;
     private final PvDevices devices;
+    private final DeviceCommands deviceCommands;
     private final DomainBuilder builder;
 
     /// Held while an operator's command is at work on domains, so that none is closed meanwhile.
@@ -69,6 +72,7 @@ public final class Hypervisor implements AutoCloseable {
                 new XenStoreServer(
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
         devices = new PvDevices(xenstore);
+        deviceCommands = new DeviceCommands(new NamedDomains(new OperatedDomains()), devices);
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry,
@@ -90,7 +94,7 @@ public final class Hypervisor implements AutoCloseable {
 
     /// What an operator may ask.
     OperatorCommands commands() {
-        return new OperatorCommands(new OperatedDomains(), devices);
+        return new OperatorCommands(new OperatedDomains(), deviceCommands);
     }
 
     /// Domain 0's event channels.
@@ -180,6 +184,18 @@ public final class Hypervisor implements AutoCloseable {
         } catch (XenError e) {
             throw new IllegalStateException("XenStore refused the toolstack", e);
         }
+    }
+
+    /// Begins to take a domain's devices from those who serve them, for its guest reboots.
+    KeptDevices keepDevices(Domain domain) {
+        return devices.frontendReboots(domain.id());
+    }
+
+    /// Gives a domain that has been introduced what its guest had before it rebooted.
+    ///
+    /// @return complete when all that can be had is there
+    CompletableFuture<Void> makeAgain(Domain domain, KeptDevices kept) {
+        return deviceCommands.makeAgain(domain.id(), kept);
     }
 
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.

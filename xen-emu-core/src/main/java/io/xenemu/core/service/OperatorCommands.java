@@ -4,7 +4,6 @@ import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
-import io.xenemu.core.pv.PvDevices;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
@@ -66,11 +65,11 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
     private final DebugKeys keys;
     private final DeviceCommands devices;
 
-    OperatorCommands(Domains domains, PvDevices devices) {
+    OperatorCommands(Domains domains, DeviceCommands devices) {
         this.domains = domains;
         this.named = new NamedDomains(domains);
         this.keys = new DebugKeys(domains);
-        this.devices = new DeviceCommands(named, devices);
+        this.devices = devices;
     }
 
     @Override

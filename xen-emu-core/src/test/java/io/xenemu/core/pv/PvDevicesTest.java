@@ -23,9 +23,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/// Domain 3 uses what domain 5 serves.
+/// Domain 3, and after its guest's reboot domain 4, uses what domain 5 serves.
 final class PvDevicesTest {
     private static final DomId USER = new DomId(3);
+    private static final DomId NEXT = new DomId(4);
     private static final DomId SERVER = new DomId(5);
     private static final String FRONT = "/local/domain/3/device/vbd/51712";
     private static final String BACK = "/local/domain/5/backend/vbd/3/51712";
@@ -48,7 +49,7 @@ final class PvDevicesTest {
     private static final class World implements Domains {
         @Override
         public boolean exists(DomId domain) {
-            return Set.of(DomId.DOM0, USER, SERVER).contains(domain);
+            return Set.of(DomId.DOM0, USER, NEXT, SERVER).contains(domain);
         }
 
         @Override
@@ -59,7 +60,7 @@ final class PvDevicesTest {
 
     @BeforeEach
     void domains() throws XenError {
-        for (DomId domain : List.of(USER, SERVER)) {
+        for (DomId domain : List.of(USER, NEXT, SERVER)) {
             int id = domain.value();
             client.mkdir("/local/domain/" + id);
             client.setPermissions("/local/domain/" + id, Permissions.of("n0", "r" + id));
@@ -105,6 +106,13 @@ final class PvDevicesTest {
     private static NicSpec nic(String more) throws DeviceRefused {
         return NicSpec.parse(
                 List.of("mac=00:16:3e:01:02:03,backend=db,ip=10.0.0.2" + more), new Random(1));
+    }
+
+    private static PvDevice attach(PvDevices devices, DomId user, DeviceSpec spec)
+            throws DeviceRefused, InterruptedException {
+        PvDevice device = devices.create(user, SERVER, spec);
+        devices.awaitBackend(device, spec);
+        return device;
     }
 
     private String dump(String path) throws XenError {
@@ -265,7 +273,7 @@ final class PvDevicesTest {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
-            devices.awaitBackend(device);
+            devices.awaitBackend(device, disk("xvda"));
             assertEquals("2", client.read(BACK + "/state"));
             assertEquals(device, devices.find(DeviceKind.VBD, USER, "xvda"));
 
@@ -282,7 +290,9 @@ final class PvDevicesTest {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
 
-            DeviceRefused e = assertThrows(DeviceRefused.class, () -> devices.awaitBackend(device));
+            DeviceRefused e =
+                    assertThrows(
+                            DeviceRefused.class, () -> devices.awaitBackend(device, disk("xvda")));
             assertEquals(
                     "dom5 has not taken the device within 0 s: does it run, with xen-blkback?",
                     e.reason());
@@ -339,7 +349,7 @@ final class PvDevicesTest {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
-            devices.awaitBackend(device);
+            devices.awaitBackend(device, disk("xvda"));
             client.write(FRONT + "/backend", "/local/domain/0/backend/console/3");
             client.write(FRONT + "/backend-id", "0");
             client.write(FRONT + "/state", "-2147483648x");
@@ -382,8 +392,8 @@ final class PvDevicesTest {
             throws XenError, DeviceRefused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
-            devices.awaitBackend(devices.create(USER, SERVER, disk("xvda")));
-            devices.awaitBackend(devices.create(USER, SERVER, nic("")));
+            attach(devices, USER, disk("xvda"));
+            attach(devices, USER, nic(""));
 
             devices.frontendEnds(USER);
             assertFalse(client.exists("/local/domain/3/device"));
@@ -409,6 +419,79 @@ final class PvDevicesTest {
             }
         }
         assertFalse(client.exists("/local/domain/5/backend"));
+    }
+
+    @Test
+    void devicesComeBackAfterAReboot() throws XenError, DeviceRefused, InterruptedException {
+        serve();
+        try (PvDevices devices = new PvDevices(store, LONG)) {
+            attach(devices, USER, disk("xvda"));
+            PvDevice gone = attach(devices, USER, disk("xvdb"));
+            attach(devices, USER, nic(",devid=2"));
+            attach(devices, USER, nic(",mac=00:16:3e:0a:0b:0c"));
+            attach(devices, NEXT, disk("xvdc"));
+            devices.detach(gone, Removal.ORDERLY);
+
+            KeptDevices kept = devices.frontendReboots(USER);
+            kept.removed().join();
+            assertFalse(client.exists("/local/domain/5/backend/vbd/3"));
+            devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)).join();
+
+            assertEquals(List.of("51744", "51712"), client.list("/libxl/4/device/vbd"));
+            assertEquals("2", client.read("/local/domain/5/backend/vbd/4/51712/state"));
+            assertEquals(List.of("2", "3"), client.list("/libxl/4/device/vif"));
+            assertEquals("00:16:3e:0a:0b:0c", client.read("/libxl/4/device/vif/3/mac"));
+            assertFalse(client.exists("/libxl/3"));
+        }
+    }
+
+    @Test
+    void whatCannotBeHadIsMissingAfterAReboot()
+            throws XenError, DeviceRefused, InterruptedException {
+        serve();
+        try (PvDevices devices = new PvDevices(store, LONG)) {
+            attach(devices, USER, disk("xvda"));
+            attach(devices, USER, nic(""));
+
+            KeptDevices kept = devices.frontendReboots(USER);
+            devices.makeAgain(
+                            kept,
+                            spec -> {
+                                if (spec.kind() == DeviceKind.VBD) {
+                                    throw new DeviceRefused("no such domain: db");
+                                }
+                                return devices.create(NEXT, SERVER, spec);
+                            })
+                    .join();
+
+            assertEquals(List.of("vif"), client.list("/libxl/4/device"));
+            assertEquals(1, devices.frontendReboots(NEXT).specs().size());
+        }
+    }
+
+    @Test
+    void onlyWhatWasTakenComesBackAfterAReboot()
+            throws XenError, DeviceRefused, InterruptedException {
+        try (PvDevices devices = new PvDevices(store, SHORT)) {
+            PvDevice device = devices.create(USER, SERVER, disk("xvda"));
+            assertThrows(DeviceRefused.class, () -> devices.awaitBackend(device, disk("xvda")));
+            devices.create(USER, SERVER, disk("xvdb"));
+
+            assertEquals(List.of(), devices.frontendReboots(USER).specs());
+        }
+    }
+
+    @Test
+    void whatIsTakenTooLateIsNotForTheNextDomainOfThatNumber()
+            throws XenError, DeviceRefused, InterruptedException {
+        try (PvDevices devices = new PvDevices(store, LONG)) {
+            PvDevice device = devices.create(USER, SERVER, disk("xvda"));
+            client.write(BACK + "/state", "2");
+            client.rm("/libxl/3");
+            devices.awaitBackend(device, disk("xvda"));
+
+            assertEquals(List.of(), devices.frontendReboots(USER).specs());
+        }
     }
 
     @Test

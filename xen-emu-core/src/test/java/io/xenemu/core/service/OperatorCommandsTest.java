@@ -42,7 +42,9 @@ final class OperatorCommandsTest {
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
     private final OperatorCommands commands =
-            new OperatorCommands(new OneDomain(), new PvDevices(store));
+            new OperatorCommands(
+                    new OneDomain(),
+                    new DeviceCommands(new NamedDomains(new OneDomain()), new PvDevices(store)));
 
     OperatorCommandsTest() throws BootException, XenError {}
 
