@@ -105,7 +105,9 @@ public final class LabMachine implements AutoCloseable {
         try {
             return LabProcess.start(channel, id, script);
         } catch (IOException e) {
-            throw qemu.isAlive() ? e : ended(qemu, this.folder);
+            throw qemu.isAlive()
+                    ? new LabException(e.getMessage() + ": " + this.folder.lastWords(), e)
+                    : ended(qemu, this.folder);
         }
     }
 
