@@ -4,7 +4,9 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -89,8 +91,20 @@ record MachineFolder(Path root) {
             String name = folder.getFileName().toString();
             long owner = Long.parseLong(name.substring(0, name.indexOf('-')));
             if (ProcessHandle.of(owner).isEmpty()) {
-                CacheFolder.deleteTree(folder);
+                deleteOrphan(folder);
             }
         }
+    }
+
+    private static void deleteOrphan(Path folder) throws IOException {
+        Path taken =
+                folder.resolveSibling(ProcessHandle.current().pid() + "-" + folder.getFileName());
+        try {
+            Files.move(folder, taken, StandardCopyOption.ATOMIC_MOVE);
+        } catch (NoSuchFileException e) {
+            // Another process that starts a machine has taken it.
+            return;
+        }
+        CacheFolder.deleteTree(taken);
     }
 }
