@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -36,7 +37,8 @@ final class XenEmuTest {
         ByteArrayOutputStream captured = new ByteArrayOutputStream();
         System.setErr(new PrintStream(captured, true, StandardCharsets.UTF_8));
         try {
-            int code = XenEmu.commandLine().execute(arguments.toArray(new String[0]));
+            String[] args = arguments.toArray(new String[0]);
+            int code = XenEmu.commandLine(args).execute(args);
             return new Result(code, captured.toString(StandardCharsets.UTF_8).lines().toList());
         } finally {
             System.setErr(original);
@@ -154,6 +156,18 @@ final class XenEmuTest {
 
         assertHostError(
                 file.toString(), List.of("run", "--lab", "never", "--kernel", file.toString()));
+    }
+
+    @Test
+    void onlyTheSubcommandThatIsAskedForIsMade() {
+        Set<String> all = XenEmu.commandLine().getSubcommands().keySet();
+        assertEquals(23, all.size());
+        assertEquals(all, XenEmu.commandLine("--help", "run").getSubcommands().keySet());
+        assertEquals(all, XenEmu.commandLine("rum").getSubcommands().keySet());
+        for (String name : all) {
+            CommandLine line = XenEmu.commandLine(name, "list");
+            assertEquals(Set.of(name), line.getSubcommands().keySet());
+        }
     }
 
     @Test
