@@ -38,29 +38,33 @@ class DriverDomainIT {
         List<String> image = image(lab);
         try (LinuxDaemon daemon = LinuxDaemon.start(lab, "/run/drivers")) {
             daemon.create(SERVER, image);
-            daemon.create(USER, image);
-            try (RunningCommand serverConsole = daemon.console(SERVER);
-                    RunningCommand userConsole = daemon.console(USER)) {
+            try (RunningCommand serverConsole = daemon.console(SERVER)) {
                 GuestShell server = new GuestShell(serverConsole);
-                GuestShell user = new GuestShell(userConsole);
                 server.awaitBoot();
-                user.awaitBoot();
                 server.run(
                         "modprobe brd rd_nr=1 rd_size="
                                 + DISK_KIB
                                 + " max_part=0; modprobe xen-blkback; modprobe xen-netback;"
                                 + " dd if=/dev/urandom of=/dev/ram0 bs=1M; sync;"
                                 + " (driver-domain >/tmp/log 2>&1 &)");
-                user.run("modprobe xen-blkfront; modprobe xen-netfront");
-
-                disk(daemon, server, user);
-                network(daemon, server, user);
-                user.assertNoComplaint();
-                reboot(daemon, server, user);
-                endOfTheUser(daemon, server);
+                daemon.create(USER, image);
+                try (RunningCommand userConsole = daemon.console(USER)) {
+                    serve(daemon, server, new GuestShell(userConsole));
+                }
                 server.assertNoComplaint();
             }
         }
+    }
+
+    private static void serve(LinuxDaemon daemon, GuestShell server, GuestShell user)
+            throws IOException, InterruptedException {
+        user.awaitBoot();
+        user.run("modprobe xen-blkfront; modprobe xen-netfront");
+        disk(daemon, server, user);
+        network(daemon, server, user);
+        user.assertNoComplaint();
+        reboot(daemon, server, user);
+        endOfTheUser(daemon, server);
     }
 
     private static void disk(LinuxDaemon daemon, GuestShell server, GuestShell user)

@@ -38,11 +38,11 @@ class VchanIT {
         try (LinuxDaemon daemon = LinuxDaemon.start(lab, "/run/vchan")) {
             List<String> image = image(lab);
             daemon.create("server", image);
-            daemon.create("client", image);
             try (RunningCommand serverConsole = daemon.console("server")) {
                 GuestShell server = new GuestShell(serverConsole);
                 server.awaitBoot();
                 server.run(MODULES);
+                daemon.create("client", image);
                 try (RunningCommand clientConsole = daemon.console("client")) {
                     GuestShell client = new GuestShell(clientConsole);
                     client.awaitBoot();
