@@ -58,8 +58,8 @@ public final class XenEmu {
 
     /// The parser, set up so that wrong input gives one line and no stack trace.
     ///
-    /// @param args what it will parse. It knows the subcommand that they name, or else all of them: to make one takes as
-    ///     long as a tenth of a JVM's start.
+    /// @param args what it will parse. It knows the subcommand that they name, or else all of them: picocli reads all
+    ///     annotations of each that it knows, at every start.
     static CommandLine commandLine(String... args) {
         CommandLine line = new CommandLine(new XenEmu());
         List<Class<?>> named =

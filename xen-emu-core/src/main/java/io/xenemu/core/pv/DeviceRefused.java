@@ -6,6 +6,7 @@ public final class DeviceRefused extends Exception {
 
     private final String reason;
 
+    /// @param reason one line
     public DeviceRefused(String reason) {
         super(reason, null, false, false);
         this.reason = reason;

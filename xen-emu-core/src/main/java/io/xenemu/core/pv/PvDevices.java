@@ -255,7 +255,8 @@ public final class PvDevices implements AutoCloseable {
     /// Makes the devices that a guest had before a reboot, and waits until they have been taken. What cannot be had any more is
     /// missing then, and the log says so.
     ///
-    /// @return complete when all that can be had is there
+    /// @return complete when all that can be had is there: after up to [#LIMIT] for the end of the old ones, and as much again
+    ///     for the new ones, all at once
     public CompletableFuture<Void> makeAgain(KeptDevices kept, Maker maker) {
         return kept.removed()
                 .thenCompose(_ -> forEach(makeAll(kept.specs(), maker), this::awaitBackend));
