@@ -1,10 +1,13 @@
 package io.xenemu.core.service;
 
+import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
-/// The domains of a service by what an operator calls them: id or name.
+/// The domains of a service by what an operator calls them: id or name. Digits alone are always an id, as under xl.
 final class NamedDomains {
     /// What is done on a domain.
     interface Order {
@@ -50,7 +53,8 @@ final class NamedDomains {
     }
 
     private static boolean isNamed(Domain domain, String name) {
-        return domain.config().name().equals(name)
-                || Integer.toString(domain.id().value()).equals(name);
+        return DomainConfig.isId(name)
+                ? Objects.equals(Ints.tryParse(name), domain.id().value())
+                : domain.config().name().equals(name);
     }
 }

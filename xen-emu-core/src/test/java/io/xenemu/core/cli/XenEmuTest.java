@@ -83,6 +83,8 @@ final class XenEmuTest {
                 run("--timeout", "soon"),
                 run("--name", ""),
                 run("--name", "a/b"),
+                run("--name", "3"),
+                run("--name", "x".repeat(201)),
                 run("--quota", "nodes"),
                 run("--quota", "shoes=1"),
                 run("-Q", "nodes=-1"),

@@ -96,6 +96,7 @@ final class OperatorCommandsTest {
                 "trigger 1 explode",
                 "trigger 1 nmi 0 0",
                 "list 2",
+                "destroy 4294967297",
                 "list 1 1",
                 "pause",
                 "pause 2",
@@ -145,7 +146,7 @@ final class OperatorCommandsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"test", "1"})
+    @CsvSource({"test", "1", "01"})
     void resetRebootsTheDomain(String name) {
         assertEquals("ok", send("trigger " + name + " reset").status());
 
