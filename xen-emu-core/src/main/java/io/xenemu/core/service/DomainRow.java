@@ -3,22 +3,22 @@ package io.xenemu.core.service;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.ThreadActivity;
 import io.xenemu.core.domain.Vcpu;
-import io.xenemu.kvm.ioctl.Runstate;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
 /// A domain as `xl list` shows it. The state has a letter for each of: running, blocked, paused, shut down, crashed, dying.
-/// The time is that of all vCPUs in the guest, in seconds.
+/// The time is the CPU time of all vCPUs, in seconds. Both are what the kernel tells of the vCPUs' threads, so no vCPU is
+/// made to leave the guest.
 final class DomainRow {
     private static final String HEADER =
             "Name                                        ID   Mem VCPUs\tState\tTime(s)";
 
     private static final int MIB_SHIFT = 20;
-    private static final double NANOS = 1e9;
-    private static final long RUNNING = 0;
-    private static final long RUNNABLE = 1;
+    private static final double MILLIS = 1e3;
 
     private DomainRow() {}
 
@@ -35,8 +35,10 @@ final class DomainRow {
     }
 
     private static String row(Domain domain) {
-        List<Runstate> vcpus = domain.vcpus().stream().map(Vcpu::runstate).toList();
-        double seconds = vcpus.stream().mapToLong(Runstate::timeRunning).sum() / NANOS;
+        List<ThreadActivity> vcpus = domain.vcpus().stream().map(Vcpu::activity).toList();
+        double seconds =
+                vcpus.stream().map(ThreadActivity::cpuTime).mapToLong(Duration::toMillis).sum()
+                        / MILLIS;
         return String.format(
                 Locale.ROOT,
                 "%-40s %5d %5d %5d     %s  %8.1f",
@@ -48,13 +50,12 @@ final class DomainRow {
                 seconds);
     }
 
-    private static String state(Domain domain, List<Runstate> vcpus) {
+    private static String state(Domain domain, List<ThreadActivity> vcpus) {
         ShutdownLatch.Outcome end = domain.shutdownLatch().get();
         boolean dying = end != null && end.reason() == ShutdownReason.DESTROYED;
         boolean crashed = end != null && end.reason() == ShutdownReason.CRASH;
         boolean paused = end == null && domain.isPaused();
-        boolean active =
-                vcpus.stream().anyMatch(it -> it.state() == RUNNING || it.state() == RUNNABLE);
+        boolean active = vcpus.stream().anyMatch(ThreadActivity::active);
         boolean running = end == null && !paused && active;
         return flag(running, 'r')
                 + flag(end == null && !paused && !active, 'b')

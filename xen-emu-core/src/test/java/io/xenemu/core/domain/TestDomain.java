@@ -68,7 +68,7 @@ public final class TestDomain implements AutoCloseable {
     }
 
     /// @param loop what the vCPUs' threads do, if they are started
-    TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
+    public TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
         this(vcpus, EventChannelConfig.DEFAULT, GRANTS, loop);
     }
 
