@@ -114,7 +114,10 @@ static void check_mask(void)
     run_for(20);
     check("evtchn.two_sends_coalesce_to_one", port_upcalls[port], 2);
     evtchn_close(port);
+    test_and_set_bit(port, shared_info->evtchn_mask);
     check("evtchn.unmask_of_closed", evtchn_unmask(port), 0);
+    check_true("evtchn.unmask_of_closed_leaves_mask", test_bit(port, shared_info->evtchn_mask));
+    test_and_clear_bit(port, shared_info->evtchn_mask);
     port_upcalls[port] = 0;
 }
 
@@ -144,6 +147,10 @@ static void check_bad_calls(void)
     check("evtchn.status_unknown_domain_is_esrch", event_channel_op(EVTCHNOP_status, &status), -XEN_ESRCH);
     status.dom = 0;
     check("evtchn.status_of_dom0_is_eperm", event_channel_op(EVTCHNOP_status, &status), -XEN_EPERM);
+    /* The port is looked for before the caller's rights. */
+    status.port = 0xfffffff0;
+    check("evtchn.status_of_invalid_port_of_dom0_is_einval",
+          event_channel_op(EVTCHNOP_status, &status), -XEN_EINVAL);
     check("evtchn.alloc_bad_pointer_is_efault", event_channel_op(EVTCHNOP_alloc_unbound, absent), -XEN_EFAULT);
     check("evtchn.send_bad_pointer_is_efault", event_channel_op(EVTCHNOP_send, absent), -XEN_EFAULT);
     check("evtchn.status_bad_pointer_is_efault", event_channel_op(EVTCHNOP_status, absent), -XEN_EFAULT);

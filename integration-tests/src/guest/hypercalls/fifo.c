@@ -55,6 +55,10 @@ static void check_switch(void)
     evtchn_close(unmasked);
     check("fifo.close", evtchn_close(quiet), 0);
     check_true("fifo.close_clears_pending", !(*event_word(quiet) & WORD_PENDING));
+    check("fifo.set_priority_of_closed_is_eacces", set_priority(quiet, 99), -XEN_EACCES);
+    set_masked(quiet);
+    check("fifo.unmask_of_closed", evtchn_unmask(quiet), 0);
+    check_true("fifo.unmask_of_closed_leaves_mask", *event_word(quiet) & WORD_MASKED);
 }
 
 /* Binds ports up to `last`; returns whether all could be bound. */

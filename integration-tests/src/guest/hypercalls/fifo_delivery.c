@@ -156,6 +156,7 @@ static void check_poll(void)
     check("fifo.poll_of_quiet_port", poll(port, before + 20000000), 0);
     check_true("fifo.poll_waits_until_timeout", now() >= before + 20000000);
     evtchn_close(port);
+    check("fifo.poll_of_closed_port_is_einval", poll(port, now() + 20000000), -XEN_EINVAL);
 }
 
 void check_fifo_delivery(void)

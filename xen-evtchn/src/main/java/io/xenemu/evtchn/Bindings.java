@@ -131,8 +131,11 @@ final class Bindings {
         try {
             Channel channel = ports.get(port);
             EventAbi abi = delivery.abi();
-            if (abi == null) {
+            if (abi == null || !abi.hasPriorities()) {
                 throw XenError.ENOSYS;
+            }
+            if (channel.type == ChannelType.CLOSED) {
+                throw XenError.EACCES;
             }
             abi.setPriority(channel, priority);
         } finally {

@@ -67,6 +67,9 @@ final class Delivery {
 
     boolean isPending(EvtchnPort port) throws XenError {
         Channel channel = owner.ports.get(port);
+        if (channel.type == ChannelType.CLOSED) {
+            throw XenError.EINVAL;
+        }
         EventAbi abi = abi();
         return abi != null && abi.isPending(channel);
     }
@@ -77,7 +80,8 @@ final class Delivery {
         synchronized (channel) {
             EventAbi abi = abi();
             Vcpu vcpu = owner.vcpu(channel.vcpu);
-            if (abi != null && abi.unmask(channel, vcpu)) {
+            boolean open = channel.type != ChannelType.CLOSED;
+            if (open && abi != null && abi.unmask(channel, vcpu)) {
                 due = vcpu;
             }
         }

@@ -39,6 +39,9 @@ sealed interface EventAbi permits TwoLevel, Fifo {
     /// Whether a closed port can not be used again yet.
     boolean isBusy(int port);
 
+    /// Whether a port has a priority.
+    boolean hasPriorities();
+
     /// Sets the priority of the port's events from now on.
     ///
     /// @throws XenError `ENOSYS` there are no priorities; `EINVAL` there is no such one

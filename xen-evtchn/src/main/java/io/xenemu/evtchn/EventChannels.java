@@ -134,11 +134,12 @@ public final class EventChannels {
         bindings.send(port);
     }
 
-    /// `EVTCHNOP_status`.
+    /// `EVTCHNOP_status`. As in Xen the port is looked for in `dom` before the caller's right to know of it.
     ///
     /// @param dom this domain, or `DOMID_SELF`
-    /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one; `EINVAL` the port is invalid
+    /// @throws XenError `ESRCH` no domain `dom`; `EINVAL` the port is invalid in it; `EPERM` it is another one
     public EvtchnStatus status(DomId dom, EvtchnPort port) throws XenError {
+        Channel _ = find(dom).bindings.ports.get(port);
         requireSelf(dom);
         return bindings.status(port);
     }
@@ -150,7 +151,8 @@ public final class EventChannels {
         bindings.bindVcpu(port, vcpu);
     }
 
-    /// `EVTCHNOP_unmask`: clears the port's mask bit and announces an event that is pending. The port may be closed.
+    /// `EVTCHNOP_unmask`: clears the port's mask bit and announces an event that is pending. Nothing happens to a closed
+    /// port: its mask bit stays.
     ///
     /// @throws XenError `EINVAL` the port is invalid
     public void unmask(EvtchnPort port) throws XenError {
@@ -197,10 +199,11 @@ public final class EventChannels {
         bindings.fifoSwitch.expandArray(gfn);
     }
 
-    /// `EVTCHNOP_set_priority`: of the port's events from the next one on. The port may be closed.
+    /// `EVTCHNOP_set_priority`: of the port's events from the next one on.
     ///
     /// @param priority 0, the most urgent, to 15; 32 bits
-    /// @throws XenError `EINVAL` the port or priority is invalid; `ENOSYS` the domain uses the 2-level ABI, which has none
+    /// @throws XenError `EINVAL` the port is invalid; `ENOSYS` the domain uses the 2-level ABI, which has none; `EACCES` the
+    ///     port is closed; `EINVAL` the priority is invalid
     public void setPriority(EvtchnPort port, int priority) throws XenError {
         bindings.setPriority(port, priority);
     }
@@ -304,7 +307,7 @@ public final class EventChannels {
 
     /// Whether an event is pending on the port, masked or not; for `SCHEDOP_poll`.
     ///
-    /// @throws XenError `EINVAL` the port is invalid
+    /// @throws XenError `EINVAL` the port is invalid or closed
     public boolean isPending(EvtchnPort port) throws XenError {
         return bindings.delivery.isPending(port);
     }

@@ -158,6 +158,11 @@ final class Fifo implements EventAbi {
         return words.has(port) && words.test(port, EventArray.LINKED);
     }
 
+    @Override
+    public boolean hasPriorities() {
+        return true;
+    }
+
     /// An event that is in a queue stays there until the guest takes it.
     @Override
     public void setPriority(Channel channel, int priority) throws XenError {

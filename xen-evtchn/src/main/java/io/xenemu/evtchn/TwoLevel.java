@@ -131,6 +131,11 @@ final class TwoLevel implements EventAbi {
     }
 
     @Override
+    public boolean hasPriorities() {
+        return false;
+    }
+
+    @Override
     public void setPriority(Channel channel, int priority) throws XenError {
         throw XenError.ENOSYS;
     }

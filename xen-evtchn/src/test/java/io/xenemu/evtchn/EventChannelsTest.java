@@ -238,8 +238,9 @@ final class EventChannelsTest {
 
     @Test
     void statusErrors() throws XenError {
-        assertFails(XenError.ESRCH, () -> channels.status(NOBODY, port(1)));
+        assertFails(XenError.ESRCH, () -> channels.status(NOBODY, port(9999)));
         assertFails(XenError.EPERM, () -> channels.status(DomId.DOM0, port(1)));
+        assertFails(XenError.EINVAL, () -> channels.status(DomId.DOM0, port(9999)));
         assertEquals(new EvtchnStatus.Closed(vcpu(0)), status(port(0)));
         assertEquals(new EvtchnStatus.Closed(vcpu(0)), status(port(PortTable.BUCKET - 1)));
         assertFails(XenError.EINVAL, () -> status(port(PortTable.BUCKET)));
@@ -265,6 +266,25 @@ final class EventChannelsTest {
         channels.unmask(port(0));
         channels.unmask(port(63));
         assertFails(XenError.EINVAL, () -> channels.unmask(port(64)));
+    }
+
+    @Test
+    void unmaskOfAClosedPortLeavesItMasked() throws XenError {
+        EvtchnPort port = channels.bindIpi(vcpu(0));
+        channels.close(port);
+        guest.setMasked(port.value(), true);
+        channels.unmask(port);
+        assertTrue(guest.masked(port.value()));
+    }
+
+    @Test
+    void onlyAnOpenPortCanBePolled() throws XenError {
+        EvtchnPort port = channels.bindIpi(vcpu(0));
+        assertFalse(channels.isPending(port));
+        channels.close(port);
+        assertFails(XenError.EINVAL, () -> channels.isPending(port));
+        assertFails(XenError.EINVAL, () -> channels.isPending(port(0)));
+        assertFails(XenError.EINVAL, () -> channels.isPending(port(64)));
     }
 
     @Test

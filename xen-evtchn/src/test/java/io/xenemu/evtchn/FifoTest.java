@@ -82,10 +82,22 @@ final class FifoTest {
     void setPriorityErrors() throws XenError {
         assertFails(XenError.ENOSYS, () -> channels.setPriority(port(1), 3));
         guest.start(1);
+        assertFails(XenError.EACCES, () -> channels.setPriority(port(1), 16));
+        bindIpis(1, 0);
         channels.setPriority(port(1), 15);
         assertFails(XenError.EINVAL, () -> channels.setPriority(port(1), 16));
         assertFails(XenError.EINVAL, () -> channels.setPriority(port(1), -1));
         assertFails(XenError.EINVAL, () -> channels.setPriority(port(64), 1));
+    }
+
+    @Test
+    void unmaskOfAClosedPortLeavesItMasked() throws XenError {
+        guest.start(1);
+        bindIpis(1, 0);
+        channels.close(port(1));
+        guest.mask(1);
+        channels.unmask(port(1));
+        assertEquals(FifoGuest.MASKED, guest.word(1));
     }
 
     @Test

@@ -201,6 +201,9 @@ final class ModelDomain {
         if (fifo == null) {
             return "ENOSYS";
         }
+        if (!ports.containsKey(number)) {
+            return "EACCES";
+        }
         if (priority < 0 || priority > 15) {
             return "EINVAL";
         }
@@ -263,7 +266,9 @@ final class ModelDomain {
         if (number < 0 || number >= valid) {
             return "EINVAL";
         }
-        delivery().unmask(number);
+        if (ports.containsKey(number)) {
+            delivery().unmask(number);
+        }
         return "OK";
     }
 

@@ -4,6 +4,7 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
@@ -22,24 +23,36 @@ public final class EventPoll {
     private static final int APIC_STRIDE = 0x10;
     private static final int APIC_WORDS = 8;
 
+    /// The guest's list of ports to poll.
+    @FunctionalInterface
+    public interface PortList {
+        /// Reads an entry, which is asked for once.
+        ///
+        /// @throws XenError EFAULT when it cannot be read
+        EvtchnPort read(int index) throws XenError;
+    }
+
     private final Domain domain;
     private final Vcpu vcpu;
-    private final List<EvtchnPort> ports;
+    private final List<EvtchnPort> ports = new ArrayList<>();
 
     /// For the thread of `vcpu`.
-    public EventPoll(Domain domain, Vcpu vcpu, List<EvtchnPort> ports) {
+    public EventPoll(Domain domain, Vcpu vcpu) {
         this.domain = domain;
         this.vcpu = vcpu;
-        this.ports = ports;
     }
 
     /// Waits until one of the ports is pending, the vCPU has an interrupt to take, the time is up, or the domain stops. What
     /// other vCPUs ask of this one is done meanwhile.
     ///
+    /// As in Xen the list is read when there is no interrupt, and up to the first port that is pending. A port that is
+    /// closed later is not waited for any more.
+    ///
+    /// @param count entries of the list
     /// @param timeout ns of system time, absolute; 0 for none
-    /// @throws XenError EINVAL for an invalid port
-    public void await(long timeout) throws XenError {
-        if (isInterrupted() || isPending()) {
+    /// @throws XenError EFAULT when an entry cannot be read, EINVAL when its port is invalid or closed
+    public void await(int count, PortList list, long timeout) throws XenError {
+        if (isInterrupted() || isPending(count, list)) {
             return;
         }
         long left = timeout == 0 ? Long.MAX_VALUE : timeout - domain.vm().getClock().clock();
@@ -53,10 +66,25 @@ public final class EventPoll {
         }
     }
 
-    private boolean isPending() throws XenError {
-        for (EvtchnPort port : ports) {
+    private boolean isPending(int count, PortList list) throws XenError {
+        for (int i = 0; i < count; i++) {
+            EvtchnPort port = list.read(i);
             if (domain.eventChannels().isPending(port)) {
                 return true;
+            }
+            ports.add(port);
+        }
+        return false;
+    }
+
+    private boolean isPending() {
+        for (EvtchnPort port : ports) {
+            try {
+                if (domain.eventChannels().isPending(port)) {
+                    return true;
+                }
+            } catch (XenError e) {
+                // Closed since the list was read: nothing will become pending on it.
             }
         }
         return false;

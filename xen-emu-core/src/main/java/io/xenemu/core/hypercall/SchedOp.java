@@ -6,8 +6,6 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SchedStructs.Poll;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
-import java.util.ArrayList;
-import java.util.List;
 
 /// `sched_op` (29): yield, poll and shutdown. KVM serves yield and poll; they come here only from kernels, or guests, for
 /// which it does not. `xen/include/public/sched.h`.
@@ -39,11 +37,13 @@ final class SchedOp {
         }
         long list = argument.get(Poll.PORTS);
         long timeout = argument.get(Poll.TIMEOUT);
-        List<EvtchnPort> ports = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            ports.add(EvtchnPort.of(argument.linear().read32(list + (long) Integer.BYTES * i)));
-        }
-        new EventPoll(c.domain(), c.vcpu(), ports).await(timeout);
+        new EventPoll(c.domain(), c.vcpu())
+                .await(
+                        Math.toIntExact(count),
+                        i ->
+                                EvtchnPort.of(
+                                        argument.linear().read32(list + (long) Integer.BYTES * i)),
+                        timeout);
         return 0;
     }
 

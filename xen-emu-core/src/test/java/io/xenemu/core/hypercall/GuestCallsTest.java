@@ -326,6 +326,33 @@ final class GuestCallsTest {
     }
 
     @Test
+    void pollOfAClosedPortIsEinval() throws XenError {
+        int port = allocUnbound();
+        memory.write32(PORTS, port);
+        memory.write32(ARG, port);
+        assertEquals(0, call(EVENT_CHANNEL_OP, CLOSE, ARG));
+
+        assertEquals(-22, poll(1, PORTS, LONG_AGO));
+    }
+
+    /// Xen looks at the ports one after the other.
+    @Test
+    void pollDoesNotLookBehindAPendingPort() throws XenError {
+        int pending = allocUnbound();
+        memory.write32(PORTS, pending);
+        memory.write32(PORTS + 4, 4096);
+        guest.domain()
+                .special()
+                .page(SHARED_INFO)
+                .set(ValueLayout.JAVA_INT, EVTCHN_PENDING, 1 << pending);
+
+        assertEquals(0, poll(2, PORTS, 0));
+        memory.write32(PORTS, 4096);
+        memory.write32(PORTS + 4, pending);
+        assertEquals(-22, poll(2, PORTS, 0));
+    }
+
+    @Test
     void pollOfA32BitGuestHasItsPortsElsewhere() throws XenError {
         int port = allocUnbound();
         memory.write32(PORTS, port);
