@@ -83,6 +83,10 @@ void check_grant_copy(void)
     check_one("grant.copy.whole_page", "grant.copy.whole_page_arrives", request(FROM_REF | TO_REF, 0, 0, PAGE));
     check_one("grant.copy.last_byte", "grant.copy.last_byte_arrives", request(FROM_REF | TO_REF, PAGE - 1, PAGE - 1, 1));
     check_one("grant.copy.nothing", "grant.copy.nothing_arrives", request(FROM_REF | TO_REF, 0, PAGE, 0));
+    copy = request(FROM_REF | TO_REF, 0xffff, 0xffff, 0);
+    copy.source.u.ref = copy.dest.u.ref = ~0u;
+    copy.source.domid = UNKNOWN_DOMAIN;
+    check("grant.copy.nothing_of_nowhere", run(copy), GNTST_okay);
     check_one("grant.copy.unknown_flags", "grant.copy.unknown_flags_arrives", request(FROM_REF | 0xff00, 0, 0, LENGTH));
     copy = request(FROM_REF | TO_REF, 0, 0, LENGTH);
     copy.source.domid = copy.dest.domid = own_domid();

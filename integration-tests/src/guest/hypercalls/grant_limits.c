@@ -34,11 +34,11 @@ static void check_maptrack(void)
         grant_page(REF + i, own_domid(), page, 0);
     mapped = map_until_refused(&status);
     check_either("grant_limit.mappings", mapped, MAPTRACK, MAPTRACK - 1);
-    check("grant_limit.one_mapping_more", status, GNTST_no_device_space);
+    check("grant_limit.one_mapping_more", status, GNTST_no_space);
     check("grant_limit.one_mapping_more_of_unknown_domain",
           map_grant(UNKNOWN_DOMAIN, REF, HOLE_GPA, MAP_RO, &mappings[MAPTRACK]), GNTST_bad_domain);
     check("grant_limit.one_mapping_more_of_bad_ref",
-          map_own(~0u, HOLE_GPA, MAP_RO, &mappings[MAPTRACK]), GNTST_no_device_space);
+          map_own(~0u, HOLE_GPA, MAP_RO, &mappings[MAPTRACK]), GNTST_no_space);
     check("grant_limit.unmap_one", unmap_grant(&mappings[7]), GNTST_okay);
     check("grant_limit.refused_map_takes_no_handle", map_own(~0u, HOLE_GPA, MAP_RO, &mappings[MAPTRACK]), GNTST_bad_gntref);
     check("grant_limit.map_one_again", map_number(7), GNTST_okay);

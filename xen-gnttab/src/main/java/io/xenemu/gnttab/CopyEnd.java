@@ -59,7 +59,7 @@ final class CopyEnd {
             mfn = owner.mfn(page);
             start = 0;
             granted = PAGE_SIZE;
-            return mfn < 0 ? Pins.refusal(mfn) : GrantStatus.OKAY;
+            return mfn < 0 ? GrantStatus.BAD_PAGE : GrantStatus.OKAY;
         }
         int ref = ref();
         GrantStatus status = granter.acquire(ref, domId.value(), readOnly, true);

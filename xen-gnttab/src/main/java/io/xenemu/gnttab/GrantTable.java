@@ -75,7 +75,7 @@ public final class GrantTable {
     /// @param dom who grants; not `DOMID_SELF`
     /// @param result filled if `OKAY`
     /// @return `BAD_GNTREF` no such entry, or neither a host nor a device mapping; `BAD_DOMAIN` no such domain;
-    ///     `NO_DEVICE_SPACE` no handle is free; `BAD_PAGE` no page there; `GENERAL_ERROR` all else: flags that an HVM guest
+    ///     `NO_SPACE` no handle is free; `BAD_PAGE` no page there, or another domain's; `GENERAL_ERROR` all else: flags that an HVM guest
     ///     cannot use, not granted (so), in use too often, no page can be at that address
     public GrantStatus mapGrantRef(long hostAddr, int flags, int ref, DomId dom, MapResult result) {
         return metrics.finished(GrantOp.MAP, mappings.map(hostAddr, flags, ref, dom, result));
@@ -83,11 +83,11 @@ public final class GrantTable {
 
     /// `GNTTABOP_unmap_grant_ref`, one of a batch. With a host address of 0 nothing happens, as in Xen.
     ///
-    /// @param busAddr 0, or the machine address that mapping returned
+    /// @param hostAddr in the page where the mapping was made
     /// @param handle any 32 bits
-    /// @return `BAD_HANDLE` no mapping; `GENERAL_ERROR` the page is not at that address, or has another machine address
-    public GrantStatus unmapGrantRef(long hostAddr, long busAddr, int handle) {
-        return metrics.finished(GrantOp.UNMAP, mappings.unmap(hostAddr, busAddr, handle));
+    /// @return `BAD_HANDLE` no mapping; `GENERAL_ERROR` it is not at that address
+    public GrantStatus unmapGrantRef(long hostAddr, int handle) {
+        return metrics.finished(GrantOp.UNMAP, mappings.unmap(hostAddr, handle));
     }
 
     /// `GNTTABOP_setup_table`: grows the table. Where its frames are is for the caller to add.

@@ -52,7 +52,7 @@ final class GuestMappings {
         }
         int handle = maptrack.reserve();
         if (handle == Maptrack.NONE) {
-            return GrantStatus.NO_DEVICE_SPACE;
+            return GrantStatus.NO_SPACE;
         }
         GrantStatus status = GrantStatus.GENERAL_ERROR;
         try {
@@ -104,23 +104,22 @@ final class GuestMappings {
         return GrantStatus.OKAY;
     }
 
-    /// With neither address there is nothing to do, and the mapping stays, as in Xen.
-    GrantStatus unmap(long hostAddr, long busAddr, int handle) {
+    /// Without an address there is nothing to do, and the mapping stays, as in Xen. It ends where it was made and nowhere
+    /// else: Xen takes any address at which the page is, and a page that a guest has mapped for reading and for writing could
+    /// then stay writable while the granter sees it read.
+    GrantStatus unmap(long hostAddr, int handle) {
         if (!maptrack.take(handle)) {
             return GrantStatus.BAD_HANDLE;
         }
         Pins pins = maptrack.granter(handle);
         int ref = maptrack.ref(handle);
-        long mfn = pins.mfn(ref);
         boolean removed = false;
         try {
-            if (busAddr != 0 && busAddr != mfn << PAGE_SHIFT) {
-                return GrantStatus.GENERAL_ERROR;
-            }
             if (hostAddr == 0) {
                 return GrantStatus.OKAY;
             }
-            removed = physmap.remove(hostAddr >>> PAGE_SHIFT, mfn);
+            long gfn = hostAddr >>> PAGE_SHIFT;
+            removed = gfn == maptrack.gfn(handle) && physmap.remove(gfn, pins.mfn(ref));
             return removed ? GrantStatus.OKAY : GrantStatus.GENERAL_ERROR;
         } finally {
             if (removed) {

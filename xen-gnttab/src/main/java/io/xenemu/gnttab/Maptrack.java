@@ -140,6 +140,11 @@ final class Maptrack {
         return refs[handle];
     }
 
+    /// Where what a taken handle maps was placed.
+    synchronized long gfn(int handle) {
+        return gfns[handle];
+    }
+
     /// Whether what a taken handle maps is mapped read-only.
     synchronized boolean readOnly(int handle) {
         return Math.abs(states[handle]) == MAPPED_READ_ONLY;

@@ -30,8 +30,8 @@ final class Pins {
     /// Brings an entry into use for a mapping; [#mfn] is then what to map.
     ///
     /// @return `BAD_GNTREF` beyond the table; `GENERAL_ERROR` not granted to `by`, not for writing, not as a whole page, in
-    ///     use too often or by another domain, changed by the guest all the time, or of a page that is not the domain's own;
-    ///     `BAD_PAGE` no RAM there; `BAD_DOMAIN` the domain is gone
+    ///     use too often or by another domain, or changed by the guest all the time; `BAD_PAGE` no RAM there, or a page of
+    ///     another domain; `BAD_DOMAIN` the domain is gone
     GrantStatus pin(int ref, int by, boolean readOnly) {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
@@ -83,16 +83,11 @@ final class Pins {
     private GrantStatus use(ActiveEntries block, int entry, int by) {
         long mfn = frames.mfn(block.copy.frame);
         if (mfn < 0) {
-            return refusal(mfn);
+            return GrantStatus.BAD_PAGE;
         }
         pinned.add(mfn);
         block.describe(entry, by, block.copy.frame, mfn);
         return GrantStatus.OKAY;
-    }
-
-    /// Why a page cannot be used.
-    static GrantStatus refusal(long mfn) {
-        return mfn == GuestFrames.FOREIGN ? GrantStatus.GENERAL_ERROR : GrantStatus.BAD_PAGE;
     }
 
     /// Brings an entry into use for a copy: [#start] and [#length] of [#mfn] of [#owner].

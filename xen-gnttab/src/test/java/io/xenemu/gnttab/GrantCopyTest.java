@@ -122,9 +122,25 @@ final class GrantCopyTest {
         assertEquals(GrantStatus.OKAY, copy.run(4));
         assertEquals(GrantStatus.BAD_COPY_ARG, copy.run(5));
         copy.to(DomId.SELF, false, 5, 0xffff);
-        assertEquals(GrantStatus.BAD_COPY_ARG, copy.run(0));
-        copy.to(DomId.SELF, false, 5, PAGE);
+        assertEquals(GrantStatus.BAD_COPY_ARG, copy.run(1));
+    }
+
+    @Test
+    void toCopyNothingNothingIsLookedAt() {
+        copy.from(new DomId(77), true, -1, 0xffff);
+        copy.to(DomId.DOM0, false, -1, 0xffff);
         assertEquals(GrantStatus.OKAY, copy.run(0));
+    }
+
+    @Test
+    void pageThatTheCallerHasMappedFromAnotherIsBad() {
+        third.grant(9, caller, 1);
+        assertEquals(
+                GrantStatus.OKAY,
+                caller.table.mapGrantRef(7 * PAGE, 2, 9, third.id, new MapResult()));
+        copy.from(DomId.SELF, false, 7, 0);
+        copy.to(DomId.SELF, false, 5, 0);
+        assertEquals(GrantStatus.BAD_PAGE, copy.run(4));
     }
 
     @Test

@@ -46,7 +46,14 @@ final class GrantModel {
     }
 
     /// A mapping that lasts.
-    record Live(Domain mapper, Domain granter, int ref, boolean readOnly, long gfn, int handle) {}
+    record Live(
+            Domain mapper,
+            Domain granter,
+            int ref,
+            boolean readOnly,
+            long gfn,
+            long slot,
+            int handle) {}
 
     /// A page that may be used, or why not.
     record Claim(GrantStatus status, @Nullable Domain owner, long gfn) {
@@ -88,7 +95,7 @@ final class GrantModel {
     /// Why the guest may not use one of its domain's pages, if so.
     private static GrantStatus page(Domain domain, long gfn) {
         if (domain.placed.containsKey(gfn)) {
-            return GrantStatus.GENERAL_ERROR;
+            return GrantStatus.BAD_PAGE;
         }
         return gfn < FakeDomain.RAM_PAGES ? GrantStatus.OKAY : GrantStatus.BAD_PAGE;
     }
@@ -141,7 +148,7 @@ final class GrantModel {
 
     void mapped(Domain mapper, Domain granter, int ref, boolean readOnly, long slot, int handle) {
         long gfn = claim(granter, ref, mapper.id(), readOnly, true, false).gfn();
-        live.add(new Live(mapper, granter, ref, readOnly, gfn, handle));
+        live.add(new Live(mapper, granter, ref, readOnly, gfn, slot, handle));
         mapper.placed.put(slot, mfn(granter, gfn));
     }
 
@@ -152,8 +159,7 @@ final class GrantModel {
     GrantStatus unmap(Domain mapper, int handle, long slot) {
         for (Live mapping : live) {
             if (mapping.mapper() == mapper && mapping.handle() == handle) {
-                Long there = mapper.placed.get(slot);
-                if (there == null || there != mfn(mapping.granter(), mapping.gfn())) {
+                if (slot != mapping.slot()) {
                     return GrantStatus.GENERAL_ERROR;
                 }
                 mapper.placed.remove(slot);

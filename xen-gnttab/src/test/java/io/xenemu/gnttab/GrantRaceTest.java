@@ -95,7 +95,7 @@ final class GrantRaceTest {
                 assertNotEquals(0, granter.inUse(9) & Gtf.READING, "mapped without its flag");
                 assertTrue(granter.table.isPinned(mapper.placedAt(20).mfn()));
                 assertEquals(
-                        GrantStatus.OKAY, mapper.table.unmapGrantRef(20 << 12, 0, result.handle()));
+                        GrantStatus.OKAY, mapper.table.unmapGrantRef(20 << 12, result.handle()));
             } else {
                 assertEquals(GrantStatus.GENERAL_ERROR, status);
                 assertFalse(mapper.placed.containsKey(20L));
@@ -122,7 +122,7 @@ final class GrantRaceTest {
                     for (int i = 0; i < ROUNDS; i++) {
                         if (mapper.table.mapGrantRef(20 << 12, HOST_MAP, 9, granter.id, result)
                                 == GrantStatus.OKAY) {
-                            mapper.table.unmapGrantRef(20 << 12, 0, result.handle());
+                            mapper.table.unmapGrantRef(20 << 12, result.handle());
                         }
                     }
                 });
@@ -136,7 +136,7 @@ final class GrantRaceTest {
         // At most one handle is being ended by each, besides the one that is mapped.
         int handles = 3;
         int[] next = {0};
-        Work vcpu = () -> mapper.table.unmapGrantRef(20 << 12, 0, next[0]++ % handles);
+        Work vcpu = () -> mapper.table.unmapGrantRef(20 << 12, next[0]++ % handles);
         beside(
                 List.of(vcpu),
                 () -> {
@@ -145,7 +145,7 @@ final class GrantRaceTest {
                         if (mapper.table.mapGrantRef(20 << 12, HOST_MAP, 9, granter.id, result)
                                 == GrantStatus.OKAY) {
                             assertTrue(result.handle() < handles);
-                            mapper.table.unmapGrantRef(20 << 12, 0, result.handle());
+                            mapper.table.unmapGrantRef(20 << 12, result.handle());
                         }
                     }
                 });
@@ -179,7 +179,7 @@ final class GrantRaceTest {
                                 == GrantStatus.OKAY) {
                             mapped++;
                             assertTrue(granter.table.isPinned(granter.mfn(4)));
-                            mapper.table.unmapGrantRef(20 << 12, 0, result.handle());
+                            mapper.table.unmapGrantRef(20 << 12, result.handle());
                         }
                     }
                 });

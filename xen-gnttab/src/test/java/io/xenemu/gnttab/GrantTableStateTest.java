@@ -85,7 +85,7 @@ final class GrantTableStateTest {
         GrantTable mapping = mapper.table;
         mapping.mapGrantRef(AT, HOST_MAP, 9, granter.id, result);
         mapping.mapGrantRef(2 * AT, HOST_MAP | READONLY, 10, granter.id, result);
-        mapping.unmapGrantRef(AT, 0, 0);
+        mapping.unmapGrantRef(AT, 0);
         int handle = result.handle();
         assertEquals(1, handle);
 
@@ -96,8 +96,8 @@ final class GrantTableStateTest {
         assertEquals(new FakeDomain.Placed(granter, granter.mfn(6), true), mapper.placed.get(40L));
         assertTrue(granting.isPinned(granter.mfn(6)));
         assertEquals(restored.save(), mapper.table.save());
-        assertEquals(GrantStatus.BAD_HANDLE, restored.unmapGrantRef(AT, 0, 0));
-        assertEquals(GrantStatus.OKAY, restored.unmapGrantRef(2 * AT, 0, handle));
+        assertEquals(GrantStatus.BAD_HANDLE, restored.unmapGrantRef(AT, 0));
+        assertEquals(GrantStatus.OKAY, restored.unmapGrantRef(2 * AT, handle));
         assertEquals(0, granter.inUse(10));
         assertFalse(granting.isPinned(granter.mfn(6)));
     }
@@ -110,7 +110,7 @@ final class GrantTableStateTest {
             small.table.mapGrantRef((20L + i) * 4096, HOST_MAP, 9, granter.id, result);
         }
         for (int i = 0; i < 100; i += 2) {
-            small.table.unmapGrantRef((20L + i) * 4096, 0, i);
+            small.table.unmapGrantRef((20L + i) * 4096, i);
         }
         GrantTable restored = saveAndRestore(small);
         saveAndRestore(granter);
@@ -129,8 +129,7 @@ final class GrantTableStateTest {
             seen[result.handle()] = true;
         }
         assertEquals(
-                GrantStatus.NO_DEVICE_SPACE,
-                restored.mapGrantRef(AT, HOST_MAP, 10, granter.id, result));
+                GrantStatus.NO_SPACE, restored.mapGrantRef(AT, HOST_MAP, 10, granter.id, result));
     }
 
     @Test
@@ -142,7 +141,7 @@ final class GrantTableStateTest {
         GrantTable restored = restore(mapper, state);
         assertEquals(1, restored.reattach());
         assertTrue(mapper.placed.isEmpty());
-        assertEquals(GrantStatus.BAD_HANDLE, restored.unmapGrantRef(AT, 0, result.handle()));
+        assertEquals(GrantStatus.BAD_HANDLE, restored.unmapGrantRef(AT, result.handle()));
     }
 
     @Test

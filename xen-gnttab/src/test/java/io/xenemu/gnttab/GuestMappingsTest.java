@@ -34,7 +34,7 @@ final class GuestMappingsTest {
     }
 
     private GrantStatus unmap(long address, int handle) {
-        return mapper.table.unmapGrantRef(address, 0, handle);
+        return mapper.table.unmapGrantRef(address, handle);
     }
 
     private void inBothVersions(IntConsumer check) {
@@ -167,7 +167,7 @@ final class GuestMappingsTest {
                 GrantStatus.OKAY,
                 granter.table.mapGrantRef(7 * 4096, HOST_MAP, 9, third.id, new MapResult()));
         granter.grant(10, mapper, 7);
-        assertEquals(GrantStatus.GENERAL_ERROR, map(AT, HOST_MAP, 10));
+        assertEquals(GrantStatus.BAD_PAGE, map(AT, HOST_MAP, 10));
         assertEquals(0, granter.inUse(10));
     }
 
@@ -226,13 +226,13 @@ final class GuestMappingsTest {
             assertEquals(GrantStatus.OKAY, mapBy(small, i));
         }
         granter.grant(300, small, 5);
-        assertEquals(GrantStatus.NO_DEVICE_SPACE, mapBy(small, 300));
+        assertEquals(GrantStatus.NO_SPACE, mapBy(small, 300));
         assertEquals(0, granter.inUse(300));
         assertEquals(
-                GrantStatus.NO_DEVICE_SPACE,
+                GrantStatus.NO_SPACE,
                 small.table.mapGrantRef(0, HOST_MAP, -1, granter.id, result),
                 "before the entry is looked at");
-        assertEquals(GrantStatus.OKAY, small.table.unmapGrantRef((20L + 7) * 4096, 0, 7));
+        assertEquals(GrantStatus.OKAY, small.table.unmapGrantRef((20L + 7) * 4096, 7));
         assertEquals(GrantStatus.OKAY, mapBy(small, 300));
         assertEquals(7, result.handle());
     }
@@ -245,8 +245,8 @@ final class GuestMappingsTest {
     void aDomainWithoutMaptrackFramesCannotMap() {
         FakeDomain none = domains.add(8, new GrantLimits(1, 0, 1));
         granter.grant(9, none, 5);
-        assertEquals(GrantStatus.NO_DEVICE_SPACE, mapBy(none, 9));
-        assertEquals(GrantStatus.BAD_HANDLE, none.table.unmapGrantRef(AT, 0, 0));
+        assertEquals(GrantStatus.NO_SPACE, mapBy(none, 9));
+        assertEquals(GrantStatus.BAD_HANDLE, none.table.unmapGrantRef(AT, 0));
     }
 
     @Test
@@ -268,17 +268,30 @@ final class GuestMappingsTest {
         granter.grant(10, mapper, 6);
         map(AT, HOST_MAP, 9);
         int handle = result.handle();
-        long busAddress = result.busAddress();
         map(2 * AT, HOST_MAP, 10);
         assertEquals(GrantStatus.GENERAL_ERROR, unmap(3 * AT, handle), "nothing there");
         assertEquals(GrantStatus.GENERAL_ERROR, unmap(2 * AT, handle), "another page there");
-        assertEquals(
-                GrantStatus.GENERAL_ERROR,
-                mapper.table.unmapGrantRef(AT, busAddress + 4096, handle));
         assertEquals(GrantStatus.OKAY, unmap(0, handle), "nothing asked for");
         assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(9));
-        assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(AT + 5, busAddress, handle));
+        assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(AT + 5, handle));
         assertEquals(0, granter.inUse(9));
+    }
+
+    @Test
+    void aMappingEndsWhereItWasMadeThoughItsPageIsElsewhereToo() {
+        granter.grant(9, mapper, 5);
+        map(AT, HOST_MAP | READONLY, 9);
+        int reader = result.handle();
+        map(2 * AT, HOST_MAP, 9);
+        int writer = result.handle();
+        assertEquals(GrantStatus.GENERAL_ERROR, unmap(AT, writer));
+        assertEquals(GrantStatus.GENERAL_ERROR, unmap(2 * AT, reader));
+        assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(9), "it can still be written");
+        assertEquals(GrantStatus.OKAY, unmap(2 * AT, writer));
+        assertTrue(mapper.placedAt(20).readOnly());
+        assertEquals(Gtf.READING, granter.inUse(9));
+        assertEquals(GrantStatus.OKAY, unmap(AT, reader));
+        assertTrue(mapper.placed.isEmpty());
     }
 
     @Test

@@ -135,11 +135,14 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a page that is mapped already is
     /// added to the physmap again. If it cannot be there, it stays where it is.
     ///
-    /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, where KVM has a device, or where
-    ///     the guest maps a foreign page); ENOMEM at too many places outside of memory
+    /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, or where KVM has a device); ENXIO
+    ///     where the guest maps a foreign page; ENOMEM at too many places outside of memory
     public synchronized void overlay(int page, long gfn) throws XenError {
-        if (!isPossible(gfn) || foreignAt.containsKey(gfn)) {
+        if (!isPossible(gfn)) {
             throw XenError.EINVAL;
+        }
+        if (foreignAt.containsKey(gfn)) {
+            throw XenError.ENXIO;
         }
         if (specialGfn[page] == gfn) {
             return;

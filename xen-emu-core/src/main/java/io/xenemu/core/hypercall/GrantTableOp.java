@@ -6,6 +6,7 @@ import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.MapResult;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.GnttabStructs.Copy;
 import io.xenemu.kvm.abi.xen.GnttabStructs.GetVersion;
@@ -121,6 +122,7 @@ final class GrantTableOp {
         }
     }
 
+    /// Xen compares `dev_bus_addr` for device mappings alone, which HVM guests do not have.
     private static void unmap(HypercallContext c) {
         var argument = c.argument();
         GrantStatus status =
@@ -128,7 +130,6 @@ final class GrantTableOp {
                         .grantTable()
                         .unmapGrantRef(
                                 argument.get(UnmapGrantRef.HOST_ADDR),
-                                argument.get(UnmapGrantRef.DEV_BUS_ADDR),
                                 bits(c, UnmapGrantRef.HANDLE));
         argument.set(UnmapGrantRef.STATUS, status.code());
     }
@@ -169,8 +170,13 @@ final class GrantTableOp {
         }
     }
 
-    /// Grows the table, and tells where the guest has put its frames; all ones for those that it has not.
+    /// Grows the table, and tells where the guest has put its frames; all ones for those that it has not. Those do not fit
+    /// into a 32-bit caller's list, which may also be of no structures.
     private static long setupTable(HypercallContext c) throws XenError {
+        boolean isNarrow = c.width() == GuestWidth.BITS_32;
+        if (isNarrow && c.u32(2) == 0) {
+            return 0;
+        }
         requireOne(c);
         var argument = c.argument();
         argument.copyIn(SetupTable.STRUCT, c.word(1));
@@ -182,6 +188,10 @@ final class GrantTableOp {
         for (int i = 0; status == GrantStatus.OKAY && i < count; i++) {
             try {
                 long gfn = c.domain().grantFrameGfn(i);
+                if (isNarrow && gfn != Integer.toUnsignedLong((int) gfn)) {
+                    status = GrantStatus.ADDRESS_TOO_BIG;
+                    break;
+                }
                 argument.linear().writeUlong(list + (long) i * width, gfn);
             } catch (XenError e) {
                 status = GrantStatus.BAD_VIRT_ADDR;

@@ -110,7 +110,7 @@ final class ForeignPagesTest {
 
         assertFalse(place(gfn, 1));
         assertSame(
-                XenError.EINVAL,
+                XenError.ENXIO,
                 assertThrows(XenError.class, () -> memory.overlay(SHARED_INFO, gfn)));
         assertFalse(memory.remove(gfn, MFN + 1));
         assertFalse(memory.removeAt(gfn));

@@ -258,7 +258,7 @@ final class GrantCallsTest {
 
         long handle = memory.read32(ARG + 20);
         memory.write64(ARG, gfn << 12);
-        memory.write64(ARG + 8, 0);
+        memory.write64(ARG + 8, 0x1234);
         memory.write32(ARG + 16, (int) handle);
         assertEquals(0, op(1, 1));
         assertEquals(0, status(20));
@@ -298,6 +298,41 @@ final class GrantCallsTest {
         assertEquals(0, op(2, 1));
         assertEquals(-5, status(8));
         assertEquals(-22, op(2, 2));
+    }
+
+    @Test
+    void setupTableOfA32BitGuestKnowsOnlyPlacedFrames() throws XenError {
+        long list = ARG + 0x100;
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, 2);
+        memory.write16(ARG + 8, 77);
+        memory.write32(ARG + 12, (int) list);
+        memory.write32(list + 4, 5);
+        assertEquals(0, call(narrow, GRANT_TABLE_OP, 2, ARG, 1));
+        assertEquals(-11, status(8));
+        assertEquals(TABLE >> 12, memory.read32(list));
+        assertEquals(5, memory.read32(list + 4));
+        assertEquals(0, call(narrow, GRANT_TABLE_OP, 2, NOWHERE, 0));
+        assertEquals(-22, op(2, 0));
+        assertEquals(-22, call(narrow, GRANT_TABLE_OP, 2, ARG, 2));
+    }
+
+    @Test
+    void specialPageCannotBeOverAGrantMapping() throws XenError {
+        memory.write32(TABLE + 8 * 9 + 4, 0x201);
+        memory.write32(TABLE + 8 * 9, TestDomain.ID.value() << 16 | 1);
+        memory.write64(ARG, 0x18_0000);
+        memory.write32(ARG + 8, 2);
+        memory.write32(ARG + 12, 9);
+        memory.write16(ARG + 16, TestDomain.ID.value());
+        assertEquals(0, op(0, 1));
+        assertEquals(0, status(18));
+
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, 1);
+        memory.write64(ARG + 8, 1);
+        memory.write64(ARG + 16, 0x180);
+        assertEquals(-6, call(wide, MEMORY_OP, 7, ARG));
     }
 
     @Test

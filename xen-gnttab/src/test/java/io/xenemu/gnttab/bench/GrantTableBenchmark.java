@@ -173,7 +173,7 @@ public class GrantTableBenchmark {
     @Benchmark
     public void mapAndUnmap() {
         require(mapper.table.mapGrantRef(AT, HOST_MAP, REF, GRANTER, result));
-        require(mapper.table.unmapGrantRef(AT, 0, result.handle()));
+        require(mapper.table.unmapGrantRef(AT, result.handle()));
     }
 
     /// As a back end maps a request of many segments; the time is that of one.
@@ -186,7 +186,7 @@ public class GrantTableBenchmark {
             handles[i] = result.handle();
         }
         for (int i = 0; i < BATCH; i++) {
-            require(mapper.table.unmapGrantRef(AT, 0, handles[i]));
+            require(mapper.table.unmapGrantRef(AT, handles[i]));
         }
     }
 
@@ -237,6 +237,6 @@ public class GrantTableBenchmark {
     @Threads(THREADS)
     public void mapAndUnmapOfTwoThreads(Vcpu vcpu) {
         require(mapper.table.mapGrantRef(AT, HOST_MAP, vcpu.ref, GRANTER, vcpu.result));
-        require(mapper.table.unmapGrantRef(AT, 0, vcpu.result.handle()));
+        require(mapper.table.unmapGrantRef(AT, vcpu.result.handle()));
     }
 }
