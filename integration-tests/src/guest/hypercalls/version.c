@@ -23,6 +23,29 @@ void check_detection(void)
     check("cpuid.one_hypercall_page", out[0], 1);
 }
 
+#define GENERAL_PROTECTION 13
+
+/* What no routine reaches. */
+static int is_filler(const char *bytes, unsigned int count)
+{
+    for (unsigned int i = 0; i < count; i++)
+        if ((uint8_t)bytes[i] != 0xcc)
+            return 0;
+    return 1;
+}
+
+static void check_refused_pages(uint32_t msr, const char *page)
+{
+    uint32_t low = 1;
+
+    check("hypercall_page.second_page_is_gp", try_wrmsr(msr, (unsigned long)page + 1), GENERAL_PROTECTION);
+    check("hypercall_page.outside_ram_is_gp", try_wrmsr(msr, NOTHING_GPA), GENERAL_PROTECTION);
+    check("hypercall_page.far_frame_is_gp", try_wrmsr(msr, ~0xfffull), GENERAL_PROTECTION);
+    check_true("hypercall_page.refused_page_is_not_filled", page[0] == 0);
+    check("hypercall_page.msr_can_be_read", try_rdmsr(msr, &low), 0);
+    check("hypercall_page.msr_reads_as_zero", low, 0);
+}
+
 /* After shared_info: writing the MSR also tells Xen the guest's width, which Linux no longer does. */
 void check_hypercall_page(void)
 {
@@ -32,7 +55,12 @@ void check_hypercall_page(void)
     long version = xen_version(XENVER_version, 0);
 
     cpuid(xen_cpuid_base + 2, 0, out);
+    check_refused_pages(out[1], page);
+    shared_info->wc_sec = 0;
     wrmsr(out[1], (unsigned long)page);
+    check_true("hypercall_page.wallclock_is_set_anew", wallclock_is_set());
+    check_true("hypercall_page.filled_with_int3", is_filler(page + 9, 23) && is_filler(page + 4096 - 23, 23));
+    check("hypercall_page.iret_is_ud2", *(uint16_t *)(page + 32 * __HYPERVISOR_iret), 0x0b0f);
     hypercall_entry = page + 32 * __HYPERVISOR_xen_version;
     check("hypercall_page.version", xen_version(XENVER_version, 0), version);
     hypercall_entry = direct;

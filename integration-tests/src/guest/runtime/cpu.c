@@ -36,17 +36,20 @@ struct table_register {
     unsigned long base;
 } __attribute__((packed));
 
-extern char vector_stubs[], user_return[], trap_stack_top[], store_here[], store_end[];
+extern char vector_stubs[], user_return[], trap_stack_top[];
+extern char store_here[], store_end[], wrmsr_here[], wrmsr_end[], rdmsr_here[], rdmsr_end[];
 extern uint64_t gdt[];
 
 static struct gate idt[256];
 static uint32_t tss[26];
 static interrupt_handler handlers[256];
 static int x2apic;
-static volatile unsigned int store_refused;
+static volatile unsigned int refused;
 
 /* The instruction (entry.S). */
 void store(volatile uint32_t *address, uint32_t value);
+void wrmsr_or_trap(uint32_t msr, uint32_t low, uint32_t high);
+uint32_t rdmsr_or_trap(uint32_t msr);
 
 static void set_gate(unsigned int vector, void *target, uint8_t type)
 {
@@ -91,16 +94,22 @@ void handle_vector(uint8_t vector, interrupt_handler handler)
     handlers[vector] = handler;
 }
 
+/* Instructions that may be refused, and where to go on then. */
+static const struct {
+    const char *here, *end;
+} attempts[] = {{store_here, store_end}, {wrmsr_here, wrmsr_end}, {rdmsr_here, rdmsr_end}};
+
 /* Called by the entry stubs. */
 void vector_arrived(unsigned long vector, unsigned long error, unsigned long *ip)
 {
     unsigned long address;
 
-    if (*ip == (unsigned long)store_here) {
-        store_refused = (unsigned int)vector;
-        *ip = (unsigned long)store_end;
-        return;
-    }
+    for (unsigned int i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
+        if (*ip == (unsigned long)attempts[i].here) {
+            refused = (unsigned int)vector;
+            *ip = (unsigned long)attempts[i].end;
+            return;
+        }
     if (handlers[vector]) {
         handlers[vector]();
         return;
@@ -122,9 +131,23 @@ void vector_arrived(unsigned long vector, unsigned long error, unsigned long *ip
 
 unsigned int try_store(volatile uint32_t *address, uint32_t value)
 {
-    store_refused = 0;
+    refused = 0;
     store(address, value);
-    return store_refused;
+    return refused;
+}
+
+unsigned int try_wrmsr(uint32_t msr, uint64_t value)
+{
+    refused = 0;
+    wrmsr_or_trap(msr, (uint32_t)value, (uint32_t)(value >> 32));
+    return refused;
+}
+
+unsigned int try_rdmsr(uint32_t msr, uint32_t *low)
+{
+    refused = 0;
+    *low = rdmsr_or_trap(msr);
+    return refused;
 }
 
 static void apic_write(unsigned int reg, uint32_t value)

@@ -72,6 +72,10 @@ void handle_vector(uint8_t vector, interrupt_handler handler);
 /* Writes; the vector of the exception if that is refused, else 0. With interrupts off, on one vCPU at a time. */
 unsigned int try_store(volatile uint32_t *address, uint32_t value);
 
+/* The same for writing a MSR, and for reading one, of which `low` is the low half. */
+unsigned int try_wrmsr(uint32_t msr, uint64_t value);
+unsigned int try_rdmsr(uint32_t msr, uint32_t *low);
+
 /* Enables the local APIC, as x2APIC where CPUID offers it. */
 void apic_init(void);
 void apic_eoi(void);

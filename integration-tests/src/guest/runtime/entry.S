@@ -177,6 +177,35 @@ store_here:
 store_end:
     ret
 
+/* void wrmsr_or_trap(uint32_t msr, uint32_t low, uint32_t high): likewise, at wrmsr_here to wrmsr_end. */
+    .globl wrmsr_or_trap, wrmsr_here, wrmsr_end
+wrmsr_or_trap:
+#ifdef __x86_64__
+    movl %edi, %ecx
+    movl %esi, %eax
+#else
+    movl 4(%esp), %ecx
+    movl 8(%esp), %eax
+    movl 12(%esp), %edx
+#endif
+wrmsr_here:
+    wrmsr
+wrmsr_end:
+    ret
+
+/* uint32_t rdmsr_or_trap(uint32_t msr): the low half; likewise, at rdmsr_here to rdmsr_end. */
+    .globl rdmsr_or_trap, rdmsr_here, rdmsr_end
+rdmsr_or_trap:
+#ifdef __x86_64__
+    movl %edi, %ecx
+#else
+    movl 4(%esp), %ecx
+#endif
+rdmsr_here:
+    rdmsr
+rdmsr_end:
+    ret
+
 /* 256 entry stubs of 16 bytes each: error code (or 0), vector, common path. */
     .globl vector_stubs
     .balign 16

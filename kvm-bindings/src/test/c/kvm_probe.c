@@ -47,6 +47,16 @@ static void structures(void)
     MEMBER(kvm_enable_cap, args);
     MEMBER(kvm_enable_cap, pad);
 
+    STRUCT(kvm_msr_filter_range);
+    MEMBER(kvm_msr_filter_range, flags);
+    MEMBER(kvm_msr_filter_range, nmsrs);
+    MEMBER(kvm_msr_filter_range, base);
+    MEMBER(kvm_msr_filter_range, bitmap);
+
+    STRUCT(kvm_msr_filter);
+    MEMBER(kvm_msr_filter, flags);
+    MEMBER(kvm_msr_filter, ranges);
+
     STRUCT(kvm_irq_level);
     MEMBER(kvm_irq_level, irq);
     MEMBER(kvm_irq_level, level);
@@ -928,6 +938,7 @@ static void requests(void)
     IOCTL(KVM_ENABLE_CAP);
     IOCTL(KVM_SIGNAL_MSI);
     IOCTL(KVM_CLEAR_DIRTY_LOG);
+    IOCTL(KVM_X86_SET_MSR_FILTER);
     IOCTL(KVM_XEN_HVM_GET_ATTR);
     IOCTL(KVM_XEN_HVM_SET_ATTR);
     IOCTL(KVM_XEN_HVM_EVTCHN_SEND);
@@ -1001,6 +1012,7 @@ static void constants(void)
     CONSTANT(KVM_CAP_IMMEDIATE_EXIT);
     CONSTANT(KVM_CAP_X86_DISABLE_EXITS);
     CONSTANT(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2);
+    CONSTANT(KVM_CAP_X86_USER_SPACE_MSR);
     CONSTANT(KVM_CAP_XSAVE2);
     CONSTANT(KVM_CAP_DISABLE_QUIRKS2);
     CONSTANT(KVM_EXIT_UNKNOWN);
@@ -1052,6 +1064,9 @@ static void constants(void)
     CONSTANT(KVM_MEM_LOG_DIRTY_PAGES);
     CONSTANT(KVM_MEM_READONLY);
     CONSTANT(KVM_PIT_SPEAKER_DUMMY);
+    CONSTANT(KVM_MSR_EXIT_REASON_FILTER);
+    CONSTANT(KVM_MSR_FILTER_READ);
+    CONSTANT(KVM_MSR_FILTER_WRITE);
     CONSTANT(KVM_IRQFD_FLAG_DEASSIGN);
     CONSTANT(KVM_IRQFD_FLAG_RESAMPLE);
     CONSTANT(KVM_IOEVENTFD_FLAG_DATAMATCH);

@@ -40,6 +40,7 @@ enum KvmIoctl {
     KVM_ENABLE_CAP(iow(0xa3, VmStructs.KVM_ENABLE_CAP)),
     KVM_SIGNAL_MSI(iow(0xa5, VmStructs.KVM_MSI)),
     KVM_CLEAR_DIRTY_LOG(iowr(0xc0, VmStructs.KVM_CLEAR_DIRTY_LOG)),
+    KVM_X86_SET_MSR_FILTER(iow(0xc6, VmStructs.KVM_MSR_FILTER)),
     KVM_XEN_HVM_GET_ATTR(iowr(0xc8, XenStructs.KVM_XEN_HVM_ATTR)),
     KVM_XEN_HVM_SET_ATTR(iow(0xc9, XenStructs.KVM_XEN_HVM_ATTR)),
     KVM_XEN_HVM_EVTCHN_SEND(iow(0xd0, XenStructs.KVM_IRQ_ROUTING_XEN_EVTCHN)),

@@ -37,6 +37,9 @@ public final class KvmRun {
     private static final long SUBERROR = offset(KVM_RUN, "internal.suberror");
     private static final long SYSTEM_EVENT_TYPE = offset(KVM_RUN, "system_event.type");
     private static final long EOI_VECTOR = offset(KVM_RUN, "eoi.vector");
+    private static final long MSR_ERROR = offset(KVM_RUN, "msr.error");
+    private static final long MSR_INDEX = offset(KVM_RUN, "msr.index");
+    private static final long MSR_DATA = offset(KVM_RUN, "msr.data");
     private static final long XEN_TYPE = offset(KVM_RUN, "xen.type");
     private static final long XEN_LONGMODE = offset(KVM_RUN, "xen.u.hcall.longmode");
     private static final long XEN_CPL = offset(KVM_RUN, "xen.u.hcall.cpl");
@@ -194,6 +197,26 @@ public final class KvmRun {
     /// IOAPIC_EOI: the vector that was acknowledged.
     public int eoiVector() {
         return Byte.toUnsignedInt(memory.get(JAVA_BYTE, EOI_VECTOR));
+    }
+
+    /// X86_RDMSR, X86_WRMSR: the MSR.
+    public int msrIndex() {
+        return memory.get(JAVA_INT, MSR_INDEX);
+    }
+
+    /// X86_WRMSR: the value written.
+    public long msrData() {
+        return memory.get(JAVA_LONG, MSR_DATA);
+    }
+
+    /// X86_RDMSR: the answer. Taken over by the next KVM_RUN.
+    public void msrData(long value) {
+        memory.set(JAVA_LONG, MSR_DATA, value);
+    }
+
+    /// X86_RDMSR, X86_WRMSR: the next KVM_RUN raises a general protection fault in place of the access.
+    public void refuseMsr() {
+        memory.set(JAVA_BYTE, MSR_ERROR, (byte) 1);
     }
 
     /// XEN: the type; [#XEN_HCALL].

@@ -23,6 +23,14 @@ public final class KvmVm implements AutoCloseable {
     /// `KVM_PIT_SPEAKER_DUMMY`: the kernel answers the speaker port too.
     public static final int PIT_SPEAKER_DUMMY = 1;
 
+    /// `KVM_MSR_EXIT_REASON_FILTER`: an access that the filter denies is an exit.
+    static final int MSR_EXIT_REASON_FILTER = 1 << 2;
+
+    /// `KVM_MSR_FILTER_READ` and `KVM_MSR_FILTER_WRITE`: what a range of the filter is about.
+    static final int MSR_FILTER_READ = 1;
+
+    static final int MSR_FILTER_WRITE = 1 << 1;
+
     private static final int ENABLE_CAP_ARGS = 4;
 
     private final OwnedFd fd;
@@ -55,6 +63,26 @@ public final class KvmVm implements AutoCloseable {
             long at = CTypes.offset(VmStructs.KVM_ENABLE_CAP, "args");
             MemorySegment.copy(args, 0, cap.memory(), ValueLayout.JAVA_LONG, at, args.length);
             KvmIoctl.KVM_ENABLE_CAP.call(fd.number(), cap.memory());
+        }
+    }
+
+    /// KVM_X86_SET_MSR_FILTER and KVM_CAP_X86_USER_SPACE_MSR: whatever KVM knows of this MSR, the guest's reads and writes of
+    /// it are exits (X86_RDMSR, X86_WRMSR). Replaces what was trapped before. Our own KVM_SET_MSRS is not affected.
+    ///
+    /// @param index not one of the x2APIC, which cannot be trapped
+    public void trapMsr(int index) {
+        enableCap(KvmCapability.X86_USER_SPACE_MSR, MSR_EXIT_REASON_FILTER);
+        try (Arena arena = Arena.ofConfined()) {
+            // One MSR, of which a bit of 0 denies; all others are allowed.
+            MemorySegment bitmap = arena.allocate(ValueLayout.JAVA_BYTE);
+            CStruct filter = CStruct.allocate(arena, VmStructs.KVM_MSR_FILTER);
+            long at = CTypes.offset(VmStructs.KVM_MSR_FILTER, "ranges");
+            new CStruct(filter.memory().asSlice(at), VmStructs.KVM_MSR_FILTER_RANGE)
+                    .set("flags", MSR_FILTER_READ | MSR_FILTER_WRITE)
+                    .set("nmsrs", 1)
+                    .set("base", index)
+                    .set("bitmap", bitmap.address());
+            KvmIoctl.KVM_X86_SET_MSR_FILTER.call(fd.number(), filter.memory());
         }
     }
 

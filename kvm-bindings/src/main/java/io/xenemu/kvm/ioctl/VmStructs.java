@@ -52,6 +52,23 @@ final class VmStructs {
                     array("args", 4, u64("")),
                     bytes("pad", 64));
 
+    static final StructLayout KVM_MSR_FILTER_RANGE =
+            struct(
+                    "kvm_msr_filter_range",
+                    u32("flags"),
+                    u32("nmsrs"),
+                    u32("base"),
+                    pad(4),
+                    u64("bitmap"));
+
+    /// Has room for sixteen ranges; those without MSRs are not looked at.
+    static final StructLayout KVM_MSR_FILTER =
+            struct(
+                    "kvm_msr_filter",
+                    u32("flags"),
+                    pad(4),
+                    array("ranges", 16, KVM_MSR_FILTER_RANGE));
+
     static final StructLayout KVM_IRQ_LEVEL = struct("kvm_irq_level", u32("irq"), u32("level"));
 
     static final StructLayout KVM_MSI =

@@ -32,6 +32,7 @@ class KvmHeaderTest {
     private static final Map<String, Class<?>> CONSTANTS =
             Map.of(
                     "KVM_MEM_", KvmVm.class,
+                    "KVM_MSR_", KvmVm.class,
                     "KVM_PIT_", KvmVm.class,
                     "KVM_IRQFD_FLAG_", KvmEvents.class,
                     "KVM_IOEVENTFD_FLAG_", KvmEvents.class,

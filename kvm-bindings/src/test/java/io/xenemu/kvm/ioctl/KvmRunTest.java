@@ -1,6 +1,7 @@
 package io.xenemu.kvm.ioctl;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -125,6 +126,44 @@ class KvmRunTest {
             assertEquals(0, t.vcpu.enter());
             assertEquals(2, t.vcpu.run().ioData(0));
             assertEquals((byte) 0xb0, special.map(0, 0x1000).get(JAVA_BYTE, 0));
+        }
+    }
+
+    /// Sets ECX to 4000_0000 and EDX:EAX to 1234_5678, writes the MSR, reads it, and tells the low byte.
+    private static final String WRITE_AND_READ_MSR =
+            "66 b9 00 00 00 40 66 b8 78 56 34 12 66 31 d2 0f 30 0f 32" + OUT_10_AL + HLT;
+
+    @Test
+    void trappedMsrIsUserSpaces() {
+        try (TinyVm t = new TinyVm(WRITE_AND_READ_MSR, vm -> vm.trapMsr(0x4000_0000))) {
+            KvmRun run = t.vcpu.run();
+            assertEquals(0, t.vcpu.enter());
+            assertEquals(ExitReason.X86_WRMSR, run.exitReason());
+            assertEquals(0x4000_0000, run.msrIndex());
+            assertEquals(0x1234_5678, run.msrData());
+            assertEquals(0, t.vcpu.enter());
+            assertEquals(ExitReason.X86_RDMSR, run.exitReason());
+            assertEquals(0x4000_0000, run.msrIndex());
+            run.msrData(0x77);
+            assertEquals(0, t.vcpu.enter());
+            assertEquals(ExitReason.IO, run.exitReason());
+            assertEquals(0x77, run.ioData(0));
+        }
+    }
+
+    @Test
+    void refusedMsrAccessIsAGeneralProtectionFault() {
+        try (TinyVm t = new TinyVm(WRITE_AND_READ_MSR, vm -> vm.trapMsr(0x4000_0000))) {
+            int handler = 0x1100;
+            int outThenHalt = 0xf4_11e6;
+            t.memory.set(JAVA_INT, handler, outThenHalt);
+            t.memory.set(JAVA_INT, 13 * Integer.BYTES, handler);
+            KvmRun run = t.vcpu.run();
+            assertEquals(0, t.vcpu.enter());
+            run.refuseMsr();
+            assertEquals(0, t.vcpu.enter());
+            assertEquals(ExitReason.IO, run.exitReason());
+            assertEquals(0x11, run.ioPort());
         }
     }
 

@@ -31,6 +31,7 @@ public final class XenCpuid {
     private static final int ECX81_PERFCTR = 1 << 23 | 1 << 24 | 1 << 28;
     private static final int ECX81_MWAITX = 1 << 29;
 
+    private final boolean amd;
     private final CpuidTopology topology;
     private final List<CpuidEntry> common;
     private final XenLeaves xen;
@@ -39,7 +40,7 @@ public final class XenCpuid {
     /// @param vcpus how many vCPUs the guest has
     /// @param xen what the guest is told about its hypervisor
     public XenCpuid(List<CpuidEntry> supported, int vcpus, XenLeaves xen) {
-        boolean amd = supported.stream().anyMatch(XenCpuid::isAmd);
+        amd = supported.stream().anyMatch(XenCpuid::isAmd);
         topology = new CpuidTopology(vcpus, amd);
         this.xen = xen;
         var leaves = new ArrayList<CpuidEntry>();
@@ -52,6 +53,11 @@ public final class XenCpuid {
         }
         common = List.copyOf(leaves);
         topology.learn(supported);
+    }
+
+    /// Whether the processor is AMD's or of its kind.
+    public boolean isAmd() {
+        return amd;
     }
 
     /// The leaves of one vCPU, for `KVM_SET_CPUID2`.

@@ -75,6 +75,10 @@ public final class Domain implements AutoCloseable {
     private int pauses;
 
     private final Object pauseChange = new Object();
+
+    /// As [DomainBuilder] has told KVM. Changed under [#sharedInfoChange].
+    private volatile GuestWidth latchedWidth = GuestWidth.BITS_64;
+
     private volatile boolean sharedInfoMapped;
     private volatile long sharedInfoGfn;
 
@@ -132,7 +136,7 @@ public final class Domain implements AutoCloseable {
             teardown.add(eventChannels::destroy);
             messageInterrupts = kernelPorts.messages();
             teardown.add(messageInterrupts::close);
-            eventChannels.setSharedInfo(sharedInfo(), GuestWidth.BITS_64);
+            eventChannels.setSharedInfo(sharedInfo(), latchedWidth);
             teardown.add(timers::close);
         } catch (RuntimeException | Error e) {
             teardown.closeAfter(e);
@@ -310,32 +314,37 @@ public final class Domain implements AutoCloseable {
         return exists ? XenError.EPERM : XenError.ESRCH;
     }
 
-    /// Takes over the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size` does; KVM then uses that
-    /// layout too.
+    /// Takes over the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size` does: HVM_PARAM_CALLBACK_IRQ
+    /// and the hypercall MSR alone do so. This is the one place that changes it, here and in KVM, which writes the wall
+    /// clock anew each time.
+    ///
+    /// KVM knows fewer ports of a 32-bit domain, and refuses whatever names another: those leave its table before.
     public void latchWidth(GuestWidth width) {
-        boolean longMode = width == GuestWidth.BITS_64;
         synchronized (sharedInfoChange) {
-            if (vm.xen().longMode() != longMode) {
-                if (!longMode) {
-                    eventChannels.narrowKernelPorts(width);
-                }
-                vm.xen().longMode(longMode);
+            if (width == GuestWidth.BITS_32) {
+                eventChannels.narrowKernelPorts(width);
             }
+            vm.xen().longMode(width == GuestWidth.BITS_64);
+            latchedWidth = width;
             eventChannels.setSharedInfo(sharedInfo(), width);
         }
     }
 
-    /// XENMAPSPACE_shared_info: shows the page at `gfn`, tells KVM, and gives each vCPU its place in it.
+    /// The width of the guest's shared structures: shared_info, vcpu_info and runstate areas.
+    public GuestWidth latchedWidth() {
+        return latchedWidth;
+    }
+
+    /// XENMAPSPACE_shared_info: shows the page at `gfn`, tells KVM, and gives each vCPU its place in it. The layout of the page
+    /// stays what it is.
     ///
     /// @throws XenError EINVAL for an index other than 0 or an impossible frame
-    public void mapSharedInfo(long index, long gfn, GuestWidth width) throws XenError {
+    public void mapSharedInfo(long index, long gfn) throws XenError {
         if (index != 0) {
             throw XenError.EINVAL;
         }
         synchronized (sharedInfoChange) {
             memory.overlay(SpecialPages.SHARED_INFO, gfn);
-            // The width first: KVM writes the wall clock where the layout in force has it.
-            latchWidth(width);
             if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
                 vm.xen().sharedInfoHva(sharedInfo());
             } else {

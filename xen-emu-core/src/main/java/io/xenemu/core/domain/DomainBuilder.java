@@ -8,6 +8,7 @@ import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.BootRequest;
 import io.xenemu.core.boot.CpuEntry;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.boot.XenCpuid;
 import io.xenemu.core.boot.XenLeaves;
@@ -91,6 +92,7 @@ public final class DomainBuilder {
                 served.add(XenCapability.EVTCHN_SEND);
             }
             vm.xenHvmConfig(served, XenLeaves.HYPERCALL_MSR);
+            takeOverWidth(vm);
             vm.xen().xenVersion(config.xenVersion());
             vm.setTssAddr(TSS_ADDRESS);
             vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
@@ -103,6 +105,13 @@ public final class DomainBuilder {
         }
     }
 
+    /// Makes KVM's idea of a new domain's width ours: 64-bit, as in Xen, until [Domain#latchWidth] says otherwise, whatever the
+    /// guest writes to the hypercall MSR.
+    static void takeOverWidth(KvmVm vm) {
+        vm.trapMsr(XenLeaves.HYPERCALL_MSR);
+        vm.xen().longMode(true);
+    }
+
     private void addVcpus(Domain domain, PortBus ports) {
         int count = domain.config().vcpus();
         KvmVcpu[] kvms = new KvmVcpu[count];
@@ -112,15 +121,16 @@ public final class DomainBuilder {
         int version = domain.config().xenVersion();
         XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, kvms[0].getTscKhz());
         XenCpuid cpuid = new XenCpuid(kvm.supportedCpuid(), count, leaves);
+        HypercallPage page = new HypercallPage(cpuid.isAmd());
         for (KvmVcpu vcpu : kvms) {
             vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));
             vcpu.xen().vcpuId(vcpu.id().value());
             BootVcpu.enableMtrrs(vcpu);
-            domain.add(new Vcpu(domain, vcpu.id(), vcpu, v -> runLoop(domain, v, ports)));
+            domain.add(new Vcpu(domain, vcpu.id(), vcpu, v -> runLoop(domain, v, page, ports)));
         }
     }
 
-    private void runLoop(Domain domain, Vcpu vcpu, PortBus ports) {
+    private void runLoop(Domain domain, Vcpu vcpu, HypercallPage page, PortBus ports) {
         try (Arena arena = Arena.ofConfined()) {
             SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm());
             GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
@@ -135,6 +145,7 @@ public final class DomainBuilder {
                             cpu,
                             new HypercallContext(domain, vcpu, argument),
                             dispatcher,
+                            new HypercallMsr(domain, vcpu, page),
                             ports,
                             domain.exitMetrics().newVcpu())
                     .loop();

@@ -20,6 +20,7 @@ final class ExitLoop {
     private final SyncedCpuState cpu;
     private final HypercallContext call;
     private final HypercallDispatcher dispatcher;
+    private final HypercallMsr msr;
     private final PortBus ports;
     private final ExitMetrics.Counts exits;
 
@@ -29,6 +30,7 @@ final class ExitLoop {
             SyncedCpuState cpu,
             HypercallContext call,
             HypercallDispatcher dispatcher,
+            HypercallMsr msr,
             PortBus ports,
             ExitMetrics.Counts exits) {
         this.domain = domain;
@@ -37,6 +39,7 @@ final class ExitLoop {
         this.cpu = cpu;
         this.call = call;
         this.dispatcher = dispatcher;
+        this.msr = msr;
         this.ports = ports;
         this.exits = exits;
     }
@@ -79,6 +82,8 @@ final class ExitLoop {
             case XEN -> hypercall();
             case IO -> io();
             case MMIO -> mmio();
+            case X86_RDMSR -> msr.read();
+            case X86_WRMSR -> msr.write();
             case SHUTDOWN ->
                     domain.shutdown(ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu));
             case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT -> {}

@@ -5,6 +5,8 @@ import io.xenemu.evtchn.KernelDoorbell;
 import io.xenemu.evtchn.KernelPorts;
 import io.xenemu.evtchn.Pirq;
 import io.xenemu.evtchn.ServiceListener;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
@@ -137,7 +139,16 @@ final class KvmKernelPorts implements KernelPorts {
         if (!reaches(vcpu)) {
             return false;
         }
-        vm.xenEvtchnSend(port.value(), vcpu);
+        try {
+            vm.xenEvtchnSend(port.value(), vcpu);
+        } catch (KvmException e) {
+            if (e.errno() == Errno.EINVAL) {
+                // The domain has become a 32-bit one since the sender looked, and the port is
+                // beyond.
+                return false;
+            }
+            throw e;
+        }
         domain.delivery().kernelRaised(vcpu);
         return true;
     }

@@ -90,7 +90,7 @@ final class MemoryOp {
         long index = argument.get(AddToPhysmap.IDX);
         long gfn = argument.get(AddToPhysmap.GPFN);
         switch (Math.toIntExact(Math.min(argument.get(AddToPhysmap.SPACE), Integer.MAX_VALUE))) {
-            case SPACE_SHARED_INFO -> domain.mapSharedInfo(index, gfn, c.width());
+            case SPACE_SHARED_INFO -> domain.mapSharedInfo(index, gfn);
             case SPACE_GRANT_TABLE -> domain.mapGrantFrame(index, gfn);
             case SPACE_GMFN_FOREIGN, SPACE_DEV_MMIO -> throw XenError.EPERM;
             default -> throw XenError.EINVAL;

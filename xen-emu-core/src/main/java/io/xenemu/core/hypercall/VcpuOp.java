@@ -53,7 +53,7 @@ final class VcpuOp {
     private static long registerRunstate(HypercallContext c) throws XenError {
         Vcpu target = target(c);
         long address = c.argument().linear().readUlong(c.word(2));
-        target.areas().registerRunstate(c.argument().linear(), address, c.width());
+        target.areas().registerRunstate(c.argument().linear(), address, c.domain().latchedWidth());
         return 0;
     }
 

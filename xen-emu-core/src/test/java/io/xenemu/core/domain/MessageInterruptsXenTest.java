@@ -37,7 +37,7 @@ class MessageInterruptsXenTest {
     void setUp() throws BootException, XenError {
         test = TestDomain.withXen(2);
         domain = test.domain();
-        domain.mapSharedInfo(0, SHARED_INFO_GFN, GuestWidth.BITS_64);
+        domain.mapSharedInfo(0, SHARED_INFO_GFN);
         message = domain.messageInterrupts().open(PIRQ);
         port = domain.eventChannels().bindPirq(PIRQ, 0);
     }

@@ -80,7 +80,9 @@ public final class TestDomain implements AutoCloseable {
                     system.xenCapabilities().containsAll(DomainBuilder.REQUIRED),
                     "needs a KVM with Xen");
         }
-        return new TestDomain(vcpus);
+        TestDomain test = new TestDomain(vcpus);
+        DomainBuilder.takeOverWidth(test.domain.vm());
+        return test;
     }
 
     private TestDomain(

@@ -24,7 +24,7 @@ class VcpuTimerXenTest {
     }
 
     private static void mapSharedInfo(TestDomain test) throws XenError {
-        test.domain().mapSharedInfo(0, SHARED_INFO_GFN, GuestWidth.BITS_64);
+        test.domain().mapSharedInfo(0, SHARED_INFO_GFN);
     }
 
     @Test
