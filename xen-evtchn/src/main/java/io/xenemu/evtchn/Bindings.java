@@ -42,7 +42,7 @@ final class Bindings {
         for (int i = 0; i < vcpus.length; i++) {
             this.vcpus[i] = new Vcpu(i);
         }
-        this.ports = new PortTable(this, options.capacity());
+        this.ports = new PortTable(this, options.capacity(), environment.ports());
         this.delivery = new Delivery(this, environment, metrics);
         this.kernelTable = new KernelTable(this, kernel);
         this.virqs = new Virqs(this, kernel);
@@ -201,6 +201,12 @@ final class Bindings {
             lock.unlock();
         }
         closeAll();
+        lock.lock();
+        try {
+            ports.release();
+        } finally {
+            lock.unlock();
+        }
     }
 
     private void closeAll() {
@@ -211,7 +217,7 @@ final class Bindings {
 
     /// Takes the lowest free port. For the holder of the binding lock.
     ///
-    /// @throws XenError `ENOSPC` there is none; `EINVAL` dying
+    /// @throws XenError `ENOSPC` there is none, for this domain or for all; `EINVAL` dying
     Channel allocate() throws XenError {
         Channel channel = ports.take(requireFree());
         channel.priority = Fifo.DEFAULT_PRIORITY;

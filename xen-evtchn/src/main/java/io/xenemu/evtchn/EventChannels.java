@@ -346,14 +346,19 @@ public final class EventChannels {
     /// FIFO the guest's memory has to be in place already.
     ///
     /// @param options as of the saved domain, or with more allowed
-    /// @throws IllegalArgumentException if the state contradicts itself or the options
+    /// @throws IllegalArgumentException if the state contradicts itself or the options, or there is no room for its ports
     public static EventChannels restore(
             EventChannelsState state,
             EvtchnOptions options,
             EventEnvironment environment,
             EventChannelMetrics metrics) {
         EventChannels restored = new EventChannels(state.domId(), options, environment, metrics);
-        Snapshot.load(restored.bindings, state, environment.pages());
+        try {
+            Snapshot.load(restored.bindings, state, environment.pages());
+        } catch (RuntimeException e) {
+            restored.destroy();
+            throw e;
+        }
         return restored;
     }
 

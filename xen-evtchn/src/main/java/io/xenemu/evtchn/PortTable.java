@@ -14,6 +14,7 @@ final class PortTable {
     private static final int BUCKET_SHIFT = 6;
 
     private final Bindings owner;
+    private final PortAccount account;
     private final FreePorts used;
     private final Channel[][] buckets;
 
@@ -23,12 +24,18 @@ final class PortTable {
     /// Ports in use, without the reserved port 0.
     private int active;
 
+    /// Whether [#account] has been given back what it paid. Guarded by the binding lock.
+    private boolean released;
+
     /// @param capacity the most ports that there will ever be, in whatever ABI
-    PortTable(Bindings owner, int capacity) {
+    /// @param account pays for all but the first bucket, without which there is no domain
+    PortTable(Bindings owner, int capacity, PortAccount account) {
         this.owner = owner;
+        this.account = account;
         this.used = new FreePorts(capacity);
         this.buckets = new Channel[(capacity + BUCKET - 1) / BUCKET][];
         used.take(0);
+        account.takeFirst(BUCKET);
         grow();
     }
 
@@ -62,33 +69,47 @@ final class PortTable {
         return buckets[index >>> BUCKET_SHIFT][index & BUCKET - 1];
     }
 
-    /// The lowest port that is free, and that a guest has not left in one of its queues.
+    /// The lowest port that is free, and that a guest has not left in one of its queues. It is valid from here on, as in Xen,
+    /// whether or not it is taken.
     ///
     /// @param limit ports are below it
     /// @param abi knows the guest's queues
-    /// @throws XenError `ENOSPC` if there is none
+    /// @throws XenError `ENOSPC` if there is none, or the account has no room for it
     int lowestFree(int limit, @Nullable EventAbi abi) throws XenError {
         int valid = size;
         int port = used.next(1);
         while (port < limit && port < valid && abi != null && abi.isBusy(port)) {
             port = used.next(port + 1);
         }
-        if (port >= limit) {
+        if (port >= limit || !growTo(port + 1)) {
             throw XenError.ENOSPC;
         }
         return port;
     }
 
-    /// Makes at least `count` ports valid, if the table has room for them.
-    void growTo(int count) {
+    /// Makes at least `count` ports valid, as far as the table has room for them.
+    ///
+    /// @return false if the account has not
+    boolean growTo(int count) {
         while (size < count && size < buckets.length * BUCKET) {
+            if (!account.take(BUCKET)) {
+                return false;
+            }
             grow();
+        }
+        return true;
+    }
+
+    /// The domain is at its end, and nothing will be bound: another's ports have the room.
+    void release() {
+        if (!released) {
+            released = true;
+            account.give(size);
         }
     }
 
-    /// Takes a given port, which must be free.
+    /// Takes a given port, which must be free and valid.
     Channel take(int port) {
-        growTo(port + 1);
         used.take(port);
         active++;
         return at(port);

@@ -26,7 +26,8 @@ public final class ServicePorts {
                                     throw new IllegalStateException(
                                             "domain 0 has no vCPU to interrupt");
                                 },
-                                GuestPages.none()),
+                                GuestPages.none(),
+                                PortAccount.unlimited()),
                         new EventChannelMetrics(registry, DomId.DOM0));
     }
 

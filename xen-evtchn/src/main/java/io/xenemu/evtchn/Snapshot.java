@@ -41,7 +41,7 @@ final class Snapshot {
         into.lock.lock();
         try {
             into.pirqs.load(state.pirqs());
-            into.ports.growTo(state.validPorts());
+            require(into.ports.growTo(state.validPorts()), "no room for its ports");
             Map<Integer, EvtchnStatus> byNumber = new HashMap<>();
             for (EventChannelsState.Port port : state.ports()) {
                 require(byNumber.put(port.number(), port.status()) == null, port);

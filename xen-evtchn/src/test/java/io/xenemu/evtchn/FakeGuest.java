@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 final class FakeGuest {
     static final DomId ID = new DomId(1);
 
+    private static final PortAccount UNLIMITED = PortAccount.unlimited();
+
     final GuestWidth width;
     final Map<Long, MemorySegment> pages = new ConcurrentHashMap<>();
     final MeterRegistry registry = new SimpleMeterRegistry();
@@ -28,6 +30,10 @@ final class FakeGuest {
     final MemorySegment[] vcpuInfos;
     EventChannels channels;
     final ServicePorts service;
+
+    /// For all guests of the service.
+    final PortAccount account;
+
     @Nullable EventChannels neighbour;
 
     FakeGuest(Arena arena, GuestWidth width, int vcpus) {
@@ -48,6 +54,18 @@ final class FakeGuest {
             EvtchnOptions options,
             DomId id,
             @Nullable FakeGuest host) {
+        this(arena, width, options, id, host, host == null ? UNLIMITED : host.account);
+    }
+
+    /// A guest whose service has room for so many ports.
+    FakeGuest(
+            Arena arena,
+            GuestWidth width,
+            EvtchnOptions options,
+            DomId id,
+            @Nullable FakeGuest host,
+            PortAccount account) {
+        this.account = account;
         Domains domains = host == null ? this::find : host::find;
         this.width = width;
         this.service = host == null ? new ServicePorts(domains, registry) : host.service;
@@ -74,7 +92,7 @@ final class FakeGuest {
 
     /// What this guest's event channels work with, by another kernel perhaps.
     EventEnvironment environment(Domains domains, KernelPorts ports) {
-        return new EventEnvironment(domains, ports, vcpu -> upcalls.add(vcpu.value()), this::page);
+        return new EventEnvironment(domains, ports, vcpu -> upcalls.add(vcpu.value()), this::page, account);
     }
 
     private MemorySegment page(long gfn) throws XenError {

@@ -33,7 +33,11 @@ final class SnapshotTest {
                 state,
                 EvtchnOptions.of(4),
                 new EventEnvironment(
-                        guest::find, kernel, vcpu -> upcalls.add(vcpu.value()), GuestPages.none()),
+                        guest::find,
+                        kernel,
+                        vcpu -> upcalls.add(vcpu.value()),
+                        GuestPages.none(),
+                        guest.account),
                 new EventChannelMetrics(new SimpleMeterRegistry(), FakeGuest.ID));
     }
 

@@ -7,6 +7,7 @@ import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.service.HostKvm;
+import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
@@ -57,7 +58,8 @@ public final class WalkAgainstKvm {
                             id -> null,
                             ports,
                             id -> null,
-                            foreignPages);
+                            foreignPages,
+                            PortAccount.ofThisHeap());
             DomainConfig config =
                     new DomainConfig(
                             "walk",

@@ -24,19 +24,21 @@ class LinuxEventChannelsIT {
     /// What differs.
     enum Abi {
         /// KVM serves it.
-        TWO_LEVEL("2level", "Using 2-level ABI", 1000, "full 4095"),
+        TWO_LEVEL("2level", "Using 2-level ABI", 1000, 4095, "full 4095"),
         /// The service alone serves it: fewer rounds, and more ports than 2-level has.
-        FIFO("fifo", "Using FIFO-based ABI", 400, "many 2060");
+        FIFO("fifo", "Using FIFO-based ABI", 400, 131_071, "many 2060");
 
         final String option;
         final String message;
         final int rounds;
+        final int highestPort;
         final String manyPorts;
 
-        Abi(String option, String message, int rounds, String manyPorts) {
+        Abi(String option, String message, int rounds, int highestPort, String manyPorts) {
             this.option = option;
             this.message = message;
             this.rounds = rounds;
+            this.highestPort = highestPort;
             this.manyPorts = manyPorts;
         }
     }
@@ -79,6 +81,8 @@ class LinuxEventChannelsIT {
                         "4",
                         "--evtchn",
                         abi.option,
+                        "--max-event-channels",
+                        Integer.toString(abi.highestPort),
                         "--metrics",
                         "127.0.0.1:9103",
                         "--xenstore-socket",

@@ -90,9 +90,10 @@ final class GuestOptions {
     @Option(
             names = "--max-event-channels",
             paramLabel = "N",
+            defaultValue = "" + EvtchnOptions.XL_MAX_PORT,
             description =
-                    "The highest event channel port that the guest may have, as xl's max_event_channels. Default: the ABI's.")
-    private int maxEventChannels = EvtchnOptions.UNLIMITED;
+                    "The highest event channel port that the guest may have, as xl's max_event_channels. Default: ${DEFAULT-VALUE}.")
+    private int maxEventChannels;
 
     @Option(
             names = "--max-grant-frames",

@@ -131,7 +131,11 @@ public final class Domain implements AutoCloseable {
                             id,
                             config.events().options(config.vcpus()),
                             new EventEnvironment(
-                                    environment.domains(), kernelPorts, delivery, memory::page),
+                                    environment.domains(),
+                                    kernelPorts,
+                                    delivery,
+                                    memory::page,
+                                    environment.ports()),
                             eventMetrics);
             teardown.add(eventChannels::destroy);
             messageInterrupts = kernelPorts.messages();

@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.evtchn.Domains;
+import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 
 /// What a domain shares with the others of its service.
@@ -13,10 +14,12 @@ import io.xenemu.evtchn.ServicePorts;
 /// @param servicePorts domain 0's ends of event channels
 /// @param grants finds the grant tables of the others
 /// @param foreignPages what they map of each other
+/// @param ports how many ports of event channels they have
 public record DomainEnvironment(
         MeterRegistry registry,
         HypercallTable hypercalls,
         Domains domains,
         ServicePorts servicePorts,
         io.xenemu.gnttab.Domains grants,
-        ForeignPages foreignPages) {}
+        ForeignPages foreignPages,
+        PortAccount ports) {}

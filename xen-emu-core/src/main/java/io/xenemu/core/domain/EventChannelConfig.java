@@ -8,9 +8,9 @@ import io.xenemu.evtchn.EvtchnOptions;
 /// @param maxEventChannels the highest port, xl's `max_event_channels`; [EvtchnOptions#UNLIMITED] for what the ABI has
 /// @param hvmPirqs whether devices' interrupts may be routed over event channels, xl's `hvm_pirq`
 public record EventChannelConfig(boolean fifo, int maxEventChannels, boolean hvmPirqs) {
-    /// The 2-level ABI with all of its ports; no PIRQs, as under xl since Xen 4.19.
+    /// The 2-level ABI with the ports that xl allows; no PIRQs, as under xl since Xen 4.19.
     public static final EventChannelConfig DEFAULT =
-            new EventChannelConfig(false, EvtchnOptions.UNLIMITED, false);
+            new EventChannelConfig(false, EvtchnOptions.XL_MAX_PORT, false);
 
     EvtchnOptions options(int vcpus) {
         return EvtchnOptions.of(vcpus).withFifo(fifo).withMaxPort(maxEventChannels);

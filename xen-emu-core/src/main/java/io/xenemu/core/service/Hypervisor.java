@@ -17,6 +17,7 @@ import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.pv.KeptDevices;
 import io.xenemu.core.pv.PvDevices;
 import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.ServiceGrants;
@@ -51,6 +52,7 @@ public final class Hypervisor implements AutoCloseable {
     private final ServicePorts servicePorts;
     private final ServiceGrants serviceGrants;
     private final ForeignPages foreignPages = ForeignPages.ofThisHost();
+    private final PortAccount ports = PortAccount.ofThisHeap();
     private final XenStoreServer xenstore;
     private final PvDevices devices;
     private final DeviceCommands deviceCommands;
@@ -80,9 +82,11 @@ public final class Hypervisor implements AutoCloseable {
                         this::eventChannels,
                         servicePorts,
                         this::grantTable,
-                        foreignPages);
+                        foreignPages,
+                        ports);
         serviceGrants = new ServiceGrants(this::grantTable, registry);
         foreignPages.register(registry);
+        ports.register(registry);
         write(DomainNodes::writeHost);
         builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
     }

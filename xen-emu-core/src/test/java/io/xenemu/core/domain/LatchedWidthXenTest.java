@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -47,13 +48,16 @@ class LatchedWidthXenTest {
     private static final long NO_MEMORY = 0x7000_0000;
     private static final VcpuId VCPU0 = new VcpuId(0);
 
+    private static final EventChannelConfig ALL_PORTS =
+            new EventChannelConfig(false, EvtchnOptions.UNLIMITED, false);
+
     private TestDomain test;
     private Domain domain;
     private EventChannels channels;
 
     @BeforeEach
     void setUp() throws BootException, XenError {
-        test = TestDomain.withXen(1);
+        test = TestDomain.withXen(1, ALL_PORTS);
         domain = test.domain();
         channels = domain.eventChannels();
     }

@@ -9,6 +9,7 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.gnttab.GrantTable;
@@ -74,13 +75,21 @@ public final class TestDomain implements AutoCloseable {
 
     /// A domain on a KVM with Xen, which is assumed to be there.
     public static TestDomain withXen(int vcpus) throws BootException, XenError {
+        return withXen(vcpus, EventChannelConfig.DEFAULT);
+    }
+
+    /// The same.
+    ///
+    /// @param events what its event channels may be used for
+    static TestDomain withXen(int vcpus, EventChannelConfig events)
+            throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
             assumeTrue(
                     system.xenCapabilities().containsAll(DomainBuilder.REQUIRED),
                     "needs a KVM with Xen");
         }
-        TestDomain test = new TestDomain(vcpus);
+        TestDomain test = new TestDomain(vcpus, events);
         DomainBuilder.takeOverWidth(test.domain.vm());
         return test;
     }
@@ -115,7 +124,8 @@ public final class TestDomain implements AutoCloseable {
                                 this::find,
                                 servicePorts,
                                 this::findGrants,
-                                foreignPages));
+                                foreignPages,
+                                new PortAccount(ServicePorts.LIMIT)));
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
             domain.add(new Vcpu(domain, id, domain.createVcpu(id), loop));

@@ -8,6 +8,7 @@ import io.xenemu.evtchn.EventEnvironment;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.KernelPorts;
+import io.xenemu.evtchn.PortAccount;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
@@ -70,7 +71,11 @@ public class EventChannelsBenchmark {
                 ID,
                 EvtchnOptions.of(SENDERS).withFifo(true),
                 new EventEnvironment(
-                        nobody, KernelPorts.none(), vcpu -> {}, gfn -> gfn == 0 ? control : words),
+                        nobody,
+                        KernelPorts.none(),
+                        vcpu -> {},
+                        gfn -> gfn == 0 ? control : words,
+                        PortAccount.ofThisHeap()),
                 new EventChannelMetrics(new SimpleMeterRegistry(), ID));
     }
 
