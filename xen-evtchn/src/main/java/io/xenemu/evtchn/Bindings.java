@@ -3,8 +3,10 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-import java.util.concurrent.locks.ReentrantLock;
+
 import org.jspecify.annotations.Nullable;
+
+import java.util.concurrent.locks.ReentrantLock;
 
 /// What the ports of one domain are bound to. [EventChannels] describes the operations and the locks.
 final class Bindings {

@@ -6,6 +6,9 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -13,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.jspecify.annotations.Nullable;
 
 /// One guest of a service that has at most two, with its memory as the guest sees it.
 final class FakeGuest {
@@ -92,7 +94,8 @@ final class FakeGuest {
 
     /// What this guest's event channels work with, by another kernel perhaps.
     EventEnvironment environment(Domains domains, KernelPorts ports) {
-        return new EventEnvironment(domains, ports, vcpu -> upcalls.add(vcpu.value()), this::page, account);
+        return new EventEnvironment(
+                domains, ports, vcpu -> upcalls.add(vcpu.value()), this::page, account);
     }
 
     private MemorySegment page(long gfn) throws XenError {

@@ -5,16 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
-import java.lang.foreign.Arena;
-import java.lang.management.ManagementFactory;
+
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+
+import java.lang.foreign.Arena;
+import java.lang.management.ManagementFactory;
 
 class PortAccountTest {
     private static final int BUCKET = PortTable.BUCKET;
@@ -94,8 +97,14 @@ class PortAccountTest {
         EventChannelsState state = first.channels.save();
         first.channels.destroy();
         PortAccount little = new PortAccount(BUCKET);
-        FakeGuest target = new FakeGuest(
-                arena, GuestWidth.BITS_64, EvtchnOptions.of(1).withFifo(true), FakeGuest.ID, null, little);
+        FakeGuest target =
+                new FakeGuest(
+                        arena,
+                        GuestWidth.BITS_64,
+                        EvtchnOptions.of(1).withFifo(true),
+                        FakeGuest.ID,
+                        null,
+                        little);
         long before = little.used();
         assertThrows(
                 IllegalArgumentException.class,

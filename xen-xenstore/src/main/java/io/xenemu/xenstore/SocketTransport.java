@@ -1,8 +1,15 @@
 package io.xenemu.xenstore;
 
+import com.google.common.util.concurrent.Uninterruptibles;
+
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.persist.Journal;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -10,14 +17,12 @@ import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Serves the protocol on a Unix-domain socket, on one thread, `xenstore-socket`. Clients have the rights of domain 0,
 /// so only root and the user that the service runs as may be one.
@@ -28,6 +33,9 @@ public final class SocketTransport implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
     private static final int READ_BYTES = 32 * 1024;
     private static final long ACCEPT_RETRY_MILLIS = 1000;
+
+    /// What fails at once again does not fill the log.
+    private static final Duration RESTART_PAUSE = Duration.ofSeconds(1);
 
     private final XenStoreServer server;
     private final RequestMetrics metrics;
@@ -42,6 +50,8 @@ public final class SocketTransport implements AutoCloseable {
     private final Queue<SocketConnection> ready = new ConcurrentLinkedQueue<>();
     // Only the thread itself uses these.
     private final Set<SocketConnection> connections = new HashSet<>();
+    // Whether there has been something to do, and it was done, since the last failure.
+    private boolean served;
     private final ByteBuffer readBuffer = ByteBuffer.allocateDirect(READ_BYTES);
     private volatile boolean closing;
 
@@ -138,12 +148,32 @@ public final class SocketTransport implements AutoCloseable {
     private void run() {
         try {
             try {
-                serve();
+                while (!closing) {
+                    serveUntilFailure();
+                }
             } finally {
                 cleanUp();
             }
         } catch (IOException | RuntimeException | Error e) {
             failed.accept(new IOException(path() + ": cannot be served any more: " + e, e));
+        }
+    }
+
+    /// Whose failure it is cannot be told, or there is no heap left: all clients lose their connections, as if the service
+    /// had been started again. Unless that was of no use the last time.
+    private void serveUntilFailure() throws IOException {
+        try {
+            serve();
+        } catch (RuntimeException | Error e) {
+            if (!served) {
+                throw e;
+            }
+            served = false;
+            Set.copyOf(connections).forEach(SocketConnection::close);
+            ready.clear();
+            LOG.error(
+                    "{}: all clients have been disconnected, since their thread failed", path(), e);
+            Uninterruptibles.sleepUninterruptibly(RESTART_PAUSE);
         }
     }
 
@@ -157,6 +187,7 @@ public final class SocketTransport implements AutoCloseable {
             if (acceptKey.interestOps() == 0 && connections.size() < MAX_CONNECTIONS) {
                 acceptKey.interestOps(SelectionKey.OP_ACCEPT);
             }
+            served = true;
         }
     }
 

@@ -5,7 +5,11 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.StoreImage;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,9 +19,6 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A XenStore with everything that connects to it: guests' rings, a Unix socket, and clients in this process.
 ///
@@ -26,8 +27,6 @@ import org.slf4j.LoggerFactory;
 /// different clients are strictly one after the other and nothing is handed between threads. Who waits for the lock is not
 /// overtaken for ever ([StoreLock]). It is a leaf: doorbells, wake-ups and listeners are called after it is released.
 public final class XenStoreServer implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(XenStoreServer.class);
-
     private final StoreLock lock = new StoreLock();
     private final XenStore store;
     private final RequestHandler handler;
@@ -218,14 +217,17 @@ public final class XenStoreServer implements AutoCloseable {
         return new XenStoreClient(this, listeners);
     }
 
-    /// Serves the protocol on a Unix-domain socket, for host tools, with the rights of domain 0.
+    /// Serves the protocol on a Unix-domain socket, for host tools, with the rights of domain 0. If it cannot be served any more,
+    /// its thread ends by an [UncheckedIOException] that nobody catches: what that means is for the process to say.
     ///
     /// @param path the socket's file; a leftover file of a daemon that is gone is replaced
     /// @throws IOException if it cannot be made, or somebody serves it already; the message is for an operator
     public SocketTransport listen(Path path) throws IOException {
         return listen(
                 UnixListener.bind(path),
-                e -> LOG.error("XenStore's socket: {}", e.getMessage(), e)); // guests go on
+                e -> {
+                    throw new UncheckedIOException("XenStore's socket: " + e.getMessage(), e);
+                });
     }
 
     /// As [#listen(Path)], on a socket that is there already. It is closed with the server.

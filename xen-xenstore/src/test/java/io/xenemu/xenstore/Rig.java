@@ -7,6 +7,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +22,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 /// A server with clients that speak the wire protocol: `dom0` as a tool does, and guests behind rings.
 final class Rig implements AutoCloseable {
     final Set<DomId> existing = new HashSet<>(Set.of(DomId.DOM0));
+
+    /// Makes questions about domains fail with an error that is no exception.
+    volatile boolean outOfMemory;
+
     final MeterRegistry registry = new SimpleMeterRegistry();
     final XenStoreServer server;
     private final Arena arena = Arena.ofShared();
@@ -39,6 +44,9 @@ final class Rig implements AutoCloseable {
     private final class World implements Domains {
         @Override
         public boolean exists(DomId domain) {
+            if (outOfMemory) {
+                throw new OutOfMemoryError("of a test");
+            }
             return existing.contains(domain);
         }
 

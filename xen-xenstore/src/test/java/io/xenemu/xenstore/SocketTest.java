@@ -10,6 +10,13 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -26,11 +33,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /// The socket as host tools see it. Tests named `tool…` need Debian's package xenstore-utils.
 class SocketTest {
@@ -303,6 +305,25 @@ class SocketTest {
     void socketGoesAwayOnClose() {
         socket.close();
         assertFalse(Files.exists(socket.path()));
+    }
+
+    @Test
+    @Timeout(60)
+    void wantOfHeapDisconnectsTheClientsAndLeavesTheSocketServed() throws Exception {
+        rig.server.client().write("/a", "");
+        byte[] message = RingEnd.message(MessageType.SET_PERMS, 1, 0, "/a\0n7\0");
+        try (SocketChannel unlucky = connect();
+                SocketChannel other = connect()) {
+            roundTrip(other);
+            rig.outOfMemory = true;
+            unlucky.write(ByteBuffer.wrap(message));
+            assertEquals(0, read(unlucky, 1).length);
+            assertEquals(0, read(other, 1).length);
+        }
+        rig.outOfMemory = false;
+        try (SocketChannel later = connect()) {
+            roundTrip(later);
+        }
     }
 
     /// The listening socket is closed under the thread, which an interrupt then wakes.

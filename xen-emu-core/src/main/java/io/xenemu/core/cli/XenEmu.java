@@ -7,11 +7,13 @@ import io.xenemu.core.lab.LabException;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.xenstore.XenstoreCommand;
 import io.xenemu.kvm.abi.KvmException;
-import java.util.ArrayList;
-import java.util.List;
+
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
+
+import java.util.ArrayList;
+import java.util.List;
 
 /// The `xen-emu` command.
 @Command(
@@ -51,6 +53,7 @@ public final class XenEmu {
     private XenEmu() {}
 
     public static void main(String[] args) {
+        ServiceThreads.watch(args);
         int code = commandLine(args).execute(args);
         System.out.flush();
         System.exit(code);

@@ -1,6 +1,10 @@
 package io.xenemu.core.service;
 
 import io.xenemu.core.device.ConsoleLog;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -8,6 +12,7 @@ import java.nio.channels.SocketChannel;
 /// A client of a guest's console: gets what is kept of it and then what is printed, and types. Ends with the client or the
 /// guest, whichever goes first.
 record ConsoleSession(ConsoleLog console) implements ControlReply.Session {
+    private static final Logger log = LoggerFactory.getLogger(ConsoleSession.class);
     private static final int PIECE = 4096;
 
     @Override
@@ -48,6 +53,8 @@ record ConsoleSession(ConsoleLog console) implements ControlReply.Session {
             }
         } catch (IOException e) {
             // The client has gone.
+        } catch (RuntimeException | Error e) {
+            log.error("a client of a console has lost its connection", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

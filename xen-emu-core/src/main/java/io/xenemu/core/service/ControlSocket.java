@@ -4,6 +4,10 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
@@ -19,8 +23,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Where the operator's commands reach a running service: a Unix socket that only its owner and root can connect to, on which every
 /// line is a request and gets a [ControlReply].
@@ -71,8 +73,8 @@ final class ControlSocket implements AutoCloseable {
                 admit(listener.channel().accept());
             } catch (ClosedChannelException e) {
                 return;
-            } catch (IOException e) {
-                // Out of descriptors, most likely, which may pass.
+            } catch (IOException | RuntimeException | Error e) {
+                // Out of descriptors or of memory, most likely, which may pass.
                 log.warn("control socket {}: {}", listener.path(), e.toString());
                 if (!retryLater()) {
                     return;
@@ -104,16 +106,26 @@ final class ControlSocket implements AutoCloseable {
         } catch (IOException e) {
             log.debug("{}: refused a client: {}", listener.path(), e.getMessage());
             client.close();
+        } catch (RuntimeException | Error e) {
+            client.close();
+            throw e;
         }
     }
 
     private void start(SocketChannel client) throws IOException {
-        open.add(client);
+        boolean started = false;
         try {
+            open.add(client);
             threads.execute(() -> serve(client));
+            started = true;
         } catch (RejectedExecutionException e) {
-            // Closed just now.
-            client.close();
+            log.debug("{}: closed just now", listener.path());
+        } finally {
+            if (!started) {
+                open.remove(client);
+                free.release();
+                client.close();
+            }
         }
     }
 
@@ -133,6 +145,8 @@ final class ControlSocket implements AutoCloseable {
             }
         } catch (IOException e) {
             log.debug("a client of {} has gone: {}", listener.path(), e.toString());
+        } catch (RuntimeException | Error e) {
+            log.error("{}: a connection failed", listener.path(), e);
         } finally {
             open.remove(client);
             free.release();
@@ -165,7 +179,7 @@ final class ControlSocket implements AutoCloseable {
     private ControlReply answer(String request) {
         try {
             return commands.apply(request);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             log.error("the command '{}' failed: this is a bug", request, e);
             return ControlReply.error("internal error: " + e);
         }

@@ -1,6 +1,7 @@
 package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +28,7 @@ public final class Daemon {
                             .registry();
             Hypervisor hypervisor =
                     open.add(new Hypervisor(kvm, registry, request.quotas()), Hypervisor::close);
+            open.add(HeapTrim.start(), HeapTrim::close);
             folderOf(request.xenstoreSocket());
             hypervisor.xenstore().listen(request.xenstoreSocket());
             HostedGuests guests = open.add(new HostedGuests(hypervisor), HostedGuests::close);

@@ -1,6 +1,7 @@
 package io.xenemu.core.service;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
@@ -32,6 +33,9 @@ import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
+
+import org.jspecify.annotations.Nullable;
+
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -42,7 +46,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the back
 /// ends' event channels.

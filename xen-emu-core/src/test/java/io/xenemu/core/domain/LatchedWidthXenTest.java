@@ -17,13 +17,15 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Segment;
-import java.util.ArrayList;
-import java.util.HexFormat;
-import java.util.List;
+
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
 
 /// Needs a KVM with Xen support, such as the lab's, since it is KVM that has to agree.
 @Timeout(60)

@@ -24,12 +24,14 @@ import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.CpuState;
 import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestMemory;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.util.EnumSet;
 import java.util.UUID;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /// A domain on a real VM whose vCPUs never run: tests make hypercalls in their place. It needs KVM but no Xen support in
 /// it, so what needs one of KVM's Xen attributes fails. Two MiB from address 0 on are mapped to themselves by page tables
@@ -81,8 +83,7 @@ public final class TestDomain implements AutoCloseable {
     /// The same.
     ///
     /// @param events what its event channels may be used for
-    static TestDomain withXen(int vcpus, EventChannelConfig events)
-            throws BootException, XenError {
+    static TestDomain withXen(int vcpus, EventChannelConfig events) throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
             assumeTrue(

@@ -1,12 +1,18 @@
 package io.xenemu.core.service;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 import java.io.BufferedReader;
 import java.io.FileInputStream;
@@ -20,10 +26,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
-import org.slf4j.LoggerFactory;
 
 @Timeout(60)
 final class ControlSocketTest {
@@ -36,6 +38,11 @@ final class ControlSocketTest {
     private static ControlReply echo(String line) {
         return switch (line) {
             case "fail" -> throw new IllegalStateException("of\nthe command");
+            case "heap" -> throw new OutOfMemoryError("of a test");
+            case "session" ->
+                    ControlReply.session(_ -> {
+                        throw new OutOfMemoryError("of a session");
+                    });
             case "ok" -> ControlReply.done();
             case "rows" -> ControlReply.rows(List.of("1", "", "of\ntwo"));
             case "mirror" -> ControlReply.session(ControlSocketTest::mirror);
@@ -117,6 +124,25 @@ final class ControlSocketTest {
             assertEquals("rows", client.replies.readLine());
             client.channel.shutdownOutput();
             assertNull(client.replies.readLine());
+        }
+    }
+
+    @Test
+    void wantOfHeapEndsACommandOrASessionAndNotTheService() throws IOException {
+        try (ControlSocket _ = open()) {
+            for (int i = 0; i < 2 * ControlSocket.MAX_CONNECTIONS; i++) {
+                try (Client client = new Client()) {
+                    client.send("heap\n");
+                    assertTrue(client.replies.readLine().contains("OutOfMemoryError"));
+                    client.send("session\n");
+                    assertEquals("ok", client.replies.readLine());
+                    assertNull(client.replies.readLine());
+                }
+            }
+            try (Client client = new Client()) {
+                client.send("now\n");
+                assertEquals("<now>", client.replies.readLine());
+            }
         }
     }
 

@@ -1,5 +1,9 @@
 package io.xenemu.xenstore.persist;
 
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -16,9 +20,6 @@ import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A store's file. [#commit] makes everything that has been done to the store survive the process, and the machine if its
 /// disk keeps what `fdatasync` has confirmed.
@@ -243,7 +244,8 @@ public final class Journal implements AutoCloseable {
             StoreImage image = Objects.requireNonNull(lockedDurable());
             RecordFile fresh = write(image);
             finishCompaction(fresh, image);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
+            // Tried again when the file has grown as much once more.
             LOG.warn("{}: cannot be written anew: {}", path, e.toString());
         } finally {
             endCompaction();

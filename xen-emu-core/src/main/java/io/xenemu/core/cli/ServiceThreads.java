@@ -1,0 +1,66 @@
+package io.xenemu.core.cli;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.io.PrintStream;
+import java.util.Set;
+import java.util.function.IntConsumer;
+
+/// What happens when a thread of a service cannot go on: the process ends, and says so. A service whose threads died one by one
+/// would look alive and answer nobody.
+///
+/// What fails on behalf of one guest, one connection or one request ends that alone and does not come here: vCPUs, eventfds and
+/// timers end their domain ([io.xenemu.core.domain.Domain#failed]), clients their connection.
+final class ServiceThreads implements Thread.UncaughtExceptionHandler {
+    /// Commands that serve until they are stopped.
+    private static final Set<String> SERVICES = Set.of("run", "daemon", "xenstored", "demo");
+
+    private static final Logger log = LoggerFactory.getLogger(ServiceThreads.class);
+
+    private final PrintStream err;
+    private final IntConsumer halt;
+
+    /// @param err where an operator reads
+    /// @param halt ends the process at once with an exit code
+    ServiceThreads(PrintStream err, IntConsumer halt) {
+        this.err = err;
+        this.halt = halt;
+    }
+
+    /// Makes it the rule for all threads of this process if it serves.
+    static void watch(String... args) {
+        if (args.length > 0 && SERVICES.contains(args[0])) {
+            Thread.setDefaultUncaughtExceptionHandler(
+                    new ServiceThreads(System.err, Runtime.getRuntime()::halt));
+        }
+    }
+
+    @Override
+    public void uncaughtException(Thread thread, Throwable failure) {
+        // Without shutdown hooks, which may wait for what is broken.
+        try {
+            tell(thread, failure);
+        } finally {
+            halt.accept(ExitCode.HOST_ERROR);
+        }
+    }
+
+    private void tell(Thread thread, Throwable failure) {
+        if (failure instanceof OutOfMemoryError) {
+            err.println(
+                    "xen-emu: out of memory ("
+                            + failure.getMessage()
+                            + ") in thread "
+                            + thread.getName()
+                            + ": the service ends; XEN_EMU_JAVA_OPTS=-Xmx... allows more heap");
+        } else {
+            err.println(
+                    "xen-emu: thread "
+                            + thread.getName()
+                            + " has failed: the service ends: "
+                            + failure);
+            log.error("{} failed: this is a bug", thread.getName(), failure);
+        }
+    }
+}
