@@ -1,5 +1,7 @@
 package io.xenemu.kvm.abi;
 
+import java.util.List;
+
 /// A guest's own fault: the hypercall ends with this error number and nothing else happens. Checked, so that no path can
 /// forget it; stackless and one instance per number, so that a guest which provokes it costs nothing.
 ///
@@ -25,12 +27,23 @@ public final class XenError extends Exception {
     public static final XenError EINVAL = new XenError("EINVAL", 22);
     public static final XenError ENOSPC = new XenError("ENOSPC", 28);
     public static final XenError EROFS = new XenError("EROFS", 30);
+    public static final XenError EDOM = new XenError("EDOM", 33);
     public static final XenError ERANGE = new XenError("ERANGE", 34);
     public static final XenError ENOSYS = new XenError("ENOSYS", 38);
     public static final XenError ENOTEMPTY = new XenError("ENOTEMPTY", 39);
     public static final XenError ENODATA = new XenError("ENODATA", 61);
     public static final XenError ETIME = new XenError("ETIME", 62);
+    public static final XenError EOVERFLOW = new XenError("EOVERFLOW", 75);
+    public static final XenError EILSEQ = new XenError("EILSEQ", 84);
     public static final XenError EOPNOTSUPP = new XenError("EOPNOTSUPP", 95);
+    public static final XenError ENOBUFS = new XenError("ENOBUFS", 105);
+
+    /// All of them, by number.
+    public static final List<XenError> ALL =
+            List.of(
+                    EPERM, ENOENT, ESRCH, EIO, ENXIO, E2BIG, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT,
+                    EBUSY, EEXIST, EXDEV, ENODEV, EISDIR, EINVAL, ENOSPC, EROFS, EDOM, ERANGE,
+                    ENOSYS, ENOTEMPTY, ENODATA, ETIME, EOVERFLOW, EILSEQ, EOPNOTSUPP, ENOBUFS);
 
     private final String symbol;
     private final int number;

@@ -1,5 +1,6 @@
 package io.xenemu.core.hypercall;
 
+import io.xenemu.kvm.abi.XenError;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.function.ObjIntConsumer;
@@ -10,8 +11,18 @@ import java.util.function.ObjIntConsumer;
 /// Every call is counted. Its time is taken for the first [#TIMED_FIRST] of a row and for one in [#TIMED_EVERY] after them:
 /// two looks at the clock cost more than most handlers.
 public final class HypercallCounters {
-    /// Results are kept by errno number; 0 is success. The largest of Xen's numbers that is returned is EOPNOTSUPP (95).
-    static final int RESULTS = 96;
+    /// Results that are told apart: success, and each of Xen's errors. A cell per errno number would be four times as many,
+    /// for each row and vCPU.
+    private static final int RESULTS = 1 + XenError.ALL.size();
+
+    /// The place of an errno among the results; 0, which is success, for numbers that are no error of Xen's.
+    private static final byte[] RESULT_OF = new byte[1 + XenError.ALL.getLast().number()];
+
+    static {
+        for (byte i = 1; i < RESULTS; i++) {
+            RESULT_OF[XenError.ALL.get(i - 1).number()] = i;
+        }
+    }
 
     /// How many calls of a row are all timed, so that rare ones are timed at all.
     static final int TIMED_FIRST = 64;
@@ -51,7 +62,7 @@ public final class HypercallCounters {
 
     /// The hypercall that `begin` stands for ended with `errno` (0 or a positive [XenError#number]).
     void end(HypercallOp op, int errno, long begin) {
-        int cell = op.index() * RESULTS + errno;
+        int cell = cell(op, errno);
         long count = counts[cell];
         CELL.setOpaque(counts, cell, count + 1);
         if (begin != UNTIMED) {
@@ -65,16 +76,20 @@ public final class HypercallCounters {
 
     /// How many hypercalls of this row ended with `errno`.
     public long count(HypercallOp op, int errno) {
-        return (long) CELL.getOpaque(counts, op.index() * RESULTS + errno);
+        return (long) CELL.getOpaque(counts, cell(op, errno));
     }
 
     /// How many of them were timed.
     public long timed(HypercallOp op, int errno) {
-        return (long) CELL.getOpaque(timed, op.index() * RESULTS + errno);
+        return (long) CELL.getOpaque(timed, cell(op, errno));
     }
 
     /// Nanoseconds that the timed ones took in this process, together.
     public long nanos(HypercallOp op, int errno) {
-        return (long) CELL.getOpaque(nanos, op.index() * RESULTS + errno);
+        return (long) CELL.getOpaque(nanos, cell(op, errno));
+    }
+
+    private static int cell(HypercallOp op, int errno) {
+        return op.index() * RESULTS + RESULT_OF[errno];
     }
 }

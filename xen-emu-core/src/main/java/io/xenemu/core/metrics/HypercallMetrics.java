@@ -8,7 +8,7 @@ import io.xenemu.core.hypercall.HypercallCounters;
 import io.xenemu.core.hypercall.HypercallOp;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.XenError;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -50,7 +50,7 @@ public final class HypercallMetrics implements AutoCloseable {
                         Tag.of("domain", domain),
                         Tag.of("hypercall", op.hypercall()),
                         Tag.of("op", op.op()),
-                        Tag.of("result", errno == 0 ? "OK" : Errno.name(errno)));
+                        Tag.of("result", errno == 0 ? "OK" : symbol(errno)));
         meters.add(
                 FunctionCounter.builder(
                                 "xen.hypercalls",
@@ -69,6 +69,14 @@ public final class HypercallMetrics implements AutoCloseable {
                         .description("Time of hypercalls in user space; a sample of the calls")
                         .tags(tags)
                         .register(meters.registry()));
+    }
+
+    private static String symbol(int errno) {
+        return XenError.ALL.stream()
+                .filter(error -> error.number() == errno)
+                .findFirst()
+                .orElseThrow()
+                .symbol();
     }
 
     private static long sum(List<HypercallCounters> all, ToLongFunction<HypercallCounters> ofVcpu) {

@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.metrics.HypercallMetrics;
+import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
@@ -67,6 +71,37 @@ final class HypercallDispatcherTest {
         assertEquals(-28, dispatcher.dispatch(BareCall.of(NUMBER, REFUSES)));
         assertEquals(1, count(NUMBER, REFUSES, XenError.ENOSPC));
         assertEquals(0, counters.count(table.lookup(NUMBER, REFUSES), 0));
+    }
+
+    /// A family with an operation for each of Xen's errors.
+    @Test
+    void everyErrorReachesTheGuestAndItsOwnMeter() {
+        HypercallFamily errors = HypercallFamily.of("error_op", NUMBER);
+        for (int i = 0; i < XenError.ALL.size(); i++) {
+            XenError error = XenError.ALL.get(i);
+            errors.op(i, "fails", c -> fail(error));
+        }
+        HypercallTable all = new HypercallTable(List.of(errors));
+        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        try (HypercallMetrics metrics = new HypercallMetrics(registry, new DomId(3), all)) {
+            HypercallDispatcher vcpu =
+                    new HypercallDispatcher(all, metrics.newVcpu(), crashes::add);
+            for (int i = 0; i < XenError.ALL.size(); i++) {
+                XenError error = XenError.ALL.get(i);
+
+                assertEquals(-error.number(), vcpu.dispatch(BareCall.of(NUMBER, i)));
+
+                FunctionCounter counter =
+                        registry.get("xen.hypercalls")
+                                .tags("result", error.symbol())
+                                .functionCounter();
+                assertEquals(1, counter.count(), error.symbol());
+            }
+        }
+    }
+
+    private static long fail(XenError error) throws XenError {
+        throw error;
     }
 
     @ParameterizedTest
