@@ -3,14 +3,15 @@ package io.xenemu.core.hypercall;
 import io.xenemu.kvm.abi.XenError;
 
 /// `console_io` (18): Xen's own console. An unprivileged domain may neither read nor write it, except in a debug build of
-/// Xen; like a release build this refuses. Linux then falls back to its PV console.
+/// Xen; like a release build this refuses, before it looks at the command. Linux then falls back to its PV console.
 final class ConsoleIoOp {
     private ConsoleIoOp() {}
 
     static HypercallFamily family() {
         return HypercallFamily.of("console_io", 18)
                 .op(0, "write", ConsoleIoOp::refuse)
-                .op(1, "read", ConsoleIoOp::refuse);
+                .op(1, "read", ConsoleIoOp::refuse)
+                .others(ConsoleIoOp::refuse);
     }
 
     private static long refuse(HypercallContext c) throws XenError {

@@ -13,7 +13,7 @@ final class HvmOp {
     private HvmOp() {}
 
     static HypercallFamily family() {
-        return HypercallFamily.of("hvm_op", 34)
+        return HypercallFamily.ulong("hvm_op", 34)
                 .op(0, "set_param", HvmOp::setParam)
                 .op(1, "get_param", HvmOp::getParam)
                 .op(23, "set_evtchn_upcall_vector", HvmOp::setEvtchnUpcallVector);

@@ -1,5 +1,6 @@
 package io.xenemu.core.hypercall;
 
+import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -9,27 +10,41 @@ public final class HypercallFamily {
     /// One sub-operation as declared.
     record Declared(int command, String name, HypercallHandler handler) {}
 
+    /// What answers a call that Xen does not know.
+    static final HypercallHandler ENOSYS = HypercallFamily::enosys;
+
     private static final int NO_COMMAND = -1;
-    private static final int WHOLE_WORD = -1;
+
+    /// The sub-operation is an `int` in C.
+    private static final long INT = 0xffff_ffffL;
+
+    /// It is an `unsigned long`.
+    private static final long ULONG = -1;
 
     private final String name;
     private final int number;
-    private final int commandMask;
+    private final long commandMask;
     private final List<Declared> ops = new ArrayList<>();
+    private HypercallHandler others = ENOSYS;
 
-    private HypercallFamily(String name, int number, int commandMask) {
+    private HypercallFamily(String name, int number, long commandMask) {
         this.name = name;
         this.number = number;
         this.commandMask = commandMask;
     }
 
-    /// A hypercall whose first argument selects the operation.
+    /// A hypercall whose first argument selects the operation by its low 32 bits.
     static HypercallFamily of(String name, int number) {
-        return new HypercallFamily(name, number, WHOLE_WORD);
+        return new HypercallFamily(name, number, INT);
+    }
+
+    /// A hypercall whose first argument selects the operation by all its bits.
+    static HypercallFamily ulong(String name, int number) {
+        return new HypercallFamily(name, number, ULONG);
     }
 
     /// A hypercall whose first argument selects the operation by the bits of `commandMask` alone.
-    static HypercallFamily masked(String name, int number, int commandMask) {
+    static HypercallFamily masked(String name, int number, long commandMask) {
         return new HypercallFamily(name, number, commandMask);
     }
 
@@ -46,6 +61,16 @@ public final class HypercallFamily {
         return this;
     }
 
+    /// Says what the sub-operations that are not declared answer, where Xen looks at something else before it says -ENOSYS.
+    HypercallFamily others(HypercallHandler handler) {
+        others = handler;
+        return this;
+    }
+
+    private static long enosys(HypercallContext call) throws XenError {
+        throw XenError.ENOSYS;
+    }
+
     String name() {
         return name;
     }
@@ -54,8 +79,12 @@ public final class HypercallFamily {
         return number;
     }
 
-    int commandMask() {
+    long commandMask() {
         return commandMask;
+    }
+
+    HypercallHandler others() {
+        return others;
     }
 
     boolean isSingle() {

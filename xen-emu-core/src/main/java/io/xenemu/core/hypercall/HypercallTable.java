@@ -1,7 +1,6 @@
 package io.xenemu.core.hypercall;
 
 import com.google.common.collect.ImmutableList;
-import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -9,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 
 /// The table from hypercall number and sub-operation to handler. Immutable; one serves every domain.
 ///
-/// Unknown numbers and sub-operations resolve to rows of their own that answer -ENOSYS, so that they are counted like
-/// any other. The README prints this table, and a test compares the two.
+/// Unknown numbers and sub-operations resolve to rows of their own, so that they are counted like any other; they answer
+/// -ENOSYS unless the family says otherwise. The README prints this table, and a test compares the two.
 public final class HypercallTable {
     /// The name of rows that stand for whatever is not in the table.
     public static final String UNKNOWN = "unknown";
@@ -27,12 +26,12 @@ public final class HypercallTable {
 
     /// The sub-operations of one hypercall.
     private static final class Row {
-        final int commandMask;
+        final long commandMask;
         final boolean single;
         final HypercallOp[] ops;
         final HypercallOp unknown;
 
-        Row(int commandMask, boolean single, HypercallOp[] ops, HypercallOp unknown) {
+        Row(long commandMask, boolean single, HypercallOp[] ops, HypercallOp unknown) {
             this.commandMask = commandMask;
             this.single = single;
             this.ops = ops;
@@ -42,7 +41,7 @@ public final class HypercallTable {
 
     public HypercallTable(List<HypercallFamily> families) {
         List<HypercallOp> list = new ArrayList<>();
-        unknown = add(list, UNKNOWN, -1, "", -1, HypercallTable::enosys);
+        unknown = add(list, UNKNOWN, -1, "", -1, HypercallFamily.ENOSYS);
         for (HypercallFamily family : families) {
             if (rows[family.number()] != null) {
                 throw new IllegalArgumentException("declared twice: " + family.name());
@@ -61,7 +60,7 @@ public final class HypercallTable {
             return new Row(0, true, new HypercallOp[] {only}, unknown);
         }
         HypercallOp[] ops = new HypercallOp[COMMANDS];
-        HypercallOp other = add(list, name, number, UNKNOWN, -1, HypercallTable::enosys);
+        HypercallOp other = add(list, name, number, UNKNOWN, -1, family.others());
         Arrays.fill(ops, other);
         for (HypercallFamily.Declared declared : family.ops()) {
             int command = declared.command();
@@ -105,7 +104,7 @@ public final class HypercallTable {
     /// The row for a call, never null.
     ///
     /// @param number the guest's RAX or EAX
-    /// @param first the guest's first argument, whose low 32 bits select the sub-operation
+    /// @param first the guest's first argument, which selects the sub-operation
     public HypercallOp lookup(long number, long first) {
         if (Long.compareUnsigned(number, NUMBERS) >= 0) {
             return unknown;
@@ -117,16 +116,12 @@ public final class HypercallTable {
         if (row.single) {
             return row.ops[0];
         }
-        long command = first & Integer.toUnsignedLong(row.commandMask);
-        return command < COMMANDS ? row.ops[(int) command] : row.unknown;
+        long command = first & row.commandMask;
+        return Long.compareUnsigned(command, COMMANDS) < 0 ? row.ops[(int) command] : row.unknown;
     }
 
     /// All rows in the order of their index.
     public ImmutableList<HypercallOp> ops() {
         return all;
-    }
-
-    private static long enosys(HypercallContext call) throws XenError {
-        throw XenError.ENOSYS;
     }
 }

@@ -2,7 +2,7 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// `vm_assist` (21). Of Xen's assists an HVM domain has one: runstate_update_flag.
+/// `vm_assist` (21). Of Xen's assists an HVM domain has one: runstate_update_flag. Xen looks at the type before the command.
 final class VmAssistOp {
     private static final int TYPE_RUNSTATE_UPDATE_FLAG = 5;
 
@@ -11,13 +11,23 @@ final class VmAssistOp {
     static HypercallFamily family() {
         return HypercallFamily.of("vm_assist", 21)
                 .op(0, "enable", c -> set(c, true))
-                .op(1, "disable", c -> set(c, false));
+                .op(1, "disable", c -> set(c, false))
+                .others(VmAssistOp::unknown);
     }
 
-    private static long set(HypercallContext c, boolean enable) throws XenError {
+    private static void requireType(HypercallContext c) throws XenError {
         if (c.u32(1) != TYPE_RUNSTATE_UPDATE_FLAG) {
             throw XenError.EINVAL;
         }
+    }
+
+    private static long unknown(HypercallContext c) throws XenError {
+        requireType(c);
+        throw XenError.ENOSYS;
+    }
+
+    private static long set(HypercallContext c, boolean enable) throws XenError {
+        requireType(c);
         c.domain().setRunstateUpdateFlag(enable);
         return 0;
     }
