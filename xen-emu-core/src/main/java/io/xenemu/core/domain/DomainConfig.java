@@ -50,6 +50,11 @@ public record DomainConfig(
         }
     }
 
+    /// Whether the guest is told that it runs on this release of Xen or a later one: some answers have changed.
+    public boolean isXenFrom(int major, int minor) {
+        return xenVersion >= (major << 16 | minor);
+    }
+
     /// The same for another domain.
     public DomainConfig sibling(String otherName) {
         return new DomainConfig(

@@ -2,6 +2,7 @@ package io.xenemu.core.hypercall;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.VersionStructs.CompileInfo;
@@ -15,7 +16,6 @@ final class XenVersionOp {
     private static final int EXTRAVERSION_LENGTH = 16;
     private static final int CAPABILITIES_LENGTH = 1024;
     private static final int CHANGESET_LENGTH = 64;
-    private static final int COMMANDLINE_LENGTH = 1024;
     private static final int HANDLE_LENGTH = 16;
     private static final int PAGE_SIZE = 4096;
 
@@ -26,12 +26,19 @@ final class XenVersionOp {
             "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
     /// XENFEAT_writable_page_tables (0), auto_translated_physmap (2), hvm_callback_vector (8), hvm_safe_pvclock (9),
-    /// memory_op_vnode_supported (13), not_direct_mapped (16).
-    private static final long FEATURES = 0x12305;
+    /// memory_op_vnode_supported (13). Not runstate_phys_area (18) and vcpu_time_phys_area (19), which Xen has from 4.18 on:
+    /// the operations that they stand for are not served.
+    private static final long FEATURES = 0x2305;
 
     private static final long FEATURE_HVM_PIRQS = 1 << 10;
 
-    /// `HYPERVISOR_VIRT_START` of 64-bit Xen; a 32-bit caller of an HVM domain gets 0.
+    /// XENFEAT_not_direct_mapped, from 4.16 on.
+    private static final long FEATURE_NOT_DIRECT_MAPPED = 1 << 16;
+
+    /// XENFEAT_dm_msix_all_writes, from 4.19 on: a device model sees each write to an MSI-X table, as ours do.
+    private static final long FEATURE_DM_MSIX_ALL_WRITES = 1 << 20;
+
+    /// `HYPERVISOR_VIRT_START` of 64-bit Xen, which it told HVM domains up to 4.17, 64-bit callers alone.
     private static final long VIRT_START = 0xffff_8000_0000_0000L;
 
     private XenVersionOp() {}
@@ -47,7 +54,7 @@ final class XenVersionOp {
                 .op(6, "get_features", XenVersionOp::getFeatures)
                 .op(7, "pagesize", XenVersionOp::pagesize)
                 .op(8, "guest_handle", XenVersionOp::guestHandle)
-                .op(9, "commandline", c -> text(c, DENIED, COMMANDLINE_LENGTH))
+                .op(9, "commandline", c -> text(c, DENIED, DENIED.length() + 1))
                 .op(10, "build_id", XenVersionOp::buildId);
     }
 
@@ -56,6 +63,7 @@ final class XenVersionOp {
         return c.domain().config().xenVersion();
     }
 
+    /// Writes the text and zeros up to `length` bytes.
     private static long text(HypercallContext c, String text, int length) throws XenError {
         byte[] bytes = Arrays.copyOf(text.getBytes(US_ASCII), length);
         c.argument().linear().copyOut(bytes, 0, c.word(1), length);
@@ -73,7 +81,9 @@ final class XenVersionOp {
     }
 
     private static long platformParameters(HypercallContext c) throws XenError {
-        long start = c.width() == GuestWidth.BITS_64 ? VIRT_START : 0;
+        boolean told =
+                c.width() == GuestWidth.BITS_64 && !c.domain().config().isXenFrom(4, 18);
+        long start = told ? VIRT_START : 0;
         c.argument().linear().writeUlong(c.word(1), start);
         return 0;
     }
@@ -84,10 +94,23 @@ final class XenVersionOp {
         if (argument.get(FeatureInfo.SUBMAP_IDX) != 0) {
             throw XenError.EINVAL;
         }
-        boolean pirqs = c.domain().config().events().hvmPirqs();
-        argument.set(FeatureInfo.SUBMAP, pirqs ? FEATURES | FEATURE_HVM_PIRQS : FEATURES);
-        argument.copyOut(FeatureInfo.SUBMAP, c.word(1));
+        argument.set(FeatureInfo.SUBMAP, features(c.domain().config()));
+        argument.copyOut(FeatureInfo.STRUCT, c.word(1));
         return 0;
+    }
+
+    private static long features(DomainConfig config) {
+        long features = FEATURES;
+        if (config.events().hvmPirqs()) {
+            features |= FEATURE_HVM_PIRQS;
+        }
+        if (config.isXenFrom(4, 16)) {
+            features |= FEATURE_NOT_DIRECT_MAPPED;
+        }
+        if (config.isXenFrom(4, 19)) {
+            features |= FEATURE_DM_MSIX_ALL_WRITES;
+        }
+        return features;
     }
 
     private static long pagesize(HypercallContext c) throws XenError {

@@ -44,6 +44,9 @@ public final class TestDomain implements AutoCloseable {
     public static final long ARGUMENT = 0x8_0000;
 
     private static final GrantLimits GRANTS = new GrantLimits(4, 1, 2);
+
+    /// Xen 4.19.
+    private static final int VERSION = 0x0004_0013;
     private static final long TOP_TABLE = 0x1000;
     private static final int LEVELS = 4;
     private static final int RIGHTS = 0x63;
@@ -57,22 +60,28 @@ public final class TestDomain implements AutoCloseable {
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, vcpu -> {});
+        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, vcpu -> {});
     }
 
     /// @param grants how much it may grant and map
     public TestDomain(int vcpus, GrantLimits grants) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, grants, vcpu -> {});
+        this(vcpus, EventChannelConfig.DEFAULT, grants, VERSION, vcpu -> {});
     }
 
     /// @param events what its event channels may be used for
     public TestDomain(int vcpus, EventChannelConfig events) throws BootException, XenError {
-        this(vcpus, events, GRANTS, vcpu -> {});
+        this(vcpus, events, GRANTS, VERSION, vcpu -> {});
     }
 
     /// @param loop what the vCPUs' threads do, if they are started
     public TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, loop);
+        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, loop);
+    }
+
+    /// A domain that is told of a release of Xen.
+    public static TestDomain ofXen(EventChannelConfig events, int major, int minor)
+            throws BootException, XenError {
+        return new TestDomain(1, events, GRANTS, major << 16 | minor, vcpu -> {});
     }
 
     /// A domain on a KVM with Xen, which is assumed to be there.
@@ -96,7 +105,11 @@ public final class TestDomain implements AutoCloseable {
     }
 
     private TestDomain(
-            int vcpus, EventChannelConfig events, GrantLimits grants, Consumer<Vcpu> loop)
+            int vcpus,
+            EventChannelConfig events,
+            GrantLimits grants,
+            int xenVersion,
+            Consumer<Vcpu> loop)
             throws BootException, XenError {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         system = KvmSystem.open(KvmSystem.DEVICE);
@@ -109,7 +122,7 @@ public final class TestDomain implements AutoCloseable {
                         new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
                         GuestMemoryMap.MIN_BYTES,
                         vcpus,
-                        0x0004_0013,
+                        xenVersion,
                         grants,
                         events);
         domain =

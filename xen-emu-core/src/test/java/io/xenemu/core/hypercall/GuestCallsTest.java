@@ -127,7 +127,7 @@ final class GuestCallsTest {
     void featuresAreThoseOfAnHvmDomain() throws XenError {
         memory.write32(ARG, 0);
         assertEquals(0, call(XEN_VERSION, 6, ARG));
-        assertEquals(0x12305, memory.read32(ARG + 4));
+        assertEquals(0x112305, memory.read32(ARG + 4));
 
         memory.write32(ARG, 1);
         assertEquals(-22, call(XEN_VERSION, 6, ARG));
@@ -390,14 +390,17 @@ final class GuestCallsTest {
         assertEquals(expected, call(VCPU_OP, 10, 0, ARG));
     }
 
-    @Test
-    void consoleOfXenIsNotForGuests() {
-        assertEquals(-1, call(CONSOLE_IO, 0, 5, ARG));
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 2, -1})
+    void consoleOfXenIsNotForGuests(long command) {
+        assertEquals(-1, call(CONSOLE_IO, command, 5, ARG));
     }
 
     @Test
     void theOneAssistOfHvmDomainsIsTaken() {
         assertEquals(0, call(VM_ASSIST, 0, 5));
         assertEquals(-22, call(VM_ASSIST, 0, 4));
+        assertEquals(-38, call(VM_ASSIST, 2, 5));
+        assertEquals(-22, call(VM_ASSIST, 2, 4));
     }
 }
