@@ -22,6 +22,7 @@ public final class XenCpuid {
     private static final int ECX1_TSC_DEADLINE = 1 << 24;
     private static final int ECX1_HYPERVISOR = 1 << 31;
     private static final int EBX7_SGX = 1 << 2;
+    private static final int EBX7_ZERO_FCS_FDS = 1 << 13;
     private static final int EBX7_PROCESSOR_TRACE = 1 << 25;
     private static final int ECX7_SGX_LC = 1 << 30;
     private static final int EDX7_ARCH_LBR = 1 << 19;
@@ -69,6 +70,21 @@ public final class XenCpuid {
         topology.addLevels(leaves, vcpu.value());
         xen.addTo(leaves, vcpu, domain);
         return List.copyOf(leaves);
+    }
+
+    /// How wide the x87 instruction pointers are that Xen saves, until a guest says otherwise (HVM_PARAM_X87_FIP_WIDTH): 8
+    /// bytes on a processor that no longer saves the selectors beside them, else 0, by which each save looks anew.
+    ///
+    /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
+    public static int x87FipWidth(List<CpuidEntry> supported) {
+        boolean withoutSelectors =
+                supported.stream()
+                        .anyMatch(
+                                leaf ->
+                                        leaf.function() == 7
+                                                && leaf.index() == 0
+                                                && (leaf.ebx() & EBX7_ZERO_FCS_FDS) != 0);
+        return withoutSelectors ? 8 : 0;
     }
 
     /// Leaves that read as zero: MONITOR, the PMU, SGX, processor trace, PMU and topology extensions of AMD, nested

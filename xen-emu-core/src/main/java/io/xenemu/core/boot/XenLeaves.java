@@ -17,6 +17,7 @@ public record XenLeaves(int major, int minor, int tscKhz) {
     /// The MSR to which a guest writes the address of its hypercall page.
     public static final int HYPERCALL_MSR = 0x4000_0000;
 
+    private static final int TSC = BASE + 3;
     private static final int LAST = BASE + 5;
     private static final int SIGNATURE_EBX = 0x566e_6558;
     private static final int SIGNATURE_ECX = 0x6558_4d4d;
@@ -24,6 +25,10 @@ public record XenLeaves(int major, int minor, int tscKhz) {
     private static final int HYPERCALL_PAGES = 1;
     private static final int HOST_TSC_RELIABLE = 1 << 1;
     private static final int RDTSCP = 1 << 2;
+
+    /// Grants are good for DMA: a guest need not copy what it lets its devices reach.
+    private static final int IOMMU_MAPPINGS = 1 << 2;
+
     private static final int VCPU_ID_PRESENT = 1 << 3;
     private static final int DOMID_PRESENT = 1 << 4;
     private static final int UPCALL_VECTOR = 1 << 6;
@@ -45,16 +50,16 @@ public record XenLeaves(int major, int minor, int tscKhz) {
         leaves.add(leaf(BASE + 1, major << 16 | minor, 0, 0, 0));
         leaves.add(leaf(BASE + 2, HYPERCALL_PAGES, HYPERCALL_MSR, 0, 0));
         addTsc(leaves);
-        int present = VCPU_ID_PRESENT | DOMID_PRESENT | UPCALL_VECTOR;
-        leaves.add(leaf(BASE + 4, present, vcpu.value(), domain.value(), 0));
+        int features = IOMMU_MAPPINGS | VCPU_ID_PRESENT | DOMID_PRESENT | UPCALL_VECTOR;
+        leaves.add(sub(BASE + 4, 0, features, vcpu.value(), domain.value(), 0));
         leaves.add(leaf(LAST, 0, 0, 0, 0));
     }
 
     private void addTsc(List<CpuidEntry> leaves) {
         int shift = shift();
-        leaves.add(tsc(0, HOST_TSC_RELIABLE | RDTSCP, 0, tscKhz, 0));
-        leaves.add(tsc(1, 0, 0, multiplier(shift), shift));
-        leaves.add(tsc(2, tscKhz, 0, 0, 0));
+        leaves.add(sub(TSC, 0, HOST_TSC_RELIABLE | RDTSCP, 0, tscKhz, 0));
+        leaves.add(sub(TSC, 1, 0, 0, multiplier(shift), shift));
+        leaves.add(sub(TSC, 2, tscKhz, 0, 0, 0));
     }
 
     /// The shift with which [#multiplier] has its highest bit set: nanoseconds = (ticks << shift) * multiplier >> 32.
@@ -81,7 +86,8 @@ public record XenLeaves(int major, int minor, int tscKhz) {
         return new CpuidEntry(function, 0, 0, eax, ebx, ecx, edx);
     }
 
-    private static CpuidEntry tsc(int index, int eax, int ebx, int ecx, int edx) {
-        return new CpuidEntry(BASE + 3, index, CpuidEntry.SIGNIFICANT_INDEX, eax, ebx, ecx, edx);
+    /// A sub-leaf; others of the leaf read as zero.
+    private static CpuidEntry sub(int function, int index, int eax, int ebx, int ecx, int edx) {
+        return new CpuidEntry(function, index, CpuidEntry.SIGNIFICANT_INDEX, eax, ebx, ecx, edx);
     }
 }

@@ -74,9 +74,17 @@ class XenCpuidTest {
         assertEquals(1, get(leaves, 0x4000_0002, 0).eax());
         assertEquals(XenLeaves.HYPERCALL_MSR, get(leaves, 0x4000_0002, 0).ebx());
         CpuidEntry features = get(leaves, 0x4000_0004, 0);
-        assertEquals(1 << 3 | 1 << 4 | 1 << 6, features.eax());
+        assertEquals(1 << 2 | 1 << 3 | 1 << 4 | 1 << 6, features.eax());
+        assertEquals(CpuidEntry.SIGNIFICANT_INDEX, features.flags());
         assertEquals(1, features.ebx());
         assertEquals(7, features.ecx());
+    }
+
+    @Test
+    void x87PointersAreWideWhereTheirSelectorsAreGone() {
+        assertEquals(0, XenCpuid.x87FipWidth(List.of(leaf(1, 0, 1 << 13, 0, 0))));
+        assertEquals(0, XenCpuid.x87FipWidth(List.of(leaf(7, 0, ~(1 << 13), 0, 0))));
+        assertEquals(8, XenCpuid.x87FipWidth(List.of(leaf(7, 0, 1 << 13, 0, 0))));
     }
 
     @Test
