@@ -1,7 +1,7 @@
 package io.xenemu.core.domain;
 
-/// Why a domain stopped. The first six are Xen's (`SHUTDOWN_*` in `sched.h`); the rest happen to a VM without the guest
-/// saying so.
+/// Why a domain stopped. The first six are Xen's (`SHUTDOWN_*` in `sched.h`), the seventh is any other number that the guest
+/// gave; the rest happen to a VM without the guest saying so.
 public enum ShutdownReason {
     POWEROFF(0),
     REBOOT(1),
@@ -9,6 +9,7 @@ public enum ShutdownReason {
     CRASH(3),
     WATCHDOG(4),
     SOFT_RESET(5),
+    OTHER(-1),
     TRIPLE_FAULT(-1),
     HOST_ERROR(-1),
     DESTROYED(-1);
@@ -17,6 +18,18 @@ public enum ShutdownReason {
 
     ShutdownReason(int code) {
         this.code = code;
+    }
+
+    /// The reason that a guest has given (SCHEDOP_shutdown).
+    ///
+    /// @param code 0 to 255
+    public static ShutdownReason of(int code) {
+        for (ShutdownReason reason : values()) {
+            if (reason.code == code) {
+                return reason;
+            }
+        }
+        return OTHER;
     }
 
     /// The number in Xen's interface, or -1.

@@ -129,7 +129,7 @@ final class Guest {
             case TRIPLE_FAULT -> RunOutcome.TRIPLE_FAULT;
             case HOST_ERROR -> RunOutcome.HOST_ERROR;
             case DESTROYED -> RunOutcome.STOPPED;
-            case SUSPEND, WATCHDOG, SOFT_RESET -> RunOutcome.OTHER_SHUTDOWN;
+            case SUSPEND, WATCHDOG, SOFT_RESET, OTHER -> RunOutcome.OTHER_SHUTDOWN;
         };
     }
 
