@@ -15,7 +15,12 @@ import org.jspecify.annotations.Nullable;
 /// [io.xenemu.evtchn.Pirqs] has the semantics. `xen/include/public/physdev.h`, Xen's `hvm_physdev_op`: every other
 /// operation is -ENOSYS to an HVM domain.
 final class PhysdevOp {
+    /// `MAP_PIRQ_TYPE_*`.
+    private static final int TYPE_MSI = 0;
+
     private static final int TYPE_GSI = 1;
+    private static final int TYPE_MSI_SEG = 3;
+    private static final int TYPE_MULTI_MSI = 4;
     private static final int NEEDS_EOI = 1;
 
     private PhysdevOp() {}
@@ -55,8 +60,16 @@ final class PhysdevOp {
 
     /// As Xen, the argument is written back also when the call fails.
     private static long mapPirq(HypercallContext c) throws XenError {
+        requirePirqsOfOldXen(c);
         var argument = c.argument();
         argument.copyIn(MapPirq.STRUCT, c.word(1));
+        int type = argument.get(MapPirq.TYPE);
+        if (type == TYPE_MULTI_MSI && argument.get(MapPirq.TABLE_BASE) != 0) {
+            throw XenError.EINVAL;
+        }
+        if (type == TYPE_MSI_SEG) {
+            argument.set(MapPirq.TYPE, TYPE_MSI);
+        }
         @Nullable XenError refused = null;
         try {
             argument.set(MapPirq.PIRQ, map(c).value());
@@ -84,6 +97,7 @@ final class PhysdevOp {
     }
 
     private static long unmapPirq(HypercallContext c) throws XenError {
+        requirePirqsOfOldXen(c);
         var argument = c.argument();
         argument.copyIn(UnmapPirq.STRUCT, c.word(1));
         requirePowerOver(c, argument.get(UnmapPirq.DOMID));
@@ -91,11 +105,22 @@ final class PhysdevOp {
         return 0;
     }
 
-    /// A guest has power over itself alone, by the name of DOMID_SELF, and only if it may have PIRQs: by its own number it
-    /// would need a device model's privilege.
+    /// Up to 4.19 these two are unknown to a domain without PIRQs, as the others still are.
+    private static void requirePirqsOfOldXen(HypercallContext c) throws XenError {
+        if (!c.domain().config().isXenFrom(4, 20)) {
+            requirePirqs(c);
+        }
+    }
+
+    /// A guest has power over itself alone, and only if it may have PIRQs. Before 4.19 it has to say DOMID_SELF: by its own
+    /// number it would need a device model's privilege.
     private static void requirePowerOver(HypercallContext c, int domid) throws XenError {
-        if (domid != DomId.SELF.value() || !c.domain().config().events().hvmPirqs()) {
-            throw c.domain().forbidden(domid);
+        Domain domain = c.domain();
+        boolean itself =
+                domid == DomId.SELF.value()
+                        || (domid == domain.id().value() && domain.config().isXenFrom(4, 19));
+        if (!itself || !domain.config().events().hvmPirqs()) {
+            throw domain.forbidden(domid);
         }
     }
 

@@ -33,6 +33,7 @@ final class PhysdevCallsTest {
     private static final int GET_FREE = 23;
 
     private static final int SELF = 0x7ff0;
+    private static final int MULTI_MSI = 4;
     private static final int COM1 = 4;
     private static final long NOWHERE = 0x4000_0000;
     private static final long ARG = TestDomain.ARGUMENT;
@@ -40,8 +41,10 @@ final class PhysdevCallsTest {
             Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / GuestMemoryMap.PAGE_SIZE);
     private static final long EVTCHN_PENDING = 0x800;
 
-    private final TestDomain guest =
-            new TestDomain(1, new EventChannelConfig(false, EvtchnOptions.UNLIMITED, true));
+    private static final EventChannelConfig WITH_PIRQS =
+            new EventChannelConfig(false, EvtchnOptions.UNLIMITED, true);
+
+    private final TestDomain guest = new TestDomain(1, WITH_PIRQS);
     private final GuestMemory memory = guest.memory();
 
     PhysdevCallsTest() throws BootException, XenError {}
@@ -103,7 +106,7 @@ final class PhysdevCallsTest {
 
     /// Events by no vector: a line of the interrupt controllers cannot be turned into them.
     @ParameterizedTest
-    @CsvSource({"0x7ff0, 1, -22", "0x7ff0, 0, -22", "1, 1, -1", "0, 1, -3", "9, 1, -3"})
+    @CsvSource({"0x7ff0, 1, -22", "0x7ff0, 0, -22", "1, 1, -22", "0, 1, -3", "9, 1, -3"})
     void mapErrors(String domid, int type, long expected) throws XenError {
         writeMap(memory, Integer.decode(domid), type, COM1, -1);
 
@@ -112,7 +115,7 @@ final class PhysdevCallsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0x7ff0, 20, 0", "0x7ff0, -1, 0", "0x7ff0, 4096, 0", "1, 20, -1", "9, 20, -3"})
+    @CsvSource({"0x7ff0, 20, 0", "0x7ff0, -1, 0", "0x7ff0, 4096, 0", "1, 20, 0", "9, 20, -3"})
     void unmapErrors(String domid, int pirq, long expected) throws XenError {
         memory.write16(ARG, Integer.decode(domid));
         memory.write32(ARG + 4, pirq);
@@ -169,14 +172,39 @@ final class PhysdevCallsTest {
     }
 
     @Test
-    void guestWithoutPirqsIsRefusedAsXenDoes() throws BootException, XenError {
-        try (TestDomain plain = new TestDomain(1)) {
+    void ownNumberIsAnotherDomainsBefore419() throws BootException, XenError {
+        try (TestDomain old = TestDomain.ofXen(WITH_PIRQS, 4, 18)) {
+            writeMap(old.memory(), 1, 1, COM1, -1);
+            assertEquals(-1, call(old, PHYSDEV_OP, MAP, ARG));
+            assertEquals(-1, call(old, PHYSDEV_OP, UNMAP, ARG));
+            writeMap(old.memory(), SELF, 1, COM1, -1);
+            assertEquals(-22, call(old, PHYSDEV_OP, MAP, ARG));
+        }
+    }
+
+    @Test
+    void severalMessagesHaveNoTable() throws XenError {
+        writeMap(memory, 9, MULTI_MSI, COM1, -1);
+        memory.write64(ARG + 32, 0x1000);
+        assertEquals(-22, call(PHYSDEV_OP, MAP, ARG));
+
+        memory.write64(ARG + 32, 0);
+        assertEquals(-3, call(PHYSDEV_OP, MAP, ARG));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4, 17, -38", "4, 19, -38", "4, 20, -1"})
+    void guestWithoutPirqsIsRefusedAsItsXenDoes(int major, int minor, long expected)
+            throws BootException, XenError {
+        try (TestDomain plain = TestDomain.ofXen(EventChannelConfig.DEFAULT, major, minor)) {
             for (int operation : new int[] {STATUS_QUERY, EOI, GET_FREE}) {
                 assertEquals(-38, call(plain, PHYSDEV_OP, operation, ARG));
             }
             writeMap(plain.memory(), SELF, 1, COM1, -1);
-            assertEquals(-1, call(plain, PHYSDEV_OP, MAP, ARG));
-            assertEquals(-1, call(plain, PHYSDEV_OP, UNMAP, ARG));
+            assertEquals(expected, call(plain, PHYSDEV_OP, MAP, ARG));
+            assertEquals(expected, call(plain, PHYSDEV_OP, UNMAP, ARG));
+            long unreadable = expected == -38 ? -38 : -14;
+            assertEquals(unreadable, call(plain, PHYSDEV_OP, MAP, NOWHERE));
         }
     }
 }
