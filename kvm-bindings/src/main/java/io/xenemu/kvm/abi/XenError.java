@@ -41,9 +41,35 @@ public final class XenError extends Exception {
     /// All of them, by number.
     public static final List<XenError> ALL =
             List.of(
-                    EPERM, ENOENT, ESRCH, EIO, ENXIO, E2BIG, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT,
-                    EBUSY, EEXIST, EXDEV, ENODEV, EISDIR, EINVAL, ENOSPC, EROFS, EDOM, ERANGE,
-                    ENOSYS, ENOTEMPTY, ENODATA, ETIME, EOVERFLOW, EILSEQ, EOPNOTSUPP, ENOBUFS);
+                    EPERM,
+                    ENOENT,
+                    ESRCH,
+                    EIO,
+                    ENXIO,
+                    E2BIG,
+                    EBADF,
+                    EAGAIN,
+                    ENOMEM,
+                    EACCES,
+                    EFAULT,
+                    EBUSY,
+                    EEXIST,
+                    EXDEV,
+                    ENODEV,
+                    EISDIR,
+                    EINVAL,
+                    ENOSPC,
+                    EROFS,
+                    EDOM,
+                    ERANGE,
+                    ENOSYS,
+                    ENOTEMPTY,
+                    ENODATA,
+                    ETIME,
+                    EOVERFLOW,
+                    EILSEQ,
+                    EOPNOTSUPP,
+                    ENOBUFS);
 
     private final String symbol;
     private final int number;

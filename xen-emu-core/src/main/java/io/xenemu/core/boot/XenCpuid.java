@@ -79,11 +79,10 @@ public final class XenCpuid {
     public static int x87FipWidth(List<CpuidEntry> supported) {
         boolean withoutSelectors =
                 supported.stream()
-                        .anyMatch(
-                                leaf ->
-                                        leaf.function() == 7
-                                                && leaf.index() == 0
-                                                && (leaf.ebx() & EBX7_ZERO_FCS_FDS) != 0);
+                        .anyMatch(leaf ->
+                                leaf.function() == 7
+                                        && leaf.index() == 0
+                                        && (leaf.ebx() & EBX7_ZERO_FCS_FDS) != 0);
         return withoutSelectors ? 8 : 0;
     }
 

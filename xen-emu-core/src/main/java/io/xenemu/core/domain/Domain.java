@@ -46,7 +46,7 @@ public final class Domain implements AutoCloseable {
     private final GuestMemoryMap memoryMap;
     private final SpecialPages special;
     private final DomainMemory memory;
-    private final HvmParams params = new HvmParams();
+    private final HvmParams params = new HvmParams(this::crash);
     private final DomainTimers timers;
     private final Teardown teardown = new Teardown();
 

@@ -17,6 +17,7 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.CpuidEntry;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
@@ -120,7 +121,9 @@ public final class DomainBuilder {
         }
         int version = domain.config().xenVersion();
         XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, kvms[0].getTscKhz());
-        XenCpuid cpuid = new XenCpuid(kvm.supportedCpuid(), count, leaves);
+        List<CpuidEntry> supported = kvm.supportedCpuid();
+        domain.params().set(HvmParams.X87_FIP_WIDTH, XenCpuid.x87FipWidth(supported));
+        XenCpuid cpuid = new XenCpuid(supported, count, leaves);
         HypercallPage page = new HypercallPage(cpuid.isAmd());
         for (KvmVcpu vcpu : kvms) {
             vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));

@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import io.xenemu.kvm.abi.XenError;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.function.Consumer;
 
 /// A domain's HVM parameters (`xen/include/public/hvm/params.h`) with what a guest may read and write of its own, as Xen
 /// has it in `hvm_allow_get_param` and `hvm_allow_set_param`.
@@ -45,10 +46,28 @@ public final class HvmParams {
                     X87_FIP_WIDTH,
                     VM86_TSS_SIZED);
 
-    /// The memory event parameters (20 to 23, 25, 30), NESTEDHVM (24) and BUFIOREQ_EVTCHN (26), which Xen no longer has.
-    private static final long DEPRECATED = mask(20, 21, 22, 23, 24, 25, 26, 30);
+    /// PAE_ENABLED (4), DM_DOMAIN (13), the memory event parameters (20 to 23, 25, 30), NESTEDHVM (24) and BUFIOREQ_EVTCHN
+    /// (26), which Xen no longer has.
+    private static final long DEPRECATED = mask(4, 13, 20, 21, 22, 23, 24, 25, 26, 30);
+
+    /// The size of a task state segment for VM86_TSS, which has none of its own: what old firmware reserves.
+    private static final long VM86_TSS_SIZE = 128;
+
+    /// `sizeof(struct tss32)`: a smaller task state segment cannot be one.
+    private static final long MIN_TSS_SIZE = 104;
+
+    /// The structure, 256 bits for interrupts, 65536 bits for I/O ports, and the byte behind them.
+    private static final long MAX_TSS_SIZE = MIN_TSS_SIZE + 256 / 8 + 65_536 / 8 + 1;
+
+    private static final long LOW_HALF = 0xffff_ffffL;
 
     private final AtomicLongArray values = new AtomicLongArray(COUNT);
+    private final Consumer<String> crash;
+
+    /// @param crash crashes the domain, for the reason it is given
+    public HvmParams(Consumer<String> crash) {
+        this.crash = crash;
+    }
 
     /// A parameter as the toolstack sees it.
     ///
@@ -67,28 +86,52 @@ public final class HvmParams {
     /// @throws XenError EINVAL for an unknown or deprecated index, EPERM for one that guests may not read
     public long guestGet(int index) throws XenError {
         check(index, GUEST_READS);
-        return values.get(index);
+        // VM86_TSS is a view of VM86_TSS_SIZED, of the address alone.
+        return index == VM86_TSS ? values.get(VM86_TSS_SIZED) & LOW_HALF : values.get(index);
     }
 
     /// The guest's HVMOP_set_param on itself; the caller carries out what the parameter does.
     ///
-    /// @throws XenError EINVAL for an unknown or deprecated index or a wrong value, EPERM for one that guests may not write,
-    /// EEXIST for the read-only ALTP2M
+    /// @throws XenError EINVAL for an unknown or deprecated index or a wrong value, also when the domain has been crashed for
+    /// it; EPERM for one that guests may not write; EEXIST for the read-only ALTP2M; ENODEV for the place of the ACPI
+    /// registers, since there is no PM timer
     public void guestSet(int index, long value) throws XenError {
         if (index == ALTP2M) {
             throw XenError.EEXIST;
         }
         check(index, GUEST_WRITES);
-        boolean valid =
-                switch (index) {
-                    case ACPI_IOPORTS_LOCATION -> value == 0 || value == 1;
-                    case X87_FIP_WIDTH -> value == 0 || value == 4 || value == 8;
-                    default -> true;
-                };
-        if (!valid) {
+        switch (index) {
+            case ACPI_IOPORTS_LOCATION -> throw XenError.ENODEV;
+            case X87_FIP_WIDTH -> setX87FipWidth(value);
+            case VM86_TSS -> setVm86Tss(value);
+            case VM86_TSS_SIZED -> setVm86TssSized(value);
+            default -> values.set(index, value);
+        }
+    }
+
+    private void setX87FipWidth(long value) throws XenError {
+        if (value != 0 && value != 4 && value != 8) {
             throw XenError.EINVAL;
         }
-        values.set(index, value);
+        values.set(X87_FIP_WIDTH, value);
+    }
+
+    private void setVm86Tss(long value) throws XenError {
+        if ((value & LOW_HALF) != value) {
+            crash.accept("HVM_PARAM_VM86_TSS of %#x does not fit in 32 bits".formatted(value));
+            throw XenError.EINVAL;
+        }
+        values.set(VM86_TSS_SIZED, value == 0 ? 0 : value | (VM86_TSS_SIZE << Integer.SIZE));
+    }
+
+    private void setVm86TssSized(long value) throws XenError {
+        long size = value >>> Integer.SIZE;
+        if (size < MIN_TSS_SIZE) {
+            crash.accept("HVM_PARAM_VM86_TSS_SIZED says %d bytes".formatted(size));
+            throw XenError.EINVAL;
+        }
+        long kept = Math.min(size, MAX_TSS_SIZE);
+        values.set(VM86_TSS_SIZED, (value & LOW_HALF) | (kept << Integer.SIZE));
     }
 
     private static void check(int index, long allowed) throws XenError {

@@ -81,8 +81,7 @@ final class XenVersionOp {
     }
 
     private static long platformParameters(HypercallContext c) throws XenError {
-        boolean told =
-                c.width() == GuestWidth.BITS_64 && !c.domain().config().isXenFrom(4, 18);
+        boolean told = c.width() == GuestWidth.BITS_64 && !c.domain().config().isXenFrom(4, 18);
         long start = told ? VIRT_START : 0;
         c.argument().linear().writeUlong(c.word(1), start);
         return 0;

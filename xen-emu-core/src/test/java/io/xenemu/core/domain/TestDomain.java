@@ -47,6 +47,7 @@ public final class TestDomain implements AutoCloseable {
 
     /// Xen 4.19.
     private static final int VERSION = 0x0004_0013;
+
     private static final long TOP_TABLE = 0x1000;
     private static final int LEVELS = 4;
     private static final int RIGHTS = 0x63;

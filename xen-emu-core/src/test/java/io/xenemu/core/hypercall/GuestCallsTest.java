@@ -262,6 +262,28 @@ final class GuestCallsTest {
         assertEquals(-3, call(HVM_OP, 1, ARG));
     }
 
+    @Test
+    void allBitsOfAParameterOperationCount() throws XenError {
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, HvmParams.CONSOLE_PFN);
+
+        assertEquals(-38, call(HVM_OP, 1L << 32 | 1, ARG));
+        assertEquals(0, call(XEN_VERSION, 1L << 32 | 9, ARG));
+    }
+
+    @Test
+    void impossibleTaskStateCrashesTheDomain() throws XenError {
+        memory.write16(ARG, SELF);
+        memory.write32(ARG + 4, HvmParams.VM86_TSS_SIZED);
+        memory.write64(ARG + 8, 0);
+
+        assertEquals(-22, call(HVM_OP, 0, ARG));
+
+        ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
+        assertNotNull(outcome);
+        assertEquals(ShutdownReason.CRASH, outcome.reason());
+    }
+
     @ParameterizedTest
     @CsvSource({"0, 0xf, -22", "2, 0x40, -2", "-1, 0x40, -2"})
     void upcallVectorNeedsAVcpuAndAVector(int vcpu, String vector, long expected) throws XenError {
@@ -272,8 +294,19 @@ final class GuestCallsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0, POWEROFF", "1, REBOOT", "3, CRASH"})
-    void shutdownStopsTheDomain(int code, ShutdownReason expected) throws XenError {
+    @CsvSource({
+        "0, POWEROFF",
+        "1, REBOOT",
+        "3, CRASH",
+        "5, SOFT_RESET",
+        "6, OTHER",
+        "255, OTHER",
+        "-1, OTHER",
+        // Eight bits count.
+        "256, POWEROFF",
+        "-253, CRASH"
+    })
+    void everyReasonStopsTheDomain(int code, ShutdownReason expected) throws XenError {
         memory.write32(ARG, code);
 
         assertEquals(0, call(SCHED_OP, 2, ARG));
@@ -281,15 +314,6 @@ final class GuestCallsTest {
         ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
         assertNotNull(outcome);
         assertEquals(expected, outcome.reason());
-    }
-
-    @ParameterizedTest
-    @ValueSource(ints = {6, -1, Integer.MIN_VALUE})
-    void unknownShutdownReasonIsEinval(int code) throws XenError {
-        memory.write32(ARG, code);
-
-        assertEquals(-22, call(SCHED_OP, 2, ARG));
-        assertNull(guest.domain().shutdownLatch().get());
     }
 
     @Test
