@@ -19,6 +19,9 @@ static void check_get(void)
     check_true("param.console_evtchn", console_port != 0 && console_port < 4096 && console_port != store_port);
     check("param.get_callback_irq", param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_CALLBACK_IRQ, 0), 0);
     check("param.get_ioreq_pfn_is_eperm", param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_IOREQ_PFN, 0), -XEN_EPERM);
+    check("param.get_pae_enabled_is_einval",
+          param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_PAE_ENABLED, 0), -XEN_EINVAL);
+    check("param.get_dm_domain_is_einval", param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_DM_DOMAIN, 0), -XEN_EINVAL);
     check("param.get_beyond_last_is_einval",
           param_op(HVMOP_get_param, DOMID_SELF, HVM_NR_PARAMS, 0), -XEN_EINVAL);
     check("param.get_huge_index_is_einval", param_op(HVMOP_get_param, DOMID_SELF, ~0u, 0), -XEN_EINVAL);
@@ -28,11 +31,27 @@ static void check_get(void)
           hvm_op(HVMOP_get_param, map_window(8, 0, WINDOW_ABSENT)), -XEN_EFAULT);
 }
 
+/* The one is a view of the other, which has a size too. */
+static void check_tss(void)
+{
+    check("param.set_vm86_tss", param_op(HVMOP_set_param, DOMID_SELF, HVM_PARAM_VM86_TSS, 0xf000), 0);
+    check("param.vm86_tss_is_sized", hvm_param(HVM_PARAM_VM86_TSS_SIZED), 128ull << 32 | 0xf000);
+    check("param.set_vm86_tss_sized",
+          param_op(HVMOP_set_param, DOMID_SELF, HVM_PARAM_VM86_TSS_SIZED, 9000ull << 32 | 0xe000), 0);
+    check("param.vm86_tss_sized_has_a_greatest_size", hvm_param(HVM_PARAM_VM86_TSS_SIZED), 8329ull << 32 | 0xe000);
+    check("param.vm86_tss_is_the_address", hvm_param(HVM_PARAM_VM86_TSS), 0xe000);
+    check("param.set_x87_fip_width", param_op(HVMOP_set_param, DOMID_SELF, HVM_PARAM_X87_FIP_WIDTH, 4), 0);
+    check("param.set_x87_fip_width_5_is_einval",
+          param_op(HVMOP_set_param, DOMID_SELF, HVM_PARAM_X87_FIP_WIDTH, 5), -XEN_EINVAL);
+    check("param.x87_fip_width_is_kept", hvm_param(HVM_PARAM_X87_FIP_WIDTH), 4);
+}
+
 void check_hvm_params(void)
 {
     struct xen_hvm_pagetable_dying dying = {.domid = DOMID_SELF};
 
     check_get();
+    check_tss();
     check("param.set_store_pfn_is_eperm", param_op(HVMOP_set_param, DOMID_SELF, HVM_PARAM_STORE_PFN, 1), -XEN_EPERM);
     check("param.set_console_pfn_is_eperm",
           param_op(HVMOP_set_param, DOMID_SELF, HVM_PARAM_CONSOLE_PFN, 1), -XEN_EPERM);
@@ -47,4 +66,7 @@ void check_hvm_params(void)
     check_either("hvm_op.pagetable_dying_is_refused",
                  hvm_op(HVMOP_pagetable_dying, &dying), -XEN_EINVAL, -XEN_ENOSYS);
     check("hvm_op.unknown_is_enosys", hvm_op(99, 0), -XEN_ENOSYS);
+#ifdef __x86_64__
+    check("hvm_op.all_64_bits_count", hvm_op(1ul << 32 | HVMOP_get_param, 0), -XEN_ENOSYS);
+#endif
 }

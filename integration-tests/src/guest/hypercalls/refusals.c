@@ -15,6 +15,7 @@ void check_refusals(void)
 {
     check("vm_assist.runstate_update_flag", vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0);
     check("vm_assist.unknown_type_is_einval", vm_assist(VMASST_CMD_enable, 31), -XEN_EINVAL);
+    check("vm_assist.unknown_type_of_unknown_command_is_einval", vm_assist(99, 31), -XEN_EINVAL);
     check("vm_assist.unknown_command_is_enosys", vm_assist(99, VMASST_TYPE_runstate_update_flag), -XEN_ENOSYS);
 
     check("hypercall.unknown_is_enosys", hypercall1(60, 0), -XEN_ENOSYS);

@@ -1,7 +1,11 @@
 /* Detection by CPUID, the hypercall page, xen_version and the ways an argument is reached. */
 #include "check.h"
 
+#define LEAF4_IOMMU_MAPPINGS (1u << 2)
 #define LEAF4_VCPU_ID_PRESENT (1u << 3)
+
+/* Xen's features.h of 4.19. */
+#define FEATURE_DM_MSIX_ALL_WRITES 20
 
 void check_detection(void)
 {
@@ -19,6 +23,7 @@ void check_detection(void)
     cpuid(xen_cpuid_base + 4, 0, out);
     check_true("cpuid.vcpu_id_present", out[0] & LEAF4_VCPU_ID_PRESENT);
     check("cpuid.vcpu_id", out[1], 0);
+    check_true("cpuid.iommu_mappings", out[0] & LEAF4_IOMMU_MAPPINGS);
     cpuid(xen_cpuid_base + 2, 0, out);
     check("cpuid.one_hypercall_page", out[0], 1);
 }
@@ -96,13 +101,14 @@ static void check_strings(void)
     check("version.guest_handle", xen_version(XENVER_guest_handle, text), 0);
     memset(text, 0x5a, sizeof(text));
     check("version.commandline", xen_version(XENVER_commandline, text), 0);
+    check_true("version.commandline_is_denied_in_9_bytes", memcmp(text, "<denied>\0ZZ", 11) == 0);
     check("version.build_id_is_eperm", xen_version(XENVER_build_id, 0), -XEN_EPERM);
 }
 
 void check_version(void)
 {
     struct xen_feature_info features = {.submap_idx = 0};
-    struct xen_platform_parameters parameters;
+    struct xen_platform_parameters parameters = {.virt_start = 1};
     void *absent = map_window(8, 0, WINDOW_ABSENT);
 
     check_true("version.version", xen_version(XENVER_version, 0) >= 0x40000);
@@ -110,12 +116,14 @@ void check_version(void)
     check_true("version.features_auto_translated_physmap", features.submap >> XENFEAT_auto_translated_physmap & 1);
     check_true("version.features_hvm_callback_vector", features.submap >> XENFEAT_hvm_callback_vector & 1);
     check_true("version.features_hvm_safe_pvclock", features.submap >> XENFEAT_hvm_safe_pvclock & 1);
+    check_true("version.features_dm_msix_all_writes", features.submap >> FEATURE_DM_MSIX_ALL_WRITES & 1);
     check_true("version.features_not_dom0", !(features.submap >> XENFEAT_dom0 & 1));
     features.submap_idx = 1;
     check("version.get_features_unknown_submap_is_einval", xen_version(XENVER_get_features, &features), -XEN_EINVAL);
     check("version.get_features_bad_pointer_is_efault", xen_version(XENVER_get_features, absent), -XEN_EFAULT);
     check_strings();
     check("version.platform_parameters", xen_version(XENVER_platform_parameters, &parameters), 0);
+    check("version.platform_parameters_are_0", parameters.virt_start, 0);
     check("version.pagesize", xen_version(XENVER_pagesize, 0), 4096);
     check("version.pagesize_with_argument_is_einval", xen_version(XENVER_pagesize, &parameters), -XEN_EINVAL);
     check("version.extraversion_bad_pointer_is_efault", xen_version(XENVER_extraversion, absent), -XEN_EFAULT);

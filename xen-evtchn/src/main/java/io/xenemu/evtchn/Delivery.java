@@ -3,9 +3,11 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
-import org.jspecify.annotations.Nullable;
 
 /// The way of one domain's events into guest memory and to its vCPUs.
 final class Delivery {
@@ -167,7 +169,7 @@ final class Delivery {
         owner.lock.lock();
         try {
             if (vcpu.registered) {
-                throw XenError.EINVAL;
+                throw XenError.EBUSY;
             }
             TwoLevel bitmaps = shared;
             VcpuInfo info =

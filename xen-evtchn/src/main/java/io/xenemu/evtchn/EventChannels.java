@@ -294,7 +294,7 @@ public final class EventChannels {
     /// selector bit changes from 0 to 1.
     ///
     /// @param memory `struct vcpu_info`: 64 bytes, 4-byte aligned
-    /// @throws XenError `ENOENT` no such vCPU; `EINVAL` already registered; `ENXIO` misaligned
+    /// @throws XenError `ENOENT` no such vCPU; `EBUSY` already registered; `ENXIO` misaligned
     public void setVcpuInfo(VcpuId vcpu, MemorySegment memory) throws XenError {
         bindings.delivery.setVcpuInfo(vcpu, memory);
     }

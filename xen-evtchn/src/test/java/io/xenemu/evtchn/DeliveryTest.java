@@ -1,6 +1,7 @@
 package io.xenemu.evtchn;
 
 import static io.xenemu.evtchn.FakeGuest.vcpu;
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -10,13 +11,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /// The way of an event into guest memory, for both widths.
 final class DeliveryTest {
@@ -195,7 +198,7 @@ final class DeliveryTest {
         assertFalse(guest.channels.isVcpuInfoRegistered(vcpu(1)));
         guest.channels.setVcpuInfo(vcpu(1), page.asSlice(0, 64));
         assertTrue(guest.channels.isVcpuInfoRegistered(vcpu(1)));
-        assertFails(XenError.EINVAL, guest, 1, page.asSlice(64, 64));
+        assertFails(XenError.EBUSY, guest, 1, page.asSlice(64, 64));
     }
 
     private static void assertFails(XenError error, FakeGuest guest, int vcpu, MemorySegment at) {

@@ -2,9 +2,10 @@ package io.xenemu.kvm.abi;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import org.junit.jupiter.api.Test;
+
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Test;
 
 final class XenErrorTest {
     @Test

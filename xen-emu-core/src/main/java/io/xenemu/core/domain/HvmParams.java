@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.kvm.abi.XenError;
+
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.Consumer;
 

@@ -1,16 +1,19 @@
 package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenVcpuAttributes;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /// One vCPU of a domain: its KVM descriptor, its thread, and what it has registered.
 public final class Vcpu {
@@ -31,12 +34,7 @@ public final class Vcpu {
     Vcpu(Domain domain, VcpuId id, KvmVcpu kvm, Consumer<Vcpu> loop) {
         this.id = id;
         this.kvm = kvm;
-        this.areas =
-                new VcpuAreas(
-                        this,
-                        domain.memory().guest(),
-                        domain.eventChannels(),
-                        domain.capabilities());
+        this.areas = new VcpuAreas(this, domain);
         this.timer =
                 new VcpuTimer(
                         kvm,

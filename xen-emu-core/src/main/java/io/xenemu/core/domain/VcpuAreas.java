@@ -9,18 +9,18 @@ import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.ioctl.XenVcpuAttributes;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.LinearMemory;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /// The areas in guest memory that KVM keeps up to date for one vCPU: vcpu_info, the second time area and the runstate.
 public final class VcpuAreas {
     /// `sizeof(vcpu_info_t)`.
     private static final int VCPU_INFO_SIZE = 64;
 
-    private static final int VCPU_INFO_ALIGN = 4;
     private static final int TIME_INFO_SIZE = 32;
     private static final int RUNSTATE_SIZE_64 = 48;
     private static final int RUNSTATE_SIZE_32 = 44;
@@ -29,24 +29,29 @@ public final class VcpuAreas {
     private static final int LEGACY_VCPUS = 32;
 
     private final Vcpu vcpu;
+    private final Domain domain;
     private final GuestMemory memory;
     private final EventChannels channels;
-    private final Set<XenCapability> capabilities;
+
+    /// Whether the guest is told of a Xen before 4.18.
+    private final boolean old;
 
     /// Whether the guest has said where vcpu_info is; for the vCPU's thread, so that one registration comes first.
     private volatile boolean registered;
 
     private volatile boolean placed;
 
-    VcpuAreas(
-            Vcpu vcpu,
-            GuestMemory memory,
-            EventChannels channels,
-            Set<XenCapability> capabilities) {
+    /// Where KVM writes the second time area and the runstate; for the vCPU's thread.
+    private long timeArea = XenVcpuAttributes.INVALID_GPA;
+
+    private long runstateArea = XenVcpuAttributes.INVALID_GPA;
+
+    VcpuAreas(Vcpu vcpu, Domain domain) {
         this.vcpu = vcpu;
-        this.memory = memory;
-        this.channels = channels;
-        this.capabilities = capabilities;
+        this.domain = domain;
+        this.memory = domain.memory().guest();
+        this.channels = domain.eventChannels();
+        this.old = !domain.config().isXenFrom(4, 18);
     }
 
     /// Uses the vCPU's place in shared_info until the guest registers another.
@@ -63,7 +68,7 @@ public final class VcpuAreas {
             if (registered) {
                 return;
             }
-            if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
+            if (domain.capabilities().contains(XenCapability.SHARED_INFO_HVA)) {
                 attributes.vcpuInfoHva(sharedInfo.asSlice(offset, VCPU_INFO_SIZE));
             } else {
                 attributes.vcpuInfo(gfn.getAsLong() * SpecialPages.PAGE_SIZE + offset);
@@ -80,18 +85,26 @@ public final class VcpuAreas {
     /// VCPUOP_register_vcpu_info. Everything that is pending stays pending: KVM changes over first, and what it has put
     /// into the old place by then is made up for by an upcall that looks at every port.
     ///
-    /// @throws XenError EINVAL when registered before, or the frame is no memory; ENXIO when the structure would be
-    /// misaligned or cross a page (`map_guest_area` in Xen's common/domain.c)
-    public void registerVcpuInfo(long gfn, long offset) throws XenError {
-        if (Long.compareUnsigned(gfn, Long.MAX_VALUE / SpecialPages.PAGE_SIZE) > 0) {
+    /// @param offset in the frame, 32 bits
+    /// @param caller the vCPU that asks
+    /// @throws XenError EINVAL when the frame is no memory, or the offset not in it; EBUSY when registered before; ENXIO when
+    /// the structure would cross a page, or is not aligned to an `unsigned long` of the domain. Before Xen 4.18, ENXIO also
+    /// for an offset beyond the page, and EINVAL when registered before, or for another vCPU that is up
+    public void registerVcpuInfo(long gfn, long offset, Vcpu caller) throws XenError {
+        if (old) {
+            requirePlace(offset);
+            if (!caller.equals(vcpu) && vcpu.isUp()) {
+                throw XenError.EINVAL;
+            }
+        }
+        boolean impossible = Long.compareUnsigned(gfn, Long.MAX_VALUE / SpecialPages.PAGE_SIZE) > 0;
+        if (impossible || offset >= SpecialPages.PAGE_SIZE) {
             throw XenError.EINVAL;
         }
-        if (offset >= SpecialPages.PAGE_SIZE) {
-            throw XenError.EINVAL;
+        if (registered) {
+            throw registeredBefore();
         }
-        if (offset % VCPU_INFO_ALIGN != 0 || offset > SpecialPages.PAGE_SIZE - VCPU_INFO_SIZE) {
-            throw XenError.ENXIO;
-        }
+        requirePlace(offset);
         long gpa = gfn * SpecialPages.PAGE_SIZE + offset;
         MemorySegment place;
         try {
@@ -101,7 +114,7 @@ public final class VcpuAreas {
         }
         set(attributes -> {
             if (registered) {
-                throw XenError.EINVAL;
+                throw registeredBefore();
             }
             attributes.vcpuInfo(gpa);
             registered = true;
@@ -110,35 +123,74 @@ public final class VcpuAreas {
         });
     }
 
-    /// VCPUOP_register_vcpu_time_memory_area. KVM needs the area in one page, where Xen would take it across two.
+    private XenError registeredBefore() {
+        return old ? XenError.EINVAL : XenError.EBUSY;
+    }
+
+    private void requirePlace(long offset) throws XenError {
+        boolean crosses = offset > SpecialPages.PAGE_SIZE - VCPU_INFO_SIZE;
+        if (crosses || offset % domain.latchedWidth().bytes() != 0) {
+            throw XenError.ENXIO;
+        }
+    }
+
+    /// VCPUOP_register_vcpu_time_memory_area. As on Xen, any address will do, and what cannot be written is not. Xen looks anew
+    /// each time; KVM keeps to the page that is at the address now, and needs the area in one, where Xen would take it
+    /// across two.
     ///
     /// @param address the caller's linear address, 0 to end it
-    /// @throws XenError EFAULT when the address is not mapped, EINVAL when the area crosses a page
+    /// @throws XenError EINVAL when the area crosses a page
     public void registerTime(LinearMemory linear, long address) throws XenError {
-        long gpa = physical(linear, address, TIME_INFO_SIZE);
-        if (gpa % SpecialPages.PAGE_SIZE > SpecialPages.PAGE_SIZE - TIME_INFO_SIZE) {
+        long gpa = place(linear, address, TIME_INFO_SIZE);
+        if (gpa != XenVcpuAttributes.INVALID_GPA
+                && gpa % SpecialPages.PAGE_SIZE > SpecialPages.PAGE_SIZE - TIME_INFO_SIZE) {
             throw XenError.EINVAL;
         }
-        set(attributes -> attributes.vcpuTimeInfo(gpa));
+        set(attributes -> {
+            // Without an area there is nothing to end. The same one again is filled again.
+            if (gpa != XenVcpuAttributes.INVALID_GPA || timeArea != gpa) {
+                attributes.vcpuTimeInfo(gpa);
+                timeArea = gpa;
+            }
+        });
     }
 
-    /// VCPUOP_register_runstate_memory_area.
+    /// VCPUOP_register_runstate_memory_area; as [#registerTime].
     ///
-    /// @throws XenError EFAULT when the address is not mapped; EINVAL when the area crosses into a page that does not
-    /// follow physically, which KVM cannot serve; EOPNOTSUPP on a host that does not account for it
-    public void registerRunstate(LinearMemory linear, long address, GuestWidth width)
-            throws XenError {
-        if (!capabilities.contains(XenCapability.RUNSTATE)) {
+    /// @throws XenError EINVAL when the area crosses into a page that does not follow physically, which KVM cannot serve;
+    /// EOPNOTSUPP on a host that does not account for it
+    public void registerRunstate(LinearMemory linear, long address) throws XenError {
+        boolean wide = domain.latchedWidth() == GuestWidth.BITS_64;
+        long gpa = place(linear, address, wide ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32);
+        boolean none = gpa == XenVcpuAttributes.INVALID_GPA;
+        if (!none && !domain.capabilities().contains(XenCapability.RUNSTATE)) {
             throw XenError.EOPNOTSUPP;
         }
-        int size = width == GuestWidth.BITS_64 ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32;
-        long gpa = physical(linear, address, size);
-        set(attributes -> attributes.runstateAddr(gpa));
+        set(attributes -> {
+            if (!none || runstateArea != gpa) {
+                attributes.runstateAddr(gpa);
+                runstateArea = gpa;
+            }
+        });
     }
 
-    private static long physical(LinearMemory linear, long address, int size) throws XenError {
-        long gpa = linear.translate(address, true);
-        long last = linear.translate(address + size - 1, true);
+    /// Where an area is in guest-physical memory.
+    ///
+    /// @return INVALID_GPA if the address is 0, or not all of the area can be written
+    private long place(LinearMemory linear, long address, int size) throws XenError {
+        if (address == 0) {
+            return XenVcpuAttributes.INVALID_GPA;
+        }
+        long gpa;
+        long last;
+        try {
+            gpa = linear.translate(address, true);
+            last = linear.translate(address + size - 1, true);
+            memory.check(gpa, 1, true);
+            memory.check(last, 1, true);
+        } catch (XenError e) {
+            return XenVcpuAttributes.INVALID_GPA;
+        }
         if (last - gpa != size - 1) {
             throw XenError.EINVAL;
         }

@@ -6,15 +6,14 @@ import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.XenTimer;
-import java.util.concurrent.Future;
+
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /// A vCPU's timers. The one-shot timer: KVM runs it and serves its hypercalls as soon as VIRQ_TIMER is bound; a deadline that
 /// was set before is kept here and given to KVM with the port. Where KVM cannot raise the event, with the FIFO ABI or a
 /// callback by an interrupt line, user space runs it.
 ///
-/// Used by the vCPU's own thread alone.
+/// Used by the vCPU's own thread alone, but for the periodic timer, which any thread may set and stop.
 public final class VcpuTimer {
     /// Xen's bounds for a period: 1 ms, and what fits its arithmetic (`STIME_MAX / 2`).
     public static final long MIN_PERIOD_NANOS = 1_000_000;
@@ -28,21 +27,22 @@ public final class VcpuTimer {
 
     private static final long SHORT_TIMEOUT_NANOS = 100_000_000;
 
+    /// A time that is over, where 0 would be none.
+    private static final long LONG_AGO = 1;
+
     private final KvmVcpu kvm;
     private final EventChannels channels;
     private final VcpuId id;
     private final DomainTimers timers;
     private final LongSupplier clock;
     private final OneShotTimer userSpace;
+    private final PeriodicTimer periodic;
 
     /// The port that KVM's timer has; 0 while it has none.
     private int kernelPort;
 
     /// What is to be given to KVM with the port.
     private long kept;
-
-    private @Nullable Future<?> periodic;
-    private long period;
 
     /// What is saved of a vCPU's timers. VIRQ_TIMER's port is in the event channels' state.
     ///
@@ -62,7 +62,9 @@ public final class VcpuTimer {
         this.id = id;
         this.timers = timers;
         this.clock = clock;
-        this.userSpace = new OneShotTimer(timers, clock, () -> channels.raiseVcpu(Virq.TIMER, id));
+        Runnable raise = () -> channels.raiseVcpu(Virq.TIMER, id);
+        this.userSpace = new OneShotTimer(timers, clock, raise);
+        this.periodic = new PeriodicTimer(timers, raise);
     }
 
     /// set_timer_op: as [#setDeadline], with a way out for guests that have miscalculated.
@@ -72,7 +74,18 @@ public final class VcpuTimer {
         setDeadline(overflown ? now + SHORT_TIMEOUT_NANOS : nanos);
     }
 
-    /// Sets the timer, in ns of system time; 0 stops it.
+    /// VCPUOP_set_singleshot_timer: as [#setDeadline], and 0 is a time like any other that is over.
+    public void setSingleshot(long nanos) {
+        setDeadline(nanos == 0 ? LONG_AGO : nanos);
+    }
+
+    /// Whether a time, in ns and unsigned, is over.
+    public boolean isOver(long nanos) {
+        return Long.compareUnsigned(nanos, clock.getAsLong()) < 0;
+    }
+
+    /// Sets the timer, in ns of system time; 0 stops it. A time that is over fires at once, and is lost if VIRQ_TIMER is not
+    /// bound.
     public void setDeadline(long nanos) {
         kept = 0;
         long _ = userSpace.stop();
@@ -86,27 +99,20 @@ public final class VcpuTimer {
         }
         kernelPort = port;
         if (port == 0 && channels.isKernelDelivering()) {
-            kept = nanos;
+            kept = nanos == 0 || isOver(nanos) ? 0 : nanos;
         } else if (port == 0) {
             userSpace.set(nanos);
         }
     }
 
-    /// Raises VIRQ_TIMER every `nanos`, in place of an earlier period; user space does so, KVM has no such timer.
+    /// Raises VIRQ_TIMER every `nanos`, in place of an earlier period. For any thread.
     public void setPeriod(long nanos) {
-        stopPeriod();
-        period = nanos;
-        periodic = timers.start(nanos, () -> channels.raiseVcpu(Virq.TIMER, id));
+        periodic.set(nanos);
     }
 
-    /// Ends what [#setPeriod] began, if anything.
+    /// Ends what [#setPeriod] began, if anything. For any thread.
     public void stopPeriod() {
-        Future<?> running = periodic;
-        if (running != null) {
-            running.cancel(false);
-            periodic = null;
-            period = 0;
-        }
+        long _ = periodic.stop();
     }
 
     /// Stops the timers of a vCPU that stands still, and answers how they ran. Whatever has expired by then is pending in the
@@ -121,8 +127,7 @@ public final class VcpuTimer {
         }
         kept = 0;
         long waiting = userSpace.stop();
-        State state = new State(deadline == 0 ? waiting : deadline, period);
-        stopPeriod();
+        State state = new State(deadline == 0 ? waiting : deadline, periodic.stop());
         timers.awaitTick();
         return state;
     }

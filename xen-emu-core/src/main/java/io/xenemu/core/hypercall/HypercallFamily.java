@@ -1,6 +1,7 @@
 package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.XenError;
+
 import java.util.ArrayList;
 import java.util.List;
 

@@ -13,6 +13,9 @@ import io.xenemu.kvm.ioctl.Runstate;
 /// another than the caller's: Linux's boot vCPU registers the areas of those it is about to start.
 /// `xen/include/public/vcpu.h`.
 final class VcpuOp {
+    /// `VCPU_SSHOTTMR_future`.
+    private static final int SINGLESHOT_FUTURE = 1;
+
     private VcpuOp() {}
 
     static HypercallFamily family() {
@@ -25,14 +28,21 @@ final class VcpuOp {
                 .op(8, "set_singleshot_timer", VcpuOp::setSingleshotTimer)
                 .op(9, "stop_singleshot_timer", VcpuOp::stopSingleshotTimer)
                 .op(10, "register_vcpu_info", VcpuOp::registerVcpuInfo)
-                .op(13, "register_vcpu_time_memory_area", VcpuOp::registerTime);
+                .op(13, "register_vcpu_time_memory_area", VcpuOp::registerTime)
+                .others(VcpuOp::unknown);
+    }
+
+    /// Xen looks for the vCPU before the operation.
+    private static long unknown(HypercallContext c) throws XenError {
+        target(c);
+        throw XenError.ENOSYS;
     }
 
     private static Vcpu target(HypercallContext c) throws XenError {
         return c.domain().vcpu(Integer.toUnsignedLong(c.u32(1)));
     }
 
-    /// The timers of another vCPU are out of reach, as in Xen.
+    /// The one-shot timers of another vCPU are out of reach, as in Xen; its periodic one is not.
     private static Vcpu self(HypercallContext c) throws XenError {
         Vcpu target = target(c);
         if (target != c.vcpu()) {
@@ -46,14 +56,14 @@ final class VcpuOp {
         c.argument().copyIn(RegisterVcpuInfo.STRUCT, c.word(2));
         long gfn = c.argument().get(RegisterVcpuInfo.MFN);
         long offset = c.argument().get(RegisterVcpuInfo.OFFSET);
-        target.areas().registerVcpuInfo(gfn, offset);
+        target.areas().registerVcpuInfo(gfn, offset, c.vcpu());
         return 0;
     }
 
     private static long registerRunstate(HypercallContext c) throws XenError {
         Vcpu target = target(c);
         long address = c.argument().linear().readUlong(c.word(2));
-        target.areas().registerRunstate(c.argument().linear(), address, c.domain().latchedWidth());
+        target.areas().registerRunstate(c.argument().linear(), address);
         return 0;
     }
 
@@ -79,7 +89,7 @@ final class VcpuOp {
     }
 
     private static long setPeriodicTimer(HypercallContext c) throws XenError {
-        Vcpu vcpu = self(c);
+        Vcpu vcpu = target(c);
         c.argument().copyIn(SetPeriodicTimer.STRUCT, c.word(2));
         long period = c.argument().get(SetPeriodicTimer.PERIOD_NS);
         if (period < VcpuTimer.MIN_PERIOD_NANOS || period > VcpuTimer.MAX_PERIOD_NANOS) {
@@ -90,14 +100,20 @@ final class VcpuOp {
     }
 
     private static long stopPeriodicTimer(HypercallContext c) throws XenError {
-        self(c).timer().stopPeriod();
+        target(c).timer().stopPeriod();
         return 0;
     }
 
+    /// The flag has no meaning since 4.18. Where KVM runs the timer it never has: the event comes at once, as without.
     private static long setSingleshotTimer(HypercallContext c) throws XenError {
         Vcpu vcpu = self(c);
         c.argument().copyIn(SetSingleshotTimer.STRUCT, c.word(2));
-        vcpu.timer().setDeadline(c.argument().get(SetSingleshotTimer.TIMEOUT_ABS_NS));
+        long timeout = c.argument().get(SetSingleshotTimer.TIMEOUT_ABS_NS);
+        boolean future = (c.argument().get(SetSingleshotTimer.FLAGS) & SINGLESHOT_FUTURE) != 0;
+        if (future && !c.domain().config().isXenFrom(4, 18) && vcpu.timer().isOver(timeout)) {
+            throw XenError.ETIME;
+        }
+        vcpu.timer().setSingleshot(timeout);
         return 0;
     }
 

@@ -79,10 +79,10 @@ public final class TestDomain implements AutoCloseable {
         this(vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, loop);
     }
 
-    /// A domain that is told of a release of Xen.
+    /// A domain of two vCPUs that is told of a release of Xen.
     public static TestDomain ofXen(EventChannelConfig events, int major, int minor)
             throws BootException, XenError {
-        return new TestDomain(1, events, GRANTS, major << 16 | minor, vcpu -> {});
+        return new TestDomain(2, events, GRANTS, major << 16 | minor, vcpu -> {});
     }
 
     /// A domain on a KVM with Xen, which is assumed to be there.

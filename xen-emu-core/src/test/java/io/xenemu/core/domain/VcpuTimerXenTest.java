@@ -1,12 +1,15 @@
 package io.xenemu.core.domain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -43,6 +46,19 @@ class VcpuTimerXenTest {
             target.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(target).restore(state);
             assertEquals(DEADLINE, kernelDeadline(target));
+        }
+    }
+
+    @Test
+    void zeroIsATimeThatIsOver() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(1)) {
+            mapSharedInfo(test);
+            EvtchnPort port = test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
+            timer(test).setDeadline(DEADLINE);
+            timer(test).setSingleshot(0);
+            // Asking for it delivers the event.
+            assertEquals(0, kernelDeadline(test));
+            assertTrue(test.domain().eventChannels().isPending(port));
         }
     }
 

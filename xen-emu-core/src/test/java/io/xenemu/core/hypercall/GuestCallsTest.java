@@ -12,13 +12,15 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
-import java.lang.foreign.ValueLayout;
-import java.util.List;
+
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+
+import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /// Needs /dev/kvm: hypercalls as a guest makes them, with arguments in its memory at the offsets that Xen's headers give.
 final class GuestCallsTest {
@@ -27,7 +29,6 @@ final class GuestCallsTest {
     private static final int CONSOLE_IO = 18;
     private static final int GRANT_TABLE_OP = 20;
     private static final int VM_ASSIST = 21;
-    private static final int VCPU_OP = 24;
     private static final int SCHED_OP = 29;
     private static final int EVENT_CHANNEL_OP = 32;
     private static final int HVM_OP = 34;
@@ -393,25 +394,6 @@ final class GuestCallsTest {
         memory.write32(ARG + 8, count);
         memory.write64(ARG + 16, timeout);
         return call(SCHED_OP, 3, ARG);
-    }
-
-    @Test
-    void vcpusTimersAreTheirOwn() {
-        assertEquals(0, call(VCPU_OP, 7, 0));
-        assertEquals(-22, call(VCPU_OP, 7, 1));
-        assertEquals(-2, call(VCPU_OP, 7, 2));
-        assertEquals(-2, call(VCPU_OP, 7, 0xffff_ffffL));
-        assertEquals(0, call(VCPU_OP, 9, 0));
-    }
-
-    @ParameterizedTest
-    @CsvSource({"4096, -22", "4095, -6", "4036, -6", "1, -6", "4032, -22"})
-    void vcpuInfoMustBeInOnePage(int offset, long expected) throws XenError {
-        // Beyond memory, so that what passes the other checks fails for that.
-        memory.write64(ARG, offset == 4032 ? 0xc_0000 : 0x100);
-        memory.write32(ARG + 8, offset);
-
-        assertEquals(expected, call(VCPU_OP, 10, 0, ARG));
     }
 
     @ParameterizedTest

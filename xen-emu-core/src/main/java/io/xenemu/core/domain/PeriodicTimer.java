@@ -1,0 +1,49 @@
+package io.xenemu.core.domain;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+
+import org.jspecify.annotations.Nullable;
+
+import java.util.concurrent.Future;
+
+/// A vCPU's periodic timer; user space runs it, since KVM has none. For any thread: as on Xen, a vCPU may set and stop
+/// those of others, which Linux and FreeBSD do for every vCPU from one.
+final class PeriodicTimer {
+    private final DomainTimers timers;
+    private final Runnable tick;
+
+    @GuardedBy("this")
+    private long period;
+
+    @GuardedBy("this")
+    private @Nullable Future<?> running;
+
+    /// @param tick called each time, on the timers' thread
+    PeriodicTimer(DomainTimers timers, Runnable tick) {
+        this.timers = timers;
+        this.tick = tick;
+    }
+
+    /// Starts it, in place of an earlier period.
+    ///
+    /// @param nanos the period; not 0
+    synchronized void set(long nanos) {
+        long _ = stop();
+        period = nanos;
+        running = timers.start(nanos, tick);
+    }
+
+    /// Stops it.
+    ///
+    /// @return its period in ns; 0 if it was not running
+    synchronized long stop() {
+        long last = period;
+        Future<?> current = running;
+        if (current != null) {
+            current.cancel(false);
+        }
+        running = null;
+        period = 0;
+        return last;
+    }
+}

@@ -1,0 +1,71 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.XenVcpuAttributes;
+import io.xenemu.kvm.memory.LinearMemory;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Needs a KVM with Xen support, such as the lab's, since it is KVM that is told of the areas.
+@Timeout(60)
+class VcpuAreasXenTest {
+    private static final long GFN = 0x100;
+    private static final long AREA = 0x10_1000;
+
+    /// Beyond the page tables.
+    private static final long NOWHERE = 0x4000_0000;
+
+    private static Vcpu vcpu(TestDomain test) {
+        return test.domain().vcpus().getFirst();
+    }
+
+    private static XenError refused(TestDomain test, long offset) {
+        Vcpu vcpu = vcpu(test);
+        return assertThrows(XenError.class, () -> vcpu.areas().registerVcpuInfo(GFN, offset, vcpu));
+    }
+
+    @Test
+    void vcpuInfoIsRegisteredOnceAndThatIsLookedAtBeforeThePlace() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(1)) {
+            vcpu(test).areas().registerVcpuInfo(GFN, 0, vcpu(test));
+
+            assertSame(XenError.EBUSY, refused(test, 0));
+            assertSame(XenError.EBUSY, refused(test, 1));
+            assertSame(XenError.EINVAL, refused(test, 4096));
+        }
+    }
+
+    @Test
+    void vcpuInfoOfANarrowDomainIsAlignedToFourBytes() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(1)) {
+            assertSame(XenError.ENXIO, refused(test, 4));
+
+            test.domain().latchWidth(GuestWidth.BITS_32);
+
+            assertSame(XenError.ENXIO, refused(test, 2));
+            vcpu(test).areas().registerVcpuInfo(GFN, 4, vcpu(test));
+        }
+    }
+
+    @Test
+    void timeAreaEndsWithAnAddressThatIsNowhere() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(1)) {
+            LinearMemory linear = test.caller(0, true).argument().linear();
+            XenVcpuAttributes kvm = vcpu(test).kvm().xen();
+            for (long end : new long[] {0, NOWHERE}) {
+                vcpu(test).areas().registerTime(linear, AREA);
+                assertEquals(AREA, kvm.vcpuTimeInfo());
+
+                vcpu(test).areas().registerTime(linear, end);
+                assertEquals(XenVcpuAttributes.INVALID_GPA, kvm.vcpuTimeInfo());
+            }
+        }
+    }
+}
