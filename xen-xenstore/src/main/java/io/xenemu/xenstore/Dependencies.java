@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 /// This is finer than C xenstored, where any outside write to a node that was touched makes the commit fail, and a
 /// little finer than oxenstored, which replays: a node that was only written, or whose value was changed outside and
 /// changed back, is no conflict.
+///
+/// What is not in the tree is asked at the moment of a request, as in C xenstored: which domains there are, and what their
+/// accounts allow. But a request that was refused for want of quota was so by many nodes: any change conflicts with it.
 final class Dependencies {
     static final int ABSENT = TransactionState.ABSENT;
     static final int EXISTS = TransactionState.EXISTS;
@@ -42,24 +45,33 @@ final class Dependencies {
     private final LongConsumer growth;
     private final Map<Path, Seen> seen = new LinkedHashMap<>();
     private @Nullable Node base;
+    private @Nullable SpecialPermissions special;
+    private boolean onAll;
     private long bytes;
 
-    /// @param base the tree when the transaction started
+    /// @param store at the version when the transaction started
     /// @param growth is told of bytes that more dependencies take
-    Dependencies(Node base, LongConsumer growth) {
-        this.base = base;
+    Dependencies(TreeEditor store, LongConsumer growth) {
         this.growth = growth;
+        rebase(store);
     }
 
-    /// Whether this is the tree that the answers so far come from.
+    /// Whether the store is at the version that the answers so far come from.
     @SuppressWarnings("ReferenceEquality") // a version is one object
-    boolean isBase(Node tree) {
-        return base == tree;
+    boolean isBase(TreeEditor store) {
+        return base == store.root() && special == store.special();
     }
 
-    /// Takes further answers from another tree, in which they hold; or from none for now.
-    void rebase(@Nullable Node tree) {
-        base = tree;
+    /// Takes further answers from the store as it is now; what has been answered holds there.
+    void rebase(TreeEditor store) {
+        base = store.root();
+        special = store.special();
+    }
+
+    /// Takes no further answers until [#rebase].
+    void letGo() {
+        base = null;
+        special = null;
     }
 
     /// By path, for saved state.
@@ -85,7 +97,19 @@ final class Dependencies {
         if (base == null) {
             throw new IllegalStateException("the transaction has no version of the tree");
         }
-        return base.find(path);
+        return path.isSpecial() ? null : base.find(path);
+    }
+
+    private @Nullable Permissions findPermissions(Path path) {
+        return permissions(path, find(path), special);
+    }
+
+    private static @Nullable Permissions permissions(
+            Path path, @Nullable Node node, @Nullable SpecialPermissions special) {
+        if (path.isSpecial()) {
+            return special == null ? null : special.of(path);
+        }
+        return node == null ? null : node.permissions();
     }
 
     private void add(Path path, int aspects, @Nullable Node node) {
@@ -97,17 +121,19 @@ final class Dependencies {
         }
         int added = aspects & ~entry.aspects;
         entry.aspects |= aspects;
-        if (added == 0 || node == null) {
+        long more = 0;
+        if ((added & PERMISSIONS) != 0) {
+            Permissions permissions = permissions(path, node, special);
+            entry.permissions = permissions;
+            more += permissions == null ? 0 : (long) Quota.NODE_PERMISSION * permissions.size();
+        }
+        if (node == null) {
+            grow(more);
             return;
         }
-        long more = 0;
         if ((added & VALUE) != 0) {
             entry.value = node.value();
             more += entry.value.length;
-        }
-        if ((added & PERMISSIONS) != 0) {
-            entry.permissions = node.permissions();
-            more += (long) Quota.NODE_PERMISSION * node.permissions().size();
         }
         if ((added & CHILDREN) != 0) {
             entry.listing = node.children().listing();
@@ -144,10 +170,10 @@ final class Dependencies {
         }
     }
 
-    void permissions(Path path, Node now) {
-        Node before = find(path);
-        if (before != null && before.permissions().equals(now.permissions())) {
-            add(path, PERMISSIONS, before);
+    /// @param path also of a special name
+    void permissions(Path path, Permissions now) {
+        if (Objects.equals(now, findPermissions(path))) {
+            add(path, PERMISSIONS, find(path));
         }
     }
 
@@ -158,17 +184,38 @@ final class Dependencies {
         }
     }
 
-    /// Whether nothing of it is different in `current`.
-    boolean holdIn(Node current) {
-        if (isBase(current)) {
+    /// An answer depends on more nodes than are worth naming.
+    void all() {
+        onAll = true;
+    }
+
+    /// Whether [#all] has been called, which saved state has no words for.
+    boolean areOnAll() {
+        return onAll;
+    }
+
+    /// Whether nothing of it is different in the store now.
+    boolean holdIn(TreeEditor store) {
+        if (isBase(store)) {
             return true;
         }
+        if (onAll) {
+            return false;
+        }
         for (Map.Entry<Path, Seen> entry : seen.entrySet()) {
-            if (!holds(entry.getValue(), current.find(entry.getKey()))) {
+            if (!holds(entry.getKey(), entry.getValue(), store)) {
                 return false;
             }
         }
         return true;
+    }
+
+    private static boolean holds(Path path, Seen seen, TreeEditor store) {
+        if (path.isSpecial()) {
+            return (seen.aspects & PERMISSIONS) == 0
+                    || Objects.equals(seen.permissions, store.special().of(path));
+        }
+        return holds(seen, store.root().find(path));
     }
 
     private static boolean isListing(byte[] listing, Children children) {

@@ -16,7 +16,6 @@ import java.util.function.LongSupplier;
 final class FormerDomains {
     private final Domains domains;
     private final TreeEditor editor;
-    private final SpecialWatches special;
     private final LongSupplier generations;
     private final Map<DomId, Long> released = new HashMap<>();
     private final Set<DomId> named = new HashSet<>();
@@ -24,11 +23,9 @@ final class FormerDomains {
 
     /// @param editor of the store's tree
     /// @param generations the store's change counter
-    FormerDomains(
-            Domains domains, TreeEditor editor, SpecialWatches special, LongSupplier generations) {
+    FormerDomains(Domains domains, TreeEditor editor, LongSupplier generations) {
         this.domains = domains;
         this.editor = editor;
-        this.special = special;
         this.generations = generations;
     }
 
@@ -65,7 +62,7 @@ final class FormerDomains {
     void remove(DomId domain) {
         last = generations.getAsLong();
         released.put(domain, last);
-        special.forget(domain);
+        editor.special(editor.special().without(domain));
         DomainRemoval.from(editor, domain);
     }
 

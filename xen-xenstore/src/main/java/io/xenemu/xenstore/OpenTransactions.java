@@ -62,8 +62,7 @@ final class OpenTransactions {
         Transaction transaction =
                 new Transaction(
                         id,
-                        store.root(),
-                        store.counts(),
+                        store,
                         generations,
                         session.caller().isPrivileged() ? _ -> {} : account::growTransactions);
         session.transactions().put(id, transaction);
@@ -142,7 +141,7 @@ final class OpenTransactions {
 
     /// Whether the commit of a change would fail now.
     boolean isInConflict(Transaction transaction) {
-        return transaction.isInConflict(store.root(), former);
+        return transaction.isInConflict(store, former);
     }
 
     void restore(Session session, XenStoreState.TransactionState saved) {

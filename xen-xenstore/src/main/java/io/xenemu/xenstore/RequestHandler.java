@@ -55,6 +55,7 @@ final class RequestHandler {
                 throw XenError.ENOSYS;
             }
             checkPrivilege(session, type);
+            checkTransaction(session, transaction, type);
             Request decoded =
                     RequestDecoder.decode(
                             type,
@@ -62,9 +63,6 @@ final class RequestHandler {
                             payload,
                             payload + MessageHeader.length(message, at),
                             session.home());
-            if (transaction != 0) {
-                checkTransaction(session, transaction, type);
-            }
             answer(session, output, request, transaction, decoded);
         } catch (XenError e) {
             error = e;
@@ -91,6 +89,7 @@ final class RequestHandler {
                     INTRODUCE,
                     RELEASE,
                     RESUME,
+                    IS_DOMAIN_INTRODUCED,
                     SET_TARGET,
                     SET_FEATURE,
                     GET_QUOTA,
@@ -100,28 +99,20 @@ final class RequestHandler {
         }
     }
 
-    /// Requests that are not about the tree fail within a transaction that is not there, too, except those on watches, as in
-    /// C xenstored.
-    private void checkTransaction(Session session, int transaction, MessageType type)
+    /// Every request fails within a transaction that is not there, whatever it is about, except those on watches, as in C
+    /// xenstored.
+    private static void checkTransaction(Session session, int transaction, MessageType type)
             throws XenError {
+        if (transaction == 0) {
+            return;
+        }
         switch (type) {
-            case GET_DOMAIN_PATH,
-                    IS_DOMAIN_INTRODUCED,
-                    RESET_WATCHES,
-                    INTRODUCE,
-                    RELEASE,
-                    RESUME,
-                    SET_TARGET,
-                    GET_FEATURE,
-                    SET_FEATURE,
-                    GET_QUOTA,
-                    SET_QUOTA,
-                    CONTROL -> {
+            case WATCH, UNWATCH, WATCH_EVENT, ERROR -> {}
+            default -> {
                 if (session.transaction(transaction) == null) {
                     throw XenError.ENOENT;
                 }
             }
-            default -> {}
         }
     }
 

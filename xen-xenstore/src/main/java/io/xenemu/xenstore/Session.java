@@ -37,7 +37,12 @@ final class Session {
         return account;
     }
 
+    /// Lets it act for another domain as well from now on. What open transactions have been told by the rights of before
+    /// is in conflict with that.
     void target(DomId target) {
+        if (!caller.target().equals(target)) {
+            transactions.values().forEach(Transaction::rightsHaveChanged);
+        }
         caller = caller.targeting(target);
     }
 

@@ -41,28 +41,30 @@ final class Transaction {
     private @Nullable TreeEditor editor;
     private long bytes;
     private boolean doomed;
+    private boolean otherRights;
     // Whether its answers come from two trees that differ.
     private boolean mixed;
 
+    /// @param store at its version of now, which the transaction sees
     /// @param growth is told of bytes that it takes more
-    Transaction(
-            int id,
-            Node snapshot,
-            NodeCounts counts,
-            LongSupplier generations,
-            LongConsumer growth) {
+    Transaction(int id, TreeEditor store, LongSupplier generations, LongConsumer growth) {
         this.id = id;
         this.generations = generations;
         this.growth = growth;
         this.started = generations.getAsLong();
-        this.dependencies = new Dependencies(snapshot, this::grow);
-        this.editor = ownVersion(snapshot, counts);
+        this.dependencies = new Dependencies(store, this::grow);
+        this.editor = ownVersion(store);
         grow(BASE_BYTES);
     }
 
-    private TreeEditor ownVersion(Node snapshot, NodeCounts counts) {
+    private TreeEditor ownVersion(TreeEditor store) {
         return new TreeEditor(
-                snapshot, new NodeCounts(counts), generations, this::note, dependencies);
+                store.root(),
+                store.special(),
+                new NodeCounts(store.counts()),
+                generations,
+                this::note,
+                dependencies);
     }
 
     private void grow(long more) {
@@ -94,9 +96,19 @@ final class Transaction {
         doomed = true;
     }
 
-    /// Whether a commit of any change would fail.
-    boolean isInConflict(Node current, FormerDomains former) {
-        return doomed || !dependencies.holdIn(current) || former.nameSomeOf(changes, started);
+    /// Who does it may do other things than before: makes the commit fail with EAGAIN if it changes anything, since what it
+    /// has been told may depend on that.
+    void rightsHaveChanged() {
+        otherRights = true;
+    }
+
+    /// Whether a commit of any change would fail, or saved state could not tell whether it would.
+    boolean isInConflict(TreeEditor store, FormerDomains former) {
+        return doomed
+                || otherRights
+                || dependencies.areOnAll()
+                || !dependencies.holdIn(store)
+                || former.nameSomeOf(changes, started);
     }
 
     /// Looks whether who does it may do one more operation. Each adds a few nodes at most to those that the transaction
@@ -114,9 +126,9 @@ final class Transaction {
     TreeEditor editor(Caller caller, TreeEditor store) {
         TreeEditor own = editor;
         if (own == null) {
-            doomed |= !dependencies.holdIn(store.root());
-            dependencies.rebase(store.root());
-            own = ownVersion(store.root(), store.counts());
+            doomed |= !dependencies.holdIn(store);
+            dependencies.rebase(store);
+            own = ownVersion(store);
             editor = own;
             repeat(caller, own, changes);
         }
@@ -128,18 +140,31 @@ final class Transaction {
     void letGo() {
         editor = null;
         events.clear();
-        dependencies.rebase(null);
+        dependencies.letGo();
     }
 
     void apply(Caller caller, TreeEditor store, Request.Change change) throws XenError {
-        Account account = caller.account();
+        TreeEditor own = editor(caller, store);
         long cost = cost(change);
-        if (account != null) {
-            account.useMemory(account.memory() + cost);
+        try {
+            Account account = caller.account();
+            if (account != null) {
+                account.useMemory(account.memory() + cost);
+            }
+            own.apply(caller, change);
+        } catch (XenError e) {
+            if (isQuota(e)) {
+                dependencies.all();
+            }
+            throw e;
         }
-        editor(caller, store).apply(caller, change);
         changes.add(change);
         grow(cost);
+    }
+
+    /// Whether an error of a change is for want of quota.
+    private static boolean isQuota(XenError error) {
+        return error == XenError.ENOSPC || error == XenError.ENOMEM;
     }
 
     /// About what one more change takes: itself, and the nodes that it has a version of its own of. Those that it shares
@@ -191,32 +216,42 @@ final class Transaction {
     /// Brings the changes into `store` and hands out the events, in order.
     ///
     /// @param former domains that are gone, which a permission set before must not bring back
-    /// @throws XenError EAGAIN for a conflict; ENOSPC if the changes no longer fit the caller's quota. The store is then
-    ///     unchanged.
+    /// @throws XenError EAGAIN for a conflict; ENOSPC or ENOMEM if the changes no longer fit the caller's quota, which trying
+    ///     again would only repeat. The store is then unchanged.
     void commit(Caller caller, TreeEditor store, Consumer<NodeEvent> fire, FormerDomains former)
             throws XenError {
         if (changes.isEmpty() && !mixed) {
             // Its answers were all true when it started, whatever has happened since.
             return;
         }
-        if (doomed || former.nameSomeOf(changes, started)) {
+        if (doomed || otherRights || former.nameSomeOf(changes, started)) {
             throw XenError.EAGAIN;
         }
         TreeEditor result = editor;
         Map<EventKey, NodeEvent> fired = events;
-        if (result == null || !dependencies.isBase(store.root())) {
-            if (!dependencies.holdIn(store.root())) {
+        if (result == null || !dependencies.isBase(store)) {
+            if (!dependencies.holdIn(store)) {
                 throw XenError.EAGAIN;
             }
-            Transaction again =
-                    new Transaction(id, store.root(), store.counts(), generations, _ -> {});
+            Transaction again = new Transaction(id, store, generations, _ -> {});
             result = again.editor(caller, store);
             fired = again.events;
             for (Request.Change change : changes) {
-                result.apply(caller, change);
+                applyAgain(caller, result, change);
             }
         }
         store.take(result);
         fired.values().forEach(fire);
+    }
+
+    /// Does a change for the commit that was answered OK before. Whatever else than quota is against it now is a conflict
+    /// with who has changed it since, so the client is told to look again.
+    private static void applyAgain(Caller caller, TreeEditor result, Request.Change change)
+            throws XenError {
+        try {
+            result.apply(caller, change);
+        } catch (XenError e) {
+            throw isQuota(e) ? e : XenError.EAGAIN;
+        }
     }
 }

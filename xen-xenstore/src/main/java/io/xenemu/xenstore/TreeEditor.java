@@ -10,10 +10,11 @@ import io.xenemu.xenstore.wire.Request;
 import java.util.Arrays;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// Reads and changes one version of the tree for a caller, with permission checks and quotas. The store has one; each
-/// transaction has its own, which also notes what the transaction depends on.
+/// Reads and changes one version of the tree for a caller, with permission checks and quotas, and with it who may see
+/// special events. The store has one; each transaction has its own, which also notes what the transaction depends on.
 final class TreeEditor {
     private static final byte[] NO_BYTES = new byte[0];
 
@@ -23,17 +24,20 @@ final class TreeEditor {
     private final @Nullable Dependencies dependencies;
 
     private Node root;
+    private SpecialPermissions special;
     private long replacedBytes;
     // The nodes from the root down to where the last locate() came.
     private @Nullable Node[] spine = new Node[16];
 
     TreeEditor(
             Node root,
+            SpecialPermissions special,
             NodeCounts counts,
             LongSupplier generations,
             Consumer<NodeEvent> events,
             @Nullable Dependencies dependencies) {
         this.root = root;
+        this.special = special;
         this.counts = counts;
         this.generations = generations;
         this.events = events;
@@ -44,9 +48,19 @@ final class TreeEditor {
         return root;
     }
 
+    SpecialPermissions special() {
+        return special;
+    }
+
+    /// Sets who may see special events, for who has looked whether that may be done.
+    void special(SpecialPermissions changed) {
+        special = changed;
+    }
+
     /// Takes over the version that another editor has made of this one.
     void take(TreeEditor other) {
         root = other.root;
+        special = other.special;
         replacedBytes += other.replacedBytes;
         other.counts.mergeDown();
     }
@@ -78,11 +92,38 @@ final class TreeEditor {
     }
 
     Permissions permissions(Caller caller, Path path) throws XenError {
+        if (path.isSpecial()) {
+            Permissions permissions = specialPermissions(caller, path, caller::canRead);
+            if (!caller.canRead(permissions)) {
+                throw XenError.EACCES;
+            }
+            return permissions;
+        }
         Node node = readable(caller, path);
         if (dependencies != null) {
-            dependencies.permissions(path, node);
+            dependencies.permissions(path, node.permissions());
         }
         return node.permissions();
+    }
+
+    /// Those of a special name, for a caller that has yet to be checked by them. As in C xenstored, where special names are
+    /// children of the root, that one does not exist is only told to those who may do the same to what is nearest above.
+    private Permissions specialPermissions(
+            Caller caller, Path name, Predicate<Permissions> allowedAbove) throws XenError {
+        Permissions permissions = special.of(name);
+        if (permissions == null) {
+            Path above = SpecialPermissions.above(name);
+            Permissions nearest = special.of(above);
+            nearest = nearest == null ? root.permissions() : nearest;
+            if (dependencies != null && !caller.isPrivileged()) {
+                dependencies.permissions(above, nearest);
+            }
+            throw allowedAbove.test(nearest) ? XenError.ENOENT : XenError.EACCES;
+        }
+        if (dependencies != null) {
+            dependencies.permissions(name, permissions);
+        }
+        return permissions;
     }
 
     void apply(Caller caller, Request.Change change) throws XenError {
@@ -156,7 +197,8 @@ final class TreeEditor {
         Node parent = at(reached);
         checkWritable(caller, path, reached);
         if (dependencies != null) {
-            dependencies.permissions(path.prefix(reached), parent); // they are inherited
+            // They are inherited.
+            dependencies.permissions(path.prefix(reached), parent.permissions());
         }
         // A guest owns what it creates; the rest of the list comes from the parent.
         Permissions permissions =
@@ -207,6 +249,9 @@ final class TreeEditor {
         }
         if (reached < path.depth()) {
             if (reached == path.depth() - 1) {
+                if (dependencies != null) {
+                    dependencies.exists(path.prefix(reached));
+                }
                 return; // nothing to remove; the parent exists
             }
             throw XenError.ENOENT;
@@ -220,19 +265,22 @@ final class TreeEditor {
     }
 
     private void setPermissions(Caller caller, Path path, Permissions permissions) throws XenError {
+        if (path.isSpecial()) {
+            checkOwner(
+                    caller,
+                    specialPermissions(caller, path, caller::canWrite),
+                    permissions.owner());
+            special = special.with(path, permissions);
+            return;
+        }
         int reached = locate(path);
         checkWritable(caller, path, reached);
         if (reached < path.depth()) {
             throw XenError.ENOENT;
         }
         Node node = at(reached);
-        if (!caller.owns(node.permissions())) {
-            throw XenError.EACCES;
-        }
         DomId owner = node.permissions().owner();
-        if (!caller.isPrivileged() && !owner.equals(permissions.owner())) {
-            throw XenError.EPERM;
-        }
+        checkOwner(caller, node.permissions(), permissions.owner());
         checkSize(
                 caller, permissions.size(), node.value().length + node.children().listingLength());
         checkMemory(
@@ -248,11 +296,21 @@ final class TreeEditor {
                         path, node.permissions(), permissions, parentPermissions(reached)));
     }
 
+    /// Only an owner may set permissions, and only domain 0 may give a node away.
+    private static void checkOwner(Caller caller, Permissions now, DomId newOwner) throws XenError {
+        if (!caller.owns(now)) {
+            throw XenError.EACCES;
+        }
+        if (!caller.isPrivileged() && !now.owner().equals(newOwner)) {
+            throw XenError.EPERM;
+        }
+    }
+
     private Node readable(Caller caller, Path path) throws XenError {
         int reached = locate(path);
         Node nearest = at(reached);
         if (dependencies != null && !caller.isPrivileged()) {
-            dependencies.permissions(path.prefix(reached), nearest);
+            dependencies.permissions(path.prefix(reached), nearest.permissions());
         }
         // A missing node is only told to those who may read what is nearest above it.
         if (!caller.canRead(nearest.permissions())) {
@@ -271,7 +329,7 @@ final class TreeEditor {
         }
         Node nearest = at(reached);
         if (dependencies != null) {
-            dependencies.permissions(path.prefix(reached), nearest);
+            dependencies.permissions(path.prefix(reached), nearest.permissions());
         }
         if (!caller.canWrite(nearest.permissions())) {
             throw XenError.EACCES;

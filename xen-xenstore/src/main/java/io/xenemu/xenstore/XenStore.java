@@ -21,8 +21,8 @@ final class XenStore {
     private final Domains domains;
     private final Accounts accounts;
     private final WatchTable watches = new WatchTable();
-    private final SpecialWatches special = new SpecialWatches(watches);
     private final TreeEditor editor;
+    private final SpecialWatches special;
     private final FormerDomains former;
     private final IntroducedDomains introduced;
     private final OpenTransactions transactions;
@@ -36,8 +36,16 @@ final class XenStore {
         Node root = Node.root(Permissions.DOM0_ONLY);
         NodeCounts counts = NodeCounts.of(root);
         this.accounts = new Accounts(quotas, domains, counts);
-        this.editor = new TreeEditor(root, counts, this::nextGeneration, watches::fire, null);
-        this.former = new FormerDomains(domains, editor, special, this::nextGeneration);
+        this.editor =
+                new TreeEditor(
+                        root,
+                        SpecialPermissions.STANDARD,
+                        counts,
+                        this::nextGeneration,
+                        watches::fire,
+                        null);
+        this.special = new SpecialWatches(watches, editor);
+        this.former = new FormerDomains(domains, editor, this::nextGeneration);
         this.transactions =
                 new OpenTransactions(editor, former, this::nextGeneration, watches::fire);
         this.introduced = new IntroducedDomains(former, special, accounts, this::reset);
@@ -112,30 +120,13 @@ final class XenStore {
     }
 
     Permissions permissions(Session session, int transaction, Path path) throws XenError {
-        if (path.isSpecial()) {
-            return specialPermissions(session, path);
-        }
         return editor(session, transaction, path).permissions(session.caller(), path);
-    }
-
-    private Permissions specialPermissions(Session session, Path path) throws XenError {
-        Permissions permissions = special.permissions(path);
-        if (!session.caller().canRead(permissions)) {
-            throw XenError.EACCES;
-        }
-        return permissions;
     }
 
     void change(Session session, int transaction, Request.Change change) throws XenError {
         Request.Change allowed = change;
         if (change instanceof Request.SetPerms(Path path, Permissions permissions)) {
-            Permissions settable = settable(session, permissions);
-            if (path.isSpecial()) {
-                setSpecialPermissions(session, path, settable);
-                former.set(settable);
-                return;
-            }
-            allowed = new Request.SetPerms(path, settable);
+            allowed = new Request.SetPerms(path, settable(session, permissions));
         }
         checkLength(session, change.path());
         if (transaction == 0) {
@@ -167,14 +158,6 @@ final class XenStore {
         return any
                 ? permissions
                 : permissions.forOnly(domain -> !domain.equals(Permissions.ANY_DOMAIN));
-    }
-
-    private void setSpecialPermissions(Session session, Path path, Permissions permissions)
-            throws XenError {
-        if (!session.caller().isPrivileged()) {
-            throw XenError.EACCES;
-        }
-        special.setPermissions(path, permissions);
     }
 
     /// Compares what is counted with what is there (CONTROL check).
@@ -228,7 +211,7 @@ final class XenStore {
     XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
                 StoreSnapshot.nodes(editor.root(), wanted),
-                special.save(),
+                editor.special().states(),
                 SavedQuotas.of(accounts.quotas(), Quotas.DEFAULT, foreignQuotas),
                 XenStoreState.Descriptors.NONE,
                 domainStates,
@@ -251,13 +234,13 @@ final class XenStore {
 
     StoreImage image() {
         return new StoreImage(
-                editor.root(), special.introducePermissions(), special.releasePermissions());
+                editor.root(), editor.special().introduce(), editor.special().release());
     }
 
     /// Takes over what only a whole store has. [StoreSnapshot#check] has been passed.
-    void restoreWhole(XenStoreState state) throws XenError {
+    void restoreWhole(XenStoreState state) {
         for (XenStoreState.SpecialState saved : state.special()) {
-            special.setPermissions(saved.path(), saved.permissions());
+            editor.special(editor.special().with(saved.path(), saved.permissions()));
             former.set(saved.permissions());
         }
         accounts.quotas(SavedQuotas.restore(accounts.quotas(), state.quotas()));

@@ -186,7 +186,7 @@ public final class XenStoreServer implements AutoCloseable {
             XenStoreState state =
                     XenStoreState.ofNodes(
                             StoreSnapshot.nodes(image.root(), path -> true),
-                            SpecialWatches.states(image.introduce(), image.release()));
+                            new SpecialPermissions(image.introduce(), image.release()).states());
             try {
                 restore(
                         state,

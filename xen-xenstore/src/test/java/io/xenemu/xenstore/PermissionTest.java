@@ -5,6 +5,7 @@ import static io.xenemu.xenstore.wire.MessageType.DIRECTORY;
 import static io.xenemu.xenstore.wire.MessageType.GET_DOMAIN_PATH;
 import static io.xenemu.xenstore.wire.MessageType.GET_PERMS;
 import static io.xenemu.xenstore.wire.MessageType.INTRODUCE;
+import static io.xenemu.xenstore.wire.MessageType.IS_DOMAIN_INTRODUCED;
 import static io.xenemu.xenstore.wire.MessageType.MKDIR;
 import static io.xenemu.xenstore.wire.MessageType.READ;
 import static io.xenemu.xenstore.wire.MessageType.RELEASE;
@@ -19,6 +20,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.xenemu.kvm.abi.DomId;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -120,6 +122,7 @@ class PermissionTest {
         assertEquals("EACCES", guest.ask(RELEASE, "4\0"));
         assertEquals("EACCES", guest.ask(RESUME, "4\0"));
         assertEquals("EACCES", guest.ask(SET_TARGET, "3\0" + "4\0"));
+        assertEquals("EACCES", guest.ask(IS_DOMAIN_INTRODUCED, "3\0"));
         assertEquals("/local/domain/4\0", guest.ask(GET_DOMAIN_PATH, "4\0"));
     }
 
@@ -131,7 +134,24 @@ class PermissionTest {
         assertEquals("EACCES", guest.ask(GET_PERMS, "@introduceDomain\0"));
         assertEquals(OK, dom0.ask(SET_PERMS, "@introduceDomain\0r0\0"));
         assertEquals("r0\0", guest.ask(GET_PERMS, "@introduceDomain\0"));
-        assertEquals("EINVAL", dom0.ask(GET_PERMS, "@other\0"));
+        assertEquals(OK, dom0.ask(SET_PERMS, "@introduceDomain\0r3\0"));
+        assertEquals(OK, guest.ask(SET_PERMS, "@introduceDomain\0n3\0r5\0"));
+        assertEquals("EPERM", guest.ask(SET_PERMS, "@introduceDomain\0n0\0"));
+        assertEquals("n3\0r5\0", dom0.ask(GET_PERMS, "@introduceDomain\0"));
+    }
+
+    @Test
+    void unknownSpecialNameIsEnoentToWhoMayLookAtTheRoot() {
+        for (String name : List.of("@other\0", "@\0", "@introduceDomain/x\0")) {
+            assertEquals("ENOENT", dom0.ask(GET_PERMS, name));
+            assertEquals("ENOENT", dom0.ask(SET_PERMS, name + "n0\0"));
+            assertEquals("EACCES", guest.ask(GET_PERMS, name));
+            assertEquals("EACCES", guest.ask(SET_PERMS, name + "n3\0"));
+        }
+        assertEquals("ENOENT", guest.ask(GET_PERMS, "@releaseDomain/3\0")); // readable above
+        dom0.ask(SET_PERMS, "/\0r0\0");
+        assertEquals("ENOENT", guest.ask(GET_PERMS, "@other\0"));
+        assertEquals("EACCES", guest.ask(SET_PERMS, "@other\0n3\0"));
     }
 
     @Test

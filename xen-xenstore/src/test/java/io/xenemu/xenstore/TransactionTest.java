@@ -14,7 +14,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.wire.MessageType;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -229,6 +231,83 @@ class TransactionTest {
             b.ask(WRITE, "/d/x\0" + i);
         }
         assertEquals(OK, commit(tx));
+    }
+
+    @Test
+    void parentThatWentAwayIsAConflictForWhoRemovedNothingBelow() {
+        a.ask(MKDIR, "/f/c\0");
+        int tx = a.begin();
+        assertEquals(OK, a.ask(RM, tx, "/f/c/missing\0")); // since the parent is there
+        b.ask(RM, "/f/c\0");
+        assertEquals("EAGAIN", commit(tx));
+    }
+
+    @Test
+    void otherRightsThanThoseOfTheAnswersAreAConflict() {
+        Rig.Client stub = rig.client(5);
+        rig.guest(3);
+        a.ask(MKDIR, "/g\0");
+        a.ask(SET_PERMS, "/g\0n3\0");
+        stub.session.target(new DomId(3));
+        int tx = stub.begin();
+        int reading = stub.begin();
+        assertEquals(OK, stub.ask(WRITE, tx, "/g/x\0" + "1"));
+        assertEquals("", stub.ask(READ, reading, "/g\0"));
+        stub.session.target(new DomId(5));
+        assertEquals("EAGAIN", stub.ask(TRANSACTION_END, tx, "T\0"));
+        assertEquals(OK, stub.ask(TRANSACTION_END, reading, "T\0"));
+        assertEquals("ENOENT", a.ask(READ, "/g/x\0"));
+    }
+
+    @Test
+    void refusalForWantOfQuotaIsInConflictWithWhatMakesRoom() {
+        Rig.Client guest = rig.client(3);
+        a.ask(MKDIR, "/g\0");
+        a.ask(SET_PERMS, "/g\0b3\0");
+        assertEquals(OK, guest.ask(WRITE, "/g/large\0" + "x".repeat(2000)));
+        int tx = guest.begin();
+        assertEquals(OK, guest.ask(WRITE, tx, "/g/x\0" + "1"));
+        assertEquals("ENOSPC", guest.ask(WRITE, tx, "/g/large/" + "n".repeat(40) + "\0"));
+        a.ask(WRITE, "/g/large\0small");
+        assertEquals("EAGAIN", guest.ask(TRANSACTION_END, tx, "T\0"));
+    }
+
+    @Test
+    void permissionsOfSpecialNamesBelongToTheTransaction() {
+        int tx = a.begin();
+        assertEquals(OK, a.ask(SET_PERMS, tx, "@introduceDomain\0n0\0r3\0"));
+        assertEquals("n0\0r3\0", a.ask(GET_PERMS, tx, "@introduceDomain\0"));
+        assertEquals("n0\0", b.ask(GET_PERMS, "@introduceDomain\0"));
+        assertEquals(OK, a.ask(TRANSACTION_END, tx, "F\0"));
+        assertEquals("n0\0", b.ask(GET_PERMS, "@introduceDomain\0"));
+        int second = a.begin();
+        a.ask(SET_PERMS, second, "@introduceDomain\0n0\0r3\0");
+        b.ask(WRITE, "/d/x\0" + "2"); // so that the change is done again
+        assertEquals(OK, commit(second));
+        assertEquals("n0\0r3\0", b.ask(GET_PERMS, "@introduceDomain\0"));
+    }
+
+    @Test
+    void permissionsOfASpecialNameThatChangedAreAConflict() {
+        int tx = a.begin();
+        assertEquals("n0\0", a.ask(GET_PERMS, tx, "@introduceDomain\0"));
+        b.ask(SET_PERMS, "@introduceDomain\0n0\0r3\0");
+        assertEquals("n0\0", a.ask(GET_PERMS, tx, "@introduceDomain\0")); // a snapshot
+        a.ask(WRITE, tx, "/d/y\0" + "2");
+        assertEquals("EAGAIN", commit(tx));
+    }
+
+    @Test
+    void everyRequestButOnWatchesFailsInATransactionThatIsNotThere() {
+        for (MessageType type : MessageType.values()) {
+            String answer = a.ask(type, 77, "@introduceDomain\0n0\0");
+            switch (type) {
+                case WATCH, UNWATCH -> assertEquals(OK, answer);
+                case WATCH_EVENT, ERROR -> assertEquals("ENOSYS", answer);
+                default -> assertEquals("ENOENT", answer, type.name());
+            }
+        }
+        assertEquals("n0\0", a.ask(GET_PERMS, "@introduceDomain\0"));
     }
 
     @Test

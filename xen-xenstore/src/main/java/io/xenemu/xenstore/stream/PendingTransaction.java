@@ -28,7 +28,7 @@ final class PendingTransaction {
     private final boolean whole;
     private final PendingView view;
 
-    /// @param store nodes of the store
+    /// @param store nodes of the store, special names included
     /// @param whole whether these are all there are
     /// @param caller whose transaction it is
     PendingTransaction(Map<Path, NodeState> store, boolean whole, DomId caller) {
@@ -162,6 +162,9 @@ final class PendingTransaction {
         }
         Request.Change write = new Request.Write(path, after.value());
         Request.Change setPerms = new Request.SetPerms(path, after.permissions());
+        if (path.isSpecial()) {
+            return List.of(setPerms); // the one change that there is of it
+        }
         if (before == null) {
             return List.of(write, setPerms);
         }

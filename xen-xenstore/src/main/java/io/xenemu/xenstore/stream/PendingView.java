@@ -2,6 +2,7 @@ package io.xenemu.xenstore.stream;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Request;
@@ -19,13 +20,18 @@ final class PendingView {
     @SuppressWarnings("ArrayRecordComponent") // never compared, never modified
     record Contents(byte[] value, Permissions permissions) {}
 
+    /// A special name as what it is in a stream: a node without a value. It is in no directory, so it has no place in one.
+    static NodeState node(SpecialState special) {
+        return new NodeState(special.path(), NO_BYTES, special.permissions(), 0, 0);
+    }
+
     private final Map<Path, NodeState> store;
     private final DomId caller;
     private final Map<Path, Contents> changed = new HashMap<>();
     // What is below these is not the store's any more, also when they have been created again.
     private final Set<Path> removed = new HashSet<>();
 
-    /// @param store nodes of the store by path
+    /// @param store nodes of the store by path, special names included
     /// @param caller whose transaction it is
     PendingView(Map<Path, NodeState> store, DomId caller) {
         this.store = store;

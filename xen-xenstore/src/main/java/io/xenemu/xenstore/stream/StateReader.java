@@ -176,7 +176,6 @@ final class StateReader {
         if (transaction == null) {
             throw new WireException("xenstore stream: no such transaction of a node: " + path);
         }
-        require(!path.isSpecial(), "a special event in a transaction: " + path);
         require(node.value().length <= MessageHeader.PAYLOAD_MAX, "a value is too long: " + path);
         Permissions permissions = node.permissions();
         PendingView.Contents contents =
@@ -187,8 +186,10 @@ final class StateReader {
     private XenStoreState state() throws WireException {
         List<DomainState> domains = new ArrayList<>();
         List<SocketState> sockets = new ArrayList<>();
+        Map<Path, NodeState> store = new HashMap<>(nodes);
+        specialStates().forEach(state -> store.put(state.path(), PendingView.node(state)));
         for (Client client : clients.values()) {
-            ConnectionState state = connectionState(client);
+            ConnectionState state = connectionState(client, store);
             switch (client.connection.transport()) {
                 case StreamRecord.RingTransport ring ->
                         domains.add(domainState(client.domain, ring, state));
@@ -198,13 +199,17 @@ final class StateReader {
         }
         return new XenStoreState(
                 List.copyOf(nodes.values()),
-                special.entrySet().stream()
-                        .map(entry -> new SpecialState(entry.getKey(), entry.getValue()))
-                        .toList(),
+                specialStates(),
                 quotas == null ? List.of() : quotas,
                 descriptors == null ? Descriptors.NONE : descriptors,
                 domains,
                 sockets);
+    }
+
+    private List<SpecialState> specialStates() {
+        return special.entrySet().stream()
+                .map(entry -> new SpecialState(entry.getKey(), entry.getValue()))
+                .toList();
     }
 
     private DomainState domainState(
@@ -223,12 +228,13 @@ final class StateReader {
                 state);
     }
 
-    private ConnectionState connectionState(Client client) throws WireException {
+    private ConnectionState connectionState(Client client, Map<Path, NodeState> store)
+            throws WireException {
         List<TransactionState> transactions = new ArrayList<>();
         for (Map.Entry<Integer, List<PendingTransaction.Pending>> entry :
                 client.transactions.entrySet()) {
             transactions.add(
-                    new PendingTransaction(nodes, isWhole(), client.domain)
+                    new PendingTransaction(store, isWhole(), client.domain)
                             .state(entry.getKey(), entry.getValue()));
         }
         return new ConnectionState(

@@ -169,6 +169,7 @@ final class StateWriter {
     private void pendingNodes() throws IOException {
         Map<Path, NodeState> store = new HashMap<>();
         state.nodes().forEach(node -> store.put(node.path(), node));
+        state.special().forEach(special -> store.put(special.path(), PendingView.node(special)));
         int id = 0;
         for (DomainState domain : state.domains()) {
             pendingNodes(store, ++id, domain.domain(), domain.connection());
