@@ -15,7 +15,7 @@ public interface Domains {
                 }
 
                 @Override
-                public Ring ring(DomId domain, long gfn, int port) throws XenError {
+                public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
                     throw XenError.ENOENT;
                 }
             };
@@ -23,10 +23,12 @@ public interface Domains {
     /// Whether there is such a domain, introduced to the store or not. Permissions can be given to these only.
     boolean exists(DomId domain);
 
-    /// The ring of a domain, for an INTRODUCE request of a host tool.
+    /// The ring of a domain, for an INTRODUCE request of a host tool, and whom to give its connection to. The domain may
+    /// have been released while it runs, or be introduced still: tools make a new event channel that way.
     ///
     /// @param gfn guest frame of the ring's page
     /// @param port event channel port in the domain
-    /// @throws XenError ENOENT if there is no such domain; EINVAL if page or port cannot be used
-    Ring ring(DomId domain, long gfn, int port) throws XenError;
+    /// @throws XenError ENOENT if there is no such domain; EINVAL if page or port cannot be used. What was served before is
+    ///     served on then.
+    IntroducedRing ring(DomId domain, long gfn, int port) throws XenError;
 }

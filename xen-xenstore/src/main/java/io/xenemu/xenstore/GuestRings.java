@@ -31,13 +31,20 @@ final class GuestRings implements DomainRequests {
 
     /// As [XenStoreServer#introduce].
     RingConnection introduce(DomId domain, Ring ring) {
+        return introduce(domain, new IntroducedRing(ring, _ -> {}));
+    }
+
+    private RingConnection introduce(DomId domain, IntroducedRing introduced) {
+        Ring ring = introduced.ring();
         @Nullable Guest known = guests.get(domain);
         if (known != null) {
+            introduced.events().accept(known.ring);
             known.ring.reset(ring);
             return known.ring;
         }
         store.removeNamesFromBefore(domain);
         RingConnection connection = connect(domain, ring);
+        introduced.events().accept(connection);
         connection.reset();
         store.introduced().introduce(domain, connection.session());
         return connection;
@@ -103,11 +110,9 @@ final class GuestRings implements DomainRequests {
             throw XenError.EINVAL;
         }
         @Nullable Guest known = guests.get(domain);
-        if (known != null) {
-            known.ring.reset(); // the frame is ignored, as in C xenstored
-        } else {
-            introduce(domain, store.domains().ring(domain, request.gfn(), request.port()));
-        }
+        // Another frame is ignored, as in C xenstored; the port may be another one.
+        long gfn = known == null ? request.gfn() : known.ring.gfn(request.gfn());
+        introduce(domain, store.domains().ring(domain, gfn, request.port()));
     }
 
     @Override

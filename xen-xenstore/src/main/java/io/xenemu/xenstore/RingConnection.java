@@ -251,6 +251,13 @@ public final class RingConnection {
         return MessageHeader.isTooLong(length) || input.length >= MessageHeader.SIZE + length;
     }
 
+    /// Guest frame of the ring's page.
+    ///
+    /// @param other what to say if it is not known
+    long gfn(long other) {
+        return ring.gfn() == 0 ? other : ring.gfn();
+    }
+
     /// Back to the state after introduction, at the guest's request or because it starts anew. Lock held.
     void reset() {
         forget();

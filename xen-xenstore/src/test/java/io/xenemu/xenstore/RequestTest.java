@@ -15,6 +15,7 @@ import static io.xenemu.xenstore.wire.MessageType.RESUME;
 import static io.xenemu.xenstore.wire.MessageType.RM;
 import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
 import static io.xenemu.xenstore.wire.MessageType.SET_TARGET;
+import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_START;
 import static io.xenemu.xenstore.wire.MessageType.UNWATCH;
 import static io.xenemu.xenstore.wire.MessageType.WATCH;
 import static io.xenemu.xenstore.wire.MessageType.WRITE;
@@ -26,6 +27,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -291,6 +293,29 @@ class RequestTest {
         assertEquals(OK, dom0.ask(RELEASE, "5\0"));
         assertEquals("F\0", dom0.ask(IS_DOMAIN_INTRODUCED, "5\0"));
         assertEquals("ENOENT", dom0.ask(RELEASE, "5\0"));
+    }
+
+    @Test
+    void ringOfADomainThatAToolIntroducesIsServed() {
+        dom0.ask(WRITE, "/a\0" + "1");
+        dom0.ask(SET_PERMS, "/a\0r0\0");
+        rig.guest(5);
+        assertEquals(OK, dom0.ask(RELEASE, "5\0"));
+        assertEquals("EINVAL", dom0.ask(INTRODUCE, "5\0" + "100\0" + (Rig.LAST_PORT + 1) + "\0"));
+        assertEquals("F\0", dom0.ask(IS_DOMAIN_INTRODUCED, "5\0"));
+        assertEquals(OK, dom0.ask(INTRODUCE, "5\0" + "100\0" + "1\0"));
+        RingEnd end = Objects.requireNonNull(rig.served.get(new DomId(5)));
+        assertEquals("1", end.ask(READ, 0, "/a\0"));
+
+        int tx = Integer.parseInt(end.ask(TRANSACTION_START, 0, "\0").replace("\0", ""));
+        assertEquals("EINVAL", dom0.ask(INTRODUCE, "5\0" + "100\0" + (Rig.LAST_PORT + 1) + "\0"));
+        assertEquals("1", end.ask(READ, tx, "/a\0")); // served as before
+        assertEquals(OK, dom0.ask(INTRODUCE, "5\0" + "999\0" + "2\0"));
+        RingEnd again = Objects.requireNonNull(rig.served.get(new DomId(5)));
+        assertEquals("ENOENT\0", again.ask(READ, tx, "/a\0"));
+        XenStoreState.DomainState saved = rig.server.save().domains().getFirst();
+        assertEquals(100, saved.gfn()); // another frame is ignored, another port is not
+        assertEquals(2, saved.port());
     }
 
     @Test

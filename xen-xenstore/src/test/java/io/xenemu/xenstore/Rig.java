@@ -30,6 +30,13 @@ final class Rig implements AutoCloseable {
     final XenStoreServer server;
     private final Arena arena = Arena.ofShared();
     private final Map<Integer, Guest> guests = new HashMap<>();
+    private final Map<DomId, MemorySegment> pages = new HashMap<>();
+
+    /// The ends of rings that a tool has introduced.
+    final Map<DomId, RingEnd> served = new HashMap<>();
+
+    /// The last one that a tool can introduce a domain with.
+    static final int LAST_PORT = 4095;
 
     Rig() {
         this(Quotas.DEFAULT);
@@ -51,11 +58,17 @@ final class Rig implements AutoCloseable {
         }
 
         @Override
-        public Ring ring(DomId domain, long gfn, int port) throws XenError {
+        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             if (!exists(domain)) {
                 throw XenError.ENOENT;
             }
-            return new Ring(arena.allocate(4096, 8), () -> {});
+            if (port > LAST_PORT) {
+                throw XenError.EINVAL;
+            }
+            MemorySegment page = pages.computeIfAbsent(domain, d -> arena.allocate(4096, 8));
+            return new IntroducedRing(
+                    new Ring(page, () -> {}, gfn, port),
+                    connection -> served.put(domain, new RingEnd(page, connection)));
         }
     }
 

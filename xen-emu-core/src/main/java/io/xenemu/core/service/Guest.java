@@ -103,7 +103,7 @@ final class Guest {
             KeptDevices kept,
             long deadline,
             Consumer<Domain> starting) {
-        StoreChannel store = new StoreChannel(domain, hypervisor.servicePorts());
+        StoreChannel store = hypervisor.storeChannel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
         hypervisor.introduce(domain, store, channel);
         devices.attach();

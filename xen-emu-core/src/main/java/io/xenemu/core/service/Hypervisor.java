@@ -13,6 +13,7 @@ import io.xenemu.core.domain.DomainBuilder;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.ForeignPages;
+import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.pv.KeptDevices;
@@ -28,8 +29,8 @@ import io.xenemu.xenstore.DomainDescription;
 import io.xenemu.xenstore.DomainDescription.SharedRing;
 import io.xenemu.xenstore.DomainNodes;
 import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
-import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
@@ -52,6 +53,10 @@ import java.util.function.Function;
 public final class Hypervisor implements AutoCloseable {
     private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
+
+    /// Of the domains that may be introduced again: those that are not being destroyed.
+    private final Map<DomId, StoreChannel> stores = new ConcurrentHashMap<>();
+
     private final ServicePorts servicePorts;
     private final ServiceGrants serviceGrants;
     private final ForeignPages foreignPages = ForeignPages.ofThisHost();
@@ -153,12 +158,26 @@ public final class Hypervisor implements AutoCloseable {
         return new DomId(lastDomId);
     }
 
+    /// Makes the channel by which a new domain will reach XenStore, and tells the guest of it.
+    StoreChannel storeChannel(Domain domain) {
+        StoreChannel store =
+                new StoreChannel(
+                        domain.id(),
+                        domain.eventChannels(),
+                        domain.special().xenstore(),
+                        servicePorts);
+        domain.params().set(HvmParams.STORE_PFN, GuestMemoryMap.XENSTORE_GFN);
+        domain.params().set(HvmParams.STORE_EVTCHN, store.guestPort().value());
+        return store;
+    }
+
     /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
     void introduce(Domain domain, StoreChannel store, ConsoleChannel console) {
         DomainDescription description = describe(domain, store, console);
         descriptions.put(domain.id(), description);
         write(nodes -> nodes.write(description));
-        store.introduce(xenstore, domain);
+        stores.put(domain.id(), store);
+        store.introduce(xenstore);
     }
 
     private static DomainDescription describe(
@@ -230,6 +249,8 @@ public final class Hypervisor implements AutoCloseable {
         });
         steps.add(() -> devices.frontendEnds(domain.id()));
         steps.add(() -> xenstore.release(domain.id()));
+        // From here on no tool can introduce it again: one that does so now is done before the release.
+        steps.add(() -> stores.remove(domain.id()));
         steps.close();
     }
 
@@ -279,10 +300,14 @@ public final class Hypervisor implements AutoCloseable {
             return domain.equals(DomId.DOM0) || domains.containsKey(domain);
         }
 
-        /// A domain is introduced by its host program or not at all: there is nothing for a host tool to introduce.
+        /// A tool can introduce again what this service has introduced before.
         @Override
-        public Ring ring(DomId domain, long gfn, int port) throws XenError {
-            throw exists(domain) ? XenError.EINVAL : XenError.ENOENT;
+        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
+            StoreChannel store = stores.get(domain);
+            if (store == null) {
+                throw exists(domain) ? XenError.EINVAL : XenError.ENOENT;
+            }
+            return store.introduced(gfn, port);
         }
     }
 }

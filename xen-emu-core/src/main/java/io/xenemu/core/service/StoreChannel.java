@@ -1,58 +1,116 @@
 package io.xenemu.core.service;
 
 import io.xenemu.core.boot.GuestMemoryMap;
-import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.InlineListener;
+import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.RingConnection;
 import io.xenemu.xenstore.XenStoreServer;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /// A guest's connection to XenStore: its ring page and event channel. Requests are served on the vCPU that sends the
 /// event, so the reply is in the ring when the hypercall returns.
-final class StoreChannel implements InlineListener {
-    private volatile @Nullable RingConnection ring;
-    private final EvtchnPort guestPort;
-    private final ServicePort port;
+///
+/// The channel outlives a RELEASE by a host tool, after which events mean nothing until a tool INTRODUCEs the domain again,
+/// by the same port or by another one that the guest has allocated for domain 0 since.
+final class StoreChannel {
+    private final DomId domain;
+    private final MemorySegment page;
+    private final ServicePorts servicePorts;
+    // Written by who introduces: at first its maker, later who holds the store's lock.
+    private volatile Binding binding;
 
-    StoreChannel(Domain domain, ServicePorts servicePorts) {
+    /// One end of an event channel, and who serves what comes by it.
+    private static final class Binding implements InlineListener {
+        private final EvtchnPort guestPort;
+        private final ServicePort port;
+        private volatile @Nullable RingConnection ring;
+
+        @SuppressWarnings("this-escape") // told of the first event at once, which has nobody to go to
+        Binding(ServicePorts servicePorts, DomId domain, EvtchnPort guestPort) throws XenError {
+            this.guestPort = guestPort;
+            this.port = servicePorts.bindInterdomain(domain, guestPort, this);
+        }
+
+        boolean isConnectedTo(EvtchnPort other) {
+            return guestPort.equals(other) && port.isConnected();
+        }
+
+        @Override
+        public void signalled() {
+            RingConnection current = ring;
+            if (current != null) {
+                current.service();
+            }
+        }
+    }
+
+    /// Makes the channel of a new domain.
+    ///
+    /// @param page of the ring, which lasts as long as the domain
+    StoreChannel(
+            DomId domain, EventChannels channels, MemorySegment page, ServicePorts servicePorts) {
+        this.domain = domain;
+        this.page = page;
+        this.servicePorts = servicePorts;
         try {
-            guestPort = domain.eventChannels().allocUnbound(DomId.SELF, DomId.DOM0);
-            port = servicePorts.bindInterdomain(domain.id(), guestPort, this);
+            binding =
+                    new Binding(
+                            servicePorts, domain, channels.allocUnbound(DomId.SELF, DomId.DOM0));
         } catch (XenError e) {
             throw new IllegalStateException("a new domain has no free port", e);
         }
-        domain.params().set(HvmParams.STORE_PFN, GuestMemoryMap.XENSTORE_GFN);
-        domain.params().set(HvmParams.STORE_EVTCHN, guestPort.value());
     }
 
     EvtchnPort guestPort() {
-        return guestPort;
+        return binding.guestPort;
     }
 
     /// Starts serving.
-    void introduce(XenStoreServer store, Domain domain) {
-        ring =
-                store.introduce(
-                        domain.id(),
-                        new Ring(
-                                domain.special().xenstore(),
-                                port::notifyGuest,
-                                GuestMemoryMap.XENSTORE_GFN,
-                                guestPort.value()));
+    void introduce(XenStoreServer store) {
+        Binding current = binding;
+        current.ring = store.introduce(domain, ring(current));
     }
 
-    @Override
-    public void signalled() {
-        RingConnection current = ring;
-        if (current != null) {
-            current.service();
+    private Ring ring(Binding current) {
+        return new Ring(
+                page,
+                current.port::notifyGuest,
+                GuestMemoryMap.XENSTORE_GFN,
+                current.guestPort.value());
+    }
+
+    /// What a host tool's INTRODUCE finds. The store's lock is held.
+    ///
+    /// @param gfn has to be the ring's frame, which alone is known to last
+    /// @param port of the guest: the one that is connected, or one that waits for domain 0
+    /// @throws XenError EINVAL for another frame, or a port that is neither
+    IntroducedRing introduced(long gfn, int port) throws XenError {
+        if (gfn != GuestMemoryMap.XENSTORE_GFN || port <= 0) {
+            throw XenError.EINVAL;
         }
+        Binding before = binding;
+        EvtchnPort guestPort = new EvtchnPort(port);
+        Binding next =
+                before.isConnectedTo(guestPort)
+                        ? before
+                        : new Binding(servicePorts, domain, guestPort);
+        return new IntroducedRing(
+                ring(next),
+                connection -> {
+                    next.ring = connection;
+                    binding = next;
+                    if (next != before) {
+                        before.ring = null;
+                        before.port.close();
+                    }
+                });
     }
 }

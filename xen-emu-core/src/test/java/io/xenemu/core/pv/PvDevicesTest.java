@@ -9,8 +9,8 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
-import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
@@ -53,7 +53,7 @@ final class PvDevicesTest {
         }
 
         @Override
-        public Ring ring(DomId domain, long gfn, int port) throws XenError {
+        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             throw XenError.EINVAL;
         }
     }

@@ -11,8 +11,8 @@ import io.xenemu.core.cli.XenEmu;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
-import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.StoreView;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
@@ -56,7 +56,7 @@ final class ToolsTest {
         }
 
         @Override
-        public Ring ring(DomId domain, long gfn, int port) throws XenError {
+        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             throw XenError.ENOENT;
         }
     }

@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.RingConnection;
@@ -69,7 +70,7 @@ public class RingServiceBenchmark {
                             }
 
                             @Override
-                            public Ring ring(DomId domain, long gfn, int port) throws XenError {
+                            public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
                                 throw XenError.ENOENT;
                             }
                         },
