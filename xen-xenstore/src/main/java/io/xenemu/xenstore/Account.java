@@ -3,12 +3,14 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.Features;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.IntSupplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// What one domain may hold, what it holds, and what it was denied; and the features that it may use. Nodes are counted in
 /// [NodeCounts]. It lasts from the first mention of a domain until that domain is gone.
@@ -33,6 +35,8 @@ final class Account {
     private IntSupplier outstanding = () -> 0;
     private IntSupplier outputBytes = () -> 0;
     private boolean warned;
+    private boolean rests;
+    private long restUntil;
 
     /// @param nodes those of the whole store
     Account(DomId domain, Quotas quotas, NodeCounts nodes) {
@@ -77,6 +81,18 @@ final class Account {
 
     int transactions() {
         return transactions;
+    }
+
+    /// Whether it may have no turn of [CommitTurns] now.
+    boolean isResting(long now) {
+        rests = rests && now - restUntil < 0;
+        return rests;
+    }
+
+    /// It may have no turn until then.
+    void restUntil(long time) {
+        rests = true;
+        restUntil = time;
     }
 
     /// How to learn what waits in the domain's ring.

@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.XenError;
+
 import java.util.LinkedHashSet;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -19,6 +20,7 @@ final class OpenTransactions {
     private final FormerDomains former;
     private final LongSupplier generations;
     private final Consumer<NodeEvent> fire;
+    private final CommitTurns turns;
     private final Set<Transaction> guests = new LinkedHashSet<>();
     private int count;
 
@@ -31,10 +33,12 @@ final class OpenTransactions {
             TreeEditor store,
             FormerDomains former,
             LongSupplier generations,
+            CommitTurns turns,
             Consumer<NodeEvent> fire) {
         this.store = store;
         this.former = former;
         this.generations = generations;
+        this.turns = turns;
         this.fire = fire;
     }
 
@@ -53,7 +57,7 @@ final class OpenTransactions {
             account.useMemory(account.memory() + Transaction.BASE_BYTES);
         }
         int id = session.nextTransactionId();
-        add(session, id);
+        turns.began(session, add(session, id));
         return id;
     }
 
@@ -94,6 +98,9 @@ final class OpenTransactions {
         if (account != null) {
             transaction.check(account);
         }
+        if (turns.has(transaction)) {
+            transaction.follow(store);
+        }
         return transaction;
     }
 
@@ -107,9 +114,22 @@ final class OpenTransactions {
         Transaction transaction = find(session, id);
         session.transactions().remove(id);
         remove(session, transaction);
-        if (commit) {
-            transaction.commit(session.caller(), store, fire, former);
-            boundVersions();
+        boolean failed = false;
+        try {
+            if (commit) {
+                transaction.commit(
+                        session.caller(),
+                        store,
+                        version -> turns.allow(session, store, version),
+                        fire,
+                        former);
+                boundVersions();
+            }
+        } catch (XenError e) {
+            failed = e == XenError.EAGAIN;
+            throw e;
+        } finally {
+            turns.ended(session, transaction, failed);
         }
     }
 
@@ -124,6 +144,7 @@ final class OpenTransactions {
     void drop(Session session) {
         session.transactions().values().forEach(transaction -> remove(session, transaction));
         session.transactions().clear();
+        turns.forget(session);
     }
 
     /// About the bytes of replaced nodes that are kept for guests' transactions.

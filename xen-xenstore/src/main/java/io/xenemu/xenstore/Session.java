@@ -2,11 +2,13 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /// What the store knows of one connected client, whatever it is connected by. Guarded by the store's lock.
 final class Session {
@@ -18,6 +20,8 @@ final class Session {
     private final Map<Integer, Transaction> transactions = new HashMap<>();
     private Caller caller;
     private int lastTransaction;
+    private int failures;
+    private long failedAt;
     private boolean changed;
 
     Session(Account account, Outlet outlet, List<Session> changedSessions) {
@@ -73,6 +77,22 @@ final class Session {
             lastTransaction++;
         } while (lastTransaction == 0 || transactions.containsKey(lastTransaction));
         return lastTransaction;
+    }
+
+    /// Commits in a row that others' changes have made fail.
+    int failures() {
+        return failures;
+    }
+
+    /// When the last one failed, in the nanoseconds of [CommitTurns].
+    long failedAt() {
+        return failedAt;
+    }
+
+    /// A commit has failed, or has not.
+    void ended(boolean failed, long now) {
+        failures = failed ? failures + 1 : 0;
+        failedAt = failed ? now : failedAt;
     }
 
     /// Has the outlet flushed before the lock is released.

@@ -4,6 +4,9 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,7 +14,7 @@ import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Predicate;
 
 /// An open transaction: a snapshot, its own version of the tree, what it depends on, and its changes in order.
 ///
@@ -136,6 +139,18 @@ final class Transaction {
         return own;
     }
 
+    /// Whether what it depends on is the same in a version of the store.
+    boolean holdsIn(TreeEditor version) {
+        return !doomed && dependencies.holdIn(version);
+    }
+
+    /// Goes on in the store as it is now, if what has been answered holds there.
+    void follow(TreeEditor store) {
+        if (!dependencies.isBase(store) && holdsIn(store)) {
+            letGo();
+        }
+    }
+
     /// Keeps neither the tree of its start nor its own version any longer, only what it needs to go on.
     void letGo() {
         editor = null;
@@ -215,10 +230,16 @@ final class Transaction {
 
     /// Brings the changes into `store` and hands out the events, in order.
     ///
+    /// @param allowed whether the version that comes of it may take the store's place now
     /// @param former domains that are gone, which a permission set before must not bring back
     /// @throws XenError EAGAIN for a conflict; ENOSPC or ENOMEM if the changes no longer fit the caller's quota, which trying
     ///     again would only repeat. The store is then unchanged.
-    void commit(Caller caller, TreeEditor store, Consumer<NodeEvent> fire, FormerDomains former)
+    void commit(
+            Caller caller,
+            TreeEditor store,
+            Predicate<TreeEditor> allowed,
+            Consumer<NodeEvent> fire,
+            FormerDomains former)
             throws XenError {
         if (changes.isEmpty() && !mixed) {
             // Its answers were all true when it started, whatever has happened since.
@@ -239,6 +260,9 @@ final class Transaction {
             for (Request.Change change : changes) {
                 applyAgain(caller, result, change);
             }
+        }
+        if (!allowed.test(result)) {
+            throw XenError.EAGAIN;
         }
         store.take(result);
         fired.values().forEach(fire);

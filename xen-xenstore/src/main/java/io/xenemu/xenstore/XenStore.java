@@ -8,6 +8,7 @@ import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.Request;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
@@ -47,7 +48,12 @@ final class XenStore {
         this.special = new SpecialWatches(watches, editor);
         this.former = new FormerDomains(domains, editor, this::nextGeneration);
         this.transactions =
-                new OpenTransactions(editor, former, this::nextGeneration, watches::fire);
+                new OpenTransactions(
+                        editor,
+                        former,
+                        this::nextGeneration,
+                        new CommitTurns(System::nanoTime),
+                        watches::fire);
         this.introduced = new IntroducedDomains(former, special, accounts, this::reset);
     }
 
@@ -237,7 +243,7 @@ final class XenStore {
                 editor.root(), editor.special().introduce(), editor.special().release());
     }
 
-    /// Takes over what only a whole store has. [StoreSnapshot#check] has been passed.
+    /// Takes over what only a whole store has. [StoreRestoration#check(XenStoreState)] has been passed.
     void restoreWhole(XenStoreState state) {
         for (XenStoreState.SpecialState saved : state.special()) {
             editor.special(editor.special().with(saved.path(), saved.permissions()));

@@ -4,20 +4,26 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.concurrent.Executor;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A client in this process, with the rights of domain 0. Thread-safe.
 public final class XenStoreClient extends StoreView implements AutoCloseable {
     /// A transaction that conflicts this often with others is given up.
     private static final int TRANSACTION_TRIES = 100;
+
+    /// Between tries, once others may have a turn: all tries together last longer than a turn, in nanoseconds.
+    private static final long TURN_PAUSE_NANOS = 2 * CommitTurns.TURN_NANOS / TRANSACTION_TRIES;
 
     private static final Logger LOG = LoggerFactory.getLogger(XenStoreClient.class);
 
@@ -70,6 +76,9 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
             } catch (XenError e) {
                 if (e != XenError.EAGAIN || tries == TRANSACTION_TRIES) {
                     throw e;
+                }
+                if (tries >= CommitTurns.FAILURES) {
+                    LockSupport.parkNanos(TURN_PAUSE_NANOS);
                 }
             }
         }

@@ -249,7 +249,8 @@ public final class Hypervisor implements AutoCloseable {
         });
         steps.add(() -> devices.frontendEnds(domain.id()));
         steps.add(() -> xenstore.release(domain.id()));
-        // From here on no tool can introduce it again: one that does so now is done before the release.
+        // From here on no tool can introduce it again: one that does so now is done before the
+        // release.
         steps.add(() -> stores.remove(domain.id()));
         steps.close();
     }

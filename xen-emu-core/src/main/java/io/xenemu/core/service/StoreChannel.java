@@ -12,8 +12,10 @@ import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.RingConnection;
 import io.xenemu.xenstore.XenStoreServer;
-import java.lang.foreign.MemorySegment;
+
 import org.jspecify.annotations.Nullable;
+
+import java.lang.foreign.MemorySegment;
 
 /// A guest's connection to XenStore: its ring page and event channel. Requests are served on the vCPU that sends the
 /// event, so the reply is in the ring when the hypercall returns.
@@ -33,7 +35,8 @@ final class StoreChannel {
         private final ServicePort port;
         private volatile @Nullable RingConnection ring;
 
-        @SuppressWarnings("this-escape") // told of the first event at once, which has nobody to go to
+        @SuppressWarnings(
+                "this-escape") // told of the first event at once, which has nobody to go to
         Binding(ServicePorts servicePorts, DomId domain, EvtchnPort guestPort) throws XenError {
             this.guestPort = guestPort;
             this.port = servicePorts.bindInterdomain(domain, guestPort, this);

@@ -24,6 +24,13 @@ import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -36,11 +43,6 @@ import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /// A running domain that a host tool releases and introduces again, by the requests of the tool and the events of the guest.
 class StoreChannelTest {
@@ -60,7 +62,11 @@ class StoreChannelTest {
                     GUEST,
                     EvtchnOptions.of(1),
                     new EventEnvironment(
-                            this::find, KernelPorts.none(), _ -> {}, GuestPages.none(), new PortAccount(ServicePorts.LIMIT)),
+                            this::find,
+                            KernelPorts.none(),
+                            _ -> {},
+                            GuestPages.none(),
+                            new PortAccount(ServicePorts.LIMIT)),
                     new EventChannelMetrics(registry, GUEST));
     private final StoreChannel channel = new StoreChannel(GUEST, guest, page, service);
     private final XenStoreServer store =
