@@ -10,8 +10,8 @@ import java.util.Arrays;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
 
-/// The terminal on standard input, as a guest's console wants it: each key at once and no echo, since the guest echoes.
-/// Ctrl-C still interrupts the VMM. Done by `stty`, which is part of every Linux system.
+/// The terminal on standard input, as a guest's console wants it: each key at once, as it is typed, and no echo, since the
+/// guest echoes. Done by `stty`, which is part of every Linux system.
 public final class Terminal implements AutoCloseable {
     private static final Path STDIN = Path.of("/proc/self/fd/0");
     private static final Path STDOUT = Path.of("/proc/self/fd/1");
@@ -25,14 +25,26 @@ public final class Terminal implements AutoCloseable {
         atExit = new Thread(this::restore, "terminal-restore");
     }
 
-    /// Switches the terminal until [#close] or the end of the JVM, whichever comes first. Does nothing when standard input
-    /// is no terminal.
+    /// Gives every key and every byte of output to the guest, as cfmakeraw(3) does for xenconsole. Until [#close] or the end of
+    /// the JVM, also by a signal, whichever comes first. Does nothing when standard input is no terminal.
     public static Terminal raw() {
-        String settings = isTerminal(STDIN) ? stty("-g") : "";
-        var terminal = new Terminal(settings);
-        if (!settings.isEmpty()) {
+        return with("raw", "-echo", "-iexten");
+    }
+
+    /// The same for a terminal that this process shares with the guest: Ctrl-C still interrupts it, and lines of its own begin
+    /// at the left.
+    public static Terminal shared() {
+        return with(
+                "raw", "-echo", "-iexten", "opost", "onlcr", "isig", "quit", "undef", "susp",
+                "undef");
+    }
+
+    private static Terminal with(String... settings) {
+        String saved = isTerminal(STDIN) ? stty("-g") : "";
+        var terminal = new Terminal(saved);
+        if (!saved.isEmpty()) {
             Runtime.getRuntime().addShutdownHook(terminal.atExit);
-            stty("-icanon", "-echo", "isig", "min", "1", "time", "0");
+            stty(settings);
         }
         return terminal;
     }

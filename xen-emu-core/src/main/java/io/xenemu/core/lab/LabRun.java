@@ -83,7 +83,7 @@ public final class LabRun {
                 command.addAll(List.of(RunArguments.METRICS, "127.0.0.1:" + METRICS_PORT));
             }
             try (LabMachine machine = LabMachine.boot(images);
-                    Terminal _ = Terminal.raw()) {
+                    Terminal _ = Terminal.shared()) {
                 Thread.ofVirtual().start(() -> serveWhenUp(machine, forwards));
                 return ForegroundCommand.run(machine, command);
             }

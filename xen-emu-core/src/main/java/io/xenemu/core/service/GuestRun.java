@@ -152,7 +152,7 @@ public final class GuestRun {
         if (!request.console() && !request.serial()) {
             return null;
         }
-        open.add(Terminal.raw(), Terminal::close);
+        open.add(Terminal.shared(), Terminal::close);
         return open.add(
                 new StdioConsole(
                         request.guest().config().name() + "-console",
