@@ -48,8 +48,14 @@ class DaemonIT {
             assertEquals("", daemon.run("destroy", List.of("second")));
             assertEquals("", inXenStore(daemon));
             daemon.create("third", image);
-            daemon.daemon().terminate();
-            assertEquals(0, daemon.daemon().awaitExit(), daemon.daemon().output());
+            try (RunningCommand console =
+                    lab.startRunning(daemon.command("console", List.of("third")))) {
+                new GuestShell(console).awaitBoot();
+                daemon.daemon().terminate();
+                assertEquals(0, daemon.daemon().awaitExit(), daemon.daemon().output());
+                assertEquals(0, console.awaitExit(), console.output());
+                assertTrue(console.output().contains("reboot: Power down"), console.output());
+            }
         }
         assertEquals("gone\n", lab.shell("ls /run/daemon/* 2>/dev/null || echo gone"));
     }

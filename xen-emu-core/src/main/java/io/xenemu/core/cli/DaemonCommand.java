@@ -6,19 +6,23 @@ import io.xenemu.core.service.DaemonRequest;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.StoreSocketPath;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /// `xen-emu daemon`: any number of guests.
 @Command(
         name = "daemon",
         description = {
             "Host any number of guests, which share one XenStore, in the foreground until SIGTERM.",
-            "Guests are made and ended by create, list, pause, unpause, reboot, shutdown, destroy and console. SIGTERM ends them"
-                    + " at once: shut them down before."
+            "Guests are made and ended by create, list, pause, unpause, reboot, shutdown, destroy and console. SIGTERM asks all of"
+                    + " them to power off, and a second one ends them at once."
         },
         sortOptions = false,
         usageHelpAutoWidth = true,
@@ -30,6 +34,8 @@ import picocli.CommandLine.Option;
             "2:the command line is wrong"
         })
 final class DaemonCommand implements Callable<Integer> {
+    @Spec private CommandSpec spec = CommandSpec.create();
+
     @Option(
             names = "--control-socket",
             paramLabel = "PATH",
@@ -49,12 +55,25 @@ final class DaemonCommand implements Callable<Integer> {
                             + " /run/xenstored/socket.")
     private @Nullable Path xenstoreSocket;
 
+    @Option(
+            names = "--stop-timeout",
+            paramLabel = "SECONDS",
+            defaultValue = "60",
+            description =
+                    "How long guests may take to power off at SIGTERM before they are destroyed; 0 destroys them at once. systemd's"
+                            + " TimeoutStopSec has to be longer. Default: ${DEFAULT-VALUE}.")
+    private long stopTimeout;
+
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
     @Mixin private DaemonOptions daemon = new DaemonOptions();
 
     @Override
     public Integer call() throws HostException {
+        if (stopTimeout < 0) {
+            throw new ParameterException(
+                    spec.commandLine(), "--stop-timeout: " + stopTimeout + " is less than 0");
+        }
         Path store = xenstoreSocket != null ? xenstoreSocket : StoreSocketPath.of(System.getenv());
         Daemon service =
                 new Daemon(
@@ -62,8 +81,9 @@ final class DaemonCommand implements Callable<Integer> {
                                 ControlClient.socket(controlSocket),
                                 store,
                                 quotas.quotas(),
+                                Duration.ofSeconds(stopTimeout),
                                 daemon.metrics,
                                 daemon.pidFile));
-        return DaemonProcess.run(service::run, service::stop);
+        return DaemonProcess.run(service::run, service::stop, service::stopAtOnce);
     }
 }

@@ -1,7 +1,10 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.service.HostException;
+import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -19,23 +22,39 @@ final class DomainVerbs {
         public Integer call() throws HostException {
             return send(List.of(domain));
         }
-
-        /// The same with one more word.
-        Integer call(String option) throws HostException {
-            return send(List.of(domain, option));
-        }
     }
 
-    /// One that asks the guest, and may wait until it has done so.
-    abstract static class Request extends Verb {
+    /// One that asks a guest, or all, and may wait until they have done so.
+    abstract static class Request extends ServiceVerb {
+        @ArgGroup(multiplicity = "1")
+        private Target target = new Target();
+
         @Option(
                 names = {"-w", "--wait"},
-                description = "Wait until the domain has ended.")
+                description = "Wait until the domain has ended, or all that were asked.")
         private boolean wait;
+
+        private static final class Target {
+            @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
+            private @Nullable String domain;
+
+            @Option(
+                    names = {"-a", "--all"},
+                    description = "All guests of the service.")
+            private boolean all;
+        }
 
         @Override
         public Integer call() throws HostException {
-            return wait ? call("wait") : super.call();
+            List<String> words = new ArrayList<>();
+            words.add(target.all ? verb() + "-all" : verb());
+            if (target.domain != null) {
+                words.add(target.domain);
+            }
+            if (wait) {
+                words.add("wait");
+            }
+            return sendWords(words);
         }
     }
 

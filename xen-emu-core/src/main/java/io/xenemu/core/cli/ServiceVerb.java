@@ -16,17 +16,30 @@ abstract class ServiceVerb implements Callable<Integer> {
     @Spec private @Nullable CommandSpec spec;
     @Mixin private ServiceOption service = new ServiceOption();
 
+    /// Its name.
+    String verb() {
+        if (spec == null) {
+            throw new IllegalStateException("not a parsed command");
+        }
+        return spec.name();
+    }
+
     /// Has the service carry it out with further words.
     ///
     /// @return the exit code
     /// @throws HostException when there is no service, or it refuses, with its reason
     Integer send(List<String> words) throws HostException {
-        if (spec == null) {
-            throw new IllegalStateException("not a parsed command");
-        }
-        List<String> all = new ArrayList<>(List.of(spec.name()));
+        List<String> all = new ArrayList<>(List.of(verb()));
         all.addAll(words);
-        service.command(all.toArray(String[]::new));
+        return sendWords(all);
+    }
+
+    /// Has the service carry out a request.
+    ///
+    /// @return the exit code
+    /// @throws HostException when there is no service, or it refuses, with its reason
+    Integer sendWords(List<String> words) throws HostException {
+        service.command(words.toArray(String[]::new));
         return 0;
     }
 }

@@ -81,6 +81,6 @@ final class XenstoredCommand implements Callable<Integer> {
                                 restore,
                                 persist,
                                 daemon.metrics));
-        return DaemonProcess.run(service::run, service::stop);
+        return DaemonProcess.run(service::run, service::stop, () -> {});
     }
 }

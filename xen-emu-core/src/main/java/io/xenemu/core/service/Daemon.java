@@ -11,13 +11,13 @@ import java.util.concurrent.CountDownLatch;
 public final class Daemon {
     private final DaemonRequest request;
     private final CountDownLatch stop = new CountDownLatch(1);
-    private final CountDownLatch ended = new CountDownLatch(1);
+    private final CountDownLatch atOnce = new CountDownLatch(1);
 
     public Daemon(DaemonRequest request) {
         this.request = request;
     }
 
-    /// Serves until [#stop].
+    /// Serves until [#stop], and while its guests end.
     ///
     /// @throws HostException when KVM, a port, a file or a socket is not to be had
     public void run() throws HostException {
@@ -40,12 +40,12 @@ public final class Daemon {
                     ControlSocket::close);
             PidFile.write(request.pidFile(), open);
             stop.await();
+            guests.end();
+            OrderlyStop.run(guests, request.stopTimeout(), atOnce);
         } catch (IOException e) {
             throw new HostException(String.valueOf(e.getMessage()), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        } finally {
-            ended.countDown();
         }
     }
 
@@ -56,13 +56,14 @@ public final class Daemon {
         }
     }
 
-    /// Ends every guest at once, and waits until all is closed.
+    /// Has [#run] end: its guests are asked to power off, and destroyed when their time is over.
     public void stop() {
         stop.countDown();
-        try {
-            ended.await();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+    }
+
+    /// Has it end at once.
+    public void stopAtOnce() {
+        atOnce.countDown();
+        stop.countDown();
     }
 }

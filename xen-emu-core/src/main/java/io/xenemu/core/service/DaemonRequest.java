@@ -3,6 +3,7 @@ package io.xenemu.core.service;
 import com.google.common.net.HostAndPort;
 import io.xenemu.xenstore.Quotas;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /// What `xen-emu daemon` was asked for.
@@ -10,11 +11,13 @@ import org.jspecify.annotations.Nullable;
 /// @param controlSocket where the operator's commands are served
 /// @param xenstoreSocket where host tools find XenStore
 /// @param quotas limits of what a guest may have in XenStore
+/// @param stopTimeout how long its guests may take to power off when it is stopped; zero ends them at once
 /// @param metrics where metrics are served, or null
 /// @param pidFile where the process id is written, or null
 public record DaemonRequest(
         Path controlSocket,
         Path xenstoreSocket,
         Quotas quotas,
+        Duration stopTimeout,
         @Nullable HostAndPort metrics,
         @Nullable Path pidFile) {}

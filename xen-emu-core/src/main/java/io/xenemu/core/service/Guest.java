@@ -32,6 +32,7 @@ final class Guest {
     private final @Nullable HostConsole serial;
     private final CompletableFuture<Void> stopped = new CompletableFuture<>();
     private volatile @Nullable Domain current;
+    private volatile boolean endsAtReboot;
 
     /// Opens the guest's files.
     ///
@@ -75,7 +76,7 @@ final class Guest {
             try {
                 current = domain;
                 RunOutcome outcome = once(domain, devices, kept, deadline, starting);
-                if (outcome != RunOutcome.REBOOT || !request.reboot()) {
+                if (outcome != RunOutcome.REBOOT || !request.reboot() || endsAtReboot) {
                     return outcome;
                 }
                 kept = hypervisor.keepDevices(domain);
@@ -95,6 +96,11 @@ final class Guest {
         if (domain != null) {
             domain.shutdown(ShutdownReason.DESTROYED, "");
         }
+    }
+
+    /// Lets it not reboot any more: [#run] returns when it wants to.
+    void endAtReboot() {
+        endsAtReboot = true;
     }
 
     private RunOutcome once(

@@ -22,6 +22,7 @@ final class HostedGuest {
     private final Thread thread;
     private volatile @Nullable Guest guest;
     private volatile boolean stopping;
+    private volatile boolean endsAtReboot;
 
     /// @param paused whether its first domain begins paused
     /// @param ended called on its thread when nothing is left of it
@@ -57,6 +58,9 @@ final class HostedGuest {
             if (stopping) {
                 made.stop();
             }
+            if (endsAtReboot) {
+                made.endAtReboot();
+            }
             RunOutcome outcome = made.run(Guest.FOREVER, domain -> starting(domain, paused));
             log.info("{} has ended: {}", request.config().name(), outcome);
         } catch (BootException | KvmException e) {
@@ -80,6 +84,15 @@ final class HostedGuest {
             domain.pause();
         }
         started.complete(null);
+    }
+
+    /// Lets it be gone when it reboots.
+    void endAtReboot() {
+        endsAtReboot = true;
+        Guest running = guest;
+        if (running != null) {
+            running.endAtReboot();
+        }
     }
 
     /// Ends it at once, and waits until nothing is left.

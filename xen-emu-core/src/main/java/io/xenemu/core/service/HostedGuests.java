@@ -2,13 +2,16 @@ package io.xenemu.core.service;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
+import io.xenemu.kvm.abi.DomId;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /// The guests in the background of a service, by name.
-final class HostedGuests implements AutoCloseable {
+final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     private final Hypervisor hypervisor;
 
     @GuardedBy("this")
@@ -16,6 +19,9 @@ final class HostedGuests implements AutoCloseable {
 
     @GuardedBy("this")
     private boolean closed;
+
+    /// Domains that have been asked to power off because the service ends.
+    private final Set<DomId> asked = ConcurrentHashMap.newKeySet();
 
     HostedGuests(Hypervisor hypervisor) {
         this.hypervisor = hypervisor;
@@ -56,6 +62,26 @@ final class HostedGuests implements AutoCloseable {
         while (guests.containsKey(name)) {
             wait();
         }
+    }
+
+    /// Takes no more guests, and none that reboots.
+    void end() {
+        List<HostedGuest> last;
+        synchronized (this) {
+            closed = true;
+            last = List.copyOf(guests.values());
+        }
+        last.forEach(HostedGuest::endAtReboot);
+    }
+
+    @Override
+    public synchronized List<String> left() {
+        return List.copyOf(guests.keySet());
+    }
+
+    @Override
+    public void ask() {
+        hypervisor.askToPowerOff(asked);
     }
 
     /// Ends all guests at once.

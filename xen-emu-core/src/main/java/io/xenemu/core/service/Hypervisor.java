@@ -47,10 +47,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the back
 /// ends' event channels.
 public final class Hypervisor implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Hypervisor.class);
+
     private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
 
@@ -267,6 +272,28 @@ public final class Hypervisor implements AutoCloseable {
         steps.close();
     }
 
+    /// Asks every domain to power off that has been introduced and was not asked yet.
+    ///
+    /// @param asked who was; gets the others
+    void askToPowerOff(Set<DomId> asked) {
+        OperatedDomains all = new OperatedDomains();
+        all.forEach(domain -> {
+            DomId id = domain.id();
+            if (asked.contains(id)) {
+                return;
+            }
+            try (XenStoreClient client = xenstore.client()) {
+                if (client.exists(OperatedDomains.shutdownNode(domain))) {
+                    all.askToShutDown(domain, "poweroff");
+                    asked.add(id);
+                }
+            } catch (XenError e) {
+                log.warn("{} cannot be asked to power off: XenStore says {}", domain, e);
+                asked.add(id);
+            }
+        });
+    }
+
     private final class OperatedDomains implements OperatorCommands.Domains {
         @Override
         public void forEach(Consumer<Domain> work) {
@@ -280,8 +307,12 @@ public final class Hypervisor implements AutoCloseable {
         @Override
         public void askToShutDown(Domain domain, String how) throws XenError {
             try (XenStoreClient client = xenstore.client()) {
-                client.write("/local/domain/" + domain.id().value() + "/control/shutdown", how);
+                client.write(shutdownNode(domain), how);
             }
+        }
+
+        static String shutdownNode(Domain domain) {
+            return "/local/domain/" + domain.id().value() + "/control/shutdown";
         }
 
         @Override

@@ -18,6 +18,7 @@ import java.util.function.Function;
 /// | `domid DOMAIN` | its id |
 /// | `pause DOMAIN`, `unpause DOMAIN` | keeps it from running; takes as many of the one as there were of the other |
 /// | `shutdown DOMAIN [wait]`, `reboot DOMAIN [wait]` | asks the guest by XenStore; `wait` for the end of the domain |
+/// | `shutdown-all [wait]`, `reboot-all [wait]` | asks all guests, as xl's `-a` |
 /// | `destroy DOMAIN` | ends it at once |
 /// | `debug-keys KEYS` | what each key stands for, as in Xen: see [DebugKeys] |
 /// | `trigger DOMAIN nmi [VCPU]` | a non-maskable interrupt at the vCPU, 0 if none is given |
@@ -84,6 +85,15 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
     private ControlReply carryOut(List<String> words) throws Refused {
         if (words.equals(List.of("list"))) {
             return ControlReply.rows(DomainRow.table(domains));
+        }
+        switch (words.isEmpty() ? "" : words.getFirst()) {
+            case "shutdown-all" -> {
+                return shutDownAll(words, "poweroff");
+            }
+            case "reboot-all" -> {
+                return shutDownAll(words, "reboot");
+            }
+            default -> {}
         }
         if (words.size() < 2) {
             throw notACommand(words);
@@ -174,6 +184,31 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
                         throw new Refused(how + ": XenStore says " + e);
                     }
                 });
+    }
+
+    /// Asks all of which XenStore lets it, and tells of the others.
+    private ControlReply shutDownAll(List<String> words, String how) throws Refused {
+        boolean wait = words.size() > 1;
+        require(!wait || words.subList(1, words.size()).equals(List.of(WAIT)), words);
+        List<Domain> asked = new ArrayList<>();
+        List<String> refused = new ArrayList<>();
+        domains.forEach(domain -> {
+            try {
+                domains.askToShutDown(domain, how);
+                asked.add(domain);
+            } catch (XenError e) {
+                refused.add(domain.config().name() + ": " + how + ": XenStore says " + e);
+            }
+        });
+        if (wait) {
+            for (Domain domain : asked) {
+                awaitEnd(domain);
+            }
+        }
+        if (!refused.isEmpty()) {
+            throw new Refused(String.join("; ", refused));
+        }
+        return ControlReply.done();
     }
 
     private void awaitEnd(Domain domain) throws Refused {

@@ -53,6 +53,12 @@ final class XenEmuTest {
                 List.of("debug-keys"),
                 List.of("debug-keys", "q", "e"),
                 List.of("trigger", "1"),
+                List.of("shutdown"),
+                List.of("shutdown", "-w"),
+                List.of("shutdown", "-a", "web"),
+                List.of("reboot", "web", "--all"),
+                List.of("daemon", "--stop-timeout", "-1"),
+                List.of("daemon", "--stop-timeout", "long"),
                 List.of("trigger", "1", "nmi", "first"),
                 List.of("block-attach", "web"),
                 List.of("block-list"),
@@ -109,7 +115,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| debug-keys| trigger| xenstored| (block|network)-[a-z]+)? --help"),
+                                "xen-emu: .*; see xen-emu( run| debug-keys| trigger| xenstored| shutdown| reboot| daemon| (block|network)-[a-z]+)? --help"),
                 result.toString());
     }
 

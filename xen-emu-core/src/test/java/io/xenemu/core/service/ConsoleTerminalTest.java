@@ -91,8 +91,7 @@ final class ConsoleTerminalTest {
     }
 
     private static void assertRestored(String shown) {
-        List<String> settings =
-                SETTINGS.matcher(shown).results().map(MatchResult::group).toList();
+        List<String> settings = SETTINGS.matcher(shown).results().map(MatchResult::group).toList();
         assertEquals(2, settings.size(), shown);
         assertEquals(settings.get(0), settings.get(1));
     }

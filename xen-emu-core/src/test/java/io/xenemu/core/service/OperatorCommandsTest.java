@@ -103,6 +103,9 @@ final class OperatorCommandsTest {
                 "unpause 1",
                 "destroy 2",
                 "shutdown 1 now",
+                "shutdown-all now",
+                "shutdown-all wait 1",
+                "reboot-all test",
                 "create name=x",
                 "block-attach",
                 "block-attach 1",
@@ -196,6 +199,14 @@ final class OperatorCommandsTest {
     void guestIsAskedToEnd() {
         assertEquals("ok", send("shutdown test").status());
         assertEquals("ok", send("reboot 1").status());
+
+        assertEquals(List.of("dom1 (test) poweroff", "dom1 (test) reboot"), asked);
+    }
+
+    @Test
+    void allGuestsAreAsked() {
+        assertEquals("ok", send("shutdown-all").status());
+        assertEquals("ok", send("reboot-all").status());
 
         assertEquals(List.of("dom1 (test) poweroff", "dom1 (test) reboot"), asked);
     }
