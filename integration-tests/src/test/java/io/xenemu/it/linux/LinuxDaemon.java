@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.RunningCommand;
+
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,11 +24,12 @@ record LinuxDaemon(Lab lab, RunningCommand daemon, String socket, String store)
     private static final long POLL_MILLIS = 500;
 
     private static final String ASK =
-            "$s = IO::Socket::UNIX->new(Peer => shift) or die; print $s shift, \"\\n\";"
+            "$s = IO::Socket::UNIX->new(Peer => shift) or die; <$s>; print $s shift, \"\\n\";"
                     + " while (<$s>) { print; last unless /^\\|/ }";
 
     private static final String CONSOLE =
-            "$s = IO::Socket::UNIX->new(Peer => shift) or die; syswrite $s, \"console pv \" . shift() . \"\\n\";"
+            "$s = IO::Socket::UNIX->new(Peer => shift) or die;"
+                    + " sysread($s, $b, 1) or die until $b eq \"\\n\"; syswrite $s, \"console pv \" . shift() . \"\\n\";"
                     + " unless (fork) { syswrite $s, $b while sysread STDIN, $b, 4096; exit }"
                     + " syswrite STDOUT, $b while sysread $s, $b, 4096";
 

@@ -1,5 +1,9 @@
 package io.xenemu.kvm.socket;
 
+import io.xenemu.kvm.abi.IoReason;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
@@ -15,7 +19,6 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /// A listening Unix-domain socket together with its file, which has mode 0600. There is no option for another mode:
 /// [PeerCredentials] lets nobody else in.
@@ -111,7 +114,7 @@ public final class UnixListener implements AutoCloseable {
     }
 
     private static @Nullable String reason(IOException e) {
-        return e instanceof NoSuchFileException ? "no such directory" : e.getMessage();
+        return e instanceof NoSuchFileException ? "no such directory" : IoReason.withoutFile(e);
     }
 
     /// The socket's file.

@@ -1,16 +1,20 @@
 package io.xenemu.core.cli;
 
 import com.google.common.net.HostAndPort;
-import java.nio.file.Path;
+
 import org.jspecify.annotations.Nullable;
+
 import picocli.CommandLine.Option;
+
+import java.nio.file.Path;
 
 /// The options of whatever serves in the background.
 final class DaemonOptions {
     @Option(
             names = {"-F", "--pid-file"},
             paramLabel = "FILE",
-            description = "Write the process id there.")
+            description =
+                    "Write the process id there. It is locked: a second daemon cannot have the same file.")
     @Nullable Path pidFile;
 
     @Option(

@@ -14,6 +14,7 @@ final class ProcessSignals {
     ///
     /// @param name without SIG: `TERM`
     /// @throws IllegalArgumentException if the JVM keeps the signal for itself, as it does with `-Xrs`
+    @SuppressWarnings("ReferenceEquality") // what equals() of an object without fields means
     static void handle(String name, Runnable action) {
         try {
             Class<?> signal = Class.forName(SIGNAL);

@@ -1,6 +1,7 @@
 package io.xenemu.core.cli;
 
 import com.google.common.net.HostAndPort;
+
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.lab.LabRun;
@@ -10,18 +11,21 @@ import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.RunOutcome;
 import io.xenemu.core.service.RunRequest;
-import java.io.IOException;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.List;
-import java.util.concurrent.Callable;
+
 import org.jspecify.annotations.Nullable;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
 
 /// `xen-emu run`: one guest in the foreground.
 @Command(
@@ -35,7 +39,7 @@ import picocli.CommandLine.Spec;
             "0:the guest powered off",
             "1:the host failed (a message says what)",
             "2:the command line is wrong",
-            "3:the guest asked for a reboot, and --no-reboot was given",
+            "3:the guest asked for a reboot, and --no-reboot was given, or it had rebooted too often",
             "4:the guest crashed, or was crashed",
             "5:a vCPU of the guest triple-faulted",
             "6:the guest shut down for another reason",

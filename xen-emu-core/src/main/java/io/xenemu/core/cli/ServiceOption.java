@@ -2,10 +2,13 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.service.ControlClient;
 import io.xenemu.core.service.HostException;
+
+import org.jspecify.annotations.Nullable;
+
+import picocli.CommandLine.Option;
+
 import java.nio.file.Path;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Option;
 
 /// The option by which a command names the running service that it is for.
 final class ServiceOption {
@@ -30,5 +33,12 @@ final class ServiceOption {
     /// @throws HostException when there is no service, or it refuses, with its reason
     void command(String... words) throws HostException {
         ControlClient.command(path(), List.of(words)).forEach(System.out::println);
+    }
+
+    /// The same for one that waits for guests.
+    ///
+    /// @throws HostException when there is no service, or it refuses, with its reason
+    void patientCommand(String... words) throws HostException {
+        ControlClient.patientCommand(path(), List.of(words)).forEach(System.out::println);
     }
 }

@@ -1,14 +1,17 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.service.HostException;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.Callable;
+
 import org.jspecify.annotations.Nullable;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
 
 /// A command that a running service knows by the same name.
 @Command(sortOptions = false, usageHelpAutoWidth = true, mixinStandardHelpOptions = true)
@@ -40,6 +43,15 @@ abstract class ServiceVerb implements Callable<Integer> {
     /// @throws HostException when there is no service, or it refuses, with its reason
     Integer sendWords(List<String> words) throws HostException {
         service.command(words.toArray(String[]::new));
+        return 0;
+    }
+
+    /// The same for one that waits for guests.
+    ///
+    /// @return the exit code
+    /// @throws HostException when there is no service, or it refuses, with its reason
+    Integer sendAndWait(List<String> words) throws HostException {
+        service.patientCommand(words.toArray(String[]::new));
         return 0;
     }
 }

@@ -1,7 +1,9 @@
 package io.xenemu.core.lab;
 
 import com.google.common.net.HostAndPort;
+
 import io.xenemu.core.device.Terminal;
+
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;

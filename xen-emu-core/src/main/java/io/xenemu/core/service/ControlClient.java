@@ -1,19 +1,17 @@
 package io.xenemu.core.service;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
+import org.jspecify.annotations.Nullable;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// The operator's end of a running service's [ControlSocket].
 public final class ControlClient {
@@ -22,6 +20,12 @@ public final class ControlClient {
 
     /// Where a daemon's socket is, and is looked for, by default.
     public static final String DEFAULT_SOCKET = "/run/xen-emu/control";
+
+    /// For a service on a busy host. What is silent longer is stopped, or no such service.
+    private static final Duration GREETING_LIMIT = Duration.ofSeconds(10);
+
+    /// For what waits for no guest. The longest is the detachment of a device, or the memory of a large guest.
+    private static final Duration REPLY_LIMIT = Duration.ofMinutes(2);
 
     private static final int PIECE = 4096;
 
@@ -40,12 +44,23 @@ public final class ControlClient {
     ///
     /// @param socket of the service
     /// @return what it has to tell
-    /// @throws HostException when there is no service, or it refuses, with its reason
+    /// @throws HostException when there is no service, or it does not answer, or it refuses, with its reason
     public static List<String> command(Path socket, List<String> words) throws HostException {
-        try (SocketChannel channel = send(socket, words)) {
-            return reply(channel, socket);
-        } catch (IOException e) {
-            throw lost(socket, e);
+        return command(socket, words, REPLY_LIMIT);
+    }
+
+    /// Has a service carry out one command that waits for guests, however long they take.
+    ///
+    /// @throws HostException as for [#command]
+    public static List<String> patientCommand(Path socket, List<String> words)
+            throws HostException {
+        return command(socket, words, null);
+    }
+
+    private static List<String> command(Path socket, List<String> words, @Nullable Duration limit)
+            throws HostException {
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            return connection.request(words, limit);
         }
     }
 
@@ -77,18 +92,14 @@ public final class ControlClient {
     /// @param kind `pv` or `serial`
     /// @throws HostException when there is no service, or no such guest
     public static Console console(Path socket, String kind, String domain) throws HostException {
+        ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
         try {
-            SocketChannel channel = send(socket, List.of("console", kind, domain));
-            try {
-                List<String> _ = reply(channel, socket);
-            } catch (IOException | HostException e) {
-                channel.close();
-                throw e;
-            }
-            return (typed, printed) -> relay(channel, typed, printed);
-        } catch (IOException e) {
-            throw lost(socket, e);
+            List<String> _ = connection.request(List.of("console", kind, domain), REPLY_LIMIT);
+        } catch (HostException e) {
+            connection.close();
+            throw e;
         }
+        return (typed, printed) -> relay(connection.channel(), typed, printed);
     }
 
     private static void relay(SocketChannel channel, InputStream typed, OutputStream printed)
@@ -124,56 +135,9 @@ public final class ControlClient {
         }
     }
 
-    private static SocketChannel send(Path socket, List<String> words) throws IOException {
-        SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
-        try {
-            write(channel, UTF_8.encode(ControlWords.encode(words) + '\n'));
-            return channel;
-        } catch (IOException e) {
-            channel.close();
-            throw e;
-        }
-    }
-
     private static void write(SocketChannel channel, ByteBuffer bytes) throws IOException {
         while (bytes.hasRemaining()) {
             channel.write(bytes);
         }
-    }
-
-    private static HostException lost(Path socket, IOException e) {
-        return new HostException("no service at " + socket + ": " + e.getMessage(), e);
-    }
-
-    /// Reads a reply and nothing after it.
-    private static List<String> reply(SocketChannel channel, Path socket)
-            throws IOException, HostException {
-        List<String> rows = new ArrayList<>();
-        String line = line(channel);
-        while (line != null && !line.isEmpty() && line.charAt(0) == ControlReply.ROW) {
-            rows.add(line.substring(1));
-            line = line(channel);
-        }
-        if (line == null) {
-            throw new HostException("the service at " + socket + " has ended");
-        }
-        if (!line.equals(ControlReply.DONE)) {
-            throw new HostException(line);
-        }
-        return rows;
-    }
-
-    private static @Nullable String line(SocketChannel channel) throws IOException {
-        ByteBuffer one = ByteBuffer.allocate(1);
-        ByteArrayOutputStream line = new ByteArrayOutputStream();
-        while (channel.read(one) >= 0) {
-            byte read = one.get(0);
-            one.clear();
-            if (read == '\n') {
-                return line.toString(UTF_8);
-            }
-            line.write(read);
-        }
-        return null;
     }
 }

@@ -1,9 +1,10 @@
 package io.xenemu.core.service;
 
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// What a request on the control socket gets: rows to be shown, and then [#DONE], or `error: ` and a reason.
 ///
@@ -11,13 +12,19 @@ import org.jspecify.annotations.Nullable;
 /// @param status the last line
 /// @param session takes the connection over after that, or null
 record ControlReply(List<String> rows, String status, @Nullable Session session) {
+    /// What the service says first on each connection: who it is, and the version of what may be said.
+    static final String GREETING = "xen-emu control protocol " + ControlReply.VERSION;
+
+    /// Goes up when a client of before would misunderstand.
+    static final int VERSION = 1;
+
     /// The status of what has been done.
     static final String DONE = "ok";
 
     /// What a row begins with, and no status does.
     static final char ROW = '|';
 
-    private static final String ERROR = "error: ";
+    static final String ERROR = "error: ";
 
     /// A connection that is no longer for requests.
     interface Session {

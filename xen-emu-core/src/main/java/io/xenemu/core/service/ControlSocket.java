@@ -14,6 +14,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -33,6 +34,12 @@ final class ControlSocket implements AutoCloseable {
     /// Connections at a time: an operator's commands, a few watchdogs, and consoles. One more is told so and closed.
     static final int MAX_CONNECTIONS = 64;
 
+    /// Consoles at a time, so that there is always room for a command that ends one of them.
+    static final int MAX_SESSIONS = MAX_CONNECTIONS - 16;
+
+    /// How long a connection may ask nothing before it is closed; the commands ask at once.
+    private static final Duration IDLE = Duration.ofMinutes(1);
+
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
     private static final long ACCEPT_RETRY_MILLIS = 1000;
 
@@ -40,6 +47,8 @@ final class ControlSocket implements AutoCloseable {
     private final PeerCredentials allowed;
     private final Function<String, ControlReply> commands;
     private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
+    private final Semaphore sessions = new Semaphore(MAX_SESSIONS);
+    private final Duration idle;
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
     private final ExecutorService threads =
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("control").factory());
@@ -49,10 +58,12 @@ final class ControlSocket implements AutoCloseable {
     private ControlSocket(
             UnixListener listener,
             PeerCredentials allowed,
-            Function<String, ControlReply> commands) {
+            Function<String, ControlReply> commands,
+            Duration idle) {
         this.listener = listener;
         this.allowed = allowed;
         this.commands = commands;
+        this.idle = idle;
     }
 
     /// Serves `commands` at `path`, in place of a socket there that nobody serves any more.
@@ -61,8 +72,16 @@ final class ControlSocket implements AutoCloseable {
     /// @throws IOException when the socket is in use, or cannot be made
     static ControlSocket open(Path path, Function<String, ControlReply> commands)
             throws IOException {
+        return open(path, commands, IDLE);
+    }
+
+    /// The same.
+    ///
+    /// @param idle how long a connection may ask nothing
+    static ControlSocket open(Path path, Function<String, ControlReply> commands, Duration idle)
+            throws IOException {
         PeerCredentials allowed = PeerCredentials.ofThisProcess();
-        ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands);
+        ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands, idle);
         socket.threads.execute(socket::accept);
         return socket;
     }
@@ -105,7 +124,9 @@ final class ControlSocket implements AutoCloseable {
             }
         } catch (IOException e) {
             log.debug("{}: refused a client: {}", listener.path(), e.getMessage());
-            client.close();
+            try (client) {
+                reply(client, ControlReply.error(String.valueOf(e.getMessage())));
+            }
         } catch (RuntimeException | Error e) {
             client.close();
             throw e;
@@ -131,10 +152,11 @@ final class ControlSocket implements AutoCloseable {
 
     private void serve(SocketChannel client) {
         try (client) {
+            write(client, ControlReply.GREETING + '\n');
             ByteBuffer line = ByteBuffer.allocate(MAX_LINE + 1);
             // closed is looked at after the client is in the set, which close() empties after it
             // has set it.
-            while (!closed && client.read(line) >= 0) {
+            while (!closed && read(client, line) >= 0) {
                 if (!serveLines(client, line)) {
                     return;
                 }
@@ -153,6 +175,12 @@ final class ControlSocket implements AutoCloseable {
         }
     }
 
+    private int read(SocketChannel client, ByteBuffer line) throws IOException {
+        try (SocketDeadline _ = SocketDeadline.of(client, idle)) {
+            return client.read(line);
+        }
+    }
+
     /// Replies to the lines that are complete, and keeps the rest.
     ///
     /// @return false when a session has had the connection
@@ -163,17 +191,31 @@ final class ControlSocket implements AutoCloseable {
             if (buffer.get(i) == '\n') {
                 ControlReply reply =
                         answer(UTF_8.decode(buffer.slice(start, i - start)).toString());
-                reply(client, reply);
                 if (reply.session() != null) {
-                    reply.session().serve(client);
+                    serve(reply, reply.session(), client);
                     return false;
                 }
+                reply(client, reply);
                 start = i + 1;
             }
         }
         buffer.position(start);
         buffer.compact();
         return true;
+    }
+
+    private void serve(ControlReply reply, ControlReply.Session session, SocketChannel client)
+            throws IOException {
+        if (!sessions.tryAcquire()) {
+            reply(client, ControlReply.error("too many consoles: " + MAX_SESSIONS));
+            return;
+        }
+        try {
+            reply(client, reply);
+            session.serve(client);
+        } finally {
+            sessions.release();
+        }
     }
 
     private ControlReply answer(String request) {
@@ -186,7 +228,11 @@ final class ControlSocket implements AutoCloseable {
     }
 
     private static void reply(SocketChannel client, ControlReply reply) throws IOException {
-        ByteBuffer bytes = UTF_8.encode(reply.text());
+        write(client, reply.text());
+    }
+
+    private static void write(SocketChannel client, String text) throws IOException {
+        ByteBuffer bytes = UTF_8.encode(text);
         while (bytes.hasRemaining()) {
             client.write(bytes);
         }

@@ -1,6 +1,7 @@
 package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.kvm.abi.IoReason;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,6 +23,7 @@ public final class Daemon {
     /// @throws HostException when KVM, a port, a file or a socket is not to be had
     public void run() throws HostException {
         try (Resources open = new Resources()) {
+            PidFile pid = PidFile.lock(request.pidFile(), open);
             HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
             MeterRegistry registry =
                     open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
@@ -38,12 +40,12 @@ public final class Daemon {
                             request.controlSocket(),
                             new DaemonCommands(guests, hypervisor.commands())),
                     ControlSocket::close);
-            PidFile.write(request.pidFile(), open);
+            pid.write();
             stop.await();
             guests.end();
             OrderlyStop.run(guests, request.stopTimeout(), atOnce);
         } catch (IOException e) {
-            throw new HostException(String.valueOf(e.getMessage()), e);
+            throw new HostException(IoReason.of(e), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

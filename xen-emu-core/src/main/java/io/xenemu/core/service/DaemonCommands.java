@@ -2,6 +2,7 @@ package io.xenemu.core.service;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.KvmException;
+
 import java.util.List;
 import java.util.function.Function;
 
@@ -53,25 +54,32 @@ final class DaemonCommands implements Function<String, ControlReply> {
         if (words.size() != 2) {
             return others.apply(words);
         }
-        String name = others.named(words.get(1)).config().name();
-        ControlReply reply = others.apply(words);
         try {
-            guests.awaitEnd(name);
+            hosted(words.get(1)).stop();
+            return ControlReply.done();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            throw new OperatorCommands.Refused("the service ends");
         }
-        return reply;
+    }
+
+    /// The guest of a name, which has no domain for a moment while it reboots, or of its domain's id.
+    private HostedGuest hosted(String name) throws OperatorCommands.Refused {
+        HostedGuest guest = guests.named(name);
+        if (guest == null) {
+            guest = guests.named(others.named(name).config().name());
+        }
+        if (guest == null) {
+            throw new OperatorCommands.Refused("no such domain: " + name);
+        }
+        return guest;
     }
 
     private ControlReply console(List<String> words) throws OperatorCommands.Refused {
         if (words.size() != 3) {
             throw new OperatorCommands.Refused("console: a kind and a domain are needed");
         }
-        String name = others.named(words.get(2)).config().name();
-        HostedGuest guest = guests.named(name);
-        if (guest == null) {
-            throw new OperatorCommands.Refused("no such domain: " + words.get(2));
-        }
+        HostedGuest guest = hosted(words.get(2));
         return switch (words.get(1)) {
             case "pv" -> ControlReply.session(new ConsoleSession(guest.console()));
             case "serial" -> ControlReply.session(new ConsoleSession(guest.serial()));

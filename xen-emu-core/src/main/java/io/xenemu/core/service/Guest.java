@@ -11,16 +11,24 @@ import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.pv.KeptDevices;
 
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import java.lang.foreign.Arena;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /// A guest over its reboots: each boot is a domain with an id of its own, as under xl.
 final class Guest {
+    private static final Logger log = LoggerFactory.getLogger(Guest.class);
+
     /// No deadline.
     static final long FOREVER = Long.MAX_VALUE;
 
@@ -32,7 +40,8 @@ final class Guest {
     private final @Nullable HostConsole serial;
     private final CompletableFuture<Void> stopped = new CompletableFuture<>();
     private volatile @Nullable Domain current;
-    private volatile boolean endsAtReboot;
+    private final CompletableFuture<Void> endsAtReboot = new CompletableFuture<>();
+    private final RestartLimit restarts = new RestartLimit();
 
     /// Opens the guest's files.
     ///
@@ -65,6 +74,9 @@ final class Guest {
     RunOutcome run(long deadline, Consumer<Domain> starting) throws BootException {
         KeptDevices kept = KeptDevices.NONE;
         while (true) {
+            if (stopped.isDone()) {
+                return RunOutcome.STOPPED;
+            }
             GuestDevices devices = new GuestDevices(console, serial);
             Domain domain =
                     hypervisor.create(
@@ -73,10 +85,11 @@ final class Guest {
                             modules,
                             request.commandLine(),
                             devices::ports);
+            long begun = System.nanoTime();
             try {
                 current = domain;
                 RunOutcome outcome = once(domain, devices, kept, deadline, starting);
-                if (outcome != RunOutcome.REBOOT || !request.reboot() || endsAtReboot) {
+                if (outcome != RunOutcome.REBOOT || !request.reboot() || endsAtReboot.isDone()) {
                     return outcome;
                 }
                 kept = hypervisor.keepDevices(domain);
@@ -85,6 +98,9 @@ final class Guest {
                 steps.add(() -> hypervisor.destroy(domain));
                 steps.add(devices::detach);
                 steps.close();
+            }
+            if (!mayRestart(domain, Duration.ofNanos(System.nanoTime() - begun), deadline)) {
+                return RunOutcome.REBOOT;
             }
         }
     }
@@ -98,9 +114,48 @@ final class Guest {
         }
     }
 
+    /// Waits before the next boot, if it has rebooted too soon too often.
+    ///
+    /// @param lived how long this one has taken
+    /// @return false when it is to be gone
+    private boolean mayRestart(Domain domain, Duration lived, long deadline) {
+        Optional<Duration> wait = restarts.next(lived);
+        if (wait.isEmpty()) {
+            log.error(
+                    "{} is given up: it has rebooted {} times within {} s of its start each",
+                    domain.config().name(),
+                    RestartLimit.MAX,
+                    RestartLimit.QUICK.toSeconds());
+            return false;
+        }
+        if (!wait.get().isZero()) {
+            log.warn(
+                    "{} reboots as soon as it has started: it is restarted in {} s",
+                    domain.config().name(),
+                    wait.get().toSeconds());
+            await(wait.get(), deadline);
+        }
+        return !endsAtReboot.isDone();
+    }
+
+    /// Waits for some time, but no longer than until the deadline or the guest's end.
+    private void await(Duration wait, long deadline) {
+        long left = deadline == FOREVER ? FOREVER : deadline - System.nanoTime();
+        try {
+            Object _ =
+                    CompletableFuture.anyOf(stopped, endsAtReboot)
+                            .get(Math.min(wait.toNanos(), Math.max(left, 0)), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            // Neither has been asked for; they do not fail.
+            return;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     /// Lets it not reboot any more: [#run] returns when it wants to.
     void endAtReboot() {
-        endsAtReboot = true;
+        endsAtReboot.complete(null);
     }
 
     private RunOutcome once(

@@ -1,14 +1,17 @@
 package io.xenemu.core.service;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.DomId;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jspecify.annotations.Nullable;
 
 /// The guests in the background of a service, by name.
 final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
@@ -49,19 +52,11 @@ final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
 
     private synchronized void ended(String name) {
         guests.remove(name);
-        notifyAll();
     }
 
     /// The guest of a name, if there is one.
     synchronized @Nullable HostedGuest named(String name) {
         return guests.get(name);
-    }
-
-    /// Waits until there is no guest of that name.
-    synchronized void awaitEnd(String name) throws InterruptedException {
-        while (guests.containsKey(name)) {
-            wait();
-        }
     }
 
     /// Takes no more guests, and none that reboots.

@@ -1,6 +1,7 @@
 package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.Domains;
@@ -9,6 +10,9 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.JournalMetrics;
 import io.xenemu.xenstore.stream.MigrationStream;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -18,7 +22,6 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /// A XenStore alone, for host tools, in the foreground.
 public final class StoreDaemon {
@@ -39,6 +42,7 @@ public final class StoreDaemon {
     ///     be served any more
     public void run() throws HostException {
         try (Resources open = new Resources()) {
+            PidFile pid = PidFile.lock(request.pidFile(), open);
             ServiceMetrics metrics =
                     open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close);
             Journal journal = journal(open, metrics.registry());
@@ -57,11 +61,11 @@ public final class StoreDaemon {
                         e -> fail("--persist", e)); // its first file holds what was restored
             }
             server.listen(listener(), e -> fail("the socket", e));
-            PidFile.write(request.pidFile(), open);
+            pid.write();
             open.add(HeapTrim.start(), HeapTrim::close);
             stop.await();
         } catch (IOException e) {
-            throw new HostException(String.valueOf(e.getMessage()), e);
+            throw new HostException(IoReason.of(e), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {

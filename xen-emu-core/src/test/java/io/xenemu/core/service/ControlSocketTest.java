@@ -24,6 +24,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -45,7 +46,7 @@ final class ControlSocketTest {
                     });
             case "ok" -> ControlReply.done();
             case "rows" -> ControlReply.rows(List.of("1", "", "of\ntwo"));
-            case "mirror" -> ControlReply.session(ControlSocketTest::mirror);
+            case "mirror", "console pv mirror" -> ControlReply.session(ControlSocketTest::mirror);
             default -> new ControlReply(List.of(), "<" + line + ">", null);
         };
     }
@@ -69,7 +70,14 @@ final class ControlSocketTest {
         private final BufferedReader replies =
                 new BufferedReader(Channels.newReader(channel, UTF_8));
 
-        Client() throws IOException {}
+        Client() throws IOException {
+            assertEquals("xen-emu control protocol 1", replies.readLine());
+        }
+
+        /// Without a greeting.
+        Client(boolean greeted) throws IOException {
+            assertFalse(greeted);
+        }
 
         void send(String text) throws IOException {
             ByteBuffer bytes = UTF_8.encode(text);
@@ -176,7 +184,7 @@ final class ControlSocketTest {
             for (int i = 0; i < ControlSocket.MAX_CONNECTIONS; i++) {
                 clients.add(new Client());
             }
-            try (Client surplus = new Client()) {
+            try (Client surplus = new Client(false)) {
                 assertEquals("error: too many connections", surplus.replies.readLine());
             }
             Client last = clients.get(clients.size() - 1);
@@ -186,6 +194,40 @@ final class ControlSocketTest {
             for (Client client : clients) {
                 client.close();
             }
+        }
+    }
+
+    @Test
+    void consolesLeaveRoomForCommands() throws IOException, HostException {
+        List<Client> consoles = new ArrayList<>();
+        try (ControlSocket _ = open()) {
+            for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
+                Client console = new Client();
+                consoles.add(console);
+                console.send("mirror\n");
+                assertEquals("ok", console.replies.readLine());
+            }
+            HostException refused =
+                    assertThrows(
+                            HostException.class,
+                            () -> ControlClient.console(path(), "pv", "mirror"));
+            assertEquals("error: too many consoles: 48", refused.getMessage());
+            assertEquals(3, ControlClient.command(path(), List.of("rows")).size());
+        } finally {
+            for (Client console : consoles) {
+                console.close();
+            }
+        }
+    }
+
+    @Test
+    void connectionThatAsksNothingIsClosed() throws IOException {
+        try (ControlSocket _ =
+                        ControlSocket.open(
+                                path(), ControlSocketTest::echo, Duration.ofMillis(200));
+                Client client = new Client()) {
+            client.send("half a line");
+            assertNull(client.replies.readLine());
         }
     }
 
@@ -228,10 +270,11 @@ final class ControlSocketTest {
                         .start();
         try (BufferedReader output = service.inputReader()) {
             awaitLine(output, FewDescriptors.NONE_LEFT);
-            try (Client client = new Client()) {
+            try (Client client = new Client(false)) {
                 client.send("now\n");
                 awaitLine(output, "Too many open files");
                 service.outputWriter().append('\n').flush();
+                assertEquals(ControlReply.GREETING, client.replies.readLine());
                 assertEquals("<now>", client.replies.readLine());
             }
         } finally {

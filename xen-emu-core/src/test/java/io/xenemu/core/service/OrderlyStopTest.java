@@ -3,11 +3,12 @@ package io.xenemu.core.service;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 final class OrderlyStopTest {
@@ -16,7 +17,7 @@ final class OrderlyStopTest {
     private final CountDownLatch atOnce = new CountDownLatch(1);
 
     /// One guest, which powers off when it has been asked some times.
-    private final class Asked implements OrderlyStop.Guests {
+    private static final class Asked implements OrderlyStop.Guests {
         private final int enough;
         private int times;
 

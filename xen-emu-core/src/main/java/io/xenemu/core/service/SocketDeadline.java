@@ -1,0 +1,55 @@
+package io.xenemu.core.service;
+
+import org.jspecify.annotations.Nullable;
+
+import java.io.IOException;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+
+/// Closes a connection when its peer takes too long: whoever waits for it, in whatever call, then gets an
+/// [java.nio.channels.AsynchronousCloseException]. Unix sockets have no time-outs of their own in the JDK.
+final class SocketDeadline implements AutoCloseable {
+    private final @Nullable Thread timer;
+    private volatile boolean passed;
+
+    private SocketDeadline(SocketChannel channel, @Nullable Duration limit) {
+        timer =
+                limit == null
+                        ? null
+                        : Thread.ofVirtual().name("deadline").start(() -> expire(channel, limit));
+    }
+
+    /// Begins to count.
+    ///
+    /// @param limit null for none
+    static SocketDeadline of(SocketChannel channel, @Nullable Duration limit) {
+        return new SocketDeadline(channel, limit);
+    }
+
+    private void expire(SocketChannel channel, Duration limit) {
+        try {
+            Thread.sleep(limit);
+            passed = true;
+            channel.close();
+        } catch (InterruptedException e) {
+            // In time: nothing is to be closed.
+            return;
+        } catch (IOException e) {
+            // It is closed all the same.
+            return;
+        }
+    }
+
+    /// Whether the time ran out.
+    boolean passed() {
+        return passed;
+    }
+
+    /// Counts no longer.
+    @Override
+    public void close() {
+        if (timer != null) {
+            timer.interrupt();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+package io.xenemu.core.service;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+@Timeout(60)
+final class PidFileTest {
+    @TempDir private Path folder = Path.of("");
+
+    private Path file() {
+        return folder.resolve("pid");
+    }
+
+    private String complaint(Path file) {
+        try (Resources open = new Resources()) {
+            HostException e = assertThrows(HostException.class, () -> PidFile.lock(file, open));
+            return String.valueOf(e.getMessage());
+        }
+    }
+
+    @Test
+    void leftoverIsTakenOverAndRemovedAtTheEnd() throws IOException, HostException {
+        Files.writeString(file(), "99999999 of a process that was killed\n");
+        try (Resources open = new Resources()) {
+            PidFile.lock(file(), open).write();
+            assertEquals(ProcessHandle.current().pid() + "\n", Files.readString(file()));
+        }
+        assertFalse(Files.exists(file()));
+    }
+
+    @Test
+    void anotherProcessCannotHaveIt() throws IOException, InterruptedException {
+        Process owner =
+                new ProcessBuilder(
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                Owner.class.getName(),
+                                file().toString())
+                        .start();
+        try (BufferedReader lines = owner.inputReader()) {
+            assertEquals("locked", lines.readLine());
+            assertEquals(
+                    "--pid-file: " + file() + ": process " + owner.pid() + " has it",
+                    complaint(file()));
+            assertEquals(owner.pid() + "\n", Files.readString(file()));
+        } finally {
+            owner.destroyForcibly().waitFor();
+        }
+    }
+
+    @Test
+    void whyItCannotBeIsTold() {
+        assertEquals(
+                "--pid-file: /nosuch/x: no such file or directory",
+                complaint(Path.of("/nosuch/x")));
+    }
+
+    /// A daemon that has it.
+    static final class Owner {
+        private Owner() {}
+
+        public static void main(String[] args) throws IOException, HostException {
+            try (Resources open = new Resources()) {
+                PidFile.lock(Path.of(args[0]), open).write();
+                System.out.println("locked");
+                while (System.in.read() >= 0) {
+                    System.out.println("still");
+                }
+            }
+        }
+    }
+}
