@@ -1,5 +1,7 @@
 package io.xenemu.kvm.ioctl;
 
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.Mapping;
@@ -10,7 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Set;
 
 /// A VM's file descriptor: one method for each ioctl, those of [#events] and [#xen] apart. Any thread of the process that created the VM may call them; no vCPU
-/// has to be stopped. Each throws [io.xenemu.kvm.abi.KvmException] when the kernel refuses.
+/// has to be stopped. Each throws [KvmException] when the kernel refuses.
 ///
 /// Source: Linux, Documentation/virt/kvm/api.rst.
 public final class KvmVm implements AutoCloseable {
@@ -242,14 +244,19 @@ public final class KvmVm implements AutoCloseable {
 
     /// KVM_SIGNAL_MSI. Does not allocate.
     ///
-    /// @return whether it was delivered; false if the guest blocked it
+    /// @return whether it was delivered; false if the guest blocked it, or has no local APIC of that id: two of its vCPUs may
+    ///     have the same one. KVM says EPERM then, by the -1 of its search for somebody to take the message
     public boolean signalMsi(long address, int data) {
         MemorySegment msi = CallSlot.current().scratch();
         msi.asSlice(0, VmStructs.KVM_MSI.byteSize()).fill((byte) 0);
         msi.set(ValueLayout.JAVA_INT, Hot.MSI_ADDRESS_LO, (int) address);
         msi.set(ValueLayout.JAVA_INT, Hot.MSI_ADDRESS_HI, (int) (address >>> Integer.SIZE));
         msi.set(ValueLayout.JAVA_INT, Hot.MSI_DATA, data);
-        return KvmIoctl.KVM_SIGNAL_MSI.call(fd.number(), msi) > 0;
+        int result = KvmIoctl.KVM_SIGNAL_MSI.tryCall(fd.number(), msi);
+        if (result < 0 && result != -Errno.EPERM) {
+            throw new KvmException(KvmIoctl.KVM_SIGNAL_MSI.name(), -result);
+        }
+        return result > 0;
     }
 
     /// GSI routing, irqfds and ioeventfds.

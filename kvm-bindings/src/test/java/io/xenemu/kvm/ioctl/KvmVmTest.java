@@ -234,6 +234,20 @@ class KvmVmTest {
         }
     }
 
+    /// A guest can do that to itself; KVM then finds nobody, and says EPERM.
+    @Test
+    void msiToAnIdThatNoLocalApicHasAnyMoreIsNotDelivered() {
+        try (TinyVm t = new TinyVm(HLT, KvmVm::createIrqchip);
+                KvmVcpu second = t.vm.createVcpu(new VcpuId(1))) {
+            byte[] lapic = t.vcpu.getLapic();
+            lapic[0xf1] |= 1; // spurious vector register, APIC enabled
+            t.vcpu.setLapic(lapic);
+            assertEquals(0, lapic[0x23]); // the id
+            second.setLapic(lapic);
+            assertFalse(t.vm.signalMsi(0xfee0_0000L | 1L << 12, 0x41));
+        }
+    }
+
     @Test
     void pitIsRestored() {
         byte[] pit;
