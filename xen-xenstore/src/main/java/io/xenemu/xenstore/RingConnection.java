@@ -309,5 +309,10 @@ public final class RingConnection {
             notify = false;
             return doorbell;
         }
+
+        @Override
+        public void failed(Throwable failure) {
+            ring.failed().accept(failure);
+        }
     }
 }

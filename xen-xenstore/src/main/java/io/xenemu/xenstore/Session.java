@@ -103,8 +103,24 @@ final class Session {
         }
     }
 
+    /// Lock held.
+    ///
+    /// @return for [#notifyReader] after the lock is released; null for nothing
     @Nullable Runnable flush() {
         changed = false;
-        return outlet.flush();
+        try {
+            return outlet.flush();
+        } catch (RuntimeException | Error e) {
+            return () -> outlet.failed(e);
+        }
+    }
+
+    /// Does what [#flush] returned, for the one whose session this is: a failure does not reach who happens to do it.
+    void notifyReader(Runnable action) {
+        try {
+            action.run();
+        } catch (RuntimeException | Error e) {
+            outlet.failed(e);
+        }
     }
 }

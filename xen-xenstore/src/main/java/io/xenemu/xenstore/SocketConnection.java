@@ -276,5 +276,10 @@ final class SocketConnection {
         public @Nullable Runnable flush() {
             return this;
         }
+
+        @Override
+        public void failed(Throwable failure) {
+            transport.failed(SocketConnection.this, failure);
+        }
     }
 }

@@ -208,6 +208,14 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
+    /// A connection's output could not be moved on. Other threads only ask this one for that, so on them there is nothing to close.
+    void failed(SocketConnection connection, Throwable failure) {
+        LOG.error("a XenStore connection failed", failure); // our bug; the other clients go on
+        if (Thread.currentThread().equals(thread)) {
+            connection.close();
+        }
+    }
+
     private void accept() {
         try {
             SocketChannel channel = listener.channel().accept();

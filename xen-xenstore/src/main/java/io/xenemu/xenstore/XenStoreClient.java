@@ -209,6 +209,13 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
             return () -> executor.execute(this::drain);
         }
 
+        /// The executor has refused. What comes next is another try.
+        @Override
+        public void failed(Throwable failure) {
+            LOG.error("watch listeners cannot be called", failure);
+            locked(inbox -> draining = false);
+        }
+
         private void drain() {
             for (Event event = next(); event != null; event = next()) {
                 deliver(event);
@@ -241,11 +248,10 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
             }
             try {
                 watch.listener.changed(event.path);
-            } catch (RuntimeException e) {
-                LOG.error(
-                        "a watch listener failed at {}",
-                        event.path,
-                        e); // our bug; others are still to hear
+            } catch (RuntimeException | Error e) {
+                // Our bug, or no memory: others are still to hear, and who has made the change is
+                // somebody else.
+                LOG.error("a watch listener failed at {}", event.path, e);
             }
         }
     }

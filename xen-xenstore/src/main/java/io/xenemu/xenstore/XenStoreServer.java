@@ -275,27 +275,31 @@ public final class XenStoreServer implements AutoCloseable {
         return lock.isWaitedFor();
     }
 
-    /// Flushes the sessions that have output, releases the lock, and then notifies their readers.
+    /// Flushes the sessions that have output, releases the lock, and then notifies their readers, each of them whatever
+    /// becomes of the others.
     void leave() {
-        @Nullable Runnable first = null;
+        @Nullable Session first = null;
+        @Nullable Runnable firstAction = null;
         @Nullable List<Runnable> more = null;
         try {
             List<Session> changed = store.changedSessions();
             for (int i = 0; i < changed.size(); i++) {
-                Runnable action = changed.get(i).flush();
+                Session session = changed.get(i);
+                Runnable action = session.flush();
                 if (action != null && first == null) {
-                    first = action;
+                    first = session;
+                    firstAction = action;
                 } else if (action != null) {
                     more = more == null ? new ArrayList<>() : more;
-                    more.add(action);
+                    more.add(() -> session.notifyReader(action));
                 }
             }
             changed.clear();
         } finally {
             lock.unlock();
         }
-        if (first != null) {
-            first.run();
+        if (first != null && firstAction != null) {
+            first.notifyReader(firstAction);
         }
         if (more != null) {
             more.forEach(Runnable::run);

@@ -145,6 +145,11 @@ class CommitTurnsTest {
                     public Runnable flush() {
                         throw new AssertionError();
                     }
+
+                    @Override
+                    public void failed(Throwable failure) {
+                        throw new AssertionError(failure);
+                    }
                 };
         return new Session(account, none, new ArrayList<>());
     }

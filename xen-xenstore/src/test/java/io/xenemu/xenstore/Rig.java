@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Assertions;
 
 /// A server with clients that speak the wire protocol: `dom0` as a tool does, and guests behind rings.
 final class Rig implements AutoCloseable {
@@ -67,7 +69,7 @@ final class Rig implements AutoCloseable {
             }
             MemorySegment page = pages.computeIfAbsent(domain, d -> arena.allocate(4096, 8));
             return new IntroducedRing(
-                    new Ring(page, () -> {}, gfn, port),
+                    new Ring(page, () -> {}, Rig::unexpected, gfn, port),
                     connection -> served.put(domain, new RingEnd(page, connection)));
         }
     }
@@ -78,10 +80,23 @@ final class Rig implements AutoCloseable {
         final AtomicInteger bells = new AtomicInteger();
         final RingConnection connection;
 
+        /// What its doorbell does beside being counted.
+        volatile Runnable onBell = () -> {};
+
+        /// Told of failures that end it.
+        volatile Consumer<Throwable> onFailure = Rig::unexpected;
+
         Guest(Rig rig, int domain) {
             page = rig.arena.allocate(4096, 8);
             connection =
-                    rig.server.introduce(new DomId(domain), new Ring(page, bells::incrementAndGet));
+                    rig.server.introduce(
+                            new DomId(domain),
+                            new Ring(page, this::ring, e -> onFailure.accept(e), 0, 0));
+        }
+
+        private void ring() {
+            bells.incrementAndGet();
+            onBell.run();
         }
     }
 
@@ -124,6 +139,11 @@ final class Rig implements AutoCloseable {
                                 @Override
                                 public Runnable flush() {
                                     return () -> {};
+                                }
+
+                                @Override
+                                public void failed(Throwable failure) {
+                                    unexpected(failure);
                                 }
                             });
         }
@@ -179,6 +199,10 @@ final class Rig implements AutoCloseable {
         int begin() {
             return Integer.parseInt(ask(MessageType.TRANSACTION_START, "\0").replace("\0", ""));
         }
+    }
+
+    static void unexpected(Throwable failure) {
+        Assertions.fail(failure);
     }
 
     static List<Reply> parse(byte[] bytes, int from, int size) {

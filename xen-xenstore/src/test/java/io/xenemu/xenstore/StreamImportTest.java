@@ -53,7 +53,7 @@ class StreamImportTest {
     private Ring ring(XenStoreState.DomainState domain) {
         boolean third = domain.domain().equals(DOM3);
         MemorySegment memory = third ? page : arena.allocate(4096, 8);
-        return new Ring(memory, () -> {}, domain.gfn(), domain.port());
+        return new Ring(memory, () -> {}, Rig::unexpected, domain.gfn(), domain.port());
     }
 
     @Test

@@ -92,7 +92,7 @@ class StreamRoundTripPropertyTest {
                                 int id = domain.domain().value();
                                 page.copyFrom(source.page(id).asSlice(0, 4096));
                                 moved.put(id, new RingEnd(page, source.connection(id)));
-                                return new Ring(page, () -> {}, 0, domain.port());
+                                return new Ring(page, () -> {}, Rig::unexpected, 0, domain.port());
                             });
             connections.forEach((domain, connection) ->
                     moved.computeIfPresent(

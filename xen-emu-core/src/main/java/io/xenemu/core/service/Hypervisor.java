@@ -169,7 +169,8 @@ public final class Hypervisor implements AutoCloseable {
                         domain.id(),
                         domain.eventChannels(),
                         domain.special().xenstore(),
-                        servicePorts);
+                        servicePorts,
+                        e -> domain.failed("the XenStore connection of " + domain.id(), e));
         domain.params().set(HvmParams.STORE_PFN, GuestMemoryMap.XENSTORE_GFN);
         domain.params().set(HvmParams.STORE_EVTCHN, store.guestPort().value());
         return store;

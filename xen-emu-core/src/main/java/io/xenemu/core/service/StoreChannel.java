@@ -16,6 +16,7 @@ import io.xenemu.xenstore.XenStoreServer;
 import org.jspecify.annotations.Nullable;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 
 /// A guest's connection to XenStore: its ring page and event channel. Requests are served on the vCPU that sends the
 /// event, so the reply is in the ring when the hypercall returns.
@@ -26,6 +27,7 @@ final class StoreChannel {
     private final DomId domain;
     private final MemorySegment page;
     private final ServicePorts servicePorts;
+    private final Consumer<Throwable> failed;
     // Written by who introduces: at first its maker, later who holds the store's lock.
     private volatile Binding binding;
 
@@ -58,11 +60,17 @@ final class StoreChannel {
     /// Makes the channel of a new domain.
     ///
     /// @param page of the ring, which lasts as long as the domain
+    /// @param failed ends the domain: told what its connection has thrown on another client's thread
     StoreChannel(
-            DomId domain, EventChannels channels, MemorySegment page, ServicePorts servicePorts) {
+            DomId domain,
+            EventChannels channels,
+            MemorySegment page,
+            ServicePorts servicePorts,
+            Consumer<Throwable> failed) {
         this.domain = domain;
         this.page = page;
         this.servicePorts = servicePorts;
+        this.failed = failed;
         try {
             binding =
                     new Binding(
@@ -86,6 +94,7 @@ final class StoreChannel {
         return new Ring(
                 page,
                 current.port::notifyGuest,
+                failed,
                 GuestMemoryMap.XENSTORE_GFN,
                 current.guestPort.value());
     }

@@ -27,6 +27,7 @@ import io.xenemu.xenstore.wire.MessageType;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,7 +69,8 @@ class StoreChannelTest {
                             GuestPages.none(),
                             new PortAccount(ServicePorts.LIMIT)),
                     new EventChannelMetrics(registry, GUEST));
-    private final StoreChannel channel = new StoreChannel(GUEST, guest, page, service);
+    private final StoreChannel channel = 
+            new StoreChannel(GUEST, guest, page, service, Assertions::fail);
     private final XenStoreServer store =
             new XenStoreServer(
                     Quotas.DEFAULT, new World(), new XenStoreMetrics(registry), Runnable::run);
