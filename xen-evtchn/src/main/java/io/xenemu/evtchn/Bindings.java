@@ -7,6 +7,7 @@ import io.xenemu.kvm.abi.XenError;
 import org.jspecify.annotations.Nullable;
 
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 
 /// What the ports of one domain are bound to. [EventChannels] describes the operations and the locks.
 final class Bindings {
@@ -22,6 +23,7 @@ final class Bindings {
     final Pirqs pirqs;
     final FifoSwitch fifoSwitch;
     private final KernelPorts kernel;
+    private final Consumer<Throwable> failed;
     private final EventChannelMetrics metrics;
     private final Vcpu[] vcpus;
 
@@ -38,14 +40,15 @@ final class Bindings {
             EventChannelMetrics metrics) {
         this.domId = domId;
         this.options = options;
-        this.kernel = environment.kernel();
+        this.kernel = ContainedPorts.of(environment);
+        this.failed = environment.failed();
         this.metrics = metrics;
         this.vcpus = new Vcpu[options.vcpus()];
         for (int i = 0; i < vcpus.length; i++) {
             this.vcpus[i] = new Vcpu(i);
         }
         this.ports = new PortTable(this, options.capacity(), environment.ports());
-        this.delivery = new Delivery(this, environment, metrics);
+        this.delivery = new Delivery(this, environment, kernel, metrics);
         this.kernelTable = new KernelTable(this, kernel);
         this.virqs = new Virqs(this, kernel);
         this.pirqs = new Pirqs(this);
@@ -203,6 +206,7 @@ final class Bindings {
             lock.unlock();
         }
         closeAll();
+        delivery.end();
         lock.lock();
         try {
             ports.release();
@@ -211,9 +215,14 @@ final class Bindings {
         }
     }
 
+    /// A port that fails keeps no other one open, whose other end would hold on to this domain.
     private void closeAll() {
         for (int i = 1; i < ports.size(); i++) {
-            Interdomain.closeIfOpen(this, ports.at(i));
+            try {
+                Interdomain.closeIfOpen(this, ports.at(i));
+            } catch (RuntimeException | Error e) {
+                failed.accept(e);
+            }
         }
     }
 
@@ -237,10 +246,7 @@ final class Bindings {
     /// Makes a channel free. For the holder of the binding lock and the channel's monitor, after the kernel has stopped
     /// sending on it. The waiting event goes too: the port's next user must not find it.
     void free(Channel channel) {
-        EventAbi abi = delivery.abi();
-        if (abi != null) {
-            abi.clearPending(channel);
-        }
+        delivery.clearPending(channel);
         channel.remote = null;
         channel.virq = null;
         channel.pirq = null;

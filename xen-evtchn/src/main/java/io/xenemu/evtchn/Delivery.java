@@ -8,13 +8,20 @@ import org.jspecify.annotations.Nullable;
 
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
+import java.util.concurrent.locks.StampedLock;
+import java.util.function.Consumer;
 
 /// The way of one domain's events into guest memory and to its vCPUs.
 final class Delivery {
     private final Bindings owner;
     private final KernelPorts kernel;
     private final UpcallSink upcalls;
+    private final Consumer<Throwable> failed;
     private final EventChannelMetrics metrics;
+
+    /// Read-locked while an upcall is made, which is after all other locks; write-locked for good when the domain has ended. So
+    /// its end waits for upcalls under way, and later ones do nothing. Senders do not wait for each other here.
+    private final StampedLock ended = new StampedLock();
 
     /// The bitmaps of the shared_info page, if the domain has one; domain 0 has none.
     private volatile @Nullable TwoLevel shared;
@@ -24,10 +31,16 @@ final class Delivery {
     /// Set while the guest uses it in place of [#shared].
     private volatile @Nullable Fifo fifo;
 
-    Delivery(Bindings owner, EventEnvironment environment, EventChannelMetrics metrics) {
+    /// @param kernel of the environment, contained
+    Delivery(
+            Bindings owner,
+            EventEnvironment environment,
+            KernelPorts kernel,
+            EventChannelMetrics metrics) {
         this.owner = owner;
-        this.kernel = environment.kernel();
+        this.kernel = kernel;
         this.upcalls = environment.upcalls();
+        this.failed = environment.failed();
         this.metrics = metrics;
     }
 
@@ -54,7 +67,8 @@ final class Delivery {
 
     // ---- events
 
-    /// Makes an event pending on a port of this domain. For the holder of the monitor of the channel or its other end.
+    /// Makes an event pending on a port of this domain. For the holder of the monitor of the channel or its other end, who may be
+    /// another domain: a failure is this one's.
     ///
     /// @return the vCPU that is due an upcall when all locks are released, if any
     @Nullable Vcpu raise(Channel channel) {
@@ -64,7 +78,25 @@ final class Delivery {
         }
         metrics.raised(channel.type);
         Vcpu vcpu = owner.vcpu(channel.vcpu);
-        return abi.setPending(channel, vcpu) ? vcpu : null;
+        try {
+            return abi.setPending(channel, vcpu) ? vcpu : null;
+        } catch (RuntimeException | Error e) {
+            failed.accept(e);
+            return null;
+        }
+    }
+
+    /// Takes back an event that waits on a port that is being closed. A failure does not keep the port open, nor its other end.
+    void clearPending(Channel channel) {
+        EventAbi abi = abi();
+        if (abi == null) {
+            return;
+        }
+        try {
+            abi.clearPending(channel);
+        } catch (RuntimeException | Error e) {
+            failed.accept(e);
+        }
     }
 
     boolean isPending(EvtchnPort port) throws XenError {
@@ -90,11 +122,28 @@ final class Delivery {
         upcall(due);
     }
 
+    /// With no lock held, by whoever has raised the event: nothing else keeps this domain from ending meanwhile.
     void upcall(@Nullable Vcpu due) {
-        if (due != null) {
+        if (due == null) {
+            return;
+        }
+        long hold = ended.tryReadLock();
+        if (hold == 0) {
+            return;
+        }
+        try {
             metrics.upcall();
             upcalls.upcall(due.id);
+        } catch (RuntimeException | Error e) {
+            failed.accept(e);
+        } finally {
+            ended.unlockRead(hold);
         }
+    }
+
+    /// The domain has ended, and all of its ports are closed: waits for upcalls under way.
+    void end() {
+        long _ = ended.writeLock();
     }
 
     void upcall(BitSet due) {

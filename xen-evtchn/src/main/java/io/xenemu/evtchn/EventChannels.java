@@ -21,6 +21,10 @@ import java.lang.foreign.MemorySegment;
 /// [KernelPorts] are called under the binding lock (or, for `send`, a port's monitor), because the kernel's table has to
 /// see the changes of a port in order; [KernelPorts] says what an implementation must not do in return.
 ///
+/// ## Whose failures
+/// What a domain's kernel, upcalls or memory throw is told to that domain's [EventEnvironment#failed], not to the caller, who may be
+/// another domain that sends or closes. A [ServiceListener] serves the domain that sends, and fails in its thread.
+///
 /// Every method may be called from any thread.
 public final class EventChannels {
     /// vCPUs whose `vcpu_info` lies in shared_info until they register one (`XEN_LEGACY_MAX_VCPUS`).
@@ -331,7 +335,9 @@ public final class EventChannels {
         bindings.rebuildKernelPorts();
     }
 
-    /// Ends the domain: closes every port, empties the kernel's table, removes the meters. Nothing can be bound afterwards.
+    /// Ends the domain: closes every port, empties the kernel's table, removes the meters. Nothing can be bound afterwards. Waits
+    /// for sends and upcalls under way: when it returns, no other domain's thread is at this one's kernel, vCPUs or memory, or
+    /// will be. To be called once.
     public void destroy() {
         bindings.destroy();
         metrics.close();

@@ -1,6 +1,7 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.VcpuId;
+
 import org.jspecify.annotations.Nullable;
 
 /// The part of a domain's port table that KVM serves without an exit (`KVM_XEN_ATTR_TYPE_EVTCHN`, `..._TIMER`,
@@ -11,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 /// a port in the order in which they were made: an assignment of a reused port can never overtake the removal of its
 /// former use, and once a removal has returned the kernel no longer sends on that port. They may therefore make VM ioctls,
 /// which need no vCPU to stop, but must neither wait for a vCPU thread nor call back into [EventChannels].
-/// A host failure is an unchecked exception and ends the VM.
+/// A host failure is an unchecked exception. It ends the domain whose kernel it is ([EventEnvironment#failed]), on whichever
+/// domain's thread it comes up; that thread goes on.
 public interface KernelPorts {
     /// Sends on `port` become an event on the same port at `vcpu`.
     void assignIpi(EvtchnPort port, VcpuId vcpu);

@@ -27,7 +27,11 @@ public final class ServicePorts {
                                             "domain 0 has no vCPU to interrupt");
                                 },
                                 GuestPages.none(),
-                                PortAccount.unlimited()),
+                                PortAccount.unlimited(),
+                                e -> {
+                                    throw new IllegalStateException(
+                                            "domain 0 has no kernel, vCPU or memory to fail", e);
+                                }),
                         new EventChannelMetrics(registry, DomId.DOM0));
     }
 

@@ -1,5 +1,7 @@
 package io.xenemu.evtchn;
 
+import com.google.common.base.Throwables;
+
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
@@ -16,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 
 /// One guest of a service that has at most two, with its memory as the guest sees it.
 final class FakeGuest {
@@ -36,7 +39,13 @@ final class FakeGuest {
     /// For all guests of the service.
     final PortAccount account;
 
-    @Nullable EventChannels neighbour;
+    volatile @Nullable EventChannels neighbour;
+
+    /// What an upcall does beside being counted.
+    volatile Runnable onUpcall = () -> {};
+
+    /// Told of failures that end this guest.
+    volatile Consumer<Throwable> onFailure = FakeGuest::rethrow;
 
     FakeGuest(Arena arena, GuestWidth width, int vcpus) {
         this(arena, width, vcpus, ID, null);
@@ -95,7 +104,21 @@ final class FakeGuest {
     /// What this guest's event channels work with, by another kernel perhaps.
     EventEnvironment environment(Domains domains, KernelPorts ports) {
         return new EventEnvironment(
-                domains, ports, vcpu -> upcalls.add(vcpu.value()), this::page, account);
+                domains,
+                ports,
+                vcpu -> {
+                    upcalls.add(vcpu.value());
+                    onUpcall.run();
+                },
+                this::page,
+                account,
+                e -> onFailure.accept(e));
+    }
+
+    /// A fake kernel that refuses shows a mistake of the code under test, unless a test wants it.
+    static void rethrow(Throwable failure) {
+        Throwables.throwIfUnchecked(failure);
+        throw new IllegalStateException(failure);
     }
 
     private MemorySegment page(long gfn) throws XenError {

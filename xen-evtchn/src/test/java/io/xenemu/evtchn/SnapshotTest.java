@@ -40,7 +40,8 @@ final class SnapshotTest {
                         kernel,
                         vcpu -> upcalls.add(vcpu.value()),
                         GuestPages.none(),
-                        guest.account),
+                        guest.account,
+                        FakeGuest::rethrow),
                 new EventChannelMetrics(new SimpleMeterRegistry(), FakeGuest.ID));
     }
 

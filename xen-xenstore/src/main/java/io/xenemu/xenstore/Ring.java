@@ -1,9 +1,10 @@
 package io.xenemu.xenstore;
 
-import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 
 /// What it takes to serve a guest.
 ///

@@ -3,18 +3,21 @@ package io.xenemu.xenstore;
 import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
 import static io.xenemu.xenstore.wire.MessageType.WATCH;
 import static io.xenemu.xenstore.wire.MessageType.WRITE;
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 
 /// A client that cannot be notified of a change that another one makes.
 class OthersFailuresTest {
@@ -84,12 +87,7 @@ class OthersFailuresTest {
     void aDomainIsReleasedThoughAnotherGuestsDoorbellFails() {
         Rig.Guest guest = rig.guest(2);
         new RingEnd(guest).ask(WATCH, 0, "/shared\0token\0");
-        assertEquals(
-                "OK\0",
-                rig.client(0)
-                        .ask(
-                                SET_PERMS,
-                                "@releaseDomain\0n0\0r2\0"));
+        assertEquals("OK\0", rig.client(0).ask(SET_PERMS, "@releaseDomain\0n0\0r2\0"));
         new RingEnd(guest).ask(WATCH, 0, "@releaseDomain\0token\0");
         Rig.Guest leaving = rig.guest(3);
         guest.onFailure = failures::add;

@@ -1,9 +1,10 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.kvm.memory.EventFd;
+
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 
 /// The interrupt line by which a domain without upcall vectors is told of events. It goes up when events are announced;
 /// when the guest ends the interrupt KVM takes it down and says so, and it goes up again if there is still something to
@@ -24,10 +25,10 @@ final class CallbackLine implements AutoCloseable {
 
     /// @param name of the thread that waits for the ends of interrupts
     /// @param pending whether there is something to take
-    /// @param failed told what `pending` has thrown
-    CallbackLine(String name, BooleanSupplier pending, Consumer<Throwable> failed) {
+    /// @param threads its domain's. It is not limited: for each run the guest takes an interrupt and ends it, which is no less work
+    CallbackLine(String name, BooleanSupplier pending, EventFdThreads threads) {
         this.pending = pending;
-        this.acknowledgement = new EventFdThread(name, this::lowered, failed);
+        this.acknowledgement = threads.start(name, this::lowered);
     }
 
     /// The eventfd that takes the line up.

@@ -33,6 +33,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
@@ -55,6 +56,14 @@ public final class Domain implements AutoCloseable {
 
     private final Teardown vcpuFds = new Teardown();
     private final ShutdownLatch shutdown = new ShutdownLatch();
+    private final EventFdThreads threads = new EventFdThreads(this::failed);
+
+    /// Held by whoever stops the vCPUs, which are not closed meanwhile.
+    private final Object stopping = new Object();
+
+    /// Whether the log has had a failure of the domain that was not why it stopped: one is enough, peers can cause many.
+    private final AtomicBoolean failedLater = new AtomicBoolean();
+
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
     private final MessageInterrupts messageInterrupts;
@@ -124,6 +133,8 @@ public final class Domain implements AutoCloseable {
             teardown.add(exitMetrics::close);
             deviceMetrics = new DeviceMetrics(registry, id);
             teardown.add(deviceMetrics::close);
+            deviceMetrics.addThrottled(threads.pauses());
+            teardown.add(threads::close);
             delivery = new EventDelivery(vm, this, config.vcpus());
             teardown.add(delivery::close);
             EventChannelMetrics eventMetrics = new EventChannelMetrics(registry, id);
@@ -138,7 +149,8 @@ public final class Domain implements AutoCloseable {
                                     kernelPorts,
                                     delivery,
                                     memory::page,
-                                    environment.ports()),
+                                    environment.ports(),
+                                    e -> failed("the event channels of " + id, e)),
                             eventMetrics);
             teardown.add(eventChannels::destroy);
             messageInterrupts = kernelPorts.messages();
@@ -264,6 +276,11 @@ public final class Domain implements AutoCloseable {
 
     Set<XenCapability> capabilities() {
         return capabilities;
+    }
+
+    /// What serves its eventfds.
+    EventFdThreads threads() {
+        return threads;
     }
 
     DomainTimers timers() {
@@ -481,8 +498,17 @@ public final class Domain implements AutoCloseable {
     ///
     /// @param message explains it to an operator; may be empty
     public void shutdown(ShutdownReason reason, String message) {
-        if (shutdown.set(reason, message)) {
+        boolean _ = stop(reason, message);
+    }
+
+    /// Any thread may come here, the operator's or one that serves another domain.
+    private boolean stop(ShutdownReason reason, String message) {
+        synchronized (stopping) {
+            if (!shutdown.set(reason, message)) {
+                return false;
+            }
             vcpus.forEach(Vcpu::stop);
+            return true;
         }
     }
 
@@ -491,20 +517,29 @@ public final class Domain implements AutoCloseable {
         shutdown(ShutdownReason.CRASH, message);
     }
 
-    /// Stops the domain because one of its threads cannot go on: what the host refused, or what the JVM has run out of, is
-    /// the host's fault, anything else a bug of ours.
+    /// Stops the domain because one of its threads cannot go on, or because what another thread did for it has failed: what the
+    /// host refused, or what the JVM has run out of, is the host's fault, anything else a bug of ours. That thread goes on.
+    /// Never waits; any locks may be held.
     ///
     /// @param who the thread, or the part of the domain that it served
     public void failed(Object who, Throwable failure) {
         // Stopped first: with no memory left, telling about it may fail as well.
+        boolean stopped;
         if (failure instanceof KvmException e) {
-            shutdown(ShutdownReason.HOST_ERROR, who + ": " + e.getMessage());
+            stopped = stop(ShutdownReason.HOST_ERROR, who + ": " + e.getMessage());
         } else if (failure instanceof VirtualMachineError) {
-            shutdown(ShutdownReason.HOST_ERROR, failure.toString());
-            log.error("{} failed", who, failure);
+            stopped = stop(ShutdownReason.HOST_ERROR, failure.toString());
         } else {
-            crash(who + ": internal error: " + failure);
+            stopped = stop(ShutdownReason.CRASH, who + ": internal error: " + failure);
+        }
+        if (!stopped && !failedLater.compareAndSet(false, true)) {
+            log.debug("{} failed again", who, failure);
+        } else if (failure instanceof VirtualMachineError) {
+            log.error("{} failed", who, failure);
+        } else if (!(failure instanceof KvmException)) {
             log.error("{} failed: this is a bug", who, failure);
+        } else if (!stopped) {
+            log.warn("{} failed when the domain had stopped: {}", who, failure.getMessage());
         }
     }
 

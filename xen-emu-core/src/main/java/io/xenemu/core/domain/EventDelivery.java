@@ -4,8 +4,10 @@ import io.xenemu.evtchn.UpcallSink;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVm;
-import java.util.concurrent.atomic.AtomicIntegerArray;
+
 import org.jspecify.annotations.Nullable;
+
+import java.util.concurrent.atomic.AtomicIntegerArray;
 
 /// How a vCPU is told of events: its own upcall vector, the domain's callback vector, or, vCPU 0 alone, an interrupt line.
 ///
@@ -23,7 +25,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     private final Domain domain;
     private final AtomicIntegerArray vectors;
 
-    /// 1 for each vCPU whose local APIC refused an upcall, because it is not enabled yet.
+    /// 1 for each vCPU whose local APIC refused an upcall, because it is not enabled yet, or does not have the vCPU's id now.
     private final AtomicIntegerArray owed;
 
     private volatile CallbackVia via = new CallbackVia.None();
@@ -70,7 +72,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
                     new CallbackLine(
                             name,
                             () -> domain.eventChannels().isUpcallPending(BOOT_VCPU),
-                            e -> domain.failed(name, e));
+                            domain.threads());
             try {
                 vm.events()
                         .assignResampleIrqfd(line.trigger().fd(), gsi, line.acknowledgement().fd());
@@ -127,7 +129,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
             long address = MSI_ADDRESS | ((long) id.value() << MSI_DESTINATION_SHIFT);
             if (!vm.signalMsi(address, vector)) {
                 owed.set(id.value(), 1);
-                // It may have enabled its local APIC and passed its last exit meanwhile.
+                // It may have set up its local APIC and passed its last exit meanwhile.
                 wakeOther(id);
             }
             return;

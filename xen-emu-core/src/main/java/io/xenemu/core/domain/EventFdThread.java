@@ -1,42 +1,109 @@
 package io.xenemu.core.domain;
 
+import com.google.common.util.concurrent.Uninterruptibles;
+
 import io.xenemu.kvm.memory.EventFd;
+
+import org.jspecify.annotations.Nullable;
+
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
-/// A thread that runs a task each time an eventfd is signalled.
+/// A thread that runs a task each time an eventfd is signalled. Made by [EventFdThreads].
 final class EventFdThread implements AutoCloseable {
     private final EventFd eventFd = EventFd.createBlocking();
     private final Thread thread;
     private volatile boolean closed;
 
-    /// @param failed told what `task` has thrown, whereupon the thread goes on
-    EventFdThread(String name, Runnable task, Consumer<Throwable> failed) {
-        thread = Thread.ofPlatform().name(name).daemon().start(() -> run(task, failed));
+    /// @param rate limits how often `task` runs, if anything does
+    /// @param paused called when it does
+    /// @param failed told what `task` has thrown, whereupon the thread goes on, or why it cannot wait for signals any more
+    /// @param ended called when the thread is about to end
+    EventFdThread(
+            String name,
+            Runnable task,
+            @Nullable EventRate rate,
+            Runnable paused,
+            Consumer<Throwable> failed,
+            Consumer<EventFdThread> ended) {
+        Runnable guarded =
+                () -> {
+                    try {
+                        task.run();
+                    } catch (RuntimeException | Error e) {
+                        failed.accept(e);
+                    }
+                };
+        thread =
+                Thread.ofPlatform()
+                        .name(name)
+                        .daemon()
+                        .unstarted(() -> run(guarded, rate, paused, failed, ended));
     }
 
-    private void run(Runnable task, Consumer<Throwable> failed) {
-        try (eventFd) {
+    void start() {
+        thread.start();
+    }
+
+    private void run(
+            Runnable task,
+            @Nullable EventRate rate,
+            Runnable paused,
+            Consumer<Throwable> failed,
+            Consumer<EventFdThread> ended) {
+        try {
             eventFd.drain();
             while (!closed) {
-                try {
-                    task.run();
-                } catch (RuntimeException | Error e) {
-                    failed.accept(e);
+                task.run();
+                long pause = rate == null ? 0 : rate.ran(System.nanoTime());
+                if (pause > 0) {
+                    paused.run();
+                    sleep(pause);
                 }
                 eventFd.drain();
             }
+        } catch (RuntimeException | Error e) {
+            failed.accept(e);
+        } finally {
+            end();
+            ended.accept(this);
         }
+    }
+
+    private void sleep(long nanos) {
+        long end = System.nanoTime() + nanos;
+        for (long left = nanos; left > 0 && !closed; left = end - System.nanoTime()) {
+            LockSupport.parkNanos(this, left);
+        }
+    }
+
+    /// Not between the two halves of [#close].
+    private synchronized void end() {
+        eventFd.close();
     }
 
     EventFd eventFd() {
         return eventFd;
     }
 
-    /// Ends the thread, without waiting: the caller may hold a lock that the task takes.
+    /// Ends the thread, without waiting: the caller may hold a lock that the task takes. Closing twice is allowed.
     @Override
-    public void close() {
-        closed = true;
-        eventFd.signal();
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            eventFd.signal();
+            LockSupport.unpark(thread);
+        }
+    }
+
+    /// Waits until the thread has ended after [#close].
+    ///
+    /// @param limit ms
+    /// @return false if it has not
+    boolean awaitEnd(long limit) {
+        Uninterruptibles.joinUninterruptibly(thread, limit, TimeUnit.MILLISECONDS);
+        return !thread.isAlive();
     }
 
     @Override

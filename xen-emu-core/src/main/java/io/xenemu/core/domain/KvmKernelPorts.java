@@ -10,11 +10,13 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /// The kernel's side of a domain's event channels: IPIs, loopback, devices' messages, and sends to other domains and to the
 /// service's threads stay in the kernel.
@@ -52,8 +54,7 @@ final class KvmKernelPorts implements KernelPorts {
             return;
         }
         String name = domain.id() + "-port" + port.value();
-        EventFdThread thread =
-                new EventFdThread(name, listener::signalled, e -> domain.failed(name, e));
+        EventFdThread thread = domain.threads().startLimited(name, listener::signalled);
         services.put(port, thread);
         xen.assignEventfd(port.value(), thread.eventFd().fd());
     }
@@ -117,21 +118,29 @@ final class KvmKernelPorts implements KernelPorts {
         if (inline.remove(port)) {
             return;
         }
-        xen.deassign(port.value());
-        EventFdThread thread = services.remove(port);
-        if (thread != null) {
-            thread.close();
+        try {
+            xen.deassign(port.value());
+        } finally {
+            EventFdThread thread = services.remove(port);
+            if (thread != null) {
+                thread.close();
+            }
         }
     }
 
     @Override
     public void reset() {
-        xen.resetEvtchns();
-        services.values().forEach(EventFdThread::close);
-        services.clear();
-        inline.clear();
-        doorbells.reset();
-        messages.reset();
+        // Last step first. The domain may be at its end because KVM refuses some of it.
+        Teardown steps = new Teardown();
+        steps.add(messages::reset);
+        steps.add(doorbells::reset);
+        steps.add(() -> {
+            services.values().forEach(EventFdThread::close);
+            services.clear();
+            inline.clear();
+        });
+        steps.add(xen::resetEvtchns);
+        steps.close();
     }
 
     @Override

@@ -7,6 +7,8 @@ import io.xenemu.core.device.ConsoleBackend;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.kvm.abi.DomId;
 
+import java.util.concurrent.atomic.LongAdder;
+
 /// What goes wrong between a domain and its devices. Each device keeps its own account; it is read when somebody asks.
 ///
 /// Accesses to memory that nobody answers to are not here: no device of user space is in memory, so they are the exits
@@ -35,6 +37,16 @@ public final class DeviceMetrics implements AutoCloseable {
                 Gauge.builder("xen.console.broken", console, c -> c.isBroken() ? 1 : 0)
                         .description(
                                 "1 when the guest broke its console ring's rules, which ended it")
+                        .tag("domain", domain)
+                        .register(meters.registry()));
+    }
+
+    /// Adds `xen.evtchn.throttled`.
+    public void addThrottled(LongAdder pauses) {
+        meters.add(
+                FunctionCounter.builder("xen.evtchn.throttled", pauses, LongAdder::sum)
+                        .description(
+                                "Pauses of the service's threads because the guest sends too many events")
                         .tag("domain", domain)
                         .register(meters.registry()));
     }

@@ -2,18 +2,20 @@ package io.xenemu.core.domain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /// The line's protocol with KVM, whose part the test plays.
 @Timeout(60)
 final class CallbackLineTest {
     private final AtomicBoolean pending = new AtomicBoolean();
     private final LinkedBlockingQueue<Boolean> asked = new LinkedBlockingQueue<>();
-    private final CallbackLine line = new CallbackLine("line", this::isPending, e -> {});
+    private final CallbackLine line =
+            new CallbackLine("line", this::isPending, new EventFdThreads((who, failure) -> {}));
 
     private boolean isPending() {
         boolean answer = pending.get();

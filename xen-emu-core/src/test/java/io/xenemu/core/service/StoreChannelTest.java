@@ -67,7 +67,8 @@ class StoreChannelTest {
                             KernelPorts.none(),
                             _ -> {},
                             GuestPages.none(),
-                            new PortAccount(ServicePorts.LIMIT)),
+                            new PortAccount(ServicePorts.LIMIT),
+                            Assertions::fail),
                     new EventChannelMetrics(registry, GUEST));
     private final StoreChannel channel = 
             new StoreChannel(GUEST, guest, page, service, Assertions::fail);

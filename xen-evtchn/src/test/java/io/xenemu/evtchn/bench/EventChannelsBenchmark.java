@@ -77,7 +77,10 @@ public class EventChannelsBenchmark {
                         KernelPorts.none(),
                         vcpu -> {},
                         gfn -> gfn == 0 ? control : words,
-                        PortAccount.ofThisHeap()),
+                        PortAccount.ofThisHeap(),
+                        failure -> {
+                            throw new IllegalStateException(failure);
+                        }),
                 new EventChannelMetrics(new SimpleMeterRegistry(), ID));
     }
 

@@ -1,0 +1,132 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+
+@Timeout(60)
+final class EventFdThreadsTest {
+    private final List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
+    private final EventFdThreads threads =
+            new EventFdThreads((who, failure) -> failures.add(failure));
+
+    @AfterEach
+    void close() {
+        threads.close();
+    }
+
+    /// As a guest does that sends on its console's port all the time (XSA-332).
+    @Test
+    void aFloodOfEventsKeepsNoOtherProcessorBusy() {
+        AtomicInteger runs = new AtomicInteger();
+        EventFdThread thread = threads.startLimited("flooded", runs::incrementAndGet);
+        long start = System.nanoTime();
+        long elapsed = 0;
+        while (elapsed < 200_000_000) {
+            thread.eventFd().signal();
+            elapsed = System.nanoTime() - start;
+        }
+        int allowed = EventRate.BURST + Math.toIntExact(elapsed / EventRate.INTERVAL_NANOS) + 1;
+        assertTrue(runs.get() <= allowed, () -> runs + " of " + allowed);
+        assertTrue(threads.pauses().sum() > 0);
+    }
+
+    @Test
+    void theLastEventOfAFloodIsServed() {
+        AtomicLong sent = new AtomicLong();
+        AtomicLong seen = new AtomicLong();
+        EventFdThread thread = threads.startLimited("flooded", () -> seen.set(sent.get()));
+        for (int i = 0; i < 1000; i++) {
+            sent.incrementAndGet();
+            thread.eventFd().signal();
+        }
+        while (seen.get() != 1000) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void noTaskRunsAfterTheEnd() throws InterruptedException {
+        AtomicInteger running = new AtomicInteger();
+        AtomicInteger begun = new AtomicInteger();
+        EventFdThread thread =
+                threads.start(
+                        "slow",
+                        () -> {
+                            running.incrementAndGet();
+                            begun.incrementAndGet();
+                            sleep(20);
+                            running.decrementAndGet();
+                        });
+        thread.eventFd().signal();
+        while (begun.get() == 0) {
+            Thread.onSpinWait();
+        }
+        thread.close();
+        threads.close();
+        assertEquals(0, running.get());
+    }
+
+    private static void sleep(long millis) {
+        try {
+            Thread.sleep(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Test
+    void whatATaskThrowsIsToldAndTheThreadGoesOn() {
+        AtomicInteger runs = new AtomicInteger();
+        EventFdThread thread =
+                threads.start(
+                        "failing",
+                        () -> {
+                            if (runs.incrementAndGet() == 1) {
+                                throw new AssertionError("test");
+                            }
+                        });
+        thread.eventFd().signal();
+        while (failures.isEmpty()) {
+            Thread.onSpinWait();
+        }
+        thread.eventFd().signal();
+        while (runs.get() < 2) {
+            Thread.onSpinWait();
+        }
+        assertEquals(1, failures.size());
+    }
+
+    /// A thread that sees that it is to end closes its eventfd, which the other has yet to signal.
+    @Test
+    void closingDoesNotMeetTheEndOfTheThread() {
+        for (int i = 0; i < 500; i++) {
+            EventFdThread thread = threads.start("short", () -> {});
+            thread.eventFd().signal();
+            thread.close();
+            thread.close();
+        }
+        threads.close();
+        assertTrue(failures.isEmpty());
+    }
+
+    @Test
+    void aPauseEndsWithTheThread() {
+        EventFdThread thread = threads.startLimited("flooded", () -> {});
+        while (threads.pauses().sum() == 0) {
+            thread.eventFd().signal();
+        }
+        threads.close();
+        assertFalse(threads.isRunning());
+    }
+}
