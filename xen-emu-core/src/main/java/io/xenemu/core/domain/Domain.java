@@ -183,9 +183,18 @@ public final class Domain implements AutoCloseable {
     private void freePages() {
         if (granting) {
             memory.endGuest();
-            grantTable.destroy(pages::close);
+            grantTable.destroy(this::closePages);
         } else {
             pages.close();
+        }
+    }
+
+    /// Perhaps on the thread of another domain, which has ended the last use of a page.
+    private void closePages() {
+        try {
+            pages.close();
+        } catch (RuntimeException | Error e) {
+            failed("the memory of " + id, e);
         }
     }
 

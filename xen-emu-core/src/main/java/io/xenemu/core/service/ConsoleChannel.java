@@ -11,16 +11,17 @@ import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+
 import org.jspecify.annotations.Nullable;
 
 /// A guest's PV console (hvc0): its ring page and event channel. Sends stay in the kernel and wake a thread of this
 /// service, so a guest that prints does not wait for whoever reads.
 final class ConsoleChannel {
     private final EvtchnPort guestPort;
+    private final ServicePort port;
     private volatile @Nullable ConsoleBackend backend;
 
     ConsoleChannel(Domain domain, ServicePorts servicePorts, ByteSink output, ByteSource input) {
-        ServicePort port;
         try {
             guestPort = domain.eventChannels().allocUnbound(DomId.SELF, DomId.DOM0);
             port = servicePorts.bindInterdomain(domain.id(), guestPort, this::service);
@@ -53,11 +54,12 @@ final class ConsoleChannel {
         return current != null && current.hasOutput();
     }
 
-    /// Leaves the ring alone from now on; waits for a thread that is at it.
+    /// Leaves the ring alone from now on, having waited for a thread that is at it, and gives back domain 0's port.
     void close() {
         ConsoleBackend current = backend;
         if (current != null) {
             current.close();
         }
+        port.close();
     }
 }

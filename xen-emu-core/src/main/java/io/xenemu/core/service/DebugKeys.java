@@ -8,6 +8,7 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.XenError;
+
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,7 +41,20 @@ final class DebugKeys {
         }
         for (int i = 0; i < keys.length(); i++) {
             boolean ports = keys.charAt(i) == 'e';
-            domains.forEach(ports ? DebugKeys::logEventChannels : DebugKeys::notifyGuest);
+            domains.forEach(domain -> press(domain, ports));
+        }
+    }
+
+    /// What fails for one domain is its own failure: the key is pressed for the others too.
+    private static void press(Domain domain, boolean ports) {
+        try {
+            if (ports) {
+                logEventChannels(domain);
+            } else {
+                notifyGuest(domain);
+            }
+        } catch (RuntimeException | Error e) {
+            domain.failed("a debug key for " + domain.id(), e);
         }
     }
 

@@ -11,12 +11,14 @@ import io.xenemu.core.device.Serial8250;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.evtchn.ServicePorts;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /// The devices of one boot of a guest: its PV console, its serial port and its power registers. The host's ends of the console
 /// and the serial port outlive the boot.
@@ -142,7 +144,7 @@ final class GuestDevices {
                 currentUart.service();
             }
             return true;
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             failed(e);
             return false;
         } finally {
@@ -150,10 +152,10 @@ final class GuestDevices {
         }
     }
 
-    private void failed(RuntimeException e) {
+    private void failed(Throwable e) {
         Domain served = domain;
         if (served == null) {
-            throw e;
+            throw new IllegalStateException("no device before its domain", e);
         }
         served.failed("the console of " + served.id(), e);
     }

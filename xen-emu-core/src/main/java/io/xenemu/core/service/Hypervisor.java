@@ -45,6 +45,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -76,6 +77,11 @@ public final class Hypervisor implements AutoCloseable {
     /// Those of which anything is left.
     @GuardedBy("operated")
     private final Set<Domain> alive = new HashSet<>();
+
+    /// Those that a command may be at work on: none of which is about to be closed.
+    @GuardedBy("operated")
+    private final Map<DomId, Domain> operable =
+            new TreeMap<>(Comparator.comparingInt(DomId::value));
 
     private int lastDomId;
 
@@ -150,6 +156,7 @@ public final class Hypervisor implements AutoCloseable {
         Domain domain = builder.build(id, config, kernel, modules, commandLine, devices);
         synchronized (operated) {
             alive.add(domain);
+            operable.put(id, domain);
             domains.put(id, domain);
         }
         return domain;
@@ -240,12 +247,13 @@ public final class Hypervisor implements AutoCloseable {
         });
         // Once more, for what a tool gave to it while it was going.
         steps.add(() -> xenstore.release(domain.id()));
+        steps.add(() -> domains.remove(domain.id()));
+        steps.add(domain::close);
         steps.add(() -> {
             synchronized (operated) {
-                domains.remove(domain.id());
+                operable.remove(domain.id());
             }
         });
-        steps.add(domain::close);
         steps.add(() -> {
             DomainDescription description = descriptions.remove(domain.id());
             if (description != null) {
@@ -253,6 +261,10 @@ public final class Hypervisor implements AutoCloseable {
             }
         });
         steps.add(() -> devices.frontendEnds(domain.id()));
+        StoreChannel store = stores.get(domain.id());
+        if (store != null) {
+            steps.add(store::close);
+        }
         steps.add(() -> xenstore.release(domain.id()));
         // From here on no tool can introduce it again: one that does so now is done before the
         // release.
@@ -298,9 +310,7 @@ public final class Hypervisor implements AutoCloseable {
         @Override
         public void forEach(Consumer<Domain> work) {
             synchronized (operated) {
-                domains.values().stream()
-                        .sorted(Comparator.comparingInt(domain -> domain.id().value()))
-                        .forEach(work);
+                operable.values().forEach(work);
             }
         }
 

@@ -99,6 +99,11 @@ final class StoreChannel {
                 current.guestPort.value());
     }
 
+    /// Gives back domain 0's port, after the store has let go of the domain for good: nobody else does when the guest's end goes.
+    void close() {
+        binding.port.close();
+    }
+
     /// What a host tool's INTRODUCE finds. The store's lock is held.
     ///
     /// @param gfn has to be the ring's frame, which alone is known to last

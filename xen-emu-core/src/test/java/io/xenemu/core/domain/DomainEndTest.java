@@ -8,14 +8,16 @@ import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 
 /// The end of a domain at which others are still at work.
 @Timeout(120)
@@ -47,8 +49,7 @@ final class DomainEndTest {
             Domain domain = test.domain();
             domain.failed("its upcalls", new KvmException("KVM_SIGNAL_MSI", 22));
             domain.failed("its upcalls", new IllegalStateException("test"));
-            ShutdownLatch.Outcome outcome =
-                    Objects.requireNonNull(domain.shutdownLatch().get());
+            ShutdownLatch.Outcome outcome = Objects.requireNonNull(domain.shutdownLatch().get());
             assertEquals(ShutdownReason.HOST_ERROR, outcome.reason());
             assertEquals("its upcalls: KVM_SIGNAL_MSI: EINVAL (22)", outcome.message());
         }

@@ -70,7 +70,7 @@ class StoreChannelTest {
                             new PortAccount(ServicePorts.LIMIT),
                             Assertions::fail),
                     new EventChannelMetrics(registry, GUEST));
-    private final StoreChannel channel = 
+    private final StoreChannel channel =
             new StoreChannel(GUEST, guest, page, service, Assertions::fail);
     private final XenStoreServer store =
             new XenStoreServer(
