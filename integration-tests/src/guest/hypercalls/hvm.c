@@ -1,6 +1,10 @@
 /* hvm_op: parameters and who may touch them. */
 #include "check.h"
 
+/* params.h has no names for these two any more. */
+#define PARAM_PAE_ENABLED 4
+#define PARAM_DM_DOMAIN 13
+
 static long param_op(unsigned long command, domid_t domid, uint32_t index, uint64_t value)
 {
     struct xen_hvm_param param = {.domid = domid, .index = index, .value = value};
@@ -20,8 +24,8 @@ static void check_get(void)
     check("param.get_callback_irq", param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_CALLBACK_IRQ, 0), 0);
     check("param.get_ioreq_pfn_is_eperm", param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_IOREQ_PFN, 0), -XEN_EPERM);
     check("param.get_pae_enabled_is_einval",
-          param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_PAE_ENABLED, 0), -XEN_EINVAL);
-    check("param.get_dm_domain_is_einval", param_op(HVMOP_get_param, DOMID_SELF, HVM_PARAM_DM_DOMAIN, 0), -XEN_EINVAL);
+          param_op(HVMOP_get_param, DOMID_SELF, PARAM_PAE_ENABLED, 0), -XEN_EINVAL);
+    check("param.get_dm_domain_is_einval", param_op(HVMOP_get_param, DOMID_SELF, PARAM_DM_DOMAIN, 0), -XEN_EINVAL);
     check("param.get_beyond_last_is_einval",
           param_op(HVMOP_get_param, DOMID_SELF, HVM_NR_PARAMS, 0), -XEN_EINVAL);
     check("param.get_huge_index_is_einval", param_op(HVMOP_get_param, DOMID_SELF, ~0u, 0), -XEN_EINVAL);
