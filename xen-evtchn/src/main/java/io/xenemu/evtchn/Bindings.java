@@ -3,11 +3,9 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// What the ports of one domain are bound to. [EventChannels] describes the operations and the locks.
 final class Bindings {

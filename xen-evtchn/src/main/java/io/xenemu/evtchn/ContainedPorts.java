@@ -1,10 +1,8 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.VcpuId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// A domain's [KernelPorts] as all domains call them: what they throw ends the domain whose they are. The caller, which may be
 /// closing its own end of a channel, or itself, goes on with both ends of it.

@@ -3,13 +3,11 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The way of one domain's events into guest memory and to its vCPUs.
 final class Delivery {

@@ -4,7 +4,6 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-
 import java.lang.foreign.MemorySegment;
 
 /// The event channels of one domain: the operations of `EVTCHNOP_*` with the results and errors that Xen 4.19 gives

@@ -1,7 +1,6 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.VcpuId;
-
 import org.jspecify.annotations.Nullable;
 
 /// The part of a domain's port table that KVM serves without an exit (`KVM_XEN_ATTR_TYPE_EVTCHN`, `..._TIMER`,

@@ -1,7 +1,6 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.XenError;
-
 import org.jspecify.annotations.Nullable;
 
 /// The ports of one domain. Finding one takes no lock; allocation is for the holder of the binding lock.

@@ -2,7 +2,6 @@ package io.xenemu.evtchn;
 
 import static io.xenemu.evtchn.FakeGuest.port;
 import static io.xenemu.evtchn.FakeGuest.vcpu;
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -10,14 +9,12 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 
 /// Saving and restoring.
 final class SnapshotTest {

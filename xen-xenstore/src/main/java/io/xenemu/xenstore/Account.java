@@ -3,14 +3,12 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.Features;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.IntSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What one domain may hold, what it holds, and what it was denied; and the features that it may use. Nodes are counted in
 /// [NodeCounts]. It lasts from the first mention of a domain until that domain is gone.

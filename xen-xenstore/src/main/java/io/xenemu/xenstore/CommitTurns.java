@@ -1,10 +1,9 @@
 package io.xenemu.xenstore;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.LinkedHashSet;
 import java.util.Set;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// Lets clients through whose commits have failed again and again because others were faster. One at a time has the turn:
 /// its transaction follows the store as long as what it has seen holds, and a commit of another client that would break

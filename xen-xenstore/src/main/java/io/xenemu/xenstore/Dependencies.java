@@ -5,14 +5,12 @@ import io.xenemu.xenstore.tree.Children;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// What the answers given within a transaction depend on, node by node and aspect by aspect. As long as all of it is the
 /// same in the current tree, the transaction can be committed there, or go on there: its changes, repeated, give the same

@@ -3,7 +3,6 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Request;
-
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;

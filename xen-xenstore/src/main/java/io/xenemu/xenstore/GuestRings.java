@@ -3,14 +3,12 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.Request;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// The rings of the introduced domains, and the requests that start and end their service. The store's lock is held.
 final class GuestRings implements DomainRequests {

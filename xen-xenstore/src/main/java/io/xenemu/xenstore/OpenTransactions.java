@@ -1,7 +1,6 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.XenError;
-
 import java.util.LinkedHashSet;
 import java.util.Set;
 import java.util.function.Consumer;

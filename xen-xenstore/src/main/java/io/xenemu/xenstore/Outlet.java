@@ -1,7 +1,6 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.xenstore.tree.Path;
-
 import org.jspecify.annotations.Nullable;
 
 /// Where a session's output goes. What fails here is the client's own failure, on whichever client's thread it comes up.

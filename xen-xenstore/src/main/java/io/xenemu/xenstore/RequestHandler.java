@@ -9,14 +9,12 @@ import io.xenemu.xenstore.wire.MessageType;
 import io.xenemu.xenstore.wire.Request;
 import io.xenemu.xenstore.wire.RequestDecoder;
 import io.xenemu.xenstore.wire.WireError;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// From one message to its reply. A session's own watch events come before the reply to the request that caused them, as
 /// in C xenstored, except that the reply to WATCH comes before its first event.

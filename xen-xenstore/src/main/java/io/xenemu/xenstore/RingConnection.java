@@ -4,13 +4,11 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.MessageHeader;
-
+import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-
-import java.util.Arrays;
-import java.util.List;
 
 /// Serves a guest through its ring page, by `docs/misc/xenstore-ring.txt`.
 ///

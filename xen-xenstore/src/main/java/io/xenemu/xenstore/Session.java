@@ -2,13 +2,11 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// What the store knows of one connected client, whatever it is connected by. Guarded by the store's lock.
 final class Session {

@@ -3,17 +3,15 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One client of a [SocketTransport]. Used by the transport's thread; its queue of output is guarded by the store's lock.
 ///

@@ -1,15 +1,9 @@
 package io.xenemu.xenstore;
 
 import com.google.common.util.concurrent.Uninterruptibles;
-
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.persist.Journal;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -23,6 +17,9 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Serves the protocol on a Unix-domain socket, on one thread, `xenstore-socket`. Clients have the rights of domain 0,
 /// so only root and the user that the service runs as may be one.

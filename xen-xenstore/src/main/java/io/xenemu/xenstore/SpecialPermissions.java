@@ -4,10 +4,8 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Who may see the events of the special watches: one version of it, as a root is one version of the tree. A transaction
 /// has its own, since GET_PERMS and SET_PERMS are all that can be done to a special name, and both can be done in one.

@@ -4,9 +4,6 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,6 +12,7 @@ import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /// An open transaction: a snapshot, its own version of the tree, what it depends on, and its changes in order.
 ///

@@ -7,13 +7,11 @@ import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.Request;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Arrays;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /// Reads and changes one version of the tree for a caller, with permission checks and quotas, and with it who may see
 /// special events. The store has one; each transaction has its own, which also notes what the transaction depends on.

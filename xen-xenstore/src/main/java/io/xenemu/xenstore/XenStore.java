@@ -8,7 +8,6 @@ import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.Request;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;

@@ -5,9 +5,6 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.StoreImage;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -19,6 +16,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// A XenStore with everything that connects to it: guests' rings, a Unix socket, and clients in this process.
 ///

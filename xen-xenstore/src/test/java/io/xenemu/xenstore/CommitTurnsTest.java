@@ -4,7 +4,6 @@ import static io.xenemu.xenstore.wire.MessageType.READ;
 import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
 import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_END;
 import static io.xenemu.xenstore.wire.MessageType.WRITE;
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -15,10 +14,6 @@ import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Request;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +22,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// Who comes first after many conflicts, and how long others have to wait for that.
 class CommitTurnsTest {

@@ -3,21 +3,18 @@ package io.xenemu.xenstore;
 import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
 import static io.xenemu.xenstore.wire.MessageType.WATCH;
 import static io.xenemu.xenstore.wire.MessageType.WRITE;
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 
 /// A client that cannot be notified of a change that another one makes.
 class OthersFailuresTest {

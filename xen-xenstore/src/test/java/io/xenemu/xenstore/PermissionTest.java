@@ -16,17 +16,14 @@ import static io.xenemu.xenstore.wire.MessageType.SET_TARGET;
 import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_START;
 import static io.xenemu.xenstore.wire.MessageType.WATCH;
 import static io.xenemu.xenstore.wire.MessageType.WRITE;
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.xenemu.kvm.abi.DomId;
-
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-
-import java.util.List;
 
 /// What guests may do, and how much of it.
 class PermissionTest {

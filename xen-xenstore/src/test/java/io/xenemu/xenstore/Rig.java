@@ -7,9 +7,6 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-
-import org.junit.jupiter.api.Assertions;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Assertions;
 
 /// A server with clients that speak the wire protocol: `dom0` as a tool does, and guests behind rings.
 final class Rig implements AutoCloseable {

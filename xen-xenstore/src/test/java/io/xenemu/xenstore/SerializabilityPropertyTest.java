@@ -6,17 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.wire.MessageType;
-
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
-import net.jqwik.api.Combinators;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.Provide;
-import net.jqwik.api.Tuple;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -24,6 +13,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.Tuple;
+import org.jspecify.annotations.Nullable;
 
 /// Transactions of several clients and requests outside, in any order, beside a second server that does one thing at a time:
 /// what is done outside at once, and a transaction when it is committed. If that succeeds, every one of its answers is the

@@ -10,15 +10,6 @@ import io.xenemu.xenstore.stream.MigrationStream;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageType;
-
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
-import net.jqwik.api.Combinators;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.Provide;
-import net.jqwik.api.Tuple;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -27,6 +18,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.Tuple;
 
 /// Stores with all that can be open at a moment, through the stream into another server: the same is there, the same
 /// bytes come out again, and open transactions end the same.

@@ -10,7 +10,6 @@ import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
 import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_END;
 import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_START;
 import static io.xenemu.xenstore.wire.MessageType.WRITE;
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -18,13 +17,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.MessageType;
-
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-
-import java.util.ArrayList;
-import java.util.List;
 
 class TransactionTest {
     private static final String OK = "OK\0";

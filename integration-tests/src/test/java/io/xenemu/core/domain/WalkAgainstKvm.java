@@ -18,7 +18,6 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Translation;
 import io.xenemu.kvm.memory.CpuState;
 import io.xenemu.kvm.memory.PageWalk;
-
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;

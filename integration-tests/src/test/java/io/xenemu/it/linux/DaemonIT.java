@@ -6,14 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
-
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Two Linux guests of one daemon, which come and go at run time.
 @ExtendWith(LabExtension.class)

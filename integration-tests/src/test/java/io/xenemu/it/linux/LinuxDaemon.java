@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.RunningCommand;
-
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -1,9 +1,6 @@
 package io.xenemu.kvm.socket;
 
 import io.xenemu.kvm.abi.IoReason;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
@@ -19,6 +16,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// A listening Unix-domain socket together with its file, which has mode 0600. There is no option for another mode:
 /// [PeerCredentials] lets nobody else in.

@@ -2,10 +2,9 @@ package io.xenemu.kvm.abi;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import org.junit.jupiter.api.Test;
-
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 
 final class XenErrorTest {
     @Test

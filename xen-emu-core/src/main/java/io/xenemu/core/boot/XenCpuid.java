@@ -3,7 +3,6 @@ package io.xenemu.core.boot;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
-
 import java.util.ArrayList;
 import java.util.List;
 

@@ -3,7 +3,6 @@ package io.xenemu.core.boot;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
-
 import java.util.List;
 
 /// Xen's CPUID leaves at 0x40000000 (Xen public/arch-x86/cpuid.h).

@@ -3,13 +3,11 @@ package io.xenemu.core.cli;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.service.ControlClient;
 import io.xenemu.core.service.HostException;
-
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-
-import java.util.concurrent.Callable;
 
 /// `xen-emu console`, as xl's.
 @Command(

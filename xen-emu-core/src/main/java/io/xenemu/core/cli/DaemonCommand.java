@@ -5,19 +5,16 @@ import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.StoreSocketPath;
-
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.concurrent.Callable;
 
 /// `xen-emu daemon`: any number of guests.
 @Command(

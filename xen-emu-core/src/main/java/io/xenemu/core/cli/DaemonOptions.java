@@ -1,12 +1,9 @@
 package io.xenemu.core.cli;
 
 import com.google.common.net.HostAndPort;
-
-import org.jspecify.annotations.Nullable;
-
-import picocli.CommandLine.Option;
-
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
 
 /// The options of whatever serves in the background.
 final class DaemonOptions {

@@ -1,12 +1,10 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.service.HostException;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A process that serves until SIGTERM or SIGINT ends it. SIGHUP changes nothing: there is no terminal to lose, and no log file to
 /// open anew, as the log is standard error.

@@ -1,16 +1,13 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.service.HostException;
-
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
-
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-
-import java.util.ArrayList;
-import java.util.List;
 
 /// The verbs of xl's that take a domain, and that the service knows by the same names.
 final class DomainVerbs {

@@ -5,18 +5,15 @@ import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.service.GuestRequest;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
-
-import org.jspecify.annotations.Nullable;
-
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
-
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /// The options that say what a guest is.
 final class GuestOptions {

@@ -2,13 +2,10 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.service.ControlClient;
 import io.xenemu.core.service.HostException;
-
-import org.jspecify.annotations.Nullable;
-
-import picocli.CommandLine.Option;
-
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
 
 /// The option by which a command names the running service that it is for.
 final class ServiceOption {

@@ -1,11 +1,10 @@
 package io.xenemu.core.cli;
 
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.PrintStream;
 import java.util.Set;
 import java.util.function.IntConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What happens when a thread of a service cannot go on: the process ends, and says so. A service whose threads died one by one
 /// would look alive and answer nobody.

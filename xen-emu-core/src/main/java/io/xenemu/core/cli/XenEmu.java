@@ -7,13 +7,11 @@ import io.xenemu.core.lab.LabException;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.xenstore.XenstoreCommand;
 import io.xenemu.kvm.abi.KvmException;
-
+import java.util.ArrayList;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
-
-import java.util.ArrayList;
-import java.util.List;
 
 /// The `xen-emu` command.
 @Command(

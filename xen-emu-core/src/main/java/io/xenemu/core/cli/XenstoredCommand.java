@@ -3,15 +3,12 @@ package io.xenemu.core.cli;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.StoreDaemon;
 import io.xenemu.core.service.StoreDaemonRequest;
-
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-
-import java.nio.file.Path;
-import java.util.concurrent.Callable;
 
 /// `xen-emu xenstored`: the store alone.
 @Command(

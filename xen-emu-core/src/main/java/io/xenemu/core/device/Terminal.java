@@ -1,7 +1,6 @@
 package io.xenemu.core.device;
 
 import com.google.common.primitives.Ints;
-
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;

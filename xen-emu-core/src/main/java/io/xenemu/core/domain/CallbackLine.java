@@ -1,9 +1,7 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.kvm.memory.EventFd;
-
 import java.util.function.BooleanSupplier;
 
 /// The interrupt line by which a domain without upcall vectors is told of events. It goes up when events are announced;

@@ -1,7 +1,6 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.metrics.DeviceMetrics;
@@ -24,16 +23,14 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {

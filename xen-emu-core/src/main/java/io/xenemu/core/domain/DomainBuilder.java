@@ -2,7 +2,6 @@ package io.xenemu.core.domain;
 
 import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.Sets;
-
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
@@ -24,7 +23,6 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestArgument;
-
 import java.lang.foreign.Arena;
 import java.util.EnumSet;
 import java.util.List;

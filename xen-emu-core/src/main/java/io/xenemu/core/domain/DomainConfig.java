@@ -3,7 +3,6 @@ package io.xenemu.core.domain;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.gnttab.GrantLimits;
-
 import java.util.UUID;
 
 /// What a domain is made of, besides its kernel.

@@ -4,10 +4,8 @@ import io.xenemu.evtchn.UpcallSink;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVm;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.jspecify.annotations.Nullable;
 
 /// How a vCPU is told of events: its own upcall vector, the domain's callback vector, or, vCPU 0 alone, an interrupt line.
 ///

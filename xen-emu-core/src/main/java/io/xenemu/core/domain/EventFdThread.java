@@ -1,14 +1,11 @@
 package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
-
 import io.xenemu.kvm.memory.EventFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// A thread that runs a task each time an eventfd is signalled. Made by [EventFdThreads].
 final class EventFdThread implements AutoCloseable {

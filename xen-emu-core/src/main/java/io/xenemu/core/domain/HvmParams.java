@@ -1,7 +1,6 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.kvm.abi.XenError;
-
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.Consumer;
 

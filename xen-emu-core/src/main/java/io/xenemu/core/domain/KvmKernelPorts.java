@@ -10,13 +10,11 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// The kernel's side of a domain's event channels: IPIs, loopback, devices' messages, and sends to other domains and to the
 /// service's threads stay in the kernel.

@@ -1,21 +1,18 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Pirq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.memory.EventFd;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The eventfds with which devices send messages that the guest has turned into PIRQs. While the PIRQ has a port to which the
 /// kernel delivers, the eventfd is an irqfd on a GSI that leads there (`KVM_IRQ_ROUTING_XEN_EVTCHN`), and the message never

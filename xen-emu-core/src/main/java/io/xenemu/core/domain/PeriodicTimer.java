@@ -1,10 +1,8 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 
 /// A vCPU's periodic timer; user space runs it, since KVM has none. For any thread: as on Xen, a vCPU may set and stop
 /// those of others, which Linux and FreeBSD do for every vCPU from one.

@@ -1,19 +1,16 @@
 package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
-
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenVcpuAttributes;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// One vCPU of a domain: its KVM descriptor, its thread, and what it has registered.
 public final class Vcpu {

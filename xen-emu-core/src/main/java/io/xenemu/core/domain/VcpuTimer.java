@@ -6,7 +6,6 @@ import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.XenTimer;
-
 import java.util.function.LongSupplier;
 
 /// A vCPU's timers. The one-shot timer: KVM runs it and serves its hypercalls as soon as VIRQ_TIMER is bound; a deadline that

@@ -1,7 +1,6 @@
 package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.XenError;
-
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.function.ObjIntConsumer;

@@ -1,7 +1,6 @@
 package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.XenError;
-
 import java.util.ArrayList;
 import java.util.List;
 

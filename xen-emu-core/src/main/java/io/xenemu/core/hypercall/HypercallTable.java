@@ -1,12 +1,10 @@
 package io.xenemu.core.hypercall;
 
 import com.google.common.collect.ImmutableList;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The table from hypercall number and sub-operation to handler. Immutable; one serves every domain.
 ///

@@ -9,7 +9,6 @@ import io.xenemu.kvm.abi.xen.PhysdevStructs.GetFreePirq;
 import io.xenemu.kvm.abi.xen.PhysdevStructs.IrqStatusQuery;
 import io.xenemu.kvm.abi.xen.PhysdevStructs.MapPirq;
 import io.xenemu.kvm.abi.xen.PhysdevStructs.UnmapPirq;
-
 import org.jspecify.annotations.Nullable;
 
 /// `physdev_op` (33): devices' interrupts over event channels, for a domain that may (`hvm_pirq`). Decodes;

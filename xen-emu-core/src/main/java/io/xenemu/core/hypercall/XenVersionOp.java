@@ -7,7 +7,6 @@ import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.VersionStructs.CompileInfo;
 import io.xenemu.kvm.abi.xen.VersionStructs.FeatureInfo;
-
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.UUID;

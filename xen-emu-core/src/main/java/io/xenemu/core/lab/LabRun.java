@@ -1,9 +1,7 @@
 package io.xenemu.core.lab;
 
 import com.google.common.net.HostAndPort;
-
 import io.xenemu.core.device.Terminal;
-
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;

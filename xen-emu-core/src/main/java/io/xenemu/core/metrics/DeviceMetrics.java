@@ -6,7 +6,6 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.device.ConsoleBackend;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.kvm.abi.DomId;
-
 import java.util.concurrent.atomic.LongAdder;
 
 /// What goes wrong between a domain and its devices. Each device keeps its own account; it is read when somebody asks.

@@ -9,7 +9,6 @@ import io.xenemu.core.hypercall.HypercallOp;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;

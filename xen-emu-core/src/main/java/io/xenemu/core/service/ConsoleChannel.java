@@ -11,7 +11,6 @@ import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-
 import org.jspecify.annotations.Nullable;
 
 /// A guest's PV console (hvc0): its ring page and event channel. Sends stay in the kernel and wake a thread of this

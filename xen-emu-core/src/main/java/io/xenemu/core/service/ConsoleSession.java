@@ -1,13 +1,11 @@
 package io.xenemu.core.service;
 
 import io.xenemu.core.device.ConsoleLog;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A client of a guest's console: gets what is kept of it and then what is printed, and types. Ends with the client or the
 /// guest, whichever goes first.

@@ -3,9 +3,6 @@ package io.xenemu.core.service;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.kvm.abi.IoReason;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
@@ -16,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A connection to a [ControlSocket] that has greeted. Whatever listens, and whatever it says, nothing waits for it without a
 /// limit.

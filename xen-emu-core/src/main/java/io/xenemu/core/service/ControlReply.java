@@ -1,10 +1,9 @@
 package io.xenemu.core.service;
 
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// What a request on the control socket gets: rows to be shown, and then [#DONE], or `error: ` and a reason.
 ///

@@ -2,7 +2,6 @@ package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.IoReason;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

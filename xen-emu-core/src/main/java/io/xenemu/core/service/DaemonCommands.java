@@ -2,7 +2,6 @@ package io.xenemu.core.service;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.KvmException;
-
 import java.util.List;
 import java.util.function.Function;
 

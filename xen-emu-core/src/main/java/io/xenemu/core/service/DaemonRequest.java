@@ -1,13 +1,10 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
-
 import io.xenemu.xenstore.Quotas;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /// What `xen-emu daemon` was asked for.
 ///

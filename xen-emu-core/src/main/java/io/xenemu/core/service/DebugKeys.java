@@ -8,7 +8,6 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.XenError;
-
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

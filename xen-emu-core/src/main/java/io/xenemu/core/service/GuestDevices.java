@@ -11,14 +11,12 @@ import io.xenemu.core.device.Serial8250;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.evtchn.ServicePorts;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// The devices of one boot of a guest: its PV console, its serial port and its power registers. The host's ends of the console
 /// and the serial port outlive the boot.

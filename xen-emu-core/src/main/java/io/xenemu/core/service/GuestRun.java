@@ -6,9 +6,6 @@ import io.xenemu.core.device.StdioConsole;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabRelay;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -17,6 +14,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// Runs one guest in the foreground, over reboots, until it stops for good.
 public final class GuestRun {

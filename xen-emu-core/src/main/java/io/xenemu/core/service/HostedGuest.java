@@ -4,14 +4,12 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.kvm.abi.KvmException;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.lang.foreign.Arena;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A guest in the background of a service: its thread, and what is kept of its consoles over its reboots.
 final class HostedGuest {

@@ -1,17 +1,14 @@
 package io.xenemu.core.service;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.DomId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /// The guests in the background of a service, by name.
 final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {

@@ -1,7 +1,6 @@
 package io.xenemu.core.service;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
@@ -34,11 +33,6 @@ import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -50,6 +44,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the back
 /// ends' event channels.

@@ -1,12 +1,10 @@
 package io.xenemu.core.service;
 
 import com.google.common.primitives.Ints;
-
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.kvm.abi.XenError;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;

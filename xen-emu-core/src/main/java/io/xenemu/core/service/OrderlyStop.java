@@ -1,12 +1,11 @@
 package io.xenemu.core.service;
 
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The end of a service's guests in order: each is asked to power off, and has some time for it.
 final class OrderlyStop {

@@ -3,9 +3,6 @@ package io.xenemu.core.service;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import io.xenemu.kvm.abi.IoReason;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -14,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import org.jspecify.annotations.Nullable;
 
 /// The file with a daemon's process id. It is locked as long as the daemon runs, so two cannot have the same, and what a dead one
 /// has left is taken over.

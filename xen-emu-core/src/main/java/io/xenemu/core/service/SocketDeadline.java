@@ -1,10 +1,9 @@
 package io.xenemu.core.service;
 
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /// Closes a connection when its peer takes too long: whoever waits for it, in whatever call, then gets an
 /// [java.nio.channels.AsynchronousCloseException]. Unix sockets have no time-outs of their own in the JDK.

@@ -12,11 +12,9 @@ import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.RingConnection;
 import io.xenemu.xenstore.XenStoreServer;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// A guest's connection to XenStore: its ring page and event channel. Requests are served on the vCPU that sends the
 /// event, so the reply is in the ring when the hypercall returns.

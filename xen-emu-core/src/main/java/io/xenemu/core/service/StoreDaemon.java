@@ -10,9 +10,6 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.JournalMetrics;
 import io.xenemu.xenstore.stream.MigrationStream;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -22,6 +19,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// A XenStore alone, for host tools, in the foreground.
 public final class StoreDaemon {

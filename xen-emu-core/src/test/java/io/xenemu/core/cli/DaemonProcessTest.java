@@ -3,14 +3,12 @@ package io.xenemu.core.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.service.HostException;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// Signals to a process that serves.
 @Timeout(60)

@@ -2,12 +2,11 @@ package io.xenemu.core.domain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /// The line's protocol with KVM, whose part the test plays.
 @Timeout(60)

@@ -8,16 +8,14 @@ import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// The end of a domain at which others are still at work.
 @Timeout(120)

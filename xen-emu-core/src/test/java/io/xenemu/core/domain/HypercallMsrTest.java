@@ -6,7 +6,6 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.XenLeaves;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
-
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

@@ -9,7 +9,6 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Segment;
-
 import java.util.HexFormat;
 
 /// Has vCPU 0 of a [TestDomain] write and read the hypercall MSR, in real mode, and serves that.

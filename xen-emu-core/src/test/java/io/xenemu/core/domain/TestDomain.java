@@ -22,14 +22,12 @@ import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.CpuState;
 import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestMemory;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.util.EnumSet;
 import java.util.UUID;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// A domain on a real VM whose vCPUs never run: tests make hypercalls in their place. It needs KVM but no Xen support in
 /// it, so what needs one of KVM's Xen attributes fails, and the log says so when the domain ends. Two MiB from address 0

@@ -9,7 +9,6 @@ import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.XenVcpuAttributes;
 import io.xenemu.kvm.memory.LinearMemory;
-
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 

@@ -9,7 +9,6 @@ import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 

@@ -12,15 +12,13 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
-
+import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-
-import java.lang.foreign.ValueLayout;
-import java.util.List;
 
 /// Needs /dev/kvm: hypercalls as a guest makes them, with arguments in its memory at the offsets that Xen's headers give.
 final class GuestCallsTest {

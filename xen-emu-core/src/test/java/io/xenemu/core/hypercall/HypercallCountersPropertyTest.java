@@ -3,7 +3,10 @@ package io.xenemu.core.hypercall;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.abi.XenError;
-
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -11,11 +14,6 @@ import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
-
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 
 final class HypercallCountersPropertyTest {
     record Cell(int row, int errno) {}

@@ -11,13 +11,11 @@ import io.xenemu.core.metrics.HypercallMetrics;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
-
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-
-import java.util.ArrayList;
-import java.util.List;
 
 final class HypercallDispatcherTest {
     private static final int NUMBER = 7;

@@ -10,14 +10,12 @@ import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.Pirqs;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
-
+import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-
-import java.lang.foreign.ValueLayout;
 
 /// Needs /dev/kvm: what a guest asks of its devices' interrupts, and what it is refused.
 final class PhysdevCallsTest {

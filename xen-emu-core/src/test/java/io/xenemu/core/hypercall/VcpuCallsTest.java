@@ -8,7 +8,6 @@ import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.domain.VcpuTimer;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
-
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -8,7 +8,6 @@ import io.xenemu.core.domain.TestDomain;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
-
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

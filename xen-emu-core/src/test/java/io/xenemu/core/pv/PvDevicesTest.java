@@ -15,15 +15,13 @@ import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.tree.Permissions;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 
 /// Domain 3, and after its guest's reboot domain 4, uses what domain 5 serves.
 final class PvDevicesTest {

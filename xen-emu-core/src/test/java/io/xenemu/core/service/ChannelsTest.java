@@ -7,11 +7,9 @@ import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.evtchn.ServicePorts;
-
+import java.util.List;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
-
-import java.util.List;
 
 /// Domain 0's ends of the channels that every guest has.
 final class ChannelsTest {

@@ -22,16 +22,14 @@ import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
-
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-
-import java.util.ArrayList;
-import java.util.List;
-import java.util.function.Consumer;
 
 /// Needs /dev/kvm: what an operator asks of a service with one domain, which is named `test` and has id 1 and two vCPUs.
 final class OperatorCommandsTest {

@@ -2,12 +2,11 @@ package io.xenemu.core.service;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
 
 final class RestartLimitTest {
     private static final Duration MOMENT = Duration.ofMillis(300);

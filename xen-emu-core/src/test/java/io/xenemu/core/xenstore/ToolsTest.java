@@ -19,13 +19,6 @@ import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.MessageType;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -35,6 +28,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Our commands beside Debian's tools (package xenstore-utils), on one store.
 @Timeout(300)

@@ -9,9 +9,6 @@ import io.xenemu.xenstore.XenStoreState.NodeState;
 import io.xenemu.xenstore.XenStoreState.TransactionState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +16,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// An open transaction as pending nodes: first those that it has read, as they are, then one for each change, in order, as
 /// the change leaves it. Nodes that a change creates above its own are implied, as in the request. A transaction that is in

@@ -6,13 +6,11 @@ import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Request;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// The nodes as one transaction sees them: those of the store, and over them what it has changed so far.
 final class PendingView {

@@ -16,15 +16,13 @@ import io.xenemu.xenstore.XenStoreState.WatchState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.MessageHeader;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Collects records into a state, and checks what depends on what.
 final class StateReader {

@@ -14,7 +14,6 @@ import io.xenemu.xenstore.XenStoreState.WatchState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
