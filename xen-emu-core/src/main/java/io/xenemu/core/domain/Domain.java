@@ -518,6 +518,12 @@ public final class Domain implements AutoCloseable {
         }
     }
 
+    /// Stops the domain, and waits until no vCPU does anything more.
+    public void stop(ShutdownReason reason) {
+        shutdown(reason, "");
+        vcpus.forEach(Vcpu::join);
+    }
+
     /// Stops the domain because it cannot go on, as Xen's `domain_crash`.
     public void crash(String message) {
         shutdown(ShutdownReason.CRASH, message);
@@ -558,10 +564,7 @@ public final class Domain implements AutoCloseable {
     /// fails to do the former.
     @Override
     public void close() {
-        shutdown(ShutdownReason.DESTROYED, "");
-        for (Vcpu vcpu : vcpus) {
-            vcpu.join();
-        }
+        stop(ShutdownReason.DESTROYED);
         teardown.close();
     }
 

@@ -13,6 +13,7 @@ import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -95,6 +96,8 @@ final class Guest {
                 Teardown steps = new Teardown();
                 steps.add(() -> hypervisor.destroy(domain));
                 steps.add(devices::detach);
+                // First: a guest that goes on printing would have its devices detached for ever.
+                steps.add(() -> domain.stop(ShutdownReason.DESTROYED));
                 steps.close();
             }
             if (!mayRestart(domain, Duration.ofNanos(System.nanoTime() - begun), deadline)) {
@@ -173,16 +176,19 @@ final class Guest {
         }
         starting.accept(domain);
         domain.start();
+        log.info(
+                "{}: started with {} MiB and {} vCPUs",
+                domain,
+                domain.config().memoryBytes() >> 20,
+                domain.config().vcpus());
         ShutdownLatch.Outcome outcome = await(domain, deadline);
         hypervisor.xenstore().shutdown(domain.id());
         if (outcome == null) {
-            System.err.println("xen-emu: " + domain + ": timeout");
+            log.warn("{}: timeout", domain);
             devices.hurry();
             return RunOutcome.TIMEOUT;
         }
-        if (!outcome.message().isEmpty()) {
-            System.err.println("xen-emu: " + domain + ": " + outcome.message());
-        }
+        tell(domain, outcome);
         return switch (outcome.reason()) {
             case POWEROFF -> RunOutcome.POWEROFF;
             case REBOOT -> RunOutcome.REBOOT;
@@ -192,6 +198,21 @@ final class Guest {
             case DESTROYED -> RunOutcome.STOPPED;
             case SUSPEND, WATCHDOG, SOFT_RESET, OTHER -> RunOutcome.OTHER_SHUTDOWN;
         };
+    }
+
+    /// For an operator: how a domain has ended.
+    private static void tell(Domain domain, ShutdownLatch.Outcome outcome) {
+        String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
+        switch (outcome.reason()) {
+            case POWEROFF, REBOOT, DESTROYED -> log.info("{}: {}", domain, reason);
+            case CRASH, TRIPLE_FAULT, HOST_ERROR, SUSPEND, WATCHDOG, SOFT_RESET -> {
+                if (outcome.message().isEmpty()) {
+                    log.warn("{}: {}", domain, reason);
+                } else {
+                    log.warn("{}: {}: {}", domain, reason, outcome.message());
+                }
+            }
+        }
     }
 
     private static ShutdownLatch.@Nullable Outcome await(Domain domain, long deadline) {

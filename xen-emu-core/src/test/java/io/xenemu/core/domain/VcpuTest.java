@@ -8,7 +8,10 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -40,6 +43,28 @@ final class VcpuTest {
             assertNotNull(outcome);
             assertEquals(reason, outcome.reason());
             assertTrue(outcome.message().contains(String.valueOf(failure.getMessage())));
+        }
+    }
+
+    /// What is done after it, such as detaching devices, meets no vCPU.
+    @Test
+    void stopWaitsForTheVcpus() throws BootException, XenError {
+        AtomicBoolean working = new AtomicBoolean(true);
+        try (TestDomain guest =
+                new TestDomain(
+                        1,
+                        vcpu -> {
+                            while (!vcpu.isStopping()) {
+                                Thread.onSpinWait();
+                            }
+                            LockSupport.parkNanos(200_000_000);
+                            working.set(false);
+                        })) {
+            guest.domain().start();
+
+            guest.domain().stop(ShutdownReason.DESTROYED);
+
+            assertEquals(false, working.get());
         }
     }
 
