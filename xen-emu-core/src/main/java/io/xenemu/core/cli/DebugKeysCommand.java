@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
         name = "debug-keys",
         description = {
             "Send debug keys to a running service.",
-            "e: log the guests' event channels; q: log the guests and raise VIRQ_DEBUG at all of their vCPUs."
+            "e: tell the guests' event channels; q: tell the guests and raise VIRQ_DEBUG at all of their vCPUs; h: tell the keys."
         },
         sortOptions = false,
         usageHelpAutoWidth = true,

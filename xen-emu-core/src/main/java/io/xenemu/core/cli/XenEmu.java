@@ -12,13 +12,14 @@ import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /// The `xen-emu` command.
 @Command(
         name = "xen-emu",
         description = "Runs unmodified Xen guests on KVM.",
         mixinStandardHelpOptions = true,
-        version = "xen-emu 0.1",
+        versionProvider = ProgramVersion.class,
         synopsisSubcommandLabel = "COMMAND")
 public final class XenEmu {
     /// In the order of the help.
@@ -51,10 +52,53 @@ public final class XenEmu {
     private XenEmu() {}
 
     public static void main(String[] args) {
-        ServiceThreads.watch(args);
-        int code = commandLine(args).execute(args);
-        System.out.flush();
-        System.exit(code);
+        System.exit(execute(args));
+    }
+
+    private static int execute(String[] given) {
+        try {
+            String[] args = complete(given);
+            LogSettings.apply(args.length == 0 ? "" : args[0]);
+            ServiceThreads.watch(args);
+            return written(commandLine(args).execute(args));
+        } catch (IllegalArgumentException e) {
+            System.err.println("xen-emu: " + e.getMessage());
+            return ExitCode.USAGE;
+        }
+    }
+
+    /// The exit code of a command that has printed all that it had to.
+    private static int written(int code) {
+        if (System.out.checkError() && code == 0) {
+            System.err.println("xen-emu: standard output cannot be written");
+            return ExitCode.HOST_ERROR;
+        }
+        return code;
+    }
+
+    /// The arguments with the whole name of a subcommand that was given by its beginning, as under xl.
+    ///
+    /// @throws IllegalArgumentException if several begin so
+    static String[] complete(String... args) {
+        if (args.length == 0 || args[0].isEmpty() || args[0].startsWith("-")) {
+            return args;
+        }
+        List<String> names = SUBCOMMANDS.stream().map(XenEmu::name).toList();
+        List<String> meant = names.stream().filter(it -> it.startsWith(args[0])).toList();
+        if (names.contains(args[0]) || meant.isEmpty()) {
+            return args;
+        }
+        if (meant.size() > 1) {
+            throw new IllegalArgumentException(
+                    "'"
+                            + args[0]
+                            + "' may be "
+                            + String.join(", ", meant)
+                            + "; see xen-emu --help");
+        }
+        String[] all = args.clone();
+        all[0] = meant.getFirst();
+        return all;
     }
 
     /// The parser, set up so that wrong input gives one line and no stack trace.
@@ -73,6 +117,7 @@ public final class XenEmu {
         }
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExpandAtFiles(false); // @releaseDomain is no file
+        line.setAbbreviatedSubcommandsAllowed(true); // below lab and xenstore
         line.setParameterExceptionHandler(XenEmu::wrongInput);
         line.setExecutionExceptionHandler((e, command, result) -> failed(e));
         return line;
@@ -91,9 +136,22 @@ public final class XenEmu {
 
     private static int wrongInput(ParameterException e, String[] args) {
         System.err.printf(
-                "xen-emu: %s; see %s --help%n",
-                e.getMessage(), e.getCommandLine().getCommandSpec().qualifiedName());
+                "xen-emu: %s%s; see %s --help%n",
+                e.getMessage(), suggestion(e), e.getCommandLine().getCommandSpec().qualifiedName());
         return e.getCommandLine().getCommandSpec().exitCodeOnInvalidInput();
+    }
+
+    private static String suggestion(ParameterException e) {
+        if (!(e instanceof UnmatchedArgumentException unmatched)
+                || unmatched.getUnmatched().isEmpty()) {
+            return "";
+        }
+        String given = unmatched.getUnmatched().getFirst();
+        List<String> similar =
+                given.startsWith("-")
+                        ? unmatched.getSuggestions()
+                        : Mistyped.similar(given, e.getCommandLine().getSubcommands().keySet());
+        return similar.isEmpty() ? "" : " (did you mean " + String.join(", ", similar) + "?)";
     }
 
     private static int failed(Exception e) throws Exception {

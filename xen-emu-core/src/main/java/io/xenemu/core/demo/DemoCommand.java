@@ -4,6 +4,7 @@ import io.xenemu.core.lab.CacheFolder;
 import io.xenemu.core.lab.GuestInitramfs;
 import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.core.lab.LabImages;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -95,14 +96,26 @@ public final class DemoCommand implements Callable<Integer> {
         try {
             LabImages.Kernel kernel = images.kernel(kernelVersion);
             Path temporary = Files.createTempDirectory(Files.createDirectories(folder), "run-");
+            // A signal ends the JVM while the guest runs: what follows is not reached then.
+            Thread atSignal = new Thread(() -> delete(temporary), "demo-end");
+            Runtime.getRuntime().addShutdownHook(atSignal);
             try {
                 return runner.run(prepare(images, kernel, temporary));
             } finally {
                 CacheFolder.deleteTree(temporary);
             }
         } catch (IOException e) {
-            say(e.getMessage());
+            say(IoReason.of(e));
             return HOST_ERROR;
+        }
+    }
+
+    /// The guest's files are mapped or in the lab already; if it is just about to open them, it ends anyway.
+    private static void delete(Path folder) {
+        try {
+            CacheFolder.deleteTree(folder);
+        } catch (IOException e) {
+            say(IoReason.of(e));
         }
     }
 

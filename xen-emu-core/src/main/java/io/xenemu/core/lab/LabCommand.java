@@ -7,5 +7,7 @@ import picocli.CommandLine.HelpCommand;
 @Command(
         name = "lab",
         description = "The lab: an emulated machine whose KVM has Xen support.",
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND",
         subcommands = {LabExecCommand.class, LabSetupCommand.class, HelpCommand.class})
 public final class LabCommand {}

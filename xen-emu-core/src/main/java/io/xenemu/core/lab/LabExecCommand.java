@@ -12,7 +12,8 @@ import picocli.CommandLine.Parameters;
         description = {
             "Run a command in the lab machine, with this machine's files visible read-only.",
             "Exits with the command's exit status, or 125 when there can be no lab here."
-        })
+        },
+        mixinStandardHelpOptions = true)
 public final class LabExecCommand implements Callable<Integer> {
     /// Exit status when the lab cannot be had: as `env` and `docker run` use it for their own failures.
     static final int NO_LAB = 125;

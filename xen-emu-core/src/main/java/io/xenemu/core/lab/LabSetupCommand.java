@@ -7,7 +7,8 @@ import picocli.CommandLine.Command;
 /// `xen-emu lab setup`: fetches everything that the lab, the demo and the tests use, so that they need no network later.
 @Command(
         name = "setup",
-        description = "Fetch what the lab and the demo need; otherwise done on first use.")
+        description = "Fetch what the lab and the demo need; otherwise done on first use.",
+        mixinStandardHelpOptions = true)
 public final class LabSetupCommand implements Callable<Integer> {
     @Override
     public Integer call() {

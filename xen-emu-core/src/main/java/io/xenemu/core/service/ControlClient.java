@@ -17,6 +17,9 @@ public final class ControlClient {
     /// Names the socket where the command line does not.
     public static final String SOCKET_VARIABLE = "XEN_EMU_CONTROL_SOCKET";
 
+    /// The version of what a service and its clients say to each other.
+    public static final int PROTOCOL = ControlReply.VERSION;
+
     /// Where a daemon's socket is, and is looked for, by default.
     public static final String DEFAULT_SOCKET = "/run/xen-emu/control";
 

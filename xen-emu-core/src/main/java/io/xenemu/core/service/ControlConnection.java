@@ -79,7 +79,7 @@ final class ControlConnection implements AutoCloseable {
             return;
         }
         if (greeting.startsWith(ControlReply.ERROR)) {
-            throw new HostException(greeting);
+            throw new HostException(withoutPrefix(greeting));
         }
         throw new HostException(
                 greeting.startsWith(GREETING)
@@ -94,6 +94,12 @@ final class ControlConnection implements AutoCloseable {
                                 + " is no service of xen-emu's: it says '"
                                 + shown(greeting)
                                 + "'");
+    }
+
+    private static String withoutPrefix(String line) {
+        return line.startsWith(ControlReply.ERROR)
+                ? line.substring(ControlReply.ERROR.length())
+                : line;
     }
 
     private static String shown(String text) {
@@ -138,7 +144,7 @@ final class ControlConnection implements AutoCloseable {
             throw new HostException("the service at " + socket + " has ended");
         }
         if (!line.equals(ControlReply.DONE)) {
-            throw new HostException(line);
+            throw new HostException(withoutPrefix(line));
         }
         return rows;
     }

@@ -11,6 +11,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -39,6 +40,14 @@ final class ControlSocket implements AutoCloseable {
     private static final Duration IDLE = Duration.ofMinutes(1);
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
+
+    /// Requests that change nothing.
+    private static final Set<String> QUESTIONS =
+            Set.of("list", "domid", "console", "block-list", "network-list", "debug-keys");
+
+    /// Words of a request that are logged: verb, guest, and what is done to it. A new guest has many more.
+    private static final int TOLD_WORDS = 3;
+
     private static final long ACCEPT_RETRY_MILLIS = 1000;
 
     private final UnixListener listener;
@@ -114,7 +123,7 @@ final class ControlSocket implements AutoCloseable {
             UserPrincipal user = allowed.check(client);
             log.debug("{}: a client of user {}", listener.path(), user.getName());
             if (free.tryAcquire()) {
-                start(client);
+                start(client, user.getName());
             } else {
                 try (client) {
                     reply(client, ControlReply.error("too many connections"));
@@ -131,11 +140,11 @@ final class ControlSocket implements AutoCloseable {
         }
     }
 
-    private void start(SocketChannel client) throws IOException {
+    private void start(SocketChannel client, String user) throws IOException {
         boolean started = false;
         try {
             open.add(client);
-            threads.execute(() -> serve(client));
+            threads.execute(() -> serve(client, user));
             started = true;
         } catch (RejectedExecutionException e) {
             log.debug("{}: closed just now", listener.path());
@@ -148,14 +157,14 @@ final class ControlSocket implements AutoCloseable {
         }
     }
 
-    private void serve(SocketChannel client) {
+    private void serve(SocketChannel client, String user) {
         try (client) {
             write(client, ControlReply.GREETING + '\n');
             ByteBuffer line = ByteBuffer.allocate(MAX_LINE + 1);
             // closed is looked at after the client is in the set, which close() empties after it
             // has set it.
             while (!closed && read(client, line) >= 0) {
-                if (!serveLines(client, line)) {
+                if (!serveLines(client, user, line)) {
                     return;
                 }
                 if (!line.hasRemaining()) {
@@ -182,13 +191,14 @@ final class ControlSocket implements AutoCloseable {
     /// Replies to the lines that are complete, and keeps the rest.
     ///
     /// @return false when a session has had the connection
-    private boolean serveLines(SocketChannel client, ByteBuffer buffer) throws IOException {
+    private boolean serveLines(SocketChannel client, String user, ByteBuffer buffer)
+            throws IOException {
         buffer.flip();
         int start = 0;
         for (int i = 0; i < buffer.limit(); i++) {
             if (buffer.get(i) == '\n') {
                 ControlReply reply =
-                        answer(UTF_8.decode(buffer.slice(start, i - start)).toString());
+                        answer(user, UTF_8.decode(buffer.slice(start, i - start)).toString());
                 if (reply.session() != null) {
                     serve(reply, reply.session(), client);
                     return false;
@@ -216,12 +226,25 @@ final class ControlSocket implements AutoCloseable {
         }
     }
 
-    private ControlReply answer(String request) {
+    private ControlReply answer(String user, String request) {
+        tell(user, ControlWords.decode(request));
         try {
             return commands.apply(request);
         } catch (RuntimeException | Error e) {
             log.error("the command '{}' failed: this is a bug", request, e);
             return ControlReply.error("internal error: " + e);
+        }
+    }
+
+    /// Who has asked for what changes something; the first words say what.
+    private static void tell(String user, List<String> words) {
+        if (words.isEmpty() || QUESTIONS.contains(words.getFirst())) {
+            log.debug("user {} asks: {}", user, words);
+        } else {
+            log.info(
+                    "user {} asks: {}",
+                    user,
+                    String.join(" ", words.subList(0, Math.min(words.size(), TOLD_WORDS))));
         }
     }
 

@@ -6,9 +6,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Hosts any number of guests, which share one XenStore and are made and ended over a control socket.
 public final class Daemon {
+    private static final Logger log = LoggerFactory.getLogger(Daemon.class);
+
     private final DaemonRequest request;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch atOnce = new CountDownLatch(1);
@@ -40,6 +44,7 @@ public final class Daemon {
                             new DaemonCommands(guests, hypervisor.commands())),
                     ControlSocket::close);
             pid.write();
+            log.info("serving {} and {}", request.controlSocket(), request.xenstoreSocket());
             stop.await();
             guests.end();
             OrderlyStop.run(guests, request.stopTimeout(), atOnce);

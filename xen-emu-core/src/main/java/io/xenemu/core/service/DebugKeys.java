@@ -8,18 +8,27 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.XenError;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
 
-/// Xen's debug keys, as far as they are about what this service has:
+/// Xen's debug keys, as far as they are about what this service has. What they tell is for who has pressed them:
 ///
 /// | key | what it does for every domain |
 /// |---|---|
-/// | `e` | logs its event channels |
-/// | `q` | logs what it is, and raises VIRQ_DEBUG at each of its vCPUs: Linux then prints the state of its own event channels |
+/// | `e` | tells its event channels |
+/// | `h` | tells the keys |
+/// | `q` | tells what it is, and raises VIRQ_DEBUG at each of its vCPUs: Linux then prints the state of its own event channels |
 final class DebugKeys {
-    private static final Logger log = LoggerFactory.getLogger(DebugKeys.class);
-    private static final String KNOWN = "eq";
+    private static final String KNOWN = "ehq";
+    private static final List<String> HELP =
+            List.of(
+                    "e: tell event channels",
+                    "h: tell the keys",
+                    "q: tell domains, and raise VIRQ_DEBUG at their vCPUs");
+
+    /// Event channels of a domain that are told: a guest may have 131,071.
+    private static final int MAX_PORTS = 4096;
 
     private final OperatorCommands.Domains domains;
 
@@ -28,65 +37,79 @@ final class DebugKeys {
     }
 
     /// Presses keys one after another; none if one of them is unknown.
-    void press(String keys) throws OperatorCommands.Refused {
+    ///
+    /// @return what they tell
+    List<String> press(String keys) throws OperatorCommands.Refused {
         for (int i = 0; i < keys.length(); i++) {
             char key = keys.charAt(i);
             if (KNOWN.indexOf(key) < 0) {
                 throw new OperatorCommands.Refused(
-                        "no such key: "
-                                + key
-                                + " (e: log event channels, q: log domains and raise VIRQ_DEBUG)");
+                        "no such key: " + key + " (" + String.join("; ", HELP) + ")");
             }
         }
+        List<String> rows = new ArrayList<>();
         for (int i = 0; i < keys.length(); i++) {
-            boolean ports = keys.charAt(i) == 'e';
-            domains.forEach(domain -> press(domain, ports));
+            switch (keys.charAt(i)) {
+                case 'e' -> forEach(domain -> tellEventChannels(domain, rows));
+                case 'q' -> forEach(domain -> notifyGuest(domain, rows));
+                default -> rows.addAll(HELP);
+            }
         }
+        return rows;
     }
 
     /// What fails for one domain is its own failure: the key is pressed for the others too.
-    private static void press(Domain domain, boolean ports) {
-        try {
-            if (ports) {
-                logEventChannels(domain);
-            } else {
-                notifyGuest(domain);
+    private void forEach(Consumer<Domain> key) {
+        domains.forEach(domain -> {
+            try {
+                key.accept(domain);
+            } catch (RuntimeException | Error e) {
+                domain.failed("a debug key for " + domain.id(), e);
             }
-        } catch (RuntimeException | Error e) {
-            domain.failed("a debug key for " + domain.id(), e);
-        }
+        });
     }
 
-    private static void notifyGuest(Domain domain) {
+    private static void notifyGuest(Domain domain, List<String> rows) {
         int notified = 0;
         for (Vcpu vcpu : domain.vcpus()) {
             notified += domain.eventChannels().raiseVcpu(Virq.DEBUG, vcpu.id()) ? 1 : 0;
         }
-        log.info(
-                "{}: {} MiB, {} vCPUs, of which {} have bound VIRQ_DEBUG",
-                domain,
-                domain.config().memoryBytes() >> 20,
-                domain.vcpus().size(),
-                notified);
+        rows.add(
+                domain
+                        + ": "
+                        + (domain.config().memoryBytes() >> 20)
+                        + " MiB, "
+                        + domain.vcpus().size()
+                        + " vCPUs, of which "
+                        + notified
+                        + " have bound VIRQ_DEBUG");
     }
 
-    private static void logEventChannels(Domain domain) {
+    private static void tellEventChannels(Domain domain, List<String> rows) {
         EventChannels channels = domain.eventChannels();
         EventChannelsState state = channels.save();
-        log.info(
-                "{}: {} event channels, {} ABI",
-                domain,
-                state.ports().size(),
-                state.fifo() == null ? "2-level" : "FIFO");
-        for (EventChannelsState.Port port : state.ports()) {
-            log.info(
-                    "{} port {}: vcpu {}, {}{}",
-                    domain.id(),
-                    port.number(),
-                    port.status().vcpu().value(),
-                    describe(port.status()),
-                    isPending(channels, port.number()) ? ", pending" : "");
-        }
+        rows.add(
+                domain
+                        + ": "
+                        + state.ports().size()
+                        + " event channels, "
+                        + (state.fifo() == null ? "2-level" : "FIFO")
+                        + " ABI");
+        state.ports().stream()
+                .limit(MAX_PORTS)
+                .map(port -> row(domain, channels, port))
+                .forEach(rows::add);
+    }
+
+    private static String row(Domain domain, EventChannels channels, EventChannelsState.Port port) {
+        return domain.id()
+                + " port "
+                + port.number()
+                + ": vcpu "
+                + port.status().vcpu().value()
+                + ", "
+                + describe(port.status())
+                + (isPending(channels, port.number()) ? ", pending" : "");
     }
 
     private static String describe(EvtchnStatus status) {

@@ -1,5 +1,6 @@
 package io.xenemu.core.service;
 
+import com.google.common.collect.Sets;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.KernelImage;
@@ -15,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -27,6 +29,11 @@ import org.slf4j.LoggerFactory;
 /// A guest over its reboots: each boot is a domain with an id of its own, as under xl.
 final class Guest {
     private static final Logger log = LoggerFactory.getLogger(Guest.class);
+
+    /// What an operator or the guest itself has wanted.
+    private static final Set<ShutdownReason> ORDERLY =
+            Sets.immutableEnumSet(
+                    ShutdownReason.POWEROFF, ShutdownReason.REBOOT, ShutdownReason.DESTROYED);
 
     /// No deadline.
     static final long FOREVER = Long.MAX_VALUE;
@@ -203,15 +210,12 @@ final class Guest {
     /// For an operator: how a domain has ended.
     private static void tell(Domain domain, ShutdownLatch.Outcome outcome) {
         String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
-        switch (outcome.reason()) {
-            case POWEROFF, REBOOT, DESTROYED -> log.info("{}: {}", domain, reason);
-            case CRASH, TRIPLE_FAULT, HOST_ERROR, SUSPEND, WATCHDOG, SOFT_RESET -> {
-                if (outcome.message().isEmpty()) {
-                    log.warn("{}: {}", domain, reason);
-                } else {
-                    log.warn("{}: {}: {}", domain, reason, outcome.message());
-                }
-            }
+        if (ORDERLY.contains(outcome.reason())) {
+            log.info("{}: {}", domain, reason);
+        } else if (outcome.message().isEmpty()) {
+            log.warn("{}: {}", domain, reason);
+        } else {
+            log.warn("{}: {}: {}", domain, reason, outcome.message());
         }
     }
 

@@ -28,7 +28,8 @@ public record HostKvm(KvmSystem system, EnumSet<XenCapability> capabilities)
             if (!capabilities.containsAll(DomainBuilder.REQUIRED)) {
                 throw new HostException(
                         capabilities.isEmpty()
-                                ? "this kernel's KVM has no Xen support (CONFIG_KVM_XEN)"
+                                ? "this kernel's KVM has no Xen support (CONFIG_KVM_XEN): Debian's kernels have it from 6.12"
+                                        + " on; 'run' and 'demo' do without, in the lab"
                                 : "this kernel's Xen support in KVM is too old: it has only "
                                         + capabilities);
             }

@@ -62,7 +62,7 @@ final class HostedGuest {
                 made.endAtReboot();
             }
             RunOutcome outcome = made.run(Guest.FOREVER, domain -> starting(domain, paused));
-            log.info("{} has ended: {}", request.config().name(), outcome);
+            log.debug("{} is gone: {}", request.config().name(), outcome);
         } catch (BootException | KvmException e) {
             if (!started.completeExceptionally(e)) {
                 log.error("{} cannot be restarted: {}", request.config().name(), e.getMessage());

@@ -107,7 +107,7 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
         switch (verb) {
             case "debug-keys" -> {
                 require(options.isEmpty(), words);
-                keys.press(name);
+                return ControlReply.rows(keys.press(name));
             }
             case "trigger" -> {
                 require(options.size() == 1 || options.size() == 2, words);

@@ -20,10 +20,14 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A XenStore alone, for host tools, in the foreground.
 public final class StoreDaemon {
     private static final long STOP_SECONDS = 10;
+
+    private static final Logger log = LoggerFactory.getLogger(StoreDaemon.class);
 
     private final StoreDaemonRequest request;
     private final CountDownLatch stop = new CountDownLatch(1);
@@ -58,9 +62,12 @@ public final class StoreDaemon {
                         journal,
                         e -> fail("--persist", e)); // its first file holds what was restored
             }
-            server.listen(listener(), e -> fail("the socket", e));
+            UnixListener listener = listener();
+            Path socket = listener.path();
+            server.listen(listener, e -> fail("the socket", e));
             pid.write();
             open.add(HeapTrim.start(), HeapTrim::close);
+            log.info("serving {}", socket);
             stop.await();
         } catch (IOException e) {
             throw new HostException(IoReason.of(e), e);

@@ -1,5 +1,6 @@
 package io.xenemu.core.xenstore;
 
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.xenstore.XenStoreState;
 import io.xenemu.xenstore.XenStoreState.NodeState;
 import io.xenemu.xenstore.XenStoreState.SpecialState;
@@ -64,7 +65,11 @@ final class DumpCommand extends StoreTool {
         if (file.equals("-")) {
             new ToolOutput().print(dump).writeTo(System.out);
         } else {
-            write(dump, java.nio.file.Path.of(file));
+            try {
+                write(dump, java.nio.file.Path.of(file));
+            } catch (IOException e) {
+                throw new ToolFailed(IoReason.of(e));
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 package io.xenemu.core.xenstore;
 
-import io.xenemu.kvm.wire.WireException;
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.xenstore.XenStoreState;
 import io.xenemu.xenstore.XenStoreState.NodeState;
 import io.xenemu.xenstore.XenStoreState.SpecialState;
@@ -10,7 +10,6 @@ import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -55,16 +54,14 @@ final class RestoreCommand extends StoreTool {
         }
     }
 
-    private XenStoreState state() throws IOException, ToolFailed {
+    private XenStoreState state() throws ToolFailed {
         try (InputStream in =
                 file.equals("-")
                         ? System.in
                         : new BufferedInputStream(Files.newInputStream(Path.of(file)))) {
             return MigrationStream.read(in);
-        } catch (NoSuchFileException e) {
-            throw new ToolFailed(file + ": no such file");
-        } catch (WireException e) {
-            throw new ToolFailed(file + ": " + e.getMessage());
+        } catch (IOException e) {
+            throw new ToolFailed(file + ": " + IoReason.withoutFile(e));
         }
     }
 

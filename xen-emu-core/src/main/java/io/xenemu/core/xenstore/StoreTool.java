@@ -2,8 +2,8 @@ package io.xenemu.core.xenstore;
 
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.StoreSocketPath;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Option;
@@ -47,10 +47,8 @@ abstract class StoreTool implements Callable<Integer> {
             return XenstoreCommand.FAILED;
         } catch (RequestFailed e) {
             throw new HostException("XenStore at " + path + ": " + e.getMessage(), e);
-        } catch (NoSuchFileException e) {
-            throw new HostException("XenStore at " + path + ": no such file", e);
         } catch (IOException e) {
-            throw new HostException("XenStore at " + path + ": " + e.getMessage(), e);
+            throw new HostException("XenStore at " + path + ": " + IoReason.withoutFile(e), e);
         }
     }
 

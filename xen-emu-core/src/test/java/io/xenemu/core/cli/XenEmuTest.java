@@ -3,6 +3,7 @@ package io.xenemu.core.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
@@ -176,6 +177,64 @@ final class XenEmuTest {
             CommandLine line = XenEmu.commandLine(name, "list");
             assertEquals(Set.of(name), line.getSubcommands().keySet());
         }
+    }
+
+    @Test
+    void beginningOfAVerbIsEnoughIfNoOtherBeginsSo() {
+        assertEquals("create", XenEmu.complete("cre", "x")[0]);
+        assertEquals("console", XenEmu.complete("cons")[0]);
+        assertEquals("xenstore", XenEmu.complete("xenstore")[0]);
+        assertEquals("lsit", XenEmu.complete("lsit")[0]);
+        assertEquals("--help", XenEmu.complete("--help")[0]);
+        assertThrows(IllegalArgumentException.class, () -> XenEmu.complete("d"));
+    }
+
+    @Test
+    void mistypedVerbOrOptionGetsASuggestion() {
+        assertTrue(execute(List.of("lsit")).errors.getFirst().contains("did you mean list"));
+        assertTrue(execute(List.of("shtudown", "web")).errors.getFirst().contains("shutdown"));
+        assertFalse(execute(List.of("x")).errors.getFirst().contains("did you mean"));
+        assertTrue(
+                execute(run("--memroy", "1G")).errors.getFirst().contains("did you mean --memory"));
+    }
+
+    @Test
+    void everyCommandHasHelp() {
+        for (CommandLine command : XenEmu.commandLine().getSubcommands().values()) {
+            assertTrue(command.getCommandSpec().optionsMap().containsKey("--help"));
+            for (CommandLine inner : command.getSubcommands().values()) {
+                assertTrue(
+                        inner.getCommandSpec().optionsMap().containsKey("--help"),
+                        inner.getCommandName());
+            }
+        }
+    }
+
+    @Test
+    void versionTellsJdkAndProtocol() {
+        String version = String.join("\n", new ProgramVersion().getVersion());
+        assertTrue(version.contains("commit "), version);
+        assertTrue(version.contains("Java " + Runtime.version()), version);
+        assertTrue(version.contains("control protocol 1"), version);
+    }
+
+    @Test
+    void outputThatCannotBeWrittenIsAFailure() throws IOException, InterruptedException {
+        Process process =
+                new ProcessBuilder(
+                                "sh",
+                                "-c",
+                                "exec \"$@\" >/dev/full",
+                                "sh",
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                XenEmu.class.getName(),
+                                "--version")
+                        .start();
+        String errors = process.errorReader().lines().collect(Collectors.joining("\n", "", "\n"));
+        assertEquals(ExitCode.HOST_ERROR, process.waitFor());
+        assertEquals("xen-emu: standard output cannot be written\n", errors);
     }
 
     @Test

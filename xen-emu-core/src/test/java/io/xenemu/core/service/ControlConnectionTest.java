@@ -95,7 +95,7 @@ final class ControlConnectionTest {
 
     @Test
     void refusalInPlaceOfAGreetingIsTold() throws IOException {
-        assertEquals("error: user x may not connect", complaint("error: user x may not connect\n"));
+        assertEquals("user x may not connect", complaint("error: user x may not connect\n"));
     }
 
     @Test

@@ -209,7 +209,7 @@ final class ControlSocketTest {
                     assertThrows(
                             HostException.class,
                             () -> ControlClient.console(path(), "pv", "mirror"));
-            assertEquals("error: too many consoles: 48", refused.getMessage());
+            assertEquals("too many consoles: 48", refused.getMessage());
             assertEquals(3, ControlClient.command(path(), List.of("rows")).size());
         } finally {
             for (Client console : consoles) {

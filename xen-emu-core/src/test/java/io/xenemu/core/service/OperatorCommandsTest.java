@@ -141,7 +141,10 @@ final class OperatorCommandsTest {
         EvtchnPort first = channels.bindVirq(Virq.DEBUG, new VcpuId(0));
         EvtchnPort second = channels.bindVirq(Virq.DEBUG, new VcpuId(1));
 
-        assertEquals("ok", send("debug-keys e").status());
+        List<String> rows = send("debug-keys e").rows();
+        assertEquals("dom1 (test): 2 event channels, 2-level ABI", rows.getFirst());
+        assertEquals("dom1 port 2: vcpu 1, VIRQ 1", rows.getLast());
+        assertEquals(3, send("debug-keys h").rows().size());
         assertFalse(channels.isPending(first));
         assertEquals("ok", send("debug-keys qe").status());
         assertTrue(channels.isPending(first));

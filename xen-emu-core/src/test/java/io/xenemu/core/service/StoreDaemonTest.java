@@ -226,13 +226,15 @@ final class StoreDaemonTest {
     void signalEndsItInOrder() throws Exception {
         Path pid = folder.resolve("pid");
         Process daemon = serve("--pid-file", pid.toString(), "-Q", "nodes=5", "-Q", "watches=7");
-        while (!Files.exists(pid)) {
+        String serving = "xen-emu: INFO [main] serving " + socket() + "\n";
+        while (!errors().equals(serving)) {
             assertTrue(daemon.isAlive(), errors());
             Thread.sleep(20);
         }
+        assertEquals(daemon.pid() + "\n", Files.readString(pid));
         daemon.destroy();
         assertEquals(0, daemon.waitFor());
-        assertEquals("", errors());
+        assertEquals(serving, errors());
         assertFalse(Files.exists(socket()));
         assertFalse(Files.exists(pid));
     }

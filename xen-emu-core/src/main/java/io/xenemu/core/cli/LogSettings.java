@@ -1,0 +1,74 @@
+package io.xenemu.core.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/// What this process logs on standard error, and how. A service in the background tells of the life of its guests (INFO); what
+/// runs in a terminal tells of what goes wrong (WARN). Where standard error is systemd's journal, each line begins with its
+/// priority, as sd-daemon(3) has it.
+///
+/// @param level of the root logger
+/// @param form a pattern of logback's, empty for that of logback.xml
+record LogSettings(String level, String form) {
+    /// Names the level where the default is not what is wanted.
+    static final String VARIABLE = "XEN_EMU_LOG";
+
+    private static final Set<String> LEVELS =
+            Set.of("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF");
+
+    private static final Set<String> BACKGROUND = Set.of("daemon", "xenstored");
+
+    private static final String JOURNAL_VARIABLE = "JOURNAL_STREAM";
+    private static final Path STDERR = Path.of("/proc/self/fd/2");
+
+    private static final String JOURNAL_FORM =
+            "%replace(%replace(%replace(%replace(%replace(%level){'ERROR','<3>'}){'WARN','<4>'}){'INFO','<6>'})"
+                    + "{'DEBUG','<7>'}){'TRACE','<7>'}[%thread] %msg%n";
+
+    /// The settings for a command.
+    ///
+    /// @param verb the command, or empty
+    /// @param stderr device and inode of standard error, as JOURNAL_STREAM has them
+    /// @throws IllegalArgumentException for a level that there is not
+    static LogSettings of(Map<String, String> environment, String verb, String stderr) {
+        String level =
+                environment
+                        .getOrDefault(VARIABLE, BACKGROUND.contains(verb) ? "INFO" : "WARN")
+                        .toUpperCase(Locale.ROOT);
+        if (!LEVELS.contains(level)) {
+            throw new IllegalArgumentException(
+                    VARIABLE
+                            + ": '"
+                            + environment.get(VARIABLE)
+                            + "' is none of trace, debug, info, warn, error, off");
+        }
+        boolean journal = stderr.equals(environment.get(JOURNAL_VARIABLE));
+        return new LogSettings(level, journal ? JOURNAL_FORM : "");
+    }
+
+    /// Applies those of this process. Called before anything is logged, which is when logback reads them.
+    ///
+    /// @throws IllegalArgumentException as [#of]
+    static void apply(String verb) {
+        LogSettings settings = of(System.getenv(), verb, identity());
+        System.setProperty("xen-emu.log.level", settings.level);
+        if (!settings.form.isEmpty()) {
+            System.setProperty("xen-emu.log.form", settings.form);
+        }
+    }
+
+    private static String identity() {
+        try {
+            return Files.getAttribute(STDERR, "unix:dev")
+                    + ":"
+                    + Files.getAttribute(STDERR, "unix:ino");
+        } catch (IOException e) {
+            // It is closed: there is no journal either.
+            return "";
+        }
+    }
+}

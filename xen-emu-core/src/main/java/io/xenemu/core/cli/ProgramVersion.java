@@ -1,0 +1,19 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.service.ControlClient;
+import picocli.CommandLine.IVersionProvider;
+
+/// What `--version` tells: this program, the JDK that runs it, and what it speaks with a running service.
+final class ProgramVersion implements IVersionProvider {
+    /// Set by the launcher, which knows the checkout.
+    private static final String COMMIT = "xen-emu.commit";
+
+    @Override
+    public String[] getVersion() {
+        return new String[] {
+            "xen-emu 0.1, commit " + System.getProperty(COMMIT, "unknown"),
+            "Java " + Runtime.version() + ", " + System.getProperty("java.vendor"),
+            "control protocol " + ControlClient.PROTOCOL
+        };
+    }
+}
