@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.tree.Children;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
@@ -122,7 +123,7 @@ final class RequestHandler {
                 switch (request) {
                     case Request.Read(Path path) -> store.read(session, tx, path);
                     case Request.Directory(Path path) ->
-                            store.directory(session, tx, path).children().listing();
+                            names(store.directory(session, tx, path).children());
                     case Request.DirectoryPart(Path path, int offset) ->
                             part(store.directory(session, tx, path), offset);
                     case Request.GetPerms(Path path) ->
@@ -222,28 +223,32 @@ final class RequestHandler {
             return;
         }
         if (payload.length > MessageHeader.PAYLOAD_MAX) {
-            throw XenError.E2BIG; // a client reads long directories by DIRECTORY_PART
+            throw XenError.E2BIG;
         }
         output.reply(type, id, tx, payload);
     }
 
+    private static byte[] names(Children children) throws XenError {
+        if (children.listingLength() > MessageHeader.PAYLOAD_MAX) {
+            throw XenError.E2BIG; // a client reads long directories by DIRECTORY_PART
+        }
+        return children.listing();
+    }
+
     /// The generation, then as many whole names from `offset` on as fit; an empty name ends the list.
     private static byte[] part(Node node, int from) {
-        byte[] listing = node.children().listing();
+        Children children = node.children();
         byte[] generation = ascii(node.generation() + "\0");
-        int offset = Math.min(from, listing.length);
+        int offset = Math.min(from, children.listingLength());
         int room = MessageHeader.PAYLOAD_MAX - generation.length - 1;
-        int end = listing.length;
-        if (end - offset > room) {
-            end = offset + room;
-            while (end > offset && listing[end - 1] != 0) {
-                end--;
-            }
+        boolean last = children.listingLength() - offset <= room;
+        byte[] names = children.listing(offset, last ? children.listingLength() : offset + room);
+        int length = names.length;
+        while (!last && length > 0 && names[length - 1] != 0) {
+            length--;
         }
-        boolean last = end == listing.length;
-        byte[] payload =
-                Arrays.copyOf(generation, generation.length + end - offset + (last ? 1 : 0));
-        System.arraycopy(listing, offset, payload, generation.length, end - offset);
+        byte[] payload = Arrays.copyOf(generation, generation.length + length + (last ? 1 : 0));
+        System.arraycopy(names, 0, payload, generation.length, length);
         return payload;
     }
 }

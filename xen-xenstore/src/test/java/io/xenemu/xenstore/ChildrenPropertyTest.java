@@ -10,11 +10,16 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
+import net.jqwik.api.Tuple;
+import net.jqwik.api.constraints.IntRange;
 
 /// The children of a node against a map that keeps the order of insertion.
 class ChildrenPropertyTest {
@@ -66,6 +71,96 @@ class ChildrenPropertyTest {
         for (int i = 0; i < versions.size(); i++) {
             assertEquals(expectedVersions.get(i), List.copyOf(values(versions.get(i)).keySet()));
         }
+    }
+
+    /// One step: the version to change, which name, and whether the names are asked for before and after.
+    record Step(int version, String name, boolean before, boolean after) {}
+
+    @Provide
+    Arbitrary<List<Step>> steps() {
+        return Combinators.combine(
+                        // Mostly the latest version, sometimes an earlier one, as a transaction
+                        // has.
+                        Arbitraries.frequencyOf(
+                                Tuple.of(4, Arbitraries.just(Integer.MAX_VALUE)),
+                                Tuple.of(1, Arbitraries.integers().between(0, 400))),
+                        Arbitraries.integers().between(0, 40).map(i -> "n" + i),
+                        Arbitraries.of(true, false),
+                        Arbitraries.of(true, false, false))
+                .as(Step::new)
+                .list()
+                .ofMaxSize(300);
+    }
+
+    /// Versions share the array of their names: none may see what another has put there.
+    @Property(tries = 500)
+    void namesOfAllVersionsAreInOrderOfCreation(@ForAll("steps") List<Step> steps) {
+        List<Node> versions = new ArrayList<>(List.of(Node.root(Permissions.DOM0_ONLY)));
+        List<List<String>> expected = new ArrayList<>(List.of(List.of()));
+        long generation = 0;
+        for (Step step : steps) {
+            int base = Math.min(step.version, versions.size() - 1);
+            Node directory = versions.get(base);
+            if (step.before) {
+                assertEquals(listing(expected.get(base)), listing(directory));
+            }
+            List<String> names = new ArrayList<>(expected.get(base));
+            Node child = directory.child(step.name);
+            generation++;
+            byte[] bytes = step.name.getBytes(StandardCharsets.US_ASCII);
+            if (child == null) {
+                names.add(step.name);
+                directory =
+                        directory.withChild(
+                                Node.create(bytes, Permissions.DOM0_ONLY, generation), generation);
+            } else {
+                names.remove(step.name);
+                directory = directory.withoutChild(child, generation);
+            }
+            versions.add(directory);
+            expected.add(names);
+            if (step.after) {
+                assertEquals(listing(names), listing(directory));
+                int half = directory.children().listingLength() / 2;
+                assertEquals(
+                        listing(names).substring(half),
+                        new String(
+                                directory
+                                        .children()
+                                        .listing(half, directory.children().listingLength()),
+                                StandardCharsets.US_ASCII));
+            }
+        }
+        for (int i = 0; i < versions.size(); i++) {
+            assertEquals(listing(expected.get(i)), listing(versions.get(i)));
+        }
+    }
+
+    /// Saved state has children of any order, and changes the place of one.
+    @Property(tries = 200)
+    void namesFollowTheOrdinalsThatAreRestored(@ForAll List<@IntRange(max = 50) Integer> ordinals) {
+        Node directory = Node.root(Permissions.DOM0_ONLY);
+        Map<Integer, String> expected = new TreeMap<>();
+        for (int ordinal : ordinals) {
+            String name = "n" + ordinal % 7;
+            Node child =
+                    Node.create(name.getBytes(StandardCharsets.US_ASCII), Permissions.DOM0_ONLY, 1)
+                            .restored(new byte[0], Permissions.DOM0_ONLY, ordinal, 1);
+            if (!expected.containsKey(ordinal) || name.equals(expected.get(ordinal))) {
+                expected.values().remove(name);
+                expected.put(ordinal, name);
+                directory = directory.withChild(child, 1);
+            }
+            assertEquals(listing(List.copyOf(expected.values())), listing(directory));
+        }
+    }
+
+    private static String listing(Node directory) {
+        return new String(directory.children().listing(), StandardCharsets.US_ASCII);
+    }
+
+    private static String listing(List<String> names) {
+        return names.stream().map(name -> name + "\0").collect(Collectors.joining());
     }
 
     private static Map<String, String> values(Node directory) {

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 /// bits of hash, however many siblings there are. Names whose 32-bit hashes are all equal share an array; a guest's node
 /// quota bounds it.
 public final class Children {
-    static final Children EMPTY = new Children(new Trie(0, new Object[0]), 0, 0, new Listing());
+    static final Children EMPTY =
+            new Children(new Trie(0, new Object[0]), 0, 0, -1, Listing.unknown());
 
     private static final int BITS = 5;
     private static final int MASK = (1 << BITS) - 1;
@@ -34,20 +35,19 @@ public final class Children {
         }
     }
 
-    /// Shared by all versions of one directory that have the same names.
-    private static final class Listing {
-        byte @Nullable [] encoded;
-    }
-
     private final Trie trie;
     private final int size;
     private final int nameBytes;
+    // No child has a larger ordinal.
+    private final long last;
+    // Shared by all versions of one directory that have the same names.
     private final Listing listing;
 
-    private Children(Trie trie, int size, int nameBytes, Listing listing) {
+    private Children(Trie trie, int size, int nameBytes, long last, Listing listing) {
         this.trie = trie;
         this.size = size;
         this.nameBytes = nameBytes;
+        this.last = last;
         this.listing = listing;
     }
 
@@ -90,22 +90,28 @@ public final class Children {
         Trie changed = put(trie, node, 0);
         byte[] name = node.nameBytes();
         Node before = get(name, 0, name.length, node.hash());
+        long latest = Math.max(last, node.ordinal());
         if (before == null) {
-            return new Children(changed, size + 1, nameBytes + name.length + 1, new Listing());
+            boolean youngest = size > 0 && node.ordinal() > last;
+            Listing longer = youngest ? listing.withLast(name) : Listing.unknown();
+            return new Children(changed, size + 1, nameBytes + name.length + 1, latest, longer);
         }
         boolean samePlace = before.ordinal() == node.ordinal();
-        return new Children(changed, size, nameBytes, samePlace ? listing : new Listing());
+        return new Children(
+                changed, size, nameBytes, latest, samePlace ? listing : Listing.unknown());
     }
 
     Children without(Node node) {
         if (size == 1) {
             return EMPTY;
         }
+        byte[] name = node.nameBytes();
         return new Children(
                 remove(trie, node, 0),
                 size - 1,
-                nameBytes - node.nameBytes().length - 1,
-                new Listing());
+                nameBytes - name.length - 1,
+                last,
+                listing.without(name));
     }
 
     private static Trie put(Trie t, Node node, int shift) {
@@ -262,26 +268,14 @@ public final class Children {
         return slot == null ? null : find(slot, name, 0, name.length, like.hash(), shift);
     }
 
-    /// The names in order of creation, each followed by NUL, as DIRECTORY answers. Not to be modified: it is kept.
+    /// The names in order of creation, each followed by NUL, as DIRECTORY answers. Not to be modified: it is kept. Versions
+    /// share what they keep, so the store's lock has to be held.
     public byte[] listing() {
-        byte[] known = listing.encoded;
-        if (known != null) {
-            return known;
-        }
-        byte[] encoded = new byte[nameBytes];
-        int at = 0;
-        for (Node node : inOrder()) {
-            byte[] name = node.nameBytes();
-            System.arraycopy(name, 0, encoded, at, name.length);
-            at += name.length + 1;
-        }
-        listing.encoded = encoded;
-        return encoded;
+        return listing.all(this);
     }
 
-    /// Whether both have the same names, in the same order of creation.
-    public boolean sameNames(Children other) {
-        return listing == other.listing
-                || (nameBytes == other.nameBytes && Arrays.equals(listing(), other.listing()));
+    /// A copy of the bytes `[from, to)` of [#listing].
+    public byte[] listing(int from, int to) {
+        return listing.copy(this, from, to);
     }
 }
