@@ -231,7 +231,7 @@ final class Transaction {
     /// @param allowed whether the version that comes of it may take the store's place now
     /// @param former domains that are gone, which a permission set before must not bring back
     /// @throws XenError EAGAIN for a conflict; ENOSPC or ENOMEM if the changes no longer fit the caller's quota, which trying
-    ///     again would only repeat. The store is then unchanged.
+    ///     again would only repeat; ENOSPC if they cannot be kept. The store is then unchanged.
     void commit(
             Caller caller,
             TreeEditor store,
@@ -262,6 +262,7 @@ final class Transaction {
         if (!allowed.test(result)) {
             throw XenError.EAGAIN;
         }
+        store.keep(result.recordBytes());
         store.take(result);
         fired.values().forEach(fire);
     }

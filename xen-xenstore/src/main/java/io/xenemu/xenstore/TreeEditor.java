@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.persist.RecordSize;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
@@ -23,9 +24,11 @@ final class TreeEditor {
     private final Consumer<NodeEvent> events;
     private final @Nullable Dependencies dependencies;
 
+    private ChangeRoom room = _ -> true;
     private Node root;
     private SpecialPermissions special;
     private long replacedBytes;
+    private long recordBytes;
     // The nodes from the root down to where the last locate() came.
     private @Nullable Node[] spine = new Node[16];
 
@@ -55,6 +58,26 @@ final class TreeEditor {
     /// Sets who may see special events, for who has looked whether that may be done.
     void special(SpecialPermissions changed) {
         special = changed;
+    }
+
+    /// Has changes refused from now on that cannot be kept.
+    void keptIn(ChangeRoom changeRoom) {
+        room = changeRoom;
+    }
+
+    /// Makes sure that a change can be kept, just before it is made.
+    ///
+    /// @throws XenError ENOSPC if not, as of xenstored when its disk is full
+    void keep(long bytes) throws XenError {
+        if (!room.promise(bytes)) {
+            throw XenError.ENOSPC;
+        }
+        recordBytes += bytes;
+    }
+
+    /// What all changes so far take in a file at most.
+    long recordBytes() {
+        return recordBytes;
     }
 
     /// Takes over the version that another editor has made of this one.
@@ -151,6 +174,7 @@ final class TreeEditor {
                 caller, node.permissions().size(), value.length + node.children().listingLength());
         Node written = node.withValue(value, generations.getAsLong());
         checkMemory(caller, node.permissions().owner(), value.length - node.value().length);
+        keep(RecordSize.node(path.length(), value.length, node.permissions().size()));
         counts.replace(node, written);
         replacedBytes += node.value().length;
         spine[reached] = written;
@@ -223,6 +247,7 @@ final class TreeEditor {
                         - path.length(reached)
                         + value.length;
         checkMemory(caller, permissions.owner(), bytes);
+        keep(created * RecordSize.node(path.length(), 0, permissions.size()) + value.length);
 
         Node node = Node.create(path.name(path.depth() - 1), permissions, generations.getAsLong());
         if (value.length > 0) {
@@ -256,6 +281,7 @@ final class TreeEditor {
             }
             throw XenError.ENOENT;
         }
+        keep(RecordSize.removed(path.length()));
         Node node = at(reached);
         Node parent = at(reached - 1);
         spine[reached - 1] = parent.withoutChild(node, generations.getAsLong());
@@ -270,6 +296,7 @@ final class TreeEditor {
                     caller,
                     specialPermissions(caller, path, caller::canWrite),
                     permissions.owner());
+            keep(RecordSize.SPECIAL);
             special = special.with(path, permissions);
             return;
         }
@@ -287,6 +314,7 @@ final class TreeEditor {
                 caller,
                 owner,
                 Quota.NODE_PERMISSION * (permissions.size() - node.permissions().size()));
+        keep(RecordSize.node(path.length(), node.value().length, permissions.size()));
         Node changed = node.withPermissions(permissions, generations.getAsLong());
         counts.replace(node, changed);
         spine[reached] = changed;

@@ -56,6 +56,11 @@ final class XenStore {
         this.introduced = new IntroducedDomains(former, special, accounts, this::reset);
     }
 
+    /// Has changes refused from now on that cannot be kept.
+    void keptIn(ChangeRoom room) {
+        editor.keptIn(room);
+    }
+
     private long nextGeneration() {
         return ++generation;
     }

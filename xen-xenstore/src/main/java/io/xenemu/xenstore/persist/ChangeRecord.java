@@ -45,9 +45,17 @@ final class ChangeRecord implements TreeDifference.Changes {
 
     /// What turns one image into another, as one body; empty if nothing does.
     static ByteBuffer between(StoreImage before, StoreImage after) {
+        return between(before, after, false);
+    }
+
+    /// As [#between(StoreImage, StoreImage)].
+    ///
+    /// @param special whether it names the permissions of the special watches, whatever has changed
+    static ByteBuffer between(StoreImage before, StoreImage after, boolean special) {
         ChangeRecord record = new ChangeRecord(null, Integer.MAX_VALUE);
         TreeDifference.between(before.root(), after.root(), record);
-        if (!before.introduce().equals(after.introduce())
+        if (special
+                || !before.introduce().equals(after.introduce())
                 || !before.release().equals(after.release())) {
             record.special(after);
         }
@@ -64,6 +72,30 @@ final class ChangeRecord implements TreeDifference.Changes {
         }
         record.special(image);
         chunks.add(record.body.flip());
+    }
+
+    /// About the bytes of a whole image in a new file.
+    static long size(StoreImage image) {
+        long[] bytes = {RecordFile.HEADER_BYTES + RecordSize.SPECIAL};
+        TreeDifference.between(
+                null,
+                image.root(),
+                new TreeDifference.Changes() {
+                    @Override
+                    public void put(byte[] path, Node node) {
+                        bytes[0] +=
+                                RecordSize.node(
+                                        path.length,
+                                        node.value().length,
+                                        node.permissions().size());
+                    }
+
+                    @Override
+                    public void removed(byte[] path) {
+                        throw new IllegalStateException("there was nothing before");
+                    }
+                });
+        return bytes[0];
     }
 
     @Override

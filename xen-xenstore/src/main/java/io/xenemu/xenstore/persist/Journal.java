@@ -2,6 +2,7 @@ package io.xenemu.xenstore.persist;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
@@ -10,7 +11,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
@@ -25,7 +25,11 @@ import org.slf4j.LoggerFactory;
 ///
 /// A commit appends what has changed since the last one as one record, so that many requests share one write, and the
 /// changes of a transaction are all there or none. When the file has grown to a multiple of the store's size, it is
-/// written anew in the background, under another name, and takes the old one's place at once.
+/// written anew in the background, under another name, and takes the old one's place at once, if the disk has room for
+/// both.
+///
+/// A change is made only after it has been promised room ([#promise]), so a full disk refuses changes and takes nothing
+/// back. A file that holds a store is used as it is: to start needs no room.
 ///
 /// The file is locked as long as it is used. Thread-safe.
 public final class Journal implements AutoCloseable {
@@ -45,12 +49,12 @@ public final class Journal implements AutoCloseable {
 
     private final Path path;
     private final JournalMetrics metrics;
-    private final Renamed renamed;
+    private final Disk disk;
     private final @Nullable StoreImage recovered;
+    private final FileRoom room;
     private final ReentrantLock lock = new ReentrantLock();
     // Guarded by the lock from here on.
-    private final FileChannel opened;
-    private @Nullable RecordFile file;
+    private RecordFile file;
     private @Nullable Supplier<StoreImage> source;
     private @Nullable StoreImage durable;
     private @Nullable Consumer<IOException> onFailure;
@@ -61,22 +65,16 @@ public final class Journal implements AutoCloseable {
 
     private Journal(
             Path path,
-            FileChannel opened,
+            RecordFile file,
             @Nullable StoreImage recovered,
             JournalMetrics metrics,
-            Renamed renamed) {
+            Disk disk) {
         this.path = path;
-        this.opened = opened;
+        this.file = file;
+        this.room = new FileRoom(path, file, metrics);
         this.recovered = recovered;
         this.metrics = metrics;
-        this.renamed = renamed;
-    }
-
-    /// Makes a rename in a directory last.
-    @FunctionalInterface
-    interface Renamed {
-        /// Returns when it is on the disk.
-        void force(FileChannel directory) throws IOException;
+        this.disk = disk;
     }
 
     /// Opens and locks a file, and reads what is in it. A file that is not there or empty is made.
@@ -84,21 +82,23 @@ public final class Journal implements AutoCloseable {
     /// @throws PersistException if another process uses it or it is damaged
     /// @throws IOException if it cannot be read or made
     public static Journal open(Path path, JournalMetrics metrics) throws IOException {
-        return open(path, metrics, directory -> directory.force(true));
+        return open(path, metrics, Disk.REAL);
     }
 
-    /// As [#open(Path, JournalMetrics)].
-    ///
-    /// @param renamed gets what is in a directory onto the disk
-    static Journal open(Path path, JournalMetrics metrics, Renamed renamed) throws IOException {
-        FileChannel channel = openLocked(path);
+    /// As [#open(Path, JournalMetrics)], on any disk.
+    static Journal open(Path path, JournalMetrics metrics, Disk disk) throws IOException {
+        FileChannel channel = openLocked(path, disk);
         try {
             RestoredImage image = new RestoredImage();
-            long torn = RecordFile.read(channel, body -> ChangeRecord.apply(body, image));
-            if (torn > 0) {
-                LOG.warn("{}: ignored {} bytes of a write that was cut off", path, torn);
+            RecordReader.Contents contents =
+                    RecordReader.read(channel, body -> ChangeRecord.apply(body, image));
+            if (contents.torn() > 0) {
+                LOG.warn(
+                        "{}: ignored {} bytes of a write that was cut off", path, contents.torn());
             }
-            return new Journal(path, channel, image.image(), metrics, renamed);
+            RecordFile file = RecordFile.resume(channel, contents);
+            metrics.size(file.length());
+            return new Journal(path, file, image.image(), metrics, disk);
         } catch (PersistException e) {
             channel.close();
             throw e;
@@ -108,14 +108,14 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    private static FileChannel openLocked(Path path) throws IOException {
+    private static FileChannel openLocked(Path path, Disk disk) throws IOException {
         if (Files.exists(path) && !Files.isRegularFile(path)) {
             throw new PersistException(path, "not a regular file");
         }
         while (true) {
             FileChannel channel;
             try {
-                channel = create(path, READ_WRITE);
+                channel = disk.open(path, READ_WRITE);
             } catch (NoSuchFileException e) {
                 throw new PersistException(path, "no such directory", e);
             }
@@ -134,14 +134,6 @@ public final class Journal implements AutoCloseable {
                 throw e;
             }
         }
-    }
-
-    private static FileChannel create(Path path, Set<StandardOpenOption> options)
-            throws IOException {
-        return FileChannel.open(
-                path,
-                options,
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     }
 
     private static void lock(Path path, FileChannel channel) throws IOException {
@@ -165,31 +157,83 @@ public final class Journal implements AutoCloseable {
         return recovered;
     }
 
-    /// Starts to write: the store as it is now, and from now on its changes.
+    /// Starts to write: what the store has that the file has not, and from now on its changes.
     ///
     /// @param store gives its present image; the file's lock is held then, so who holds the store's own must not call here
     /// @param failed is told once if a commit fails; the store can then acknowledge nothing any more
+    /// @throws IOException if the file cannot be written, other than for want of room if it or the store has nothing yet
     public void start(Supplier<StoreImage> store, Consumer<IOException> failed) throws IOException {
         lock.lock();
         try {
             source = store;
             onFailure = failed;
-            StoreImage image = store.get();
-            RecordFile fresh = write(image);
-            try {
-                replace(fresh, image);
-            } finally {
-                discardUnused(fresh);
+            removeLeftover();
+            StoreImage now = store.get();
+            long wholeSize = ChangeRecord.size(now);
+            if (recovered != null) {
+                durable = recovered;
+                catchUp(recovered, now);
+            } else if (wholeSize > RecordFile.MAX_BODY_BYTES) {
+                replaceBy(now);
+            } else {
+                durable = StoreImage.EMPTY;
+                writeFirst(now);
             }
+            compactAt = threshold(wholeSize);
+            compactIfLarge();
         } finally {
             lock.unlock();
         }
     }
 
+    private void removeLeftover() {
+        try {
+            Files.deleteIfExists(freshPath()); // of a process that was killed just here
+        } catch (IOException e) {
+            LOG.warn("{}: cannot be removed: {}", freshPath(), e.toString());
+        }
+    }
+
+    /// A store that came from the file has nothing more, as a rule.
+    private void catchUp(StoreImage before, StoreImage now) throws IOException {
+        if (append(ChangeRecord.between(before, now))) {
+            durable = now;
+        }
+    }
+
+    /// A file that holds nothing yet says so if there is room, so that it is known for a store's.
+    private void writeFirst(StoreImage now) throws IOException {
+        if (append(ChangeRecord.between(StoreImage.EMPTY, now, true))) {
+            durable = now;
+        } else if (ChangeRecord.between(StoreImage.EMPTY, now).hasRemaining()) {
+            throw new PersistException(path, "no room for the store");
+        }
+        forceName();
+    }
+
+    private void replaceBy(StoreImage image) throws IOException {
+        RecordFile fresh = write(image);
+        try {
+            replace(fresh, image);
+        } finally {
+            discardUnused(fresh);
+        }
+    }
+
+    /// Keeps room in the file for a change that is about to be made. May be called by who holds the store's lock.
+    ///
+    /// @param bytes what it takes at most ([RecordSize])
+    /// @return false if there is no room, and the change must not be made
+    public boolean promise(long bytes) {
+        return room.promise(bytes);
+    }
+
     /// Returns when what the store holds now is on the disk.
     ///
+    /// @return false if there is no room for it on a disk that does not keep what was promised: nothing that was done since
+    ///     the last commit may be told to anybody before a later commit has succeeded
     /// @throws IOException if it cannot be written; so does every later commit
-    public void commit() throws IOException {
+    public boolean commit() throws IOException {
         lock.lock();
         try {
             if (failure != null) {
@@ -198,31 +242,62 @@ public final class Journal implements AutoCloseable {
             if (source == null || closed) {
                 throw new IllegalStateException("not started, or closed");
             }
+            long promised = room.promised();
             StoreImage now = source.get();
-            if (durable == null || !now.isSame(durable)) {
-                append(now);
+            StoreImage before = Objects.requireNonNull(durable);
+            if (!now.isSame(before)) {
+                if (!append(ChangeRecord.between(before, now))) {
+                    return false;
+                }
+                durable = now;
+                compactIfLarge();
             }
+            room.written(promised);
+            return true;
         } finally {
             lock.unlock();
         }
     }
 
-    private void append(StoreImage now) throws IOException {
-        RecordFile to = Objects.requireNonNull(file);
+    /// Gets changes onto the disk; tells whether there was room.
+    private boolean append(ByteBuffer changes) throws IOException {
+        if (!changes.hasRemaining()) {
+            return true;
+        }
+        long start = System.nanoTime();
         try {
-            ByteBuffer changes = ChangeRecord.between(Objects.requireNonNull(durable), now);
-            if (changes.hasRemaining()) {
-                long start = System.nanoTime();
-                to.append(changes);
-                to.channel().force(false);
-                metrics.committed(System.nanoTime() - start, to.size());
-            }
-            durable = now;
+            file.append(changes);
+        } catch (ClosedChannelException e) {
+            throw failed(e);
+        } catch (IOException e) {
+            room.stuck(e);
+            return false;
+        }
+        try {
+            file.channel().force(false);
+        } catch (IOException e) {
+            throw failed(e); // whether any of it is on the disk cannot be told any more
+        }
+        metrics.committed(System.nanoTime() - start, file.length());
+        return true;
+    }
+
+    private void forceName() throws IOException {
+        try (FileChannel directory = openDirectory()) {
+            disk.forceNames(directory);
         } catch (IOException e) {
             throw failed(e);
         }
-        if (to.size() > compactAt && compaction == null) {
-            compactAt = threshold(to.size()); // for the next attempt, however this one ends
+    }
+
+    private FileChannel openDirectory() throws IOException {
+        Path parent = Objects.requireNonNull(path.toAbsolutePath().getParent());
+        return FileChannel.open(parent, StandardOpenOption.READ);
+    }
+
+    private void compactIfLarge() {
+        if (file.size() > compactAt && compaction == null) {
+            compactAt = threshold(file.size()); // for the next attempt, however this one ends
             compaction =
                     Thread.ofPlatform().name("xenstore-compaction").daemon().start(this::compact);
         }
@@ -241,6 +316,7 @@ public final class Journal implements AutoCloseable {
     private void compact() {
         try {
             StoreImage image = Objects.requireNonNull(lockedDurable());
+            checkRoom(ChangeRecord.size(image));
             RecordFile fresh = write(image);
             finishCompaction(fresh, image);
         } catch (IOException | RuntimeException | Error e) {
@@ -248,6 +324,14 @@ public final class Journal implements AutoCloseable {
             LOG.warn("{}: cannot be written anew: {}", path, e.toString());
         } finally {
             endCompaction();
+        }
+    }
+
+    /// Leaves the room alone that changes need meanwhile.
+    private void checkRoom(long bytes) throws IOException {
+        long usable = Files.getFileStore(path).getUsableSpace();
+        if (usable < bytes + 2 * MIN_GROWTH_BYTES) {
+            throw new IOException("the disk has " + usable + " bytes, and it needs " + bytes);
         }
     }
 
@@ -308,9 +392,9 @@ public final class Journal implements AutoCloseable {
     /// Writes an image to a new, locked file of another name.
     private RecordFile write(StoreImage image) throws IOException {
         Path fresh = freshPath();
-        Files.deleteIfExists(fresh); // of a process that was killed just here
+        Files.deleteIfExists(fresh);
         FileChannel channel =
-                create(
+                disk.open(
                         fresh,
                         Set.of(
                                 StandardOpenOption.READ,
@@ -336,16 +420,17 @@ public final class Journal implements AutoCloseable {
     ///
     /// @throws IOException if it cannot be; if that is after the rename, the journal has failed
     private void replace(RecordFile fresh, StoreImage image) throws IOException {
-        Path parent = Objects.requireNonNull(path.toAbsolutePath().getParent());
-        try (FileChannel directory = FileChannel.open(parent, StandardOpenOption.READ)) {
-            Files.move(freshPath(), path, StandardCopyOption.ATOMIC_MOVE);
-            FileChannel old = file == null ? opened : file.channel();
+        try (FileChannel directory = openDirectory()) {
+            room.moveTo(
+                    fresh,
+                    () -> Files.move(freshPath(), path, StandardCopyOption.ATOMIC_MOVE));
+            FileChannel old = file.channel();
             file = fresh;
             durable = image;
             compactAt = threshold(fresh.size());
-            metrics.size(fresh.size());
+            metrics.size(fresh.length());
             try (old) {
-                renamed.force(directory);
+                disk.forceNames(directory);
             } catch (IOException e) {
                 throw failed(e); // a machine that stops now may come up with the old file
             }
@@ -357,16 +442,21 @@ public final class Journal implements AutoCloseable {
     }
 
     /// Commits, and lets go of the file.
+    ///
+    /// @throws IOException if the last changes cannot be written; nobody has been told of them
     @Override
     public void close() throws IOException {
         Thread running;
+        boolean kept = true;
+        boolean whole = false;
         lock.lock();
         try {
             if (closed) {
                 return;
             }
             if (source != null && failure == null) {
-                commit();
+                kept = commit();
+                whole = true;
             }
         } finally {
             closed = true;
@@ -380,6 +470,13 @@ public final class Journal implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        (file == null ? opened : file.channel()).close();
+        try (FileChannel channel = file.channel()) {
+            if (whole && channel.isOpen()) {
+                file.trim();
+            }
+        }
+        if (!kept) {
+            throw new PersistException(path, "no room for the last changes");
+        }
     }
 }

@@ -1,14 +1,18 @@
 package io.xenemu.xenstore.persist;
 
+import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /// What an operator sees of a store's file.
 public final class JournalMetrics {
     private final Timer commits;
+    private final Counter refused;
+    private final AtomicInteger full = new AtomicInteger();
     private final AtomicLong size = new AtomicLong();
 
     /// @param registry where to count
@@ -22,6 +26,22 @@ public final class JournalMetrics {
                 .baseUnit("bytes")
                 .strongReference(true)
                 .register(registry);
+        refused =
+                Counter.builder("xen.xenstore.persist.refused")
+                        .description("Changes refused, since the file's disk has no room for them")
+                        .register(registry);
+        Gauge.builder("xen.xenstore.persist.full", full, AtomicInteger::doubleValue)
+                .description("1 while the file's disk has no room for changes")
+                .strongReference(true)
+                .register(registry);
+    }
+
+    void refused() {
+        refused.increment();
+    }
+
+    void full(boolean isFull) {
+        full.set(isFull ? 1 : 0);
     }
 
     void committed(long nanos, long fileSize) {

@@ -10,9 +10,9 @@ import org.jspecify.annotations.Nullable;
 
 /// An image in the making, from the changes that a file holds.
 final class RestoredImage {
-    private Node root = Node.root(Permissions.DOM0_ONLY);
-    private Permissions introduce = Permissions.DOM0_ONLY;
-    private Permissions release = Permissions.DOM0_ONLY;
+    private Node root = StoreImage.EMPTY.root();
+    private Permissions introduce = StoreImage.EMPTY.introduce();
+    private Permissions release = StoreImage.EMPTY.release();
     private boolean changed;
 
     /// What has been restored, or null if there was nothing.

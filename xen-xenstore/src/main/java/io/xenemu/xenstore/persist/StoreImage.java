@@ -10,6 +10,11 @@ import io.xenemu.xenstore.tree.Permissions;
 /// @param introduce permissions of `@introduceDomain`
 /// @param release permissions of `@releaseDomain`
 public record StoreImage(Node root, Permissions introduce, Permissions release) {
+    /// That of a store in which nothing has been done.
+    static final StoreImage EMPTY =
+            new StoreImage(
+                    Node.root(Permissions.DOM0_ONLY), Permissions.DOM0_ONLY, Permissions.DOM0_ONLY);
+
     /// Whether both are the same version, without looking into the trees.
     boolean isSame(StoreImage other) {
         return root == other.root

@@ -52,7 +52,11 @@ public final class TreeDifference {
     }
 
     private void child(byte[] parent, @Nullable Node before, @Nullable Node after) {
-        if (after != null) {
+        if (after != null && before != null && before.ordinal() != after.ordinal()) {
+            byte[] path = join(parent, after.nameBytes());
+            changes.removed(path); // another node of the same name: what was below is not below it
+            node(path, null, after);
+        } else if (after != null) {
             node(join(parent, after.nameBytes()), before, after);
         } else if (before != null) {
             changes.removed(join(parent, before.nameBytes()));

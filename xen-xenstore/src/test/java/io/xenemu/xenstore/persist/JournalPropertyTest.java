@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.TreeMap;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.NotEmpty;
 import net.jqwik.api.constraints.Size;
 import org.jspecify.annotations.Nullable;
@@ -86,6 +87,31 @@ class JournalPropertyTest {
         Arrays.fill(bytes, from, bytes.length, (byte) 0);
         Files.write(copy, Arrays.copyOf(bytes, bytes.length + 100));
         assertEquals(written.stateAt(from), ImageSource.recovered(copy));
+        remove(folder);
+    }
+
+    /// A record that is written into room, of which only some sectors were on the disk, in whatever order.
+    @Property(tries = 50)
+    void someSectorsOfTheLastRecordLeaveTheCommitsBefore(
+            @ForAll @NotEmpty @Size(max = 30) List<@Size(max = 30) List<Integer>> batches,
+            @ForAll long written512,
+            @ForAll @IntRange(max = 2000) int room)
+            throws IOException {
+        Path folder = folder();
+        Written written = Written.of(folder.resolve("store"), batches);
+        Path copy = folder.resolve("copy");
+        int from = (int) written.lastRecord();
+        byte[] bytes = Arrays.copyOf(written.bytes, written.bytes.length + room);
+        boolean whole = true;
+        for (int at = from; at < written.bytes.length; at++) {
+            if ((written512 >> (at / 512 - from / 512) & 1) == 0) {
+                whole &= bytes[at] == 0;
+                bytes[at] = 0;
+            }
+        }
+        Files.write(copy, bytes);
+        assertEquals(
+                written.stateAt(whole ? written.bytes.length : from), ImageSource.recovered(copy));
         remove(folder);
     }
 

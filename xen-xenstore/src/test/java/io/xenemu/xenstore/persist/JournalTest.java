@@ -6,13 +6,18 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.xenstore.tree.Permissions;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -172,6 +177,42 @@ class JournalTest {
         assertEquals(deep + ": no such directory", refused.getMessage());
     }
 
+    /// As of a machine that stopped after the file had got its new length.
+    @Test
+    void longTailOfZerosIsReadAtOnce() throws Exception {
+        try (Journal journal = open()) {
+            journal.start(source, JournalTest::unexpected);
+        }
+        String kept = String.valueOf(ImageSource.recovered(file()));
+        try (FileChannel channel = FileChannel.open(file(), StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(new byte[] {0}), 64 << 20);
+        }
+        // It took 1.4 s a MiB, each byte by a read of its own.
+        assertTimeout(
+                Duration.ofSeconds(30), () -> assertEquals(kept, ImageSource.recovered(file())));
+    }
+
+    @Test
+    void recordThatClaimsMoreThanOneCanHaveIsRefusedInOneLine() throws Exception {
+        int claimed = 1 << 30;
+        ByteBuffer header =
+                RecordFile.buffer(RecordFile.RECORD_HEADER_BYTES)
+                        .putInt(RecordFile.RECORD_MAGIC)
+                        .putLong(1)
+                        .putInt(claimed)
+                        .putInt(0);
+        header.putInt(RecordFile.crc(header.slice(0, header.position()))).flip();
+        try (FileChannel channel =
+                FileChannel.open(
+                        file(), StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
+            channel.write(RecordFile.header(), 0);
+            channel.write(header, RecordFile.HEADER_BYTES);
+            channel.write(ByteBuffer.wrap(new byte[] {1}), 2L * claimed);
+        }
+        assertEquals(
+                file() + ": damaged at byte 16: a record that claims 1073741824 bytes", refusal());
+    }
+
     /// Until the rename is on the disk, a machine that stops may come up with the old file: nothing may be confirmed.
     @Test
     void firstFileWhoseRenameIsNotOnTheDiskIsAFailure() throws Exception {
@@ -180,8 +221,11 @@ class JournalTest {
                 Journal.open(
                         file(),
                         ImageSource.metrics(),
-                        directory -> {
-                            throw new IOException("no disk");
+                        new OddDisk() {
+                            @Override
+                            public void forceNames(FileChannel directory) throws IOException {
+                                throw new IOException("no disk");
+                            }
                         });
         source.write(path("/a"), "there", Permissions.DOM0_ONLY);
         IOException told =
@@ -203,9 +247,12 @@ class JournalTest {
                 Journal.open(
                         file(),
                         ImageSource.metrics(),
-                        directory -> {
-                            if (broken.get()) {
-                                throw new IOException("no disk");
+                        new OddDisk() {
+                            @Override
+                            public void forceNames(FileChannel directory) throws IOException {
+                                if (broken.get()) {
+                                    throw new IOException("no disk");
+                                }
                             }
                         });
         journal.start(source, failures::add);

@@ -1,0 +1,202 @@
+package io.xenemu.xenstore.persist;
+
+import static io.xenemu.xenstore.persist.RecordFile.HEADER_BYTES;
+import static io.xenemu.xenstore.persist.RecordFile.RECORD_HEADER_BYTES;
+import static io.xenemu.xenstore.persist.RecordFile.RECORD_MAGIC;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+
+/// Reads the records of a [RecordFile], and tells a write that was cut off from damage.
+final class RecordReader {
+    /// Bytes of the longest body that is read: more than [RecordFile#MAX_BODY_BYTES], which was larger once.
+    private static final int MAX_BODY_BYTES = 256 << 20;
+
+    /// The part of the heap that one body may take: the nodes in it take about as much again.
+    private static final int HEAP_PARTS = 3;
+
+    /// Bytes that are read at once.
+    private static final int READ_BYTES = 64 * 1024;
+
+    /// What a disk writes whole or not at all.
+    private static final int SECTOR_BYTES = 512;
+
+    private static final int SEQUENCE_AT = 4;
+    private static final int LENGTH_AT = 12;
+    private static final int BODY_CRC_AT = 16;
+    private static final int HEADER_CRC_AT = 20;
+
+    /// Receives the records of a file, in order.
+    @FunctionalInterface
+    interface Records {
+        void record(byte[] body) throws IOException;
+    }
+
+    /// What is in a file.
+    ///
+    /// @param size bytes up to the end of the last record
+    /// @param sequence that of the last record; 0 for none
+    /// @param torn bytes behind it of a write that was cut off, and so never was acknowledged
+    /// @param fileSize bytes of the file
+    record Contents(long size, long sequence, long torn, long fileSize) {}
+
+    /// The file is damaged where it cannot be by a write that was cut off. What was acknowledged would be lost.
+    static final class DamagedException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        DamagedException(long at, String what) {
+            super("damaged at byte " + at + ": " + what);
+        }
+    }
+
+    private final FileChannel channel;
+    private final long end;
+    private long at;
+    private long last;
+
+    private RecordReader(FileChannel channel) throws IOException {
+        this.channel = channel;
+        this.end = channel.size();
+    }
+
+    /// Reads all records.
+    ///
+    /// @param file the whole file
+    /// @throws DamagedException if any record but a last one that was cut off is damaged
+    static Contents read(FileChannel file, Records records) throws IOException {
+        return new RecordReader(file).read(records);
+    }
+
+    private Contents read(Records records) throws IOException {
+        ByteBuffer start = get(0, (int) Math.min(end, HEADER_BYTES));
+        ByteBuffer expected = RecordFile.header();
+        if (end < HEADER_BYTES) {
+            expected.limit((int) end); // was cut off when it was made, or is an empty file
+        }
+        if (!start.equals(expected)) {
+            throw new DamagedException(0, "not a file of this kind and version");
+        }
+        if (end < HEADER_BYTES) {
+            return new Contents(0, 0, 0, end);
+        }
+        at = HEADER_BYTES;
+        while (end - at >= RECORD_HEADER_BYTES) {
+            ByteBuffer header = get(at, RECORD_HEADER_BYTES);
+            if (!isHeader(header) || header.getLong(SEQUENCE_AT) != last + 1) {
+                return contents(behindTheLast(header));
+            }
+            long next = at + RECORD_HEADER_BYTES + header.getInt(LENGTH_AT);
+            if (next > end) {
+                return contents(end - at);
+            }
+            byte[] body = body(header.getInt(LENGTH_AT));
+            if (RecordFile.crc(ByteBuffer.wrap(body)) != header.getInt(BODY_CRC_AT)) {
+                if (!isZero(next)) {
+                    throw new DamagedException(at, "wrong checksum of a record");
+                }
+                return contents(end - at); // not all of it was on the disk
+            }
+            records.record(body);
+            last++;
+            at = next;
+        }
+        return contents(isZero(at) ? 0 : end - at);
+    }
+
+    private Contents contents(long torn) {
+        return new Contents(at, last, torn, end);
+    }
+
+    private byte[] body(int length) throws IOException {
+        if (length > MAX_BODY_BYTES) {
+            throw new DamagedException(at, "a record that claims " + length + " bytes");
+        }
+        if (length > Runtime.getRuntime().maxMemory() / HEAP_PARTS) {
+            throw new IOException(
+                    "a record of " + length + " bytes at byte " + at + " needs a larger heap");
+        }
+        byte[] body = new byte[length];
+        fill(ByteBuffer.wrap(body), at + RECORD_HEADER_BYTES);
+        return body;
+    }
+
+    /// What follows the last record: room for more; a write of which nothing, or the header in part, or the body without its
+    /// header was on the disk when the machine stopped; or else damage. A write cannot be there when a later one is.
+    ///
+    /// @return bytes of a write that was cut off
+    private long behindTheLast(ByteBuffer header) throws IOException {
+        if (isZero(at + RECORD_HEADER_BYTES)) {
+            return isZero(at) ? 0 : end - at;
+        }
+        int whole = (int) Math.min(RECORD_HEADER_BYTES, SECTOR_BYTES - at % SECTOR_BYTES);
+        boolean missing =
+                isZero(header.slice(0, whole))
+                        || (whole < RECORD_HEADER_BYTES
+                                && isZero(header.slice(whole, RECORD_HEADER_BYTES - whole)));
+        if (!missing) {
+            throw new DamagedException(at, "no record");
+        }
+        if (hasLaterRecord()) {
+            throw new DamagedException(at, "zeros in place of a record");
+        }
+        return end - at;
+    }
+
+    private boolean hasLaterRecord() throws IOException {
+        long from = at + 1;
+        while (end - from >= RECORD_HEADER_BYTES) {
+            ByteBuffer window = get(from, (int) Math.min(READ_BYTES, end - from));
+            int starts = window.limit() - RECORD_HEADER_BYTES + 1;
+            for (int i = 0; i < starts; i++) {
+                if (window.getInt(i) == RECORD_MAGIC && isLater(window, i)) {
+                    return true;
+                }
+            }
+            from += starts;
+        }
+        return false;
+    }
+
+    private boolean isLater(ByteBuffer window, int start) {
+        ByteBuffer header =
+                window.slice(start, RECORD_HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        return isHeader(header) && header.getLong(SEQUENCE_AT) > last + 1;
+    }
+
+    /// Whether the file has nothing but zeros from there on.
+    private boolean isZero(long start) throws IOException {
+        for (long from = start; from < end; from += READ_BYTES) {
+            if (!isZero(get(from, (int) Math.min(READ_BYTES, end - from)))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static boolean isZero(ByteBuffer bytes) {
+        return bytes.equals(ByteBuffer.allocate(bytes.remaining()));
+    }
+
+    private static boolean isHeader(ByteBuffer header) {
+        return header.getInt(0) == RECORD_MAGIC
+                && header.getInt(LENGTH_AT) >= 0
+                && header.getInt(HEADER_CRC_AT) == RecordFile.crc(header.slice(0, HEADER_CRC_AT));
+    }
+
+    private ByteBuffer get(long from, int length) throws IOException {
+        return fill(RecordFile.buffer(length), from);
+    }
+
+    private ByteBuffer fill(ByteBuffer bytes, long from) throws IOException {
+        int limit = bytes.limit();
+        while (bytes.position() < limit) {
+            bytes.limit(Math.min(limit, bytes.position() + READ_BYTES));
+            if (channel.read(bytes, from + bytes.position()) < 0) {
+                throw new DamagedException(from, "the file became shorter");
+            }
+        }
+        return bytes.flip();
+    }
+}
