@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
+
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -11,13 +12,13 @@ import java.util.Set;
 
 /// Messages that wait for a client to read them, as bytes. Replies are always taken; the transport stops reading requests
 /// when too many wait. A watch event is dropped if the same one is still waiting unsent (XSA-326: the client will see all
-/// changes when it acts on that one), or if the queue is over its limit, which only a client that does not read reaches.
-final class OutputQueue {
+/// changes when it acts on that one).
+final class OutputQueue implements ReplyQueue {
     /// About what an event takes that waits, beside its bytes.
     static final int EVENT_BYTES = 128;
 
     private static final int FIRST_CAPACITY = 512;
-    private static final int KEPT_CAPACITY = 16 * 1024;
+    private static final int RING_KEPT_BYTES = 16 * 1024;
     private static final byte[] NONE = new byte[0];
 
     /// An event that is in the queue from `start` on, in bytes since the beginning.
@@ -37,17 +38,23 @@ final class OutputQueue {
         }
     }
 
-    private final int eventLimit;
+    private final int keptBytes;
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
     private final Set<Waiting> waitingSet = new HashSet<>();
     private byte[] buffer = NONE;
     private int head;
     private int tail;
     private long sent;
+    private int pathBytes;
 
-    /// @param eventLimit bytes beyond which events are dropped
-    OutputQueue(int eventLimit) {
-        this.eventLimit = eventLimit;
+    /// A queue for a ring.
+    OutputQueue() {
+        this(RING_KEPT_BYTES);
+    }
+
+    /// @param keptBytes of an array that is kept for the next messages
+    OutputQueue(int keptBytes) {
+        this.keptBytes = keptBytes;
     }
 
     /// Bytes that wait.
@@ -59,31 +66,46 @@ final class OutputQueue {
         return head == tail;
     }
 
-    /// About what everything takes that waits.
+    /// About the heap that everything takes that waits: an event has its path beside its bytes.
     int held() {
-        return size() + EVENT_BYTES * waiting.size();
+        return size() + heldByEvents();
     }
 
-    void reply(MessageType type, int requestId, int transactionId, byte[] payload) {
-        reply(type, requestId, transactionId, payload, 0, payload.length);
+    /// As [#held], with room that is not used yet.
+    int heldCapacity() {
+        return buffer.length + heldByEvents();
     }
 
-    /// Queues a message with the bytes `[from, to)` of `payload`.
-    void reply(
-            MessageType type, int requestId, int transactionId, byte[] payload, int from, int to) {
-        int length = to - from;
+    private int heldByEvents() {
+        return EVENT_BYTES * waiting.size() + pathBytes;
+    }
+
+    /// About the heap that an event takes.
+    static int held(Path path, int skip, byte[] token) {
+        return MessageHeader.SIZE
+                + path.length()
+                - skip
+                + token.length
+                + 2
+                + EVENT_BYTES
+                + path.bytes();
+    }
+
+    @Override
+    public void reply(MessageType type, int requestId, int transactionId, byte[] payload) {
+        int length = payload.length;
         reserve(MessageHeader.SIZE + length);
         MessageHeader.put(buffer, tail, type, requestId, transactionId, length);
-        System.arraycopy(payload, from, buffer, tail + MessageHeader.SIZE, length);
+        System.arraycopy(payload, 0, buffer, tail + MessageHeader.SIZE, length);
         tail += MessageHeader.SIZE + length;
     }
 
     /// Queues a watch event.
     ///
-    /// @return false if the queue is over its limit or the event is too long for the protocol, and was dropped
+    /// @return false if it is too long for the protocol, and was dropped
     boolean event(Path path, int skip, byte[] token) {
         int length = path.length() - skip + token.length + 2;
-        if (MessageHeader.isTooLong(length) || size() > eventLimit) {
+        if (MessageHeader.isTooLong(length)) {
             return false;
         }
         Waiting event = new Waiting(sent + size(), path, skip, Arrays.hashCode(token), token);
@@ -91,6 +113,7 @@ final class OutputQueue {
             return true;
         }
         waiting.add(event);
+        pathBytes += path.bytes();
         reserve(MessageHeader.SIZE + length);
         MessageHeader.put(buffer, tail, MessageType.WATCH_EVENT, 0, 0, length);
         int at = path.copyTo(skip, buffer, tail + MessageHeader.SIZE);
@@ -100,6 +123,11 @@ final class OutputQueue {
         buffer[at++] = 0;
         tail = at;
         return true;
+    }
+
+    /// Whether the same event waits.
+    boolean isWaiting(Path path, int skip, byte[] token) {
+        return waitingSet.contains(new Waiting(0, path, skip, Arrays.hashCode(token), token));
     }
 
     /// What waits, to save it.
@@ -145,12 +173,14 @@ final class OutputQueue {
         head += count;
         sent += count;
         while (!waiting.isEmpty() && waiting.getFirst().start < sent) {
-            waitingSet.remove(waiting.removeFirst());
+            Waiting gone = waiting.removeFirst();
+            pathBytes -= gone.path.bytes();
+            waitingSet.remove(gone);
         }
         if (head == tail) {
             head = 0;
             tail = 0;
-            if (buffer.length > KEPT_CAPACITY) {
+            if (buffer.length > keptBytes) {
                 buffer = NONE; // do not keep what one burst needed
             }
         }
@@ -162,21 +192,25 @@ final class OutputQueue {
     ByteBuffer take(byte[] spare) {
         ByteBuffer taken = ByteBuffer.wrap(buffer, head, size());
         sent += size();
-        waiting.clear();
-        waitingSet.clear();
+        forgetWaiting();
         head = 0;
         tail = 0;
-        buffer = spare.length > KEPT_CAPACITY ? NONE : spare;
+        buffer = spare.length > keptBytes ? NONE : spare;
         return taken;
     }
 
     /// Forgets everything that waits.
     void clear() {
-        waiting.clear();
-        waitingSet.clear();
+        forgetWaiting();
         sent += size();
         head = 0;
         tail = 0;
         buffer = NONE;
+    }
+
+    private void forgetWaiting() {
+        waiting.clear();
+        waitingSet.clear();
+        pathBytes = 0;
     }
 }

@@ -44,7 +44,7 @@ final class RequestHandler {
     /// @param message private memory with header and payload at `at`
     /// @param metrics counts the request
     void handle(
-            Session session, OutputQueue output, byte[] message, int at, RequestMetrics metrics) {
+            Session session, ReplyQueue output, byte[] message, int at, RequestMetrics metrics) {
         long start = System.nanoTime();
         MessageType type = MessageType.of(MessageHeader.type(message, at));
         int request = MessageHeader.requestId(message, at);
@@ -117,7 +117,7 @@ final class RequestHandler {
         }
     }
 
-    private void answer(Session session, OutputQueue output, int id, int tx, Request request)
+    private void answer(Session session, ReplyQueue output, int id, int tx, Request request)
             throws XenError {
         byte[] payload =
                 switch (request) {
@@ -217,7 +217,7 @@ final class RequestHandler {
     }
 
     private static void reply(
-            OutputQueue output, MessageType type, int id, int tx, byte @Nullable [] payload)
+            ReplyQueue output, MessageType type, int id, int tx, byte @Nullable [] payload)
             throws XenError {
         if (payload == null) {
             return;

@@ -56,7 +56,7 @@ public final class RingConnection {
         this.page = new RingPage(ring.page());
         this.doorbell = ring.doorbell()::ring;
         this.metrics = metrics;
-        this.output = new OutputQueue(Integer.MAX_VALUE); // the domain's memory quota is the limit
+        this.output = new OutputQueue(); // the domain's memory quota is the limit
         this.session = server.connect(domain, new RingOutlet());
         this.account = session.account();
         account.ring(() -> outstanding, output::held);
@@ -291,8 +291,8 @@ public final class RingConnection {
 
         /// One event for a guest that has read everything is always possible.
         private boolean queue(Path path, int skip, byte[] token) {
-            int bytes = MessageHeader.SIZE + path.length() - skip + token.length + 2;
-            return (output.isEmpty() || account.hasRoomForOutput(bytes + OutputQueue.EVENT_BYTES))
+            int bytes = OutputQueue.held(path, skip, token);
+            return (output.isEmpty() || account.hasRoomForOutput(bytes))
                     && output.event(path, skip, token);
         }
 

@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
-import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -16,16 +15,13 @@ import org.slf4j.LoggerFactory;
 /// One client of a [SocketTransport]. Used by the transport's thread; its queue of output is guarded by the store's lock.
 ///
 /// While a client does not read its output, its requests are not read either. If it does not even read its watch events,
-/// it is disconnected when too many wait, and can connect anew.
-final class SocketConnection {
-    /// Bytes of output that may wait, beside what is being written; the event that exceeds them ends the connection.
-    static final int EVENT_BYTES = 16 << 20;
-
+/// it is disconnected when all clients together hold too much and it is furthest behind, and can connect anew.
+final class SocketConnection implements ClientMemory.Client {
     /// Bytes to write at once, more than a socket takes by default: what is offered is copied first, in vain if not taken.
     private static final int WRITE_BYTES = 256 * 1024;
 
-    /// Bytes of unread output at which no further requests are taken.
-    private static final int STALL_BYTES = 64 * 1024;
+    /// How long a turn lasts, beside its last request: others wait for the turns of all.
+    private static final long TURN_NANOS = 1_000_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(SocketConnection.class);
     private static final byte[] NONE = new byte[0];
@@ -34,13 +30,21 @@ final class SocketConnection {
     private final SocketChannel channel;
     private final SelectionKey key;
     private final Session session;
-    private final OutputQueue output = new OutputQueue(EVENT_BYTES);
+    private final ClientMemory memory;
+    private final SocketOutput output;
     private final AtomicBoolean ready = new AtomicBoolean();
-    // Bytes of requests that wait for the rest of their message, or for the client to read.
+    // Requests that wait: for the rest of their message, for their turn, or for the client to read.
     private byte[] input = NONE;
-    private int inputSize;
+    private int inputStart;
+    private int inputEnd;
     private ByteBuffer writing = ByteBuffer.wrap(NONE);
+    // What the memory was told of.
+    private long counted;
     private boolean overrun;
+    // As the transport's thread saw the output last.
+    private boolean outputWaits;
+    private boolean stalled;
+    private boolean uncommitted;
     private boolean closed;
 
     SocketConnection(SocketTransport transport, SocketChannel channel, SelectionKey key) {
@@ -48,9 +52,12 @@ final class SocketConnection {
         this.channel = channel;
         this.key = key;
         XenStoreServer server = transport.server();
+        this.memory = server.clientMemory();
+        this.output = new SocketOutput(memory);
         server.enter();
         try {
             this.session = server.connect(DomId.DOM0, new SocketOutlet());
+            memory.add(this);
             server.countConnection(1);
         } finally {
             server.leave();
@@ -62,7 +69,7 @@ final class SocketConnection {
         if (!closed && key.isValid() && key.isWritable()) {
             write();
             if (!closed && hasMessage()) {
-                process();
+                takeTurn();
             }
         }
         if (!closed && key.isValid() && key.isReadable()) {
@@ -82,69 +89,90 @@ final class SocketConnection {
             close();
             return;
         }
-        if (input.length - inputSize < count) {
-            input = Arrays.copyOf(input, inputSize + count);
-        }
-        buffer.flip().get(input, inputSize, count);
-        inputSize += count;
-        process();
+        int left = inputEnd - inputStart;
+        byte[] longer = new byte[left + count];
+        System.arraycopy(input, inputStart, longer, 0, left);
+        buffer.flip().get(longer, left, count);
+        input = longer;
+        inputStart = 0;
+        inputEnd = longer.length;
+        takeTurn();
     }
 
-    /// Handles the complete messages that have come, as long as the client reads the replies.
-    private void process() {
-        boolean more = true;
-        while (more && !closed) {
-            more = processBatch();
+    /// Handles some of the complete messages that have come, if the client reads the replies.
+    void takeTurn() {
+        if (closed || uncommitted) {
+            return;
         }
-        if (!closed && hasMessage()) {
-            key.interestOps(SelectionKey.OP_WRITE); // it is to read before more of it is read
-        }
-    }
-
-    /// Does so under one hold of the lock; tells whether it has only stopped to let others in.
-    private boolean processBatch() {
-        XenStoreServer server = transport.server();
-        int at = 0;
-        int handled = 0;
-        boolean broken = false;
-        boolean yielding = false;
-        server.enter();
-        try {
-            while (inputSize - at >= MessageHeader.SIZE && output.size() < STALL_BYTES) {
-                if (handled >= StoreLock.BATCH && server.isWaitedFor()) {
-                    yielding = true;
-                    break;
-                }
-                int length = MessageHeader.length(input, at);
-                if (MessageHeader.isTooLong(length)) {
-                    broken = true;
-                    break;
-                }
-                if (inputSize - at < MessageHeader.SIZE + length) {
-                    break;
-                }
-                server.handler().handle(session, output, input, at, transport.metrics());
-                at += MessageHeader.SIZE + length;
-                handled++;
-            }
-        } finally {
-            keepFrom(at);
-            server.leave();
-        }
-        if (broken) {
+        if (!handleMessages()) {
             LOG.debug("a client sent a payload over the limit");
             close();
         }
-        return yielding;
+        if (!closed) {
+            awaitClient();
+        }
     }
 
-    private void keepFrom(int at) {
-        inputSize -= at;
-        if (inputSize == 0) {
-            input = NONE;
-        } else if (at > 0) {
-            input = Arrays.copyOfRange(input, at, at + inputSize);
+    /// Does so under one hold of the lock; returns false if one is broken.
+    private boolean handleMessages() {
+        XenStoreServer server = transport.server();
+        long start = System.nanoTime();
+        server.enter();
+        try {
+            for (int handled = 0; handled < StoreLock.BATCH && hasMessage(); handled++) {
+                int length = MessageHeader.length(input, inputStart);
+                if (MessageHeader.isTooLong(length)) {
+                    return false;
+                }
+                if (output.isStalled() || (handled > 0 && isOver(start))) {
+                    break;
+                }
+                server.handler().handle(session, output, input, inputStart, transport.metrics());
+                inputStart += MessageHeader.SIZE + length;
+            }
+            if (inputStart == inputEnd) {
+                input = NONE;
+                inputStart = 0;
+                inputEnd = 0;
+            }
+            count();
+            lookAtOutput();
+            return true;
+        } finally {
+            server.leave();
         }
+    }
+
+    /// What it has not seen yet is announced to the transport. Lock held.
+    private void lookAtOutput() {
+        outputWaits = !output.isEmpty();
+        stalled = output.isStalled();
+    }
+
+    private static boolean isOver(long start) {
+        return System.nanoTime() - start > TURN_NANOS;
+    }
+
+    /// Tells the memory what this client holds now. Lock held.
+    private void count() {
+        long held = output.held() + input.length + writing.capacity();
+        memory.change(held - counted);
+        counted = held;
+        memory.bound();
+    }
+
+    @Override
+    public long behind() {
+        return output.size() + writing.remaining() + inputEnd - inputStart;
+    }
+
+    @Override
+    public void disconnect() {
+        overrun = true;
+        output.clear();
+        memory.change(-counted);
+        counted = 0;
+        session.changed(); // so that the transport learns of it
     }
 
     boolean markReady() {
@@ -164,17 +192,20 @@ final class SocketConnection {
     }
 
     /// Writes what waits, as far as the client takes it at once, and says what the selector is to look for.
-    private void write() {
+    void write() {
         if (closed) {
             return;
         }
         try {
             ByteBuffer next = nextOutput();
-            transport.commit();
-            int end = next.limit();
-            next.limit(Math.min(end, next.position() + WRITE_BYTES));
-            channel.write(next);
-            next.limit(end);
+            uncommitted = next.hasRemaining() && !transport.commit(this);
+            if (!uncommitted) {
+                int end = next.limit();
+                next.limit(Math.min(end, next.position() + WRITE_BYTES));
+                channel.write(next);
+                next.limit(end);
+                forgetWritten();
+            }
         } catch (IOException e) {
             LOG.debug("disconnecting a client: {}", e.getMessage());
             close();
@@ -183,13 +214,34 @@ final class SocketConnection {
         awaitClient();
     }
 
-    /// Says what the selector is to look for: no new requests while there are some that wait for the client to read.
+    /// An idle client keeps no large array.
+    private void forgetWritten() {
+        if (writing.hasRemaining() || writing.capacity() <= SocketOutput.KEPT_BYTES) {
+            return;
+        }
+        transport.server().enter();
+        try {
+            writing = ByteBuffer.wrap(NONE);
+            count();
+        } finally {
+            transport.server().leave();
+        }
+    }
+
+    /// Says what the selector is to look for: no new requests while there are some that wait.
     private void awaitClient() {
-        boolean waiting = writing.hasRemaining() || outputSize() > 0;
-        if (hasMessage()) {
-            key.interestOps(SelectionKey.OP_WRITE);
-        } else {
-            key.interestOps(SelectionKey.OP_READ | (waiting ? SelectionKey.OP_WRITE : 0));
+        if (uncommitted) {
+            key.interestOps(0); // the transport tries again
+            return;
+        }
+        int write = writing.hasRemaining() || outputWaits ? SelectionKey.OP_WRITE : 0;
+        if (!hasMessage()) {
+            key.interestOps(SelectionKey.OP_READ | write);
+            return;
+        }
+        key.interestOps(write);
+        if (!stalled) {
+            transport.awaitTurn(this);
         }
     }
 
@@ -202,7 +254,9 @@ final class SocketConnection {
             }
             if (!writing.hasRemaining()) {
                 writing = output.take(writing.array());
+                count();
             }
+            lookAtOutput();
         } finally {
             transport.server().leave();
         }
@@ -218,22 +272,14 @@ final class SocketConnection {
         }
     }
 
-    private int outputSize() {
-        transport.server().enter();
-        try {
-            return output.size();
-        } finally {
-            transport.server().leave();
-        }
-    }
-
     /// Whether a complete request waits, or a broken one.
     private boolean hasMessage() {
-        if (inputSize < MessageHeader.SIZE) {
+        int size = inputEnd - inputStart;
+        if (size < MessageHeader.SIZE) {
             return false;
         }
-        int length = MessageHeader.length(input, 0);
-        return MessageHeader.isTooLong(length) || inputSize >= MessageHeader.SIZE + length;
+        int length = MessageHeader.length(input, inputStart);
+        return MessageHeader.isTooLong(length) || size >= MessageHeader.SIZE + length;
     }
 
     void close() {
@@ -246,7 +292,10 @@ final class SocketConnection {
         try {
             server.store().reset(session);
             server.countConnection(-1);
+            memory.remove(this);
             output.clear();
+            memory.change(-counted);
+            counted = 0;
         } finally {
             server.leave();
         }
@@ -267,9 +316,11 @@ final class SocketConnection {
 
         @Override
         public void watchEvent(Path path, int skip, byte[] token) {
-            boolean queued = output.event(path, skip, token);
-            overrun |= output.size() > EVENT_BYTES;
+            boolean queued = !overrun && output.event(path, skip, token);
             transport.metrics().event(!queued);
+            if (queued) {
+                count();
+            }
         }
 
         @Override

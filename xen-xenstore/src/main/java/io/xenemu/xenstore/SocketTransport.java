@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.persist.Journal;
@@ -13,6 +14,8 @@ import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -23,13 +26,21 @@ import org.slf4j.LoggerFactory;
 
 /// Serves the protocol on a Unix-domain socket, on one thread, `xenstore-socket`. Clients have the rights of domain 0,
 /// so only root and the user that the service runs as may be one.
+///
+/// Clients that have sent many requests take turns ([SocketConnection#takeTurn]), so that one which sends thousands, or
+/// costly ones, is no reason for another to wait for all of them.
 public final class SocketTransport implements AutoCloseable {
-    /// More clients than this wait in the socket's backlog: each may hold [SocketConnection#EVENT_BYTES] of output.
+    /// More clients than this wait in the socket's backlog. What they hold together is bounded by [ClientMemory].
     static final int MAX_CONNECTIONS = 4096;
+
+    /// Rounds of turns that share one commit to the journal, so that it costs little beside the requests.
+    private static final int ROUNDS_PER_COMMIT = 8;
 
     private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
     private static final int READ_BYTES = 32 * 1024;
-    private static final long ACCEPT_RETRY_MILLIS = 1000;
+
+    /// After this a commit is tried again for which there was no room.
+    private static final long COMMIT_RETRY_MILLIS = 200;
 
     /// What fails at once again does not fill the log.
     private static final Duration RESTART_PAUSE = Duration.ofSeconds(1);
@@ -49,6 +60,10 @@ public final class SocketTransport implements AutoCloseable {
     private final Set<SocketConnection> connections = new HashSet<>();
     // Whether there has been something to do, and it was done, since the last failure.
     private boolean served;
+    private final Set<SocketConnection> turns = new LinkedHashSet<>();
+    private final Set<SocketConnection> uncommitted = new LinkedHashSet<>();
+    private final AcceptPause acceptPause = new AcceptPause();
+    private int roundsSinceCommit;
     private final ByteBuffer readBuffer = ByteBuffer.allocateDirect(READ_BYTES);
     private volatile boolean closing;
 
@@ -135,11 +150,20 @@ public final class SocketTransport implements AutoCloseable {
 
     /// Returns when the changes that any output taken before may speak of are on the disk.
     ///
+    /// @param connection whose output it is
+    /// @return false if there is no room for them; the connection is told to go on when there is
     /// @throws IOException if they cannot be; no output may be written then
-    void commit() throws IOException {
-        if (journal != null) {
-            journal.commit();
+    boolean commit(SocketConnection connection) throws IOException {
+        if (journal == null || journal.commit()) {
+            return true;
         }
+        uncommitted.add(connection);
+        return false;
+    }
+
+    /// Has a connection take another turn, after all others that wait for one.
+    void awaitTurn(SocketConnection connection) {
+        turns.add(connection);
     }
 
     private void run() {
@@ -176,15 +200,57 @@ public final class SocketTransport implements AutoCloseable {
 
     private void serve() throws IOException {
         while (!closing) {
-            selector.select(this::handle, acceptKey.interestOps() == 0 ? ACCEPT_RETRY_MILLIS : 0);
-            for (SocketConnection c = ready.poll(); c != null; c = ready.poll()) {
-                c.clearReady();
-                guarded(c, c::outputReady);
+            if (turns.isEmpty()) {
+                selector.select(this::handle, timeout());
+            } else {
+                selector.selectNow(this::handle);
             }
-            if (acceptKey.interestOps() == 0 && connections.size() < MAX_CONNECTIONS) {
+            takeTurns();
+            writeReady();
+            if (acceptKey.interestOps() == 0
+                    && acceptPause.millisLeft() == 0
+                    && connections.size() < MAX_CONNECTIONS) {
                 acceptKey.interestOps(SelectionKey.OP_ACCEPT);
             }
             served = true;
+        }
+    }
+
+    /// Milliseconds to wait for the selector at most; 0 for ever.
+    private long timeout() {
+        long accept = acceptPause.millisLeft();
+        if (uncommitted.isEmpty()) {
+            return accept;
+        }
+        return accept == 0 ? COMMIT_RETRY_MILLIS : Math.min(accept, COMMIT_RETRY_MILLIS);
+    }
+
+    /// One turn of each connection that waits for one now.
+    private void takeTurns() {
+        if (turns.isEmpty()) {
+            return;
+        }
+        List<SocketConnection> round = List.copyOf(turns);
+        turns.clear();
+        for (SocketConnection connection : round) {
+            guarded(connection, connection::takeTurn);
+        }
+    }
+
+    /// Writes what other threads have queued, and with a journal everything, once for some rounds of turns.
+    private void writeReady() {
+        if (journal != null && !turns.isEmpty() && ++roundsSinceCommit < ROUNDS_PER_COMMIT) {
+            return;
+        }
+        roundsSinceCommit = 0;
+        if (!uncommitted.isEmpty()) {
+            List<SocketConnection> again = List.copyOf(uncommitted);
+            uncommitted.clear();
+            again.forEach(connection -> guarded(connection, connection::write));
+        }
+        for (SocketConnection c = ready.poll(); c != null; c = ready.poll()) {
+            c.clearReady();
+            guarded(c, c::outputReady);
         }
     }
 
@@ -216,13 +282,18 @@ public final class SocketTransport implements AutoCloseable {
     private void accept() {
         try {
             SocketChannel channel = listener.channel().accept();
+            if (acceptPause.worked()) {
+                LOG.warn("{}: accepts clients again", path());
+            }
             if (channel != null) {
                 connect(channel);
             }
         } catch (IOException e) {
-            LOG.warn("cannot accept a XenStore client: {}", e.getMessage());
-            acceptKey.interestOps(
-                    0); // out of descriptors; try again in a moment instead of at once
+            // Out of descriptors, most likely.
+            if (acceptPause.failed()) {
+                LOG.warn("{}: cannot accept clients: {}", path(), e.getMessage());
+            }
+            acceptKey.interestOps(0);
         }
     }
 
@@ -246,6 +317,9 @@ public final class SocketTransport implements AutoCloseable {
 
     void closed(SocketConnection connection) {
         connections.remove(connection);
+        turns.remove(connection);
+        uncommitted.remove(connection);
+        acceptPause.end();
     }
 
     private void cleanUp() {

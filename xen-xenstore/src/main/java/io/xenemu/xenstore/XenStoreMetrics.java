@@ -10,6 +10,9 @@ import io.micrometer.core.instrument.Timer;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.MessageType;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -19,7 +22,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
 import java.util.function.ToLongFunction;
-import org.jspecify.annotations.Nullable;
 
 /// The meters of the store.
 ///
@@ -29,6 +31,8 @@ import org.jspecify.annotations.Nullable;
 /// | `xen.xenstore.latency` | domain | seconds from decoding a request to its queued reply |
 /// | `xen.xenstore.events` | domain, result | watch events `queued` for a domain, and `dropped` since it does not read |
 /// | `xen.xenstore.watches`, `.transactions`, `.nodes`, `.connections` | | how many there are now |
+/// | `xen.xenstore.socket.memory` | | bytes that clients of the sockets hold, since they do not read |
+/// | `xen.xenstore.socket.disconnected` | | clients of the sockets disconnected, furthest behind when all held too much |
 /// | `xen.xenstore.domain.memory` | domain | bytes that count for its memory quota |
 /// | `xen.xenstore.denied` | domain, quota | what a quota has denied a domain, or for a soft one, warned of |
 /// | `xen.xenstore.domain.watches`, `.domain.transactions`, `.domain.nodes` | domain | the same for one domain |
@@ -47,11 +51,27 @@ public final class XenStoreMetrics {
             IntSupplier watches,
             IntSupplier transactions,
             IntSupplier nodes,
-            IntSupplier connections) {
+            IntSupplier connections,
+            ClientMemory clients) {
         total("xen.xenstore.watches", "Registered watches", watches);
         total("xen.xenstore.transactions", "Open transactions", transactions);
         total("xen.xenstore.nodes", "Nodes in the store", nodes);
         total("xen.xenstore.connections", "Connected clients", connections);
+        totals.add(
+                Gauge.builder("xen.xenstore.socket.memory", clients, ClientMemory::used)
+                        .description("What clients of the sockets hold that they do not read")
+                        .baseUnit("bytes")
+                        .strongReference(true)
+                        .register(registry));
+        totals.add(
+                FunctionCounter.builder(
+                                "xen.xenstore.socket.disconnected",
+                                clients,
+                                ClientMemory::disconnected)
+                        .description(
+                                "Clients of the sockets disconnected, furthest behind when all"
+                                        + " held too much")
+                        .register(registry));
     }
 
     private void total(String name, String description, IntSupplier value) {

@@ -32,6 +32,7 @@ public final class XenStoreServer implements AutoCloseable {
     private final XenStoreMetrics.DomainMeters hostMeters;
     private final Executor listeners;
     private final GuestRings rings;
+    private final ClientMemory clientMemory;
     private final List<SocketTransport> sockets = new ArrayList<>();
     private @Nullable Journal journal;
     private int connections;
@@ -45,6 +46,19 @@ public final class XenStoreServer implements AutoCloseable {
     ///     may call the store. `Runnable::run` runs them on the thread that made the change, after the lock.
     public XenStoreServer(
             Quotas quotas, Domains domains, XenStoreMetrics metrics, Executor listeners) {
+        this(quotas, domains, metrics, listeners, ClientMemory.ofThisProcess());
+    }
+
+    /// As [#XenStoreServer(Quotas, Domains, XenStoreMetrics, Executor)].
+    ///
+    /// @param clientMemory what clients of the sockets may hold
+    XenStoreServer(
+            Quotas quotas,
+            Domains domains,
+            XenStoreMetrics metrics,
+            Executor listeners,
+            ClientMemory clientMemory) {
+        this.clientMemory = clientMemory;
         this.store = new XenStore(quotas, domains);
         this.metrics = metrics;
         this.rings = new GuestRings(this, store, metrics);
@@ -57,7 +71,8 @@ public final class XenStoreServer implements AutoCloseable {
                 () -> count(store::watchCount),
                 () -> count(store::transactionCount),
                 () -> count(() -> store.nodeCounts().total()),
-                () -> count(() -> connections));
+                () -> count(() -> connections),
+                clientMemory);
     }
 
     /// A count for a meter.
@@ -171,7 +186,8 @@ public final class XenStoreServer implements AutoCloseable {
     // --- the file
 
     /// Keeps the store in a file from now on: takes over what the file holds, and tells no client of the sockets of a change
-    /// that is not on the disk. To be called before [#listen(Path)]. The journal is for the caller to close, after the server.
+    /// that is not on the disk. A change for which the disk has no room is answered with ENOSPC. To be called before
+    /// [#listen(Path)]. The journal is for the caller to close, after the server.
     ///
     /// @param failed is told once if the file cannot be written; no client gets a reply any more then
     /// @throws IOException if the file cannot be written
@@ -197,6 +213,12 @@ public final class XenStoreServer implements AutoCloseable {
         }
         file.start(this::image, failed);
         journal = file;
+        enter();
+        try {
+            store.keptIn(file::promise);
+        } finally {
+            leave();
+        }
     }
 
     private StoreImage image() {
@@ -306,6 +328,10 @@ public final class XenStoreServer implements AutoCloseable {
 
     XenStore store() {
         return store;
+    }
+
+    ClientMemory clientMemory() {
+        return clientMemory;
     }
 
     RequestHandler handler() {

@@ -124,7 +124,7 @@ final class Rig implements AutoCloseable {
         private int lastRequest;
 
         Client(int domain) {
-            output = new OutputQueue(Integer.MAX_VALUE);
+            output = new OutputQueue();
             metrics = new XenStoreMetrics(registry).register(new DomId(domain));
             session =
                     server.connect(

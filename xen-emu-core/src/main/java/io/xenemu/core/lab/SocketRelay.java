@@ -1,5 +1,7 @@
 package io.xenemu.core.lab;
 
+import io.xenemu.kvm.socket.AcceptPause;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
@@ -44,19 +46,41 @@ final class SocketRelay implements AutoCloseable {
     }
 
     private void accept() {
+        AcceptPause pause = new AcceptPause();
         try {
             while (true) {
+                Thread.sleep(pause.millisLeft());
                 free.acquire();
-                SocketChannel client = listener.accept();
-                Thread.ofVirtual().start(() -> serve(client));
+                accept(pause);
             }
         } catch (ClosedChannelException e) {
             // Closed by us: the end.
             return;
-        } catch (IOException e) {
-            System.err.println("xen-emu: relay: " + e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /// One client, or none if the process is out of descriptors, which may pass.
+    private void accept(AcceptPause pause) throws ClosedChannelException {
+        boolean started = false;
+        try {
+            SocketChannel client = listener.accept();
+            if (pause.worked()) {
+                System.err.println("xen-emu: relay: accepts again");
+            }
+            Thread.ofVirtual().start(() -> serve(client));
+            started = true;
+        } catch (ClosedChannelException e) {
+            throw e;
+        } catch (IOException e) {
+            if (pause.failed()) {
+                System.err.println("xen-emu: relay: " + e.getMessage());
+            }
+        } finally {
+            if (!started) {
+                free.release();
+            }
         }
     }
 

@@ -1,7 +1,12 @@
 package io.xenemu.core.lab;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
@@ -11,9 +16,6 @@ import java.nio.channels.Channels;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(30)
 final class SocketRelayTest {
@@ -45,6 +47,21 @@ final class SocketRelayTest {
                     throw new IOException("refused");
                 };
         try (SocketRelay _ = SocketRelay.start("relay", listen(front), nothing);
+                SocketChannel client = SocketChannel.open(front)) {
+            assertEquals("", readAll(client));
+        }
+    }
+
+    /// A listener whose first attempts fail, as of a process that is out of descriptors.
+    @Test
+    void aFailureToAcceptIsNotTheEndOfTheRelay() throws IOException {
+        UnixDomainSocketAddress front = UnixDomainSocketAddress.of(folder.resolve("front"));
+        ServerSocketChannel failing = new FailingOnce(listen(front));
+        SocketRelay.Connector nothing =
+                () -> {
+                    throw new IOException("refused");
+                };
+        try (SocketRelay _ = SocketRelay.start("relay", failing, nothing);
                 SocketChannel client = SocketChannel.open(front)) {
             assertEquals("", readAll(client));
         }

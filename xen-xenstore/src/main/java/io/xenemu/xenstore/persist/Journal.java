@@ -93,8 +93,7 @@ public final class Journal implements AutoCloseable {
             RecordReader.Contents contents =
                     RecordReader.read(channel, body -> ChangeRecord.apply(body, image));
             if (contents.torn() > 0) {
-                LOG.warn(
-                        "{}: ignored {} bytes of a write that was cut off", path, contents.torn());
+                LOG.warn("{}: ignored {} bytes of a write that was cut off", path, contents.torn());
             }
             RecordFile file = RecordFile.resume(channel, contents);
             metrics.size(file.length());
@@ -421,9 +420,7 @@ public final class Journal implements AutoCloseable {
     /// @throws IOException if it cannot be; if that is after the rename, the journal has failed
     private void replace(RecordFile fresh, StoreImage image) throws IOException {
         try (FileChannel directory = openDirectory()) {
-            room.moveTo(
-                    fresh,
-                    () -> Files.move(freshPath(), path, StandardCopyOption.ATOMIC_MOVE));
+            room.moveTo(fresh, () -> Files.move(freshPath(), path, StandardCopyOption.ATOMIC_MOVE));
             FileChannel old = file.channel();
             file = fresh;
             durable = image;

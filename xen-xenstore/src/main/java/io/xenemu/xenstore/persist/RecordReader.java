@@ -160,8 +160,7 @@ final class RecordReader {
     }
 
     private boolean isLater(ByteBuffer window, int start) {
-        ByteBuffer header =
-                window.slice(start, RECORD_HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer header = window.slice(start, RECORD_HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         return isHeader(header) && header.getLong(SEQUENCE_AT) > last + 1;
     }
 

@@ -10,6 +10,11 @@ import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.xenstore.tree.Permissions;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -23,9 +28,6 @@ import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 class JournalTest {
@@ -203,8 +205,7 @@ class JournalTest {
                         .putInt(0);
         header.putInt(RecordFile.crc(header.slice(0, header.position()))).flip();
         try (FileChannel channel =
-                FileChannel.open(
-                        file(), StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
+                FileChannel.open(file(), StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
             channel.write(RecordFile.header(), 0);
             channel.write(header, RecordFile.HEADER_BYTES);
             channel.write(ByteBuffer.wrap(new byte[] {1}), 2L * claimed);

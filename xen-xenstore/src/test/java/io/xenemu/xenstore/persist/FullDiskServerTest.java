@@ -1,0 +1,202 @@
+package io.xenemu.xenstore.persist;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.XenStoreClient;
+import io.xenemu.xenstore.XenStoreMetrics;
+import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.tree.Permissions;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/// A server whose file is on a disk without room serves, and refuses what would change the store.
+@Timeout(60)
+class FullDiskServerTest {
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    Path folder;
+
+    private final SmallDisk disk = new SmallDisk(1 << 30);
+
+    @SuppressWarnings("NullAway.Init")
+    private Journal journal;
+
+    @SuppressWarnings("NullAway.Init")
+    private XenStoreServer server;
+
+    private static void unexpected(IOException failure) {
+        throw new IllegalStateException(failure);
+    }
+
+    @BeforeEach
+    void start() throws IOException {
+        journal =
+                Journal.open(
+                        folder.resolve("store"),
+                        new JournalMetrics(new SimpleMeterRegistry()),
+                        disk);
+        server =
+                new XenStoreServer(
+                        Quotas.DEFAULT,
+                        Domains.NONE,
+                        new XenStoreMetrics(new SimpleMeterRegistry()),
+                        Runnable::run);
+        server.persist(journal, FullDiskServerTest::unexpected);
+        server.listen(folder.resolve("socket"));
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        server.close();
+        journal.close();
+    }
+
+    private static void send(SocketChannel channel, MessageType type, String payload)
+            throws IOException {
+        byte[] body = payload.getBytes(StandardCharsets.US_ASCII);
+        byte[] message = new byte[MessageHeader.SIZE + body.length];
+        MessageHeader.put(message, 0, type, 1, 0, body.length);
+        System.arraycopy(body, 0, message, MessageHeader.SIZE, body.length);
+        channel.write(ByteBuffer.wrap(message));
+    }
+
+    private static String receive(SocketChannel channel) throws IOException {
+        byte[] header = read(channel, MessageHeader.SIZE);
+        return new String(
+                read(channel, MessageHeader.length(header, 0)), StandardCharsets.US_ASCII);
+    }
+
+    private static byte[] read(SocketChannel channel, int bytes) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(bytes);
+        while (buffer.hasRemaining()) {
+            if (channel.read(buffer) < 0) {
+                throw new EOFException("disconnected");
+            }
+        }
+        return buffer.array();
+    }
+
+    private SocketChannel connect() throws IOException {
+        return SocketChannel.open(UnixDomainSocketAddress.of(folder.resolve("socket")));
+    }
+
+    /// Writes until the room that the file has is taken.
+    private static void fill(SocketChannel channel) throws IOException {
+        String reply = "OK\0";
+        for (int i = 0; reply.equals("OK\0"); i++) {
+            send(channel, MessageType.WRITE, "/fill\0" + i + "x".repeat(3000));
+            reply = receive(channel);
+        }
+        assertEquals("ENOSPC\0", reply);
+    }
+
+    @Test
+    void changesAreEnospcAndEverythingElseIsServed() throws Exception {
+        XenStoreClient client = server.client();
+        client.write("/a/b", "kept");
+        disk.free(0);
+        try (SocketChannel channel = connect()) {
+            fill(channel);
+            String large = "x".repeat(3000);
+            assertEquals(
+                    XenError.ENOSPC, assertThrows(XenError.class, () -> client.write("/c", large)));
+            send(channel, MessageType.READ, "/a/b\0");
+            assertEquals("kept", receive(channel));
+            send(channel, MessageType.WATCH, "/a\0t\0");
+            assertEquals("OK\0", receive(channel));
+            assertEquals("/a\0t\0", receive(channel));
+            assertEquals(
+                    XenError.ENOSPC,
+                    assertThrows(
+                            XenError.class,
+                            () ->
+                                    client.transaction(view -> {
+                                        view.write("/c", large);
+                                        view.write("/d", large);
+                                        return "";
+                                    })));
+            assertEquals("kept", client.transaction(view -> view.read("/a/b")));
+            assertEquals(
+                    XenError.ENOSPC,
+                    assertThrows(
+                            XenError.class,
+                            () ->
+                                    client.setPermissions(
+                                            "@releaseDomain", Permissions.of("n0", "r7"))));
+            assertEquals(List.of("a", "fill"), client.list("/"));
+            disk.free(1 << 20);
+            send(channel, MessageType.WRITE, "/a/b\0after");
+            assertEquals("/a/b\0t\0", receive(channel));
+            assertEquals("OK\0", receive(channel));
+        }
+    }
+
+    @Test
+    void successorStartsOnAFullDiskAndHasAllThatWasAcknowledged() throws Exception {
+        server.client().write("/a/b", "kept");
+        disk.free(0);
+        try (SocketChannel channel = connect()) {
+            fill(channel);
+        }
+        String last = server.client().read("/fill");
+        stop();
+        disk.free(0);
+        start();
+        assertEquals("kept", server.client().read("/a/b"));
+        assertEquals(last, server.client().read("/fill"));
+        assertEquals(
+                XenError.ENOSPC,
+                assertThrows(XenError.class, () -> server.client().write("/c", "")));
+        disk.free(1 << 20);
+        server.client().write("/c", "");
+    }
+
+    /// There is no answer while it is not known to be kept, and others, who might have been told of it, wait as well.
+    @Test
+    void replyWaitsForRoomWhereThePromisedIsNotKept() throws Exception {
+        try (SocketChannel channel = connect();
+                SocketChannel other = connect()) {
+            send(channel, MessageType.WRITE, "/a\0one");
+            assertEquals("OK\0", receive(channel));
+            disk.copyOnWrite();
+            disk.free(0);
+            send(channel, MessageType.WRITE, "/a\0two");
+            long before = Files.size(folder.resolve("store"));
+            while (Files.size(folder.resolve("store")) == before) {
+                Thread.sleep(1); // what is left of the attempt is cut off when it is tried again
+            }
+            send(other, MessageType.READ, "/a\0");
+            channel.configureBlocking(false);
+            other.configureBlocking(false);
+            Thread.sleep(300);
+            assertEquals(0, channel.read(ByteBuffer.allocate(1)));
+            assertEquals(0, other.read(ByteBuffer.allocate(1)));
+            channel.configureBlocking(true);
+            other.configureBlocking(true);
+            disk.free(1 << 20);
+            assertEquals("OK\0", receive(channel));
+            assertEquals("two", receive(other));
+        }
+    }
+}
