@@ -9,7 +9,6 @@ module io.xenemu.core {
     requires micrometer.registry.prometheus;
     requires org.slf4j;
     requires info.picocli;
-    requires jdk.httpserver;
     requires static com.google.errorprone.annotations;
     requires static org.jspecify;
 

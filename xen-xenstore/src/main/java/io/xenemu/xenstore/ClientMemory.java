@@ -1,7 +1,6 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.xenstore.tree.Path;
-
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashSet;

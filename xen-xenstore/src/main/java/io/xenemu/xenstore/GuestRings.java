@@ -56,12 +56,10 @@ final class GuestRings implements DomainRequests {
         RingConnection connection = new RingConnection(server, domain, ring, meters);
         Session session = connection.session();
         meters.registerGauges(
-                () -> server.count(() -> session.watches().size()),
-                () -> server.count(() -> session.transactions().size()),
-                () -> server.count(() -> store.nodeCounts().nodes(domain)));
-        meters.registerQuotas(
-                () -> server.total(session.account()::memory),
-                quota -> server.total(() -> session.account().denied(quota)));
+                () -> session.watches().size(),
+                () -> session.transactions().size(),
+                () -> store.nodeCounts().nodes(domain));
+        meters.registerQuotas(session.account()::memory, session.account()::denied);
         guests.put(domain, new Guest(connection, meters));
         server.countConnection(1);
         return connection;

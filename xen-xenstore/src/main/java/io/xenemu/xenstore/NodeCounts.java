@@ -3,20 +3,22 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Node;
 import java.util.ArrayDeque;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /// How many nodes each domain owns, and their bytes. A transaction counts its own changes on top of the store's.
+///
+/// The store's lock is held for changes. Meters read without it.
 final class NodeCounts {
     /// What one domain owns; in a transaction what it has more, or less, than before.
     private static final class Owned {
-        int nodes;
-        long bytes;
+        volatile int nodes;
+        volatile long bytes;
     }
 
     private final @Nullable NodeCounts below;
-    private final Map<DomId, Owned> counts = new HashMap<>();
+    private final Map<DomId, Owned> counts = new ConcurrentHashMap<>();
 
     NodeCounts(@Nullable NodeCounts below) {
         this.below = below;
@@ -73,6 +75,7 @@ final class NodeCounts {
         }
     }
 
+    @SuppressWarnings("NonAtomicVolatileUpdate") // the lock is held
     void add(DomId domain, int nodes, long bytes) {
         Owned owned = counts.get(domain);
         if (owned == null) {

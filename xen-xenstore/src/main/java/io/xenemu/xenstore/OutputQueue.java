@@ -3,7 +3,6 @@ package io.xenemu.xenstore;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;

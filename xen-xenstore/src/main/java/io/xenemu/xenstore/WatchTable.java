@@ -37,7 +37,7 @@ final class WatchTable {
     private final Spot root = new Spot();
     private final Map<Path, List<Watch>> special = new HashMap<>();
     private final List<Watch> matches = new ArrayList<>();
-    private int size;
+    private volatile int size;
     private long order;
 
     int size() {
@@ -99,6 +99,7 @@ final class WatchTable {
         session.watches().clear();
     }
 
+    @SuppressWarnings("NonAtomicVolatileUpdate") // the store's lock is held
     private void add(Watch watch) {
         Path path = watch.key().path();
         size++;
@@ -113,6 +114,7 @@ final class WatchTable {
         spot.watches.add(watch);
     }
 
+    @SuppressWarnings("NonAtomicVolatileUpdate") // as above
     private void remove(Watch watch) {
         Path path = watch.key().path();
         size--;

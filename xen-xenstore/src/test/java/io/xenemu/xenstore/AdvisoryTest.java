@@ -12,19 +12,16 @@ import static io.xenemu.xenstore.wire.MessageType.SET_PERMS;
 import static io.xenemu.xenstore.wire.MessageType.TRANSACTION_END;
 import static io.xenemu.xenstore.wire.MessageType.WATCH;
 import static io.xenemu.xenstore.wire.MessageType.WRITE;
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.wire.MessageType;
-
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-
-import java.util.ArrayList;
-import java.util.List;
 
 /// What Xen's security advisories on xenstored and oxenstored were about must not be possible here. One method each, named
 /// after it.

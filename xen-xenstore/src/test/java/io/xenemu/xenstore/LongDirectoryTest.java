@@ -4,13 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
-
 import io.xenemu.xenstore.wire.MessageType;
-
+import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-
-import java.lang.management.ManagementFactory;
 
 /// A directory with many children costs what a request asks of it, not what it has.
 class LongDirectoryTest {

@@ -4,10 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Measurement;
 import io.micrometer.core.instrument.Meter;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.MessageType;
 import java.lang.ref.WeakReference;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 
 class XenStoreMetricsTest {
@@ -42,6 +47,34 @@ class XenStoreMetricsTest {
                             .functionCounter()
                             .count());
         }
+    }
+
+    /// Who scrapes waits for nobody, and nobody for who scrapes.
+    @Test
+    void metersAreReadWhileTheStoreIsBusy() {
+        try (Rig rig = new Rig()) {
+            rig.guest(3);
+            rig.server.client().write("/a", "");
+            rig.server.enter();
+            try {
+                List<Double> values =
+                        CompletableFuture.supplyAsync(() -> values(rig))
+                                .orTimeout(10, TimeUnit.SECONDS)
+                                .join();
+                assertTrue(values.size() > 10 && !values.contains(Double.NaN), "" + values);
+            } finally {
+                rig.server.leave();
+            }
+        } catch (XenError e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static List<Double> values(Rig rig) {
+        return rig.registry.getMeters().stream()
+                .flatMap(meter -> StreamSupport.stream(meter.measure().spliterator(), false))
+                .map(Measurement::getValue)
+                .toList();
     }
 
     @Test

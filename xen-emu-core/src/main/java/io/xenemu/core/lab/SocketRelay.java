@@ -1,7 +1,6 @@
 package io.xenemu.core.lab;
 
 import io.xenemu.kvm.socket.AcceptPause;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;

@@ -14,6 +14,9 @@ import java.net.Proxy;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -57,6 +60,69 @@ final class MetricsServerTest {
             half.getOutputStream().write("GET /met".getBytes(StandardCharsets.US_ASCII));
 
             assertEquals(200, open("/metrics").getResponseCode());
+        }
+    }
+
+    private Socket connect() throws IOException {
+        return new Socket(InetAddress.getLoopbackAddress(), server.port());
+    }
+
+    @Test
+    void silentClientsKeepNoScraperOut() throws IOException {
+        List<Socket> silent = new ArrayList<>();
+        try {
+            for (int i = 0; i < 2 * MetricsServer.MAX_CONNECTIONS; i++) {
+                silent.add(connect());
+            }
+            for (int i = 0; i < 10; i++) {
+                assertEquals(200, open("/metrics").getResponseCode());
+            }
+            assertEquals(-1, silent.getFirst().getInputStream().read(), "the oldest is closed");
+            Socket last = silent.getLast();
+            last.getOutputStream()
+                    .write("GET /metrics HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+            assertEquals('H', last.getInputStream().read());
+        } finally {
+            for (Socket socket : silent) {
+                socket.close();
+            }
+        }
+    }
+
+    @Test
+    void clientThatSaysNothingIsClosedInTheEnd() throws IOException {
+        InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        try (MetricsServer hasty = new MetricsServer(any, registry, Duration.ofMillis(100));
+                Socket silent = new Socket(InetAddress.getLoopbackAddress(), hasty.port())) {
+            assertEquals(-1, silent.getInputStream().read());
+        }
+    }
+
+    @Test
+    void requestInPiecesIsAnswered() throws IOException {
+        try (Socket slow = connect()) {
+            for (byte b :
+                    "GET /metrics?x=1 HTTP/1.0\r\nA: b\r\n\r\n"
+                            .getBytes(StandardCharsets.US_ASCII)) {
+                slow.getOutputStream().write(b);
+                slow.getOutputStream().flush();
+            }
+            String reply =
+                    new String(slow.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+            assertTrue(reply.startsWith("HTTP/1.1 200 OK\r\n"), reply);
+        }
+    }
+
+    @Test
+    void whatIsNoRequestIsRefused() throws IOException {
+        for (String bad : List.of("\r\n\r\n", "hello\r\n\r\n", "GET /metrics\r\n\r\n")) {
+            try (Socket socket = connect()) {
+                socket.getOutputStream().write(bad.getBytes(StandardCharsets.US_ASCII));
+                String reply =
+                        new String(
+                                socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+                assertTrue(reply.startsWith("HTTP/1.1 400 "), reply);
+            }
         }
     }
 

@@ -1,11 +1,10 @@
 package io.xenemu.xenstore.persist;
 
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The room in a store's file for changes that are about to be made. A change is made only when its record is sure to fit, so
 /// a full disk refuses changes, and never meets one that has been made already.

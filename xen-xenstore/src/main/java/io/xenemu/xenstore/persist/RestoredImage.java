@@ -4,11 +4,9 @@ import io.xenemu.kvm.wire.WireException;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// An image in the making, from the changes that a file holds.
 final class RestoredImage {

@@ -1,13 +1,12 @@
 package io.xenemu.xenstore.tree;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The immutable children of a node, by name: a hash array mapped trie of 32-way nodes.
 ///

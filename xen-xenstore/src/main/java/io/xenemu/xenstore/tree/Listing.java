@@ -1,9 +1,8 @@
 package io.xenemu.xenstore.tree;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The names of the children of one version of a directory in order of creation, each followed by NUL, made when they are
 /// asked for.

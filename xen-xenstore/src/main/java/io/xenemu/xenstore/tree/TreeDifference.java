@@ -1,10 +1,9 @@
 package io.xenemu.xenstore.tree;
 
-import org.jspecify.annotations.Nullable;
-
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /// What turns one version of a tree into another. Versions share what they have in common, and what is shared is not
 /// looked at, so this costs what the changes between them have cost.

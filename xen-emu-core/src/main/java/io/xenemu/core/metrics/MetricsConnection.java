@@ -1,0 +1,110 @@
+package io.xenemu.core.metrics;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.Socket;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One connection to the metrics: reads the head of one HTTP request, answers it, and is closed.
+final class MetricsConnection {
+    /// Bytes of a request's head: more than any scraper sends.
+    private static final int MAX_HEAD = 8 * 1024;
+
+    private static final String END_OF_HEAD = "\r\n\r\n";
+    private static final String CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+    private static final byte[] NOTHING = new byte[0];
+
+    private static final Logger log = LoggerFactory.getLogger(MetricsConnection.class);
+
+    private final Socket socket;
+    private final Scraper scraper;
+    private final long end;
+    private volatile boolean silent = true;
+
+    /// @param life after which it [#isOld]
+    MetricsConnection(Socket socket, Scraper scraper, Duration life) {
+        this.socket = socket;
+        this.scraper = scraper;
+        this.end = System.nanoTime() + life.toNanos();
+    }
+
+    /// Whether it has not asked anything yet.
+    boolean isSilent() {
+        return silent;
+    }
+
+    boolean isOld() {
+        return System.nanoTime() - end > 0;
+    }
+
+    /// Serves it until it ends.
+    void run() {
+        try (socket) {
+            String head = head(socket.getInputStream());
+            if (!head.isEmpty()) {
+                silent = false;
+                answer(head.substring(0, head.indexOf("\r\n")).split(" ", -1));
+                socket.shutdownOutput();
+            }
+        } catch (IOException e) {
+            log.debug("a client of the metrics has gone: {}", e.toString());
+        }
+    }
+
+    /// The request's line and header fields; empty if the client goes before they are there.
+    private static String head(InputStream in) throws IOException {
+        byte[] bytes = new byte[MAX_HEAD];
+        int size = 0;
+        while (true) {
+            int count = in.read(bytes, size, MAX_HEAD - size);
+            if (count <= 0) {
+                return "";
+            }
+            int from = Math.max(0, size - END_OF_HEAD.length());
+            size += count;
+            if (new String(bytes, from, size - from, ISO_8859_1).contains(END_OF_HEAD)) {
+                return new String(bytes, 0, size, ISO_8859_1);
+            }
+        }
+    }
+
+    private void answer(String[] line) throws IOException {
+        if (line.length != 3 || !line[2].startsWith("HTTP/1.")) {
+            reply("400 Bad Request", "", NOTHING);
+        } else if (!line[1].equals("/metrics") && !line[1].startsWith("/metrics?")) {
+            reply("404 Not Found", "", NOTHING);
+        } else if (!line[0].equals("GET")) {
+            reply("405 Method Not Allowed", "Allow: GET\r\n", NOTHING);
+        } else {
+            reply("200 OK", "Content-Type: " + CONTENT_TYPE + "\r\n", scraper.scrape());
+        }
+    }
+
+    private void reply(String status, String fields, byte[] body) throws IOException {
+        String head =
+                "HTTP/1.1 "
+                        + status
+                        + "\r\n"
+                        + fields
+                        + "Content-Length: "
+                        + body.length
+                        + "\r\nConnection: close\r\n\r\n";
+        OutputStream out = socket.getOutputStream();
+        out.write(head.getBytes(ISO_8859_1));
+        out.write(body);
+    }
+
+    /// Ends it, whatever it is doing.
+    void close() {
+        try {
+            socket.close();
+        } catch (IOException e) {
+            log.debug("closing a client of the metrics failed: {}", e.toString());
+        }
+    }
+}
