@@ -47,6 +47,7 @@ public final class Errno {
             case EMFILE -> "EMFILE";
             case ENOTTY -> "ENOTTY";
             case 28 -> "ENOSPC";
+            case 33 -> "EDOM";
             case 34 -> "ERANGE";
             case 38 -> "ENOSYS";
             case 62 -> "ETIME";

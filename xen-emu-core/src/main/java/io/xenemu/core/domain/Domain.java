@@ -31,6 +31,7 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import java.util.function.LongPredicate;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
@@ -66,6 +67,9 @@ public final class Domain implements AutoCloseable {
     private final MessageInterrupts messageInterrupts;
     private final DomainFrames frames;
     private final GrantTable grantTable;
+
+    /// Whether others use one of the domain's pages.
+    private final LongPredicate inUse = this::isInUse;
 
     /// Whether there is a grant table already, so that others may use pages.
     private boolean granting;
@@ -406,36 +410,37 @@ public final class Domain implements AutoCloseable {
         return memory.overlayOf(SpecialPages.grantFrame(index));
     }
 
-    /// XENMEM_decrease_reservation: takes RAM pages from the guest, but those stay that others use by a grant, as the frames do
+    /// XENMEM_decrease_reservation: takes pages from the guest. Those that others use by a grant stay for them, as the frames do
     /// on Xen until they are given back.
     ///
-    /// @return false if not all of it is RAM; then nothing has happened
-    public boolean discard(long gfn, int count) {
-        if (!memory.isPlainRam(gfn, count)) {
-            return false;
-        }
-        // In pieces between the pages that stay.
-        int from = 0;
-        for (int i = 0; i <= count; i++) {
-            if (i == count || isPinned(gfn + i)) {
-                if (from < i) {
-                    memory.discard(gfn + from, i - from);
-                }
-                from = i + 1;
-            }
-        }
-        return true;
+    /// @return false if one of them is not there: those before it have been taken
+    public boolean decreaseReservation(long gfn, int count) {
+        return memory.decrease(gfn, count, inUse);
     }
 
-    private boolean isPinned(long gfn) {
-        return grantTable.isPinned(frames.mfn(gfn));
+    /// XENMEM_populate_physmap: gives the guest pages of zeros in the place of its RAM.
+    ///
+    /// @return false if that cannot be; then nothing has happened
+    public boolean populatePhysmap(long gfn, int count) {
+        return memory.populate(gfn, count, inUse);
+    }
+
+    /// XENMEM_increase_reservation: lets the domain own more pages.
+    ///
+    /// @return false if it may not
+    public boolean increaseReservation(int count) {
+        return memory.increase(count);
+    }
+
+    private boolean isInUse(long page) {
+        return grantTable.isPinned(frames.mfnOf(page));
     }
 
     /// XENMEM_remove_from_physmap.
     ///
-    /// @throws XenError ENOENT when nothing that Xen owns is at `gfn`
+    /// @throws XenError ENOENT when nothing of the domain's or of Xen's is at `gfn`
     public void removeFromPhysmap(long gfn) throws XenError {
-        if (!memory.removeAt(gfn)) {
+        if (!memory.removeAt(gfn, inUse)) {
             throw XenError.ENOENT;
         }
     }

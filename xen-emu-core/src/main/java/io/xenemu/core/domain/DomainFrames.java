@@ -22,7 +22,12 @@ final class DomainFrames implements GuestFrames {
     @Override
     public long mfn(long gfn) {
         long page = memory.pageAt(gfn);
-        return page < 0 ? page : base + page;
+        return page < 0 ? page : mfnOf(page);
+    }
+
+    /// The machine frame of a page of [DomainMemory#pageAt].
+    long mfnOf(long page) {
+        return base + page;
     }
 
     @Override

@@ -13,14 +13,14 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
+import java.util.function.LongPredicate;
 
 /// A domain's guest-physical memory: RAM in one memfd, special pages in another, and what is shown at the guest's wish in
 /// their place or in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant.
 ///
 /// A special page may be at one frame at most. Xen frees the RAM page that it covers; here it comes back, zeroed, when the
-/// special page moves away, which is what a guest finds after Xen's own soft reset. What a foreign page covers comes back as
-/// it was. The service reads a hypercall's arguments beneath foreign pages, where Xen answers EFAULT.
+/// special page moves away, which is what a guest finds after Xen's own soft reset, unless the guest has given it up or the
+/// domain may not own more. What a foreign page covers comes back as it was. The service reads a hypercall's arguments beneath foreign pages, where Xen answers EFAULT.
 public final class DomainMemory implements BootMemory, AutoCloseable {
     private static final long NOWHERE = -1;
     private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
@@ -55,6 +55,13 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     @GuardedBy("this")
     private final BitSet coveredRam = new BitSet();
 
+    /// Which of them the guest has given up.
+    @GuardedBy("this")
+    private final BitSet gone = new BitSet();
+
+    @GuardedBy("this")
+    private final Reservation reservation;
+
     public DomainMemory(
             KvmVm vm, String name, GuestMemoryMap map, SpecialPages special, ForeignPages limits) {
         this.special = special;
@@ -67,6 +74,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                 ramBytes += slot.length();
             }
         }
+        // As on Xen the pages of its ACPI tables are the domain's own beside its memory.
+        reservation =
+                new Reservation(
+                        ramBytes / PAGE_SIZE, (ramBytes - GuestMemoryMap.ACPI_SIZE) / PAGE_SIZE);
         ranges = new PhysicalRanges(vm, limits);
         ram = MemFd.create("xen-ram-" + name, ramBytes);
         try {
@@ -105,9 +116,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// A page of the guest that it has named by number, for the service to read and write as long as the domain exists.
     ///
     /// @param gfn any 64 bits
-    /// @throws XenError EINVAL if there is no memory
+    /// @throws XenError EINVAL if there is no memory, or another domain's
     MemorySegment page(long gfn) throws XenError {
-        if (!isPossible(gfn)) {
+        if (pageAt(gfn) < 0) {
             throw XenError.EINVAL;
         }
         try {
@@ -156,6 +167,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         hide(page);
         cover(range, gpa, true);
+        int covered = ramPage(gfn);
+        if (covered >= 0 && !gone.get(covered)) {
+            reservation.give(1);
+        }
         specialGfn[page] = gfn;
         specialAt.put(gfn, page);
     }
@@ -174,18 +189,14 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             guest.remove(gpa);
         }
         range.uncoverForAll(gpa);
-        if (range.isOf(ram)) {
-            ramPages.asSlice(range.pageNumber(gpa) * PAGE_SIZE, PAGE_SIZE).fill((byte) 0);
+        int uncovered = ramPage(gfn);
+        if (uncovered >= 0) {
+            ramPages.asSlice((long) uncovered * PAGE_SIZE, PAGE_SIZE).fill((byte) 0);
+            if (!gone.get(uncovered) && !reservation.take(1)) {
+                gone.set(uncovered);
+            }
         }
         cover(range, gpa, false);
-    }
-
-    /// Takes whatever special page is at `gfn` away (XENMEM_remove_from_physmap).
-    ///
-    /// @param gfn any 64 bits
-    /// @return false if there is none
-    public synchronized boolean removeAt(long gfn) {
-        return evict(gfn);
     }
 
     /// The guest frame at which special page `page` is shown, or -1.
@@ -307,7 +318,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (range.isOf(ram)) {
             long page = range.pageNumber(gpa);
             if (!coveredRam.get(Math.toIntExact(page))) {
-                return page;
+                return gone.get(Math.toIntExact(page)) ? GuestFrames.NO_RAM : page;
             }
         }
         // Not on the path of any page that guests grant for speed.
@@ -341,41 +352,109 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return ramPages.byteSize() / PAGE_SIZE;
     }
 
-    /// Takes RAM pages from the guest (XENMEM_decrease_reservation): the host has them back, and the guest finds zeros there
-    /// until it asks for them again, where Xen would leave a hole.
+    // What the domain owns.
+
+    /// Takes pages out of the address space one after another, up to the first that is not there or belongs to another domain
+    /// (XENMEM_decrease_reservation). The host has their memory back, and the guest finds zeros there until it asks for them
+    /// again, where Xen would leave a hole.
     ///
-    /// @return false if not all of it is RAM, or some of it is covered; then nothing has happened
-    public synchronized boolean discard(long gfn, int count) {
-        MemorySegment pages = plainRam(gfn, count);
-        if (pages == null) {
-            return false;
+    /// @param inUse whether others use a page of [#pageAt], which then stays as it is for them; called with a lock held
+    /// @return whether all were taken
+    synchronized boolean decrease(long gfn, int count, LongPredicate inUse) {
+        for (int i = 0; i < count; i++) {
+            if (!take(gfn + i, true, inUse)) {
+                return false;
+            }
         }
-        ram.discard(pages);
         return true;
     }
 
-    /// Whether the guest may have these pages (again): they are RAM that nothing covers.
-    public synchronized boolean isPlainRam(long gfn, int count) {
-        return plainRam(gfn, count) != null;
+    /// Takes what is at `gfn` out of the address space (XENMEM_remove_from_physmap). A page of RAM stays the domain's own.
+    ///
+    /// @param gfn any 64 bits
+    /// @param inUse as for [#decrease]
+    /// @return false if nothing is there, or another domain's page
+    public synchronized boolean removeAt(long gfn, LongPredicate inUse) {
+        return evict(gfn) || take(gfn, false, inUse);
     }
 
+    /// @param forGood whether a page of RAM is no longer the domain's
     @GuardedBy("this")
-    private @Nullable MemorySegment plainRam(long gfn, int count) {
+    private boolean take(long gfn, boolean forGood, LongPredicate inUse) {
+        if (foreignAt.containsKey(gfn)) {
+            return false;
+        }
+        boolean wasSpecial = evict(gfn);
+        int page = ramPage(gfn);
+        if (page < 0 || gone.get(page)) {
+            return wasSpecial;
+        }
+        gone.set(page);
+        if (forGood) {
+            reservation.give(1);
+        }
+        if (!inUse.test(page)) {
+            ram.discard(ramPages.asSlice((long) page * PAGE_SIZE, PAGE_SIZE));
+        }
+        return true;
+    }
+
+    /// Puts zeroed pages of RAM at frames of it, in place of what has been there, which stays the domain's own
+    /// (XENMEM_populate_physmap). Xen does so at any frame.
+    ///
+    /// @param inUse whether others use a page of [#pageAt], so that there is no other for its frame; called with a lock held
+    /// @return false if not all of the frames are the RAM's, some of it cannot be replaced, or the domain may not own so much;
+    ///     then nothing has happened
+    synchronized boolean populate(long gfn, int count, LongPredicate inUse) {
+        if (!reservation.admits(count)) {
+            return false;
+        }
+        for (int i = 0; i < count; i++) {
+            int page = ramPage(gfn + i);
+            if (page < 0 || foreignAt.containsKey(gfn + i) || inUse.test(page)) {
+                return false;
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            int page = ramPage(gfn + i);
+            // What a special page has covered is charged again when that goes.
+            boolean charged = evict(gfn + i) && !gone.get(page);
+            gone.clear(page);
+            if (!charged) {
+                reservation.take(1);
+            }
+            ram.discard(ramPages.asSlice((long) page * PAGE_SIZE, PAGE_SIZE));
+        }
+        return true;
+    }
+
+    /// Lets the domain own more pages, which are nowhere in its address space (XENMEM_increase_reservation).
+    ///
+    /// @return false if it may not
+    synchronized boolean increase(int count) {
+        return reservation.take(count);
+    }
+
+    /// Pages that the domain owns (XENMEM_current_reservation).
+    public synchronized long ownedPages() {
+        return reservation.owned();
+    }
+
+    /// Pages that it may own (XENMEM_maximum_reservation).
+    public synchronized long maxPages() {
+        return reservation.max();
+    }
+
+    /// The number of the page of RAM whose place `gfn` is; -1 if there is none.
+    @GuardedBy("this")
+    private int ramPage(long gfn) {
         if (!isPossible(gfn)) {
-            return null;
+            return -1;
         }
-        long gpa = gfn * PAGE_SIZE;
-        long length = (long) count * PAGE_SIZE;
-        PhysicalRange range = ranges.at(gpa);
-        if (range == null || !range.isOf(ram) || length > range.end() - gpa) {
-            return null;
-        }
-        int first = Math.toIntExact(range.pageNumber(gpa));
-        int covered = coveredRam.nextSetBit(first);
-        if (covered >= 0 && covered < first + count) {
-            return null;
-        }
-        return ramPages.asSlice((long) first * PAGE_SIZE, length);
+        PhysicalRange range = ranges.at(gfn * PAGE_SIZE);
+        return range != null && range.isOf(ram)
+                ? Math.toIntExact(range.pageNumber(gfn * PAGE_SIZE))
+                : -1;
     }
 
     /// Ends what the guest sees, and so its use of other domains' pages. The VM is closed; others may go on to use the

@@ -2,6 +2,7 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.E820Entry;
@@ -10,18 +11,38 @@ import io.xenemu.kvm.abi.xen.MemoryStructs.RemoveFromPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.Reservation;
 import java.util.List;
 
-/// `memory_op` (12): where special pages appear, and the guest's memory map. `xen/include/public/memory.h`.
+/// `memory_op` (12): the guest's pages, where special pages appear, and its memory map. `xen/include/public/memory.h`.
 final class MemoryOp {
     /// The upper bits of the command are where a preempted batch goes on (`MEMOP_EXTENT_SHIFT`). Nothing here is preempted: a
-    /// vCPU that is in a batch does what others ask of it between two extents, and they go on.
-    private static final int COMMAND_MASK = 0x3f;
+    /// vCPU that is in a batch does what others ask of it between two extents, and they go on. A guest may set them though.
+    private static final int EXTENT_SHIFT = 6;
+
+    private static final int COMMAND_MASK = (1 << EXTENT_SHIFT) - 1;
 
     /// Extents of up to 2 MiB, as Xen allows a guest (`domU_max_order`).
     private static final int MAX_ORDER = 9;
 
-    /// More pages than any guest has: bounds a call.
-    private static final long MAX_EXTENTS = 1L << 26;
+    /// What a preempted batch can be told by (`UINT_MAX >> MEMOP_EXTENT_SHIFT`).
+    private static final long MAX_EXTENTS = (1L << 26) - 1;
 
+    /// What an interrupted add_to_physmap could have done: its count has 16 bits.
+    private static final long MAX_ADDED = 0xffff;
+
+    private static final int PAGE_SHIFT = 12;
+
+    /// `XENMEMF_*`.
+    private static final long ADDRESS_BITS = 0xff;
+
+    private static final long NODE = 0xff00;
+    private static final long POPULATE_ON_DEMAND = 1 << 16;
+    private static final long EXACT_NODE = 1 << 17;
+    private static final long VIRTUAL_NODE = 1 << 18;
+
+    private static final int INCREASE_RESERVATION = 0;
+    private static final int DECREASE_RESERVATION = 1;
+    private static final int POPULATE_PHYSMAP = 6;
+
+    private static final long INVALID_GFN = -1;
     private static final int SPACE_SHARED_INFO = 0;
     private static final int SPACE_GRANT_TABLE = 1;
     private static final int SPACE_GMFN_FOREIGN = 4;
@@ -31,74 +52,145 @@ final class MemoryOp {
 
     static HypercallFamily family() {
         return HypercallFamily.masked("memory_op", 12, COMMAND_MASK)
-                .op(1, "decrease_reservation", c -> extents(c, Domain::discard))
-                .op(3, "current_reservation", MemoryOp::reservation)
-                .op(4, "maximum_reservation", MemoryOp::reservation)
-                .op(6, "populate_physmap", c -> extents(c, MemoryOp::isPlainRam))
+                .op(INCREASE_RESERVATION, "increase_reservation", MemoryOp::increaseReservation)
+                .op(DECREASE_RESERVATION, "decrease_reservation", MemoryOp::decreaseReservation)
+                .op(3, "current_reservation", MemoryOp::currentReservation)
+                .op(4, "maximum_reservation", MemoryOp::maximumReservation)
+                .op(POPULATE_PHYSMAP, "populate_physmap", MemoryOp::populatePhysmap)
                 .op(7, "add_to_physmap", MemoryOp::addToPhysmap)
                 .op(9, "memory_map", MemoryOp::memoryMap)
                 .op(15, "remove_from_physmap", MemoryOp::removeFromPhysmap);
+    }
+
+    private static long increaseReservation(HypercallContext c) {
+        return extents(
+                c, INCREASE_RESERVATION, (domain, _, count) -> domain.increaseReservation(count));
+    }
+
+    private static long decreaseReservation(HypercallContext c) {
+        return extents(c, DECREASE_RESERVATION, Domain::decreaseReservation);
+    }
+
+    private static long populatePhysmap(HypercallContext c) {
+        return extents(c, POPULATE_PHYSMAP, Domain::populatePhysmap);
     }
 
     private interface ExtentChange {
         boolean apply(Domain domain, long gfn, int count);
     }
 
-    private static boolean isPlainRam(Domain domain, long gfn, int count) {
-        return domain.memory().isPlainRam(gfn, count);
+    /// Where a batch that was interrupted goes on, in extents: the command's upper bits.
+    private static long start(HypercallContext c) {
+        return c.width() == GuestWidth.BITS_64
+                ? c.word(0) >>> EXTENT_SHIFT
+                : (c.word(0) & 0xffff_ffffL) >>> EXTENT_SHIFT;
     }
 
-    /// Applies a change to each extent of a list of frame numbers, up to the first that fails; answers how many succeeded.
-    private static long extents(HypercallContext c, ExtentChange change) throws XenError {
+    /// For operations that cannot be interrupted.
+    private static void requireWhole(HypercallContext c, XenError error) throws XenError {
+        if (start(c) != 0) {
+            throw error;
+        }
+    }
+
+    /// Applies a change to each extent of a list of frame numbers, up to the first that fails. Whatever is wrong, the answer is
+    /// how many are done.
+    ///
+    /// @param command one of the three operations on a reservation
+    private static long extents(HypercallContext c, int command, ExtentChange change) {
         var argument = c.argument();
-        argument.copyIn(Reservation.STRUCT, c.word(1));
+        long start = start(c);
+        try {
+            argument.copyIn(Reservation.STRUCT, c.word(1));
+            c.domain().requireSelf(argument.get(Reservation.DOMID));
+        } catch (XenError e) {
+            return start;
+        }
         long order = argument.get(Reservation.EXTENT_ORDER);
         long count = argument.get(Reservation.NR_EXTENTS);
         long list = argument.get(Reservation.EXTENT_START);
-        if (order > MAX_ORDER || Long.compareUnsigned(count, MAX_EXTENTS) > 0) {
-            return 0;
+        if (order > MAX_ORDER
+                || Long.compareUnsigned(count, MAX_EXTENTS) > 0
+                || !areValid(argument.get(Reservation.MEM_FLAGS), command)) {
+            return start;
         }
-        c.domain().requireSelf(argument.get(Reservation.DOMID));
         int width = c.width().bytes();
-        for (long done = 0; done < count; done++) {
-            boolean changed;
+        long done = start;
+        while (done < count && !c.vcpu().isStopping()) {
             try {
-                long gfn = argument.linear().readUlong(list + done * width);
-                changed = change.apply(c.domain(), gfn, 1 << order);
+                // A list of what is to be nowhere is not looked at.
+                long gfn =
+                        command == INCREASE_RESERVATION
+                                ? 0
+                                : argument.linear().readUlong(list + done * width);
+                if (!change.apply(c.domain(), gfn, 1 << order)) {
+                    return done;
+                }
             } catch (XenError e) {
-                changed = false;
-            }
-            if (!changed || c.vcpu().isStopping()) {
                 return done;
             }
+            done++;
             c.vcpu().serveMailbox();
         }
-        return count;
+        return done;
     }
 
-    /// Both answers are the domain's RAM in pages, balloon or not.
-    private static long reservation(HypercallContext c) throws XenError {
+    /// Whether a guest may ask for pages so. It has no virtual NUMA nodes, and a guest cannot populate on demand for itself.
+    private static boolean areValid(long flags, int command) {
+        long addressBits = flags & ADDRESS_BITS;
+        boolean exactNode =
+                (flags & NODE) != 0 && (flags & (EXACT_NODE | VIRTUAL_NODE)) == EXACT_NODE;
+        boolean onDemand = command == POPULATE_PHYSMAP && (flags & POPULATE_ON_DEMAND) != 0;
+        return (addressBits == 0 || addressBits > PAGE_SHIFT) && !exactNode && !onDemand;
+    }
+
+    private static void requireSelf(HypercallContext c) throws XenError {
+        requireWhole(c, XenError.EINVAL);
         c.domain().requireSelf(c.argument().linear().read16(c.word(1)));
-        return c.domain().config().memoryBytes() / GuestMemoryMap.PAGE_SIZE;
     }
 
+    private static long currentReservation(HypercallContext c) throws XenError {
+        requireSelf(c);
+        return c.domain().memory().ownedPages();
+    }
+
+    private static long maximumReservation(HypercallContext c) throws XenError {
+        requireSelf(c);
+        return c.domain().memory().maxPages();
+    }
+
+    /// In the order of Xen's checks. Foreign pages are for the batched call, devices for the hardware domain.
     private static long addToPhysmap(HypercallContext c) throws XenError {
+        if (start(c) > MAX_ADDED) {
+            throw XenError.EDOM;
+        }
         var argument = c.argument();
         argument.copyIn(AddToPhysmap.STRUCT, c.word(1));
+        int space = Math.toIntExact(Math.min(argument.get(AddToPhysmap.SPACE), Integer.MAX_VALUE));
+        if (space == SPACE_GMFN_FOREIGN) {
+            throw XenError.ENOSYS;
+        }
         Domain domain = c.domain();
-        domain.requireSelf(argument.get(AddToPhysmap.DOMID));
+        int domid = argument.get(AddToPhysmap.DOMID);
+        if (space == SPACE_DEV_MMIO) {
+            throw domain.forbidden(domid) == XenError.ESRCH ? XenError.ESRCH : XenError.EACCES;
+        }
+        domain.requireSelf(domid);
         long index = argument.get(AddToPhysmap.IDX);
         long gfn = argument.get(AddToPhysmap.GPFN);
-        switch (Math.toIntExact(Math.min(argument.get(AddToPhysmap.SPACE), Integer.MAX_VALUE))) {
+        if (gfn == INVALID_GFN) {
+            throw XenError.EINVAL;
+        }
+        switch (space) {
             case SPACE_SHARED_INFO -> domain.mapSharedInfo(index, gfn);
             case SPACE_GRANT_TABLE -> domain.mapGrantFrame(index, gfn);
-            case SPACE_GMFN_FOREIGN, SPACE_DEV_MMIO -> throw XenError.EPERM;
             default -> throw XenError.EINVAL;
         }
         return 0;
     }
 
     private static long removeFromPhysmap(HypercallContext c) throws XenError {
+        requireWhole(c, XenError.EINVAL);
         var argument = c.argument();
         argument.copyIn(RemoveFromPhysmap.STRUCT, c.word(1));
         c.domain().requireSelf(argument.get(RemoveFromPhysmap.DOMID));
@@ -108,6 +200,7 @@ final class MemoryOp {
 
     /// As Xen: a buffer that is too small gets what fits, and the number of entries that there are is not told.
     private static long memoryMap(HypercallContext c) throws XenError {
+        requireWhole(c, XenError.ENOSYS);
         var argument = c.argument();
         argument.copyIn(MemoryMap.STRUCT, c.word(1));
         long capacity = argument.get(MemoryMap.NR_ENTRIES);

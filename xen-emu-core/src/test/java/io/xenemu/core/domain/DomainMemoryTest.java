@@ -12,6 +12,7 @@ import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.LongPredicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,6 +25,7 @@ final class DomainMemoryTest {
     private static final long IN_RAM = 0x123;
     private static final long OUTSIDE = 0xc_0000;
     private static final int OLD_CONTENT = 77;
+    private static final LongPredicate NOBODY = _ -> false;
 
     private final OverlaidGuest guest = new OverlaidGuest();
     private final DomainMemory memory = guest.memory;
@@ -144,25 +146,27 @@ final class DomainMemoryTest {
 
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.word(gfn));
         assertEquals(fixed, guest.special.xenstore().get(ValueLayout.JAVA_INT, 0));
-        assertTrue(memory.removeAt(gfn));
+        assertTrue(memory.removeAt(gfn, NOBODY));
         assertEquals(fixed, guest.word(gfn));
     }
 
     @Test
-    void onlyOverlaysCanBeRemoved() throws XenError {
+    void overlaysCanBeRemovedAndThenRamOnce() throws XenError {
         memory.overlay(SHARED_INFO, IN_RAM);
 
-        assertFalse(memory.removeAt(IN_RAM + 1));
-        assertFalse(memory.removeAt(OUTSIDE));
-        assertTrue(memory.removeAt(IN_RAM));
-        assertFalse(memory.removeAt(IN_RAM));
+        assertFalse(memory.removeAt(OUTSIDE, NOBODY));
+        assertTrue(memory.removeAt(IN_RAM, NOBODY));
+        guest.setWord(IN_RAM, OLD_CONTENT);
+        assertTrue(memory.removeAt(IN_RAM, NOBODY));
+        assertFalse(memory.removeAt(IN_RAM, NOBODY));
         assertEquals(0, guest.word(IN_RAM));
+        assertThrows(XenError.class, () -> memory.page(IN_RAM));
     }
 
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE})
     void nothingIsAtAnImpossibleFrame(long gfn) {
-        assertFalse(memory.removeAt(gfn));
+        assertFalse(memory.removeAt(gfn, NOBODY));
     }
 
     @ParameterizedTest

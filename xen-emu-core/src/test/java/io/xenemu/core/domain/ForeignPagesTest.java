@@ -113,9 +113,10 @@ final class ForeignPagesTest {
                 XenError.ENXIO,
                 assertThrows(XenError.class, () -> memory.overlay(SHARED_INFO, gfn)));
         assertFalse(memory.remove(gfn, MFN + 1));
-        assertFalse(memory.removeAt(gfn));
-        assertFalse(memory.isPlainRam(gfn, 1));
-        assertFalse(memory.discard(gfn, 1));
+        assertFalse(memory.removeAt(gfn, _ -> false));
+        assertFalse(memory.populate(gfn, 1, _ -> false));
+        assertFalse(memory.decrease(gfn, 1, _ -> false));
+        assertThrows(XenError.class, () -> memory.page(gfn));
         assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
         assertEquals(GuestFrames.FOREIGN, memory.pageAt(gfn));
         assertEquals(DomainFrames.FOREIGN, new DomainFrames(new DomId(1), memory).mfn(gfn));

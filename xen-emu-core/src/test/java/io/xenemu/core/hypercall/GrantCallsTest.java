@@ -177,20 +177,27 @@ final class GrantCallsTest {
         assertEquals(5, memory.read64(0x20_1000));
         assertEquals(0, memory.read64(0x20_2000));
         assertEquals(5, mapping.page().get(ValueLayout.JAVA_LONG, 0));
+        assertEquals(0, discardFour(), "none of it is there");
+        assertEquals(0, changeFour(6), "no other page for the second");
         backend.unmap(mapping);
-        assertEquals(1, discardFour());
+        assertEquals(1, changeFour(6));
         assertEquals(0, memory.read64(0x20_1000));
+        assertEquals(1, discardFour());
     }
 
     /// XENMEM_decrease_reservation of four pages from 0x200 on.
     private long discardFour() throws XenError {
+        return changeFour(1);
+    }
+
+    private long changeFour(int command) throws XenError {
         memory.write64(ARG + 0x100, 0x200);
         memory.write64(ARG, ARG + 0x100);
         memory.write64(ARG + 8, 1);
         memory.write32(ARG + 16, 2);
         memory.write32(ARG + 20, 0);
         memory.write16(ARG + 24, SELF);
-        return call(wide, MEMORY_OP, 1, ARG);
+        return call(wide, MEMORY_OP, command, ARG);
     }
 
     @Test

@@ -1,0 +1,49 @@
+package io.xenemu.core.domain;
+
+/// The account of the pages that a domain owns (Xen's `tot_pages`) and may own (`max_pages`). A page that the domain has lost
+/// sight of stays in it, as in Xen. Not for use by two threads at once.
+final class Reservation {
+    /// What a domain may own beyond its configured memory, as under xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
+    private static final long SLACK = (1 << 20) / SpecialPages.PAGE_SIZE;
+
+    private final long max;
+    private long owned;
+
+    /// @param pages what the domain owns at first
+    /// @param configured its configured memory, in pages
+    Reservation(long pages, long configured) {
+        owned = pages;
+        max = configured + SLACK;
+    }
+
+    /// Pages that the domain owns.
+    long owned() {
+        return owned;
+    }
+
+    /// Pages that it may own.
+    long max() {
+        return max;
+    }
+
+    /// Whether it may own so many more.
+    boolean admits(long pages) {
+        return pages <= max - owned;
+    }
+
+    /// Takes pages for the domain.
+    ///
+    /// @return false if it may not own so many more; then nothing has happened
+    boolean take(long pages) {
+        if (!admits(pages)) {
+            return false;
+        }
+        owned += pages;
+        return true;
+    }
+
+    /// Gives pages back.
+    void give(long pages) {
+        owned -= pages;
+    }
+}
