@@ -252,6 +252,9 @@ static void check_copy(const struct gnttab_copy *copy)
     if (copy->status != GNTST_okay)
         return;
     counts[COPIED]++;
+    /* To copy nothing, nothing is looked at. */
+    if (copy->len == 0)
+        return;
     if (copy->flags & GNTCOPY_source_gref)
         violation_if(copy->source.domid == granter && copy->source.u.ref - first_ref >= ref_count);
     if (copy->flags & GNTCOPY_dest_gref)

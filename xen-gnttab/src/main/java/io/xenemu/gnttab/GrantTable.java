@@ -228,7 +228,7 @@ public final class GrantTable {
     }
 
     /// The domain is gone, and with it its address space: its mappings end, and its meters are removed. What others have mapped of
-    /// it stays as it is until they unmap it.
+    /// it stays as it is until they unmap it; all other pages are given back ([GuestFrames#keepOnly]).
     ///
     /// @param released runs once nothing that the domain granted is in use any more, perhaps at once, else in whatever
     ///     thread ends the last use: only then may the table's pages and the domain's memory go

@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 /// The pages of a domain that can be granted.
 ///
 /// A page is known by its machine frame number: 0 to 2^51, not that of any other page of the service, and the same for as
-/// long as the page exists, wherever its domain sees it. What is behind it stays as it is until [GrantTable#destroy] has
-/// reported that the domain's grants are all given back, even if the domain is gone by then.
+/// long as the page exists, wherever its domain sees it. What is behind a page that is in use stays as it is until [#free],
+/// even if the domain is gone by then. Numbers do not come back while anybody may use a page of a domain that is gone.
 public interface GuestFrames {
     /// No memory is there.
     long NO_RAM = -1;
@@ -28,4 +28,13 @@ public interface GuestFrames {
 
     /// Where the page begins in [#memory], bytes.
     long offset(long mfn);
+
+    /// The domain is gone, and gives back to its host all pages but those that others use. Called without locks.
+    ///
+    /// @param mfns the pages in use, in ascending order
+    void keepOnly(long[] mfns);
+
+    /// Nobody uses a page any more after [#keepOnly]: it goes back to the host as well. Called without locks, on the thread of
+    /// whoever used it last; must not fail. Perhaps called twice.
+    void free(long mfn);
 }

@@ -34,14 +34,24 @@ final class PinnedFrames {
         counts[slot]++;
     }
 
-    synchronized void remove(long mfn) {
+    /// Takes back one [#add].
+    ///
+    /// @return whether that was the last entry that grants the page
+    synchronized boolean remove(long mfn) {
         int slot = find(mfn);
         if (frames[slot] != mfn) {
             throw new IllegalStateException("not pinned: %#x".formatted(mfn));
         }
-        if (--counts[slot] == 0) {
-            delete(slot);
+        if (--counts[slot] > 0) {
+            return false;
         }
+        delete(slot);
+        return true;
+    }
+
+    /// The pages that are in use, in ascending order.
+    synchronized long[] all() {
+        return Arrays.stream(frames).filter(frame -> frame != EMPTY).sorted().toArray();
     }
 
     /// The slot of a frame, or the empty one where it belongs.

@@ -250,9 +250,12 @@ final class Pins {
         int entry = ref % ActiveEntries.SIZE;
         Pins behind;
         int refBehind;
+        long mfn;
+        boolean unused = false;
         block.lock.lock();
         try {
             block.count(entry, readOnly, -1);
+            mfn = block.mfn(entry);
             int clear = block.cleared(entry, readOnly);
             if (clear != 0) {
                 table.entries().clear(ref, clear);
@@ -260,10 +263,13 @@ final class Pins {
             behind = block.behind(entry);
             refBehind = behind == null ? 0 : block.refBehind(entry);
             if (behind == null && !block.isPinned(entry)) {
-                pinned.remove(block.mfn(entry));
+                unused = pinned.remove(mfn);
             }
         } finally {
             block.lock.unlock();
+        }
+        if (unused && lifetime.isEnded()) {
+            frames.free(mfn);
         }
         lifetime.release();
         if (behind != null) {
@@ -354,6 +360,20 @@ final class Pins {
     /// The domain is gone.
     void end(Runnable released) {
         lifetime.end(released);
+        try {
+            if (lifetime.isInUse()) {
+                long[] kept = pinned.all();
+                frames.keepOnly(kept);
+                for (long mfn : kept) {
+                    // Its last use may have ended before it was known to be kept.
+                    if (!pinned.contains(mfn)) {
+                        frames.free(mfn);
+                    }
+                }
+            }
+        } finally {
+            lifetime.release();
+        }
     }
 
     private ActiveEntries inUse(int ref) {

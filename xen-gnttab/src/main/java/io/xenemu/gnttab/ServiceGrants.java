@@ -70,6 +70,15 @@ public final class ServiceGrants implements AutoCloseable {
             throw noPage(mfn);
         }
 
+        /// No page of domain 0 can have come into use.
+        @Override
+        public void keepOnly(long[] mfns) {}
+
+        @Override
+        public void free(long mfn) {
+            throw noPage(mfn);
+        }
+
         private static IllegalStateException noPage(long mfn) {
             return new IllegalStateException("not a page of domain 0: %#x".formatted(mfn));
         }

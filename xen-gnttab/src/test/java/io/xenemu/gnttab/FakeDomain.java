@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +32,10 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
     final GrantTable table;
     final Map<Long, Placed> placed = new ConcurrentHashMap<>();
     volatile boolean released;
+
+    /// What others use of the dead domain.
+    final Set<Long> held = ConcurrentHashMap.newKeySet();
+
     int statusRemovals;
 
     /// Runs when a page is next looked up.
@@ -89,6 +94,18 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
     @Override
     public long offset(long mfn) {
         return (mfn - base()) * PAGE;
+    }
+
+    @Override
+    public void keepOnly(long[] mfns) {
+        for (long mfn : mfns) {
+            held.add(mfn);
+        }
+    }
+
+    @Override
+    public void free(long mfn) {
+        held.remove(mfn);
     }
 
     /// A copy will do where only what is in it counts.

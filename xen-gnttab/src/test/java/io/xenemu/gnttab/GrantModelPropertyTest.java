@@ -9,6 +9,8 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -260,6 +262,7 @@ final class GrantModelPropertyTest {
             }
             boolean used = model.live.stream().anyMatch(use -> use.granter() == domain);
             assertEquals(domain.dead && !used, domain.fake.released, step::toString);
+            assertEquals(domain.dead ? inUse(model, domain) : Set.of(), domain.fake.held);
             assertEquals(domain.placed.keySet(), domain.fake.placed.keySet(), step::toString);
             domain.placed.forEach((gfn, mfn) -> assertEquals(mfn, domain.fake.placedAt(gfn).mfn()));
             for (int i = 0; i < GrantModel.REFS && !domain.dead; i++) {
@@ -278,6 +281,13 @@ final class GrantModelPropertyTest {
         } else {
             assertEquals(0, actual & ~expected, step::toString);
         }
+    }
+
+    private static Set<Long> inUse(GrantModel model, GrantModel.Domain domain) {
+        return model.live.stream()
+                .filter(use -> use.granter() == domain)
+                .map(use -> GrantModel.mfn(domain, use.gfn()))
+                .collect(Collectors.toSet());
     }
 
     private static boolean isPinned(GrantModel model, GrantModel.Domain domain, int gfn) {

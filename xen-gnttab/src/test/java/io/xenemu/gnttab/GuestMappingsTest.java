@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import java.util.List;
+import java.util.Set;
 import java.util.function.IntConsumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -301,12 +302,38 @@ final class GuestMappingsTest {
         int handle = result.handle();
         domains.kill(granter);
         assertFalse(granter.released);
+        assertEquals(Set.of(granter.mfn(5)), granter.held);
         assertEquals(GrantStatus.BAD_DOMAIN, map(2 * AT, HOST_MAP, 9));
         FakeDomain successor = domains.add(3);
         assertEquals(granter, mapper.placedAt(20).owner());
         assertEquals(GrantStatus.OKAY, unmap(AT, handle));
         assertTrue(granter.released);
+        assertTrue(granter.held.isEmpty());
         assertEquals(0, successor.inUse(9));
+    }
+
+    @Test
+    void pagesOfTheDeadGoOneByOneAndNoneComesIntoUse() {
+        granter.grant(9, mapper, 5);
+        granter.grant(10, mapper, 5);
+        granter.grant(11, mapper, 6);
+        map(AT, HOST_MAP, 9);
+        int first = result.handle();
+        map(2 * AT, HOST_MAP, 10);
+        int second = result.handle();
+        map(3 * AT, HOST_MAP, 11);
+        GrantTable dead = granter.table;
+        domains.kill(granter);
+        assertEquals(GrantStatus.BAD_DOMAIN, dead.pins().pin(9, mapper.id.value(), false));
+        assertEquals(Set.of(granter.mfn(5), granter.mfn(6)), granter.held);
+        unmap(AT, first);
+        assertEquals(2, granter.held.size(), "by the other reference");
+        unmap(2 * AT, second);
+        assertEquals(Set.of(granter.mfn(6)), granter.held);
+        assertFalse(granter.released);
+        domains.kill(mapper);
+        assertTrue(granter.held.isEmpty());
+        assertTrue(granter.released);
     }
 
     @Test

@@ -46,7 +46,7 @@ public final class WalkAgainstKvm {
     public static void main(String[] args) throws Exception {
         MeterRegistry registry = new SimpleMeterRegistry();
         try (HostKvm kvm = HostKvm.open();
-                ForeignPages foreignPages = new ForeignPages(0);
+                HostResources resources = HostResources.ofThisHost();
                 Arena files = Arena.ofShared()) {
             KernelImage kernel = KernelImage.open(Path.of(args[0]), files);
             List<BootModule> modules = List.of(BootModule.open(args[1], files));
@@ -58,7 +58,7 @@ public final class WalkAgainstKvm {
                             id -> null,
                             ports,
                             id -> null,
-                            foreignPages,
+                            resources,
                             PortAccount.ofThisHeap());
             DomainConfig config =
                     new DomainConfig(

@@ -34,6 +34,13 @@ public final class SharingGuests {
     private static final int GENERAL_ERROR = -1;
     private static final int BAD_DOMAIN = -2;
     private static final int BAD_HANDLE = -4;
+    private static final int BAD_PAGE = -9;
+    private static final long PAGE = 4096;
+
+    /// A guest's special pages, which stay as long as anything of it.
+    private static final long SPECIAL_BYTES_AT_MOST = 1 << 20;
+
+    private static final long LIMIT_MILLIS = 60_000;
 
     private static final int GENERAL_PROTECTION = 13;
 
@@ -159,10 +166,10 @@ public final class SharingGuests {
     private static void notGrantedOn(ServiceGuest b, ServiceGuest c) throws InterruptedException {
         b.ask("grant 20 %d %s 0", C, HOLE);
         require(
-                GENERAL_ERROR,
+                BAD_PAGE,
                 c.askOne("map %d 20 %s %d", B, HOLE, READ_ONLY),
                 "map of what is not the granter's own");
-        require(GENERAL_ERROR, c.askOne("copy %d 20 7", B), "copy of the same");
+        require(BAD_PAGE, c.askOne("copy %d 20 7", B), "copy of the same");
     }
 
     private void meters() {
@@ -172,10 +179,11 @@ public final class SharingGuests {
         require(2, service.operations(B, "map", "OK"), "B's maps");
         require(1, service.operations(B, "map", "GENERAL_ERROR"), "B's maps that failed");
         require(2, service.operations(B, "unmap", "OK"), "B's unmaps");
-        require(4, service.operations(C, "map", "GENERAL_ERROR"), "C's maps that failed");
+        require(3, service.operations(C, "map", "GENERAL_ERROR"), "C's maps that failed");
+        require(1, service.operations(C, "map", "BAD_PAGE"), "C's maps of a foreign page");
         require(1, service.operations(C, "map", "OK"), "C's maps");
         require(1, service.operations(C, "unmap", "BAD_HANDLE"), "C's bad handles");
-        require(2, service.operations(C, "copy", "GENERAL_ERROR"), "C's copies that failed");
+        require(1, service.operations(C, "copy", "GENERAL_ERROR"), "C's copies that failed");
         require(4096, service.counter("xen.gnttab.copied", C), "bytes that C copied");
     }
 
@@ -212,13 +220,29 @@ public final class SharingGuests {
             if (SharingService.tracesOfRam("a") == 0) {
                 throw new IllegalStateException("the page of the dead is nowhere");
             }
+            require(PAGE, SharingService.allocatedRam("a"), "what the dead granter leaves");
+            long dead = service.gauge("xen.gnttab.dead");
+            if (dead < PAGE || dead > PAGE + SPECIAL_BYTES_AT_MOST) {
+                throw new IllegalStateException("memory of the dead: " + dead);
+            }
             require(OKAY, c.askOne("unmap 0 " + HOLE), "unmap of the page of the dead");
             require(NOTHING, c.askOne("read " + HOLE), "what is left of it");
-            require(0, SharingService.tracesOfRam("a"), "traces of the dead granter's RAM");
+            awaitNoTraceOf("a");
+            require(0, service.gauge("xen.gnttab.dead"), "memory of the dead");
             require(0, service.gauge("xen.gnttab.maptrack", C), "mappings of the survivor");
             require(BAD_HANDLE, c.askOne("unmap 0 " + HOLE), "second unmap");
         }
         System.out.println("death: survived");
+    }
+
+    /// A thread of the service frees the last of a domain.
+    private static void awaitNoTraceOf(String name) throws Exception {
+        for (long i = 0; SharingService.tracesOfRam(name) != 0; i++) {
+            if (i == LIMIT_MILLIS) {
+                throw new IllegalStateException("traces of the dead granter's RAM");
+            }
+            Thread.sleep(1);
+        }
     }
 
     /// B maps pages of A, and ends by a triple fault; then C maps one, and A is destroyed.

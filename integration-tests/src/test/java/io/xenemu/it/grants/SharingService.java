@@ -1,5 +1,7 @@
 package io.xenemu.it.grants;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Tag;
@@ -22,6 +24,9 @@ import java.util.stream.Stream;
 final class SharingService implements AutoCloseable {
     private static final Pattern READY = Pattern.compile("ready");
     private static final long LIMIT_SECONDS = 300;
+
+    /// What stat(1) counts.
+    private static final long BLOCK = 512;
 
     private final Arena files = Arena.ofShared();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
@@ -47,6 +52,11 @@ final class SharingService implements AutoCloseable {
             throw new IllegalStateException("no meter " + name + " of domain " + domain);
         }
         return Math.round(gauge.value());
+    }
+
+    /// The value of a gauge of the service.
+    long gauge(String name) {
+        return Math.round(registry.get(name).gauge().value());
     }
 
     /// The value of a counter of a domain.
@@ -85,6 +95,19 @@ final class SharingService implements AutoCloseable {
                 Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
             return maps.filter(line -> line.contains(file)).count()
                     + descriptors.filter(fd -> linkOf(fd).startsWith(file)).count();
+        }
+    }
+
+    /// Bytes that the host has allocated for the RAM of a guest of that name, whose file is open once.
+    static long allocatedRam(String name) throws IOException {
+        String file = "/memfd:xen-ram-" + name + " ";
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
+            Path descriptor =
+                    descriptors.filter(fd -> linkOf(fd).startsWith(file)).findAny().orElseThrow();
+            String path = "/proc/" + ProcessHandle.current().pid() + "/fd/" + descriptor.getFileName();
+            Process stat = new ProcessBuilder("stat", "-L", "-c", "%b", path).start();
+            byte[] blocks = stat.getInputStream().readAllBytes();
+            return Long.parseLong(new String(blocks, US_ASCII).strip()) * BLOCK;
         }
     }
 

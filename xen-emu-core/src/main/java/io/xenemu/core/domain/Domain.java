@@ -121,9 +121,14 @@ public final class Domain implements AutoCloseable {
             pages.add(special::close);
             memory =
                     new DomainMemory(
-                            vm, config.name(), memoryMap, special, environment.foreignPages());
+                            vm,
+                            config.name(),
+                            memoryMap,
+                            special,
+                            environment.resources().foreignPages());
+            frames = new DomainFrames(memory, environment.resources());
+            pages.add(frames::freed);
             pages.add(memory::close);
-            frames = new DomainFrames(id, memory);
             grantTable = newGrantTable();
             granting = true;
             teardown.add(vm::close);
@@ -180,22 +185,23 @@ public final class Domain implements AutoCloseable {
         return table;
     }
 
-    /// Frees the domain's memory, as soon as no other domain uses any of it. Its own use of theirs ends now.
+    /// Frees the domain's memory but for the pages that other domains use, which go with their last use. Its own use of theirs
+    /// ends now.
     private void freePages() {
         if (granting) {
             memory.endGuest();
-            grantTable.destroy(this::closePages);
+            Thread ending = Thread.currentThread();
+            Teardown remains = pages;
+            DeadMemory dead = environment.resources().deadMemory();
+            grantTable.destroy(() -> {
+                if (Thread.currentThread().equals(ending)) {
+                    remains.close();
+                } else {
+                    dead.later(remains::close);
+                }
+            });
         } else {
             pages.close();
-        }
-    }
-
-    /// Perhaps on the thread of another domain, which has ended the last use of a page.
-    private void closePages() {
-        try {
-            pages.close();
-        } catch (RuntimeException | Error e) {
-            failed("the memory of " + id, e);
         }
     }
 

@@ -13,7 +13,7 @@ import io.xenemu.evtchn.ServicePorts;
 /// @param domains finds the event channels of the others
 /// @param servicePorts domain 0's ends of event channels
 /// @param grants finds the grant tables of the others
-/// @param foreignPages what they map of each other
+/// @param resources what they take from the host
 /// @param ports how many ports of event channels they have
 public record DomainEnvironment(
         MeterRegistry registry,
@@ -21,5 +21,5 @@ public record DomainEnvironment(
         Domains domains,
         ServicePorts servicePorts,
         io.xenemu.gnttab.Domains grants,
-        ForeignPages foreignPages,
+        HostResources resources,
         PortAccount ports) {}

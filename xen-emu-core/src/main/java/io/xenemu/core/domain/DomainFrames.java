@@ -1,22 +1,33 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.gnttab.GuestFrames;
-import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/// A domain's pages as it grants them: RAM and special pages, numbered within the service by the domain's id and their place
-/// in memory, so that moving or covering a page does not change which one has been granted.
+/// A domain's pages as it grants them: RAM and special pages, numbered within the service by their place in memory, so that
+/// moving or covering a page does not change which one has been granted.
 final class DomainFrames implements GuestFrames {
-    /// As many pages as no guest has: 256 TiB.
-    private static final int PAGE_BITS = 36;
+    private static final Logger log = LoggerFactory.getLogger(DomainFrames.class);
 
     private final DomainMemory memory;
+    private final DeadMemory dead;
     private final long base;
 
-    DomainFrames(DomId id, DomainMemory memory) {
+    /// Pages of RAM that others use although the domain is gone.
+    private final Set<Long> kept = ConcurrentHashMap.newKeySet();
+
+    private volatile boolean counted;
+
+    DomainFrames(DomainMemory memory, HostResources resources) {
         this.memory = memory;
-        this.base = (long) id.value() << PAGE_BITS;
+        this.dead = resources.deadMemory();
+        this.base = resources.machineFrames().reserve(memory.pages());
     }
 
     @Override
@@ -48,5 +59,39 @@ final class DomainFrames implements GuestFrames {
     @Override
     public long offset(long mfn) {
         return memory.offsetOf(mfn - base);
+    }
+
+    @Override
+    public void keepOnly(long[] mfns) {
+        long[] pages = Arrays.stream(mfns).map(mfn -> mfn - base).filter(memory::isRam).toArray();
+        Arrays.stream(pages).forEach(kept::add);
+        dead.add(pages.length * (long) SpecialPages.PAGE_SIZE + memory.specialBytes());
+        counted = true;
+        memory.keepOnly(pages);
+    }
+
+    /// On the thread of whoever used it last, which is not to fail with it.
+    @Override
+    public void free(long mfn) {
+        long page = mfn - base;
+        if (!memory.isRam(page)) {
+            return;
+        }
+        try {
+            memory.free(page);
+        } catch (KvmException e) {
+            log.warn("a page of a domain that is gone stays until its last one goes: {}", e);
+            return;
+        }
+        if (kept.remove(page)) {
+            dead.subtract(SpecialPages.PAGE_SIZE);
+        }
+    }
+
+    /// The rest has been freed.
+    void freed() {
+        if (counted) {
+            dead.subtract(kept.size() * (long) SpecialPages.PAGE_SIZE + memory.specialBytes());
+        }
     }
 }

@@ -8,6 +8,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -36,6 +37,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     private final SpecialPages special;
     private final ForeignPages limits;
     private final GuestMemory guest = new GuestMemory();
+
+    /// What [#guest] is made of.
+    private final Arena serviceViews = Arena.ofShared();
+
 
     @GuardedBy("this")
     private final PhysicalRanges ranges;
@@ -85,6 +90,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             ramPages = ram.map(0, ramBytes);
         } catch (RuntimeException e) {
             ranges.close();
+            serviceViews.close();
             ram.close();
             throw e;
         }
@@ -103,7 +109,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     }
 
     private synchronized void addRange(GuestMemoryMap.Slot slot, MemFd memfd, long offset) {
-        MemorySegment view = memfd.map(offset, slot.length());
+        MemorySegment view = memfd.map(serviceViews, offset, slot.length(), false);
         ranges.add(slot.start(), memfd, offset, view);
         guest.add(slot.start(), view);
     }
@@ -348,6 +354,21 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return (page < ramCount ? page : page - ramCount) * PAGE_SIZE;
     }
 
+    /// How many pages there are of [#pageAt].
+    long pages() {
+        return ramPageCount() + special.count();
+    }
+
+    /// Whether a page of [#pageAt] is one of RAM.
+    boolean isRam(long page) {
+        return page < ramPageCount();
+    }
+
+    /// Bytes of the special pages.
+    long specialBytes() {
+        return special.pages().byteSize();
+    }
+
     private long ramPageCount() {
         return ramPages.byteSize() / PAGE_SIZE;
     }
@@ -457,10 +478,36 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                 : -1;
     }
 
-    /// Ends what the guest sees, and so its use of other domains' pages. The VM is closed; others may go on to use the
-    /// domain's own pages.
+    /// Gives all RAM back to the host but some pages, after the end of the guest.
+    ///
+    /// @param pages in ascending order
+    void keepOnly(long[] pages) {
+        long from = 0;
+        for (long page : pages) {
+            giveBack(from, page);
+            from = page + 1;
+        }
+        giveBack(from, ramPageCount());
+    }
+
+    /// Gives a page of RAM back to the host, after the end of the guest.
+    void free(long page) {
+        giveBack(page, page + 1);
+    }
+
+    private void giveBack(long from, long to) {
+        if (from < to) {
+            ram.discard(ramPages.asSlice(from * PAGE_SIZE, (to - from) * PAGE_SIZE));
+        }
+    }
+
+    /// Ends what the guest sees, and so its use of other domains' pages, and what the service sees at the guest's addresses.
+    /// The VM is closed; others may go on to use the domain's own pages.
     synchronized void endGuest() {
         ranges.close();
+        if (serviceViews.scope().isAlive()) {
+            serviceViews.close();
+        }
         limits.give(foreignAt.size());
         foreignAt.clear();
     }

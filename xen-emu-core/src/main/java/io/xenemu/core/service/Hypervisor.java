@@ -11,7 +11,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainBuilder;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
-import io.xenemu.core.domain.ForeignPages;
+import io.xenemu.core.domain.HostResources;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -61,7 +61,7 @@ public final class Hypervisor implements AutoCloseable {
 
     private final ServicePorts servicePorts;
     private final ServiceGrants serviceGrants;
-    private final ForeignPages foreignPages = ForeignPages.ofThisHost();
+    private final HostResources resources = HostResources.ofThisHost();
     private final PortAccount ports = PortAccount.ofThisHeap();
     private final XenStoreServer xenstore;
     private final PvDevices devices;
@@ -97,10 +97,10 @@ public final class Hypervisor implements AutoCloseable {
                         this::eventChannels,
                         servicePorts,
                         this::grantTable,
-                        foreignPages,
+                        resources,
                         ports);
         serviceGrants = new ServiceGrants(this::grantTable, registry);
-        foreignPages.register(registry);
+        resources.register(registry);
         ports.register(registry);
         write(DomainNodes::writeHost);
         builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
@@ -273,7 +273,7 @@ public final class Hypervisor implements AutoCloseable {
     @Override
     public void close() {
         Teardown steps = new Teardown();
-        steps.add(foreignPages::close);
+        steps.add(resources::close);
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);
         steps.add(devices::close);

@@ -11,7 +11,6 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.gnttab.GuestFrames;
-import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.MemFd;
 import java.io.IOException;
@@ -119,7 +118,9 @@ final class ForeignPagesTest {
         assertThrows(XenError.class, () -> memory.page(gfn));
         assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
         assertEquals(GuestFrames.FOREIGN, memory.pageAt(gfn));
-        assertEquals(DomainFrames.FOREIGN, new DomainFrames(new DomId(1), memory).mfn(gfn));
+        try (HostResources resources = HostResources.ofThisHost()) {
+            assertEquals(GuestFrames.FOREIGN, new DomainFrames(memory, resources).mfn(gfn));
+        }
     }
 
     @ParameterizedTest

@@ -53,7 +53,9 @@ public final class TestDomain implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final HypercallTable table = HypercallTable.standard();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
-    private final ForeignPages foreignPages = new ForeignPages(20_000);
+    private final HostResources resources =
+            new HostResources(
+                    new ForeignPages(20_000), new MachineFrames(), new DeadMemory());
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {
@@ -135,7 +137,7 @@ public final class TestDomain implements AutoCloseable {
                                 this::find,
                                 servicePorts,
                                 this::findGrants,
-                                foreignPages,
+                                resources,
                                 new PortAccount(ServicePorts.LIMIT)));
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
@@ -174,6 +176,11 @@ public final class TestDomain implements AutoCloseable {
         return registry;
     }
 
+    /// What it takes from the host.
+    HostResources resources() {
+        return resources;
+    }
+
     /// What its guest sees.
     public GuestMemory memory() {
         return domain.memory().guest();
@@ -197,7 +204,7 @@ public final class TestDomain implements AutoCloseable {
         try {
             domain.close();
         } finally {
-            foreignPages.close();
+            resources.close();
             arena.close();
             system.close();
         }

@@ -123,6 +123,12 @@ public class GrantTableBenchmark {
         }
 
         @Override
+        public void keepOnly(long[] mfns) {}
+
+        @Override
+        public void free(long mfn) {}
+
+        @Override
         public boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
             return true;
         }
