@@ -104,7 +104,8 @@ final class SharingService implements AutoCloseable {
         try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
             Path descriptor =
                     descriptors.filter(fd -> linkOf(fd).startsWith(file)).findAny().orElseThrow();
-            String path = "/proc/" + ProcessHandle.current().pid() + "/fd/" + descriptor.getFileName();
+            String path =
+                    "/proc/" + ProcessHandle.current().pid() + "/fd/" + descriptor.getFileName();
             Process stat = new ProcessBuilder("stat", "-L", "-c", "%b", path).start();
             byte[] blocks = stat.getInputStream().readAllBytes();
             return Long.parseLong(new String(blocks, US_ASCII).strip()) * BLOCK;

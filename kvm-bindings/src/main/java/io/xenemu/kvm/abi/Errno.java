@@ -18,6 +18,7 @@ public final class Errno {
     public static final int EEXIST = 17;
     public static final int ENODEV = 19;
     public static final int EINVAL = 22;
+    public static final int ENFILE = 23;
     public static final int EMFILE = 24;
     public static final int ENOTTY = 25;
 
@@ -43,7 +44,7 @@ public final class Errno {
             case ENODEV -> "ENODEV";
             case 20 -> "ENOTDIR";
             case EINVAL -> "EINVAL";
-            case 23 -> "ENFILE";
+            case ENFILE -> "ENFILE";
             case EMFILE -> "EMFILE";
             case ENOTTY -> "ENOTTY";
             case 28 -> "ENOSPC";

@@ -29,9 +29,9 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongPredicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import java.util.function.LongPredicate;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
@@ -65,6 +65,7 @@ public final class Domain implements AutoCloseable {
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
     private final MessageInterrupts messageInterrupts;
+    private final DomainResources resources;
     private final DomainFrames frames;
     private final GrantTable grantTable;
 
@@ -113,6 +114,12 @@ public final class Domain implements AutoCloseable {
         MeterRegistry registry = environment.registry();
         try {
             teardown.add(this::freePages);
+            int specialPages =
+                    SpecialPages.grantFrame(config.grants().maxGrantFrames())
+                            + config.grants().maxStatusFrames();
+            resources = DomainResources.open(environment.resources(), config.vcpus(), specialPages);
+            pages.add(resources::close);
+            teardown.add(resources.register(registry, id));
             special =
                     new SpecialPages(
                             "xen-special-" + config.name(),
@@ -125,7 +132,8 @@ public final class Domain implements AutoCloseable {
                             config.name(),
                             memoryMap,
                             special,
-                            environment.resources().foreignPages());
+                            resources.mappings(),
+                            environment.resources().holes());
             frames = new DomainFrames(memory, environment.resources());
             pages.add(frames::freed);
             pages.add(memory::close);
@@ -190,6 +198,7 @@ public final class Domain implements AutoCloseable {
     private void freePages() {
         if (granting) {
             memory.endGuest();
+            resources.guestEnded();
             Thread ending = Thread.currentThread();
             Teardown remains = pages;
             DeadMemory dead = environment.resources().deadMemory();
@@ -297,6 +306,11 @@ public final class Domain implements AutoCloseable {
     /// What serves its eventfds.
     EventFdThreads threads() {
         return threads;
+    }
+
+    /// What it has of the process's resources.
+    DomainResources resources() {
+        return resources;
     }
 
     DomainTimers timers() {

@@ -35,12 +35,11 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     private final MemorySegment ramPages;
 
     private final SpecialPages special;
-    private final ForeignPages limits;
+    private final HostBudget.Share mappings;
     private final GuestMemory guest = new GuestMemory();
 
     /// What [#guest] is made of.
     private final Arena serviceViews = Arena.ofShared();
-
 
     @GuardedBy("this")
     private final PhysicalRanges ranges;
@@ -68,9 +67,14 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     private final Reservation reservation;
 
     public DomainMemory(
-            KvmVm vm, String name, GuestMemoryMap map, SpecialPages special, ForeignPages limits) {
+            KvmVm vm,
+            String name,
+            GuestMemoryMap map,
+            SpecialPages special,
+            HostBudget.Share mappings,
+            HolePages holes) {
         this.special = special;
-        this.limits = limits;
+        this.mappings = mappings;
         specialGfn = new long[special.count()];
         Arrays.fill(specialGfn, NOWHERE);
         long ramBytes = 0;
@@ -83,7 +87,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         reservation =
                 new Reservation(
                         ramBytes / PAGE_SIZE, (ramBytes - GuestMemoryMap.ACPI_SIZE) / PAGE_SIZE);
-        ranges = new PhysicalRanges(vm, limits);
+        ranges = new PhysicalRanges(vm, mappings, holes);
         ram = MemFd.create("xen-ram-" + name, ramBytes);
         try {
             addRanges(map);
@@ -153,7 +157,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// added to the physmap again. If it cannot be there, it stays where it is.
     ///
     /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, or where KVM has a device); ENXIO
-    ///     where the guest maps a foreign page; ENOMEM at too many places outside of memory
+    ///     where the guest maps a foreign page; ENOMEM at too many places
     public synchronized void overlay(int page, long gfn) throws XenError {
         if (!isPossible(gfn)) {
             throw XenError.EINVAL;
@@ -166,6 +170,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         long gpa = gfn * PAGE_SIZE;
         PhysicalRange range = ranges.make(gpa);
+        if (!mappings.take(range.splitsForAll())) {
+            throw XenError.ENOMEM;
+        }
         evict(gfn);
         range.showToAll(gpa, special.memfd(), (long) page * PAGE_SIZE);
         if (range.isHole()) {
@@ -195,6 +202,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             guest.remove(gpa);
         }
         range.uncoverForAll(gpa);
+        mappings.give(range.splitsForAll());
         int uncovered = ramPage(gfn);
         if (uncovered >= 0) {
             ramPages.asSlice((long) uncovered * PAGE_SIZE, PAGE_SIZE).fill((byte) 0);
@@ -247,7 +255,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// @param offset where in it
     /// @return false if no page can be there, a foreign one is there already, or there are too many
     synchronized boolean place(long gfn, long mfn, MemFd file, long offset, boolean readOnly) {
-        if (!isPossible(gfn) || foreignAt.containsKey(gfn) || !limits.take(foreignAt.size())) {
+        if (!isPossible(gfn)
+                || foreignAt.containsKey(gfn)
+                || !mappings.take(PhysicalRange.SPLITS)) {
             return false;
         }
         boolean placed = false;
@@ -263,7 +273,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             return false;
         } finally {
             if (!placed) {
-                limits.give(1);
+                mappings.give(PhysicalRange.SPLITS);
             }
         }
         return true;
@@ -281,7 +291,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         PhysicalRange range = existing(gpa);
         range.uncoverForGuest(gpa);
         cover(range, gpa, false);
-        limits.give(1);
+        mappings.give(PhysicalRange.SPLITS);
         return true;
     }
 
@@ -508,7 +518,6 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (serviceViews.scope().isAlive()) {
             serviceViews.close();
         }
-        limits.give(foreignAt.size());
         foreignAt.clear();
     }
 

@@ -2,6 +2,8 @@ package io.xenemu.core.domain;
 
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.KernelDoorbell;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.memory.EventFd;
@@ -17,11 +19,14 @@ import org.jspecify.annotations.Nullable;
 final class EventDoorbells {
     private final KvmEvents kvm;
     private final GsiRoutes routes;
+    private final HostBudget.Share descriptors;
     private final Set<Doorbell> open = new HashSet<>();
 
-    EventDoorbells(KvmEvents kvm, GsiRoutes routes) {
+    /// @param descriptors what the domain may have of them: each doorbell is one
+    EventDoorbells(KvmEvents kvm, GsiRoutes routes, HostBudget.Share descriptors) {
         this.kvm = kvm;
         this.routes = routes;
+        this.descriptors = descriptors;
     }
 
     /// An open doorbell.
@@ -40,9 +45,12 @@ final class EventDoorbells {
 
     /// Makes a doorbell.
     ///
-    /// @return null if the VM has no GSI left
+    /// @return null if the VM has no GSI left, or the domain or the process no descriptor: user space brings the events then
     @Nullable Doorbell open(EvtchnPort port, VcpuId vcpu) {
-        EventFd eventFd = EventFd.create();
+        EventFd eventFd = newEventFd();
+        if (eventFd == null) {
+            return null;
+        }
         Doorbell doorbell = null;
         try {
             EventIrqfd irqfd = EventIrqfd.connect(kvm, routes, eventFd, port, vcpu);
@@ -54,7 +62,24 @@ final class EventDoorbells {
         } finally {
             if (doorbell == null) {
                 eventFd.close();
+                descriptors.give(1);
             }
+        }
+    }
+
+    private @Nullable EventFd newEventFd() {
+        if (!descriptors.take(1)) {
+            return null;
+        }
+        try {
+            return EventFd.create();
+        } catch (KvmException e) {
+            descriptors.give(1);
+            // What the process has beside guests, such as connections, has taken what was left.
+            if (e.errno() == Errno.EMFILE || e.errno() == Errno.ENFILE) {
+                return null;
+            }
+            throw e;
         }
     }
 
@@ -80,6 +105,7 @@ final class EventDoorbells {
     private void end(List<Doorbell> closing) {
         EventIrqfd.disconnect(routes, closing.stream().map(doorbell -> doorbell.irqfd).toList());
         closing.forEach(doorbell -> doorbell.eventFd().close());
+        descriptors.give(closing.size());
     }
 
     private Doorbell required(KernelDoorbell doorbell) {

@@ -32,7 +32,7 @@ final class KvmKernelPorts implements KernelPorts {
         this.xen = vm.xen();
         this.domain = domain;
         GsiRoutes routes = new GsiRoutes(vm.events()::setGsiRouting);
-        this.doorbells = new EventDoorbells(vm.events(), routes);
+        this.doorbells = new EventDoorbells(vm.events(), routes, domain.resources().descriptors());
         this.messages = new MessageInterrupts(domain, routes);
     }
 

@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
 final class PhysicalRange {
     private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
+    /// How many mappings more a page may cost that is shown to the guest alone: one becomes three.
+    static final int SPLITS = 2;
+
     private final long start;
     private final MemFd memfd;
     private final long offset;
@@ -81,6 +84,11 @@ final class PhysicalRange {
     /// The number of a page in the memory that is there.
     long pageNumber(long gpa) {
         return (offset + gpa - start) / PAGE_SIZE;
+    }
+
+    /// How many mappings more a page may cost that is shown to all: it splits that of the guest and that of the service.
+    int splitsForAll() {
+        return serviceView == null ? SPLITS : 2 * SPLITS;
     }
 
     /// How many pages are shown in place of others.

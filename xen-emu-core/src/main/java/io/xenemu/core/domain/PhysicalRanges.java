@@ -26,7 +26,8 @@ final class PhysicalRanges implements AutoCloseable {
     static final int MAX_WINDOWS = 1024;
 
     private final KvmVm vm;
-    private final ForeignPages limits;
+    private final HostBudget.Share mappings;
+    private final HolePages holes;
     private final Arena guestViews = Arena.ofShared();
 
     /// The domain's memory: a handful, looked at first and without allocating.
@@ -43,10 +44,12 @@ final class PhysicalRanges implements AutoCloseable {
     /// @param view [#WINDOW] bytes for it
     private record Window(int slot, MemorySegment view) {}
 
-    /// @param limits has what a guest reads where nothing is
-    PhysicalRanges(KvmVm vm, ForeignPages limits) {
+    /// @param mappings what the domain may have of them: each window is one
+    /// @param holes what a guest reads where nothing is
+    PhysicalRanges(KvmVm vm, HostBudget.Share mappings, HolePages holes) {
         this.vm = vm;
-        this.limits = limits;
+        this.mappings = mappings;
+        this.holes = holes;
     }
 
     /// Adds memory of the domain.
@@ -76,7 +79,7 @@ final class PhysicalRanges implements AutoCloseable {
     /// The same, with a window made if there is none.
     ///
     /// @throws XenError EINVAL where no page can be: beyond the guest's address width, or where KVM has a device; ENOMEM when
-    ///     all windows are in use
+    ///     all windows that the domain may have are in use
     PhysicalRange make(long gpa) throws XenError {
         PhysicalRange range = at(gpa);
         if (range != null) {
@@ -108,7 +111,7 @@ final class PhysicalRanges implements AutoCloseable {
             }
             throw e;
         }
-        PhysicalRange range = new PhysicalRange(start, limits.holes(), view);
+        PhysicalRange range = new PhysicalRange(start, holes.memory(), view);
         byStart.put(start, range);
         windows.put(start, window);
         return range;
@@ -119,8 +122,10 @@ final class PhysicalRanges implements AutoCloseable {
         if (window != null) {
             return window;
         }
-        if (windows.size() < MAX_WINDOWS) {
-            return new Window(slots++, limits.holes().map(guestViews, 0, WINDOW, true));
+        // A window is of no use without room for a page in it.
+        if (windows.size() < MAX_WINDOWS && mappings.take(1 + PhysicalRange.SPLITS)) {
+            mappings.give(PhysicalRange.SPLITS);
+            return new Window(slots++, holes.memory().map(guestViews, 0, WINDOW, true));
         }
         for (long start : windows.keySet()) {
             PhysicalRange range = at(start);

@@ -83,8 +83,7 @@ final class DeadMemoryTest {
         guest.memory().write32(0x12_3000 + 8 * ref, 1);
         guest.memory().write32(gfn * PAGE, WORD + ref);
         GrantMapping mapping = new GrantMapping();
-        assertEquals(
-                GrantStatus.OKAY, backend.map(new GrantRef(ref), DomId.DOM0, false, mapping));
+        assertEquals(GrantStatus.OKAY, backend.map(new GrantRef(ref), DomId.DOM0, false, mapping));
         return mapping;
     }
 
@@ -108,6 +107,9 @@ final class DeadMemoryTest {
 
         assertEquals(2 * PAGE, allocated());
         assertEquals(1, mappings(), "the service's own");
+        assertEquals(2, guest.resources().mappings().charged());
+        assertEquals(2, guest.resources().descriptors().charged());
+        assertEquals(0, guest.resources().threads().charged());
         assertEquals(WORD + 9, first.page().get(ValueLayout.JAVA_INT, 0));
         assertEquals(WORD + 10, second.page().get(ValueLayout.JAVA_INT, 0));
         long dead = guest.resources().deadMemory().bytes();
@@ -121,6 +123,7 @@ final class DeadMemoryTest {
         backend.unmap(second);
         guest.resources().close();
         assertEquals(0, mappings());
+        assertEquals(0, guest.resources().mappings().charged());
         assertEquals(0, guest.resources().deadMemory().bytes());
     }
 
@@ -142,7 +145,7 @@ final class DeadMemoryTest {
         try (DeadMemory dead = new DeadMemory()) {
             dead.register(registry);
             dead.add(5 * PAGE);
-            assertEquals(5 * PAGE, registry.get("xen.gnttab.dead").gauge().value());
+            assertEquals(5 * PAGE, Math.round(registry.get("xen.gnttab.dead").gauge().value()));
             dead.later(() -> {
                 freed.countDown();
                 throw new IllegalStateException("one that cannot be freed");

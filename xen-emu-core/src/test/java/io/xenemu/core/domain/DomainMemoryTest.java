@@ -12,7 +12,6 @@ import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.function.LongPredicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,7 +24,6 @@ final class DomainMemoryTest {
     private static final long IN_RAM = 0x123;
     private static final long OUTSIDE = 0xc_0000;
     private static final int OLD_CONTENT = 77;
-    private static final LongPredicate NOBODY = _ -> false;
 
     private final OverlaidGuest guest = new OverlaidGuest();
     private final DomainMemory memory = guest.memory;
@@ -35,6 +33,11 @@ final class DomainMemoryTest {
     @AfterEach
     void close() {
         guest.close();
+    }
+
+    /// Others use no page.
+    private static boolean nobody(long page) {
+        return false;
     }
 
     private void assertHole(long gfn) {
@@ -146,7 +149,7 @@ final class DomainMemoryTest {
 
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.word(gfn));
         assertEquals(fixed, guest.special.xenstore().get(ValueLayout.JAVA_INT, 0));
-        assertTrue(memory.removeAt(gfn, NOBODY));
+        assertTrue(memory.removeAt(gfn, DomainMemoryTest::nobody));
         assertEquals(fixed, guest.word(gfn));
     }
 
@@ -154,11 +157,11 @@ final class DomainMemoryTest {
     void overlaysCanBeRemovedAndThenRamOnce() throws XenError {
         memory.overlay(SHARED_INFO, IN_RAM);
 
-        assertFalse(memory.removeAt(OUTSIDE, NOBODY));
-        assertTrue(memory.removeAt(IN_RAM, NOBODY));
+        assertFalse(memory.removeAt(OUTSIDE, DomainMemoryTest::nobody));
+        assertTrue(memory.removeAt(IN_RAM, DomainMemoryTest::nobody));
         guest.setWord(IN_RAM, OLD_CONTENT);
-        assertTrue(memory.removeAt(IN_RAM, NOBODY));
-        assertFalse(memory.removeAt(IN_RAM, NOBODY));
+        assertTrue(memory.removeAt(IN_RAM, DomainMemoryTest::nobody));
+        assertFalse(memory.removeAt(IN_RAM, DomainMemoryTest::nobody));
         assertEquals(0, guest.word(IN_RAM));
         assertThrows(XenError.class, () -> memory.page(IN_RAM));
     }
@@ -166,7 +169,7 @@ final class DomainMemoryTest {
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE})
     void nothingIsAtAnImpossibleFrame(long gfn) {
-        assertFalse(memory.removeAt(gfn, NOBODY));
+        assertFalse(memory.removeAt(gfn, DomainMemoryTest::nobody));
     }
 
     @ParameterizedTest

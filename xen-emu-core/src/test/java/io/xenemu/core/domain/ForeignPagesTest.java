@@ -1,13 +1,11 @@
 package io.xenemu.core.domain;
 
-import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.gnttab.GuestFrames;
@@ -153,7 +151,7 @@ final class ForeignPagesTest {
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE, 1L << 40, 1L << 52})
     void impossibleFrameIsRefusedAndCostsNothing(long gfn) {
-        for (int i = 0; i < 2 * OverlaidGuest.FOREIGN_PAGES; i++) {
+        for (int i = 0; i < 2 * OverlaidGuest.MAPPINGS; i++) {
             assertFalse(place(gfn, 0));
         }
         assertTrue(place(IN_RAM, 0));
@@ -165,24 +163,51 @@ final class ForeignPagesTest {
         while (place(IN_RAM + placed, 0)) {
             placed++;
         }
-        assertEquals(OverlaidGuest.FOREIGN_PAGES / 2, placed);
+        assertEquals(OverlaidGuest.MAPPINGS / 4, placed);
 
-        assertTrue(guest.limits.take(0));
+        HostBudget.Share other = guest.budget.open(0, 0);
+        assertTrue(other.take(1));
         assertTrue(memory.remove(IN_RAM, MFN));
         assertTrue(place(IN_RAM, 0));
     }
 
     @Test
-    void endOfTheGuestGivesAllBack() {
-        for (int i = 0; i < OverlaidGuest.FOREIGN_PAGES / 2; i++) {
-            assertTrue(place(HOLE + i, 0));
+    void windowsAreTakenFromTheSameBudget() throws XenError {
+        long taken = 0;
+        for (int i = 0; place(HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE), 0); i++) {
+            taken += 3;
+            assertEquals(taken, guest.budget.charged());
         }
-        memory.endGuest();
-        memory.endGuest();
-        for (int i = 0; i < OverlaidGuest.FOREIGN_PAGES; i++) {
-            assertTrue(guest.limits.take(0));
+        assertTrue(taken > 0);
+        XenError refused =
+                assertThrows(
+                        XenError.class,
+                        () -> {
+                            for (int page = SHARED_INFO; ; page++) {
+                                memory.overlay(page, IN_RAM + page);
+                            }
+                        });
+        assertSame(XenError.ENOMEM, refused);
+    }
+
+    @Test
+    void specialPageCostsASplitOfEachMapping() throws XenError {
+        memory.overlay(SHARED_INFO, IN_RAM);
+        assertEquals(4, guest.budget.charged());
+        memory.overlay(SHARED_INFO, HOLE);
+        assertEquals(3, guest.budget.charged(), "with its window");
+        memory.hide(SHARED_INFO);
+        assertEquals(1, guest.budget.charged());
+        assertTrue(place(HOLE, 0));
+        assertEquals(3, guest.budget.charged());
+    }
+
+    @Test
+    void guestThatMayHaveNoMoreWindowsUsesThoseThatAreEmpty() throws XenError {
+        for (int i = 0; i < 4 * OverlaidGuest.MAPPINGS; i++) {
+            memory.overlay(SHARED_INFO, HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE));
         }
-        assertFalse(guest.limits.take(0));
+        assertTrue(guest.budget.charged() <= OverlaidGuest.MAPPINGS);
     }
 
     @Test
@@ -195,20 +220,6 @@ final class ForeignPagesTest {
         try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
             long windows = lines.filter(line -> line.contains("/memfd:xen-holes ")).count();
             assertTrue(windows <= PhysicalRanges.MAX_WINDOWS + 1, windows + " mappings");
-        }
-    }
-
-    /// A sysctl cannot be read in pieces.
-    @Test
-    void limitIsOfTheWholeNumberThatTheHostSays() throws IOException {
-        Process cat = new ProcessBuilder("cat", "/proc/sys/vm/max_map_count").start();
-        long mappings =
-                Long.parseLong(new String(cat.getInputStream().readAllBytes(), US_ASCII).strip());
-        try (ForeignPages pages = ForeignPages.ofThisHost()) {
-            SimpleMeterRegistry registry = new SimpleMeterRegistry();
-            pages.register(registry);
-            long limit = (long) registry.get("xen.gnttab.mappable").gauge().value();
-            assertEquals((mappings - 16_384) / 2, limit);
         }
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVm;
@@ -14,12 +15,16 @@ import java.nio.file.Files;
 final class OverlaidGuest implements AutoCloseable {
     static final long RAM_BYTES = GuestMemoryMap.MIN_BYTES;
     static final int GRANT_FRAMES = 4;
-    static final int FOREIGN_PAGES = 100;
+
+    /// As many mappings as a hundred pages of others cost, a few windows, and what a guest's own pages do.
+    static final long MAPPINGS = 260;
 
     private final KvmSystem system;
     private final KvmVm vm;
     final SpecialPages special;
-    final ForeignPages limits = new ForeignPages(FOREIGN_PAGES);
+    final HostBudget budget = new HostBudget("mappings", "mmap", Errno.ENOMEM, "test", MAPPINGS);
+    final HostBudget.Share mappings = budget.open(0, 0);
+    private final HolePages holes = new HolePages();
     final DomainMemory memory;
 
     OverlaidGuest() throws BootException {
@@ -30,7 +35,9 @@ final class OverlaidGuest implements AutoCloseable {
         for (int page = 0; page < special.count(); page++) {
             special.page(page).set(ValueLayout.JAVA_INT, 0, tag(page));
         }
-        memory = new DomainMemory(vm, "test", new GuestMemoryMap(RAM_BYTES), special, limits);
+        memory =
+                new DomainMemory(
+                        vm, "test", new GuestMemoryMap(RAM_BYTES), special, mappings, holes);
     }
 
     static int tag(int page) {
@@ -58,7 +65,7 @@ final class OverlaidGuest implements AutoCloseable {
         vm.close();
         memory.close();
         special.close();
-        limits.close();
+        holes.close();
         system.close();
     }
 }

@@ -53,9 +53,7 @@ public final class TestDomain implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final HypercallTable table = HypercallTable.standard();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
-    private final HostResources resources =
-            new HostResources(
-                    new ForeignPages(20_000), new MachineFrames(), new DeadMemory());
+    private final HostResources resources = HostResources.ofThisHost();
     private final Domain domain;
 
     public TestDomain(int vcpus) throws BootException, XenError {

@@ -222,7 +222,13 @@ final class GuestCallsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "4, 0x7ff0, -38", "4, 9, -38", "5, 0x7ff0, -13", "5, 1, -13", "5, 9, -3", "0, 9, -3", "99, 0x7ff0, -22"
+        "4, 0x7ff0, -38",
+        "4, 9, -38",
+        "5, 0x7ff0, -13",
+        "5, 1, -13",
+        "5, 9, -3",
+        "0, 9, -3",
+        "99, 0x7ff0, -22"
     })
     void spacesOfOthersAreRefusedInXensOrder(int space, String domid, long expected)
             throws XenError {
@@ -273,8 +279,7 @@ final class GuestCallsTest {
         return reservation(command, LIST, 1, order, 0, SELF);
     }
 
-    private long reservation(
-            long command, long list, long count, int order, int flags, int domid)
+    private long reservation(long command, long list, long count, int order, int flags, int domid)
             throws XenError {
         memory.write64(ARG, list);
         memory.write64(ARG + 8, count);

@@ -1,0 +1,118 @@
+package io.xenemu.core.domain;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import io.xenemu.kvm.abi.Errno;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// How much of its own resources the host lets this process have, read from `/proc` and the process's control group.
+final class HostLimits {
+    private static final Path MAX_MAP_COUNT = Path.of("/proc/sys/vm/max_map_count");
+    private static final Path THREADS_MAX = Path.of("/proc/sys/kernel/threads-max");
+    private static final Path PID_MAX = Path.of("/proc/sys/kernel/pid_max");
+    private static final Path LOAD = Path.of("/proc/loadavg");
+    private static final Path LIMITS = Path.of("/proc/self/limits");
+    private static final Path CONTROL_GROUP = Path.of("/proc/self/cgroup");
+    private static final Path CONTROL_GROUPS = Path.of("/sys/fs/cgroup");
+
+    /// Linux's own, for a host that does not show what is in force.
+    private static final long DEFAULT_MAX_MAP_COUNT = 65_530;
+
+    private static final Pattern OPEN_FILES = Pattern.compile("Max open files +(\\d+|unlimited)");
+    private static final Pattern TASKS = Pattern.compile("\\d+/(\\d+)");
+    private static final Pattern UNIFIED = Pattern.compile("0::/(.*)");
+
+    /// No file here is longer.
+    private static final int MAX_BYTES = 1 << 16;
+
+    private static final long UNLIMITED = Long.MAX_VALUE / 2;
+
+    /// Mappings for all else: the JVM, its heap and its libraries, threads that are not a guest's.
+    private static final long MAPPINGS_RESERVED = 8192;
+
+    /// Descriptors for all else: connections to XenStore and of operators, files that a guest boots from.
+    private static final long DESCRIPTORS_RESERVED = 1024;
+
+    /// Threads for all else: the JVM's own and the service's.
+    private static final long THREADS_RESERVED = 128;
+
+    private HostLimits() {}
+
+    /// Memory mappings that guests may have.
+    static HostBudget mappings() {
+        long limit = number(MAX_MAP_COUNT, DEFAULT_MAX_MAP_COUNT);
+        return new HostBudget(
+                "mappings",
+                "mmap",
+                Errno.ENOMEM,
+                "sysctl vm.max_map_count=" + limit,
+                Math.max(0, limit - MAPPINGS_RESERVED));
+    }
+
+    /// File descriptors that guests may have. The JVM has made the soft limit the hard one.
+    static HostBudget descriptors() {
+        Matcher line = OPEN_FILES.matcher(text(LIMITS));
+        long limit = line.find() ? parse(line.group(1), UNLIMITED) : UNLIMITED;
+        // A small limit is shared.
+        long reserved = Math.min(DESCRIPTORS_RESERVED, limit / 2);
+        return new HostBudget(
+                "descriptors", "open", Errno.EMFILE, "ulimit -n " + limit, limit - reserved);
+    }
+
+    /// Threads that guests may have.
+    static HostBudget threads() {
+        Matcher load = TASKS.matcher(text(LOAD));
+        long tasks = load.find() ? Long.parseLong(load.group(1)) : 0;
+        long host = Math.min(number(THREADS_MAX, UNLIMITED), number(PID_MAX, UNLIMITED)) - tasks;
+        long group = groupThreads();
+        long limit = Math.min(host, group);
+        return new HostBudget(
+                "threads",
+                "clone",
+                Errno.EAGAIN,
+                (group < host ? "pids.max of the control group: " : "sysctl kernel.threads-max: ")
+                        + limit,
+                Math.max(0, limit - THREADS_RESERVED));
+    }
+
+    /// What the control groups of this process allow, each of which contains the next.
+    private static long groupThreads() {
+        Matcher line = UNIFIED.matcher(text(CONTROL_GROUP));
+        long limit = UNLIMITED;
+        if (line.find()) {
+            Path group = CONTROL_GROUPS.resolve(line.group(1).strip()).normalize();
+            while (group != null && group.startsWith(CONTROL_GROUPS)) {
+                limit = Math.min(limit, number(group.resolve("pids.max"), UNLIMITED));
+                group = group.getParent();
+            }
+        }
+        return limit;
+    }
+
+    private static long number(Path file, long otherwise) {
+        return parse(text(file).strip(), otherwise);
+    }
+
+    private static long parse(String number, long otherwise) {
+        return number.toLowerCase(Locale.ROOT).matches("\\d{1,18}")
+                ? Long.parseLong(number)
+                : otherwise;
+    }
+
+    /// The file at once: a sysctl has nothing for who has read a byte of it, as Files.readString does first.
+    ///
+    /// @return nothing if there is no such file
+    private static String text(Path file) {
+        try (InputStream in = Files.newInputStream(file)) {
+            return new String(in.readNBytes(MAX_BYTES), US_ASCII);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+}
