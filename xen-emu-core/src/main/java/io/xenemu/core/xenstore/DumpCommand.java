@@ -68,7 +68,7 @@ final class DumpCommand extends StoreTool {
             try {
                 write(dump, java.nio.file.Path.of(file));
             } catch (IOException e) {
-                throw new ToolFailed(IoReason.of(e));
+                throw new ToolFailed(file + ": " + IoReason.withoutFile(e));
             }
         }
     }

@@ -310,6 +310,27 @@ final class ToolsTest {
         assertEquals(1, exitWithAFullDisk("ls"));
     }
 
+    /// The daemon is not blamed for it.
+    @Test
+    void fileThatCannotBeReadOrWrittenIsNamedWithItsReason() throws Exception {
+        assertEquals(
+                "xen-emu: /nosuch/dump: no such file or directory\n",
+                failure(ours("dump", "/nosuch/dump")));
+        assertEquals(
+                "xen-emu: " + folder + ": Is a directory\n",
+                failure(ours("restore", folder.toString())));
+    }
+
+    /// What a command that fails says.
+    private String failure(List<String> command) throws Exception {
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment().put("XENSTORED_PATH", folder.resolve("socket").toString());
+        Process process = builder.start();
+        byte[] errors = process.getErrorStream().readAllBytes();
+        assertEquals(1, process.waitFor());
+        return new String(errors, StandardCharsets.UTF_8);
+    }
+
     @Test
     void dumpReplacesAFileAtOnce() throws Exception {
         fill();
