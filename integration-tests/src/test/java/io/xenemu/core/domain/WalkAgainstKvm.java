@@ -2,8 +2,7 @@ package io.xenemu.core.domain;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.boot.BootModule;
-import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.service.HostKvm;
@@ -18,7 +17,6 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Translation;
 import io.xenemu.kvm.memory.CpuState;
 import io.xenemu.kvm.memory.PageWalk;
-import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
@@ -47,9 +45,8 @@ public final class WalkAgainstKvm {
         MeterRegistry registry = new SimpleMeterRegistry();
         try (HostKvm kvm = HostKvm.open();
                 HostResources resources = HostResources.ofThisHost();
-                Arena files = Arena.ofShared()) {
-            KernelImage kernel = KernelImage.open(Path.of(args[0]), files);
-            List<BootModule> modules = List.of(BootModule.open(args[1], files));
+                BootFiles files =
+                        BootFiles.open(Path.of(args[0]), List.of(args[1]), Long.MAX_VALUE)) {
             ServicePorts ports = new ServicePorts(id -> null, registry);
             DomainEnvironment environment =
                     new DomainEnvironment(
@@ -74,8 +71,8 @@ public final class WalkAgainstKvm {
                             .build(
                                     new DomId(1),
                                     config,
-                                    kernel,
-                                    modules,
+                                    files.kernel(),
+                                    files.modules(),
                                     "panic=-1",
                                     d -> new PortBus(List.of()));
             WalkAgainstKvm walk = new WalkAgainstKvm(domain);

@@ -3,13 +3,14 @@ package io.xenemu.it.events;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.boot.BootFiles;
+import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.Hypervisor;
 import io.xenemu.it.guest.ServiceGuest;
 import io.xenemu.xenstore.Quotas;
-import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -48,14 +49,13 @@ public final class RingingGuests implements AutoCloseable {
     private static final int EVTCHNSTAT_UNBOUND = 1;
     private static final int EINVAL = 22;
 
-    private final Arena files = Arena.ofShared();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final HostKvm kvm = HostKvm.open();
     private final Hypervisor hypervisor = new Hypervisor(kvm, registry, Quotas.DEFAULT);
-    private final KernelImage kernel;
+    private final BootFiles files;
 
     private RingingGuests(Path guest) throws Exception {
-        kernel = KernelImage.open(guest, files);
+        files = BootFiles.open(guest, List.of(), GuestMemoryMap.MIN_BYTES);
     }
 
     public static void main(String[] args) throws Exception {
@@ -72,7 +72,7 @@ public final class RingingGuests implements AutoCloseable {
     private ServiceGuest start(int vcpus, int rings, String commandLine) throws BootException {
         return new ServiceGuest(
                 hypervisor,
-                kernel,
+                files.kernel(),
                 "ring",
                 vcpus,
                 commandLine,

@@ -7,13 +7,13 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.boot.BootFiles;
+import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.Hypervisor;
 import io.xenemu.it.guest.ServiceGuest;
 import io.xenemu.xenstore.Quotas;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,19 +28,19 @@ final class SharingService implements AutoCloseable {
     /// What stat(1) counts.
     private static final long BLOCK = 512;
 
-    private final Arena files = Arena.ofShared();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final HostKvm kvm = HostKvm.open();
     private final Hypervisor hypervisor = new Hypervisor(kvm, registry, Quotas.DEFAULT);
-    private final KernelImage kernel;
+    private final BootFiles files;
 
     SharingService(Path guest) throws Exception {
-        kernel = KernelImage.open(guest, files);
+        files = BootFiles.open(guest, List.of(), GuestMemoryMap.MIN_BYTES);
     }
 
     /// Starts a guest and waits for it. Their ids are 1, 2 and so on.
     ServiceGuest start(String name) throws BootException, InterruptedException {
-        ServiceGuest guest = new ServiceGuest(hypervisor, kernel, name, 1, "", LIMIT_SECONDS);
+        ServiceGuest guest =
+                new ServiceGuest(hypervisor, files.kernel(), name, 1, "", LIMIT_SECONDS);
         guest.await(READY);
         return guest;
     }

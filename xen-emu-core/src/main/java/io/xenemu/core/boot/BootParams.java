@@ -1,13 +1,12 @@
 package io.xenemu.core.boot;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import com.google.common.primitives.UnsignedInts;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
 
-/// `struct boot_params` and what the 64-bit boot protocol needs beside it: GDT, page tables, command line. All of it lies
-/// in the first 64 KiB, which Linux reserves and from which it copies early.
+/// `struct boot_params` and what the 32- and 64-bit boot protocols need beside it: GDT, command line, for 64 bits page tables. All
+/// of it lies in the first 64 KiB, which Linux reserves and from which it copies early.
 final class BootParams {
     /// The setup header may be copied up to here: the next field of `struct boot_params`.
     static final int SETUP_HEADER_END = 0x290;
@@ -38,19 +37,20 @@ final class BootParams {
     private static final int PTE_LARGE = 1 << 7;
     private static final int DIRECTORIES = 4;
 
-    /// Entries 2 and 3 are the selectors 0x10 and 0x18; 4 and 5 are the TSS.
-    private static final long[] GDT_ENTRIES = {
-        0, 0, 0x00af_9b00_0000_ffffL, 0x00cf_9300_0000_ffffL, 0x0000_8b00_0000_ffffL, 0
-    };
+    private static final long CODE_64 = 0x00af_9b00_0000_ffffL;
+    private static final long CODE_32 = 0x00cf_9b00_0000_ffffL;
+    private static final long DATA = 0x00cf_9300_0000_ffffL;
+    private static final long TSS = 0x0000_8b00_0000_ffffL;
+    private static final int GDT_ENTRIES = 6;
 
     private final ByteBuffer page =
             ByteBuffer.allocate(Math.toIntExact(GuestMemoryMap.PAGE_SIZE))
                     .order(ByteOrder.LITTLE_ENDIAN);
     private final byte[] commandLine;
 
-    BootParams(MemorySegment setupHeader, GuestMemoryMap map, byte[] commandLine) {
+    BootParams(byte[] setupHeader, GuestMemoryMap map, byte[] commandLine) {
         this.commandLine = commandLine;
-        page.put(SETUP_HEADER, setupHeader.toArray(ValueLayout.JAVA_BYTE));
+        page.put(SETUP_HEADER, setupHeader);
         page.putLong(ACPI_RSDP_ADDR, GuestMemoryMap.RSDP);
         page.put(TYPE_OF_LOADER, (byte) LOADER_UNDEFINED);
         page.put(LOADFLAGS, (byte) (page.get(LOADFLAGS) | LOADED_HIGH));
@@ -67,17 +67,31 @@ final class BootParams {
         }
     }
 
+    /// @param start where it lies, below 4 GiB: the header's field is an unsigned number of 32 bits
+    /// @param size in bytes, of what fits below 4 GiB
     void initrd(long start, long size) {
-        page.putInt(RAMDISK_IMAGE, Math.toIntExact(start));
-        page.putInt(RAMDISK_SIZE, Math.toIntExact(size));
+        page.putInt(RAMDISK_IMAGE, UnsignedInts.checkedCast(start));
+        page.putInt(RAMDISK_SIZE, UnsignedInts.checkedCast(size));
     }
 
-    CpuEntry write(BootMemory memory, long entry) {
+    /// Writes what the 64-bit protocol needs; returns the registers.
+    CpuEntry write64(BootMemory memory, long entry) {
+        write(memory, CODE_64);
+        memory.write(PAGE_TABLES, littleEndian(identityMap()));
+        return CpuEntry.linux64(entry, BOOT_PARAMS, PAGE_TABLES, GDT, GDT_ENTRIES * 8 - 1);
+    }
+
+    /// Writes what the 32-bit protocol needs; returns the registers.
+    CpuEntry write32(BootMemory memory, long entry) {
+        write(memory, CODE_32);
+        return CpuEntry.linux32(entry, BOOT_PARAMS, GDT, GDT_ENTRIES * 8 - 1);
+    }
+
+    /// In the GDT, entries 2 and 3 are the selectors 0x10 and 0x18; 4 and 5 are the TSS.
+    private void write(BootMemory memory, long code) {
         memory.write(BOOT_PARAMS, page.array());
         memory.write(COMMAND_LINE, commandLine);
-        memory.write(GDT, littleEndian(GDT_ENTRIES));
-        memory.write(PAGE_TABLES, littleEndian(identityMap()));
-        return CpuEntry.linux64(entry, BOOT_PARAMS, PAGE_TABLES, GDT, GDT_ENTRIES.length * 8 - 1);
+        memory.write(GDT, littleEndian(0, 0, code, DATA, TSS, 0));
     }
 
     /// PML4, PDPT and four page directories: the first 4 GiB in 2 MiB pages.
@@ -93,7 +107,7 @@ final class BootParams {
         return tables;
     }
 
-    private static byte[] littleEndian(long[] values) {
+    private static byte[] littleEndian(long... values) {
         var bytes = ByteBuffer.allocate(values.length * 8).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asLongBuffer().put(values);
         return bytes.array();

@@ -61,6 +61,24 @@ public record CpuEntry(
                 segment(0, 0x67, TYPE_TSS, false, false, false, false));
     }
 
+    /// Linux's 32-bit boot protocol: 32-bit protected mode without paging, flat segments, selectors 0x10 and 0x18; EBX, EBP and
+    /// EDI are 0 (Linux Documentation/arch/x86/boot.rst).
+    static CpuEntry linux32(long entry, long bootParams, long gdt, int gdtLimit) {
+        return new CpuEntry(
+                entry,
+                0,
+                bootParams,
+                CR0_PE | CR0_ET,
+                0,
+                0,
+                0,
+                gdt,
+                gdtLimit,
+                segment(0x10, 0xffff_ffff, TYPE_CODE, true, false, true, true),
+                segment(0x18, 0xffff_ffff, TYPE_DATA, true, false, true, true),
+                segment(0, 0xffff, TYPE_TSS, false, false, false, false));
+    }
+
     /// Linux's 64-bit boot protocol: long mode, identity-mapped, selectors 0x10 and 0x18
     /// (Linux Documentation/arch/x86/boot.rst).
     static CpuEntry linux64(long entry, long bootParams, long pageTable, long gdt, int gdtLimit) {

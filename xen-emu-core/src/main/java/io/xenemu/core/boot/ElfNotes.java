@@ -1,73 +1,84 @@
 package io.xenemu.core.boot;
 
-/// Looks for Xen's PVH entry point among an ELF file's notes.
+/// Looks for Xen's PVH entry point among an ELF file's notes, as libelf of Xen's domain builder does: entries are always padded
+/// to 4 bytes, whatever the table's alignment says; the name is a text that ends with a zero, whatever its size says; and a
+/// table that leads nowhere just ends.
 final class ElfNotes {
     /// Section type of notes.
     static final int SHT_NOTE = 7;
 
-    /// Over all tables of a file, however often they overlap; kernels have some dozens.
-    static final int MAX_NOTES = 4096;
+    /// Over all tables of a file, however often they overlap (ELF_MAX_TOTAL_NOTE_COUNT of libelf); kernels have some dozens.
+    static final int MAX_NOTES = 65536;
 
     /// `XEN_ELFNOTE_PHYS32_ENTRY`.
     private static final int PHYS32_ENTRY = 18;
 
     private static final int HEADER = 12;
+    private static final int UNIT = 4;
+    private static final int NAME_SIZE = 4;
+
+    /// "Xen" and a zero.
     private static final long NAME_XEN = 0x006e6558;
-    private static final int NAME_XEN_SIZE = 4;
 
     private final ImageReader file;
     private int count;
+    private boolean seen;
     private long entry = -1;
 
     ElfNotes(ImageReader file) {
         this.file = file;
     }
 
-    /// Reads one table of notes. Fields are aligned to 4 bytes, or to 8 if the table says so.
-    void scan(long offset, long size, long align) throws BootException {
-        if (!file.has(offset, size)) {
-            throw file.bad("notes outside the file");
+    /// Reads one table of notes.
+    void scan(long offset, long size) throws BootException {
+        if (!file.has(offset, 0)) {
+            return;
         }
-        long unit = align == 8 ? 8 : 4;
-        long end = offset + size;
-        for (long at = offset; end - at >= HEADER; ) {
-            if (++count > MAX_NOTES) {
-                throw file.bad("more than " + MAX_NOTES + " notes");
-            }
-            long nameSize = file.u32(at);
+        long end = size > file.size() - offset || size < 0 ? file.size() : offset + size;
+        long at = offset;
+        while (at < end && file.has(at, HEADER) && count < MAX_NOTES) {
+            count++;
+            long desc = at + HEADER + up(file.u32(at));
             long descSize = file.u32(at + 4);
-            long desc = up(at + HEADER + nameSize - offset, unit) + offset;
-            if (desc > end || descSize > end - desc) {
-                throw file.bad("broken note");
+            if (isOfXen(at)) {
+                seen = true;
+                if (file.u32(at + 8) == PHYS32_ENTRY) {
+                    entry = number(desc, descSize);
+                }
             }
-            if (isEntry(at, nameSize, descSize)) {
-                entry = file.u32(desc);
-            }
-            at = up(desc + descSize - offset, unit) + offset;
+            at = desc + up(descSize);
         }
     }
 
-    private boolean isEntry(long at, long nameSize, long descSize) throws BootException {
-        return file.u32(at + 8) == PHYS32_ENTRY
-                && nameSize == NAME_XEN_SIZE
-                && file.u32(at + HEADER) == NAME_XEN
-                && (descSize == 4 || descSize == 8);
+    private boolean isOfXen(long note) throws BootException {
+        return file.has(note + HEADER, NAME_SIZE) && file.u32(note + HEADER) == NAME_XEN;
     }
 
-    /// Whether the file had any note.
+    /// The low 32 bits of a descriptor of 1, 2, 4 or 8 bytes; others are 0 to libelf.
+    private long number(long desc, long size) throws BootException {
+        if (!file.has(desc, size)) {
+            return 0;
+        }
+        if (size == 1) {
+            return file.u8(desc);
+        }
+        if (size == 2) {
+            return file.u16(desc);
+        }
+        return size == 4 || size == 8 ? file.u32(desc) : 0;
+    }
+
+    /// Whether the file had a note of Xen's, of any type.
     boolean seen() {
-        return count > 0;
+        return seen;
     }
 
-    /// The physical entry point: the low 32 bits of the descriptor, which is 4 or 8 bytes long.
-    long entry() throws BootException {
-        if (entry < 0) {
-            throw file.bad("no Xen PVH entry note");
-        }
+    /// The physical entry point, or -1; the last one counts.
+    long entry() {
         return entry;
     }
 
-    private static long up(long value, long unit) {
-        return (value + unit - 1) & -unit;
+    private static long up(long value) {
+        return (value + UNIT - 1) & -UNIT;
     }
 }

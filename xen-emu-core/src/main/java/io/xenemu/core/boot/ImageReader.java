@@ -4,7 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/// Little-endian numbers out of a file that may be anything: each access is checked against the file's end.
+/// Little-endian numbers out of a file that may be anything: each access is checked against the file's end. What has been read
+/// last is kept, so that neighbours cost no further read.
 final class ImageReader {
     private static final ValueLayout.OfShort U16 =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -13,12 +14,18 @@ final class ImageReader {
     private static final ValueLayout.OfLong U64 =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private final String name;
-    private final MemorySegment content;
+    /// Of bytes that are read at once; headers and notes are mostly in one or two of them.
+    private static final int WINDOW = 4096;
 
-    ImageReader(String name, MemorySegment content) {
+    private final String name;
+    private final BootContent content;
+    private final byte[] window = new byte[WINDOW];
+    private long windowStart;
+    private long windowEnd;
+
+    ImageReader(String name, BootContent content) {
         this.name = name;
-        this.content = content.asReadOnly();
+        this.content = content;
     }
 
     String name() {
@@ -26,7 +33,7 @@ final class ImageReader {
     }
 
     long size() {
-        return content.byteSize();
+        return content.size();
     }
 
     /// Whether the range is inside the file; offsets and lengths are unsigned.
@@ -35,33 +42,50 @@ final class ImageReader {
     }
 
     int u8(long offset) throws BootException {
-        check(offset, 1);
-        return Byte.toUnsignedInt(content.get(ValueLayout.JAVA_BYTE, offset));
+        return Byte.toUnsignedInt(at(offset, 1).get(ValueLayout.JAVA_BYTE, 0));
     }
 
     int u16(long offset) throws BootException {
-        check(offset, 2);
-        return Short.toUnsignedInt(content.get(U16, offset));
+        return Short.toUnsignedInt(at(offset, 2).get(U16, 0));
     }
 
     long u32(long offset) throws BootException {
-        check(offset, 4);
-        return Integer.toUnsignedLong(content.get(U32, offset));
+        return Integer.toUnsignedLong(at(offset, 4).get(U32, 0));
     }
 
     /// 64 bits; a value above 2^63 is negative and fails every range check that follows.
     long u64(long offset) throws BootException {
-        check(offset, 8);
-        return content.get(U64, offset);
+        return at(offset, 8).get(U64, 0);
     }
 
-    MemorySegment slice(long offset, long length) throws BootException {
+    /// A part of the file, which is not read yet.
+    BootContent part(long offset, long length) throws BootException {
         check(offset, length);
-        return content.asSlice(offset, length);
+        return BootContent.part(content, offset, length);
+    }
+
+    /// A small part of the file.
+    byte[] bytes(long offset, int length) throws BootException {
+        check(offset, length);
+        var bytes = new byte[length];
+        content.read(offset, MemorySegment.ofArray(bytes));
+        return bytes;
     }
 
     BootException bad(String why) {
         return new BootException(name + ": not a bzImage or PVH ELF image: " + why);
+    }
+
+    private MemorySegment at(long offset, int length) throws BootException {
+        check(offset, length);
+        if (offset < windowStart || offset + length > windowEnd) {
+            long count = Math.min(WINDOW, size() - offset);
+            windowEnd = 0;
+            content.read(offset, MemorySegment.ofArray(window).asSlice(0, count));
+            windowStart = offset;
+            windowEnd = offset + count;
+        }
+        return MemorySegment.ofArray(window).asSlice(offset - windowStart, length);
     }
 
     private void check(long offset, long length) throws BootException {

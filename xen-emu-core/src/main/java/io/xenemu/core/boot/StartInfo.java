@@ -74,7 +74,7 @@ final class StartInfo {
         long line = text;
         for (int i = 0; i < modules.size(); i++) {
             BootModule module = modules.get(i);
-            long size = module.content().byteSize();
+            long size = module.content().size();
             long at = room(placement.takeHighest(MODULES_END, Math.max(size, 1)), size);
             request.memory().write(at, module.content());
             int length = commandLines.get(i + 1).length;

@@ -30,7 +30,8 @@ final class GuestOptions {
             names = "--kernel",
             required = true,
             paramLabel = "FILE",
-            description = "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note.")
+            description =
+                    "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note; may be packed by gzip.")
     private Path kernel = Path.of("");
 
     @Option(

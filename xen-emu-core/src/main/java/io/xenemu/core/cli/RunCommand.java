@@ -129,6 +129,10 @@ final class RunCommand implements Callable<Integer> {
     public Integer call() throws HostException, BootException, IOException, InterruptedException {
         RunRequest request = request();
         request.guest().check();
+        GuestRequest beside = request.beside();
+        if (beside != null) {
+            beside.check();
+        }
         if (lab == Lab.always || (lab == Lab.auto && !HostKvm.isUsable())) {
             if (controlSocket != null) {
                 throw new HostException("--control-socket: a run in the lab has none");

@@ -2,18 +2,14 @@ package io.xenemu.core.service;
 
 import com.google.common.collect.Sets;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.BootModule;
-import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Teardown;
 import io.xenemu.core.pv.KeptDevices;
-import java.lang.foreign.Arena;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -40,8 +36,6 @@ final class Guest {
 
     private final Hypervisor hypervisor;
     private final GuestRequest request;
-    private final KernelImage kernel;
-    private final List<BootModule> modules = new ArrayList<>();
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
     private final CompletableFuture<Void> stopped = new CompletableFuture<>();
@@ -49,34 +43,24 @@ final class Guest {
     private final CompletableFuture<Void> endsAtReboot = new CompletableFuture<>();
     private final RestartLimit restarts = new RestartLimit();
 
-    /// Opens the guest's files.
-    ///
-    /// @param files keeps them open as long as the guest runs
     /// @param console the host's end of its PV console, if any
     /// @param serial that of its serial port, if any
-    /// @throws BootException when a file is no kernel, or cannot be read
     Guest(
             Hypervisor hypervisor,
             GuestRequest request,
-            Arena files,
             @Nullable HostConsole console,
-            @Nullable HostConsole serial)
-            throws BootException {
+            @Nullable HostConsole serial) {
         this.hypervisor = hypervisor;
         this.request = request;
         this.console = console;
         this.serial = serial;
-        kernel = KernelImage.open(request.kernel(), files);
-        for (String module : request.modules()) {
-            modules.add(BootModule.open(module, files));
-        }
     }
 
     /// Runs it until it stops for good.
     ///
     /// @param deadline in `System.nanoTime()`, after which it is stopped; [#FOREVER] for none
     /// @param starting called with each domain before it starts
-    /// @throws BootException when the kernel does not fit
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
     RunOutcome run(long deadline, Consumer<Domain> starting) throws BootException {
         KeptDevices kept = KeptDevices.NONE;
         while (true) {
@@ -84,13 +68,7 @@ final class Guest {
                 return RunOutcome.STOPPED;
             }
             GuestDevices devices = new GuestDevices(console, serial);
-            Domain domain =
-                    hypervisor.create(
-                            request.config(),
-                            kernel,
-                            modules,
-                            request.commandLine(),
-                            devices::ports);
+            Domain domain = make(devices);
             long begun = System.nanoTime();
             try {
                 current = domain;
@@ -110,6 +88,17 @@ final class Guest {
             if (!mayRestart(domain, Duration.ofNanos(System.nanoTime() - begun), deadline)) {
                 return RunOutcome.REBOOT;
             }
+        }
+    }
+
+    private Domain make(GuestDevices devices) throws BootException {
+        try (BootFiles files = request.open()) {
+            return hypervisor.create(
+                    request.config(),
+                    files.kernel(),
+                    files.modules(),
+                    request.commandLine(),
+                    devices::ports);
         }
     }
 

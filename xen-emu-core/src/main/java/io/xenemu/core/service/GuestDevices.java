@@ -8,6 +8,7 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.PowerControl;
 import io.xenemu.core.device.PowerPorts;
 import io.xenemu.core.device.Serial8250;
+import io.xenemu.core.device.UnplugPorts;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.evtchn.ServicePorts;
@@ -51,6 +52,7 @@ final class GuestDevices {
                         () -> domain.pulseIrq(AcpiTables.COM1_GSI));
         uart = com1;
         List<PortBus.Range> ranges = new ArrayList<>(new PowerPorts(new Power(domain)).ranges());
+        ranges.addAll(new UnplugPorts().ranges());
         ranges.add(
                 new PortBus.Range(
                         AcpiTables.COM1_PORT, AcpiTables.COM1_PORT + Serial8250.PORTS - 1, com1));

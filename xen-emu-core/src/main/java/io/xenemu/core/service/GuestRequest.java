@@ -1,11 +1,12 @@
 package io.xenemu.core.service;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootFiles;
+import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.BootRequest;
 import io.xenemu.core.boot.GuestMemoryMap;
-import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.domain.DomainConfig;
-import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -44,16 +45,24 @@ public record GuestRequest(
                 config.sibling(name), kernel, List.of(initramfs), commandLine, false);
     }
 
-    /// Looks for what is wrong without KVM.
+    /// Opens what it boots from.
     ///
-    /// @throws BootException when a file is no kernel, or cannot be read, or the memory is too little
+    /// @throws BootException when a file is no kernel, or cannot be read
+    BootFiles open() throws BootException {
+        // The guest may be given no more than it has room for.
+        return BootFiles.open(kernel, modules, config.memoryBytes());
+    }
+
+    /// Looks for what is wrong without KVM: places everything as for a boot, and writes it nowhere.
+    ///
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit into the guest
     public void check() throws BootException {
-        try (Arena files = Arena.ofConfined()) {
-            KernelImage.open(kernel, files);
-            for (String module : modules) {
-                BootModule.open(module, files);
-            }
-            GuestMemoryMap _ = new GuestMemoryMap(config.memoryBytes());
+        GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
+        try (BootFiles files = open()) {
+            files.kernel()
+                    .load(
+                            new BootRequest(
+                                    map, BootMemory.ofNoGuest(), commandLine, files.modules()));
         }
     }
 }

@@ -10,7 +10,6 @@ import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -36,8 +35,7 @@ public final class GuestRun {
     /// @throws BootException when a file is no kernel, or does not fit
     public RunOutcome run() throws HostException, BootException {
         Thread hook = new Thread(this::stop, "stop");
-        try (Arena files = Arena.ofShared();
-                Resources open = new Resources()) {
+        try (Resources open = new Resources()) {
             HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
             MeterRegistry registry =
                     open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
@@ -54,7 +52,6 @@ public final class GuestRun {
                     new Guest(
                             hypervisor,
                             request.guest(),
-                            files,
                             request.console() ? stdio : null,
                             request.serial() ? stdio : null);
             running = guest;

@@ -4,7 +4,6 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.kvm.abi.KvmException;
-import java.lang.foreign.Arena;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
@@ -52,8 +51,8 @@ final class HostedGuest {
     }
 
     private void run(Hypervisor hypervisor, boolean paused, Runnable ended) {
-        try (Arena files = Arena.ofShared()) {
-            Guest made = new Guest(hypervisor, request, files, console, serial);
+        try {
+            Guest made = new Guest(hypervisor, request, console, serial);
             guest = made;
             if (stopping) {
                 made.stop();

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -35,7 +34,7 @@ class BzImageTest {
     private static BootModule module(int size, String commandLine) {
         var bytes = new byte[size];
         Arrays.fill(bytes, (byte) size);
-        return new BootModule("initrd", MemorySegment.ofArray(bytes), commandLine);
+        return new BootModule("initrd", TestImages.content(bytes), commandLine);
     }
 
     private static String failure(ByteBuffer file) {
@@ -122,7 +121,7 @@ class BzImageTest {
 
     @Test
     void initramfsThatDoesNotFitIsRefused() {
-        var huge = new BootModule("big", MemorySegment.ofArray(new byte[48 << 20]), "");
+        var huge = new BootModule("big", TestImages.content(new byte[48 << 20]), "");
         assertThrows(BootException.class, () -> load(TestImages.bzImage(), "", huge));
     }
 
@@ -150,8 +149,32 @@ class BzImageTest {
     }
 
     @Test
-    void kernelWithout64BitEntryIsRefused() {
-        assertTrue(failure(TestImages.bzImage().putShort(0x236, (short) 0)).contains("64-bit"));
+    void kernelWithout64BitEntryStartsAtIts32BitOne() throws BootException {
+        CpuEntry entry = load(TestImages.bzImage32(), "console=hvc0", module(100, ""));
+        assertEquals(TestImages.LOAD, entry.rip());
+        assertEquals(0x11, entry.cr0());
+        assertEquals(0, entry.cr3() | entry.cr4() | entry.efer() | entry.rbx());
+        assertEquals(0x10, entry.cs().selector());
+        assertTrue(entry.cs().db() && entry.cs().g() && !entry.cs().l());
+        assertEquals(0x18, entry.data().selector());
+        ByteBuffer gdt = memory.at(entry.gdt(), entry.gdtLimit() + 1);
+        assertEquals(0x00cf_9b00_0000_ffffL, gdt.getLong(0x10));
+        assertEquals(0x00cf_9300_0000_ffffL, gdt.getLong(0x18));
+        ByteBuffer params = memory.at(entry.rsi(), 4096);
+        assertEquals("console=hvc0", memory.text(params.getInt(0x228)));
+        assertEquals(100, params.getInt(0x21c));
+    }
+
+    @Test
+    void initramfsMayLieAbove2GiBWhereTheKernelSaysSo() throws BootException {
+        var big = map(4L << 30);
+        var guest = new PagedMemory(big);
+        ByteBuffer file = TestImages.bzImage().putInt(0x22c, -1);
+        CpuEntry entry =
+                TestImages.parse(file)
+                        .load(new BootRequest(big, guest, "", List.of(module(100, ""))));
+        assertEquals(
+                0xbfff_f000L, Integer.toUnsignedLong(guest.at(entry.rsi(), 4096).getInt(0x218)));
     }
 
     @Test
@@ -162,7 +185,7 @@ class BzImageTest {
                                 () ->
                                         KernelImage.parse(
                                                 "notes.txt",
-                                                MemorySegment.ofArray(
+                                                TestImages.content(
                                                         "hello"
                                                                 .getBytes(
                                                                         StandardCharsets

@@ -5,9 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
@@ -80,10 +78,9 @@ class ElfImageTest {
 
     @Test
     void modulesKeepTheirOrderAndCommandLines() throws BootException {
-        var one =
-                new BootModule("one", MemorySegment.ofArray(new byte[] {1, 1, 1}), "console=hvc0");
-        var two = new BootModule("two", MemorySegment.ofArray(new byte[] {2}), "");
-        var three = new BootModule("three", MemorySegment.ofArray(new byte[0]), "z");
+        var one = new BootModule("one", TestImages.content(new byte[] {1, 1, 1}), "console=hvc0");
+        var two = new BootModule("two", TestImages.content(new byte[] {2}), "");
+        var three = new BootModule("three", TestImages.content(new byte[0]), "z");
         ByteBuffer info = memory.at(load(TestImages.elf(true, 8), one, two, three).rbx(), 56);
         assertEquals(3, info.getInt(12));
         ByteBuffer list = memory.at(info.getLong(16), 96);
@@ -104,9 +101,9 @@ class ElfImageTest {
         ByteBuffer file = TestImages.elf(true, 8);
         file.putInt(64 + 56, 0);
         int sections = 0x300;
-        file.putLong(40, sections).putShort(58, (short) 64).putShort(60, (short) 1);
-        file.putInt(sections + 4, 7).putLong(sections + 24, NOTES).putLong(sections + 32, 0x60);
-        file.putLong(sections + 48, 4);
+        file.putLong(40, sections).putShort(58, (short) 64).putShort(60, (short) 2);
+        int first = sections + 64;
+        file.putInt(first + 4, 7).putLong(first + 24, NOTES).putLong(first + 32, 0x60);
         assertEquals(TestImages.ELF_ENTRY, load(file).rip());
     }
 
@@ -115,16 +112,6 @@ class ElfImageTest {
         ByteBuffer file = TestImages.elf(true, 8);
         file.putInt(64 + 56, 0);
         assertTrue(failure(file).contains("no Xen PVH entry note"));
-    }
-
-    @Test
-    void overlappingSegmentsAreRefused() throws BootException {
-        ByteBuffer file = TestImages.elf(false, 4);
-        file.putShort(44, (short) 3);
-        file.put(52 + 64, TestImages.bytes(file), 52, 32);
-        KernelImage image = TestImages.parse(file);
-        assertThrows(
-                BootException.class, () -> image.load(new BootRequest(map, memory, "", List.of())));
     }
 
     @ParameterizedTest
@@ -154,10 +141,9 @@ class ElfImageTest {
     }
 
     @Test
-    void notesOfAnotherKernelsSizeAreBounded() {
-        ByteBuffer big = ByteBuffer.allocate(1 << 20).order(ByteOrder.LITTLE_ENDIAN);
-        big.put(0, TestImages.bytes(TestImages.elf(true, 8)));
-        big.putLong(64 + 56 + 8, 0x1000).putLong(64 + 56 + 32, (1 << 20) - 0x1000);
-        assertTrue(failure(big).contains("more than 4096 notes"));
+    void anotherMachinesExecutableIsRefusedAsThat() {
+        ByteBuffer file = TestImages.elf(true, 8);
+        file.putInt(64 + 56, 0).putShort(18, (short) 183);
+        assertTrue(failure(file).contains("not an x86 executable"));
     }
 }

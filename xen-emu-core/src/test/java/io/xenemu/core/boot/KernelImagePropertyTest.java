@@ -3,7 +3,6 @@ package io.xenemu.core.boot;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -21,19 +20,11 @@ class KernelImagePropertyTest {
     /// A 32-bit value put somewhere into an image.
     record Patch(int at, int value) {}
 
-    private static final GuestMemoryMap MAP = map();
-
-    private static GuestMemoryMap map() {
-        try {
-            return new GuestMemoryMap(32L << 20);
-        } catch (BootException e) {
-            throw new AssertionError(e);
-        }
-    }
+    private static final long SMALL = 32L << 20;
 
     @Property(tries = 1000)
     void arbitraryBytesNeverFailOtherwise(@ForAll @Size(max = 2048) byte[] bytes) {
-        loadOrRefuse(bytes);
+        loadOrRefuse(bytes, SMALL);
     }
 
     @Property(tries = 1000)
@@ -44,29 +35,31 @@ class KernelImagePropertyTest {
         } else {
             System.arraycopy(TestImages.bytes(TestImages.bzImage()), 0x1fe, bytes, 0x1fe, 10);
         }
-        loadOrRefuse(bytes);
+        loadOrRefuse(bytes, SMALL);
     }
 
     @Property(tries = 1000)
     void patchedImagesNeverFailOtherwise(
             @ForAll("images") byte[] image,
             @ForAll("patches") List<Patch> patches,
-            @ForAll boolean cut) {
+            @ForAll boolean cut,
+            @ForAll("ramSizes") long ram) {
         ByteBuffer file = ByteBuffer.wrap(image.clone()).order(ByteOrder.LITTLE_ENDIAN);
         for (Patch patch : patches) {
             file.putInt(patch.at % (image.length - 4), patch.value);
         }
         byte[] bytes = TestImages.bytes(file);
         int size = cut && !patches.isEmpty() ? patches.getFirst().at % bytes.length : bytes.length;
-        loadOrRefuse(Arrays.copyOf(bytes, size));
+        loadOrRefuse(Arrays.copyOf(bytes, size), ram);
     }
 
-    private static void loadOrRefuse(byte[] bytes) {
+    private static void loadOrRefuse(byte[] bytes, long ram) {
         try {
-            KernelImage image = KernelImage.parse("file", MemorySegment.ofArray(bytes));
-            var module = new BootModule("m", MemorySegment.ofArray(new byte[100]), "");
+            GuestMemoryMap map = new GuestMemoryMap(ram);
+            KernelImage image = KernelImage.parse("file", TestImages.content(bytes));
+            var module = new BootModule("m", TestImages.content(new byte[100]), "");
             CpuEntry entry =
-                    image.load(new BootRequest(MAP, new PagedMemory(MAP), "x", List.of(module)));
+                    image.load(new BootRequest(map, new PagedMemory(map), "x", List.of(module)));
             assertNotNull(entry);
         } catch (BootException e) {
             assertTrue(e.getMessage().startsWith("file: "), e.getMessage());
@@ -77,8 +70,18 @@ class KernelImagePropertyTest {
     Arbitrary<byte[]> images() {
         return Arbitraries.of(
                 TestImages.bytes(TestImages.bzImage()),
+                TestImages.bytes(TestImages.bzImage32()),
                 TestImages.bytes(TestImages.elf(false, 4)),
                 TestImages.bytes(TestImages.elf(true, 8)));
+    }
+
+    /// On both sides of 2 GiB, of the hole below 4 GiB, and of 4 GiB.
+    @Provide
+    Arbitrary<Long> ramSizes() {
+        return Arbitraries.oneOf(
+                        Arbitraries.of(8L, 32L, 2047L, 2049L, 3072L, 3073L, 4096L, 6144L),
+                        Arbitraries.longs().between(8, 6144))
+                .map(mib -> mib << 20);
     }
 
     /// Mostly in the headers, often with values at the edges of ranges.
@@ -88,6 +91,8 @@ class KernelImagePropertyTest {
                 Arbitraries.oneOf(
                         Arbitraries.integers().between(0, 0xff),
                         Arbitraries.integers().between(0x1f0, 0x270),
+                        // initrd_addr_max, cmdline_size, pref_address, init_size
+                        Arbitraries.of(0x22c, 0x238, 0x258, 0x25c, 0x260),
                         Arbitraries.integers().between(0x4f0, 0x560),
                         Arbitraries.integers().between(0, 4000));
         Arbitrary<Integer> value =

@@ -16,6 +16,9 @@ final class TestImages {
     private static final int SETUP_SECTS = 3;
     private static final int ELF_DATA = 0x400;
 
+    /// PF_R.
+    private static final int READABLE = 4;
+
     private TestImages() {}
 
     static ByteBuffer bzImage() {
@@ -30,6 +33,11 @@ final class TestImages {
             file.put(setup + i, (byte) (i * 7));
         }
         return file;
+    }
+
+    /// The same without a 64-bit entry point.
+    static ByteBuffer bzImage32() {
+        return bzImage().putShort(0x236, (short) 0);
     }
 
     /// One segment of 0x100 bytes in the file and 0x3000 in memory, and one table of notes.
@@ -60,15 +68,15 @@ final class TestImages {
         return bytes;
     }
 
-    static MemorySegment segment(ByteBuffer file) {
-        return MemorySegment.ofArray(bytes(file));
+    static BootContent content(byte... bytes) {
+        return BootContent.of(MemorySegment.ofArray(bytes));
     }
 
     static KernelImage parse(ByteBuffer file) throws BootException {
-        return KernelImage.parse("kernel", segment(file));
+        return KernelImage.parse("kernel", content(bytes(file)));
     }
 
-    private static void header(
+    static void header(
             ByteBuffer file,
             int at,
             boolean wide,
@@ -79,11 +87,15 @@ final class TestImages {
             long memsz) {
         file.putInt(at, type);
         if (wide) {
-            file.putLong(at + 8, offset).putLong(at + 24, paddr).putLong(at + 32, filesz);
+            file.putInt(at + 4, READABLE)
+                    .putLong(at + 8, offset)
+                    .putLong(at + 24, paddr)
+                    .putLong(at + 32, filesz);
             file.putLong(at + 40, memsz).putLong(at + 48, 4);
         } else {
             file.putInt(at + 4, (int) offset).putInt(at + 12, (int) paddr);
-            file.putInt(at + 16, (int) filesz).putInt(at + 20, (int) memsz).putInt(at + 28, 4);
+            file.putInt(at + 16, (int) filesz).putInt(at + 20, (int) memsz);
+            file.putInt(at + 24, READABLE).putInt(at + 28, 4);
         }
     }
 

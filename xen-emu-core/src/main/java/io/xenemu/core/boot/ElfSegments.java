@@ -1,0 +1,113 @@
+package io.xenemu.core.boot;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/// The loadable segments of an ELF image, which go to their physical addresses in the order of the headers. They may overlap, as under
+/// libelf of Xen's domain builder: what a later one has, bytes or zeros, is what remains.
+final class ElfSegments {
+    /// How often all of the image's memory may be written, so that headers cannot make the copying long (libelf's limit).
+    private static final int MAX_COPIES = 2;
+
+    private static final MemorySegment ZEROS =
+            MemorySegment.ofArray(new byte[BootMemory.PIECE]).asReadOnly();
+
+    /// @param memsz in memory; what the file does not have is zeros
+    private record Segment(long paddr, long memsz, BootContent content) {
+        long end() {
+            return paddr + memsz;
+        }
+    }
+
+    private record Range(long start, long end) {}
+
+    private final ImageReader file;
+    private final List<Segment> segments = new ArrayList<>();
+
+    ElfSegments(ImageReader file) {
+        this.file = file;
+    }
+
+    /// Adds the next one; 64 bits each as the header has them.
+    void add(long paddr, long memsz, long offset, long filesz) throws BootException {
+        // One that has nothing in the file may name any place in it.
+        boolean empty = filesz == 0;
+        if (!(empty || file.has(offset, filesz)) || memsz < filesz) {
+            throw file.bad("segment outside the file");
+        }
+        if (paddr < 0
+                || paddr >= GuestMemoryMap.HIGH_RAM_START
+                || memsz > GuestMemoryMap.HIGH_RAM_START - paddr) {
+            throw file.bad("segment above 4 GiB");
+        }
+        segments.add(new Segment(paddr, memsz, file.part(empty ? 0 : offset, filesz)));
+    }
+
+    /// Checks all of them together.
+    void check(long entry) throws BootException {
+        long start = segments.stream().mapToLong(Segment::paddr).min().orElse(0);
+        long end = segments.stream().mapToLong(Segment::end).max().orElse(0);
+        if (entry < start || entry >= end) {
+            throw file.bad("its PVH entry point lies in no segment");
+        }
+        long total = segments.stream().mapToLong(Segment::memsz).sum();
+        if (total > MAX_COPIES * Placement.pageUp(end - start)) {
+            throw file.bad("its segments overlap too often");
+        }
+    }
+
+    /// Takes their memory, and writes them.
+    ///
+    /// @throws BootException when the guest has not that memory
+    void load(Placement placement, BootMemory memory) throws BootException {
+        for (Range range : occupied()) {
+            long size = range.end - range.start;
+            if (!placement.take(range.start, size)) {
+                throw new BootException(
+                        "%s: needs %d KiB of memory at 0x%x, which this guest has not free"
+                                .formatted(file.name(), (size >> 10) + 1, range.start));
+            }
+        }
+        // The memory is new, so that only what has been written has to be made zero.
+        long writtenStart = Long.MAX_VALUE;
+        long writtenEnd = 0;
+        for (Segment segment : segments) {
+            memory.write(segment.paddr, segment.content);
+            long zeros = segment.paddr + segment.content.size();
+            zero(memory, Math.max(zeros, writtenStart), Math.min(segment.end(), writtenEnd));
+            if (segment.content.size() > 0) {
+                writtenStart = Math.min(writtenStart, segment.paddr);
+                writtenEnd = Math.max(writtenEnd, zeros);
+            }
+        }
+    }
+
+    private static void zero(BootMemory memory, long start, long end) {
+        for (long at = start; at < end; at += ZEROS.byteSize()) {
+            memory.write(at, ZEROS.asSlice(0, Math.min(ZEROS.byteSize(), end - at)));
+        }
+    }
+
+    /// What all of them take, in ranges that do not touch.
+    private List<Range> occupied() {
+        List<Range> ranges = new ArrayList<>();
+        List<Segment> sorted =
+                segments.stream()
+                        .filter(segment -> segment.memsz > 0)
+                        .sorted(Comparator.comparingLong(Segment::paddr))
+                        .toList();
+        for (Segment segment : sorted) {
+            Range last = ranges.isEmpty() ? null : ranges.getLast();
+            if (last != null && segment.paddr <= last.end) {
+                ranges.set(
+                        ranges.size() - 1,
+                        new Range(last.start, Math.max(last.end, segment.end())));
+            } else {
+                ranges.add(new Range(segment.paddr, segment.end()));
+            }
+        }
+        return ranges;
+    }
+}

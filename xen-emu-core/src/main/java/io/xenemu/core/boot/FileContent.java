@@ -1,0 +1,72 @@
+package io.xenemu.core.boot;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/// A file that stays open. Who replaces it in place gives its readers new bytes, or one clear failure.
+final class FileContent implements BootContent, AutoCloseable {
+    private final String name;
+    private final FileChannel file;
+    private final long size;
+
+    private FileContent(String name, FileChannel file, long size) {
+        this.name = name;
+        this.file = file;
+        this.size = size;
+    }
+
+    /// Opens a file.
+    ///
+    /// @param what it is to the guest, for messages
+    /// @throws BootException when there is none, or it cannot be read
+    static FileContent open(Path path, String what) throws BootException {
+        String name = what + " " + path;
+        if (!Files.isRegularFile(path)) {
+            throw new BootException(
+                    name + (Files.exists(path) ? ": not a regular file" : ": no such file"));
+        }
+        try {
+            FileChannel file = FileChannel.open(path);
+            try {
+                return new FileContent(name, file, file.size());
+            } catch (IOException e) {
+                file.close();
+                throw e;
+            }
+        } catch (IOException e) {
+            throw new BootException(name + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public void read(long offset, MemorySegment into) throws BootException {
+        ByteBuffer buffer = into.asByteBuffer();
+        try {
+            while (buffer.hasRemaining()) {
+                if (file.read(buffer, offset + buffer.position()) < 0) {
+                    throw new BootException(name + ": has become shorter while it was read");
+                }
+            }
+        } catch (IOException e) {
+            throw new BootException(name + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            file.close();
+        } catch (IOException e) {
+            // Nothing was written to it, so nothing is lost.
+        }
+    }
+}

@@ -1,0 +1,36 @@
+package io.xenemu.core.device;
+
+import java.util.List;
+
+/// The ports by which PV drivers ask Xen's device model to take emulated disks and network cards away (Xen
+/// docs/misc/hvm-emulated-unplug.pandoc). There are none here to be taken away, so what is written is of no consequence; but a guest that
+/// finds nobody at these ports complains at every boot, or leaves its PV drivers unused.
+public final class UnplugPorts implements PortDevice {
+    private static final int MAGIC_PORT = 0x10;
+    private static final int VERSION_PORT = 0x12;
+    private static final int LAST_PORT = 0x13;
+
+    /// XEN_IOPORT_MAGIC_VAL, 16 bits at [#MAGIC_PORT].
+    private static final int MAGIC = 0x49d2;
+
+    /// The version with which a driver tells its number too, and looks at the magic again.
+    private static final int VERSION = 1;
+
+    /// The ports of this device, for a [PortBus].
+    public List<PortBus.Range> ranges() {
+        return List.of(new PortBus.Range(MAGIC_PORT, LAST_PORT, this));
+    }
+
+    @Override
+    public int read(int port) {
+        return switch (port) {
+            case MAGIC_PORT -> MAGIC & 0xff;
+            case MAGIC_PORT + 1 -> MAGIC >> 8;
+            case VERSION_PORT -> VERSION;
+            default -> 0;
+        };
+    }
+
+    @Override
+    public void write(int port, int value) {}
+}
