@@ -7,6 +7,8 @@ import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -36,6 +38,18 @@ class ShutdownIT {
     void crashEndsWith4(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest = script(lab, "echo c > /proc/sysrq-trigger");
         assertEquals(4, guest.awaitExit(), guest.output());
+    }
+
+    /// Without ACPI, Linux powers off by halting for good.
+    @Test
+    void poweroffWithoutAcpiEndsTheDomain(Lab lab) throws IOException, InterruptedException {
+        List<String> arguments =
+                new ArrayList<>(LinuxImages.arguments(lab, "6.12", Optional.of("echo done")));
+        int append = arguments.indexOf("--append") + 1;
+        arguments.set(append, arguments.get(append) + " acpi=off");
+        RunningCommand guest = lab.xenEmuRun(arguments);
+        guest.closeInput();
+        assertEquals(0, guest.awaitExit(), guest.output());
     }
 
     @Test

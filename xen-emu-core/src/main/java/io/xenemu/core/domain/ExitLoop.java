@@ -14,6 +14,10 @@ import io.xenemu.kvm.ioctl.KvmRun;
 final class ExitLoop {
     private static final int GENERAL_PROTECTION = 13;
 
+    /// Exits at which KVM is to leave all registers in kvm_run, for a triple fault that may follow. More than a kernel makes until its
+    /// own exception handlers work; thereafter each exit is to be as cheap as it can.
+    private static final long YOUNG_EXITS = 10_000;
+
     private final Domain domain;
     private final Vcpu vcpu;
     private final KvmRun run;
@@ -23,6 +27,7 @@ final class ExitLoop {
     private final HypercallMsr msr;
     private final PortBus ports;
     private final ExitMetrics.Counts exits;
+    private final LastExit last = new LastExit();
 
     ExitLoop(
             Domain domain,
@@ -78,14 +83,21 @@ final class ExitLoop {
     private void serve() {
         ExitReason reason = run.exitReason();
         exits.add(reason);
+        if (reason == ExitReason.SHUTDOWN) {
+            domain.shutdown(
+                    ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu, last, call));
+            return;
+        }
+        last.keep(run, reason, cpu.hasRegisters());
+        if (last.exits() == YOUNG_EXITS) {
+            cpu.leaveRegistersOut();
+        }
         switch (reason) {
             case XEN -> hypercall();
             case IO -> io();
             case MMIO -> mmio();
             case X86_RDMSR -> msr.read();
             case X86_WRMSR -> msr.write();
-            case SHUTDOWN ->
-                    domain.shutdown(ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu));
             case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT -> {}
             default -> domain.shutdown(ShutdownReason.HOST_ERROR, describe(reason));
         }

@@ -10,17 +10,21 @@ import io.xenemu.kvm.memory.CpuState;
 ///
 /// Leaving them in the shared kvm_run page costs KVM time at every exit, and only hypercalls with an argument in memory need
 /// them. So they are asked for at the next exit when the last hypercall needed them. Where that guess is wrong, an ioctl
-/// fetches them.
+/// fetches them. At first all registers are left there, until [#leaveRegistersOut].
 final class SyncedCpuState implements CpuState {
     private static final SyncRegs[] NOTHING = {};
     private static final SyncRegs[] SREGS = {SyncRegs.SREGS};
+    private static final SyncRegs[] ALL = {SyncRegs.REGS, SyncRegs.SREGS};
 
     private final KvmVcpu vcpu;
     private final KvmRun run;
     private final KvmSregs sregs;
 
-    /// Whether they are left in kvm_run at each exit.
-    private boolean synced;
+    /// Whether all registers are left in kvm_run at each exit.
+    private boolean all = true;
+
+    /// Whether the control registers are.
+    private boolean synced = true;
 
     /// Whether the present hypercall has looked at them; they are up to date then.
     private boolean used;
@@ -29,12 +33,24 @@ final class SyncedCpuState implements CpuState {
         this.vcpu = vcpu;
         this.run = vcpu.run();
         this.sregs = run.sregs();
+        run.syncRegs(ALL);
+    }
+
+    /// Whether the last exit has left all registers in kvm_run.
+    boolean hasRegisters() {
+        return all;
+    }
+
+    /// From the next exit on, only what hypercalls need is left there.
+    void leaveRegistersOut() {
+        all = false;
+        synced = false;
         run.syncRegs(NOTHING);
     }
 
     /// The vCPU's hypercall has been served.
     void hypercallEnds() {
-        if (used != synced) {
+        if (!all && used != synced) {
             synced = used;
             run.syncRegs(synced ? SREGS : NOTHING);
         }

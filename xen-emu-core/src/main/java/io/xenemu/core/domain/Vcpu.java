@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
@@ -15,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 /// One vCPU of a domain: its KVM descriptor, its thread, and what it has registered.
 public final class Vcpu {
     private static final Runstate NO_TIME = new Runstate(0, 0, 0, 0, 0, 0);
+
+    private static final long RFLAGS_IF = 1 << 9;
 
     private final VcpuId id;
     private final KvmVcpu kvm;
@@ -139,6 +142,22 @@ public final class Vcpu {
         AtomicBoolean up = new AtomicBoolean();
         call(attributes -> up.set(kvm.getMpState() != MpState.UNINITIALIZED));
         return up.get();
+    }
+
+    /// Whether the vCPU will not run again by itself: it was never started, or has halted with interrupts disabled. Makes it leave the
+    /// guest.
+    boolean isDown() {
+        AtomicBoolean down = new AtomicBoolean();
+        call(
+                attributes ->
+                        down.set(
+                                switch (kvm.getMpState()) {
+                                    case UNINITIALIZED, INIT_RECEIVED -> true;
+                                    case HALTED ->
+                                            (kvm.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
+                                    case RUNNABLE, SIPI_RECEIVED -> false;
+                                }));
+        return down.get();
     }
 
     /// Sends the vCPU a non-maskable interrupt.

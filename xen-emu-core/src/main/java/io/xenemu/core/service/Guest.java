@@ -5,6 +5,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.HaltWatch;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Teardown;
@@ -199,22 +200,31 @@ final class Guest {
     /// For an operator: how a domain has ended.
     private static void tell(Domain domain, ShutdownLatch.Outcome outcome) {
         String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
+        String message = outcome.message().isEmpty() ? "" : ": " + outcome.message();
         if (ORDERLY.contains(outcome.reason())) {
-            log.info("{}: {}", domain, reason);
-        } else if (outcome.message().isEmpty()) {
-            log.warn("{}: {}", domain, reason);
+            log.info("{}: {}{}", domain, reason, message);
         } else {
-            log.warn("{}: {}: {}", domain, reason, outcome.message());
+            log.warn("{}: {}{}", domain, reason, message);
         }
     }
 
+    /// Waits for the end of the domain, and for the deadline; looks at it now and then.
     private static ShutdownLatch.@Nullable Outcome await(Domain domain, long deadline) {
+        HaltWatch watch = new HaltWatch(domain);
         try {
-            long millis =
-                    deadline == FOREVER
-                            ? FOREVER
-                            : TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
-            return domain.shutdownLatch().await(Math.max(millis, 0));
+            while (true) {
+                long left =
+                        deadline == FOREVER
+                                ? FOREVER
+                                : TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+                ShutdownLatch.Outcome outcome =
+                        domain.shutdownLatch()
+                                .await(Math.clamp(left, 0, HaltWatch.LOOK_MILLIS));
+                if (outcome != null || left <= 0) {
+                    return outcome;
+                }
+                watch.look();
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return new ShutdownLatch.Outcome(ShutdownReason.DESTROYED, "");

@@ -90,15 +90,20 @@ public final class TestDomain implements AutoCloseable {
     ///
     /// @param events what its event channels may be used for
     static TestDomain withXen(int vcpus, EventChannelConfig events) throws BootException, XenError {
+        assumeXen();
+        TestDomain test = new TestDomain(vcpus, events);
+        DomainBuilder.takeOverWidth(test.domain.vm());
+        return test;
+    }
+
+    /// Skips the test where KVM has no Xen.
+    static void assumeXen() {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
             assumeTrue(
                     system.xenCapabilities().containsAll(DomainBuilder.REQUIRED),
                     "needs a KVM with Xen");
         }
-        TestDomain test = new TestDomain(vcpus, events);
-        DomainBuilder.takeOverWidth(test.domain.vm());
-        return test;
     }
 
     private TestDomain(

@@ -1,0 +1,66 @@
+package io.xenemu.core.domain;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Finds out that a guest has ended without a word: all its vCPUs have halted with interrupts disabled, or were never started, so
+/// that nothing wakes them. Xen powers off such a domain (`hvm_vcpu_down` of xen/arch/x86/hvm/hvm.c), and a Linux that has no other
+/// means to power off, as with `acpi=off`, counts on it.
+///
+/// A halted vCPU does not leave KVM, so it has to be asked, and for that it has to leave the guest. Only a domain is asked of which no
+/// vCPU has taken CPU time between two looks, and once for each time that it sleeps. For one thread.
+public final class HaltWatch {
+    /// How often to [#look], in milliseconds: the guest is gone after two or three looks, and a look reads a line of /proc for each
+    /// vCPU of a guest that sleeps.
+    public static final long LOOK_MILLIS = 3000;
+
+    private final Domain domain;
+    private List<Duration> before = List.of();
+    private List<Duration> asked = List.of();
+
+    /// @param domain the domain to watch
+    public HaltWatch(Domain domain) {
+        this.domain = domain;
+    }
+
+    /// Looks at the domain, and stops it when it has powered off in this way.
+    public void look() {
+        List<Duration> now = asleep();
+        boolean unchanged = !now.isEmpty() && now.equals(before);
+        before = now;
+        if (!unchanged || now.equals(asked) || domain.isPaused()) {
+            return;
+        }
+        boolean down = allDown();
+        if (down) {
+            // Once more: the one that was asked last may have started the others before it halted.
+            down = allDown();
+        }
+        if (down) {
+            domain.shutdown(
+                    ShutdownReason.POWEROFF,
+                    "all vCPUs have halted with interrupts disabled: powered off");
+        }
+        // To ask takes CPU time.
+        asked = asleep();
+        before = asked;
+    }
+
+    /// The CPU times of all vCPUs; empty if one of them is at work.
+    private List<Duration> asleep() {
+        List<Duration> times = new ArrayList<>();
+        for (Vcpu vcpu : domain.vcpus()) {
+            ThreadActivity activity = vcpu.activity();
+            if (activity.active()) {
+                return List.of();
+            }
+            times.add(activity.cpuTime());
+        }
+        return times;
+    }
+
+    private boolean allDown() {
+        return domain.vcpus().stream().allMatch(Vcpu::isDown);
+    }
+}

@@ -1,0 +1,63 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.CpuEntry;
+import io.xenemu.core.boot.HypercallPage;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.Segment;
+import java.util.List;
+
+/// A domain that runs some bytes of 32-bit code on KVM, without Xen in it and without paging. vCPU 0 begins at [#CODE]; the others wait to be started.
+final class RunningGuest implements AutoCloseable {
+    /// Where the code is.
+    static final int CODE = 0x8000;
+
+    private static final long CR0_PE_ET = 0x11;
+    private static final int TYPE_CODE = 11;
+    private static final int TYPE_DATA = 3;
+    private static final int TYPE_TSS = 11;
+
+    private final TestDomain test;
+
+    /// @param code bytes
+    RunningGuest(int vcpus, int... code) throws BootException, XenError {
+        test = new TestDomain(vcpus, this::loop);
+        for (int i = 0; i < code.length; i++) {
+            domain().memory().write(CODE + i, new byte[] {(byte) code[i]});
+        }
+        Segment text = segment(0x10, TYPE_CODE);
+        Segment data = segment(0x18, TYPE_DATA);
+        Segment task = new Segment(0, 0x67, 0, TYPE_TSS, true, 0, false, false, false, false, false);
+        BootVcpu.enter(
+                domain().vcpus().getFirst().kvm(),
+                new CpuEntry(CODE, 0, 0, CR0_PE_ET, 0, 0, 0, 0, 0, text, data, task));
+    }
+
+    private static Segment segment(int selector, int type) {
+        return new Segment(0, -1, selector, type, true, 0, true, true, false, true, false);
+    }
+
+    private void loop(Vcpu vcpu) {
+        Domain domain = domain();
+        new ExitLoop(
+                        domain,
+                        vcpu,
+                        new SyncedCpuState(vcpu.kvm()),
+                        test.caller(vcpu.id().value(), false),
+                        test.dispatcher(),
+                        new HypercallMsr(domain, vcpu, new HypercallPage(true)),
+                        new PortBus(List.of()),
+                        domain.exitMetrics().newVcpu())
+                .loop();
+    }
+
+    Domain domain() {
+        return test.domain();
+    }
+
+    @Override
+    public void close() {
+        test.close();
+    }
+}
