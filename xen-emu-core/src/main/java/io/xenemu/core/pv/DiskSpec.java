@@ -17,6 +17,7 @@ import java.util.SequencedMap;
 /// @param discard whether the frontend may discard
 /// @param directIoSafe whether the back end may read the frontend's pages after it has said that it is done
 /// @param trusted whether the frontend may trust the back end
+/// @param cdrom whether it is a CD-ROM, which is read-only
 public record DiskSpec(
         String target,
         String vdev,
@@ -26,7 +27,8 @@ public record DiskSpec(
         String script,
         boolean discard,
         boolean directIoSafe,
-        boolean trusted)
+        boolean trusted,
+        boolean cdrom)
         implements DeviceSpec {
     /// Reads a specification as xl does (xl-disk-configuration(5)), of which one word may have a part each.
     ///
@@ -61,13 +63,13 @@ public record DiskSpec(
         back.put("script", DeviceContents.script(script));
         back.put("frontend-id", Integer.toString(device.frontend().value()));
         back.put("online", "1");
-        back.put("removable", "0");
+        back.put("removable", DeviceContents.flag(cdrom));
         back.put("bootable", "1");
         back.put("state", XenbusState.INITIALISING.code());
         back.put("dev", vdev);
         back.put("type", "phy");
         back.put("mode", writable ? "w" : "r");
-        back.put("device-type", "disk");
+        back.put("device-type", type());
         if (directIoSafe) {
             back.put("direct-io-safe", "1");
         }
@@ -76,8 +78,12 @@ public record DiskSpec(
         front.put("backend-id", Integer.toString(device.backend().value()));
         front.put("state", XenbusState.INITIALISING.code());
         front.put("virtual-device", Integer.toString(device.id()));
-        front.put("device-type", "disk");
+        front.put("device-type", type());
         front.put("trusted", DeviceContents.flag(trusted));
         return new DeviceContents(back, front, Map.of());
+    }
+
+    private String type() {
+        return cdrom ? "cdrom" : "disk";
     }
 }

@@ -1,23 +1,21 @@
 package io.xenemu.core.pv;
 
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the specification of a disk. Parts are separated by commas; those without a key are, in this order, target, format, vdev
-/// and access. The key `target` takes all that follows.
+/// Reads the specification of a disk, with xl's grammar (libxlu_disk_l.l), old forms included. Parts are separated by commas; those without
+/// a key are, in this order, target, format, vdev and access; there is no format after a [DiskPrefix]. The key `target` takes all
+/// that follows. What xl knows and a Linux back end of another domain does not serve is refused as that.
 final class DiskSpecParser {
     private static final String TARGET = "target=";
 
     /// What xl knows and a Linux back end does not serve.
     private static final Set<String> OTHER_FORMATS = Set.of("qcow", "qcow2", "vhd", "qed", "empty");
 
-    /// Of old: they stood before the target, in place of a format.
-    private static final Set<String> RAW_PREFIXES = Set.of("raw", "phy", "file");
-
     private static final Set<String> UNSUPPORTED =
             Set.of(
-                    "cdrom",
                     "colo",
                     "colo-host",
                     "colo-port",
@@ -32,7 +30,10 @@ final class DiskSpecParser {
     private @Nullable String vdev;
     private @Nullable String backend;
     private @Nullable String script;
-    private @Nullable Boolean writable;
+    private boolean prefixed;
+    private boolean writable = true;
+    private boolean accessSet;
+    private boolean cdrom;
     private @Nullable Boolean discard;
     private boolean directIoSafe;
     private boolean trusted = true;
@@ -45,9 +46,25 @@ final class DiskSpecParser {
                 target = once("target", target, rest.substring(TARGET.length()));
                 return;
             }
+            Optional<DiskPrefix> prefix = DiskPrefix.of(rest);
+            if (prefix.isPresent()) {
+                prefixed(prefix.get());
+                rest = rest.substring(prefix.get().length()).stripLeading();
+                continue;
+            }
             int comma = rest.indexOf(',');
             part(comma < 0 ? rest : rest.substring(0, comma));
             rest = comma < 0 ? "" : rest.substring(comma + 1).stripLeading();
+        }
+    }
+
+    private void prefixed(DiskPrefix prefix) throws DeviceRefused {
+        prefixed = true;
+        if (!prefix.format().isEmpty()) {
+            format(prefix.format());
+        }
+        if (!prefix.script().isEmpty()) {
+            script = once("script", script, prefix.script());
         }
     }
 
@@ -67,7 +84,7 @@ final class DiskSpecParser {
             case "access" -> access(value);
             case "backend" -> backend = once(key, backend, value);
             case "script" -> script = once(key, script, value);
-            case "devtype" -> only("disk", key, value);
+            case "devtype" -> deviceType(value);
             case "backendtype" -> only("phy", key, value);
             case "specification" -> only("xen", key, value);
             default ->
@@ -80,6 +97,7 @@ final class DiskSpecParser {
 
     private boolean isFlag(String part) throws DeviceRefused {
         switch (part) {
+            case "cdrom" -> cdrom = true;
             case "discard" -> discard = true;
             case "no-discard" -> discard = false;
             case "direct-io-safe" -> directIoSafe = true;
@@ -100,29 +118,40 @@ final class DiskSpecParser {
 
     private void positional(String part) throws DeviceRefused {
         if (target == null) {
-            target = withoutPrefix(part);
-        } else if (format == null) {
-            format(part);
+            target = part;
+        } else if (!prefixed && format == null) {
+            // An empty drive has a vdev and its type in this place.
+            if (target.isEmpty() && part.contains(":")) {
+                vdevAndType(part);
+            } else {
+                format(part);
+            }
         } else if (vdev == null) {
-            vdev = part;
-        } else if (writable == null) {
+            vdevAndType(part);
+        } else if (!accessSet) {
+            accessSet = true;
             access(part);
         } else {
             throw new DeviceRefused("too many parameters of a disk: " + part);
         }
     }
 
-    private String withoutPrefix(String part) throws DeviceRefused {
-        int colon = part.indexOf(':');
-        String prefix = colon < 0 ? "" : part.substring(0, colon);
-        if (prefix.isEmpty() || prefix.contains("/")) {
-            return part;
+    /// `xvda`, or of old `hdc:cdrom`.
+    private void vdevAndType(String part) throws DeviceRefused {
+        int colon = part.lastIndexOf(':');
+        vdev = once("vdev", vdev, colon < 0 ? part : part.substring(0, colon));
+        if (colon >= 0) {
+            deviceType(part.substring(colon + 1));
         }
-        if (!RAW_PREFIXES.contains(prefix)) {
-            throw new DeviceRefused(prefix + ": not supported, use format= or script=");
-        }
-        format("raw");
-        return part.substring(colon + 1);
+    }
+
+    private void deviceType(String value) throws DeviceRefused {
+        cdrom =
+                switch (value) {
+                    case "cdrom" -> true;
+                    case "disk" -> false;
+                    default -> throw new DeviceRefused("unknown type of a disk: " + value);
+                };
     }
 
     private void format(String value) throws DeviceRefused {
@@ -168,6 +197,9 @@ final class DiskSpecParser {
         if (number.isEmpty()) {
             throw new DeviceRefused("no name of a virtual disk: " + vdev);
         }
+        if (cdrom && (target == null || target.isEmpty())) {
+            throw new DeviceRefused("an empty CD-ROM drive: not supported, a target is needed");
+        }
         if (target == null || target.isEmpty()) {
             throw new DeviceRefused("no target given: which disk is it?");
         }
@@ -175,7 +207,7 @@ final class DiskSpecParser {
             throw new DeviceRefused(
                     "no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet");
         }
-        boolean write = writable == null || writable;
+        boolean write = writable && !cdrom;
         return new DiskSpec(
                 target,
                 vdev,
@@ -185,6 +217,7 @@ final class DiskSpecParser {
                 script == null || script.isEmpty() ? "block" : script,
                 discard == null ? write : discard,
                 directIoSafe,
-                trusted);
+                trusted,
+                cdrom);
     }
 }

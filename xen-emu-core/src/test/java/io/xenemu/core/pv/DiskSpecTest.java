@@ -13,7 +13,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 final class DiskSpecTest {
     private static final DiskSpec DISK =
-            new DiskSpec("/dev/vg/disk", "xvdb", 51728, true, "db", "block", true, false, true);
+            new DiskSpec(
+                    "/dev/vg/disk", "xvdb", 51728, true, "db", "block", true, false, true, false);
 
     private static DiskSpec parse(String... words) throws DeviceRefused {
         return DiskSpec.parse(List.of(words));
@@ -29,6 +30,15 @@ final class DiskSpecTest {
                 "format=raw,vdev=xvdb,access=rw,backend=db,target=/dev/vg/disk",
                 "vdev=xvdb,backend=db,devtype=disk,backendtype=phy,specification=xen,target=/dev/vg/disk",
                 "phy:/dev/vg/disk,xvdb,w,backend=db",
+                "file:/dev/vg/disk,xvdb,backend=db",
+                "aio:/dev/vg/disk,xvdb,w,backend=db",
+                "tap:aio:/dev/vg/disk,xvdb,w,backend=db",
+                "tap2:tapdisk:aio:/dev/vg/disk,xvdb,w,backend=db",
+                "ioemu:/dev/vg/disk,xvdb:disk,w,backend=db",
+                "raw:/dev/vg/disk,xvdb,w,backend=db",
+                "/dev/vg/disk,raw,xvdb:disk,w,backend=db",
+                "access=r,/dev/vg/disk,raw,xvdb,w,backend=db",
+                "devtype=cdrom,devtype=disk,/dev/vg/disk,raw,xvdb,w,backend=db",
                 "vdev=xvdb,discard,trusted,no-colo,script=block,backend=db,/dev/vg/disk"
             })
     void sameDiskInManyWords(String spec) throws DeviceRefused {
@@ -68,6 +78,45 @@ final class DiskSpecTest {
     }
 
     @ParameterizedTest
+    @CsvSource({
+        "'drbd:r0,xvda,w,backend=db',r0,block-drbd",
+        "'iscsi:iqn.2001-05.com.example:disk,xvda,backend=db',iqn.2001-05.com.example:disk,block-iscsi",
+        "'nbd:host:10809,xvda,backend=db',host:10809,block-nbd",
+        "'enbd:8000,xvda,backend=db',8000,block-enbd",
+        "'iqn.2001-05.com:disk,raw,xvda,script=block-iscsi,backend=db',iqn.2001-05.com:disk,block-iscsi",
+        "'host:disk,raw,xvda,backend=db',host:disk,block"
+    })
+    void prefixMayBeAScript(String spec, String target, String script) throws DeviceRefused {
+        assertEquals(target, parse(spec).target());
+        assertEquals(script, parse(spec).script());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/root/image.iso,,hdc,cdrom,backend=db",
+                "raw:/root/image.iso,hdc:cdrom,ro,backend=db",
+                "/root/image.iso,raw,hdc:cdrom,backend=db",
+                "/root/image.iso,raw,hdc,devtype=cdrom,access=rw,backend=db",
+                "vdev=hdc,cdrom,backend=db,target=/root/image.iso"
+            })
+    void cdromIsReadOnly(String spec) throws DeviceRefused {
+        assertEquals(
+                new DiskSpec(
+                        "/root/image.iso",
+                        "hdc",
+                        5632,
+                        false,
+                        "db",
+                        "block",
+                        false,
+                        false,
+                        true,
+                        true),
+                parse(spec));
+    }
+
+    @ParameterizedTest
     @CsvSource(
             delimiter = ';',
             value = {
@@ -81,11 +130,17 @@ final class DiskSpecTest {
                 "/d,raw,xvda,x;unknown access to a disk: x",
                 "/d,raw,xvda,w,more;too many parameters of a disk: more",
                 "/d,raw,xvda,vdev=xvdb;vdev: given twice",
-                "/d,raw,xvda,cdrom;cdrom: not supported",
-                "devtype=cdrom;devtype=cdrom: not supported, only disk is",
+                "devtype=floppy;unknown type of a disk: floppy",
+                "/d,raw,xvda:floppy;unknown type of a disk: floppy",
+                ",hdc:cdrom;an empty CD-ROM drive: not supported, a target is needed",
+                "vdev=hdc,cdrom;an empty CD-ROM drive: not supported, a target is needed",
+                "tap:qcow2:/d,xvda,w;format qcow2: not supported, only raw is",
+                "vhd:/d,xvda,w;format vhd: not supported, only raw is",
+                "script=x,drbd:r0,xvda;script: given twice",
+                "/d,raw,vdev=xvda,xvdb:disk;unknown access to a disk: xvdb:disk",
                 "backendtype=qdisk;backendtype=qdisk: not supported, only phy is",
                 "specification=virtio;specification=virtio: not supported, only xen is",
-                "iscsi:x,xvda;iscsi: not supported, use format= or script=",
+                "foo:/d,xvda;unknown prefix of a disk: foo:",
                 "colo-host=x;colo-host: not supported",
                 "colour=red;unknown parameter of a disk: colour"
             })
