@@ -126,6 +126,13 @@ final class GuestOptions {
                     "Let the guest route devices' interrupts over event channels, as xl's hvm_pirq.")
     private boolean hvmPirq;
 
+    @Option(
+            names = "--overcommit",
+            description =
+                    "Start it although the host may not have the memory for it beside the service's other guests. Then the host's kernel may"
+                            + " end the service with all of them.")
+    private boolean overcommit;
+
     /// The guest that was asked for.
     ///
     /// @param reboot whether it may reboot
@@ -146,7 +153,7 @@ final class GuestOptions {
                             xenVersion.packed(),
                             grants,
                             events);
-            return new GuestRequest(config, kernel, initrds, append, reboot);
+            return new GuestRequest(config, kernel, initrds, append, reboot, overcommit);
         } catch (IllegalArgumentException e) {
             throw wrong("--name: " + e.getMessage());
         }

@@ -75,6 +75,9 @@ public final class DemoCommand implements Callable<Integer> {
             description = "As for 'run'. Default: ${DEFAULT-VALUE}.")
     private String memory = "";
 
+    @Option(names = "--overcommit", description = "As for 'run'.")
+    private boolean overcommit;
+
     @Option(
             names = "--lab",
             paramLabel = "auto|always|never",
@@ -127,6 +130,9 @@ public final class DemoCommand implements Callable<Integer> {
         Path initramfs = folder.resolve("initramfs.cpio");
         Optional<String> command = Optional.ofNullable(exec);
         List<String> arguments = new ArrayList<>(runArguments(kernel.image(), initramfs));
+        if (overcommit) {
+            arguments.add("--overcommit");
+        }
         if (pair) {
             List<GuestProgram> vchan = List.of(images.vchanSocketProxy());
             GuestInitramfs.write(images, kernel, command, vchan, initramfs);

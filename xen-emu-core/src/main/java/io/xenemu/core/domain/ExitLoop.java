@@ -84,8 +84,7 @@ final class ExitLoop {
         ExitReason reason = run.exitReason();
         exits.add(reason);
         if (reason == ExitReason.SHUTDOWN) {
-            domain.shutdown(
-                    ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu, last, call));
+            domain.shutdown(ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu, last, call));
             return;
         }
         last.keep(run, reason, cpu.hasRegisters());

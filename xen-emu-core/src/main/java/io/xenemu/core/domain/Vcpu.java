@@ -148,15 +148,13 @@ public final class Vcpu {
     /// guest.
     boolean isDown() {
         AtomicBoolean down = new AtomicBoolean();
-        call(
-                attributes ->
-                        down.set(
-                                switch (kvm.getMpState()) {
-                                    case UNINITIALIZED, INIT_RECEIVED -> true;
-                                    case HALTED ->
-                                            (kvm.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
-                                    case RUNNABLE, SIPI_RECEIVED -> false;
-                                }));
+        call(attributes ->
+                down.set(
+                        switch (kvm.getMpState()) {
+                            case UNINITIALIZED, INIT_RECEIVED -> true;
+                            case HALTED -> (kvm.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
+                            case RUNNABLE, SIPI_RECEIVED -> false;
+                        }));
         return down.get();
     }
 

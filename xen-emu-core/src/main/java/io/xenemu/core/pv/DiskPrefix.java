@@ -13,8 +13,7 @@ import java.util.regex.Pattern;
 record DiskPrefix(String format, String script, int length) {
     private static final Pattern FORMAT = Pattern.compile("(raw|qcow2?|vhd):.*", Pattern.DOTALL);
 
-    private static final Pattern SCRIPT =
-            Pattern.compile("(iscsi|e?nbd|drbd):.*", Pattern.DOTALL);
+    private static final Pattern SCRIPT = Pattern.compile("(iscsi|e?nbd|drbd):.*", Pattern.DOTALL);
 
     /// Of a back end that is not chosen in this way any more; xl ignores them.
     private static final Pattern IGNORED =

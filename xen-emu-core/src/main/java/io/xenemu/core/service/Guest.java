@@ -61,8 +61,16 @@ final class Guest {
     ///
     /// @param deadline in `System.nanoTime()`, after which it is stopped; [#FOREVER] for none
     /// @param starting called with each domain before it starts
-    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit, or the host has too little memory
     RunOutcome run(long deadline, Consumer<Domain> starting) throws BootException {
+        // Over all reboots, so that none of them fails for want of it.
+        try (MemoryAdmission.Share _ =
+                hypervisor.memory().admit(request.config(), request.overcommit())) {
+            return boots(deadline, starting);
+        }
+    }
+
+    private RunOutcome boots(long deadline, Consumer<Domain> starting) throws BootException {
         KeptDevices kept = KeptDevices.NONE;
         while (true) {
             if (stopped.isDone()) {
@@ -218,8 +226,7 @@ final class Guest {
                                 ? FOREVER
                                 : TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
                 ShutdownLatch.Outcome outcome =
-                        domain.shutdownLatch()
-                                .await(Math.clamp(left, 0, HaltWatch.LOOK_MILLIS));
+                        domain.shutdownLatch().await(Math.clamp(left, 0, HaltWatch.LOOK_MILLIS));
                 if (outcome != null || left <= 0) {
                     return outcome;
                 }

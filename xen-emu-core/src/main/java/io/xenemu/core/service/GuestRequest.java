@@ -17,12 +17,14 @@ import java.util.List;
 /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
 /// @param commandLine the kernel's
 /// @param reboot whether the guest may reboot
+/// @param overcommit whether it is started although the host has not the memory for it
 public record GuestRequest(
         DomainConfig config,
         Path kernel,
         List<String> modules,
         String commandLine,
-        boolean reboot) {
+        boolean reboot,
+        boolean overcommit) {
     public GuestRequest {
         modules = List.copyOf(modules);
     }
@@ -34,7 +36,8 @@ public record GuestRequest(
                 kernel.toAbsolutePath(),
                 modules.stream().map(BootModule::absolute).toList(),
                 commandLine,
-                reboot);
+                reboot,
+                overcommit);
     }
 
     /// A guest of the same kind that does not reboot.
@@ -42,7 +45,7 @@ public record GuestRequest(
     /// @param initramfs its only module
     public GuestRequest sibling(String name, String initramfs) {
         return new GuestRequest(
-                config.sibling(name), kernel, List.of(initramfs), commandLine, false);
+                config.sibling(name), kernel, List.of(initramfs), commandLine, false, overcommit);
     }
 
     /// Opens what it boots from.

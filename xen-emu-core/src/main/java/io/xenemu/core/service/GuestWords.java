@@ -38,7 +38,8 @@ final class GuestWords {
                                 "hvm_pirq=" + events.hvmPirqs(),
                                 "kernel=" + request.kernel(),
                                 "append=" + request.commandLine(),
-                                "reboot=" + request.reboot()));
+                                "reboot=" + request.reboot(),
+                                "overcommit=" + request.overcommit()));
         request.modules().forEach(module -> words.add("module=" + module));
         return words;
     }
@@ -76,7 +77,8 @@ final class GuestWords {
                 Path.of(one(values, "kernel")),
                 values.get("module"),
                 one(values, "append"),
-                Boolean.parseBoolean(one(values, "reboot")));
+                Boolean.parseBoolean(one(values, "reboot")),
+                Boolean.parseBoolean(one(values, "overcommit")));
     }
 
     private static String one(ListMultimap<String, String> values, String name) {

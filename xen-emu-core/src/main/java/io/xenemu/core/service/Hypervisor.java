@@ -63,6 +63,7 @@ public final class Hypervisor implements AutoCloseable {
     private final ServiceGrants serviceGrants;
     private final HostResources resources = HostResources.ofThisHost();
     private final PortAccount ports = PortAccount.ofThisHeap();
+    private final MemoryAdmission memory = new MemoryAdmission(HostMemory.ofThisHost()::available);
     private final XenStoreServer xenstore;
     private final PvDevices devices;
     private final DeviceCommands deviceCommands;
@@ -114,6 +115,11 @@ public final class Hypervisor implements AutoCloseable {
     /// What an operator may ask.
     OperatorCommands commands() {
         return new OperatorCommands(new OperatedDomains(), deviceCommands);
+    }
+
+    /// Who of the guests has what of the host's memory.
+    MemoryAdmission memory() {
+        return memory;
     }
 
     /// Domain 0's event channels.

@@ -37,8 +37,7 @@ final class HaltWatchTest {
     }
 
     @Test
-    void guestThatWaitsForAnInterruptGoesOn()
-            throws BootException, XenError, InterruptedException {
+    void guestThatWaitsForAnInterruptGoesOn() throws BootException, XenError, InterruptedException {
         assertNull(watch(1, STI, HLT));
     }
 
@@ -65,7 +64,8 @@ final class HaltWatchTest {
         }
     }
 
-    private static ShutdownLatch.@Nullable Outcome look(RunningGuest guest) throws InterruptedException {
+    private static ShutdownLatch.@Nullable Outcome look(RunningGuest guest)
+            throws InterruptedException {
         HaltWatch watch = new HaltWatch(guest.domain());
         ShutdownLatch.@Nullable Outcome outcome = null;
         for (int i = 0; i < LOOKS && outcome == null; i++) {

@@ -28,7 +28,8 @@ final class RunningGuest implements AutoCloseable {
         }
         Segment text = segment(0x10, TYPE_CODE);
         Segment data = segment(0x18, TYPE_DATA);
-        Segment task = new Segment(0, 0x67, 0, TYPE_TSS, true, 0, false, false, false, false, false);
+        Segment task =
+                new Segment(0, 0x67, 0, TYPE_TSS, true, 0, false, false, false, false, false);
         BootVcpu.enter(
                 domain().vcpus().getFirst().kvm(),
                 new CpuEntry(CODE, 0, 0, CR0_PE_ET, 0, 0, 0, 0, 0, text, data, task));

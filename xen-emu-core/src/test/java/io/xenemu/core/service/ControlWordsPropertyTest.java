@@ -38,7 +38,8 @@ final class ControlWordsPropertyTest {
                     Path.of("/boot/vm linuz"),
                     List.of("/boot/initrd.img", "/boot/module with=an argument"),
                     "console=hvc0 root=/dev/xvda1 % + \u00e4",
-                    false);
+                    false,
+                    true);
 
     @Property
     void anyWordsGoThroughOneLine(
@@ -62,7 +63,8 @@ final class ControlWordsPropertyTest {
             @ForAll @IntRange(min = 1, max = DomainConfig.MAX_VCPUS) int vcpus,
             @ForAll @CharRange(to = LAST) String append,
             @ForAll List<@NotEmpty @CharRange(to = LAST) String> modules,
-            @ForAll boolean reboot) {
+            @ForAll boolean reboot,
+            @ForAll boolean overcommit) {
         DomainConfig config = REQUEST.config();
         GuestRequest request =
                 new GuestRequest(
@@ -77,7 +79,8 @@ final class ControlWordsPropertyTest {
                         REQUEST.kernel(),
                         modules,
                         append,
-                        reboot);
+                        reboot,
+                        overcommit);
 
         assertEquals(request, GuestWords.decode(GuestWords.encode(request)));
     }
@@ -90,7 +93,7 @@ final class ControlWordsPropertyTest {
     @Test
     void guestThatCannotBeIsRefused() {
         List<String> good = GuestWords.encode(REQUEST);
-        for (String word : good.subList(0, 14)) {
+        for (String word : good.subList(0, 15)) {
             List<String> less = new ArrayList<>(good);
             less.remove(word);
             assertRefused(less);
