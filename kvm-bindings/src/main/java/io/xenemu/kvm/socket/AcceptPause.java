@@ -11,6 +11,9 @@ public final class AcceptPause {
     private boolean failing;
     private long until;
 
+    /// Nothing has failed yet.
+    public AcceptPause() {}
+
     /// It has failed: the pause begins.
     ///
     /// @return whether it worked before, and an operator is to be told
