@@ -51,12 +51,7 @@ final class FifoGuest {
 
     /// All control blocks, and `pages` pages of event words.
     FifoGuest start(int pages) throws XenError {
-        control.fill((byte) 0);
-        array.clear();
-        for (int i = 0; i < heads.length; i++) {
-            Arrays.fill(heads[i], 0);
-            ready[i] = 0;
-        }
+        forget();
         for (int i = 0; i < heads.length; i++) {
             initControl(i);
         }
@@ -64,6 +59,16 @@ final class FifoGuest {
             expand();
         }
         return this;
+    }
+
+    /// What a guest does between two uses of the ABI.
+    void forget() {
+        control.fill((byte) 0);
+        array.clear();
+        for (int i = 0; i < heads.length; i++) {
+            Arrays.fill(heads[i], 0);
+            ready[i] = 0;
+        }
     }
 
     boolean hasWord(int port) {
