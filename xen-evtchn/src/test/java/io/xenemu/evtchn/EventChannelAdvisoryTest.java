@@ -12,12 +12,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.function.Executable;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
@@ -27,6 +21,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 
 /// What Xen's security advisories on event channels were about must not be possible here. One method each, named after it.
 ///
@@ -297,6 +295,7 @@ final class EventChannelAdvisoryTest {
         }
         assertEquals(-1, guest.shared.mismatch(before));
     }
+
     /// A reset raced with everything: a port opened meanwhile could be beyond the limit afterwards.
     @Test
     void xsa343_resetDoesNotSucceedWithAPortThatWasBoundMeanwhile() throws Exception {
@@ -403,15 +402,14 @@ final class EventChannelAdvisoryTest {
         CompletableFuture<Void> done = new CompletableFuture<>();
         Thread.ofPlatform()
                 .daemon()
-                .start(
-                        () -> {
-                            try {
-                                work.run();
-                                done.complete(null);
-                            } catch (XenError | RuntimeException e) {
-                                done.completeExceptionally(e);
-                            }
-                        });
+                .start(() -> {
+                    try {
+                        work.run();
+                        done.complete(null);
+                    } catch (XenError | RuntimeException e) {
+                        done.completeExceptionally(e);
+                    }
+                });
         done.orTimeout(SECONDS, TimeUnit.SECONDS).join();
     }
 
