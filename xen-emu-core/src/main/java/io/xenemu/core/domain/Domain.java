@@ -415,7 +415,8 @@ public final class Domain implements AutoCloseable {
     /// XENMAPSPACE_grant_table: shows a frame of the grant table at `gfn`, growing the table to it.
     ///
     /// @param index all 64 bits of `idx`
-    /// @throws XenError EINVAL beyond the table's limit or for an impossible frame
+    /// @throws XenError EINVAL beyond the table's limit, for an impossible frame, or for a status frame that another vCPU
+    ///     takes away by a change of the version
     public void mapGrantFrame(long index, long gfn) throws XenError {
         TableFrame frame = grantTable.frame(index);
         int page =
@@ -423,6 +424,11 @@ public final class Domain implements AutoCloseable {
                         ? special.statusFrame(frame.index())
                         : SpecialPages.grantFrame(frame.index());
         memory.overlay(page, gfn);
+        // Another vCPU may have changed to version 1 meanwhile, and found no frame to take away.
+        if (frame.isStatus() && frame.index() >= grantTable.statusFrames()) {
+            memory.hide(page);
+            throw XenError.EINVAL;
+        }
     }
 
     /// Where the guest has put grant frame `index`, or -1.
