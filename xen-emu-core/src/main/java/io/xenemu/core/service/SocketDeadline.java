@@ -1,17 +1,17 @@
 package io.xenemu.core.service;
 
 import java.io.IOException;
-import java.nio.channels.SocketChannel;
+import java.nio.channels.Channel;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /// Closes a connection when its peer takes too long: whoever waits for it, in whatever call, then gets an
-/// [java.nio.channels.AsynchronousCloseException]. Unix sockets have no time-outs of their own in the JDK.
-final class SocketDeadline implements AutoCloseable {
+/// [java.nio.channels.AsynchronousCloseException]. Unix sockets, and devices, have no time-outs of their own in the JDK.
+public final class SocketDeadline implements AutoCloseable {
     private final @Nullable Thread timer;
     private volatile boolean passed;
 
-    private SocketDeadline(SocketChannel channel, @Nullable Duration limit) {
+    private SocketDeadline(Channel channel, @Nullable Duration limit) {
         timer =
                 limit == null
                         ? null
@@ -21,11 +21,11 @@ final class SocketDeadline implements AutoCloseable {
     /// Begins to count.
     ///
     /// @param limit null for none
-    static SocketDeadline of(SocketChannel channel, @Nullable Duration limit) {
+    public static SocketDeadline of(Channel channel, @Nullable Duration limit) {
         return new SocketDeadline(channel, limit);
     }
 
-    private void expire(SocketChannel channel, Duration limit) {
+    private void expire(Channel channel, Duration limit) {
         try {
             Thread.sleep(limit);
             passed = true;
@@ -40,7 +40,7 @@ final class SocketDeadline implements AutoCloseable {
     }
 
     /// Whether the time ran out.
-    boolean passed() {
+    public boolean passed() {
         return passed;
     }
 

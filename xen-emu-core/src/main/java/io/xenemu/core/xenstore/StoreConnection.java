@@ -2,10 +2,12 @@ package io.xenemu.core.xenstore;
 
 import static java.util.stream.Collectors.joining;
 
+import io.xenemu.core.service.SocketDeadline;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ByteChannel;
@@ -15,18 +17,24 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /// A connection to a XenStore daemon, by its socket or, in a guest, by the kernel's device. Not thread-safe. Text is ISO
-/// 8859-1, so that every byte survives.
+/// 8859-1, so that every byte survives. Whatever serves the socket, nothing but an event is waited for without a limit.
 public final class StoreConnection implements AutoCloseable {
     private static final int FILE_TYPE = 0xf000;
     private static final int CHARACTER_DEVICE = 0x2000;
 
+    /// For a connection, and for each reply, on a busy host: no request takes a daemon a second. What is silent longer is
+    /// stopped, or no XenStore.
+    private static final Duration REPLY_LIMIT = Duration.ofSeconds(10);
+
     private final ByteChannel channel;
+    private final Duration limit;
     private final ArrayDeque<String> events = new ArrayDeque<>();
     private int transaction;
     private int lastRequest;
@@ -35,22 +43,52 @@ public final class StoreConnection implements AutoCloseable {
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Message(int type, int request, byte[] payload) {}
 
-    private StoreConnection(ByteChannel channel) {
+    private StoreConnection(ByteChannel channel, Duration limit) {
         this.channel = channel;
+        this.limit = limit;
     }
 
     /// Connects.
     ///
     /// @param path a socket, or the device
-    /// @throws IOException if nobody serves it, or this user may not connect
+    /// @throws IOException if nobody serves it, or this user may not connect, or it takes no connection in time
     public static StoreConnection open(Path path) throws IOException {
+        return open(path, REPLY_LIMIT);
+    }
+
+    /// The same.
+    ///
+    /// @param limit for the connection, and then for each reply
+    static StoreConnection open(Path path, Duration limit) throws IOException {
         boolean device =
                 Files.getAttribute(path, "unix:mode") instanceof Integer mode
                         && (mode & FILE_TYPE) == CHARACTER_DEVICE;
         return new StoreConnection(
                 device
                         ? FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)
-                        : SocketChannel.open(UnixDomainSocketAddress.of(path)));
+                        : connect(path, limit),
+                limit);
+    }
+
+    /// A stopped daemon whose queue is full takes no connection either.
+    private static SocketChannel connect(Path path, Duration limit) throws IOException {
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        SocketDeadline deadline = SocketDeadline.of(channel, limit);
+        try (deadline) {
+            boolean _ = channel.connect(UnixDomainSocketAddress.of(path));
+            return channel;
+        } catch (IOException e) {
+            channel.close();
+            throw deadline.passed() ? silent(limit, e) : e;
+        }
+    }
+
+    private static IOException silent(Duration limit, IOException cause) {
+        return new IOException(
+                "no answer within "
+                        + limit.toSeconds()
+                        + " s: the daemon is stopped, or what listens there is no XenStore",
+                cause);
     }
 
     static byte[] latin(String text) {
@@ -216,14 +254,7 @@ public final class StoreConnection implements AutoCloseable {
         int id = ++lastRequest;
         MessageHeader.put(message, 0, type, id, inTransaction, payload.length);
         System.arraycopy(payload, 0, message, MessageHeader.SIZE, payload.length);
-        ByteBuffer bytes = ByteBuffer.wrap(message);
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
-        }
-        Message reply = receive();
-        while (takeEvent(reply)) {
-            reply = receive();
-        }
+        Message reply = reply(message);
         if (reply.request != id) {
             throw new IOException("a reply to another request");
         }
@@ -232,6 +263,24 @@ public final class StoreConnection implements AutoCloseable {
             throw new RequestFailed(error.isEmpty() ? text(reply.payload) : error.getFirst());
         }
         return reply.payload;
+    }
+
+    /// Sends a request, and waits for what is no event.
+    private Message reply(byte[] request) throws IOException {
+        SocketDeadline deadline = SocketDeadline.of(channel, limit);
+        try (deadline) {
+            ByteBuffer bytes = ByteBuffer.wrap(request);
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+            Message reply = receive();
+            while (takeEvent(reply)) {
+                reply = receive();
+            }
+            return reply;
+        } catch (IOException e) {
+            throw deadline.passed() ? silent(limit, e) : e;
+        }
     }
 
     private boolean takeEvent(Message message) {
