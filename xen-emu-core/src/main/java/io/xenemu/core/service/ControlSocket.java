@@ -33,7 +33,8 @@ final class ControlSocket implements AutoCloseable {
     /// Connections at a time: an operator's commands, a few watchdogs, and consoles. One more is told so and closed.
     static final int MAX_CONNECTIONS = 64;
 
-    /// Consoles at a time, so that there is always room for a command that ends one of them.
+    /// Consoles and commands that wait for guests at a time: both may last for ever, and there is always room for a command
+    /// that ends one of them.
     static final int MAX_SESSIONS = MAX_CONNECTIONS - 16;
 
     /// How long a connection may ask nothing before it is closed; the commands ask at once.
@@ -47,6 +48,9 @@ final class ControlSocket implements AutoCloseable {
 
     /// Words of a request that are logged: verb, guest, and what is done to it. A new guest has many more.
     private static final int TOLD_WORDS = 3;
+
+    private static final ControlReply TOO_MANY_SESSIONS =
+            ControlReply.error("too many consoles and waiting commands: " + MAX_SESSIONS);
 
     private static final long ACCEPT_RETRY_MILLIS = 1000;
 
@@ -215,7 +219,7 @@ final class ControlSocket implements AutoCloseable {
     private void serve(ControlReply reply, ControlReply.Session session, SocketChannel client)
             throws IOException {
         if (!sessions.tryAcquire()) {
-            reply(client, ControlReply.error("too many consoles: " + MAX_SESSIONS));
+            reply(client, TOO_MANY_SESSIONS);
             return;
         }
         try {
@@ -227,7 +231,23 @@ final class ControlSocket implements AutoCloseable {
     }
 
     private ControlReply answer(String user, String request) {
-        tell(user, ControlWords.decode(request));
+        List<String> words = ControlWords.decode(request);
+        tell(user, words);
+        if (!OperatorCommands.waits(words)) {
+            return carryOut(request);
+        }
+        // Before it is asked: a guest is not shut down by a command that is refused.
+        if (!sessions.tryAcquire()) {
+            return TOO_MANY_SESSIONS;
+        }
+        try {
+            return carryOut(request);
+        } finally {
+            sessions.release();
+        }
+    }
+
+    private ControlReply carryOut(String request) {
         try {
             return commands.apply(request);
         } catch (RuntimeException | Error e) {

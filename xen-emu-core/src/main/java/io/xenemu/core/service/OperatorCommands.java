@@ -7,6 +7,7 @@ import io.xenemu.core.domain.Vcpu;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -29,6 +30,10 @@ import java.util.function.Function;
 /// and what [DeviceCommands] knows. A domain is named by its id or name.
 final class OperatorCommands implements Function<List<String>, ControlReply> {
     private static final String WAIT = "wait";
+
+    /// Requests that may end with [#WAIT], and of how many words they then are.
+    private static final Map<String, Integer> WAITING =
+            Map.of("shutdown", 3, "reboot", 3, "shutdown-all", 2, "reboot-all", 2);
 
     /// What must not be asked; the message is for the operator.
     static final class Refused extends Exception {
@@ -71,6 +76,13 @@ final class OperatorCommands implements Function<List<String>, ControlReply> {
         this.named = new NamedDomains(domains);
         this.keys = new DebugKeys(domains);
         this.devices = devices;
+    }
+
+    /// Whether a request lasts until guests have ended, however long they take.
+    static boolean waits(List<String> words) {
+        return !words.isEmpty()
+                && words.getLast().equals(WAIT)
+                && WAITING.getOrDefault(words.getFirst(), 0) == words.size();
     }
 
     @Override

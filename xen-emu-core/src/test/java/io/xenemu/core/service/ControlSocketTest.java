@@ -21,6 +21,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -209,13 +210,60 @@ final class ControlSocketTest {
                     assertThrows(
                             HostException.class,
                             () -> ControlClient.console(path(), "pv", "mirror"));
-            assertEquals("too many consoles: 48", refused.getMessage());
+            assertEquals("too many consoles and waiting commands: 48", refused.getMessage());
             assertEquals(3, ControlClient.command(path(), List.of("rows")).size());
         } finally {
             for (Client console : consoles) {
                 console.close();
             }
         }
+    }
+
+    @Test
+    void commandsThatWaitLeaveRoomForThoseThatDoNot()
+            throws IOException, HostException, InterruptedException {
+        CountDownLatch waiting = new CountDownLatch(ControlSocket.MAX_SESSIONS);
+        CountDownLatch end = new CountDownLatch(1);
+        List<Client> clients = new ArrayList<>();
+        try (ControlSocket _ =
+                ControlSocket.open(path(), line -> waitThenEcho(line, waiting, end))) {
+            for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
+                Client client = new Client();
+                clients.add(client);
+                client.send("shutdown web wait\n");
+            }
+            waiting.await();
+            List<String> surplus = List.of("reboot-all", "wait");
+            HostException refused =
+                    assertThrows(
+                            HostException.class, () -> ControlClient.command(path(), surplus));
+            assertEquals("too many consoles and waiting commands: 48", refused.getMessage());
+            assertThrows(
+                    HostException.class, () -> ControlClient.console(path(), "pv", "mirror"));
+            assertEquals(3, ControlClient.command(path(), List.of("rows")).size());
+
+            end.countDown();
+            assertEquals("ok", clients.getFirst().replies.readLine());
+            assertEquals(List.of(), ControlClient.patientCommand(path(), surplus));
+        } finally {
+            for (Client client : clients) {
+                client.close();
+            }
+        }
+    }
+
+    private static ControlReply waitThenEcho(
+            String line, CountDownLatch waiting, CountDownLatch end) {
+        if (!line.endsWith(" wait")) {
+            return echo(line);
+        }
+        waiting.countDown();
+        try {
+            end.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return ControlReply.done();
     }
 
     @Test
