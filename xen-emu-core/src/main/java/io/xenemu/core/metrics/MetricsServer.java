@@ -78,10 +78,13 @@ public final class MetricsServer implements AutoCloseable {
             try {
                 Thread.sleep(pause.millisLeft());
                 Socket client = listener.accept();
-                pause.worked();
+                if (pause.worked()) {
+                    log.warn("metrics: accepts connections again");
+                }
                 admit(new MetricsConnection(client, scraper, life));
             } catch (SocketTimeoutException e) {
-                pause.worked(); // nobody came
+                // Nobody came, which says nothing of descriptors.
+                log.trace("metrics: nobody came");
             } catch (IOException e) {
                 // Closed, or out of descriptors, which may pass.
                 if (!listener.isClosed() && pause.failed()) {

@@ -2,6 +2,7 @@ package io.xenemu.core.service;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
 import java.io.IOException;
@@ -52,8 +53,6 @@ final class ControlSocket implements AutoCloseable {
     private static final ControlReply TOO_MANY_SESSIONS =
             ControlReply.error("too many consoles and waiting commands: " + MAX_SESSIONS);
 
-    private static final long ACCEPT_RETRY_MILLIS = 1000;
-
     private final UnixListener listener;
     private final PeerCredentials allowed;
     private final Function<String, ControlReply> commands;
@@ -98,24 +97,33 @@ final class ControlSocket implements AutoCloseable {
     }
 
     private void accept() {
+        AcceptPause pause = new AcceptPause();
         while (!closed) {
             try {
                 admit(listener.channel().accept());
+                if (pause.worked()) {
+                    log.warn("control socket {}: accepts connections again", listener.path());
+                }
             } catch (ClosedChannelException e) {
                 return;
             } catch (IOException | RuntimeException | Error e) {
                 // Out of descriptors or of memory, most likely, which may pass.
-                log.warn("control socket {}: {}", listener.path(), e.toString());
-                if (!retryLater()) {
+                if (pause.failed()) {
+                    log.warn(
+                            "control socket {}: cannot accept connections: {}",
+                            listener.path(),
+                            e.toString());
+                }
+                if (!retryAfter(pause.millisLeft())) {
                     return;
                 }
             }
         }
     }
 
-    private boolean retryLater() {
+    private boolean retryAfter(long millis) {
         try {
-            return !closing.await(ACCEPT_RETRY_MILLIS, TimeUnit.MILLISECONDS);
+            return !closing.await(millis, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return false;

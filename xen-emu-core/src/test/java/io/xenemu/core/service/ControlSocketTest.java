@@ -29,6 +29,8 @@ import org.slf4j.LoggerFactory;
 
 @Timeout(60)
 final class ControlSocketTest {
+    private static final Duration LONGER_THAN_A_PAUSE = Duration.ofMillis(2500);
+
     @TempDir private Path folder = Path.of("");
 
     private Path path() {
@@ -235,11 +237,9 @@ final class ControlSocketTest {
             waiting.await();
             List<String> surplus = List.of("reboot-all", "wait");
             HostException refused =
-                    assertThrows(
-                            HostException.class, () -> ControlClient.command(path(), surplus));
+                    assertThrows(HostException.class, () -> ControlClient.command(path(), surplus));
             assertEquals("too many consoles and waiting commands: 48", refused.getMessage());
-            assertThrows(
-                    HostException.class, () -> ControlClient.console(path(), "pv", "mirror"));
+            assertThrows(HostException.class, () -> ControlClient.console(path(), "pv", "mirror"));
             assertEquals(3, ControlClient.command(path(), List.of("rows")).size());
 
             end.countDown();
@@ -319,9 +319,13 @@ final class ControlSocketTest {
             try (Client client = new Client(false)) {
                 client.send("now\n");
                 awaitLine(output, "Too many open files");
+                // So that it is tried again in vain.
+                Thread.sleep(LONGER_THAN_A_PAUSE);
                 service.outputWriter().append('\n').flush();
                 assertEquals(ControlReply.GREETING, client.replies.readLine());
                 assertEquals("<now>", client.replies.readLine());
+                String next = String.valueOf(output.readLine());
+                assertTrue(next.contains("accepts connections again"), next);
             }
         } finally {
             service.destroyForcibly().waitFor();
