@@ -2,6 +2,7 @@ package io.xenemu.it.xenstore;
 
 import static io.xenemu.it.xenstore.WireMessage.CONTROL;
 import static io.xenemu.it.xenstore.WireMessage.GET_DOMAIN_PATH;
+import static io.xenemu.it.xenstore.WireMessage.GET_PERMS;
 import static io.xenemu.it.xenstore.WireMessage.INTRODUCE;
 import static io.xenemu.it.xenstore.WireMessage.IS_DOMAIN_INTRODUCED;
 import static io.xenemu.it.xenstore.WireMessage.PAYLOAD_MAX;
@@ -9,6 +10,7 @@ import static io.xenemu.it.xenstore.WireMessage.READ;
 import static io.xenemu.it.xenstore.WireMessage.RELEASE;
 import static io.xenemu.it.xenstore.WireMessage.RESUME;
 import static io.xenemu.it.xenstore.WireMessage.RM;
+import static io.xenemu.it.xenstore.WireMessage.SET_PERMS;
 import static io.xenemu.it.xenstore.WireMessage.SET_TARGET;
 import static io.xenemu.it.xenstore.WireMessage.TRANSACTION_END;
 import static io.xenemu.it.xenstore.WireMessage.WATCH;
@@ -65,6 +67,12 @@ final class DomainCases {
                         c -> c.malformed(READ, "x".repeat(PAYLOAD_MAX + 1), PAYLOAD_MAX + 1)),
                 new ConformanceCase("payload-huge", c -> c.malformed(READ, "", Integer.MAX_VALUE)),
                 new ConformanceCase("payload-negative", c -> c.malformed(READ, "", -1)),
+                new ConformanceCase(
+                        "perms-of-unknown-special",
+                        c -> {
+                            c.ask(GET_PERMS, "@no-such-event\0");
+                            c.ask(SET_PERMS, "@no-such-event\0n0\0");
+                        }),
                 new ConformanceCase("rm-special", c -> c.ask(RM, "@releaseDomain\0")));
     }
 }

@@ -190,6 +190,31 @@ final class TransactionCases {
                             other.ask(WRITE, "$/a\0v");
                             c.commit(tx);
                         }),
+                new ConformanceCase(
+                        "tx-missing-removed-parent-removed-outside",
+                        c -> {
+                            Conversation other = c.other();
+                            c.ask(MKDIR, "$/a\0");
+                            int tx = c.begin();
+                            c.ask(tx, RM, "$/a/missing\0");
+                            other.ask(RM, "$/a\0");
+                            c.commit(tx);
+                        }),
+                new ConformanceCase(
+                        "tx-special-perms",
+                        c -> {
+                            Conversation other = c.other();
+                            c.ask(SET_PERMS, "@releaseDomain\0n0\0");
+                            int tx = c.begin();
+                            c.ask(tx, SET_PERMS, "@releaseDomain\0r0\0");
+                            c.ask(tx, GET_PERMS, "@releaseDomain\0");
+                            other.ask(GET_PERMS, "@releaseDomain\0");
+                            c.ask(tx, TRANSACTION_END, "F\0");
+                            c.ask(GET_PERMS, "@releaseDomain\0");
+                        }),
+                new ConformanceCase(
+                        "tx-unknown-id-special",
+                        c -> c.ask(UNKNOWN, GET_PERMS, "@releaseDomain\0")),
                 new ConformanceCase("tx-unknown-id-read", c -> c.ask(UNKNOWN, READ, "$\0")),
                 new ConformanceCase(
                         "tx-unknown-id-end", c -> c.ask(UNKNOWN, TRANSACTION_END, "T\0")),
