@@ -41,6 +41,9 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
     /// Runs when a page is next looked up.
     @Nullable Runnable onLookup;
 
+    /// Runs when a page is about to be taken away.
+    Runnable onRemove = () -> {};
+
     int views;
 
     FakeDomain(FakeDomains domains, DomId id, GrantLimits limits) {
@@ -132,6 +135,7 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
 
     @Override
     public boolean remove(long gfn, long mfn) {
+        onRemove.run();
         Placed there = placed.get(gfn);
         return there != null && there.mfn() == mfn && placed.remove(gfn, there);
     }
