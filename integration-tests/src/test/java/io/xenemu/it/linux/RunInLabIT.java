@@ -56,7 +56,8 @@ class RunInLabIT {
     @Test
     void sigtermEndsTheGuestAndTheLab(Lab lab) throws Exception {
         Path socket = folder.resolve("xenstore");
-        RunningCommand guest = start(lab, "--xenstore-socket", socket.toString());
+        RunningCommand guest =
+                start(lab, "--xenstore-socket", socket.toString(), "--stop-timeout", "2");
         guest.awaitText("Linux version");
         guest.terminate();
 

@@ -61,7 +61,13 @@ class ShutdownIT {
     @Test
     void sigtermStopsCleanly(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest =
-                script(lab, "sleep 1000", "--xenstore-socket", "/run/sigterm-xenstore");
+                script(
+                        lab,
+                        "sleep 1000",
+                        "--xenstore-socket",
+                        "/run/sigterm-xenstore",
+                        "--stop-timeout",
+                        "2");
         guest.awaitText("Linux version");
         guest.terminate();
         assertEquals(143, guest.awaitExit(), guest.output());

@@ -6,15 +6,11 @@ import io.xenemu.core.service.DaemonRequest;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.service.StoreSocketPath;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /// `xen-emu daemon`: any number of guests.
 @Command(
@@ -34,8 +30,6 @@ import picocli.CommandLine.Spec;
             "2:the command line is wrong"
         })
 final class DaemonCommand implements Callable<Integer> {
-    @Spec private CommandSpec spec = CommandSpec.create();
-
     @Option(
             names = "--control-socket",
             paramLabel = "PATH",
@@ -55,14 +49,7 @@ final class DaemonCommand implements Callable<Integer> {
                             + " /run/xenstored/socket.")
     private @Nullable Path xenstoreSocket;
 
-    @Option(
-            names = "--stop-timeout",
-            paramLabel = "SECONDS",
-            defaultValue = "60",
-            description =
-                    "How long guests may take to power off at SIGTERM before they are destroyed; 0 destroys them at once. systemd's"
-                            + " TimeoutStopSec has to be longer. Default: ${DEFAULT-VALUE}.")
-    private long stopTimeout;
+    @Mixin private StopOption stop = new StopOption();
 
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
@@ -70,10 +57,6 @@ final class DaemonCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException {
-        if (stopTimeout < 0) {
-            throw new ParameterException(
-                    spec.commandLine(), "--stop-timeout: " + stopTimeout + " is less than 0");
-        }
         Path store = xenstoreSocket != null ? xenstoreSocket : StoreSocketPath.of(System.getenv());
         Daemon service =
                 new Daemon(
@@ -81,7 +64,7 @@ final class DaemonCommand implements Callable<Integer> {
                                 ControlClient.socket(controlSocket),
                                 store,
                                 quotas.quotas(),
-                                Duration.ofSeconds(stopTimeout),
+                                stop.limit(),
                                 daemon.metrics,
                                 daemon.pidFile));
         return DaemonProcess.run(service::run, service::stop, service::stopAtOnce);

@@ -26,7 +26,10 @@ import picocli.CommandLine.Spec;
 /// `xen-emu run`: one guest in the foreground.
 @Command(
         name = "run",
-        description = "Run a Xen guest in the foreground until it stops.",
+        description = {
+            "Run a Xen guest in the foreground until it stops.",
+            "SIGTERM asks it to power off, and a second one ends it at once."
+        },
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
@@ -113,6 +116,8 @@ final class RunCommand implements Callable<Integer> {
             description = "Stop the guest after this time, with exit code 124.")
     private @Nullable Long timeout;
 
+    @Mixin private StopOption stop = new StopOption();
+
     @Option(
             names = "--no-reboot",
             description = "End with exit code 3 when the guest reboots, in place of rebooting it.")
@@ -127,6 +132,7 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException, BootException, IOException, InterruptedException {
+        Termination termination = new Termination();
         RunRequest request = request();
         request.guest().check();
         GuestRequest beside = request.beside();
@@ -138,9 +144,12 @@ final class RunCommand implements Callable<Integer> {
                 throw new HostException("--control-socket: a run in the lab has none");
             }
             return LabRun.ofThisProgram(line -> System.err.println("xen-emu: " + line))
-                    .runInLab(arguments());
+                    .runInLab(arguments(), termination::handle);
         }
-        return code(new GuestRun(request).run());
+        GuestRun run = new GuestRun(request);
+        termination.handle(run::terminate);
+        RunOutcome outcome = run.run();
+        return termination.isAsked() ? ExitCode.TERMINATED : code(outcome);
     }
 
     private RunRequest request() {
@@ -158,6 +167,7 @@ final class RunCommand implements Callable<Integer> {
                 controlSocket,
                 metrics,
                 timeout == null ? null : Duration.ofSeconds(timeout),
+                stop.limit(),
                 labRelay);
     }
 

@@ -164,7 +164,9 @@ public final class DemoCommand implements Callable<Integer> {
                 "--memory",
                 memory,
                 "--lab",
-                lab);
+                lab,
+                "--stop-timeout",
+                "0"); // its shell has nothing to save
     }
 
     private static void say(@Nullable String line) {

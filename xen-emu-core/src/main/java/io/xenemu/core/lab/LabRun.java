@@ -57,9 +57,11 @@ public final class LabRun {
     /// Runs a guest, with this process's stdin, stdout and stderr.
     ///
     /// @param arguments of `xen-emu run`, without the word `run`, checked already
+    /// @param terminated is given what passes a first SIGTERM on to the run inside, which then ends in its own time
     /// @return the exit code of the run inside
     /// @throws LabException with one clear line when there can be no lab, or an address is in use
-    public int runInLab(List<String> arguments) throws IOException, InterruptedException {
+    public int runInLab(List<String> arguments, Consumer<Runnable> terminated)
+            throws IOException, InterruptedException {
         RunArguments split = RunArguments.parse(arguments);
         progress.accept("no KVM with Xen support here: running in the lab (software emulation)");
         List<String> command = new ArrayList<>(List.of(launcher.toString(), "run"));
@@ -85,7 +87,7 @@ public final class LabRun {
             try (LabMachine machine = LabMachine.boot(images);
                     Terminal _ = Terminal.shared()) {
                 Thread.ofVirtual().start(() -> serveWhenUp(machine, forwards));
-                return ForegroundCommand.run(machine, command);
+                return ForegroundCommand.run(machine, command, terminated);
             }
         } finally {
             for (LabForward forward : forwards) {

@@ -83,8 +83,8 @@ public final class MetricsServer implements AutoCloseable {
                 }
                 admit(new MetricsConnection(client, scraper, life));
             } catch (SocketTimeoutException e) {
-                // Nobody came, which says nothing of descriptors.
-                log.trace("metrics: nobody came");
+                // Nobody came, which says nothing of descriptors: old ones are closed below.
+                pause.end();
             } catch (IOException e) {
                 // Closed, or out of descriptors, which may pass.
                 if (!listener.isClosed() && pause.failed()) {

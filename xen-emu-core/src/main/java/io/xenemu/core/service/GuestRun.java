@@ -6,11 +6,15 @@ import io.xenemu.core.device.StdioConsole;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabRelay;
+import io.xenemu.kvm.abi.DomId;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -21,9 +25,13 @@ public final class GuestRun {
 
     private final RunRequest request;
     private final CountDownLatch ended = new CountDownLatch(1);
+    private final CountDownLatch atOnce = new CountDownLatch(1);
     private volatile boolean stopping;
-    private volatile @Nullable Guest running;
+    private volatile @Nullable Running running;
     private volatile @Nullable StdioConsole output;
+
+    /// The guest, from when it can be stopped.
+    private record Running(Guest guest, Hypervisor hypervisor) {}
 
     public GuestRun(RunRequest request) {
         this.request = request;
@@ -54,7 +62,7 @@ public final class GuestRun {
                             request.guest(),
                             request.console() ? stdio : null,
                             request.serial() ? stdio : null);
-            running = guest;
+            running = new Running(guest, hypervisor);
             Runtime.getRuntime().addShutdownHook(hook);
             return run(guest);
         } finally {
@@ -83,16 +91,53 @@ public final class GuestRun {
         return guest.run(deadline, _ -> {});
     }
 
-    /// Stops the guest and waits until all is closed; for the end of the JVM (Ctrl-C, SIGTERM).
+    /// Asks the guest to power off, and stops it when its time for that is over; for the first SIGTERM. Returns when all is
+    /// closed.
+    public void terminate() {
+        stopping = true;
+        Running now = running;
+        if (now != null) {
+            now.guest.endAtReboot();
+            try {
+                OrderlyStop.run(new AskedGuest(now.hypervisor), request.stopTimeout(), atOnce);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        stop();
+    }
+
+    /// The guest, and another beside it.
+    private final class AskedGuest implements OrderlyStop.Guests {
+        private final Hypervisor hypervisor;
+        private final Set<DomId> asked = new HashSet<>();
+
+        AskedGuest(Hypervisor hypervisor) {
+            this.hypervisor = hypervisor;
+        }
+
+        @Override
+        public List<String> left() {
+            return ended.getCount() == 0 ? List.of() : List.of(request.guest().config().name());
+        }
+
+        @Override
+        public void ask() {
+            hypervisor.askToPowerOff(asked);
+        }
+    }
+
+    /// Stops the guest at once and waits until all is closed; for the end of the JVM (Ctrl-C, a second SIGTERM).
     public void stop() {
         stopping = true;
+        atOnce.countDown();
         StdioConsole stdio = output;
         if (stdio != null) {
             stdio.hurry();
         }
-        Guest guest = running;
-        if (guest != null) {
-            guest.stop();
+        Running now = running;
+        if (now != null) {
+            now.guest.stop();
         }
         try {
             ended.await(STOP_SECONDS, TimeUnit.SECONDS);

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param controlSocket where the operator's commands are served, or null
 /// @param metrics where metrics are served, or null
 /// @param timeout after which the guest is stopped, or null
+/// @param stopTimeout how long it may take to power off when it is terminated; zero ends it at once
 /// @param labRelay inside the lab, the port by which the host reaches XenStore; else null
 public record RunRequest(
         GuestRequest guest,
@@ -28,4 +29,5 @@ public record RunRequest(
         @Nullable Path controlSocket,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,
+        Duration stopTimeout,
         @Nullable Integer labRelay) {}

@@ -70,6 +70,7 @@ final class XenEmuTest {
                 List.of("run"),
                 List.of("run", "--kernel"),
                 run("--no-such-option"),
+                run("--stop-timeout", "-1"),
                 run("surplus"),
                 run("--vcpus", "0"),
                 run("--vcpus", "-1"),

@@ -1,0 +1,89 @@
+package io.xenemu.core.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// SIGTERM to a process that runs a guest in the foreground.
+@Timeout(60)
+final class TerminationTest {
+    /// A run whose guest powers off when it is told by a line, or never.
+    static final class SlowGuest {
+        private SlowGuest() {}
+
+        public static void main(String[] args) throws InterruptedException, IOException {
+            CountDownLatch end = new CountDownLatch(1);
+            Termination termination = new Termination();
+            termination.handle(() -> System.out.println("asked"));
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println("at once")));
+            System.out.println("running");
+            if (System.in.read() < 0) {
+                end.await();
+            }
+            System.exit(termination.isAsked() ? ExitCode.TERMINATED : ExitCode.POWEROFF);
+        }
+    }
+
+    private static Process start() throws IOException {
+        return new ProcessBuilder(
+                        ProcessHandle.current().info().command().orElseThrow(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        SlowGuest.class.getName())
+                .redirectErrorStream(true)
+                .start();
+    }
+
+    private static void signal(Process process, String name)
+            throws IOException, InterruptedException {
+        List<String> kill = List.of("kill", "-" + name, Long.toString(process.pid()));
+        assertEquals(0, new ProcessBuilder(kill).start().waitFor());
+    }
+
+    @Test
+    void firstSigtermAsksAndTheProcessGoesOn() throws IOException, InterruptedException {
+        Process run = start();
+        try (BufferedReader lines = run.inputReader()) {
+            assertEquals("running", lines.readLine());
+            signal(run, "TERM");
+            assertEquals("asked", lines.readLine());
+            run.outputWriter().append('\n').flush();
+            assertEquals(ExitCode.TERMINATED, run.waitFor());
+        } finally {
+            run.destroyForcibly();
+        }
+    }
+
+    @Test
+    void secondSigtermEndsTheProcessByItsHooks() throws IOException, InterruptedException {
+        Process run = start();
+        try (BufferedReader lines = run.inputReader()) {
+            assertEquals("running", lines.readLine());
+            signal(run, "TERM");
+            assertEquals("asked", lines.readLine());
+            signal(run, "TERM");
+            assertEquals("at once", lines.readLine());
+            assertEquals(ExitCode.TERMINATED, run.waitFor());
+        } finally {
+            run.destroyForcibly();
+        }
+    }
+
+    @Test
+    void interruptEndsTheProcessAtTheFirstTime() throws IOException, InterruptedException {
+        Process run = start();
+        try (BufferedReader lines = run.inputReader()) {
+            assertEquals("running", lines.readLine());
+            signal(run, "INT");
+            assertEquals("at once", lines.readLine());
+            assertEquals(ExitCode.INTERRUPTED, run.waitFor());
+        } finally {
+            run.destroyForcibly();
+        }
+    }
+}
