@@ -76,6 +76,12 @@ public final class PvDevices implements AutoCloseable {
     /// @throws DeviceRefused when it does not
     public void awaitBackend(PvDevice device, DeviceSpec spec)
             throws DeviceRefused, InterruptedException {
+        awaitBackend(device, spec, "attached");
+    }
+
+    /// @param told what the log says when it has been taken
+    private void awaitBackend(PvDevice device, DeviceSpec spec, String told)
+            throws DeviceRefused, InterruptedException {
         take(device);
         boolean taken = false;
         try {
@@ -96,10 +102,12 @@ public final class PvDevices implements AutoCloseable {
                                         device.kind().driver()));
             }
             keep(device, spec);
+            log.info("{}: {}", device, told);
         } catch (XenError e) {
             throw refused(e);
         } finally {
             if (!taken) {
+                log.info("{}: not taken, and removed", device);
                 remove(device);
             }
             busy.remove(device);
@@ -162,21 +170,27 @@ public final class PvDevices implements AutoCloseable {
         take(device);
         try {
             boolean hasBackend = nodes.close(device, removal == Removal.FORCED);
-            if (hasBackend && !awaitClosed(device) && removal != Removal.FORCED) {
+            boolean letGo = !hasBackend || awaitClosed(device);
+            if (!letGo && removal != Removal.FORCED) {
                 if (removal == Removal.ORDERLY) {
                     throw new DeviceRefused(
                             "%s has not let go of the device within %d s; --force removes it"
                                     .formatted(device.backend(), limit.toSeconds()));
                 }
-                boolean _ = nodes.close(device, true) && awaitClosed(device);
+                letGo = !nodes.close(device, true) || awaitClosed(device);
             }
             nodes.remove(device);
             specs.remove(device);
+            log.info("{}: {}", device, detached(letGo));
         } catch (XenError e) {
             throw refused(e);
         } finally {
             busy.remove(device);
         }
+    }
+
+    private static String detached(boolean letGo) {
+        return letGo ? "detached" : "removed, though its back end has not let go of it";
     }
 
     /// Waits until a back end has closed a device, and then until its domain has cleaned up.
@@ -277,7 +291,7 @@ public final class PvDevices implements AutoCloseable {
 
     private void awaitBackend(Made made) {
         try {
-            awaitBackend(made.device(), made.spec());
+            awaitBackend(made.device(), made.spec(), "attached again after the reboot");
         } catch (DeviceRefused e) {
             log.warn("not there after a reboot: {}: {}", made.device(), e.reason());
         } catch (InterruptedException e) {
@@ -289,7 +303,7 @@ public final class PvDevices implements AutoCloseable {
         try {
             boolean closed = awaitClosed(device);
             nodes.remove(device);
-            log.debug("{} {}", device, closed ? "closed" : "removed");
+            log.info("{}: its domain has ended: {}", device, detached(closed));
         } catch (XenError e) {
             log.warn("{} cannot be removed: {}", device, e.getMessage());
         } catch (InterruptedException e) {

@@ -15,6 +15,8 @@ import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.tree.Permissions;
+import java.io.BufferedReader;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
@@ -22,6 +24,7 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// Domain 3, and after its guest's reboot domain 4, uses what domain 5 serves.
 final class PvDevicesTest {
@@ -442,6 +445,63 @@ final class PvDevicesTest {
             assertEquals(List.of("2", "3"), client.list("/libxl/4/device/vif"));
             assertEquals("00:16:3e:0a:0b:0c", client.read("/libxl/4/device/vif/3/mac"));
             assertFalse(client.exists("/libxl/3"));
+        }
+    }
+
+    /// What happens to devices, in a process of its own: the log's level is that of a process.
+    static final class Life {
+        private Life() {}
+
+        public static void main(String[] args)
+                throws XenError, DeviceRefused, InterruptedException {
+            PvDevicesTest test = new PvDevicesTest();
+            test.domains();
+            try (PvDevices devices = new PvDevices(test.store, SHORT)) {
+                PvDevice ignored = devices.create(USER, SERVER, disk("xvdb"));
+                assertThrows(
+                        DeviceRefused.class, () -> devices.awaitBackend(ignored, disk("xvdb")));
+            }
+            test.serve();
+            try (PvDevices devices = new PvDevices(test.store, LONG)) {
+                attach(devices, USER, disk("xvda"));
+                KeptDevices kept = devices.frontendReboots(USER);
+                kept.removed().join();
+                devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)).join();
+                devices.detach(devices.find(DeviceKind.VBD, NEXT, "xvda"), Removal.ORDERLY);
+            }
+            test.close();
+        }
+    }
+
+    @Test
+    @Timeout(60)
+    void logTellsWhatBecomesOfDevices() throws IOException, InterruptedException {
+        Process life =
+                new ProcessBuilder(
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-Dxen-emu.log.level=INFO",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                Life.class.getName())
+                        .redirectErrorStream(true)
+                        .start();
+        try (BufferedReader output = life.inputReader()) {
+            List<String> told =
+                    output.lines()
+                            .filter(line -> line.contains("INFO"))
+                            .map(line -> line.replaceFirst(".*?] ", ""))
+                            .toList();
+            assertEquals(
+                    List.of(
+                            "dom3: vbd 51728 from dom5: not taken, and removed",
+                            "dom3: vbd 51712 from dom5: attached",
+                            "dom3: vbd 51712 from dom5: its domain has ended: detached",
+                            "dom4: vbd 51712 from dom5: attached again after the reboot",
+                            "dom4: vbd 51712 from dom5: detached"),
+                    told);
+            assertEquals(0, life.waitFor());
+        } finally {
+            life.destroyForcibly();
         }
     }
 
