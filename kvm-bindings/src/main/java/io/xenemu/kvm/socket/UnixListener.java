@@ -60,10 +60,19 @@ public final class UnixListener implements AutoCloseable {
             return new UnixListener(path, channel, key);
         } catch (IOException e) {
             channel.close();
+            discard(fresh, e);
+            throw new IOException("cannot listen at " + path + ": " + reason(e), e);
+        }
+    }
+
+    /// Removes what could not be put in its place.
+    private static void discard(Path fresh, IOException failure) {
+        try {
             if (isSocket(fresh)) {
                 Files.delete(fresh);
             }
-            throw new IOException("cannot listen at " + path + ": " + reason(e), e);
+        } catch (IOException e) {
+            failure.addSuppressed(e); // the first says more
         }
     }
 

@@ -6,7 +6,9 @@ import io.xenemu.core.lab.LabCommand;
 import io.xenemu.core.lab.LabException;
 import io.xenemu.core.service.HostException;
 import io.xenemu.core.xenstore.XenstoreCommand;
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine;
@@ -115,12 +117,19 @@ public final class XenEmu {
             line.addSubcommand(
                     type.equals(DemoCommand.class) ? new DemoCommand(XenEmu::run) : type);
         }
+        line.getSubcommands().values().forEach(XenEmu::tellVersion);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExpandAtFiles(false); // @releaseDomain is no file
         line.setAbbreviatedSubcommandsAllowed(true); // below lab and xenstore
         line.setParameterExceptionHandler(XenEmu::wrongInput);
         line.setExecutionExceptionHandler((e, command, result) -> failed(e));
         return line;
+    }
+
+    /// Has a command, and those below it, print the version of the program for `--version`.
+    private static void tellVersion(CommandLine command) {
+        command.getCommandSpec().versionProvider(new ProgramVersion());
+        command.getSubcommands().values().forEach(XenEmu::tellVersion);
     }
 
     private static String name(Class<?> subcommand) {
@@ -160,6 +169,10 @@ public final class XenEmu {
                 || e instanceof KvmException
                 || e instanceof LabException) {
             System.err.println("xen-emu: " + e.getMessage());
+            return ExitCode.HOST_ERROR;
+        }
+        if (e instanceof IOException failure) {
+            System.err.println("xen-emu: " + IoReason.of(failure));
             return ExitCode.HOST_ERROR;
         }
         throw e;

@@ -1,5 +1,6 @@
 package io.xenemu.core.lab;
 
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -55,8 +56,8 @@ public record CacheFolder(Path root) {
             Files.createDirectories(Objects.requireNonNull(target.getParent()));
         } catch (IOException e) {
             throw new LabException(
-                    "cannot write to the cache folder %s (XDG_CACHE_HOME says where it is)"
-                            .formatted(root),
+                    "cannot write to the cache folder %s (XDG_CACHE_HOME says where it is): %s"
+                            .formatted(root, IoReason.of(e)),
                     e);
         }
         Path lock = target.resolveSibling(target.getFileName() + ".lock");

@@ -1,5 +1,6 @@
 package io.xenemu.core.lab;
 
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -30,7 +31,7 @@ public final class LabExecCommand implements Callable<Integer> {
         try (LabMachine machine = LabMachine.boot(images)) {
             return ForegroundCommand.run(machine, command);
         } catch (IOException e) {
-            System.err.println("xen-emu: " + e.getMessage());
+            System.err.println("xen-emu: " + IoReason.of(e));
             return NO_LAB;
         }
     }

@@ -1,5 +1,6 @@
 package io.xenemu.core.lab;
 
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -21,7 +22,7 @@ public final class LabSetupCommand implements Callable<Integer> {
             L1Initramfs.of(images, kernel);
             images.qemu();
         } catch (IOException e) {
-            System.err.println("xen-emu: " + e.getMessage());
+            System.err.println("xen-emu: " + IoReason.of(e));
             return LabExecCommand.NO_LAB;
         }
         return 0;

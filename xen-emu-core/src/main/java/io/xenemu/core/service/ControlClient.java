@@ -1,5 +1,6 @@
 package io.xenemu.core.service;
 
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -122,7 +123,7 @@ public final class ControlClient {
         } catch (AsynchronousCloseException e) {
             // The typist has closed it.
         } catch (IOException e) {
-            throw new HostException("console: " + e.getMessage(), e);
+            throw new HostException("console: " + IoReason.of(e), e);
         }
     }
 

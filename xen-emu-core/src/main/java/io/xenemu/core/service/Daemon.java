@@ -34,10 +34,10 @@ public final class Daemon {
             Hypervisor hypervisor =
                     open.add(new Hypervisor(kvm, registry, request.quotas()), Hypervisor::close);
             open.add(HeapTrim.start(), HeapTrim::close);
-            folderOf(request.xenstoreSocket());
+            makeFolderOf(request.xenstoreSocket());
             hypervisor.xenstore().listen(request.xenstoreSocket());
             HostedGuests guests = open.add(new HostedGuests(hypervisor), HostedGuests::close);
-            folderOf(request.controlSocket());
+            makeFolderOf(request.controlSocket());
             open.add(
                     ControlSocket.open(
                             request.controlSocket(),
@@ -55,10 +55,18 @@ public final class Daemon {
         }
     }
 
-    private static void folderOf(Path socket) throws IOException {
+    /// Makes the folder of a socket, if it is not there.
+    ///
+    /// @throws HostException if it cannot be made
+    static void makeFolderOf(Path socket) throws HostException {
         Path folder = socket.toAbsolutePath().getParent();
-        if (folder != null) {
-            Files.createDirectories(folder);
+        try {
+            if (folder != null) {
+                Files.createDirectories(folder);
+            }
+        } catch (IOException e) {
+            throw new HostException(
+                    "cannot make the folder of " + socket + ": " + IoReason.of(e), e);
         }
     }
 

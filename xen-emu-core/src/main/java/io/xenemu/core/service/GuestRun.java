@@ -7,6 +7,7 @@ import io.xenemu.core.device.Terminal;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabRelay;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -151,7 +152,7 @@ public final class GuestRun {
             try {
                 hypervisor.xenstore().listen(request.xenstoreSocket());
             } catch (IOException e) {
-                throw new HostException("--xenstore-socket: " + e.getMessage(), e);
+                throw new HostException("--xenstore-socket: " + IoReason.of(e), e);
             }
         }
     }
@@ -167,7 +168,7 @@ public final class GuestRun {
                     ControlSocket.open(path, line -> commands.apply(ControlWords.decode(line))),
                     ControlSocket::close);
         } catch (IOException e) {
-            throw new HostException("--control-socket: " + e.getMessage(), e);
+            throw new HostException("--control-socket: " + IoReason.of(e), e);
         }
     }
 
@@ -186,7 +187,7 @@ public final class GuestRun {
                     LabRelay.start(port, request.xenstoreSocket(), Path.of(share)),
                     LabRelay::close);
         } catch (IOException e) {
-            throw new HostException("--lab-relay: " + e.getMessage(), e);
+            throw new HostException("--lab-relay: " + IoReason.of(e), e);
         }
     }
 

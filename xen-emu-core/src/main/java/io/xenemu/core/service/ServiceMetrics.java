@@ -6,6 +6,7 @@ import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.xenemu.core.metrics.MetricsServer;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
@@ -31,7 +32,10 @@ final class ServiceMetrics implements AutoCloseable {
         try {
             InetSocketAddress at = new InetSocketAddress(address.getHost(), address.getPort());
             return new ServiceMetrics(registry, new MetricsServer(at, registry));
-        } catch (IOException | IllegalArgumentException e) {
+        } catch (IOException e) {
+            registry.close();
+            throw new HostException("--metrics " + address + ": " + IoReason.of(e), e);
+        } catch (IllegalArgumentException e) {
             registry.close();
             throw new HostException("--metrics " + address + ": " + e.getMessage(), e);
         }

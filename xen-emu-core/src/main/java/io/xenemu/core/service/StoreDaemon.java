@@ -14,7 +14,6 @@ import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -90,7 +89,7 @@ public final class StoreDaemon {
         try {
             return open.add(Journal.open(file, new JournalMetrics(registry)), Journal::close);
         } catch (IOException e) {
-            throw new HostException("--persist: " + e.getMessage(), e);
+            throw new HostException("--persist: " + IoReason.of(e), e);
         }
     }
 
@@ -110,10 +109,8 @@ public final class StoreDaemon {
                     _ -> {
                         throw new IllegalStateException("no domains are restored");
                     });
-        } catch (NoSuchFileException e) {
-            throw new HostException("--restore: " + file + ": no such file", e);
         } catch (IOException e) {
-            throw new HostException("--restore: " + file + ": " + e.getMessage(), e);
+            throw new HostException("--restore: " + file + ": " + IoReason.withoutFile(e), e);
         } catch (XenError e) {
             throw new HostException(
                     "--restore: " + file + ": it has what this daemon cannot have", e);
@@ -134,15 +131,12 @@ public final class StoreDaemon {
             return inherited.get();
         }
         Path path = StoreSocketPath.of(System.getenv());
-        Path folder = path.getParent();
-        if (folder != null) {
-            Files.createDirectories(folder); // as xenstored does
-        }
+        Daemon.makeFolderOf(path); // as xenstored does
         return UnixListener.bind(path);
     }
 
     private void fail(String what, IOException e) {
-        failure = new HostException(what + ": " + e.getMessage(), e);
+        failure = new HostException(what + ": " + IoReason.of(e), e);
         stop.countDown();
     }
 

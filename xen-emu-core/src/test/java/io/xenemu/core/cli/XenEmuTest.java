@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -217,6 +219,29 @@ final class XenEmuTest {
         assertTrue(version.contains("commit "), version);
         assertTrue(version.contains("Java " + Runtime.version()), version);
         assertTrue(version.contains("control protocol 1"), version);
+    }
+
+    @Test
+    void everyCommandTellsTheVersionOfTheProgram() {
+        List<String> version = List.of(new ProgramVersion().getVersion());
+        XenEmu.commandLine()
+                .getSubcommands()
+                .forEach((name, command) -> {
+                    assertEquals(version, printed(name, "--version"));
+                    command.getSubcommands()
+                            .forEach((inner, below) -> {
+                                if (!below.getCommandSpec().helpCommand()) {
+                                    assertEquals(version, printed(name, inner, "--version"));
+                                }
+                            });
+                });
+    }
+
+    private static List<String> printed(String... args) {
+        StringWriter printed = new StringWriter();
+        CommandLine line = XenEmu.commandLine(args).setOut(new PrintWriter(printed, true));
+        assertEquals(0, line.execute(args), List.of(args).toString());
+        return printed.toString().lines().toList();
     }
 
     @Test

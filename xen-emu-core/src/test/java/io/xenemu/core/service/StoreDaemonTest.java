@@ -328,6 +328,29 @@ final class StoreDaemonTest {
                 errors());
     }
 
+    @Test
+    void pathThatCannotBeHadIsToldOnceWithItsReason() throws Exception {
+        Path file = Files.createFile(folder.resolve("file"));
+        Path below = file.resolve("x");
+        String socket = socket().toString();
+
+        assertEquals(1, start(command("--socket", below.toString())).waitFor());
+        assertEquals("xen-emu: cannot listen at " + below + ": Not a directory\n", errors());
+        assertEquals(
+                1, start(command("--socket", socket, "--persist", below.toString())).waitFor());
+        assertEquals("xen-emu: --persist: " + below + ": Not a directory\n", errors());
+        assertEquals(
+                1, start(command("--socket", socket, "--restore", below.toString())).waitFor());
+        assertEquals("xen-emu: --restore: " + below + ": Not a directory\n", errors());
+        Path none = folder.resolve("none");
+        assertEquals(1, start(command("--socket", socket, "--restore", none.toString())).waitFor());
+        assertEquals("xen-emu: --restore: " + none + ": no such file or directory\n", errors());
+        assertEquals(
+                1, start(command("--socket", socket, "--metrics", "192.0.2.1:9100")).waitFor());
+        assertEquals(
+                "xen-emu: --metrics 192.0.2.1:9100: Cannot assign requested address\n", errors());
+    }
+
     /// As systemd does it; the program that stands in for it is part of systemd.
     @Test
     void socketThatWasPassedIsServed() throws Exception {

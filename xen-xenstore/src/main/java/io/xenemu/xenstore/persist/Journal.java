@@ -1,5 +1,6 @@
 package io.xenemu.xenstore.persist;
 
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
@@ -103,7 +104,7 @@ public final class Journal implements AutoCloseable {
             throw e;
         } catch (IOException e) {
             channel.close();
-            throw new PersistException(path, String.valueOf(e.getMessage()), e);
+            throw new PersistException(path, IoReason.withoutFile(e), e);
         }
     }
 
@@ -117,6 +118,8 @@ public final class Journal implements AutoCloseable {
                 channel = disk.open(path, READ_WRITE);
             } catch (NoSuchFileException e) {
                 throw new PersistException(path, "no such directory", e);
+            } catch (IOException e) {
+                throw new PersistException(path, IoReason.withoutFile(e), e);
             }
             try {
                 Object key = fileKey(path);
@@ -304,7 +307,7 @@ public final class Journal implements AutoCloseable {
 
     /// Ends the journal's work: nothing is confirmed any more. Lock held.
     private IOException failed(IOException cause) {
-        IOException told = new PersistException(path, String.valueOf(cause.getMessage()), cause);
+        IOException told = new PersistException(path, IoReason.withoutFile(cause), cause);
         failure = told;
         Objects.requireNonNull(onFailure).accept(told);
         return told;
@@ -407,7 +410,7 @@ public final class Journal implements AutoCloseable {
             return written;
         } catch (IOException e) {
             discard(channel);
-            throw new PersistException(path, String.valueOf(e.getMessage()), e);
+            throw new PersistException(path, IoReason.withoutFile(e), e);
         } catch (RuntimeException | Error e) {
             discard(channel);
             throw e;
