@@ -96,11 +96,13 @@ static void check_special_pages(void)
 {
     unsigned long info = (unsigned long)shared_info, table = (unsigned long)grants;
     struct mapping mapping;
+    long status;
 
     grant_page(REF + 1, own_domid(), shared_info, 0);
-    check("grant.map.of_shared_info", map_own(REF + 1, HOLE_GPA, MAP_RO, &mapping), GNTST_okay);
-    check("grant.map.of_shared_info_sees_it",
-          ((volatile struct shared_info *)HOLE_GPA)->wc_sec, (int64_t)shared_info->wc_sec);
+    status = map_own(REF + 1, HOLE_GPA, MAP_RO, &mapping);
+    check("grant.map.of_shared_info", status, GNTST_okay);
+    check_true("grant.map.of_shared_info_sees_it",
+               status == GNTST_okay && ((volatile struct shared_info *)HOLE_GPA)->wc_sec == shared_info->wc_sec);
     unmap_grant(&mapping);
     grant_page(REF + 1, own_domid(), grants, 0);
     check("grant.map.of_grant_frame", map_own(REF + 1, HOLE_GPA, GNTMAP_host_map, &mapping), GNTST_okay);

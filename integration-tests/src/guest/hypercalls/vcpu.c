@@ -88,7 +88,7 @@ static void check_runstate(void)
     char *frame = alloc_page();
     volatile struct vcpu_runstate_info *area = map_window(17, frame, WINDOW_WRITABLE);
     struct vcpu_register_runstate_memory_area op = {.addr.p = 0};
-    struct vcpu_runstate_info info;
+    struct vcpu_runstate_info info = {.state = 99};
 
     set_xen_guest_handle(op.addr.h, (struct vcpu_runstate_info *)area);
     area->state = 99;

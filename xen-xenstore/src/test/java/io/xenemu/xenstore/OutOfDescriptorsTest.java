@@ -92,7 +92,8 @@ class OutOfDescriptorsTest {
             Thread.sleep(WATCHED_MILLIS);
             long used = processorTime(server) - before;
             assertTrue(used < TimeUnit.MILLISECONDS.toNanos(WATCHED_MILLIS) / 2, "it used " + used);
-            // Each descriptor that becomes free below lets one client in, and the next one may meet the limit again.
+            // Each descriptor that becomes free below lets one client in, and the next one may meet
+            // the limit again.
             List<String> told = Files.readAllLines(log);
             assertEquals(
                     1,
