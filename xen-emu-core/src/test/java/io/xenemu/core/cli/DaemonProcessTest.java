@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// Signals to a process that serves.
-@Timeout(60)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class DaemonProcessTest {
     /// A service that takes its time to end in order.
     static final class SlowService {
@@ -47,6 +47,8 @@ final class DaemonProcessTest {
     private static Process start(String... arguments) throws IOException {
         ProcessBuilder builder =
                 new ProcessBuilder(
+                        "env",
+                        "--default-signal=INT",
                         ProcessHandle.current().info().command().orElseThrow(),
                         "-cp",
                         System.getProperty("java.class.path"),

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// SIGTERM to a process that runs a guest in the foreground.
-@Timeout(60)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class TerminationTest {
     /// A run whose guest powers off when it is told by a line, or never.
     static final class SlowGuest {
@@ -30,7 +30,11 @@ final class TerminationTest {
     }
 
     private static Process start() throws IOException {
+        // A shell starts background jobs, such as a build may be, with SIGINT ignored, and children
+        // inherit that.
         return new ProcessBuilder(
+                        "env",
+                        "--default-signal=INT",
                         ProcessHandle.current().info().command().orElseThrow(),
                         "-cp",
                         System.getProperty("java.class.path"),
