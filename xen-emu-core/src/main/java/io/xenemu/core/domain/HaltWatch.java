@@ -40,7 +40,8 @@ public final class HaltWatch {
         if (down) {
             domain.shutdown(
                     ShutdownReason.POWEROFF,
-                    "all vCPUs have halted with interrupts disabled: powered off");
+                    "all vCPUs have halted with interrupts disabled, the first at rip %#x"
+                            .formatted(domain.vcpus().getFirst().rip()));
         }
         // To ask takes CPU time.
         asked = asleep();

@@ -8,6 +8,7 @@ import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenVcpuAttributes;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -156,6 +157,13 @@ public final class Vcpu {
                             case RUNNABLE, SIPI_RECEIVED -> false;
                         }));
         return down.get();
+    }
+
+    /// Where it is. Makes it leave the guest.
+    long rip() {
+        AtomicLong rip = new AtomicLong();
+        call(attributes -> rip.set(kvm.getRegs().get(Gpr.RIP)));
+        return rip.get();
     }
 
     /// Sends the vCPU a non-maskable interrupt.

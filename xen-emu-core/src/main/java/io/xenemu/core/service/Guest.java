@@ -209,8 +209,8 @@ final class Guest {
     private static void tell(Domain domain, ShutdownLatch.Outcome outcome) {
         String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
         String message = outcome.message().isEmpty() ? "" : ": " + outcome.message();
-        if (ORDERLY.contains(outcome.reason())) {
-            log.info("{}: {}{}", domain, reason, message);
+        if (ORDERLY.contains(outcome.reason()) && message.isEmpty()) {
+            log.info("{}: {}", domain, reason);
         } else {
             log.warn("{}: {}{}", domain, reason, message);
         }

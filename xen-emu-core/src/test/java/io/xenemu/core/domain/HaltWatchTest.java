@@ -28,6 +28,9 @@ final class HaltWatchTest {
         ShutdownLatch.@Nullable Outcome outcome = watch(1, CLI, HLT);
         assertNotNull(outcome);
         assertEquals(ShutdownReason.POWEROFF, outcome.reason());
+        assertEquals(
+                "all vCPUs have halted with interrupts disabled, the first at rip 0x8002",
+                outcome.message());
     }
 
     @Test
