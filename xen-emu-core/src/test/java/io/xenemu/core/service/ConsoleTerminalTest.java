@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A guest's console on a pseudo-terminal, which `script` makes. It begins as a terminal for lines, with echo and signals.
-@Timeout(120)
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class ConsoleTerminalTest {
     private static final String JAVA = ProcessHandle.current().info().command().orElseThrow();
 
@@ -49,7 +49,10 @@ final class ConsoleTerminalTest {
     /// A shell command on a terminal. What the terminal shows has the terminal's settings before and after it.
     private static Process onTerminal(String command) throws IOException {
         String script = "stty -g; " + command + "; code=$?; stty -g; exit $code";
-        return new ProcessBuilder("script", "-qec", script, "/dev/null")
+        // A shell starts background jobs, such as a build may be, with SIGINT ignored, and children
+        // inherit that.
+        return new ProcessBuilder(
+                        "env", "--default-signal=INT", "script", "-qec", script, "/dev/null")
                 .redirectErrorStream(true)
                 .start();
     }
