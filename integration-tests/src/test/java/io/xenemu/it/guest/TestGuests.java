@@ -48,6 +48,11 @@ public record TestGuests(Path folder) {
         return folder.resolve("share.elf");
     }
 
+    /// The guest that plays a role, hostile or good.
+    public Path hostile() {
+        return folder.resolve("hostile.elf");
+    }
+
     /// The VMM that returns from every hypercall at once; a host program.
     public Path floor() {
         return folder.resolve("floor");
