@@ -15,7 +15,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// Hostile guests beside a working Linux guest of the same daemon, which loses nothing.
 ///
 /// Not part of the run yet: whether every line of the working guest has come is not judged reliably. By hand:
-/// `integration-tests/bin/verify -pl integration-tests -am -Dit.test=HostileNeighboursTrial -DfailIfNoTests=false`.
+/// `integration-tests/bin/verify -Dit.test=HostileNeighboursTrial`, which runs all unit tests first.
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class HostileNeighboursTrial {
