@@ -48,7 +48,10 @@ final class ConsoleTerminalTest {
 
     /// A shell command on a terminal. What the terminal shows has the terminal's settings before and after it.
     private static Process onTerminal(String command) throws IOException {
-        String script = "stty -g; " + command + "; code=$?; stty -g; exit $code";
+        // A shell without job control gets Ctrl-C, too, and dash dies of it: the trap keeps it for the
+        // second stty. A child gets a trapped signal's default back.
+        String script =
+                "trap : INT; stty -g; " + command + "; code=$?; stty -g; exit $code";
         // A shell starts background jobs, such as a build may be, with SIGINT ignored, and children
         // inherit that.
         return new ProcessBuilder(
