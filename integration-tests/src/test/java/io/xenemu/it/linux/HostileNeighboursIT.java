@@ -13,34 +13,35 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Hostile guests beside a working Linux guest of the same daemon, which loses nothing.
-///
-/// Not part of the run yet: whether every line of the working guest has come is not judged reliably. By hand:
-/// `integration-tests/bin/verify -Dit.test=HostileNeighboursTrial`, which runs all unit tests first.
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-class HostileNeighboursTrial {
+class HostileNeighboursIT {
     private static final int ENOSPC = -28;
     private static final int GENERAL_ERROR = -1;
 
     /// Ports that KVM has for a domain that it takes for one of 32 bits.
     private static final int COMPAT_PORTS = 1024;
 
-    private static final int REBOOTS = 4;
+    private static final int REBOOTS = 2;
     private static final int GREEDY = 2;
 
     /// What xl gives a guest, as `max_event_channels`.
     private static final int MAX_PORTS = 1024;
 
     private static final int FLOOD_SECONDS = 3;
-    private static final int TICKS_PER_SECOND = 100;
 
-    /// What a dead domain may leave, of 24 MiB that each has touched.
-    private static final long LEFT_KIB = 4096;
+    /// How the daemon names a domain's threads.
+    private static final String PORT_THREADS = "-port";
+
+    private static final String VCPU_THREADS = "-vcpu";
+
+    /// What a dead domain may leave, of 8 MiB that each has touched.
+    private static final long LEFT_KIB = 2048;
 
     private final Lab lab;
     private final HostileNeighbours neighbours;
 
-    HostileNeighboursTrial(Lab lab) throws IOException, InterruptedException {
+    HostileNeighboursIT(Lab lab) throws IOException, InterruptedException {
         this.lab = lab;
         neighbours = new HostileNeighbours(lab);
     }
@@ -116,7 +117,7 @@ class HostileNeighboursTrial {
     void deadDomainsOfWhichOnePageIsMappedLeaveOnePage() throws IOException, InterruptedException {
         int keeper = neighbours.start("keeper", "keeper");
         neighbours.awaitReport(keeper, "ready");
-        int granter = neighbours.start("granter", "grant-one touch=24");
+        int granter = neighbours.start("granter", "grant-one touch=8");
         neighbours.awaitReport(granter, "touched");
         long before = sharedKib();
         for (int reboot = 0; reboot < REBOOTS; reboot++) {
@@ -170,22 +171,26 @@ class HostileNeighboursTrial {
     void floodOfTheConsolesPortCostsTheServiceLittle() throws IOException, InterruptedException {
         int flood = neighbours.start("flood", "flood");
         neighbours.awaitReport(flood, "ready");
-        long before = ticksOfPortThreads(flood);
+        long before = ticks(flood, PORT_THREADS);
+        long sendersBefore = ticks(flood, VCPU_THREADS);
         lab.shell("sleep " + FLOOD_SECONDS);
-        long ticks = ticksOfPortThreads(flood) - before;
+        long ticks = ticks(flood, PORT_THREADS) - before;
+        long senders = ticks(flood, VCPU_THREADS) - sendersBefore;
         neighbours.order(flood, "stop", 1);
         long sent = neighbours.awaitReport(flood, "sent");
         assertTrue(sent > FLOOD_SECONDS * 1000, "sent " + sent);
-        assertTrue(ticks < FLOOD_SECONDS * TICKS_PER_SECOND / 5, "ticks of CPU time " + ticks);
+        // An emulated machine takes about half a millisecond for what takes 10 microseconds
+        // elsewhere.
+        assertTrue(ticks < senders * 2 / 3, "ticks of CPU time " + ticks + " of " + senders);
         neighbours.destroy("flood");
     }
 
-    /// CPU time of the daemon's threads for a domain's ports, in ticks.
-    private long ticksOfPortThreads(int domain) throws IOException, InterruptedException {
+    /// CPU time of the daemon's threads of a name for a domain, in ticks.
+    private long ticks(int domain, String name) throws IOException, InterruptedException {
         String sum =
                 lab.shell(
-                        "cat /proc/[0-9]*/task/[0-9]*/stat 2>/dev/null | sed -n 's/^[0-9]* (dom%d-port[0-9]*) //p' | awk '{ t += $12 + $13 } END { print t + 0 }'"
-                                .formatted(domain));
+                        "cat /proc/[0-9]*/task/[0-9]*/stat 2>/dev/null | sed -n 's/^[0-9]* (dom%d%s[0-9]*) //p' | awk '{ t += $12 + $13 } END { print t + 0 }'"
+                                .formatted(domain, name));
         return Long.parseLong(sum.strip());
     }
 }
