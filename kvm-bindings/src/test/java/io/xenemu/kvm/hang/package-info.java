@@ -1,0 +1,5 @@
+/// What ends tests that hang, in every module.
+@NullMarked
+package io.xenemu.kvm.hang;
+
+import org.jspecify.annotations.NullMarked;
