@@ -420,14 +420,9 @@ final class EventChannelAdvisoryTest {
         done.orTimeout(SECONDS, TimeUnit.SECONDS).join();
     }
 
-    /// Waits for another thread; one that has failed is seen when the test's time is over.
-    private static void await(AtomicInteger count, int wanted) throws InterruptedException {
-        while (count.get() < wanted) {
-            if (Thread.interrupted()) {
-                throw new InterruptedException();
-            }
-            Thread.onSpinWait();
-        }
+    /// Waits for another thread; one that has failed is seen when the time is over.
+    private static void await(AtomicInteger count, int wanted) {
+        Eventually.holds("the other thread comes to " + wanted, () -> count.get() >= wanted);
     }
 
     /// An event found the control block, but not yet the queues that belong to it.

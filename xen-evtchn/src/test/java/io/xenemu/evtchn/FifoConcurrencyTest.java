@@ -110,9 +110,7 @@ final class FifoConcurrencyTest {
             Threads.together(
                     () -> {
                         guest.start(1);
-                        while (next.get() < ports.size()) {
-                            Thread.onSpinWait();
-                        }
+                        Eventually.holds("a send on each port", () -> next.get() >= ports.size());
                         return null;
                     },
                     () -> {

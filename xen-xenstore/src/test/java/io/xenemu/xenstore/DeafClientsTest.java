@@ -126,9 +126,7 @@ class DeafClientsTest {
                 assertBounded();
             } while (!receive(lively).text().startsWith(path + "\0"));
         }
-        while (gauge("xen.xenstore.connections") > 1) {
-            Thread.sleep(1);
-        }
+        Eventually.holds("one connection is left", () -> gauge("xen.xenstore.connections") <= 1);
         assertEquals(1, server.store().watchCount());
         // What all of them would have been sent is far more, since they share it.
         long sent = 8L * written * deaf * name.length();
@@ -145,16 +143,12 @@ class DeafClientsTest {
             guest.write("/a/" + i % 2 + "/" + "x".repeat(1000) + i, "");
             assertBounded();
         }
-        while (gauge("xen.xenstore.connections") > 1) {
-            Thread.sleep(1);
-        }
+        Eventually.holds("one connection is left", () -> gauge("xen.xenstore.connections") <= 1);
         guest.write("/a/0", "end");
         while (!receive(slow).text().equals("/a/0\0t\0")) {
             assertBounded();
         }
-        while (memory.used() > SLACK) {
-            Thread.sleep(1);
-        }
+        Eventually.holds("nothing waits in memory", () -> memory.used() <= SLACK);
     }
 
     /// Output of requests that are sent ahead waits, too, and so do requests of which a part is missing.

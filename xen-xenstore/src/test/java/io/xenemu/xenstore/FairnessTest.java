@@ -28,18 +28,16 @@ class FairnessTest {
                                 served.set(true);
                                 lock.unlock();
                             });
-            while (!lock.isWaitedFor()) {
-                Thread.onSpinWait();
-            }
+            Eventually.holds("the other waits", lock::isWaitedFor);
             int overtaken = -1;
             while (!served.get()) {
                 overtaken++;
+                assertTrue(overtaken <= StoreLock.OVERTAKES, "overtaken: " + overtaken);
                 lock.unlock();
                 lock.lock();
             }
             lock.unlock();
             waiting.join();
-            assertTrue(overtaken <= StoreLock.OVERTAKES, "overtaken: " + overtaken);
         }
     }
 
@@ -84,17 +82,23 @@ class FairnessTest {
                 floods.add(flood);
                 threads.add(Thread.ofPlatform().start(flood));
             }
-            for (int i = 0; i < 300; i++) {
-                assertEquals("OK\0", client.ask(MessageType.WRITE, "/x\0" + i));
-            }
-            // Nor has the client stopped the guests.
-            for (Flood flood : floods) {
-                int before = flood.rounds.get();
-                while (flood.rounds.get() < before + 10) {
-                    assertEquals("299", client.ask(MessageType.READ, "/x\0"));
+            try {
+                for (int i = 0; i < 300; i++) {
+                    assertEquals("OK\0", client.ask(MessageType.WRITE, "/x\0" + i));
                 }
+                // Nor has the client stopped the guests.
+                for (Flood flood : floods) {
+                    int before = flood.rounds.get();
+                    Eventually.holds(
+                            "the flood goes on",
+                            () -> {
+                                assertEquals("299", client.ask(MessageType.READ, "/x\0"));
+                                return flood.rounds.get() >= before + 10;
+                            });
+                }
+            } finally {
+                stop.set(true);
             }
-            stop.set(true);
             for (Thread thread : threads) {
                 thread.join();
             }

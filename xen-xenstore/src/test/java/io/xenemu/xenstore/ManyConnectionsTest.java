@@ -132,13 +132,10 @@ class ManyConnectionsTest {
         }
 
         closeAll();
-        while (connections() > 0) {
-            Thread.sleep(1);
-        }
+        Eventually.holds("the server notices", () -> connections() == 0);
         assertEquals(0, store.watchCount());
         assertEquals(0, store.transactionCount());
-        while (openFiles() > filesBefore + OTHER_FILES) {
-            Thread.sleep(1); // the selector closes what was cancelled when it selects next
-        }
+        // The selector closes what was cancelled when it selects next.
+        Eventually.holds("descriptors are closed", () -> openFiles() <= filesBefore + OTHER_FILES);
     }
 }

@@ -281,10 +281,13 @@ class RingTest {
                                 }
                             }));
         }
-        for (int i = 0; i < 20; i++) {
-            assertEquals(answers(), exchange(conversation(), 100 + i, 1000));
+        try {
+            for (int i = 0; i < 20; i++) {
+                assertEquals(answers(), exchange(conversation(), 100 + i, 1000));
+            }
+        } finally {
+            stop.set(true);
         }
-        stop.set(true);
         for (Thread thread : threads) {
             thread.join();
         }

@@ -1,6 +1,5 @@
 package io.xenemu.xenstore;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import java.util.concurrent.atomic.AtomicReference;
@@ -22,12 +21,7 @@ class XenStoreClientTest {
         rig.server.enter();
         try {
             other.start();
-            Thread.State state = other.getState();
-            while (state != Thread.State.WAITING && state != Thread.State.TERMINATED) {
-                Thread.sleep(1);
-                state = other.getState();
-            }
-            assertEquals(Thread.State.WAITING, state);
+            Eventually.holds("the client waits", () -> other.getState() == Thread.State.WAITING);
         } finally {
             rig.server.leave();
         }

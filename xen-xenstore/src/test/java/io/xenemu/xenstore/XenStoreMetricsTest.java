@@ -24,9 +24,12 @@ class XenStoreMetricsTest {
             rig.guest(3);
             rig.server.client().write("/a", "");
             WeakReference<Object> garbage = new WeakReference<>(new Object());
-            while (garbage.get() != null) {
-                System.gc();
-            }
+            Eventually.holds(
+                    "a garbage collection",
+                    () -> {
+                        System.gc();
+                        return garbage.get() == null;
+                    });
             assertEquals(1.0, rig.registry.get("xen.xenstore.connections").gauge().value());
             assertTrue(rig.registry.get("xen.xenstore.nodes").gauge().value() > 0);
             assertEquals(

@@ -13,10 +13,11 @@ import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
 
-/// Ends tests that hang, of every engine. JUnit Jupiter's time-outs interrupt a test: jqwik's properties and ArchUnit's rules have none, and a loop that
-/// spins does not see an interrupt. The watch looks at how long ago anything began or ended:
+/// Ends tests that hang, of every engine. JUnit Jupiter's time-outs interrupt a test: jqwik's properties and ArchUnit's rules have none, and neither a loop
+/// that spins nor a read from a child process sees an interrupt. The watch looks at how long ago anything began or ended:
 /// - after Jupiter's default time-out it prints all threads and interrupts what runs under another engine, once a second;
-/// - after `io.xenemu.hang.limit.seconds` it prints all threads, names the test, and ends the JVM, which Surefire and Failsafe report as a failure.
+/// - after `io.xenemu.hang.limit.seconds` it prints all threads, names the test, and kills this JVM's child processes;
+/// - 15 s later it ends the JVM, which Surefire and Failsafe report as a failure.
 ///
 /// The launcher finds it by `META-INF/services`. It does nothing where a debugger is attached.
 public final class HangWatch implements TestExecutionListener {
@@ -26,10 +27,14 @@ public final class HangWatch implements TestExecutionListener {
     /// As `timeout` of coreutils.
     static final int EXIT_STATUS = 124;
 
+    /// For a test that read from a child process to fail by itself.
+    static final Duration GRACE = Duration.ofSeconds(15);
+
     private static final Duration LOOK = Duration.ofSeconds(1);
 
     private final PrintStream out;
     private final LongSupplier nanos;
+    private final Runnable killChildren;
     private final Runnable end;
     private final AtomicBoolean stopped = new AtomicBoolean();
     private Duration soft = Duration.ZERO;
@@ -37,7 +42,13 @@ public final class HangWatch implements TestExecutionListener {
     private State state;
 
     /// What runs, since when, in which thread.
-    private record State(String name, boolean jupiter, Thread thread, long since, boolean told) {}
+    ///
+    /// @param told how often it was told of: after the first limit, and after the second
+    private record State(String name, boolean jupiter, Thread thread, long since, int told) {
+        State toldOnceMore() {
+            return new State(name, jupiter, thread, since, told + 1);
+        }
+    }
 
     /// For the launcher.
     public HangWatch() {
@@ -45,12 +56,14 @@ public final class HangWatch implements TestExecutionListener {
         this(
                 new PrintStream(new FileOutputStream(FileDescriptor.err), true),
                 System::nanoTime,
+                () -> ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly),
                 () -> Runtime.getRuntime().halt(EXIT_STATUS));
     }
 
-    HangWatch(PrintStream out, LongSupplier nanos, Runnable end) {
+    HangWatch(PrintStream out, LongSupplier nanos, Runnable killChildren, Runnable end) {
         this.out = out;
         this.nanos = nanos;
+        this.killChildren = killChildren;
         this.end = end;
         this.state = idle("nothing");
     }
@@ -101,12 +114,12 @@ public final class HangWatch implements TestExecutionListener {
                         id.startsWith("[engine:junit-jupiter]"),
                         Thread.currentThread(),
                         nanos.getAsLong(),
-                        false);
+                        0);
     }
 
     /// Something ended, in this thread.
     synchronized void ended(String id) {
-        if (state.told() && !state.jupiter()) {
+        if (state.told() > 0 && !state.jupiter()) {
             // The interrupt was for what has ended, not for what comes next.
             Thread.interrupted();
         }
@@ -114,7 +127,7 @@ public final class HangWatch implements TestExecutionListener {
     }
 
     private State idle(String name) {
-        return new State(name, true, Thread.currentThread(), nanos.getAsLong(), false);
+        return new State(name, true, Thread.currentThread(), nanos.getAsLong(), 0);
     }
 
     private void watch() {
@@ -131,13 +144,19 @@ public final class HangWatch implements TestExecutionListener {
     /// Looks once.
     synchronized void look() {
         Duration silent = Duration.ofNanos(nanos.getAsLong() - state.since());
-        if (silent.compareTo(hard) >= 0) {
-            tell("HANG: %s took longer than %d s; this JVM ends", hard);
+        if (silent.compareTo(hard.plus(GRACE)) >= 0) {
+            tell("HANG: %s took longer than %d s; this JVM ends", hard.plus(GRACE));
             end.run();
+        } else if (silent.compareTo(hard) >= 0) {
+            if (state.told() < 2) {
+                tell("HANG: %s took longer than %d s; child processes are killed", hard);
+                killChildren.run();
+                state = state.toldOnceMore().toldOnceMore();
+            }
         } else if (!soft.isZero() && silent.compareTo(soft) >= 0 && !state.jupiter()) {
-            if (!state.told()) {
+            if (state.told() < 1) {
                 tell("TIMEOUT: %s took longer than %d s and is interrupted", soft);
-                state = new State(state.name(), false, state.thread(), state.since(), true);
+                state = state.toldOnceMore();
             }
             state.thread().interrupt();
         }

@@ -22,9 +22,14 @@ class HangWatchTest {
 
     private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
     private final AtomicLong now = new AtomicLong();
+    private final AtomicInteger kills = new AtomicInteger();
     private final AtomicInteger ends = new AtomicInteger();
     private final HangWatch watch =
-            new HangWatch(new PrintStream(printed, true, UTF_8), now::get, ends::incrementAndGet);
+            new HangWatch(
+                    new PrintStream(printed, true, UTF_8),
+                    now::get,
+                    kills::incrementAndGet,
+                    ends::incrementAndGet);
 
     @BeforeEach
     void setLimits() {
@@ -81,12 +86,27 @@ class HangWatchTest {
     }
 
     @Test
-    void whatDoesNotEndEndsTheJvmWithTheNameOfTheTest() {
+    void aTestThatDoesNotEndLosesItsChildProcessesFirst() {
         watch.began(TEST);
         lookAfter(HARD);
+        lookAfter(Duration.ofSeconds(1));
+
+        assertEquals(1, kills.get());
+        assertEquals(0, ends.get());
+        assertTrue(text().contains("HANG: " + TEST + " took longer than 30 s"), text());
+        watch.ended(TEST);
+        lookAfter(HangWatch.GRACE);
+        assertEquals(0, ends.get());
+    }
+
+    @Test
+    void aTestThatDoesNotEndAtAllEndsTheJvmWithItsName() {
+        watch.began(TEST);
+        lookAfter(HARD);
+        lookAfter(HangWatch.GRACE);
 
         assertEquals(1, ends.get());
-        assertTrue(text().contains("HANG: " + TEST + " took longer than 30 s"), text());
+        assertTrue(text().contains("HANG: " + TEST + " took longer than 45 s"), text());
     }
 
     @Test
@@ -105,7 +125,7 @@ class HangWatchTest {
     void aHangAfterATestIsToldWithItsName() {
         watch.began(TEST);
         watch.ended(TEST);
-        lookAfter(HARD);
+        lookAfter(HARD.plus(HangWatch.GRACE));
 
         assertEquals(1, ends.get());
         assertTrue(text().contains("HANG: what follows " + TEST), text());

@@ -1,7 +1,6 @@
 package io.xenemu.kvm.ioctl;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.xenemu.kvm.abi.VcpuId;
@@ -49,14 +48,9 @@ final class TinyVm implements AutoCloseable {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
     }
 
-    /// Waits for something that the kernel may do in a worker of its own. The test needs a `@Timeout`.
+    /// Waits for something that the kernel may do in a worker of its own.
     static void await(BooleanSupplier happened) {
-        while (!happened.getAsBoolean()) {
-            if (Thread.interrupted()) {
-                fail("did not happen in time");
-            }
-            Thread.onSpinWait();
-        }
+        Eventually.holds("what the kernel does in a worker", happened::getAsBoolean);
     }
 
     /// Replaces the code and starts over at its beginning.

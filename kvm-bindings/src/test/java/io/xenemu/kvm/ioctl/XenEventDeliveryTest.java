@@ -195,19 +195,27 @@ final class XenEventDeliveryTest {
             FutureTask<Void> toggling =
                     new FutureTask<>(() -> toggle(guest.vm.xen(), page, stop), null);
             Thread.ofPlatform().start(toggling);
-            for (int i = 0; i < RACES; i++) {
-                try {
-                    guest.vm.xenEvtchnSend(66, VCPU0);
-                } catch (KvmException e) {
-                    // shared_info is off.
+            try {
+                for (int i = 0; i < RACES; i++) {
+                    sendWhileItIsOff(guest);
                 }
+            } finally {
+                stop.set(true);
             }
-            stop.set(true);
             toggling.get();
             guest.isInterrupted();
             guest.takePending(66);
             guest.vm.xenEvtchnSend(66, VCPU0);
             guest.awaitEvent(66);
+        }
+    }
+
+    private static void sendWhileItIsOff(XenGuest guest) {
+        try {
+            guest.vm.xenEvtchnSend(66, VCPU0);
+        } catch (KvmException e) {
+            // shared_info is off.
+            return;
         }
     }
 

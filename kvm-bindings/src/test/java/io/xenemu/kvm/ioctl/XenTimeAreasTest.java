@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
@@ -35,6 +36,8 @@ final class XenTimeAreasTest {
     private static final byte UNTOUCHED = (byte) 0xa5;
     private static final int GUARD = 8;
     private static final long DELAY = 50_000;
+
+    private static final long DELAY_LIMIT = Duration.ofSeconds(60).toNanos();
     private static final long SECOND = 1_000_000_000;
     private static final int WALL_CLOCK = XenGuest.SHARED_INFO + 0xc00;
     private static final int TIME = XenGuest.VCPU_INFO + 32;
@@ -151,15 +154,25 @@ final class XenTimeAreasTest {
                 rivals[i] = Thread.ofPlatform().start(() -> spin(stop));
             }
             long start = runDelay();
-            while (runDelay() - start < DELAY) {
-                Thread.onSpinWait();
+            try {
+                awaitDelay(start);
+            } finally {
+                stop.set(true);
             }
-            stop.set(true);
             for (Thread rival : rivals) {
                 rival.join();
             }
             assertEquals(0, guest.hypercall(29, 0));
             assertTrue(seen(guest).timeRunnable() - before >= DELAY);
+        }
+    }
+
+    /// Spins, and does not sleep: a thread that sleeps does not wait for a CPU.
+    private static void awaitDelay(long start) throws IOException {
+        long deadline = System.nanoTime() + DELAY_LIMIT;
+        while (runDelay() - start < DELAY) {
+            assertTrue(System.nanoTime() < deadline, "the thread always had a CPU");
+            Thread.onSpinWait();
         }
     }
 

@@ -192,11 +192,14 @@ final class XenTimerTest {
                             null);
             Thread.ofPlatform().start(toggling);
             guest.mask(TIMER_PORT, true);
-            for (int i = 0; i < POLLS; i++) {
-                guest.vcpu().xen().timer(new XenTimer(TIMER_PORT, now(guest) + SOON / 20));
-                poll(guest, TIMER_PORT, SOON / 10);
+            try {
+                for (int i = 0; i < POLLS; i++) {
+                    guest.vcpu().xen().timer(new XenTimer(TIMER_PORT, now(guest) + SOON / 20));
+                    poll(guest, TIMER_PORT, SOON / 10);
+                }
+            } finally {
+                stop.set(true);
             }
-            stop.set(true);
             toggling.get();
             guest.vcpu().xen().timer(new XenTimer(TIMER_PORT, 0));
             guest.takePending(TIMER_PORT);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Eventually;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -70,9 +71,7 @@ final class LogSettingsTest {
                                         + Files.getAttribute(file, "unix:ino")));
         Process process = builder.start();
         if (code == 0) {
-            while (Files.readString(file).isEmpty()) {
-                Thread.sleep(10);
-            }
+            Eventually.holds("a line in the log", () -> !Files.readString(file).isEmpty());
             process.destroy();
         }
         assertEquals(code, process.waitFor(), Files.readString(file));

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Eventually;
 import java.io.ByteArrayOutputStream;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -52,10 +53,12 @@ class BytePipeTest {
                         });
         var got = new ByteArrayOutputStream();
         var piece = new byte[5];
-        while (got.size() < sent.length) {
-            got.write(piece, 0, pipe.poll(piece, 0, piece.length));
-            Thread.onSpinWait();
-        }
+        Eventually.holds(
+                "everything comes out",
+                () -> {
+                    got.write(piece, 0, pipe.poll(piece, 0, piece.length));
+                    return got.size() == sent.length;
+                });
         giver.join();
         assertArrayEquals(sent, got.toByteArray());
     }

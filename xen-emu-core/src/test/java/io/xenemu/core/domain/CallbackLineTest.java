@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.xenemu.core.Eventually;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
@@ -28,9 +29,7 @@ final class CallbackLineTest {
     }
 
     private void awaitRaised() {
-        while (line.trigger().drain() == 0) {
-            Thread.onSpinWait();
-        }
+        Eventually.holds("the line goes up", () -> line.trigger().drain() > 0);
     }
 
     @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.core.Eventually;
 import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -75,9 +76,9 @@ final class DomainTimersTest {
                         0,
                         () -> {
                             running.countDown();
-                            while (timers.startOnce(Long.MAX_VALUE / 2, () -> {}) != null) {
-                                Thread.onSpinWait();
-                            }
+                            Eventually.holds(
+                                    "timers are refused",
+                                    () -> timers.startOnce(Long.MAX_VALUE / 2, () -> {}) == null);
                             refused.set(true);
                         }));
         Uninterruptibles.awaitUninterruptibly(running);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Eventually;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -49,9 +50,7 @@ final class EventFdThreadsTest {
             sent.incrementAndGet();
             thread.eventFd().signal();
         }
-        while (seen.get() != 1000) {
-            Thread.onSpinWait();
-        }
+        Eventually.holds("the last event is served", () -> seen.get() == 1000);
     }
 
     @Test
@@ -68,9 +67,7 @@ final class EventFdThreadsTest {
                             running.decrementAndGet();
                         });
         thread.eventFd().signal();
-        while (begun.get() == 0) {
-            Thread.onSpinWait();
-        }
+        Eventually.holds("a task begins", () -> begun.get() > 0);
         thread.close();
         threads.close();
         assertEquals(0, running.get());
@@ -96,13 +93,9 @@ final class EventFdThreadsTest {
                             }
                         });
         thread.eventFd().signal();
-        while (failures.isEmpty()) {
-            Thread.onSpinWait();
-        }
+        Eventually.holds("a failure", () -> !failures.isEmpty());
         thread.eventFd().signal();
-        while (runs.get() < 2) {
-            Thread.onSpinWait();
-        }
+        Eventually.holds("a second run", () -> runs.get() >= 2);
         assertEquals(1, failures.size());
     }
 
@@ -122,9 +115,12 @@ final class EventFdThreadsTest {
     @Test
     void aPauseEndsWithTheThread() {
         EventFdThread thread = threads.startLimited("flooded", () -> {});
-        while (threads.pauses().sum() == 0) {
-            thread.eventFd().signal();
-        }
+        Eventually.holds(
+                "a pause",
+                () -> {
+                    thread.eventFd().signal();
+                    return threads.pauses().sum() > 0;
+                });
         threads.close();
         assertFalse(threads.isRunning());
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Pirq;
@@ -59,9 +60,7 @@ class MessageInterruptsXenTest {
 
     private void awaitEvent() throws XenError, InterruptedException {
         message.signal();
-        while (!takePending()) {
-            Thread.sleep(1);
-        }
+        Eventually.holds("the event is pending", this::takePending);
     }
 
     private double raisedInUserSpace() {

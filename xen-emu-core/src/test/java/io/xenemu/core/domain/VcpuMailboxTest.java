@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Eventually;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -196,9 +197,11 @@ final class VcpuMailboxTest {
             assertTrue(next.call(ran::incrementAndGet, VcpuMailboxTest::nothing, own));
         }
         finished.countDown();
-        while (finished.getCount() > 0) {
-            own.serve();
-            Thread.onSpinWait();
-        }
+        Eventually.holds(
+                "every owner has called",
+                () -> {
+                    own.serve();
+                    return finished.getCount() == 0;
+                });
     }
 }

@@ -3,6 +3,7 @@ package io.xenemu.core.hypercall;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.TestDomain;
@@ -82,11 +83,8 @@ final class FifoCallsTest {
         assertEquals(0, call(SET_TIMER_OP, 1));
 
         // The queue is made ready last.
-        int ready = 0;
-        while (ready == 0) {
-            ready = memory.read32(CONTROL_GFN * 4096);
-        }
-        assertEquals(1 << 7, ready, "at the default priority");
+        Eventually.holds("a queue is ready", () -> memory.read32(CONTROL_GFN * 4096) != 0);
+        assertEquals(1 << 7, memory.read32(CONTROL_GFN * 4096), "at the default priority");
         assertTrue((memory.read32(ARRAY_GFN * 4096 + 4L * port) & PENDING) != 0);
     }
 

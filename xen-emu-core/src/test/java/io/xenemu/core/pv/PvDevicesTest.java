@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.Eventually;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.Domains;
@@ -21,6 +22,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -400,9 +403,7 @@ final class PvDevicesTest {
 
             devices.frontendEnds(USER);
             assertFalse(client.exists("/local/domain/3/device"));
-            while (client.exists("/local/domain/5/backend")) {
-                Thread.sleep(1);
-            }
+            Eventually.holds("the back end goes", () -> !client.exists("/local/domain/5/backend"));
         }
         assertFalse(client.exists("/libxl/3"));
     }
@@ -417,9 +418,7 @@ final class PvDevicesTest {
             devices.frontendEnds(USER);
             assertEquals("5", client.read(BACK + "/state"));
             assertEquals("0", client.read(BACK + "/online"));
-            while (client.exists(BACK)) {
-                Thread.sleep(1);
-            }
+            Eventually.holds("the back end goes", () -> !client.exists(BACK));
         }
         assertFalse(client.exists("/local/domain/5/backend"));
     }
@@ -436,9 +435,9 @@ final class PvDevicesTest {
             devices.detach(gone, Removal.ORDERLY);
 
             KeptDevices kept = devices.frontendReboots(USER);
-            kept.removed().join();
+            done(kept.removed());
             assertFalse(client.exists("/local/domain/5/backend/vbd/3"));
-            devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)).join();
+            done(devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)));
 
             assertEquals(List.of("51744", "51712"), client.list("/libxl/4/device/vbd"));
             assertEquals("2", client.read("/local/domain/5/backend/vbd/4/51712/state"));
@@ -446,6 +445,11 @@ final class PvDevicesTest {
             assertEquals("00:16:3e:0a:0b:0c", client.read("/libxl/4/device/vif/3/mac"));
             assertFalse(client.exists("/libxl/3"));
         }
+    }
+
+    /// `join` does not end when the test's time is over.
+    private static void done(CompletableFuture<?> future) {
+        future.copy().orTimeout(60, TimeUnit.SECONDS).join();
     }
 
     /// What happens to devices, in a process of its own: the log's level is that of a process.
@@ -465,8 +469,8 @@ final class PvDevicesTest {
             try (PvDevices devices = new PvDevices(test.store, LONG)) {
                 attach(devices, USER, disk("xvda"));
                 KeptDevices kept = devices.frontendReboots(USER);
-                kept.removed().join();
-                devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)).join();
+                done(kept.removed());
+                done(devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)));
                 devices.detach(devices.find(DeviceKind.VBD, NEXT, "xvda"), Removal.ORDERLY);
             }
             test.close();
@@ -514,15 +518,15 @@ final class PvDevicesTest {
             attach(devices, USER, nic(""));
 
             KeptDevices kept = devices.frontendReboots(USER);
-            devices.makeAgain(
+            done(
+                    devices.makeAgain(
                             kept,
                             spec -> {
                                 if (spec.kind() == DeviceKind.VBD) {
                                     throw new DeviceRefused("no such domain: db");
                                 }
                                 return devices.create(NEXT, SERVER, spec);
-                            })
-                    .join();
+                            }));
 
             assertEquals(List.of("vif"), client.list("/libxl/4/device"));
             assertEquals(1, devices.frontendReboots(NEXT).specs().size());
@@ -573,9 +577,8 @@ final class PvDevicesTest {
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             Thread waiting = Thread.ofVirtual().start(() -> detach(devices, device));
-            while (waiting.getState() != Thread.State.TIMED_WAITING) {
-                Thread.sleep(1);
-            }
+            Eventually.holds(
+                    "the detach waits", () -> waiting.getState() == Thread.State.TIMED_WAITING);
 
             DeviceRefused e =
                     assertThrows(DeviceRefused.class, () -> devices.detach(device, Removal.FORCED));

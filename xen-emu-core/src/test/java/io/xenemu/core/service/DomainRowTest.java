@@ -3,6 +3,7 @@ package io.xenemu.core.service;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
@@ -50,9 +51,7 @@ final class DomainRowTest {
     }
 
     private static void awaitState(TestDomain test, String state) throws InterruptedException {
-        while (!state(test).equals(state)) {
-            Thread.sleep(1);
-        }
+        Eventually.holds("state " + state, () -> state(test).equals(state));
     }
 
     @Test
@@ -61,9 +60,7 @@ final class DomainRowTest {
         try (TestDomain test = new TestDomain(2, this::work)) {
             test.domain().start();
             awaitState(test, "r-----");
-            while (seconds(test) < 0.2) {
-                Thread.sleep(1);
-            }
+            Eventually.holds("0.2 s of CPU time", () -> seconds(test) >= 0.2);
             busy.set(false);
             awaitState(test, "-b----");
             double used = seconds(test);

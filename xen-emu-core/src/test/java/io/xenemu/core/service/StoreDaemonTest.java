@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.Eventually;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.Quotas;
@@ -77,16 +78,29 @@ final class StoreDaemonTest {
         return Files.readString(folder.resolve("errors"));
     }
 
+    /// Waits for something that a process does, as long as it lives.
+    private void awaitOf(Process process, String what, Eventually.Condition<IOException> condition)
+            throws IOException {
+        Eventually.holds(
+                what,
+                () -> {
+                    boolean holds = condition.holds();
+                    assertTrue(holds || process.isAlive(), errors());
+                    return holds;
+                });
+    }
+
+    private void awaitSocket(Process process) throws IOException {
+        awaitOf(process, "the socket", () -> Files.exists(socket()));
+    }
+
     private Process serve(String... options) throws Exception {
         List<String> all = command("--socket", socket().toString());
         all.addAll(List.of(options));
         Files.deleteIfExists(
                 socket()); // of one that was killed, so that this one's can be waited for
         Process daemon = start(all);
-        while (!Files.exists(socket())) {
-            assertTrue(daemon.isAlive(), errors());
-            Thread.sleep(20);
-        }
+        awaitSocket(daemon);
         return daemon;
     }
 
@@ -202,11 +216,9 @@ final class StoreDaemonTest {
                 writers.add(writer);
                 threads.add(Thread.ofPlatform().start(writer));
             }
+            int enough = 20 + round * 7;
             for (Writer writer : writers) {
-                while (writer.acknowledged.get() < 20 + round * 7) {
-                    assertTrue(daemon.isAlive(), errors());
-                    Thread.sleep(5);
-                }
+                awaitOf(daemon, "writes", () -> writer.acknowledged.get() >= enough);
             }
             daemon.destroyForcibly().waitFor();
             for (Thread thread : threads) {
@@ -227,10 +239,7 @@ final class StoreDaemonTest {
         Path pid = folder.resolve("pid");
         Process daemon = serve("--pid-file", pid.toString(), "-Q", "nodes=5", "-Q", "watches=7");
         String serving = "xen-emu: INFO [main] serving " + socket() + "\n";
-        while (!errors().equals(serving)) {
-            assertTrue(daemon.isAlive(), errors());
-            Thread.sleep(20);
-        }
+        awaitOf(daemon, "the line in the log", () -> errors().equals(serving));
         assertEquals(daemon.pid() + "\n", Files.readString(pid));
         daemon.destroy();
         assertEquals(0, daemon.waitFor());
@@ -365,10 +374,7 @@ final class StoreDaemonTest {
                         "[ \"$LISTEN_PID\" = $$ ] && [ \"$LISTEN_FDS\" = 1 ] && exec <&3 3<&-; exec \"$0\" \"$@\""));
         all.addAll(command());
         Process process = start(all);
-        while (!Files.exists(socket())) {
-            assertTrue(process.isAlive(), errors());
-            Thread.sleep(20);
-        }
+        awaitSocket(process);
         try (SocketChannel channel = connect()) {
             assertEquals("OK\0", ask(channel, MessageType.WRITE, 0, "/a\0b"));
             assertEquals("b", ask(channel, MessageType.READ, 0, "/a\0"));

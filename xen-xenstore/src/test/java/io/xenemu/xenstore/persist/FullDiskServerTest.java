@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.Eventually;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
@@ -181,9 +182,9 @@ class FullDiskServerTest {
             disk.free(0);
             send(channel, MessageType.WRITE, "/a\0two");
             long before = Files.size(folder.resolve("store"));
-            while (Files.size(folder.resolve("store")) == before) {
-                Thread.sleep(1); // what is left of the attempt is cut off when it is tried again
-            }
+            // what is left of the attempt is cut off when it is tried again
+            Eventually.holds(
+                    "an attempt to write", () -> Files.size(folder.resolve("store")) != before);
             send(other, MessageType.READ, "/a\0");
             channel.configureBlocking(false);
             other.configureBlocking(false);
