@@ -48,18 +48,18 @@ final class AllocationTest {
     }
 
     @Test
-    void allocUnboundAndClose() throws XenError {
+    void allocUnboundAndCloseAllocateNothing() throws XenError {
         assertAllocatesNothing(() -> channels.close(channels.allocUnbound(DomId.SELF, DomId.DOM0)));
     }
 
     @Test
-    void bindVirqAndClose() throws XenError {
+    void bindVirqAndCloseAllocateNothing() throws XenError {
         assertAllocatesNothing(() ->
                 channels.close(channels.bindVirq(Virq.of(1), channels.vcpuId(FIRST.value()))));
     }
 
     @Test
-    void sendAndUnmask() throws XenError {
+    void sendAndUnmaskAllocateNothing() throws XenError {
         EvtchnPort stays = channels.allocUnbound(DomId.SELF, DomId.SELF);
         EvtchnPort port = channels.bindInterdomain(DomId.SELF, stays);
         guest.setMasked(stays.value(), true);
@@ -70,7 +70,7 @@ final class AllocationTest {
     }
 
     @Test
-    void sendAndUnmaskWithFifo() throws XenError {
+    void sendAndUnmaskAllocateNothingWithFifo() throws XenError {
         FifoGuest fifo = new FifoGuest(arena, 1).start(1);
         EvtchnPort first = fifo.guest.channels.bindIpi(FIRST);
         EvtchnPort second = fifo.guest.channels.bindIpi(FIRST);
@@ -84,7 +84,7 @@ final class AllocationTest {
     }
 
     @Test
-    void interruptsAsEvents() throws XenError {
+    void interruptsAsEventsAllocateNothing() throws XenError {
         Pirqs pirqs = channels.pirqs();
         Pirq gsi = pirqs.mapGsi(20, -1);
         Pirq message = new Pirq(100);
@@ -101,20 +101,20 @@ final class AllocationTest {
     }
 
     @Test
-    void bindPirqAndClose() throws XenError {
+    void bindPirqAndCloseAllocateNothing() throws XenError {
         Pirq pirq = new Pirq(100);
         assertAllocatesNothing(() -> channels.close(channels.bindPirq(pirq, 0)));
     }
 
     @Test
-    void notifyingAGuest() throws XenError {
+    void notifyingAGuestAllocatesNothing() throws XenError {
         EvtchnPort port = channels.allocUnbound(DomId.SELF, DomId.DOM0);
         ServicePort end = guest.service.bindInterdomain(FakeGuest.ID, port, () -> {});
         assertAllocatesNothing(end::notifyGuest);
     }
 
     @Test
-    void errors() throws XenError {
+    void refusedCallsAllocateNothing() throws XenError {
         EvtchnPort closed = EvtchnPort.of(9);
         assertAllocatesNothing(() -> {
             try {

@@ -187,7 +187,7 @@ final class DeliveryTest {
 
     @ParameterizedTest
     @EnumSource
-    void registeringVcpuInfoErrors(GuestWidth width) throws XenError {
+    void vcpuInfoIsRegisteredWhereXenAllowsItAlone(GuestWidth width) throws XenError {
         FakeGuest guest = guest(width);
         MemorySegment page = arena.allocate(4096, 4096);
         assertFails(XenError.ENOENT, guest, 4, page.asSlice(0, 64));

@@ -126,7 +126,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void bindInterdomainErrors() throws XenError {
+    void bindInterdomainRefusesWhatXenRefuses() throws XenError {
         EvtchnPort forService = unbound(DomId.DOM0);
         EvtchnPort ipi = channels.bindIpi(vcpu(0));
         assertFails(XenError.ESRCH, () -> channels.bindInterdomain(NOBODY, port(1)));
@@ -149,7 +149,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void bindVirqErrors() throws XenError {
+    void bindVirqRefusesWhatXenRefuses() throws XenError {
         channels.bindVirq(Virq.TIMER, vcpu(1));
         assertFails(XenError.EEXIST, () -> channels.bindVirq(Virq.TIMER, vcpu(1)));
         assertFails(XenError.ENOENT, () -> channels.bindVirq(Virq.TIMER, vcpu(4)));
@@ -219,7 +219,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void sendErrors() throws XenError {
+    void sendIsForPortsWithAPeerAlone() throws XenError {
         EvtchnPort virq = channels.bindVirq(Virq.TIMER, vcpu(0));
         assertFails(XenError.EINVAL, () -> channels.send(virq));
         assertFails(XenError.EINVAL, () -> channels.send(port(0)));
@@ -237,7 +237,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void statusErrors() throws XenError {
+    void statusRefusesWhatXenRefuses() throws XenError {
         assertFails(XenError.ESRCH, () -> channels.status(NOBODY, port(9999)));
         assertFails(XenError.EPERM, () -> channels.status(DomId.DOM0, port(1)));
         assertFails(XenError.EINVAL, () -> channels.status(DomId.DOM0, port(9999)));
@@ -247,7 +247,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void bindVcpuErrors() throws XenError {
+    void bindVcpuRefusesWhatXenRefuses() throws XenError {
         EvtchnPort ipi = channels.bindIpi(vcpu(0));
         EvtchnPort timer = channels.bindVirq(Virq.TIMER, vcpu(0));
         EvtchnPort unbound = unbound(DomId.DOM0);

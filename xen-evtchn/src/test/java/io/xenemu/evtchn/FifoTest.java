@@ -45,7 +45,7 @@ final class FifoTest {
     }
 
     @Test
-    void initControlErrors() throws XenError {
+    void initControlRefusesWhatXenRefuses() throws XenError {
         guest.guest.pages.put(1L, arena.allocate(4096, 4096));
         assertFails(XenError.ENOENT, () -> channels.initControl(vcpu(2), 1, 0));
         assertFails(XenError.EINVAL, () -> channels.initControl(vcpu(0), 1, 4));
@@ -60,7 +60,7 @@ final class FifoTest {
     }
 
     @Test
-    void expandArrayErrors() throws XenError {
+    void expandArrayRefusesWhatXenRefuses() throws XenError {
         assertFails(XenError.EOPNOTSUPP, () -> channels.expandArray(1));
         guest.start(128);
         assertFails(XenError.ENOSPC, () -> channels.expandArray(0x2000));
@@ -79,7 +79,7 @@ final class FifoTest {
     }
 
     @Test
-    void setPriorityErrors() throws XenError {
+    void setPriorityRefusesWhatXenRefuses() throws XenError {
         assertFails(XenError.ENOSYS, () -> channels.setPriority(port(1), 3));
         guest.start(1);
         assertFails(XenError.EACCES, () -> channels.setPriority(port(1), 16));

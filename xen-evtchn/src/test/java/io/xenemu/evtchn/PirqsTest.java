@@ -63,7 +63,7 @@ final class PirqsTest {
     }
 
     @Test
-    void thereIsAnEnd() throws XenError {
+    void everyPirqIsAllocatedAndNoneBeyond() throws XenError {
         for (int i = Pirqs.GSIS; i < pirqs.count(); i++) {
             pirqs.allocate(TYPE_MSI);
         }
@@ -76,7 +76,7 @@ final class PirqsTest {
     }
 
     @Test
-    void mappingErrors() throws XenError {
+    void mappingRefusesWhatXenRefuses() throws XenError {
         assertFails(XenError.EINVAL, () -> pirqs.mapGsi(-1, ANY));
         assertFails(XenError.EINVAL, () -> pirqs.mapGsi(Pirqs.GSIS, ANY));
         assertFails(XenError.EINVAL, () -> pirqs.mapGsi(4, 256));
@@ -102,7 +102,7 @@ final class PirqsTest {
     }
 
     @Test
-    void bindErrors() throws XenError {
+    void bindRefusesWhatXenRefuses() throws XenError {
         EvtchnPort port = bind(pirq(30));
         assertEquals(
                 new EvtchnStatus.PirqBound(vcpu(0), pirq(30)), channels.status(DomId.SELF, port));

@@ -72,7 +72,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void ofOnesOwnGrants() {
+    void copyOfOnesOwnGrantsIsAllowed() {
         caller.grant(9, caller, 4);
         copy.from(DomId.SELF, true, 9, 0);
         copy.to(caller.id, true, 9, 8);

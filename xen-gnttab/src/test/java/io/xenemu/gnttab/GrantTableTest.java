@@ -95,7 +95,7 @@ final class GrantTableTest {
     }
 
     @Test
-    void limitsAreChecked() {
+    void limitsOutOfRangeAreRefused() {
         int largest = GrantLimits.LARGEST_MAX_FRAMES;
         assertThrows(IllegalArgumentException.class, () -> new GrantLimits(0, 1, 1));
         assertThrows(IllegalArgumentException.class, () -> new GrantLimits(largest + 1, 1, 1));
@@ -128,7 +128,7 @@ final class GrantTableTest {
     }
 
     @Test
-    void setVersionErrors() throws XenError {
+    void setVersionRefusesWhatTheTableDoesNotHave() throws XenError {
         table.setVersion(1);
         assertFails(XenError.EINVAL, () -> table.setVersion(0));
         assertFails(XenError.EINVAL, () -> table.setVersion(3));

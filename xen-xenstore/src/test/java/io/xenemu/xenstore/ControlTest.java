@@ -78,7 +78,7 @@ class ControlTest {
     }
 
     @Test
-    void logIsSwitched() {
+    void logOfRequestsIsSwitchedOnAndOffAndShown() {
         assertEquals("Log switch settings:\nrequests: off\n\0", control("log"));
         assertEquals(OK, control("log on"));
         assertEquals("Log switch settings:\nrequests: on\n\0", control("log"));

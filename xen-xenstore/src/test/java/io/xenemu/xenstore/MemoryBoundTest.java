@@ -113,7 +113,7 @@ class MemoryBoundTest {
     }
 
     @Test
-    void watchesFirst() {
+    void memoryIsBoundedWhereWatchesComeFirst() {
         watches();
         deepNodes();
         nodes();
@@ -122,7 +122,7 @@ class MemoryBoundTest {
     }
 
     @Test
-    void transactionsFirst() {
+    void memoryIsBoundedWhereTransactionsComeFirst() {
         deepNodes();
         transactions();
         nodes();
@@ -131,7 +131,7 @@ class MemoryBoundTest {
     }
 
     @Test
-    void eventsFirst() {
+    void memoryIsBoundedWhereUnreadEventsComeFirst() {
         unreadEvents();
         transactions();
         watches();

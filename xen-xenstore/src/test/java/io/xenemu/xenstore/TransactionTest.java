@@ -104,7 +104,7 @@ class TransactionTest {
     }
 
     @Test
-    void wrongIdsAndArguments() {
+    void wrongIdsAndArgumentsAreRefused() {
         assertEquals("ENOENT", a.ask(READ, 77, "/d\0"));
         assertEquals("ENOENT", a.ask(TRANSACTION_END, 0, "T\0"));
         int tx = a.begin();

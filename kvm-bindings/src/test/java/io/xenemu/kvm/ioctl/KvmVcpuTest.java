@@ -17,7 +17,7 @@ class KvmVcpuTest {
     private static final int MSR_UNKNOWN = 0x4b4b_4b4b;
 
     @Test
-    void registersComeBack() {
+    void registersAreReadAsTheyWereSet() {
         try (TinyVm t = new TinyVm(HLT)) {
             KvmRegs regs = new KvmRegs();
             for (Gpr r : Gpr.values()) {

@@ -91,7 +91,7 @@ final class XenEventDeliveryTest {
     }
 
     @Test
-    void sendIoctlInterrupts() {
+    void sendIoctlInterruptsTheGuest() {
         try (XenGuest guest = XenGuest.listening()) {
             guest.vm.xenEvtchnSend(66, VCPU0);
             guest.awaitEvent(66);

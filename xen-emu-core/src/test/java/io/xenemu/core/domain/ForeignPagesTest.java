@@ -66,7 +66,7 @@ final class ForeignPagesTest {
     }
 
     @Test
-    void serviceNeverTouchesIt() throws XenError {
+    void serviceNeverTouchesAForeignPage() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
         memory.place(IN_RAM, MFN, other, 0, true);
         memory.place(HOLE, MFN, other, 0, true);

@@ -33,7 +33,7 @@ class HypercallMsrTest {
     }
 
     @Test
-    void itReadsAsZero() throws XenError {
+    void theMsrReadsAsZero() throws XenError {
         assertEquals(0, guest.read());
     }
 

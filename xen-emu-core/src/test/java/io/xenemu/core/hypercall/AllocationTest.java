@@ -63,7 +63,7 @@ final class AllocationTest {
     }
 
     @Test
-    void allocUnboundSendAndClose() throws XenError {
+    void allocUnboundSendAndCloseAllocateNothing() throws XenError {
         memory.write16(ARG, SELF);
         memory.write16(ARG + 2, 0);
         assertAllocatesNothing(() -> {
@@ -75,7 +75,7 @@ final class AllocationTest {
     }
 
     @Test
-    void errors() throws XenError {
+    void refusedCallsAllocateNothing() throws XenError {
         memory.write32(PORT, 9);
         assertAllocatesNothing(() -> {
             call(-22, EVENT_CHANNEL_OP, 4, PORT, 0);
@@ -85,7 +85,7 @@ final class AllocationTest {
     }
 
     @Test
-    void grantCopyAndRefusedMapping() throws XenError {
+    void grantCopyAndARefusedMappingAllocateNothing() throws XenError {
         long table = 0x12_3000;
         memory.write16(ARG, SELF);
         memory.write32(ARG + 4, 1);
@@ -112,7 +112,7 @@ final class AllocationTest {
     }
 
     @Test
-    void querySizeAndFeatures() throws XenError {
+    void querySizeAndFeaturesAllocateNothing() throws XenError {
         memory.write16(ARG, SELF);
         memory.write32(PORT, 0);
         assertAllocatesNothing(() -> {

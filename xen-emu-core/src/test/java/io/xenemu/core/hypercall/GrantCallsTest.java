@@ -119,7 +119,7 @@ final class GrantCallsTest {
     }
 
     @Test
-    void bothWidthsCopy() throws XenError {
+    void copyReadsItsArgumentInBothWidths() throws XenError {
         // Reference 9: page 0x200 to the domain itself.
         memory.write32(TABLE + 8 * 9 + 4, 0x200);
         memory.write32(TABLE + 8 * 9, 1 | 1 << 16);

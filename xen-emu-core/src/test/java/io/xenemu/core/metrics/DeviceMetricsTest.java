@@ -34,7 +34,7 @@ final class DeviceMetricsTest {
     }
 
     @Test
-    void brokenConsoleShows() {
+    void aBrokenConsoleIsCounted() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment page = arena.allocate(ConsoleBackend.PAGE_SIZE, Integer.BYTES);
             ConsoleBackend console =

@@ -46,7 +46,7 @@ final class DiskSpecTest {
     }
 
     @Test
-    void wordsAreJoined() throws DeviceRefused {
+    void wordsOfOneSpecificationAreJoined() throws DeviceRefused {
         assertEquals(DISK, parse("target=/dev/vg/disk", "vdev=xvdb,", "backend=db"));
     }
 
@@ -65,7 +65,7 @@ final class DiskSpecTest {
     }
 
     @Test
-    void flagsAreTaken() throws DeviceRefused {
+    void everyFlagIsTaken() throws DeviceRefused {
         DiskSpec disk =
                 parse("/d,raw,sda1,no-discard,direct-io-safe,untrusted,script=block-x,backend=3");
 

@@ -28,7 +28,7 @@ final class NicSpecTest {
     }
 
     @Test
-    void allIsTaken() throws DeviceRefused {
+    void everyKeyIsTaken() throws DeviceRefused {
         NicSpec nic =
                 parse(
                         "mac=00:16:3E:1:02:03, bridge=br1,script=vif-route",

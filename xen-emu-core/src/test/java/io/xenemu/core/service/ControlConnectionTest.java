@@ -106,7 +106,7 @@ final class ControlConnectionTest {
     }
 
     @Test
-    void nobodyListens() {
+    void socketWhereNobodyListensIsNamed() {
         HostException e =
                 assertThrows(HostException.class, () -> ControlConnection.open(path(), SHORT));
         assertEquals("no service at " + path() + ": No such file or directory", e.getMessage());

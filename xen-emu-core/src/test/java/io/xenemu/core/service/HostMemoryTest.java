@@ -54,7 +54,7 @@ class HostMemoryTest {
     }
 
     @Test
-    void thisHostTells() {
+    void availableMemoryOfThisHostIsKnown() {
         assertTrue(HostMemory.ofThisHost().available() < Long.MAX_VALUE);
     }
 }

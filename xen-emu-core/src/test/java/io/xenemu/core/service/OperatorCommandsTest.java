@@ -178,7 +178,7 @@ final class OperatorCommandsTest {
     }
 
     @Test
-    void idIsTold() {
+    void domidTellsTheIdOfAName() {
         assertEquals(List.of("1"), send("domid test").rows());
     }
 

@@ -151,7 +151,7 @@ final class ToolsTest {
     }
 
     @Test
-    void ls() throws Exception {
+    void lsPrintsWhatXensDoes() throws Exception {
         fill();
         assertSame("ls");
         assertSame("ls", "-p");
@@ -162,7 +162,7 @@ final class ToolsTest {
     }
 
     @Test
-    void readListAndExists() throws Exception {
+    void readListAndExistsPrintWhatXensDo() throws Exception {
         fill();
         assertSame("read", "/a/b");
         assertSame("read", "-p", "/a/b", "/bytes", "name");
@@ -189,7 +189,7 @@ final class ToolsTest {
     }
 
     @Test
-    void write() throws Exception {
+    void writeHasTheEffectOfXens() throws Exception {
         assertSameEffect("write", "/a/b", "new", "/new/node", "x", "relative", "y");
         assertSameEffect(
                 "write", "/e", "tab\\t nl\\n cr\\r bs\\\\ hex\\x41\\xff oct\\101\\7 q\\q end\\");
@@ -200,7 +200,7 @@ final class ToolsTest {
     }
 
     @Test
-    void rm() throws Exception {
+    void rmHasTheEffectOfXens() throws Exception {
         assertSameEffect("rm", "/a/b", "/long");
         assertSameEffect("rm", "-t", "/deep" + "/x".repeat(40));
         assertSameEffect("rm", "--tidy", "/a/b/c");
@@ -209,7 +209,7 @@ final class ToolsTest {
     }
 
     @Test
-    void chmod() throws Exception {
+    void chmodHasTheEffectOfXens() throws Exception {
         assertSameEffect("chmod", "/a/b/c", "n3", "r4", "w5", "b6");
         assertSameEffect("chmod", "-u", "/a/b/c", "b1");
         assertSameEffect("chmod", "-r", "/a", "r2", "n");
@@ -217,7 +217,7 @@ final class ToolsTest {
     }
 
     @Test
-    void watch() throws Exception {
+    void watchPrintsWhatXensDoes() throws Exception {
         fill();
         List<String> seen = new ArrayList<>();
         for (List<String> command :

@@ -94,7 +94,7 @@ class JournalTest {
     }
 
     @Test
-    void closingCommits() throws Exception {
+    void closingCommitsWhatWasWrittenBefore() throws Exception {
         try (Journal journal = open()) {
             journal.start(source, JournalTest::unexpected);
             source.write(path("/a"), "last", Permissions.DOM0_ONLY);

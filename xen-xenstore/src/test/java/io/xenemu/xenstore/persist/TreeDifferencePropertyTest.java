@@ -45,7 +45,8 @@ class TreeDifferencePropertyTest {
     }
 
     @Property(tries = 30)
-    void differenceOfLargeDirectories(@ForAll @Size(max = 300) List<Short> names) throws Exception {
+    void differenceOfLargeDirectoriesLeadsBothWays(@ForAll @Size(max = 300) List<Short> names)
+            throws Exception {
         ImageSource source = new ImageSource();
         StoreImage empty = source.get();
         for (short name : names) {

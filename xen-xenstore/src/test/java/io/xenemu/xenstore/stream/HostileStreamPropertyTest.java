@@ -38,7 +38,7 @@ class HostileStreamPropertyTest {
     }
 
     @Property(tries = 1000)
-    void arbitraryRecords(
+    void arbitraryRecordsAreReadOrRefused(
             @ForAll @IntRange(min = 1, max = 2) int version,
             @ForAll @IntRange(min = 0, max = 9) int type,
             @ForAll @Size(max = 80) byte[] body,
@@ -54,7 +54,7 @@ class HostileStreamPropertyTest {
     }
 
     @Property(tries = 3000)
-    void damagedStreams(
+    void damagedStreamsAreReadOrRefused(
             @ForAll @IntRange(max = 2000) int at, @ForAll byte first, @ForAll byte second) {
         byte[] damaged = SAMPLE.clone();
         damaged[at % damaged.length] ^= first;

@@ -104,7 +104,7 @@ class MigrationStreamTest {
     }
 
     @Test
-    void everythingComesBack() throws IOException {
+    void everyFieldOfADecodedStreamIsEncodedAgain() throws IOException {
         XenStoreState read = MigrationStream.decode(SampleState.stream());
         assertArrayEquals(SampleState.stream(), MigrationStream.encode(read, 2));
         DomainState domain = read.domains().getFirst();
