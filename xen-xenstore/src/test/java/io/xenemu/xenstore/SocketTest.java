@@ -35,7 +35,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// The socket as host tools see it. Tests named `tool…` need Debian's package xenstore-utils.
 class SocketTest {
-    private static final Path TOOLS = Path.of("/usr/bin");
 
     @TempDir
     @SuppressWarnings("NullAway.Init")
@@ -59,10 +58,7 @@ class SocketTest {
     private record Result(int exit, String output) {}
 
     private Process start(String tool, String... arguments) throws IOException {
-        assumeTrue(
-                Files.isExecutable(TOOLS.resolve(tool)),
-                tool + " is not installed (package xenstore-utils)");
-        List<String> command = new ArrayList<>(List.of(TOOLS.resolve(tool).toString()));
+        List<String> command = new ArrayList<>(List.of(Tool.need(tool, "xenstore-utils")));
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put("XENSTORED_PATH", socket.path().toString());
@@ -366,10 +362,9 @@ class SocketTest {
     @Test
     @Timeout(60)
     void anotherUserIsDisconnectedWhateverTheFilesMode() throws Exception {
-        Path setpriv = Path.of("/usr/bin/setpriv");
-        assumeTrue(
-                Files.isExecutable(setpriv) && Files.getOwner(directory).getName().equals("root"),
-                "needs root and setpriv (package util-linux)");
+        String setpriv = Tool.need("setpriv", "util-linux");
+        String perl = Tool.need("perl", "perl-base");
+        assumeTrue(Files.getOwner(directory).getName().equals("root"), "needs root");
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
         Files.setPosixFilePermissions(socket.path(), PosixFilePermissions.fromString("rw-rw-rw-"));
         String read =
@@ -379,10 +374,10 @@ class SocketTest {
         for (String user : List.of("0", "54321")) {
             Process other =
                     new ProcessBuilder(
-                                    setpriv.toString(),
+                                    setpriv,
                                     "--reuid=" + user,
                                     "--clear-groups",
-                                    "perl",
+                                    perl,
                                     "-MSocket",
                                     "-e",
                                     read,

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.xenemu.kvm.Tool;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -142,22 +143,21 @@ final class UnixListenerTest {
         }
     }
 
-    /// Needs root and setpriv, to be another user.
+    /// Needs root, setpriv and perl, to be another user.
     @Test
     void anotherUserIsRefusedThoughTheFileIsOpenToAll() throws Exception {
-        Path setpriv = Path.of("/usr/bin/setpriv");
-        assumeTrue(
-                Files.isExecutable(setpriv) && Files.getOwner(folder).getName().equals("root"),
-                "needs root and setpriv (package util-linux)");
+        String setpriv = Tool.need("setpriv", "util-linux");
+        String perl = Tool.need("perl", "perl-base");
+        assumeTrue(Files.getOwner(folder).getName().equals("root"), "needs root");
         try (UnixListener listener = UnixListener.bind(path())) {
             Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
             Files.setPosixFilePermissions(path(), PosixFilePermissions.fromString("rw-rw-rw-"));
             Process other =
                     new ProcessBuilder(
-                                    setpriv.toString(),
+                                    setpriv,
                                     "--reuid=54321",
                                     "--clear-groups",
-                                    "perl",
+                                    perl,
                                     "-MSocket",
                                     "-e",
                                     "socket(S, PF_UNIX, SOCK_STREAM, 0) or die; connect(S,"

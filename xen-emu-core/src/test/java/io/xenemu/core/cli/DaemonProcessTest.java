@@ -2,6 +2,7 @@ package io.xenemu.core.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.xenemu.core.Signal;
 import io.xenemu.core.service.HostException;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -57,12 +58,6 @@ final class DaemonProcessTest {
         return builder.redirectErrorStream(true).start();
     }
 
-    private static void signal(Process process, String name)
-            throws IOException, InterruptedException {
-        Process kill = new ProcessBuilder("kill", "-" + name, "" + process.pid()).start();
-        assertEquals(0, kill.waitFor());
-    }
-
     private static void awaitLine(BufferedReader lines, String expected) throws IOException {
         String line = lines.readLine();
         while (line != null && !line.equals(expected)) {
@@ -76,10 +71,10 @@ final class DaemonProcessTest {
         Process service = start();
         try (BufferedReader lines = service.inputReader()) {
             awaitLine(lines, "serving");
-            signal(service, "HUP");
-            signal(service, "TERM");
+            Signal.send(service, "HUP");
+            Signal.send(service, "TERM");
             awaitLine(lines, "asked");
-            signal(service, "INT");
+            Signal.send(service, "INT");
             awaitLine(lines, "at once");
             assertEquals(0, service.waitFor());
         } finally {
@@ -92,11 +87,11 @@ final class DaemonProcessTest {
         Process service = start("hang");
         try (BufferedReader lines = service.inputReader()) {
             awaitLine(lines, "serving");
-            signal(service, "TERM");
+            Signal.send(service, "TERM");
             awaitLine(lines, "asked");
-            signal(service, "TERM");
+            Signal.send(service, "TERM");
             awaitLine(lines, "at once");
-            signal(service, "TERM");
+            Signal.send(service, "TERM");
             assertEquals(ExitCode.TERMINATED, service.waitFor());
         } finally {
             service.destroyForcibly();

@@ -2,9 +2,9 @@ package io.xenemu.core.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.xenemu.core.Signal;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -43,18 +43,12 @@ final class TerminationTest {
                 .start();
     }
 
-    private static void signal(Process process, String name)
-            throws IOException, InterruptedException {
-        List<String> kill = List.of("kill", "-" + name, Long.toString(process.pid()));
-        assertEquals(0, new ProcessBuilder(kill).start().waitFor());
-    }
-
     @Test
     void firstSigtermAsksAndTheProcessGoesOn() throws IOException, InterruptedException {
         Process run = start();
         try (BufferedReader lines = run.inputReader()) {
             assertEquals("running", lines.readLine());
-            signal(run, "TERM");
+            Signal.send(run, "TERM");
             assertEquals("asked", lines.readLine());
             run.outputWriter().append('\n').flush();
             assertEquals(ExitCode.TERMINATED, run.waitFor());
@@ -68,9 +62,9 @@ final class TerminationTest {
         Process run = start();
         try (BufferedReader lines = run.inputReader()) {
             assertEquals("running", lines.readLine());
-            signal(run, "TERM");
+            Signal.send(run, "TERM");
             assertEquals("asked", lines.readLine());
-            signal(run, "TERM");
+            Signal.send(run, "TERM");
             assertEquals("at once", lines.readLine());
             assertEquals(ExitCode.TERMINATED, run.waitFor());
         } finally {
@@ -83,7 +77,7 @@ final class TerminationTest {
         Process run = start();
         try (BufferedReader lines = run.inputReader()) {
             assertEquals("running", lines.readLine());
-            signal(run, "INT");
+            Signal.send(run, "INT");
             assertEquals("at once", lines.readLine());
             assertEquals(ExitCode.INTERRUPTED, run.waitFor());
         } finally {

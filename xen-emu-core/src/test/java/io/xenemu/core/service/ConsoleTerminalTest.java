@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.core.device.Terminal;
 import java.io.IOException;
@@ -48,14 +49,19 @@ final class ConsoleTerminalTest {
 
     /// A shell command on a terminal. What the terminal shows has the terminal's settings before and after it.
     private static Process onTerminal(String command) throws IOException {
-        // A shell without job control gets Ctrl-C, too, and dash dies of it: the trap keeps it for the
+        // A shell without job control gets Ctrl-C, too, and dash dies of it: the trap keeps it for
+        // the
         // second stty. A child gets a trapped signal's default back.
-        String script =
-                "trap : INT; stty -g; " + command + "; code=$?; stty -g; exit $code";
+        String script = "trap : INT; stty -g; " + command + "; code=$?; stty -g; exit $code";
         // A shell starts background jobs, such as a build may be, with SIGINT ignored, and children
         // inherit that.
         return new ProcessBuilder(
-                        "env", "--default-signal=INT", "script", "-qec", script, "/dev/null")
+                        "env",
+                        "--default-signal=INT",
+                        Tool.need("script", "bsdutils"),
+                        "-qec",
+                        script,
+                        "/dev/null")
                 .redirectErrorStream(true)
                 .start();
     }

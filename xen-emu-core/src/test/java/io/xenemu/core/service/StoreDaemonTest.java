@@ -3,10 +3,10 @@ package io.xenemu.core.service;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.Eventually;
+import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.Quotas;
@@ -363,10 +363,8 @@ final class StoreDaemonTest {
     /// As systemd does it; the program that stands in for it is part of systemd.
     @Test
     void socketThatWasPassedIsServed() throws Exception {
-        Path activate = Path.of("/usr/bin/systemd-socket-activate");
-        assumeTrue(Files.isExecutable(activate), activate + " is not installed");
-        List<String> all =
-                new ArrayList<>(List.of(activate.toString(), "-l", socket().toString(), "/bin/sh"));
+        String activate = Tool.need("systemd-socket-activate", "systemd");
+        List<String> all = new ArrayList<>(List.of(activate, "-l", socket().toString(), "/bin/sh"));
         // The launcher's way: a JVM takes a socket as its standard input only.
         all.addAll(
                 List.of(

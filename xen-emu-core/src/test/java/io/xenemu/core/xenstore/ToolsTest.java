@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -37,7 +37,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// Our commands beside Debian's tools (package xenstore-utils), on one store.
 @Timeout(300)
 final class ToolsTest {
-    private static final Path TOOLS = Path.of("/usr/bin");
 
     @TempDir private Path folder = Path.of("");
 
@@ -103,11 +102,8 @@ final class ToolsTest {
     }
 
     private static List<String> debians(String tool, String... arguments) {
-        Path program = TOOLS.resolve("xenstore-" + tool);
-        assumeTrue(
-                Files.isExecutable(program),
-                program + " is not installed (package xenstore-utils)");
-        List<String> command = new ArrayList<>(List.of(program.toString()));
+        List<String> command =
+                new ArrayList<>(List.of(Tool.need("xenstore-" + tool, "xenstore-utils")));
         command.addAll(List.of(arguments));
         return command;
     }

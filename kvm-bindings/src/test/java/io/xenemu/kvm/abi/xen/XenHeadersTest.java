@@ -2,9 +2,9 @@ package io.xenemu.kvm.abi.xen;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.xenemu.kvm.Tool;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestStruct;
 import java.io.IOException;
@@ -50,7 +50,9 @@ class XenHeadersTest {
     @ParameterizedTest
     @EnumSource
     void layoutsAreThoseOfTheHeaders(GuestWidth width) throws Exception {
-        assumeTrue(Files.isDirectory(HEADERS), "needs Xen's public headers (libxen-dev)");
+        assumeTrue(
+                Files.isDirectory(HEADERS),
+                "needs Xen's public headers: apt-get install libxen-dev");
         Map<String, Integer> declared = new TreeMap<>();
         StringBuilder probe = new StringBuilder();
         for (GuestStruct struct : DeclaredStructs.all()) {
@@ -114,7 +116,7 @@ class XenHeadersTest {
         Path input = Files.writeString(folder.resolve("probe.c"), source);
         Path output = folder.resolve("probe.s");
         run(
-                "gcc",
+                Tool.need("gcc", "gcc libc6-dev linux-libc-dev"),
                 width == GuestWidth.BITS_64 ? "-m64" : "-m32",
                 "-ffreestanding",
                 "-fno-pic",
@@ -131,15 +133,10 @@ class XenHeadersTest {
         return result;
     }
 
-    private static void run(String... command) throws InterruptedException {
-        try {
-            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-            String said =
-                    new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            assertEquals(0, process.waitFor(), said);
-        } catch (IOException e) {
-            abort("needs a C compiler (gcc): " + e.getMessage());
-        }
+    private static void run(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor(), said);
     }
 
     private static String lines(Map<String, Integer> facts) {
