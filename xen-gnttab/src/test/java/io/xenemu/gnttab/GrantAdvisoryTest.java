@@ -21,7 +21,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,25 +31,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Those about the hypercall itself and about where a table's frames are shown (XSA-217, 318, 379, 382, 384, 387, 486) are with the
 /// hypercalls and the memory of a domain, in xen-emu-core.
 @Timeout(60)
-final class GrantAdvisoryTest {
+final class GrantAdvisoryTest extends MappingDomains {
     private static final int DEVICE_MAP = 1;
-    private static final int HOST_MAP = 2;
-    private static final int READONLY = 4;
     private static final int ROUNDS = 10_000;
     private static final int SECONDS = 60;
     private static final int REF = 9;
-    private static final long AT = 20 * 4096L;
-
-    private final FakeDomains domains = new FakeDomains();
-    private final FakeDomain granter = domains.add(3);
-    private final FakeDomain mapper = domains.add(5);
-    private final FakeDomain third = domains.add(6);
-    private final MapResult result = new MapResult();
-
-    @AfterEach
-    void free() {
-        domains.close();
-    }
 
     /// Runs each again and again, until all have run so often; what fails in any of them fails here.
     private static void race(int rounds, List<Callable<Void>> works) throws Exception {
@@ -96,10 +81,6 @@ final class GrantAdvisoryTest {
                 thread.shutdownNow();
             }
         }
-    }
-
-    private GrantStatus map(long address, int flags, int ref) {
-        return mapper.table.mapGrantRef(address, flags, ref, granter.id, result);
     }
 
     private GrantStatus copy(int ref, boolean toRef) {

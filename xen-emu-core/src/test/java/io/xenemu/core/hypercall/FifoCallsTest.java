@@ -9,44 +9,24 @@ import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.memory.GuestMemory;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// Needs /dev/kvm: a guest that uses the FIFO ABI.
 @Timeout(60)
-final class FifoCallsTest {
+final class FifoCallsTest extends CallingGuest {
     private static final int SET_TIMER_OP = 15;
-    private static final int EVENT_CHANNEL_OP = 32;
     private static final int BIND_VIRQ = 1;
     private static final int INIT_CONTROL = 11;
     private static final int EXPAND_ARRAY = 12;
 
-    private static final long ARG = TestDomain.ARGUMENT;
     private static final long CONTROL_GFN = 0x90;
     private static final long ARRAY_GFN = 0x91;
     private static final long NO_GFN = 0x4_0000;
     private static final int PENDING = 1 << 31;
 
-    private final TestDomain guest =
-            new TestDomain(1, new EventChannelConfig(true, EvtchnOptions.UNLIMITED, false));
-    private final GuestMemory memory = guest.memory();
-
-    FifoCallsTest() throws BootException, XenError {}
-
-    @AfterEach
-    void close() {
-        guest.close();
-    }
-
-    private long call(int number, long... parameters) {
-        HypercallContext caller = guest.caller(0, true);
-        caller.begin(number, 0);
-        for (int i = 0; i < parameters.length; i++) {
-            caller.setParameter(i, parameters[i]);
-        }
-        return guest.dispatcher().dispatch(caller);
+    FifoCallsTest() throws BootException, XenError {
+        super(new TestDomain(1, new EventChannelConfig(true, EvtchnOptions.UNLIMITED, false)));
     }
 
     private long initControl(long gfn) throws XenError {

@@ -13,12 +13,10 @@ import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,32 +24,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Needs /dev/kvm: `grant_table_op` as a guest makes it, with structures at the offsets that Xen's header gives. The guest's
 /// grant table is at frame 0x123.
-final class GrantCallsTest {
+final class GrantCallsTest extends CallingGuest {
     private static final int MEMORY_OP = 12;
     private static final int GRANT_TABLE_OP = 20;
-    private static final int SELF = 0x7ff0;
-    private static final long ARG = TestDomain.ARGUMENT;
     private static final long TABLE = 0x12_3000;
 
-    /// Beyond the page tables, and beyond memory.
-    private static final long NOWHERE = 0x4000_0000;
-
-    private final TestDomain guest = new TestDomain(1);
-    private final GuestMemory memory = guest.memory();
-    private final HypercallDispatcher dispatcher = guest.dispatcher();
-    private final HypercallContext wide = guest.caller(0, true);
-    private final HypercallContext narrow = guest.caller(0, false);
-
-    GrantCallsTest() throws BootException, XenError {}
+    GrantCallsTest() throws BootException, XenError {
+        super(new TestDomain(1));
+    }
 
     @BeforeEach
     void showTable() throws XenError {
         addToPhysmap(0, TABLE >> 12);
-    }
-
-    @AfterEach
-    void close() {
-        guest.close();
     }
 
     private void addToPhysmap(long index, long gfn) throws XenError {
@@ -60,14 +44,6 @@ final class GrantCallsTest {
         memory.write64(ARG + 8, index);
         memory.write64(ARG + 16, gfn);
         assertEquals(0, call(wide, MEMORY_OP, 7, ARG));
-    }
-
-    private long call(HypercallContext caller, int number, long... parameters) {
-        caller.begin(number, 0);
-        for (int i = 0; i < parameters.length; i++) {
-            caller.setParameter(i, parameters[i]);
-        }
-        return dispatcher.dispatch(caller);
     }
 
     private long op(int command, long count) {

@@ -9,8 +9,6 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.VersionStructs.CompileInfo;
-import io.xenemu.kvm.memory.GuestMemory;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Needs /dev/kvm: what Xen's security advisories on the hypercalls of HVM guests were about must not be possible here. One method
 /// each, named after it.
-final class HypercallAdvisoryTest {
+final class HypercallAdvisoryTest extends CallingGuest {
     private static final int MEMORY_OP = 12;
     private static final int XEN_VERSION = 17;
     private static final int GRANT_TABLE_OP = 20;
@@ -39,10 +37,8 @@ final class HypercallAdvisoryTest {
     private static final int ENOSYS = -38;
     private static final int EINVAL = -22;
 
-    private static final int SELF = 0x7ff0;
     private static final int POISON = 0xa5;
     private static final int NO_STATUS = 77;
-    private static final long ARG = TestDomain.ARGUMENT;
     private static final long LIST = ARG + 0x1_0000;
 
     /// The guest's grant table, and a page that it grants itself by reference 9.
@@ -51,13 +47,9 @@ final class HypercallAdvisoryTest {
     private static final long GRANTED = 0x20_1000;
     private static final int REF = 9;
 
-    private final TestDomain guest = new TestDomain(1);
-    private final GuestMemory memory = guest.memory();
-    private final HypercallDispatcher dispatcher = guest.dispatcher();
-    private final HypercallContext wide = guest.caller(0, true);
-    private final HypercallContext narrow = guest.caller(0, false);
-
-    HypercallAdvisoryTest() throws BootException, XenError {}
+    HypercallAdvisoryTest() throws BootException, XenError {
+        super(new TestDomain(1));
+    }
 
     @BeforeEach
     void grant() throws XenError {
@@ -66,19 +58,6 @@ final class HypercallAdvisoryTest {
         memory.write32(TABLE + 8 * REF + 4, (int) (GRANTED >> 12));
         memory.write32(TABLE + 8 * REF, TestDomain.ID.value() << 16 | 1);
         memory.write64(GRANTED, 5);
-    }
-
-    @AfterEach
-    void close() {
-        guest.close();
-    }
-
-    private long call(HypercallContext caller, int number, long... parameters) {
-        caller.begin(number, 0);
-        for (int i = 0; i < parameters.length; i++) {
-            caller.setParameter(i, parameters[i]);
-        }
-        return dispatcher.dispatch(caller);
     }
 
     private void fill(long address, int length, int value) throws XenError {

@@ -11,18 +11,16 @@ import io.xenemu.evtchn.Pirqs;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.ValueLayout;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Needs /dev/kvm: what a guest asks of its devices' interrupts, and what it is refused.
-final class PhysdevCallsTest {
+final class PhysdevCallsTest extends CallingGuest {
     private static final int XEN_VERSION = 17;
     private static final int EVENT_CHANNEL_OP_COMPAT = 16;
     private static final int PHYSDEV_OP_COMPAT = 19;
-    private static final int EVENT_CHANNEL_OP = 32;
     private static final int PHYSDEV_OP = 33;
 
     private static final int BIND_PIRQ = 2;
@@ -32,11 +30,9 @@ final class PhysdevCallsTest {
     private static final int UNMAP = 14;
     private static final int GET_FREE = 23;
 
-    private static final int SELF = 0x7ff0;
     private static final int MULTI_MSI = 4;
     private static final int COM1 = 4;
     private static final long NOWHERE = 0x4000_0000;
-    private static final long ARG = TestDomain.ARGUMENT;
     private static final int SHARED_INFO =
             Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / GuestMemoryMap.PAGE_SIZE);
     private static final long EVTCHN_PENDING = 0x800;
@@ -44,27 +40,12 @@ final class PhysdevCallsTest {
     private static final EventChannelConfig WITH_PIRQS =
             new EventChannelConfig(false, EvtchnOptions.UNLIMITED, true);
 
-    private final TestDomain guest = new TestDomain(1, WITH_PIRQS);
-    private final GuestMemory memory = guest.memory();
-
-    PhysdevCallsTest() throws BootException, XenError {}
-
-    @AfterEach
-    void close() {
-        guest.close();
+    PhysdevCallsTest() throws BootException, XenError {
+        super(new TestDomain(1, WITH_PIRQS));
     }
 
     private static long call(TestDomain domain, int number, long... parameters) {
-        HypercallContext caller = domain.caller(0, true);
-        caller.begin(number, 0);
-        for (int i = 0; i < parameters.length; i++) {
-            caller.setParameter(i, parameters[i]);
-        }
-        return domain.dispatcher().dispatch(caller);
-    }
-
-    private long call(int number, long... parameters) {
-        return call(guest, number, parameters);
+        return call(domain.dispatcher(), domain.caller(0, true), number, parameters);
     }
 
     private static void writeMap(GuestMemory memory, int domid, int type, int index, int pirq)
@@ -107,7 +88,7 @@ final class PhysdevCallsTest {
     /// Events by no vector: a line of the interrupt controllers cannot be turned into them.
     @ParameterizedTest
     @CsvSource({"0x7ff0, 1, -22", "0x7ff0, 0, -22", "1, 1, -22", "0, 1, -3", "9, 1, -3"})
-    void mapErrors(String domid, int type, long expected) throws XenError {
+    void mapRefusesWhatXenRefuses(String domid, int type, long expected) throws XenError {
         writeMap(memory, Integer.decode(domid), type, COM1, -1);
 
         assertEquals(expected, call(PHYSDEV_OP, MAP, ARG));
@@ -116,7 +97,7 @@ final class PhysdevCallsTest {
 
     @ParameterizedTest
     @CsvSource({"0x7ff0, 20, 0", "0x7ff0, -1, 0", "0x7ff0, 4096, 0", "1, 20, 0", "9, 20, -3"})
-    void unmapErrors(String domid, int pirq, long expected) throws XenError {
+    void unmapRefusesWhatXenRefuses(String domid, int pirq, long expected) throws XenError {
         memory.write16(ARG, Integer.decode(domid));
         memory.write32(ARG + 4, pirq);
 

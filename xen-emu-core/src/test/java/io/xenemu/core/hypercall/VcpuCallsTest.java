@@ -45,12 +45,8 @@ final class VcpuCallsTest {
     }
 
     private static long call(TestDomain domain, int caller, long... parameters) {
-        HypercallContext context = domain.caller(caller, true);
-        context.begin(VCPU_OP, 0);
-        for (int i = 0; i < parameters.length; i++) {
-            context.setParameter(i, parameters[i]);
-        }
-        return domain.dispatcher().dispatch(context);
+        return CallingGuest.call(
+                domain.dispatcher(), domain.caller(caller, true), VCPU_OP, parameters);
     }
 
     private long call(long... parameters) {
