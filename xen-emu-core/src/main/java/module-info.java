@@ -9,8 +9,13 @@ module io.xenemu.core {
     requires micrometer.registry.prometheus;
     requires org.slf4j;
     requires info.picocli;
+    requires ch.qos.logback.classic;
+    requires ch.qos.logback.core;
     requires static com.google.errorprone.annotations;
     requires static org.jspecify;
+
+    provides ch.qos.logback.classic.spi.Configurator with
+            io.xenemu.core.cli.LogConfigurator;
 
     opens io.xenemu.core.cli to
             info.picocli;

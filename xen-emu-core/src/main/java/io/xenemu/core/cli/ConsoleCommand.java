@@ -1,5 +1,6 @@
 package io.xenemu.core.cli;
 
+import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.service.ControlClient;
 import io.xenemu.core.service.HostException;
@@ -43,7 +44,7 @@ final class ConsoleCommand implements Callable<Integer> {
     public Integer call() throws HostException {
         ControlClient.Console console = ControlClient.console(service.path(), kind.name(), domain);
         try (Terminal _ = Terminal.raw()) {
-            console.connect(new EscapableInput(System.in), System.out);
+            console.connect(new EscapableInput(System.in), StandardOutput.stream());
         }
         return 0;
     }

@@ -12,7 +12,7 @@ import java.util.Set;
 /// priority, as sd-daemon(3) has it.
 ///
 /// @param level of the root logger
-/// @param form a pattern of logback's, empty for that of logback.xml
+/// @param form a pattern of logback's, empty for that of LogConfigurator
 record LogSettings(String level, String form) {
     /// Names the level where the default is not what is wanted.
     static final String VARIABLE = "XEN_EMU_LOG";
@@ -55,9 +55,11 @@ record LogSettings(String level, String form) {
     /// @throws IllegalArgumentException as [#of]
     static void apply(String verb) {
         LogSettings settings = of(System.getenv(), verb, identity());
-        System.setProperty("xen-emu.log.level", settings.level);
+        System.setProperty(LogProvider.VERBOSITY, "WARN"); // else slf4j tells of the next line
+        System.setProperty(LogProvider.PROPERTY, LogProvider.class.getName());
+        System.setProperty(LogConfigurator.LEVEL, settings.level);
         if (!settings.form.isEmpty()) {
-            System.setProperty("xen-emu.log.form", settings.form);
+            System.setProperty(LogConfigurator.FORM, settings.form);
         }
     }
 

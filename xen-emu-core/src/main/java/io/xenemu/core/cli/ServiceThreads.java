@@ -15,7 +15,8 @@ final class ServiceThreads implements Thread.UncaughtExceptionHandler {
     /// Commands that serve until they are stopped.
     private static final Set<String> SERVICES = Set.of("run", "daemon", "xenstored", "demo");
 
-    private static final Logger log = LoggerFactory.getLogger(ServiceThreads.class);
+    /// Made by services alone: a command that only asks one would pay for the start of the logging.
+    private final Logger log = LoggerFactory.getLogger(ServiceThreads.class);
 
     private final PrintStream err;
     private final IntConsumer halt;

@@ -1,11 +1,9 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.demo.DemoCommand;
-import io.xenemu.core.lab.LabCommand;
+import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.lab.LabException;
 import io.xenemu.core.service.HostException;
-import io.xenemu.core.xenstore.XenstoreCommand;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
@@ -24,40 +22,21 @@ import picocli.CommandLine.UnmatchedArgumentException;
         versionProvider = ProgramVersion.class,
         synopsisSubcommandLabel = "COMMAND")
 public final class XenEmu {
-    /// In the order of the help.
-    private static final List<Class<?>> SUBCOMMANDS =
-            List.of(
-                    RunCommand.class,
-                    XenstoredCommand.class,
-                    XenstoreCommand.class,
-                    DaemonCommand.class,
-                    CreateCommand.class,
-                    ListCommand.class,
-                    DomainVerbs.Domid.class,
-                    ConsoleCommand.class,
-                    DomainVerbs.Pause.class,
-                    DomainVerbs.Unpause.class,
-                    DomainVerbs.Shutdown.class,
-                    DomainVerbs.Reboot.class,
-                    DomainVerbs.Destroy.class,
-                    DeviceVerbs.BlockAttach.class,
-                    DeviceVerbs.BlockList.class,
-                    DeviceVerbs.BlockDetach.class,
-                    DeviceVerbs.NetworkAttach.class,
-                    DeviceVerbs.NetworkList.class,
-                    DeviceVerbs.NetworkDetach.class,
-                    DebugKeysCommand.class,
-                    TriggerCommand.class,
-                    LabCommand.class,
-                    DemoCommand.class);
-
     private XenEmu() {}
 
     public static void main(String[] args) {
-        System.exit(execute(args));
+        int code = execute(args);
+        if (args.length > 0 && Subcommand.onlyAsks(args[0])) {
+            // Nothing is left to be done, and the JDK sets up its own logging to tell of an exit.
+            Runtime.getRuntime().halt(code);
+        }
+        System.exit(code);
     }
 
-    private static int execute(String[] given) {
+    /// Does what [#main] does, and lets this process go on.
+    ///
+    /// @return the exit code
+    public static int execute(String... given) {
         try {
             String[] args = complete(given);
             LogSettings.apply(args.length == 0 ? "" : args[0]);
@@ -69,9 +48,13 @@ public final class XenEmu {
         }
     }
 
-    /// The exit code of a command that has printed all that it had to.
+    /// The exit code of a command that has printed all that it had to. Where nobody reads that any more, it ends as other
+    /// programs do, without a word.
     private static int written(int code) {
-        if (System.out.checkError() && code == 0) {
+        if (StandardOutput.readerHasGone()) {
+            return StandardOutput.BROKEN_PIPE;
+        }
+        if (StandardOutput.failed() && code == 0) {
             System.err.println("xen-emu: standard output cannot be written");
             return ExitCode.HOST_ERROR;
         }
@@ -85,7 +68,7 @@ public final class XenEmu {
         if (args.length == 0 || args[0].isEmpty() || args[0].startsWith("-")) {
             return args;
         }
-        List<String> names = SUBCOMMANDS.stream().map(XenEmu::name).toList();
+        List<String> names = Subcommand.ALL.stream().map(Subcommand::name).toList();
         List<String> meant = names.stream().filter(it -> it.startsWith(args[0])).toList();
         if (names.contains(args[0]) || meant.isEmpty()) {
             return args;
@@ -105,17 +88,15 @@ public final class XenEmu {
 
     /// The parser, set up so that wrong input gives one line and no stack trace.
     ///
-    /// @param args what it will parse. It knows the subcommand that they name, or else all of them: picocli reads all
-    ///     annotations of each that it knows, at every start.
+    /// @param args what it will parse. It knows the subcommand that they begin with, or else all of them, those that are not
+    ///     named by no more than the help's list needs: picocli reads all annotations of each that it knows, at every start.
     static CommandLine commandLine(String... args) {
         CommandLine line = new CommandLine(new XenEmu());
-        List<Class<?>> named =
-                SUBCOMMANDS.stream()
-                        .filter(type -> args.length > 0 && args[0].equals(name(type)))
-                        .toList();
-        for (Class<?> type : named.isEmpty() ? SUBCOMMANDS : named) {
+        for (Subcommand subcommand : Subcommand.neededFor(args)) {
             line.addSubcommand(
-                    type.equals(DemoCommand.class) ? new DemoCommand(XenEmu::run) : type);
+                    List.of(args).contains(subcommand.name())
+                            ? subcommand.parser(XenEmu::run, args)
+                            : subcommand.outline());
         }
         line.getSubcommands().values().forEach(XenEmu::tellVersion);
         line.setCaseInsensitiveEnumValuesAllowed(true);
@@ -130,10 +111,6 @@ public final class XenEmu {
     private static void tellVersion(CommandLine command) {
         command.getCommandSpec().versionProvider(new ProgramVersion());
         command.getSubcommands().values().forEach(XenEmu::tellVersion);
-    }
-
-    private static String name(Class<?> subcommand) {
-        return subcommand.getAnnotation(Command.class).name();
     }
 
     private static int run(List<String> arguments) {
@@ -164,6 +141,9 @@ public final class XenEmu {
     }
 
     private static int failed(Exception e) throws Exception {
+        if (StandardOutput.readerHasGone()) {
+            return StandardOutput.BROKEN_PIPE;
+        }
         if (e instanceof HostException
                 || e instanceof BootException
                 || e instanceof KvmException

@@ -2,9 +2,12 @@ package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.XenCapability;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,12 +16,31 @@ import org.slf4j.LoggerFactory;
 public final class Daemon {
     private static final Logger log = LoggerFactory.getLogger(Daemon.class);
 
+    /// Where its KVM comes from.
+    private interface KvmSource {
+        /// @throws HostException when there is none that serves
+        HostKvm open() throws HostException;
+    }
+
     private final DaemonRequest request;
+    private final KvmSource kvms;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch atOnce = new CountDownLatch(1);
 
     public Daemon(DaemonRequest request) {
+        this(request, HostKvm::open);
+    }
+
+    private Daemon(DaemonRequest request, KvmSource kvms) {
         this.request = request;
+        this.kvms = kvms;
+    }
+
+    /// One that works on any machine, except that each guest ends where KVM is to make its VM.
+    public static Daemon withoutKvm(DaemonRequest request) {
+        return new Daemon(
+                request,
+                () -> new HostKvm(KvmSystem.absent(), EnumSet.noneOf(XenCapability.class)));
     }
 
     /// Serves until [#stop], and while its guests end.
@@ -27,7 +49,7 @@ public final class Daemon {
     public void run() throws HostException {
         try (Resources open = new Resources()) {
             PidFile pid = PidFile.lock(request.pidFile(), open);
-            HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
+            HostKvm kvm = open.add(kvms.open(), HostKvm::close);
             MeterRegistry registry =
                     open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
                             .registry();

@@ -1,55 +1,23 @@
 package io.xenemu.core.startup;
 
-import com.google.common.base.Splitter;
-import io.micrometer.prometheusmetrics.PrometheusConfig;
-import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
-import io.xenemu.core.cli.XenEmu;
-import io.xenemu.kvm.memory.EventFd;
-import java.io.File;
+import io.xenemu.kvm.abi.XenError;
 import java.io.IOException;
-import java.util.jar.JarEntry;
-import java.util.jar.JarFile;
-import java.util.stream.Stream;
+import java.nio.file.Path;
 
-/// The training run for the JVM's AOT cache (JEP 483, 514): the launcher runs it once after a build with `-XX:AOTCacheOutput`, and every later start finds
-/// loaded and linked what this run has loaded. It needs no KVM, so the guest's own path is only loaded, not run; a XenStore
-/// daemon serves some requests.
+/// The training runs for the JVM's AOT caches (JEP 483, 514): the build runs one for each kind of start with `-XX:AOTCacheOutput`,
+/// and every later start of the kind finds loaded and linked what that run has used. Neither needs KVM.
 public final class AotTraining {
-    private static final String OURS = "io/xenemu/";
-
     private AotTraining() {}
 
-    /// Loads all of our classes, uses the libraries a little, and ends as a run with a wrong kernel does.
-    public static void main(String[] args) throws IOException, InterruptedException {
-        String path = System.getProperty("java.class.path");
-        for (String jar : Splitter.on(File.pathSeparatorChar).split(path)) {
-            loadOurs(jar);
-        }
-        EventFd.create().close();
-        PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-        registry.counter("training").increment();
-        registry.scrape();
-        registry.close();
-        DaemonTraining.run();
-        XenEmu.main(new String[] {"run", "--kernel", "/dev/null", "--lab", "never"});
-    }
-
-    private static void loadOurs(String jar) throws IOException {
-        try (JarFile file = new JarFile(jar);
-                Stream<JarEntry> entries = file.stream()) {
-            entries.map(JarEntry::getName)
-                    .filter(name -> name.startsWith(OURS) && name.endsWith(".class"))
-                    .filter(name -> !name.endsWith("-info.class"))
-                    .forEach(AotTraining::load);
-        }
-    }
-
-    private static void load(String entry) {
-        String name = entry.substring(0, entry.length() - ".class".length()).replace('/', '.');
-        try {
-            Class.forName(name, false, AotTraining.class.getClassLoader());
-        } catch (ClassNotFoundException e) {
-            throw new IllegalStateException("a class of our own jar is not on the class path", e);
+    /// Does one of them.
+    ///
+    /// @param args `client`, `service`, or `peer` and its two sockets
+    public static void main(String[] args) throws IOException, InterruptedException, XenError {
+        switch (args[0]) {
+            case "client" -> ClientTraining.run();
+            case "service" -> ServiceTraining.run();
+            case "peer" -> TrainingPeer.serve(Path.of(args[1]), Path.of(args[2]));
+            default -> throw new IllegalArgumentException("no such training: " + args[0]);
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.xenemu.core.xenstore;
 
+import io.xenemu.core.device.StandardOutput;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 
@@ -20,12 +21,13 @@ final class ToolOutput {
         bytes.reset();
     }
 
-    /// @throws StoreTool.ToolFailed if it cannot be written
+    /// @throws StoreTool.ToolFailed if it cannot be written; without a message if nobody reads it any more
     void writeTo(PrintStream out) throws StoreTool.ToolFailed {
         out.writeBytes(bytes.toByteArray());
         bytes.reset();
         if (out.checkError()) { // flushes, and is the only way to learn of a failure
-            throw new StoreTool.ToolFailed("cannot write the output");
+            throw new StoreTool.ToolFailed(
+                    StandardOutput.readerHasGone() ? "" : "cannot write the output");
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.xenemu.core.xenstore;
 
+import com.google.common.collect.ImmutableMap;
 import picocli.CommandLine.Command;
 
 /// `xen-emu xenstore`.
@@ -12,20 +13,23 @@ import picocli.CommandLine.Command;
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
-        synopsisSubcommandLabel = "COMMAND",
-        subcommands = {
-            LsCommand.class,
-            ReadCommand.class,
-            WriteCommand.class,
-            RmCommand.class,
-            ListCommand.class,
-            ExistsCommand.class,
-            ChmodCommand.class,
-            WatchCommand.class,
-            DumpCommand.class,
-            RestoreCommand.class
-        })
+        synopsisSubcommandLabel = "COMMAND")
 public final class XenstoreCommand {
+    /// What is below it, by name, in the order of the help. The parser is given the one that is asked for.
+    public static final ImmutableMap<String, Class<?>> SUBCOMMANDS =
+            ImmutableMap.<String, Class<?>>builder()
+                    .put("ls", LsCommand.class)
+                    .put("read", ReadCommand.class)
+                    .put("write", WriteCommand.class)
+                    .put("rm", RmCommand.class)
+                    .put("list", ListCommand.class)
+                    .put("exists", ExistsCommand.class)
+                    .put("chmod", ChmodCommand.class)
+                    .put("watch", WatchCommand.class)
+                    .put("dump", DumpCommand.class)
+                    .put("restore", RestoreCommand.class)
+                    .buildOrThrow();
+
     /// What the Xen tools exit with, whatever is wrong.
     static final int FAILED = 1;
 

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.device.StandardOutput;
+import io.xenemu.core.xenstore.XenstoreCommand;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -15,16 +17,20 @@ import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
 /// What an operator sees who types something wrong: what it is, in one line, and no stack trace.
@@ -176,10 +182,82 @@ final class XenEmuTest {
         assertEquals(23, all.size());
         assertEquals(all, XenEmu.commandLine("--help", "run").getSubcommands().keySet());
         assertEquals(all, XenEmu.commandLine("rum").getSubcommands().keySet());
+        assertEquals(Set.of(), XenEmu.commandLine("--version").getSubcommands().keySet());
         for (String name : all) {
             CommandLine line = XenEmu.commandLine(name, "list");
             assertEquals(Set.of(name), line.getSubcommands().keySet());
         }
+        CommandLine store = XenEmu.commandLine("xenstore", "read").getSubcommands().get("xenstore");
+        assertNotNull(store);
+        assertEquals(Set.of("read"), store.getSubcommands().keySet());
+    }
+
+    /// The whole parser of each subcommand.
+    private static List<CommandLine> allCommands() {
+        return Subcommand.ALL.stream()
+                .map(it -> XenEmu.commandLine(it.name()).getSubcommands().get(it.name()))
+                .map(Objects::requireNonNull)
+                .toList();
+    }
+
+    @Test
+    void helpShowsSubcommandsAsTheirOwnParsersWould() {
+        CommandLine whole = XenEmu.commandLine("--version"); // knows none yet
+        allCommands().forEach(command -> whole.addSubcommand(command.getCommandName(), command));
+
+        assertEquals(whole.getUsageMessage(), XenEmu.commandLine("--help").getUsageMessage());
+        assertEquals(Subcommand.ALL.size(), allCommands().size());
+    }
+
+    @Test
+    void subcommandsAreKnownByTheirOwnNames() {
+        for (Subcommand subcommand : Subcommand.ALL) {
+            assertEquals(subcommand.name(), name(subcommand.type()));
+        }
+        XenstoreCommand.SUBCOMMANDS.forEach((name, type) -> assertEquals(name, name(type)));
+    }
+
+    private static String name(Class<?> type) {
+        return type.getAnnotation(CommandLine.Command.class).name();
+    }
+
+    /// A process of this program whose standard output is as the shell's `script` has it, with `"$@"` for the program.
+    private static Process inShell(String script, String... command) throws IOException {
+        List<String> all =
+                new ArrayList<>(
+                        List.of(
+                                "sh",
+                                "-c",
+                                script,
+                                "sh",
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                XenEmu.class.getName()));
+        all.addAll(List.of(command));
+        return new ProcessBuilder(all).start();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--version", "--help"})
+    @Timeout(60)
+    void outputThatNobodyReadsAnyMoreEndsItWithoutAWord(String option)
+            throws IOException, InterruptedException {
+        // The only reader has gone before the program is started; it holds the end to write to.
+        String pipe = folder.resolve("pipe").toString();
+        String script =
+                "mkfifo "
+                        + pipe
+                        + "; true <"
+                        + pipe
+                        + " & exec 3>"
+                        + pipe
+                        + "; wait $!; exec \"$@\" >&3";
+        Process process = inShell(script, option);
+        String errors = process.errorReader().lines().collect(Collectors.joining("\n"));
+
+        assertEquals(StandardOutput.BROKEN_PIPE, process.waitFor(), errors);
+        assertEquals("", errors);
     }
 
     @Test
@@ -203,7 +281,7 @@ final class XenEmuTest {
 
     @Test
     void everyCommandHasHelp() {
-        for (CommandLine command : XenEmu.commandLine().getSubcommands().values()) {
+        for (CommandLine command : allCommands()) {
             assertTrue(command.getCommandSpec().optionsMap().containsKey("--help"));
             for (CommandLine inner : command.getSubcommands().values()) {
                 assertTrue(
@@ -224,17 +302,17 @@ final class XenEmuTest {
     @Test
     void everyCommandTellsTheVersionOfTheProgram() {
         List<String> version = List.of(new ProgramVersion().getVersion());
-        XenEmu.commandLine()
-                .getSubcommands()
-                .forEach((name, command) -> {
-                    assertEquals(version, printed(name, "--version"));
-                    command.getSubcommands()
-                            .forEach((inner, below) -> {
-                                if (!below.getCommandSpec().helpCommand()) {
-                                    assertEquals(version, printed(name, inner, "--version"));
-                                }
-                            });
-                });
+        assertEquals(version, printed("--version"));
+        for (CommandLine command : allCommands()) {
+            String name = command.getCommandName();
+            assertEquals(version, printed(name, "--version"));
+            command.getSubcommands()
+                    .forEach((inner, below) -> {
+                        if (!below.getCommandSpec().helpCommand()) {
+                            assertEquals(version, printed(name, inner, "--version"));
+                        }
+                    });
+        }
     }
 
     private static List<String> printed(String... args) {
@@ -246,18 +324,7 @@ final class XenEmuTest {
 
     @Test
     void outputThatCannotBeWrittenIsAFailure() throws IOException, InterruptedException {
-        Process process =
-                new ProcessBuilder(
-                                "sh",
-                                "-c",
-                                "exec \"$@\" >/dev/full",
-                                "sh",
-                                ProcessHandle.current().info().command().orElseThrow(),
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                XenEmu.class.getName(),
-                                "--version")
-                        .start();
+        Process process = inShell("exec \"$@\" >/dev/full", "--version");
         String errors = process.errorReader().lines().collect(Collectors.joining("\n", "", "\n"));
         assertEquals(ExitCode.HOST_ERROR, process.waitFor());
         assertEquals("xen-emu: standard output cannot be written\n", errors);
@@ -270,7 +337,7 @@ final class XenEmuTest {
             declared.add(field.getInt(null));
         }
 
-        CommandLine run = XenEmu.commandLine().getSubcommands().get("run");
+        CommandLine run = XenEmu.commandLine("run").getSubcommands().get("run");
         assertNotNull(run);
         String help = run.getUsageMessage();
         String codes = help.substring(help.indexOf("Exit codes:"));

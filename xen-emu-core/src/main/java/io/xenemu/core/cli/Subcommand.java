@@ -1,0 +1,96 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.demo.DemoCommand;
+import io.xenemu.core.demo.GuestRunner;
+import io.xenemu.core.lab.LabCommand;
+import io.xenemu.core.xenstore.XenstoreCommand;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+
+/// A subcommand of `xen-emu`. Its name stands here too, so that no start reads the annotations of others.
+///
+/// @param name as in the [Command] of its class
+/// @param type its class
+record Subcommand(String name, Class<?> type) {
+    /// In the order of the help.
+    static final List<Subcommand> ALL =
+            List.of(
+                    new Subcommand("run", RunCommand.class),
+                    new Subcommand("xenstored", XenstoredCommand.class),
+                    new Subcommand("xenstore", XenstoreCommand.class),
+                    new Subcommand("daemon", DaemonCommand.class),
+                    new Subcommand("create", CreateCommand.class),
+                    new Subcommand("list", ListCommand.class),
+                    new Subcommand("domid", DomainVerbs.Domid.class),
+                    new Subcommand("console", ConsoleCommand.class),
+                    new Subcommand("pause", DomainVerbs.Pause.class),
+                    new Subcommand("unpause", DomainVerbs.Unpause.class),
+                    new Subcommand("shutdown", DomainVerbs.Shutdown.class),
+                    new Subcommand("reboot", DomainVerbs.Reboot.class),
+                    new Subcommand("destroy", DomainVerbs.Destroy.class),
+                    new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),
+                    new Subcommand("block-list", DeviceVerbs.BlockList.class),
+                    new Subcommand("block-detach", DeviceVerbs.BlockDetach.class),
+                    new Subcommand("network-attach", DeviceVerbs.NetworkAttach.class),
+                    new Subcommand("network-list", DeviceVerbs.NetworkList.class),
+                    new Subcommand("network-detach", DeviceVerbs.NetworkDetach.class),
+                    new Subcommand("debug-keys", DebugKeysCommand.class),
+                    new Subcommand("trigger", TriggerCommand.class),
+                    new Subcommand("lab", LabCommand.class),
+                    new Subcommand("demo", DemoCommand.class));
+
+    /// Commands that serve, or have the terminal or a machine of their own.
+    private static final List<String> STAYING =
+            List.of("run", "xenstored", "daemon", "console", "lab", "demo");
+
+    private static final List<String> HELP_OPTIONS = List.of("-h", "--help");
+    private static final List<String> VERSION_OPTIONS = List.of("-V", "--version");
+
+    /// Whether all that the command does is done when it returns: it asks a service, or tells something, and has neither
+    /// threads nor anything to be put back at the end of the process.
+    static boolean onlyAsks(String verb) {
+        return VERSION_OPTIONS.contains(verb)
+                || HELP_OPTIONS.contains(verb)
+                || ALL.stream().anyMatch(it -> it.name.equals(verb) && !STAYING.contains(verb));
+    }
+
+    /// Those that a parser of `args` has to know: the one that they begin with, none for the version alone, or all.
+    static List<Subcommand> neededFor(String... args) {
+        if (args.length == 1 && VERSION_OPTIONS.contains(args[0])) {
+            return List.of();
+        }
+        List<Subcommand> named =
+                ALL.stream().filter(it -> args.length > 0 && it.name.equals(args[0])).toList();
+        return named.isEmpty() ? ALL : named;
+    }
+
+    /// Its whole parser.
+    ///
+    /// @param guests runs a guest for those that need one
+    /// @param args what it will parse, from its own name on
+    CommandLine parser(GuestRunner guests, String... args) {
+        if (type.equals(DemoCommand.class)) {
+            return new CommandLine(new DemoCommand(guests));
+        }
+        CommandLine line = new CommandLine(type);
+        if (type.equals(XenstoreCommand.class)) {
+            Class<?> named = args.length < 2 ? null : XenstoreCommand.SUBCOMMANDS.get(args[1]);
+            if (named == null) {
+                XenstoreCommand.SUBCOMMANDS.values().forEach(line::addSubcommand);
+            } else {
+                line.addSubcommand(named);
+            }
+        }
+        return line;
+    }
+
+    /// What the list of subcommands in the help shows of it, and no options.
+    CommandLine outline() {
+        Command command = type.getAnnotation(Command.class);
+        CommandSpec spec = CommandSpec.create().name(name);
+        spec.usageMessage().header(command.header()).description(command.description());
+        return new CommandLine(spec);
+    }
+}

@@ -1,0 +1,96 @@
+package io.xenemu.core.startup;
+
+import io.xenemu.core.cli.ExitCode;
+import io.xenemu.core.cli.XenEmu;
+import io.xenemu.core.service.ControlClient;
+import io.xenemu.core.service.StoreSocketPath;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/// Does what the commands do that ask a service and end, each once: the cache holds what they use and no more, since the JVM
+/// takes all of it in at every start.
+final class ClientTraining {
+    /// A guest that there is not: what a service refuses takes the same way as what it does.
+    private static final String GUEST = "none";
+
+    private ClientTraining() {}
+
+    /// @throws IOException if no service can be made at the sockets that the environment names
+    static void run() throws IOException, InterruptedException {
+        Path control = ControlClient.socket(null);
+        Path store = StoreSocketPath.of(System.getenv());
+        Process peer =
+                new ProcessBuilder(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "--enable-native-access=ALL-UNNAMED",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                AotTraining.class.getName(),
+                                "peer",
+                                control.toString(),
+                                store.toString())
+                        .redirectError(ProcessBuilder.Redirect.INHERIT)
+                        .start();
+        try {
+            if (peer.getInputStream().read() < 0) {
+                throw new IOException("the service to be trained with does not start");
+            }
+            ask(store.resolveSibling("dump").toString());
+        } finally {
+            peer.getOutputStream().close();
+            peer.waitFor();
+        }
+    }
+
+    private static void ask(String dump) {
+        expect(0, "--version");
+        expect(0, "--help");
+        expect(0, "list", "--help");
+        expect(0, "xenstore", "--help");
+        expect(ExitCode.USAGE, "lsit");
+        expect(ExitCode.USAGE, "list", "--none");
+        expect(0, "list");
+        for (String verb :
+                List.of(
+                        "list",
+                        "domid",
+                        "pause",
+                        "unpause",
+                        "shutdown",
+                        "reboot",
+                        "destroy",
+                        "block-list",
+                        "network-list")) {
+            expect(ExitCode.HOST_ERROR, verb, GUEST);
+        }
+        expect(ExitCode.HOST_ERROR, "block-attach", GUEST, "/dev/null,raw,xvda,rw,backend=0");
+        expect(ExitCode.HOST_ERROR, "block-detach", GUEST, "xvda");
+        expect(ExitCode.HOST_ERROR, "network-attach", GUEST, "backend=0");
+        expect(ExitCode.HOST_ERROR, "network-detach", GUEST, "0");
+        expect(ExitCode.HOST_ERROR, "console", GUEST);
+        expect(ExitCode.HOST_ERROR, "trigger", GUEST, "nmi");
+        expect(ExitCode.HOST_ERROR, "create", "--name", GUEST, "--kernel", "/dev/null");
+        expect(0, "debug-keys", "h");
+        expect(0, "xenstore", "write", "/training/a", "value");
+        expect(0, "xenstore", "read", "-p", "/training/a");
+        expect(0, "xenstore", "list", "/training");
+        expect(0, "xenstore", "exists", "/training");
+        expect(0, "xenstore", "chmod", "/training", "n0");
+        expect(0, "xenstore", "ls", "-f", "-p");
+        expect(0, "xenstore", "watch", "-n", "1", "/training");
+        expect(0, "xenstore", "dump", dump);
+        expect(0, "xenstore", "restore", dump);
+        expect(0, "xenstore", "rm", "/training");
+    }
+
+    /// Has the command line do what it does, and takes no other end: a training that fails early would leave a cache that is no
+    /// use, which nobody would see.
+    private static void expect(int code, String... command) {
+        int ended = XenEmu.execute(command);
+        if (ended != code) {
+            throw new IllegalStateException(
+                    String.join(" ", command) + ": exit code " + ended + " in place of " + code);
+        }
+    }
+}

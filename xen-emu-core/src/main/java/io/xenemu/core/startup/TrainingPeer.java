@@ -1,0 +1,69 @@
+package io.xenemu.core.startup;
+
+import com.google.common.net.HostAndPort;
+import io.xenemu.core.service.Daemon;
+import io.xenemu.core.service.DaemonRequest;
+import io.xenemu.core.service.HostException;
+import io.xenemu.xenstore.Quotas;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/// A daemon without guests, as the commands that are trained find it at work: its control socket and its XenStore's. For the
+/// commands it is a process of its own, so that their cache has nothing of it.
+final class TrainingPeer {
+    private final Daemon daemon;
+    private final Thread serving;
+
+    private TrainingPeer(Daemon daemon, Thread serving) {
+        this.daemon = daemon;
+        this.serving = serving;
+    }
+
+    /// Starts one in this process, which serves when this returns.
+    ///
+    static TrainingPeer start(Path control, Path store) throws InterruptedException {
+        Daemon daemon =
+                Daemon.withoutKvm(
+                        new DaemonRequest(
+                                control,
+                                store,
+                                Quotas.DEFAULT,
+                                Duration.ZERO,
+                                HostAndPort.fromParts("127.0.0.1", 0),
+                                null));
+        Thread serving =
+                Thread.ofPlatform()
+                        .name("daemon")
+                        .start(() -> {
+                            try {
+                                daemon.run();
+                            } catch (HostException e) {
+                                throw new IllegalStateException(e);
+                            }
+                        });
+        // The control socket is its last step.
+        while (serving.isAlive() && !Files.exists(control)) {
+            Thread.sleep(1);
+        }
+        return new TrainingPeer(daemon, serving);
+    }
+
+    /// Serves until the end of standard input, and writes a byte when it does.
+    static void serve(Path control, Path store) throws IOException, InterruptedException {
+        TrainingPeer peer = start(control, store);
+        try {
+            System.out.println();
+            int _ = System.in.read();
+        } finally {
+            peer.stop();
+        }
+    }
+
+    /// Ends it, and waits for that.
+    void stop() throws InterruptedException {
+        daemon.stopAtOnce();
+        serving.join();
+    }
+}
