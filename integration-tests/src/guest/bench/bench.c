@@ -1,7 +1,9 @@
 /*
  * Benchmark guest: prints "bench NAME ITERATIONS TOTAL_TSC", several lines per name.
  *
- * Command line: iterations=N per line, rounds=N lines per name, warmup=N calls of each before the first line, only=NAME.
+ * Command line: iterations=N per line, rounds=N lines per name, warmup=N calls of each in a window, only=NAME.
+ * Each is first called, window after window, until its rate is flat; "warm NAME CALLS" says how often that was, or
+ * "warming NAME CALLS" that it was not flat then.
  *  noarg    xen_version XENVER_pagesize: reaches user space on every host, no argument in memory
  *  arg      EVTCHNOP_status of an open port: an argument in memory, read and written
  *  alloc    EVTCHNOP_alloc_unbound and EVTCHNOP_close: two calls per iteration
@@ -17,6 +19,12 @@
 
 /* Never taken: the guest runs with interrupts off and polls. */
 #define CALLBACK_VECTOR 0x30
+
+/* A rate is flat when so many windows in a row have not brought the shortest time down by one part in FASTER. */
+#define FLAT_WINDOWS 5
+#define FASTER 50
+/* What never becomes flat is measured all the same. */
+#define MAX_WINDOWS 60
 
 struct benchmark {
     const char *name;
@@ -67,22 +75,51 @@ static void xenstore(void)
         cpu_relax();
 }
 
+static uint64_t timed(const struct benchmark *benchmark, uint32_t calls)
+{
+    uint64_t start = rdtsc();
+
+    for (uint32_t i = 0; i < calls; i++)
+        benchmark->once();
+    return rdtsc() - start;
+}
+
+static void report(const char *what, const char *name, uint32_t number)
+{
+    print(what);
+    print(name);
+    print(" ");
+    print_unsigned(number);
+}
+
+static void warm_up(const struct benchmark *benchmark, uint32_t calls)
+{
+    uint64_t shortest = timed(benchmark, calls);
+    unsigned int windows = 1, flat = 0;
+
+    while (flat < FLAT_WINDOWS && windows < MAX_WINDOWS) {
+        uint64_t time = timed(benchmark, calls);
+
+        windows++;
+        flat++;
+        if (time < shortest - shortest / FASTER) {
+            shortest = time;
+            flat = 0;
+        }
+    }
+    report(flat == FLAT_WINDOWS ? "warm " : "warming ", benchmark->name, windows * calls);
+    print("\n");
+}
+
 static void run(const struct benchmark *benchmark, uint32_t warmup, uint32_t rounds, uint32_t iterations)
 {
-    for (uint32_t i = 0; i < warmup; i++)
-        benchmark->once();
+    warm_up(benchmark, warmup);
     for (uint32_t round = 0; round < rounds; round++) {
-        uint64_t start = rdtsc(), end;
+        uint64_t total = timed(benchmark, iterations);
 
-        for (uint32_t i = 0; i < iterations; i++)
-            benchmark->once();
-        end = rdtsc();
-        print("bench ");
-        print(benchmark->name);
+        report("bench ", benchmark->name, iterations);
         print(" ");
-        print_unsigned(iterations);
-        print(" ");
-        print_unsigned(end - start);
+        print_unsigned(total);
         print("\n");
     }
 }

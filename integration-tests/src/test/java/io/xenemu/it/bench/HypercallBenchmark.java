@@ -12,7 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /// Runs the `bench` guest on the floor VMM, on ours and on the peer in turn, in one lab machine, and prints medians and
-/// their ratios against the design's targets.
+/// their ratios against the design's targets. Each side is warmed until its rate is flat.
 ///
 /// Arguments, all optional: ROUNDS (each runs all three once; 5) and ITERATIONS (per sample; 2000). Ratios only: one exit
 /// costs some 40 us in the lab and varies with what else the machine does.
@@ -22,8 +22,9 @@ public final class HypercallBenchmark {
     private static final int DEFAULT_ITERATIONS = 2000;
     private static final int SAMPLES_PER_RUN = 5;
 
-    /// Before the first sample of each benchmark, so that it meets compiled code: the compiler is emulated too.
-    private static final int WARMUP = 100_000;
+    /// Calls in a window of warming up, some 0.8 s. Each benchmark is warmed until its rate is flat (see the guest), so that it
+    /// meets compiled code: the compiler is emulated too.
+    private static final int WARMUP = 20_000;
 
     /// As on hardware; in the lab the launcher does without the optimizing compiler.
     private static final String COMPILER = "-XX:TieredStopAtLevel=4";
@@ -61,6 +62,14 @@ public final class HypercallBenchmark {
                 peerSamples.add(runner.run(peer, guests.bench(), append, 1));
             }
         }
+        warnOf("floor", floorSamples);
+        warnOf("ours", ourSamples);
+        warnOf("peer", peerSamples);
         System.out.print(ResultTable.of(floorSamples, ourSamples, peerSamples));
+    }
+
+    private static void warnOf(String side, Samples samples) {
+        samples.unsteady()
+                .forEach(name -> System.err.printf("%s: %s was not flat yet%n", side, name));
     }
 }

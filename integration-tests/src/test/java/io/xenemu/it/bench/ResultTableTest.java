@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class ResultTableTest {
@@ -21,6 +22,14 @@ class ResultTableTest {
 
         assertEquals(300.0, samples.median("noarg"));
         assertTrue(Double.isNaN(samples.median("arg")));
+    }
+
+    @Test
+    void benchmarkThatWasNotWarmIsNamed() {
+        Samples samples =
+                samples("warm arg 120000", "warming noarg 1200000", "bench noarg 10 1000");
+
+        assertEquals(Set.of("noarg"), samples.unsteady());
     }
 
     @Test
