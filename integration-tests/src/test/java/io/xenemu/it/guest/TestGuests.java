@@ -57,4 +57,9 @@ public record TestGuests(Path folder) {
     public Path floor() {
         return folder.resolve("floor");
     }
+
+    /// The exit loops with no service in them; a host program.
+    public Path exits() {
+        return folder.resolve("exits");
+    }
 }

@@ -15,6 +15,7 @@ import io.xenemu.core.boot.XenLeaves;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
@@ -129,19 +130,28 @@ public final class DomainBuilder {
             vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));
             vcpu.xen().vcpuId(vcpu.id().value());
             BootVcpu.enableMtrrs(vcpu);
-            domain.add(new Vcpu(domain, vcpu.id(), vcpu, v -> runLoop(domain, v, page, ports)));
+            domain.add(
+                    new Vcpu(
+                            domain,
+                            vcpu.id(),
+                            vcpu,
+                            v -> runLoop(environment.hypercalls(), domain, v, page, ports)));
         }
     }
 
-    private void runLoop(Domain domain, Vcpu vcpu, HypercallPage page, PortBus ports) {
+    /// What the thread of a vCPU does, until its domain stops.
+    static void runLoop(
+            HypercallTable hypercalls,
+            Domain domain,
+            Vcpu vcpu,
+            HypercallPage page,
+            PortBus ports) {
         try (Arena arena = Arena.ofConfined()) {
             SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm());
             GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
             HypercallDispatcher dispatcher =
                     new HypercallDispatcher(
-                            environment.hypercalls(),
-                            domain.hypercallMetrics().newVcpu(),
-                            domain::crash);
+                            hypercalls, domain.hypercallMetrics().newVcpu(), domain::crash);
             new ExitLoop(
                             domain,
                             vcpu,

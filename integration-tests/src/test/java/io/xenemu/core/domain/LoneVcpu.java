@@ -1,0 +1,136 @@
+package io.xenemu.core.domain;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.HypercallPage;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.PortAccount;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.gnttab.GrantTable;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.ExitReason;
+import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenCapability;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.UUID;
+import java.util.function.Consumer;
+import org.jspecify.annotations.NullMarked;
+import org.jspecify.annotations.Nullable;
+
+/// A domain of one vCPU that runs in the service's own exit loop, on a KVM that need not have Xen: there it cannot be made by
+/// [DomainBuilder], which is why this class is in the same package. What needs KVM's Xen fails, and so does the end of the
+/// domain, which says so in the log.
+@NullMarked
+public final class LoneVcpu implements AutoCloseable {
+    /// A port with a device behind it that does nothing.
+    public static final int PORT = 0x80;
+
+    private static final GrantLimits GRANTS = new GrantLimits(4, 1, 2);
+
+    /// Xen 4.19.
+    private static final int VERSION = 0x0004_0013;
+
+    private final KvmSystem system = KvmSystem.open(KvmSystem.DEVICE);
+    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    private final HostResources resources = HostResources.ofThisHost();
+    private final DomId id;
+    private final Domain domain;
+    private final Vcpu vcpu;
+
+    /// @param first what the vCPU's thread does before it enters the loop
+    public LoneVcpu(DomId id, Consumer<LoneVcpu> first) throws BootException {
+        this.id = id;
+        KvmVm vm = system.createVm();
+        vm.createIrqchip();
+        ServicePorts servicePorts = new ServicePorts(this::find, registry);
+        DomainConfig config =
+                new DomainConfig(
+                        "bench" + id.value(),
+                        new UUID(0, id.value()),
+                        GuestMemoryMap.MIN_BYTES,
+                        1,
+                        VERSION,
+                        GRANTS,
+                        EventChannelConfig.DEFAULT);
+        DomainEnvironment environment =
+                new DomainEnvironment(
+                        registry,
+                        HypercallTable.standard(),
+                        this::find,
+                        servicePorts,
+                        this::findGrants,
+                        resources,
+                        new PortAccount(ServicePorts.LIMIT));
+        domain =
+                new Domain(
+                        id,
+                        config,
+                        new GuestMemoryMap(config.memoryBytes()),
+                        vm,
+                        EnumSet.noneOf(XenCapability.class),
+                        environment);
+        VcpuId number = new VcpuId(0);
+        vcpu =
+                new Vcpu(
+                        domain,
+                        number,
+                        domain.createVcpu(number),
+                        v -> {
+                            first.accept(this);
+                            DomainBuilder.runLoop(
+                                    environment.hypercalls(),
+                                    domain,
+                                    v,
+                                    new HypercallPage(true),
+                                    ports());
+                        });
+        domain.add(vcpu);
+    }
+
+    private static PortBus ports() {
+        return new PortBus(List.of(new PortBus.Range(PORT, PORT, new NoDevice())));
+    }
+
+    private @Nullable EventChannels find(DomId other) {
+        return other.equals(id) ? domain.eventChannels() : null;
+    }
+
+    private @Nullable GrantTable findGrants(DomId other) {
+        return other.equals(id) ? domain.grantTable() : null;
+    }
+
+    /// The domain.
+    public Domain domain() {
+        return domain;
+    }
+
+    /// The vCPU.
+    public Vcpu vcpu() {
+        return vcpu;
+    }
+
+    /// How many exits it has made for this reason.
+    public long exits(ExitReason reason) {
+        return (long)
+                registry.get("xen.vcpu.exits")
+                        .tag("reason", reason.name().toLowerCase(Locale.ROOT))
+                        .functionCounter()
+                        .count();
+    }
+
+    @Override
+    public void close() {
+        try (system;
+                resources) {
+            domain.close();
+        }
+    }
+}

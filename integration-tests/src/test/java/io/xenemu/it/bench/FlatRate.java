@@ -1,0 +1,26 @@
+package io.xenemu.it.bench;
+
+/// Tells when a loop is as fast as it gets. Its time is taken window after window; it is flat when [#WINDOWS] of them in a row have
+/// not brought the shortest time down by a part of [#FASTER], as in the `bench` guest. Not before: a compiler works in steps,
+/// and a loop stands still between them.
+final class FlatRate {
+    static final int WINDOWS = 5;
+    static final double FASTER = 0.02;
+
+    private double shortest = Double.POSITIVE_INFINITY;
+    private int same;
+
+    /// One window's time, per call.
+    void add(double time) {
+        if (time < shortest * (1 - FASTER)) {
+            shortest = time;
+            same = 0;
+        } else {
+            same++;
+        }
+    }
+
+    boolean isFlat() {
+        return same >= WINDOWS;
+    }
+}
