@@ -2,49 +2,48 @@ package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// How events are stored in guest memory and announced to a vCPU: [TwoLevel] or [Fifo]. Xen's `struct
-/// evtchn_port_ops`.
+/// How events lie in guest memory and travel to a vCPU: [TwoLevel] or [Fifo]. Xen's `struct evtchn_port_ops`.
 ///
-/// The guest, other vCPUs' hypercalls and possibly the kernel change the same words, so every method may run
-/// concurrently with any other, for the same port too.
+/// The guest, other vCPUs' hypercalls and perhaps the kernel work on the same words, so every method may run at the same
+/// time as any other, for the same port too.
 sealed interface EventAbi permits TwoLevel, Fifo {
-    /// The number of ports, the reserved port 0 included.
+    /// Ports that it has room for, the reserved port 0 included.
     int limit();
 
     /// Makes an event of `channel` pending.
     ///
-    /// @return whether `vcpu` needs an upcall
+    /// @return whether `vcpu` is due an upcall
     boolean setPending(Channel channel, Vcpu vcpu);
 
     /// Whether an event waits, masked or not.
     boolean isPending(Channel channel);
 
-    /// Clears a pending event, so that the port's next user does not find it.
+    /// Takes back an event that waits, before the port's next user could find it.
     void clearPending(Channel channel);
 
-    /// Clears the mask, and announces an event that became pending while masked.
+    /// Clears the mask, and announces an event that waited for that.
     ///
-    /// @return whether `vcpu` needs an upcall
+    /// @return whether `vcpu` is due an upcall
     boolean unmask(Channel channel, Vcpu vcpu);
 
-    /// Announces the channel's event if it is pending and unmasked.
+    /// Announces an event that may already be pending.
     ///
-    /// @return whether `vcpu` needs an upcall
+    /// @return whether `vcpu` is due an upcall
     boolean announce(Channel channel, Vcpu vcpu);
 
-    /// Makes sure that `vcpu` looks at announcements for which it may have missed the upcall.
+    /// Makes sure that `vcpu` looks at announcements that it may not have been told of.
     ///
-    /// @return whether `vcpu` needs an upcall
+    /// @return whether `vcpu` is due an upcall
     boolean announceAgain(Vcpu vcpu);
 
-    /// Whether a closed port cannot be used again yet.
+    /// Whether a closed port can not be used again yet.
     boolean isBusy(int port);
 
-    /// Whether ports have priorities.
+    /// Whether a port has a priority.
     boolean hasPriorities();
 
-    /// Sets the priority of the port's later events.
+    /// Sets the priority of the port's events from now on.
     ///
-    /// @throws XenError `ENOSYS` the ABI has no priorities; `EINVAL` no such priority
+    /// @throws XenError `ENOSYS` there are no priorities; `EINVAL` there is no such one
     void setPriority(Channel channel, int priority) throws XenError;
 }

@@ -14,9 +14,9 @@ public record PirqsState(List<Source> sources, int assertedGsis) {
         sources = List.copyOf(sources);
     }
 
-    /// The source of a PIRQ.
+    /// What a PIRQ is.
     public enum Kind {
-        /// Allocated, but not in use yet.
+        /// Given out, but not in use yet.
         ALLOCATED,
         /// A message.
         MSI,
@@ -26,8 +26,8 @@ public record PirqsState(List<Source> sources, int assertedGsis) {
 
     /// One PIRQ.
     ///
-    /// @param pirq the PIRQ's number
-    /// @param kind its source
-    /// @param gsi for [Kind#GSI], the GSI; else 0
+    /// @param pirq its number
+    /// @param kind what it is
+    /// @param gsi for [Kind#GSI], which one; else 0
     public record Source(int pirq, Kind kind, int gsi) {}
 }

@@ -1,5 +1,4 @@
-/// Xen event channels: ports, VIRQs, IPIs, PIRQs, the 2-level and the FIFO ABI, the kernel's part of them, and saved
-/// state.
+/// Xen event channels: ports, VIRQs, IPIs, the 2-level ABI and its saved state.
 @NullMarked
 package io.xenemu.evtchn;
 

@@ -150,6 +150,11 @@ public final class GuestMemory {
 
     /// Copies `length` bytes from guest memory at `gpa` to `target` at `offset`. All or nothing.
     public void copyIn(long gpa, MemorySegment target, long offset, long length) throws XenError {
+        MemoryRegion whole = regions.find(gpa, length);
+        if (whole != null) {
+            MemorySegment.copy(whole.segment, whole.offset(gpa), target, offset, length);
+            return;
+        }
         check(gpa, length, false);
         for (long done = 0; done < length; ) {
             MemoryRegion region = readable(gpa + done, 1);
@@ -162,6 +167,11 @@ public final class GuestMemory {
 
     /// Copies `length` bytes from `source` at `offset` to guest memory at `gpa`. All or nothing.
     public void copyOut(MemorySegment source, long offset, long gpa, long length) throws XenError {
+        MemoryRegion whole = regions.find(gpa, length);
+        if (whole != null && !whole.readOnly) {
+            MemorySegment.copy(source, offset, whole.segment, whole.offset(gpa), length);
+            return;
+        }
         check(gpa, length, true);
         for (long done = 0; done < length; ) {
             MemoryRegion region = writable(gpa + done, 1);

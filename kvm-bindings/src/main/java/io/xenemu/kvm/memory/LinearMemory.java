@@ -8,15 +8,27 @@ import java.nio.charset.StandardCharsets;
 /// pointer; in 32-bit mode only their low 32 bits count, and a range wraps at the end of the address space as it does on
 /// the processor. [XenError#EFAULT] exactly when a byte cannot be reached.
 ///
-/// Belongs to the thread that serves the vCPU's exits. Every access walks the page tables anew, since the guest may have
-/// changed them: read once, then use the copy. Nothing allocates, locks or issues an ioctl, except that
+/// Belongs to the thread that serves the vCPU's exits. The page that was found last is remembered until [#forget], which each
+/// hypercall begins with, so that a structure which is copied in and then out takes one walk of the page tables. A processor's
+/// TLB does the same: the guest cannot have its entry flushed before the hypercall ends. The bytes are the guest's to change
+/// at any time: read once, then use the copy. Nothing allocates, locks or issues an ioctl, except that
 /// strings and the copy from an array allocate.
 public final class LinearMemory {
     private static final int PAGE = GuestMemory.PAGE_SIZE;
+    private static final int PAGE_BITS = 12;
+
+    /// No address has so many pages before it.
+    private static final long NO_PAGE = -1;
 
     private final GuestMemory memory;
     private final CpuState cpu;
     private final PageWalk walk;
+
+    /// The number of the linear page that was found last, where it is, and whether for writes too.
+    private long page = NO_PAGE;
+
+    private long frame;
+    private boolean forWrites;
 
     /// The address space of the vCPU whose registers are `cpu`.
     public LinearMemory(GuestMemory memory, CpuState cpu) {
@@ -27,7 +39,18 @@ public final class LinearMemory {
 
     /// The guest-physical address behind `address`, good until the end of its 4 KiB page.
     public long translate(long address, boolean write) throws XenError {
-        return walk.translate(cpu, address, write);
+        long number = address >>> PAGE_BITS;
+        if (number != page || (write && !forWrites)) {
+            frame = walk.translate(cpu, address, write) & -PAGE;
+            page = number;
+            forWrites = walk.holdsForWrites();
+        }
+        return frame | (address & (PAGE - 1));
+    }
+
+    /// From here on the page tables are looked at anew.
+    public void forget() {
+        page = NO_PAGE;
     }
 
     /// Copies guest bytes to `target` at `offset`. On EFAULT some of the target may have been overwritten.

@@ -15,7 +15,7 @@ import io.xenemu.kvm.abi.XenError;
 /// it read, which was valid then.
 ///
 /// Sources: Intel SDM volume 3, chapter 5 (paging); AMD APM volume 2, chapter 5. At most five reads, no allocation,
-/// no ioctl, stateless.
+/// no ioctl.
 public final class PageWalk {
     private static final long CR0_WP = 1L << 16;
     private static final long CR0_PG = 1L << 31;
@@ -49,6 +49,9 @@ public final class PageWalk {
 
     private final GuestAtomics entries;
 
+    /// What [#holdsForWrites] answers.
+    private boolean forWrites;
+
     /// A walk through the tables in `memory`.
     public PageWalk(GuestMemory memory) {
         this.entries = memory.atomics();
@@ -60,29 +63,36 @@ public final class PageWalk {
         long address = cpu.longMode() ? linear : linear & LOW_32;
         long cr0 = cpu.cr0();
         if ((cr0 & CR0_PG) == 0) {
+            forWrites = true;
             return address & LOW_32;
         }
-        boolean guarded = write && (cr0 & CR0_WP) != 0;
+        boolean protect = (cr0 & CR0_WP) != 0;
         long cr3 = cpu.cr3();
         long cr4 = cpu.cr4();
         if ((cr4 & CR4_PAE) == 0) {
-            return legacy(cr3 & 0xffff_f000L, (cr4 & CR4_PSE) != 0, address, write, guarded);
+            return legacy(cr3 & 0xffff_f000L, (cr4 & CR4_PSE) != 0, address, write, protect);
         }
         long efer = cpu.efer();
         long reserved = (efer & EFER_NXE) != 0 ? 0 : NO_EXECUTE;
         if ((efer & EFER_LMA) == 0) {
             long table = paeDirectory(cr3 & 0xffff_ffe0L, address);
-            return wide(table, 2, reserved | PAE_RESERVED, address, write, guarded);
+            return wide(table, 2, reserved | PAE_RESERVED, address, write, protect);
         }
         int levels = (cr4 & CR4_LA57) != 0 ? 5 : 4;
         requireCanonical(address, PAGE_BITS + TABLE_BITS * levels);
-        return wide(cr3 & FRAME, levels, reserved, address, write, guarded);
+        return wide(cr3 & FRAME, levels, reserved, address, write, protect);
+    }
+
+    /// Whether the last translation would have been the same for a write, with nothing left to mark in the tables.
+    boolean holdsForWrites() {
+        return forWrites;
     }
 
     /// 4-byte entries, two levels of 1024.
     private long legacy(
-            long table, boolean largePages, long address, boolean write, boolean guarded)
+            long table, boolean largePages, long address, boolean write, boolean protect)
             throws XenError {
+        boolean guarded = write && protect;
         long directoryAt = table + (address >>> 22) * 4;
         int directory = entries.readAcquire32(directoryAt);
         require(directory, guarded);
@@ -91,6 +101,7 @@ public final class PageWalk {
                 throw XenError.EFAULT;
             }
             mark32(directoryAt, directory, write ? ACCESSED | DIRTY : ACCESSED);
+            conclude(write, protect, directory, directory);
             long above4GiB = ((directory >>> 13) & 0xffL) << 32;
             return above4GiB | (directory & 0xffc0_0000L) | (address & 0x3f_ffff);
         }
@@ -99,6 +110,7 @@ public final class PageWalk {
         int page = entries.readAcquire32(pageAt);
         require(page, guarded);
         mark32(pageAt, page, write ? ACCESSED | DIRTY : ACCESSED);
+        conclude(write, protect, directory & page, page);
         return (page & 0xffff_f000L) | (address & 0xfff);
     }
 
@@ -113,13 +125,16 @@ public final class PageWalk {
 
     /// 8-byte entries, `level` levels of 512; level 1 holds 4 KiB pages, 2 may hold 2 MiB, 3 1 GiB pages.
     private long wide(
-            long table, int level, long reserved, long address, boolean write, boolean guarded)
+            long table, int level, long reserved, long address, boolean write, boolean protect)
             throws XenError {
+        boolean guarded = write && protect;
+        int rights = -1;
         for (; ; level--) {
             int shift = PAGE_BITS + TABLE_BITS * (level - 1);
             long at = table + ((address >>> shift) & 0x1ff) * 8;
             long entry = entries.readAcquire64(at);
             require((int) entry, guarded);
+            rights &= (int) entry;
             if ((entry & reserved) != 0) {
                 throw XenError.EFAULT;
             }
@@ -127,11 +142,19 @@ public final class PageWalk {
                 long inPage = (1L << shift) - 1;
                 requireFrame(entry, level, inPage);
                 mark64(at, entry, write ? ACCESSED | DIRTY : ACCESSED);
+                conclude(write, protect, rights, (int) entry);
                 return (entry & FRAME & ~inPage) | (address & inPage);
             }
             mark64(at, entry, ACCESSED);
             table = entry & FRAME;
         }
+    }
+
+    /// @param rights what is set in all entries of the way
+    /// @param page the last of them
+    private void conclude(boolean write, boolean protect, int rights, int page) {
+        boolean allowed = !protect || (rights & WRITABLE) != 0;
+        forWrites = write || (allowed && (page & DIRTY) != 0);
     }
 
     /// Bits between the PAT bit (12) and a large page's frame are reserved; so is a page above 1 GiB.

@@ -94,4 +94,30 @@ class LinearMemoryTest {
             assertThrows(XenError.class, () -> linear.read64((1L << 47) - 4));
         }
     }
+
+    @ParameterizedTest
+    @EnumSource
+    void pageIsRememberedUntilTheNextHypercall(GuestWidth width) throws Exception {
+        try (PagedGuest guest = new PagedGuest(width)) {
+            guest.map(0, true);
+            LinearMemory linear = guest.argument.linear();
+            linear.write32(PagedGuest.BASE, 7);
+            guest.unmap(0);
+            assertEquals(7, linear.read32(PagedGuest.BASE));
+            linear.forget();
+            assertThrows(XenError.class, () -> linear.read32(PagedGuest.BASE));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void readOnlyPageThatWasReadCannotBeWritten(GuestWidth width) throws Exception {
+        try (PagedGuest guest = new PagedGuest(width)) {
+            guest.map(0, false);
+            LinearMemory linear = guest.argument.linear();
+            assertEquals(0, linear.read32(PagedGuest.BASE));
+            assertThrows(XenError.class, () -> linear.write32(PagedGuest.BASE, 1));
+            assertEquals(0, linear.read32(PagedGuest.BASE));
+        }
+    }
 }

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import net.jqwik.api.ForAll;
@@ -88,10 +89,20 @@ class PageWalkPropertyTest {
             for (int i = 0; i < WALKS; i++) {
                 long address = address(random, cpu);
                 boolean write = random.nextBoolean();
+                OptionalLong there = model.translate(cpu, address, write);
                 assertEquals(
-                        model.translate(cpu, address, write),
+                        there,
                         walked(walk, cpu, address, write),
                         () -> "%s 0x%x %s".formatted(cpu, address, write));
+                if (there.isPresent() && !write) {
+                    byte[] written = expected.clone();
+                    OptionalLong forWrites =
+                            new PageWalkModel(written).translate(cpu, address, true);
+                    assertEquals(
+                            forWrites.equals(there) && Arrays.equals(written, expected),
+                            walk.holdsForWrites(),
+                            () -> "%s 0x%x".formatted(cpu, address));
+                }
             }
             assertArrayEquals(expected, ram.toArray(ValueLayout.JAVA_BYTE));
         }

@@ -31,6 +31,7 @@ public final class HypercallContext {
 
     /// Takes over a new call. `setParameter` follows for each register.
     public void begin(long number, int cpl) {
+        argument.linear().forget();
         this.number = number;
         this.cpl = cpl;
     }

@@ -4,33 +4,39 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.ioctl.ExitReason;
-import java.util.EnumMap;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicLong;
 
 /// `xen.vcpu.exits`: returns of KVM_RUN to user space, by reason.
 public final class ExitMetrics implements AutoCloseable {
     /// One vCPU's counts, by reason. Written by its thread alone.
     public static final class Counts {
-        private final EnumMap<ExitReason, AtomicLong> byReason = new EnumMap<>(ExitReason.class);
+        private static final int CELLS =
+                1 + Arrays.stream(ExitReason.values()).mapToInt(Counts::cell).max().orElseThrow();
 
-        Counts() {
-            for (ExitReason reason : ExitReason.values()) {
-                byReason.put(reason, new AtomicLong());
-            }
-        }
+        private static final VarHandle CELL = MethodHandles.arrayElementVarHandle(long[].class);
+
+        /// By number, [ExitReason#OTHER] first.
+        private final long[] byReason = new long[CELLS];
+
+        Counts() {}
 
         /// Adds one exit.
         public void add(ExitReason reason) {
-            AtomicLong count = of(reason);
-            count.setOpaque(count.getPlain() + 1);
+            int cell = cell(reason);
+            CELL.setOpaque(byReason, cell, byReason[cell] + 1);
         }
 
-        private AtomicLong of(ExitReason reason) {
-            return Objects.requireNonNull(byReason.get(reason));
+        private static int cell(ExitReason reason) {
+            return reason.number() - ExitReason.OTHER.number();
+        }
+
+        long of(ExitReason reason) {
+            return (long) CELL.getOpaque(byReason, cell(reason));
         }
     }
 
@@ -59,7 +65,7 @@ public final class ExitMetrics implements AutoCloseable {
     private static double sum(List<Counts> all, ExitReason reason) {
         long sum = 0;
         for (Counts counts : all) {
-            sum += counts.of(reason).getOpaque();
+            sum += counts.of(reason);
         }
         return sum;
     }
