@@ -3,18 +3,18 @@ package io.xenemu.gnttab;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
-/// The service's own account of which entries are in use, for 512 references that follow one another (Xen's
-/// `active_grant_entry`). It is authoritative: what an entry says is looked at when it comes into use, and a guest that
-/// rewrites an entry in use gains nothing.
+/// The service's own record of which entries are in use, for 512 consecutive references (Xen's `active_grant_entry`).
+/// It is authoritative: an entry is read when it comes into use, and a guest that rewrites an entry in use gains
+/// nothing.
 ///
-/// Everything here is for the holder of [#lock], but [#mfn], [#start], [#length] and [#behind], which stay the same as long
-/// as the entry is in use, for those who have it in use.
+/// The caller of every method holds [#lock]. Exceptions are [#mfn], [#start], [#length] and [#behind], which do not
+/// change while the entry is in use: a user of the entry may call them without the lock.
 final class ActiveEntries {
     /// References in a block.
     static final int SIZE = 512;
 
-    /// How often an entry may be in use for reading, and how often for writing; Xen refuses at this count, where its 8-bit
-    /// counters come near their end.
+    /// How often an entry may be in use for reading, and how often for writing. Xen refuses at this count, half the
+    /// range of its 8-bit counters.
     static final int MAX_PINS = 128;
 
     private static final int PAGE_SIZE = 4096;
@@ -23,7 +23,7 @@ final class ActiveEntries {
 
     final ReentrantLock lock = new ReentrantLock();
 
-    /// The copy of the entry at work.
+    /// The copy of the entry that is being processed.
     final GrantEntry copy = new GrantEntry();
 
     private final short[] readers = new short[SIZE];
@@ -32,11 +32,11 @@ final class ActiveEntries {
     private final long[] gfn = new long[SIZE];
     private final long[] mfn = new long[SIZE];
 
-    /// Empty until a part of a page is used: [#PART], the part's start in the rest of the upper half, its length in the lower
-    /// one; 0 for a whole page.
+    /// Empty until a part of a page is used. [#PART], the part's start in the rest of the upper half, its length in
+    /// the lower half; 0 for a whole page.
     private int[] parts = {};
 
-    /// Empty until a transitive grant is used: what is behind it.
+    /// Empty until a transitive grant is used: the granting side of the grant behind it.
     private @Nullable Pins[] behind = {};
 
     private int[] refBehind = {};
@@ -53,7 +53,7 @@ final class ActiveEntries {
         return writers[entry];
     }
 
-    /// Both counts in one number.
+    /// Both counts in one number, to compare.
     int pins(int entry) {
         return readers[entry] << Short.SIZE | writers[entry];
     }
@@ -71,22 +71,22 @@ final class ActiveEntries {
         return mfn[entry];
     }
 
-    /// Where in the page the grant begins, bytes.
+    /// Offset in the page at which the grant begins, bytes.
     int start(int entry) {
         return parts.length == 0 ? 0 : parts[entry] >>> Short.SIZE & MAX_START;
     }
 
-    /// How many bytes of the page are granted.
+    /// The number of bytes of the page that are granted.
     int length(int entry) {
         return isPart(entry) ? parts[entry] & 0xffff : PAGE_SIZE;
     }
 
-    /// Whether it may not be mapped: a part of a page, or a transitive grant.
+    /// Whether the entry cannot be mapped: it grants a part of a page, or is transitive.
     boolean isPart(int entry) {
         return parts.length != 0 && parts[entry] != 0;
     }
 
-    /// Where the grant behind a transitive one is; null for any other.
+    /// The granting side of the grant behind a transitive one; null for any other grant.
     @Nullable Pins behind(int entry) {
         return behind.length == 0 ? null : behind[entry];
     }
@@ -95,18 +95,18 @@ final class ActiveEntries {
         return refBehind[entry];
     }
 
-    /// Whether `by` may use the entry once more, as far as the account knows.
+    /// Whether this record allows `by` one more use of the entry.
     boolean admits(int entry, int by) {
         return !isPinned(entry)
                 || (user(entry) == by && readers[entry] < MAX_PINS && writers[entry] < MAX_PINS);
     }
 
-    /// Whether one more use changes the flags in use.
+    /// Whether one more use changes the entry's flags in use.
     boolean needsMark(int entry, boolean readOnly) {
         return !isPinned(entry) || (!readOnly && writers[entry] == 0);
     }
 
-    /// Describes what comes into use: a whole page.
+    /// Describes an entry that comes into use, as a grant of a whole page.
     void describe(int entry, int by, long frame, long machineFrame) {
         user[entry] = (short) by;
         gfn[entry] = frame;
@@ -119,9 +119,9 @@ final class ActiveEntries {
         }
     }
 
-    /// Makes what was described a part of the page, which prevents mapping it.
+    /// Makes the described grant one of a part of the page, which prevents mapping it.
     ///
-    /// @param start 0 to 65535; Xen too keeps 15 bits
+    /// @param start 0 to 65535, of which 15 bits are kept, as in Xen
     /// @param length 0 to 65535
     void describePart(int entry, int start, int length) {
         if (parts.length == 0) {
@@ -130,7 +130,7 @@ final class ActiveEntries {
         parts[entry] = PART | (start & MAX_START) << Short.SIZE | length;
     }
 
-    /// Makes what was described a transitive grant.
+    /// Makes the described grant a transitive one.
     void describeBehind(int entry, Pins pins, int ref) {
         if (behind.length == 0) {
             refBehind = new int[SIZE];
@@ -148,7 +148,7 @@ final class ActiveEntries {
         }
     }
 
-    /// The flags in use that go when a use of that kind has ended, or not come about.
+    /// The flags in use to clear after a use of that kind has ended or failed.
     int cleared(int entry, boolean readOnly) {
         int flags = !readOnly && writers[entry] == 0 ? Gtf.WRITING : 0;
         return isPinned(entry) ? flags : flags | Gtf.READING;

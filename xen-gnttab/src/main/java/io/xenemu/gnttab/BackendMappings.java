@@ -4,12 +4,12 @@ import io.xenemu.kvm.abi.DomId;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/// The pages of one domain that the service's own back ends map: for the granter as `GNTTABOP_map_grant_ref` of a domain 0,
-/// but with the page in the service's memory and without handles.
+/// Mappings of one domain's grants by the service's own back ends. The granter sees them like
+/// `GNTTABOP_map_grant_ref` by domain 0; the page is in the service's memory, and there are no handles.
 public final class BackendMappings {
     static final int PAGE_SIZE = 4096;
 
-    /// More than any ring has pages, or any request has segments.
+    /// The most pages of a range: more than any ring has pages, or any request has segments.
     public static final int MAX_RANGE = 1024;
 
     private final Pins pins;
@@ -26,8 +26,8 @@ public final class BackendMappings {
     /// [#unmap], and must not revoke the grant meanwhile.
     ///
     /// @param into not mapped; describes the mapping if the result is `OKAY`
-    /// @return `BAD_GNTREF` beyond the table; `GENERAL_ERROR` not granted to `by`, not for writing, not as a whole page,
-    ///     mapped too often, or changed by the guest all the time; `BAD_PAGE` no RAM there
+    /// @return `BAD_GNTREF` beyond the table; `GENERAL_ERROR` not granted to `by`, not for writing, not as a whole
+    ///     page, mapped too often, or changed by the guest at every try; `BAD_PAGE` no RAM at the frame
     public GrantStatus map(GrantRef ref, DomId by, boolean readOnly, GrantMapping into) {
         if (into.isMapped()) {
             throw new IllegalArgumentException("mapped already: " + into.ref);
@@ -40,10 +40,10 @@ public final class BackendMappings {
         return metrics.finished(GrantOp.BACKEND_MAP, status);
     }
 
-    /// Takes over a mapping that `by` had when the domain was saved: as [#map], but the entry is in use already. Each saved
-    /// mapping is taken over once.
+    /// Takes over a mapping that `by` had when the domain was saved: like [#map], but the entry is in use already.
+    /// Each saved mapping can be taken over once.
     ///
-    /// @return `BAD_GNTREF` not mapped so, or taken over already
+    /// @return `BAD_GNTREF` there is no such saved mapping, or it was taken over already
     public GrantStatus adopt(GrantRef ref, DomId by, boolean readOnly, GrantMapping into) {
         if (into.isMapped() || !restored.take(ref.value(), by.value(), readOnly)) {
             return GrantStatus.BAD_GNTREF;
@@ -64,12 +64,12 @@ public final class BackendMappings {
         return metrics.finished(GrantOp.BACKEND_UNMAP, GrantStatus.OKAY);
     }
 
-    /// Maps several pages one after another, without copying them: all or none.
+    /// Maps several pages contiguously, without copying them: all or none.
     ///
-    /// @param refs 1 to [#MAX_RANGE] references, in the order of the pages; the same one may be among them more than once
-    /// @param pages shows them one after another
+    /// @param refs 1 to [#MAX_RANGE] references, in the order of the pages; a reference may occur more than once
+    /// @param pages makes the contiguous view
     /// @param into not mapped; describes the mapping if the result is `OKAY`
-    /// @return as [#map], for the first that cannot be mapped
+    /// @return as [#map], for the first page that cannot be mapped
     public GrantStatus mapRange(
             List<GrantRef> refs,
             DomId by,
@@ -108,7 +108,7 @@ public final class BackendMappings {
         return GrantStatus.OKAY;
     }
 
-    /// Ends the mapping of several pages.
+    /// Ends a mapping of several pages.
     ///
     /// @return `BAD_HANDLE` if nothing is mapped
     public GrantStatus unmapRange(GrantRange range) {

@@ -2,15 +2,15 @@ package io.xenemu.gnttab;
 
 import java.lang.foreign.MemorySegment;
 
-/// Shows pages of a domain one after another in host memory, without copying them.
+/// Shows pages of a domain contiguously in host memory, without copying them.
 public interface ContiguousPages {
-    /// A view of pages, until [#dissolve]. Called without locks.
+    /// Makes a view of pages, which stays until [#dissolve]. Called without locks.
     ///
-    /// @param owner whose they are
-    /// @param mfns from [GuestFrames#mfn]; the first `count` count
-    /// @return `count` times 4096 bytes; not to be written to if `readOnly`
+    /// @param owner the pages' domain
+    /// @param mfns from [GuestFrames#mfn]; the first `count` are used
+    /// @return `count` times 4096 bytes; must not be written if `readOnly`
     MemorySegment assemble(GuestFrames owner, long[] mfns, int count, boolean readOnly);
 
-    /// Ends what [#assemble] returned.
+    /// Removes a view that [#assemble] returned.
     void dissolve(MemorySegment view);
 }

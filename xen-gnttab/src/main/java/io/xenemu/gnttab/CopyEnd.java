@@ -3,7 +3,7 @@ package io.xenemu.gnttab;
 import io.xenemu.kvm.abi.DomId;
 import java.lang.foreign.MemorySegment;
 
-/// One end of a copy: what the guest says of it, and what has been claimed.
+/// One end of a copy: the guest's arguments, and the page that has been claimed for it.
 final class CopyEnd {
     private static final int PAGE_SIZE = 4096;
 
@@ -76,7 +76,7 @@ final class CopyEnd {
         if (isRef) {
             granter.unpin(ref(), readOnly);
         }
-        // Another domain's memory is not to be held on to.
+        // Keep no reference to another domain's memory.
         granter = own;
         owner = own.frames;
     }

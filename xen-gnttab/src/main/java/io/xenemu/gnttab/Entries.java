@@ -1,21 +1,23 @@
 package io.xenemu.gnttab;
 
-/// The entries that a guest writes, in one version's layout. An object covers the pages there are; growing makes another.
+/// The entries that a guest writes, in one version's layout. An object covers the pages that exist; growing makes a
+/// new object.
 ///
-/// What changes an entry is for the holder of its block's lock. The guest does not take part in that lock: it may change
-/// any word at any time.
+/// The caller of a method that changes an entry holds the lock of the entry's block. The guest does not know that
+/// lock: it may change any word at any time.
 sealed interface Entries permits V1Entries, V2Entries {
     /// 1 or 2.
     int version();
 
-    /// How many there are.
+    /// The number of entries.
     int count();
 
-    /// Sets the flags in use together with the check that the entry grants it, and copies the entry as it was checked. A
-    /// revocation either comes first and is seen, or finds the flags.
+    /// Sets the flags in use, and checks atomically that the entry grants the use. Copies the entry as it was
+    /// checked. A revocation either comes first and is seen, or finds the flags set.
     ///
-    /// @param by who wants access; not looked at if `pinned`
-    /// @param wholePage for a mapping, which neither a part of a page nor a transitive grant allows
+    /// @param by the domain that wants access; ignored if `pinned`
+    /// @param wholePage whether the use is a mapping, which neither a part of a page nor a transitive grant allows
+    /// @param pinned whether the entry is in use already, so that its grant has been checked
     /// @param pinned whether the entry is in use already, so that what it grants has been checked
     /// @return false, with no flag set that was not before, if the entry does not grant it
     boolean mark(
@@ -27,18 +29,18 @@ sealed interface Entries permits V1Entries, V2Entries {
     /// Copies an entry.
     void read(int ref, GrantEntry copy);
 
-    /// Writes a grant of a whole page, on behalf of the guest that will find it.
+    /// Writes a grant of a whole page for the guest.
     ///
-    /// @param flags `GTF_*`, with the flags in use among them
+    /// @param flags `GTF_*`, including the flags in use
     void write(int ref, int flags, int domid, long frame);
 
-    /// The flags with those in use among them, whichever word they are in.
+    /// The flags, including those in use, wherever the version keeps them.
     int flagsAndStatus(int ref);
 
-    /// Whom it grants access.
+    /// The domain to which the entry grants access.
     int domid(int ref);
 
-    /// Exchanges two entries with their flags in use.
+    /// Exchanges two entries together with their flags in use.
     void swap(int a, int b);
 
     /// Whether flags and domid grant `by` access.

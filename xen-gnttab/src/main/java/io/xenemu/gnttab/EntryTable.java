@@ -6,12 +6,12 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/// The pages of a grant table, the version they are in, and the account of the entries in use.
+/// The pages of a grant table, their version, and the record of the entries in use.
 ///
-/// Growing and changing the version take this object's monitor; the latter takes every block's lock as well, in ascending
-/// order, so that the version is stable for the holder of any one of them.
+/// Growing and changing the version take this object's monitor. Changing the version also takes every block's lock,
+/// in ascending order, so that the version is stable while any one of them is held.
 final class EntryTable {
-    /// Pages that a table has from the beginning, as in Xen.
+    /// Pages that a table has at first, as in Xen.
     private static final int INITIAL_FRAMES = 1;
 
     private final GrantLimits limits;
@@ -35,14 +35,15 @@ final class EntryTable {
         }
     }
 
-    /// The block of a reference, to be locked; null if it is beyond any version's table.
+    /// The block of a reference, whose lock the caller takes; null if the reference is beyond the table in any
+    /// version.
     @Nullable ActiveEntries block(int ref) {
         ActiveEntries[] table = blocks;
         int index = ref >>> Integer.numberOfTrailingZeros(ActiveEntries.SIZE);
         return index < table.length ? table[index] : null;
     }
 
-    /// The entries, to be used by the holder of a block's lock.
+    /// The entries. The caller holds a block's lock.
     Entries entries() {
         return entries;
     }
@@ -59,7 +60,7 @@ final class EntryTable {
         return statusFrames.length;
     }
 
-    /// Makes the table at least that large, in the version in force.
+    /// Makes the table at least `count` frames large, in the current version.
     ///
     /// @param count 1 to the limit
     synchronized void growTo(int count) {
@@ -68,7 +69,7 @@ final class EntryTable {
         }
     }
 
-    /// Makes status frame `index` exist, by as many grant frames as go with it.
+    /// Makes status frame `index` exist, by adding the grant frames that go with it.
     ///
     /// @throws XenError `EINVAL` in version 1, or beyond the limit
     synchronized void growToStatusFrame(int index) throws XenError {
@@ -98,7 +99,7 @@ final class EntryTable {
         metrics.frames(count);
     }
 
-    /// Makes the entries visible, with as many status frames as the version takes.
+    /// Makes the entries visible, with the number of status frames that the version needs.
     @GuardedBy("this")
     private void publish(int version) {
         if (version == 1) {
@@ -115,16 +116,16 @@ final class EntryTable {
         entries = new V2Entries(frames, grown);
     }
 
-    /// Takes the pages over as they are, in a version, for a saved domain.
+    /// Takes over the pages of a saved domain as they are, in a version.
     synchronized void restore(int version, int count) {
         growTo(count);
         publish(version);
     }
 
-    /// Changes the version; the first 8 entries keep their grants and their uses.
+    /// Changes the version. The first 8 entries keep their grants and their uses.
     ///
-    /// @throws XenError `EBUSY` if another entry is in use; `ERANGE` from 2 to 1 if one of the first 8 cannot be expressed
-    ///     there
+    /// @throws XenError `EBUSY` another entry is in use; `ERANGE` a change from 2 to 1, and one of the first 8 has no
+    ///     form in version 1
     void setVersion(int version) throws XenError {
         synchronized (this) {
             if (version == version()) {
@@ -186,7 +187,7 @@ final class EntryTable {
         }
     }
 
-    /// Whether a version 2 entry remains in version 1: grants of pages do, others become invalid.
+    /// Whether a version 2 entry can stay in version 1: grants of whole pages can, others become invalid.
     private static boolean isOfVersionOne(GrantEntry entry) throws XenError {
         boolean isOfPage = (entry.flags & Gtf.TYPE_MASK) == Gtf.PERMIT_ACCESS;
         if (entry.isTransitive() || (isOfPage && entry.frame >>> Integer.SIZE != 0)) {
@@ -233,7 +234,7 @@ final class EntryTable {
         return GrantStatus.OKAY;
     }
 
-    /// Writes a grant of a whole page on behalf of the guest.
+    /// Writes a grant of a whole page for the guest.
     void seed(int ref, int domid, long gfn) {
         ActiveEntries block = blocks[0];
         block.lock.lock();

@@ -3,11 +3,11 @@ package io.xenemu.gnttab;
 import io.xenemu.kvm.abi.DomId;
 import java.lang.foreign.MemorySegment;
 
-/// `GNTTABOP_copy`, one operation of it at a time. Belongs to one vCPU of the domain that copies and is used again, so that a
-/// copy costs no object.
+/// One operation of `GNTTABOP_copy`. Belongs to one vCPU of the domain that copies, and is reused, so that a copy
+/// allocates no object.
 ///
-/// Xen keeps what one operation of a batch has claimed for the next one if that names the same page; here each claims its
-/// own, of which a guest sees nothing.
+/// Xen keeps the page that one operation of a batch has claimed, if the next operation names it too. Here each
+/// operation claims its own; a guest sees no difference.
 public final class GrantCopy {
     private final Domains domains;
     private final GrantTableMetrics metrics;
@@ -21,27 +21,29 @@ public final class GrantCopy {
         this.dest = new CopyEnd(domId, own, false);
     }
 
-    /// Says from where.
+    /// Sets the source.
     ///
-    /// @param dom whose page it is; `DOMID_SELF` allowed
-    /// @param isRef whether `page` is a reference (`GNTCOPY_source_gref`), else a guest frame of one's own
-    /// @param page of a reference the low 32 bits count
+    /// @param dom the page's domain; `DOMID_SELF` allowed
+    /// @param isRef whether `page` is a reference (`GNTCOPY_source_gref`); else it is a guest frame of the calling
+    ///     domain
+    /// @param page a guest frame, or a reference in the low 32 bits
     /// @param offset of the first byte in the page, 0 to 65535
     public void from(DomId dom, boolean isRef, long page, int offset) {
         source.set(dom, isRef, page, offset);
     }
 
-    /// Says to where, as [#from] (`GNTCOPY_dest_gref`).
+    /// Sets the destination, as [#from] (`GNTCOPY_dest_gref`).
     public void to(DomId dom, boolean isRef, long page, int offset) {
         dest.set(dom, isRef, page, offset);
     }
 
     /// Copies.
     ///
-    /// @param length bytes, 0 to 65535; nothing is looked at to copy nothing, as in Xen since 4.19
-    /// @return `PERMISSION_DENIED` another domain's page by its frame; `BAD_DOMAIN` no such domain; `BAD_GNTREF`,
-    ///     `GENERAL_ERROR`, `BAD_PAGE` the page cannot be read or written, or not all that much of it; `BAD_COPY_ARG`
-    ///     across the end of a page; `EAGAIN` a transitive grant changed all the time
+    /// @param length bytes, 0 to 65535; for 0 nothing is checked, as in Xen since 4.19
+    /// @return `PERMISSION_DENIED` another domain's page named by its frame; `BAD_DOMAIN` no such domain;
+    ///     `BAD_GNTREF`, `GENERAL_ERROR`, `BAD_PAGE` the page, or a part of the range in it, cannot be read or
+    ///     written; `BAD_COPY_ARG` the range crosses the end of a page; `EAGAIN` a transitive grant changed at every
+    ///     try
     public GrantStatus run(int length) {
         GrantStatus status = claimAndCopy(length);
         if (status == GrantStatus.OKAY) {

@@ -1,19 +1,19 @@
 package io.xenemu.gnttab;
 
-/// A copy of what the guest wrote into one entry. Each of the guest's words is read once, so that what was checked is what
-/// is used.
+/// A copy of what the guest wrote into one entry. Each of the guest's words is read once, so that the checked value
+/// is the one that is used.
 final class GrantEntry {
     int flags;
 
-    /// Of a whole page or a part of one: the guest frame, unsigned.
+    /// Guest frame number, unsigned; valid for whole-page and sub-page grants.
     long frame;
 
-    /// Of a part of a page (`GTF_sub_page`), bytes.
+    /// Offset and length in bytes; valid for sub-page grants (`GTF_sub_page`).
     int pageOff;
 
     int length;
 
-    /// Of a transitive grant: whose grant stands behind it, and its reference there.
+    /// Domain and reference of the grant behind this one; valid for transitive grants.
     int transDomid;
 
     int transRef;

@@ -1,10 +1,10 @@
 package io.xenemu.gnttab;
 
-/// What surrounds a domain's grant table.
+/// What a domain's grant table uses of its surroundings.
 ///
-/// @param domains finds other domains by id; asked for the domain itself too
-/// @param pages gives the table's own pages
+/// @param domains finds domains by id; also called for the domain itself
+/// @param pages provides the table's own pages
 /// @param frames the pages that the domain can grant
-/// @param physmap where it maps what others grant
+/// @param physmap the address space into which the domain maps other domains' grants
 public record GrantEnvironment(
         Domains domains, TablePages pages, GuestFrames frames, Physmap physmap) {}

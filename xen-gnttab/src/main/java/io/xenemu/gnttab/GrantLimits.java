@@ -1,23 +1,23 @@
 package io.xenemu.gnttab;
 
-/// What a domain may have of grants, with the names of xl's configuration.
+/// A domain's limits for grants, with the names of xl's configuration.
 ///
 /// @param maxGrantFrames pages of entries, 1 to [#LARGEST_MAX_FRAMES]
-/// @param maxMaptrackFrames how many mappings of others' pages it may have, in Xen's pages of 256; 0
-///     to [#LARGEST_MAX_MAPTRACK_FRAMES]
-/// @param maxGrantVersion 1 or 2; with 1 a guest is told that there is no other
+/// @param maxMaptrackFrames the most mappings of other domains' pages, in Xen's maptrack frames of 256 mappings; 0 to
+///     [#LARGEST_MAX_MAPTRACK_FRAMES]
+/// @param maxGrantVersion 1 or 2; with 1, version 2 is refused as by a Xen without it
 public record GrantLimits(int maxGrantFrames, int maxMaptrackFrames, int maxGrantVersion) {
-    /// Xen's default (`gnttab_max_frames`), which makes 32,768 grants in version 1.
+    /// Xen's default (`gnttab_max_frames`): 32,768 grants in version 1.
     public static final int DEFAULT_MAX_FRAMES = 64;
 
-    /// The largest limit of frames, which makes 8,388,608 grants: half of the memory slots that KVM has (32,764), since a
-    /// guest may put each frame, and each of an eighth as many status frames, where a slot of its own is needed.
+    /// The largest limit of frames: 8,388,608 grants. It is half of KVM's memory slots (32,764), since a guest may
+    /// put each frame, and an eighth as many status frames, where it needs a slot of its own.
     public static final int LARGEST_MAX_FRAMES = 16_384;
 
-    /// Xen's default (`gnttab_max_maptrack_frames`), which makes 262,144 mappings.
+    /// Xen's default (`gnttab_max_maptrack_frames`): 262,144 mappings.
     public static final int DEFAULT_MAX_MAPTRACK_FRAMES = 1024;
 
-    /// 16 million mappings, which the host has no room for anyway.
+    /// The largest limit of maptrack frames: 16 million mappings, for which the host has no room anyway.
     public static final int LARGEST_MAX_MAPTRACK_FRAMES = 65_536;
 
     public GrantLimits {
@@ -33,7 +33,7 @@ public record GrantLimits(int maxGrantFrames, int maxMaptrackFrames, int maxGran
                             + maxMaptrackFrames);
         }
         if (maxGrantVersion != 1 && maxGrantVersion != 2) {
-            throw new IllegalArgumentException("no grant table version: " + maxGrantVersion);
+            throw new IllegalArgumentException("grant table version is 1 or 2: " + maxGrantVersion);
         }
     }
 
@@ -42,7 +42,7 @@ public record GrantLimits(int maxGrantFrames, int maxMaptrackFrames, int maxGran
         return new GrantLimits(DEFAULT_MAX_FRAMES, DEFAULT_MAX_MAPTRACK_FRAMES, 2);
     }
 
-    /// Pages of status words that there can be.
+    /// The most pages of status words.
     public int maxStatusFrames() {
         return V2Entries.statusPages(maxGrantFrames);
     }

@@ -4,8 +4,8 @@ import io.xenemu.kvm.abi.DomId;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/// A back end's mapping of one granted page. The object belongs to the back end and can be used again after unmapping, so
-/// that mapping a page costs no bookkeeping object. Not for use by two threads at once.
+/// A back end's mapping of one granted page. The back end owns the object and can reuse it after unmapping, so that a
+/// mapping allocates no bookkeeping object. Not thread-safe.
 public final class GrantMapping {
     GrantRef ref = GrantRef.CONSOLE;
     DomId mapper = DomId.DOM0;
@@ -14,15 +14,16 @@ public final class GrantMapping {
     long mfn;
     private @Nullable MemorySegment page;
 
-    /// Maps nothing yet.
+    /// A mapping object that maps nothing yet.
     public GrantMapping() {}
 
-    /// Whether it stands for a mapping now.
+    /// Whether a page is mapped now.
     public boolean isMapped() {
         return frames != null;
     }
 
-    /// The granted page in host memory, 4096 bytes; read-only if it was mapped so. Not to be touched after unmapping.
+    /// The granted page in host memory, 4096 bytes; read-only if it was mapped read-only. Must not be used after
+    /// unmapping.
     ///
     /// @throws IllegalStateException if nothing is mapped
     public MemorySegment page() {

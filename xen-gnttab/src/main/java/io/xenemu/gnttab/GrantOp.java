@@ -2,8 +2,8 @@ package io.xenemu.gnttab;
 
 import java.util.Locale;
 
-/// The operations that are counted. Those of back ends are counted with the domain that grants, those of guests with the
-/// domain that calls.
+/// The operations that are counted: those of back ends with the domain that grants, those of guests with the domain
+/// that calls.
 enum GrantOp {
     MAP,
     UNMAP,

@@ -1,11 +1,11 @@
 package io.xenemu.gnttab;
 
-/// An index into a domain's grant table (`grant_ref_t`, 32 bits). Any value that a guest can write is representable; whether
-/// it names an entry is for the table to say.
+/// An index into a domain's grant table (`grant_ref_t`, 32 bits). Any value that a guest can write is representable;
+/// the table decides whether there is such an entry.
 ///
 /// @param value the 32 bits, to be read as unsigned
 public record GrantRef(int value) {
-    /// How many references from 0 up the toolstack keeps for itself (`GNTTAB_NR_RESERVED_ENTRIES`).
+    /// The number of references, from 0, that are reserved for the toolstack (`GNTTAB_NR_RESERVED_ENTRIES`).
     public static final int RESERVED = 8;
 
     /// The console page, granted to domain 0 by the toolstack (`GNTTAB_RESERVED_CONSOLE`).

@@ -3,7 +3,7 @@ package io.xenemu.gnttab;
 /// The outcome of one grant operation (`enum grant_status`, `GNTST_*` of Xen's public `grant_table.h`).
 public enum GrantStatus {
     OKAY(0),
-    /// Anything that has no code of its own: wrong domain, wrong type, too many mappings, an unstable entry.
+    /// Any failure without a code of its own: wrong domain, wrong type, too many mappings, an unstable entry.
     GENERAL_ERROR(-1),
     BAD_DOMAIN(-2),
     BAD_GNTREF(-3),
@@ -24,7 +24,7 @@ public enum GrantStatus {
         this.code = (short) code;
     }
 
-    /// The number that a guest finds in the status field.
+    /// The number in the status field that the guest reads.
     public short code() {
         return code;
     }

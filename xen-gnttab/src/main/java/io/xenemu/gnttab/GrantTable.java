@@ -5,14 +5,15 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The grant table of one domain and its mappings of what others grant: `HYPERVISOR_grant_table_op` for HVM and PVH guests
-/// (`xen/include/public/grant_table.h`). To such Xen refuses `transfer`, `dump_table`, `unmap_and_replace`,
-/// `get_status_frames` and `cache_flush` as if there were none (`ENOSYS`).
+/// The grant table of one domain, and its mappings of other domains' grants: `HYPERVISOR_grant_table_op` for HVM and
+/// PVH guests (`xen/include/public/grant_table.h`). As Xen does for such guests, it refuses `transfer`, `dump_table`,
+/// `unmap_and_replace`, `get_status_frames` and `cache_flush` with `ENOSYS`.
 ///
-/// Every method may be called from any thread. Growing and changing the version take a lock of the table, everything else
-/// one of 512 entries; no thread holds locks of two domains. Only the interfaces that say so are called with a lock held.
+/// Every method may be called from any thread. Growing and changing the version take a lock of the table; all other
+/// operations take a lock of 512 entries. No thread holds locks of two domains. An interface is called with a lock
+/// held only if it says so.
 public final class GrantTable {
-    /// Bit of the index of `XENMEM_add_to_physmap` that means a status frame (`XENMAPIDX_grant_table_status`).
+    /// Bit of `XENMEM_add_to_physmap`'s index that selects a status frame (`XENMAPIDX_grant_table_status`).
     private static final long STATUS_INDEX = 0x8000_0000L;
 
     private final DomId domId;
@@ -52,12 +53,12 @@ public final class GrantTable {
         return restored;
     }
 
-    /// What it may have.
+    /// The domain's limits.
     public GrantLimits limits() {
         return limits;
     }
 
-    /// The service's own mappings of what the domain grants.
+    /// The service's own mappings of the domain's grants.
     public BackendMappings backend() {
         return backend;
     }
@@ -67,34 +68,35 @@ public final class GrantTable {
         return new GrantCopy(domId, pins, domains, metrics);
     }
 
-    /// `GNTTABOP_map_grant_ref`, one of a batch.
+    /// `GNTTABOP_map_grant_ref`, one operation of a batch.
     ///
-    /// @param hostAddr the guest-physical address where the page is to be; of the page, that is: the lower bits do not count
+    /// @param hostAddr the guest-physical address at which to map the page; the offset in the page is ignored
     /// @param flags `GNTMAP_*`
-    /// @param ref the entry (`grant_ref_t`), unsigned; not an object, so that a mapping costs none
-    /// @param dom who grants; not `DOMID_SELF`
+    /// @param ref the entry (`grant_ref_t`), unsigned; not an object, so that a mapping allocates none
+    /// @param dom the granting domain; not `DOMID_SELF`
     /// @param result filled if `OKAY`
     /// @return `BAD_GNTREF` no such entry, or neither a host nor a device mapping; `BAD_DOMAIN` no such domain;
-    ///     `NO_SPACE` no handle is free; `BAD_PAGE` no page there, or another domain's; `GENERAL_ERROR` all else: flags that an HVM guest
-    ///     cannot use, not granted (so), in use too often, no page can be at that address
+    ///     `NO_SPACE` no handle is free; `BAD_PAGE` the entry's frame is no RAM, or another domain's page;
+    ///     `GENERAL_ERROR` all else: flags that an HVM guest cannot use, not granted to this domain or not for
+    ///     writing, in use too often, or no page can be mapped at that address
     public GrantStatus mapGrantRef(long hostAddr, int flags, int ref, DomId dom, MapResult result) {
         return metrics.finished(GrantOp.MAP, mappings.map(hostAddr, flags, ref, dom, result));
     }
 
-    /// `GNTTABOP_unmap_grant_ref`, one of a batch. With a host address of 0 nothing happens, as in Xen.
+    /// `GNTTABOP_unmap_grant_ref`, one operation of a batch. A host address of 0 does nothing, as in Xen.
     ///
-    /// @param hostAddr in the page where the mapping was made
+    /// @param hostAddr an address in the page at which the grant was mapped
     /// @param handle any 32 bits
-    /// @return `BAD_HANDLE` no mapping; `GENERAL_ERROR` it is not at that address
+    /// @return `BAD_HANDLE` no such mapping; `GENERAL_ERROR` it is not at that address
     public GrantStatus unmapGrantRef(long hostAddr, int handle) {
         return metrics.finished(GrantOp.UNMAP, mappings.unmap(hostAddr, handle));
     }
 
-    /// `GNTTABOP_setup_table`: grows the table. Where its frames are is for the caller to add.
+    /// `GNTTABOP_setup_table`: grows the table. The caller writes the list of frames.
     ///
     /// @param dom this domain, or `DOMID_SELF`
-    /// @param count how many frames, unsigned
-    /// @return as [#querySize]; `GENERAL_ERROR` more than there may be
+    /// @param count the number of frames, unsigned
+    /// @return as [#querySize]; `GENERAL_ERROR` more than the limit
     public GrantStatus setupTable(DomId dom, int count) {
         GrantStatus status = requireSelf(dom);
         if (status == GrantStatus.OKAY) {
@@ -107,10 +109,10 @@ public final class GrantTable {
         return metrics.finished(GrantOp.SETUP_TABLE, status);
     }
 
-    /// `GNTTABOP_query_size`: whether the caller may ask; the answer is then [#frames] and the limit.
+    /// `GNTTABOP_query_size`: checks that the caller may ask. If so, the answer is [#frames] and the limit.
     ///
     /// @param dom this domain, or `DOMID_SELF`
-    /// @return `BAD_DOMAIN` no such domain; `PERMISSION_DENIED` it is another one
+    /// @return `BAD_DOMAIN` no such domain; `PERMISSION_DENIED` `dom` is another domain
     public GrantStatus querySize(DomId dom) {
         return metrics.finished(GrantOp.QUERY_SIZE, requireSelf(dom));
     }
@@ -122,20 +124,22 @@ public final class GrantTable {
         return domains.find(dom) == null ? GrantStatus.BAD_DOMAIN : GrantStatus.PERMISSION_DENIED;
     }
 
-    /// Pages of entries in use.
+    /// The number of pages of entries in use.
     public int frames() {
         return table.frames();
     }
 
-    /// Pages of status words in use: none in version 1.
+    /// The number of pages of status words in use; 0 in version 1.
     public int statusFrames() {
         return table.statusFrames();
     }
 
-    /// `GNTTABOP_set_version`. Whatever the outcome, the argument's version field is to hold [#version] afterwards.
+    /// `GNTTABOP_set_version`. Whatever the outcome, the caller then writes [#version] to the argument's version
+    /// field.
     ///
-    /// @throws XenError `EINVAL` unless 1 or 2; `ENOSYS` for 2 if the domain may not; `EBUSY` if an entry is in use beyond
-    ///     the first 8, which stay; `ERANGE` from 2 to 1 if one of those cannot be expressed
+    /// @throws XenError `EINVAL` neither 1 nor 2; `ENOSYS` 2, which the domain may not use; `EBUSY` an entry is in
+    ///     use beyond the first 8, which stay; `ERANGE` a change from 2 to 1, and one of the first 8 has no form in
+    ///     version 1
     public void setVersion(int version) throws XenError {
         try {
             if (version != 1 && version != 2) {
@@ -154,7 +158,7 @@ public final class GrantTable {
     /// `GNTTABOP_get_version`.
     ///
     /// @param dom this domain, or `DOMID_SELF`
-    /// @throws XenError `ESRCH` no such domain; `EPERM` it is another one
+    /// @throws XenError `ESRCH` no such domain; `EPERM` `dom` is another domain
     public int getVersion(DomId dom) throws XenError {
         if (!isSelf(dom)) {
             throw metrics.failed(
@@ -165,22 +169,22 @@ public final class GrantTable {
         return table.version();
     }
 
-    /// The version in force.
+    /// The current version.
     public int version() {
         return table.version();
     }
 
-    /// `GNTTABOP_swap_grant_ref`, one of a batch.
+    /// `GNTTABOP_swap_grant_ref`, one operation of a batch.
     ///
     /// @return `BAD_GNTREF` no such entry; `EAGAIN` one is in use
     public GrantStatus swapGrantRef(GrantRef a, GrantRef b) {
         return metrics.finished(GrantOp.SWAP, table.swap(a.value(), b.value()));
     }
 
-    /// The page that `XENMEM_add_to_physmap` puts into the guest's address space for `XENMAPSPACE_grant_table`. The table
-    /// grows as far as it has to.
+    /// The page that `XENMEM_add_to_physmap` puts into the guest's address space for `XENMAPSPACE_grant_table`. The
+    /// table grows to include it.
     ///
-    /// @param index all 64 bits of `idx`; with `XENMAPIDX_grant_table_status` it means a status frame in version 2
+    /// @param index all 64 bits of `idx`; in version 2, `XENMAPIDX_grant_table_status` selects a status frame
     /// @throws XenError `EINVAL` beyond the limit
     public TableFrame frame(long index) throws XenError {
         try {
@@ -208,10 +212,10 @@ public final class GrantTable {
         return new TableFrame(isStatus, frame);
     }
 
-    /// Grants a page in the guest's name before it runs, as the toolstack does for the console and XenStore pages.
+    /// Grants a page for the guest before it runs, as the toolstack does for the console and XenStore pages.
     ///
     /// @param ref one of the reserved references
-    /// @param to who may map it
+    /// @param to the domain that may map it
     /// @param gfn the page's guest frame number, 32 bits
     public void seed(GrantRef ref, DomId to, long gfn) {
         if (ref.value() < 0 || ref.value() >= GrantRef.RESERVED) {
@@ -220,25 +224,26 @@ public final class GrantTable {
         table.seed(ref.value(), to.value(), gfn);
     }
 
-    /// Whether others have a page in use, so that it must not be taken from the domain.
+    /// Whether other domains use a page, so that it must not be taken from this domain.
     ///
     /// @param mfn from [GuestFrames#mfn]
     public boolean isPinned(long mfn) {
         return pins.isPinned(mfn);
     }
 
-    /// The domain is gone, and with it its address space: its mappings end, and its meters are removed. What others have mapped of
-    /// it stays as it is until they unmap it; all other pages are given back ([GuestFrames#keepOnly]).
+    /// Ends the domain's grant table after the domain and its address space: ends its own mappings and removes its
+    /// meters. Pages that others have mapped stay until they unmap them; all other pages go back to the host
+    /// ([GuestFrames#keepOnly]).
     ///
-    /// @param released runs once nothing that the domain granted is in use any more, perhaps at once, else in whatever
-    ///     thread ends the last use: only then may the table's pages and the domain's memory go
+    /// @param released runs once no grant of the domain is in use any more: before this returns, or later on the
+    ///     thread that ends the last use. Only then may the table's pages and the domain's memory be freed
     public void destroy(Runnable released) {
         mappings.endAll();
         metrics.close();
         pins.end(released);
     }
 
-    /// The table's state. The domain's vCPUs are stopped.
+    /// The table's state. The domain's vCPUs must be stopped.
     public GrantTableState save() {
         int frames = table.frames();
         List<GrantTableState.Mapped> mapped = new ArrayList<>();
@@ -248,8 +253,8 @@ public final class GrantTable {
         return new GrantTableState(domId, table.version(), limits, frames, mapped, mappings.save());
     }
 
-    /// The grant table of a saved domain, whose pages `environment` gives with their old content. Back ends that had pages
-    /// mapped take them over by [BackendMappings#adopt], domains by [#reattach].
+    /// The grant table of a saved domain. `environment` provides its pages with their old content. Back ends take
+    /// over their mappings with [BackendMappings#adopt], domains with [#reattach].
     ///
     /// @throws IllegalArgumentException if the state contradicts itself
     public static GrantTable restore(
@@ -274,9 +279,10 @@ public final class GrantTable {
         return pins >= 0 && pins <= ActiveEntries.MAX_PINS;
     }
 
-    /// Makes the mappings again that this domain had when it was saved. The domains that grant them are there.
+    /// Makes again the mappings that this domain had when it was saved. The granting domains must exist already.
     ///
-    /// @return how many could not be made: whoever granted them is gone, or no longer knows of them
+    /// @return the number of mappings that could not be made: the granting domain is gone, or its state has no such
+    ///     mapping
     public int reattach() {
         int lost = 0;
         for (GrantTableState.Tracked tracked : toReattach) {
@@ -289,7 +295,7 @@ public final class GrantTable {
         return lost;
     }
 
-    /// Ends the uses by a domain that this domain was saved with and that has not come back.
+    /// Ends the uses by a domain that had mapped grants when this domain was saved, and that has not come back.
     public void abandon(DomId user) {
         for (RestoredPins.Use use : restored.takeAll(user.value())) {
             pins.unpin(use.ref(), use.readOnly());

@@ -48,7 +48,7 @@ public final class GrantTableCodec {
         return body;
     }
 
-    /// Reads a body of any version so far. That the values fit together is for [GrantTable#restore] to check.
+    /// Reads a body of any version so far. [GrantTable#restore] checks that the values are consistent.
     ///
     /// @throws WireException if the version is unknown or a value out of range
     public static GrantTableState decode(int version, BodyReader body) throws WireException {
@@ -74,7 +74,7 @@ public final class GrantTableCodec {
         int maxMaptrack = body.count(GrantLimits.LARGEST_MAX_MAPTRACK_FRAMES);
         int maxVersion = body.u8();
         if (maxVersion != 1 && maxVersion != 2) {
-            throw new WireException("no grant table version: " + maxVersion);
+            throw new WireException("grant table version is 1 or 2: " + maxVersion);
         }
         GrantLimits limits = new GrantLimits(maxFrames, maxMaptrack, maxVersion);
         int frames = body.count(GrantLimits.LARGEST_MAX_FRAMES);
@@ -84,7 +84,7 @@ public final class GrantTableCodec {
 
     private static int positive(int count) throws WireException {
         if (count == 0) {
-            throw new WireException("a grant table of no frames");
+            throw new WireException("a grant table has at least 1 frame: 0");
         }
         return count;
     }

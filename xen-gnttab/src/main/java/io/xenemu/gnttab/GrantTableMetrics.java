@@ -16,14 +16,14 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/// The meters of one domain's grant table. Each is registered beforehand, except that a failure's counter comes into being
-/// with the first such failure.
+/// The meters of one domain's grant table. All are registered in advance, except failure counters, which are
+/// registered at the first failure of their kind.
 ///
 /// | meter | tags | counts |
 /// |---|---|---|
 /// | `xen.gnttab.frames` | domain | pages of the grant table |
 /// | `xen.gnttab.mappings` | domain | grants of this domain that are mapped, once for each mapping |
-/// | `xen.gnttab.maptrack` | domain | mappings that this domain has of others' grants |
+/// | `xen.gnttab.maptrack` | domain | mappings by this domain of other domains' grants |
 /// | `xen.gnttab.copied` | domain | bytes copied by `GNTTABOP_copy` |
 /// | `xen.gnttab.ops` | domain, op, result | operations; `result` is OK, a GNTST code or an errno |
 public final class GrantTableMetrics implements AutoCloseable {
@@ -42,7 +42,7 @@ public final class GrantTableMetrics implements AutoCloseable {
 
     /// Registers the domain's meters.
     ///
-    /// @param registry where they live until [#close]
+    /// @param registry holds the meters until [#close]
     /// @param domId the value of the tag `domain`
     public GrantTableMetrics(MeterRegistry registry, DomId domId) {
         this.registry = registry;
@@ -53,7 +53,7 @@ public final class GrantTableMetrics implements AutoCloseable {
         }
         gauge("xen.gnttab.frames", frames, "Pages of the grant table", "pages");
         gauge("xen.gnttab.mappings", mappings, "Mappings of granted pages", "mappings");
-        gauge("xen.gnttab.maptrack", maptrack, "Mappings of others' granted pages", "mappings");
+        gauge("xen.gnttab.maptrack", maptrack, "Mappings of other domains' pages", "mappings");
         copied =
                 remember(
                         Counter.builder("xen.gnttab.copied")
@@ -67,7 +67,7 @@ public final class GrantTableMetrics implements AutoCloseable {
         present(succeeded.get(op)).increment();
     }
 
-    /// Counts the outcome of an operation and gives it back.
+    /// Counts the outcome of an operation and returns it.
     GrantStatus finished(GrantOp op, GrantStatus status) {
         if (status == GrantStatus.OKAY) {
             succeeded(op);
@@ -77,7 +77,7 @@ public final class GrantTableMetrics implements AutoCloseable {
         return status;
     }
 
-    /// Counts a failure and gives it back, to be thrown.
+    /// Counts a failure and returns it, for the caller to throw.
     XenError failed(GrantOp op, XenError error) {
         failure(op, error, error.symbol());
         return error;

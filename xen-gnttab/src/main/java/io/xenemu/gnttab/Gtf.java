@@ -7,7 +7,7 @@ final class Gtf {
     static final int TRANSITIVE = 3;
     static final int READONLY = 1 << 2;
 
-    /// Mapped or being copied from. In version 2 this bit and the next are in the entry's status word.
+    /// Set while mapped or being copied from. In version 2 this bit and the next are in the entry's status word.
     static final int READING = 1 << 3;
 
     static final int WRITING = 1 << 4;

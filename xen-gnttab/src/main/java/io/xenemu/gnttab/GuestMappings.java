@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The mapping side of a guest: `GNTTABOP_map_grant_ref` and `GNTTABOP_unmap_grant_ref`.
 ///
-/// Three parties are locked one after the other and never together: the handle is taken first and published last, so that
-/// nobody else ends a mapping that is still being made; the granter's entry is in use from before the page appears until
-/// after it has gone.
+/// A mapping involves three locks, never held together. The handle is taken first and published last, so that no
+/// other thread ends a mapping that is still being made. The granter's entry is in use from before the page appears
+/// until after it has gone.
 final class GuestMappings {
     private static final int GNTMAP_DEVICE_MAP = 1;
     private static final int GNTMAP_HOST_MAP = 1 << 1;
@@ -83,8 +83,7 @@ final class GuestMappings {
         long gfn = hostAddr >>> PAGE_SHIFT;
         boolean placed = false;
         try {
-            // Flags that have no meaning are found here: after all that can be wrong with the
-            // entry.
+            // Unknown flags are refused here, after all checks of the entry.
             placed =
                     (flags & ~GNTMAP_READONLY) == GNTMAP_HOST_MAP
                             && physmap.place(gfn, pins.frames, mfn, readOnly);
@@ -104,9 +103,9 @@ final class GuestMappings {
         return GrantStatus.OKAY;
     }
 
-    /// Without an address there is nothing to do, and the mapping stays, as in Xen. It ends where it was made and nowhere
-    /// else: Xen takes any address at which the page is, and a page that a guest has mapped for reading and for writing could
-    /// then stay writable while the granter sees it read.
+    /// Ends a mapping. A host address of 0 leaves it, as in Xen. A mapping ends only at the address at which it was
+    /// made. Xen accepts any address that shows the page; then a page that a guest has mapped for reading and for
+    /// writing could stay writable while the granter sees it in use only for reading.
     GrantStatus unmap(long hostAddr, int handle) {
         if (!maptrack.take(handle)) {
             return GrantStatus.BAD_HANDLE;
@@ -138,7 +137,7 @@ final class GuestMappings {
         metrics.tracked(-1);
     }
 
-    /// Ends every mapping, after the address space is gone in which they were.
+    /// Ends every mapping. The address space that contained them is gone already.
     void endAll() {
         for (int handle = 0; handle < maptrack.size(); handle++) {
             if (maptrack.take(handle)) {
@@ -165,7 +164,8 @@ final class GuestMappings {
         return saved;
     }
 
-    /// Makes a mapping that the domain had when it was saved; the entry counts it already. [#restored] follows.
+    /// Makes a mapping that the domain had when it was saved; the granter's entry counts it already. Call [#restored]
+    /// next.
     ///
     /// @return whether the page could be placed
     boolean restore(GrantTableState.Tracked saved, @Nullable GrantTable granter) {
@@ -196,7 +196,7 @@ final class GuestMappings {
         return false;
     }
 
-    /// After the last [#restore].
+    /// Called after the last [#restore].
     void restored() {
         maptrack.restored();
     }

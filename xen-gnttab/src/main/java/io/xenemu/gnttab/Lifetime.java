@@ -4,18 +4,18 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/// Tells when a domain is gone and nothing that it granted is in use any more, once. What is in use when the domain goes stays
-/// so; nothing comes into use afterwards.
+/// Reports, once, that a domain is gone and none of its grants is in use any more. Grants in use when the domain ends
+/// stay in use; none comes into use afterwards.
 final class Lifetime {
     private static final int ENDED = Integer.MIN_VALUE;
 
-    /// One for the domain itself, and one for each use of an entry, from before it is looked at; with [#ENDED] once the domain
-    /// is gone.
+    /// One reference for the domain itself, and one for each use of an entry, taken before the entry is read.
+    /// [#ENDED] is added when the domain ends.
     private final AtomicInteger references = new AtomicInteger(1);
 
     private volatile @Nullable Runnable released;
 
-    /// Whether the domain's memory may be used; if so, [#release] must follow.
+    /// Takes a reference to the domain's memory. If true, call [#release] later.
     boolean acquire() {
         for (int seen = references.get(); seen > 0; seen = references.get()) {
             if (references.compareAndSet(seen, seen + 1)) {
@@ -31,9 +31,9 @@ final class Lifetime {
         }
     }
 
-    /// The domain is gone; for one call. The domain's own [#release] follows.
+    /// Ends the domain; called once. The domain's own [#release] follows.
     ///
-    /// @param action runs as soon as nothing is in use
+    /// @param action runs as soon as no grant is in use
     void end(Runnable action) {
         released = action;
         references.addAndGet(ENDED);
@@ -44,7 +44,7 @@ final class Lifetime {
         return references.get() < 0;
     }
 
-    /// Whether something is in use besides the domain itself, before its own [#release].
+    /// Whether a grant is in use. Called before the domain's own [#release].
     boolean isInUse() {
         return (references.get() & ~ENDED) > 1;
     }

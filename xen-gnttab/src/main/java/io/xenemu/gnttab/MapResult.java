@@ -1,12 +1,12 @@
 package io.xenemu.gnttab;
 
-/// What a mapping gave the guest besides its status. Belongs to one vCPU and is used again, so that a mapping costs no
+/// The results of a mapping besides its status. Belongs to one vCPU and is reused, so that a mapping allocates no
 /// object.
 public final class MapResult {
     int handle;
     long busAddress;
 
-    /// Holds nothing yet.
+    /// A result that holds nothing yet.
     public MapResult() {}
 
     /// The handle to unmap with (`handle`), 0 to 2^24 - 1.
@@ -14,7 +14,7 @@ public final class MapResult {
         return handle;
     }
 
-    /// The page's machine address (`dev_bus_addr`), which only tells pages from one another.
+    /// The page's machine address (`dev_bus_addr`), useful only to tell pages apart.
     public long busAddress() {
         return busAddress;
     }

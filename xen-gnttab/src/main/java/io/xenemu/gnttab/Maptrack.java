@@ -3,21 +3,21 @@ package io.xenemu.gnttab;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/// A domain's mappings of what others grant, by handle (Xen's maptrack). Its lock is a leaf.
+/// A domain's mappings of other domains' grants, by handle (Xen's maptrack). Its lock is a leaf.
 ///
-/// A handle is free, or stands for a mapping, or is taken by the one thread that makes or ends the mapping; to others it is
-/// then as if it were free.
+/// A handle is free, or stands for a mapping, or is taken by the one thread that makes or ends the mapping. To other
+/// threads a taken handle looks free.
 final class Maptrack {
-    /// Handles in one of Xen's maptrack frames.
+    /// Handles in one maptrack frame of Xen.
     static final int PER_FRAME = 256;
 
-    /// No handle is free.
+    /// The answer of [#reserve] if no handle is free.
     static final int NONE = -1;
 
     private static final byte FREE = 0;
     private static final byte TAKEN = 1;
 
-    /// The next two are negative while the handle is taken.
+    /// The next two values are negated while the handle is taken.
     private static final byte MAPPED = 2;
 
     private static final byte MAPPED_READ_ONLY = 3;
@@ -27,7 +27,7 @@ final class Maptrack {
     private @Nullable Pins[] granters = {};
     private int[] domids = {};
 
-    /// The reference; of a free handle, the next free one.
+    /// For a mapping its reference; for a free handle the next free one.
     private int[] refs = {};
 
     private long[] gfns = {};
@@ -39,15 +39,15 @@ final class Maptrack {
         limit = frames * PER_FRAME;
     }
 
-    /// What a mapping is of.
+    /// One mapping.
     ///
-    /// @param granter the domain that grants it, which may be gone by now
-    /// @param domid its id when it was mapped
-    /// @param ref its reference there
-    /// @param gfn where it was placed
+    /// @param granter the granting domain, which may be gone by now
+    /// @param domid its id when the page was mapped
+    /// @param ref the reference in its table
+    /// @param gfn the guest frame at which the page is mapped
     record Mapping(int handle, Pins granter, int domid, int ref, boolean readOnly, long gfn) {}
 
-    /// A free handle, taken; [#NONE] if there is none.
+    /// Takes a free handle; [#NONE] if there is none.
     synchronized int reserve() {
         if (firstFree == NONE && !grow()) {
             return NONE;
@@ -94,7 +94,7 @@ final class Maptrack {
     /// Takes the handle of a mapping.
     ///
     /// @param handle any 32 bits
-    /// @return false if it is none
+    /// @return false if there is no such mapping
     synchronized boolean take(int handle) {
         if (Integer.compareUnsigned(handle, states.length) >= 0 || !isMapped(handle)) {
             return false;
@@ -103,17 +103,17 @@ final class Maptrack {
         return true;
     }
 
-    /// Gives a taken handle back as the mapping that it was.
+    /// Returns a taken handle to the mapping that it was.
     synchronized void keep(int handle) {
         states[handle] = (byte) -states[handle];
     }
 
-    /// Makes a handle free that [#reserve] gave out.
+    /// Frees a handle that [#reserve] gave out.
     synchronized void cancel(int handle) {
         free(handle);
     }
 
-    /// Makes a handle free that was taken from its mapping.
+    /// Frees a handle that [#take] gave out.
     synchronized void end(int handle) {
         free(handle);
         mapped--;
@@ -126,7 +126,7 @@ final class Maptrack {
         firstFree = handle;
     }
 
-    /// Who grants what a taken handle maps.
+    /// The granting side of a taken handle's mapping.
     synchronized Pins granter(int handle) {
         Pins granter = granters[handle];
         if (granter == null) {
@@ -135,17 +135,17 @@ final class Maptrack {
         return granter;
     }
 
-    /// The reference of what a taken handle maps.
+    /// The reference of a taken handle's mapping.
     synchronized int ref(int handle) {
         return refs[handle];
     }
 
-    /// Where what a taken handle maps was placed.
+    /// The guest frame of a taken handle's mapping.
     synchronized long gfn(int handle) {
         return gfns[handle];
     }
 
-    /// Whether what a taken handle maps is mapped read-only.
+    /// Whether a taken handle's mapping is read-only.
     synchronized boolean readOnly(int handle) {
         return Math.abs(states[handle]) == MAPPED_READ_ONLY;
     }
@@ -154,17 +154,17 @@ final class Maptrack {
         return states[handle] >= MAPPED;
     }
 
-    /// How many mappings there are.
+    /// The number of mappings.
     synchronized int mapped() {
         return mapped;
     }
 
-    /// How many handles there have been.
+    /// The number of handles that exist, free ones included.
     synchronized int size() {
         return states.length;
     }
 
-    /// A mapping; null if the handle is none.
+    /// The mapping of a handle; null if there is none.
     synchronized @Nullable Mapping get(int handle) {
         Pins granter = granters[handle];
         if (granter == null || !isMapped(handle)) {
@@ -179,7 +179,7 @@ final class Maptrack {
                 gfns[handle]);
     }
 
-    /// Makes a certain handle a mapping, for a saved domain; [#restored] follows before anything else is done.
+    /// Makes a given handle a mapping of a restored domain. Call [#restored] before any other method.
     ///
     /// @return false if it is beyond the limit or no longer free
     synchronized boolean restore(Mapping mapping) {
@@ -203,7 +203,7 @@ final class Maptrack {
         return true;
     }
 
-    /// Finds the free handles again after [#restore], once for all of them.
+    /// Rebuilds the list of free handles after all [#restore] calls.
     synchronized void restored() {
         firstFree = NONE;
         for (int i = states.length - 1; i >= 0; i--) {

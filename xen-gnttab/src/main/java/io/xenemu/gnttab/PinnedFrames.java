@@ -2,8 +2,8 @@ package io.xenemu.gnttab;
 
 import java.util.Arrays;
 
-/// Which of a domain's pages are in use by others, counted by entry: an open-addressed table from machine frame to count.
-/// Its lock is a leaf. Allocates only to grow, which it does with the number of different pages in use at one time.
+/// The pages of a domain that others use, with the number of entries for each: an open-addressed table from machine
+/// frame to count. Its lock is a leaf. Allocates only to grow, with the number of different pages in use at a time.
 final class PinnedFrames {
     private static final int INITIAL_CAPACITY = 64;
     private static final long EMPTY = -1;
@@ -34,7 +34,7 @@ final class PinnedFrames {
         counts[slot]++;
     }
 
-    /// Takes back one [#add].
+    /// Reverts one [#add].
     ///
     /// @return whether that was the last entry that grants the page
     synchronized boolean remove(long mfn) {
@@ -85,7 +85,7 @@ final class PinnedFrames {
         }
     }
 
-    /// Empties a slot and moves up what was put behind it for want of room.
+    /// Empties a slot, and moves back entries that were put behind it because their own slot was taken.
     private void delete(int slot) {
         int mask = frames.length - 1;
         int hole = slot;

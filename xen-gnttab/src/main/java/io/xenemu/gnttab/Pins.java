@@ -4,11 +4,11 @@ import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The granting side: bringing entries of one domain into use for a mapping or a copy, and giving them back. The order of
-/// checks is Xen's, so that of several faults the guest is told the same one.
+/// The granting side: brings entries of one domain into use for a mapping or a copy, and ends their use. The order of
+/// checks is Xen's, so that of several faults the guest gets the same one.
 final class Pins {
-    /// How often a copy through a transitive grant begins anew because the grant came into or out of use meanwhile. Xen does
-    /// that for as long as it takes.
+    /// How often a copy through a transitive grant is retried because another user began or ended a use of the grant
+    /// meanwhile. Xen retries without a limit.
     private static final int MAX_ATTEMPTS = 16;
 
     final GuestFrames frames;
@@ -27,11 +27,11 @@ final class Pins {
         this.frames = environment.frames();
     }
 
-    /// Brings an entry into use for a mapping; [#mfn] is then what to map.
+    /// Brings an entry into use for a mapping; [#mfn] is then the page to map.
     ///
-    /// @return `BAD_GNTREF` beyond the table; `GENERAL_ERROR` not granted to `by`, not for writing, not as a whole page, in
-    ///     use too often or by another domain, or changed by the guest all the time; `BAD_PAGE` no RAM there, or a page of
-    ///     another domain; `BAD_DOMAIN` the domain is gone
+    /// @return `BAD_GNTREF` beyond the table; `GENERAL_ERROR` not granted to `by`, not for writing, not as a whole
+    ///     page, in use too often or by another domain, or changed by the guest at every try; `BAD_PAGE` no RAM at
+    ///     the frame, or a page of another domain; `BAD_DOMAIN` the domain is gone
     GrantStatus pin(int ref, int by, boolean readOnly) {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
@@ -39,7 +39,7 @@ final class Pins {
         return finish(pinAlive(ref, by, readOnly));
     }
 
-    /// Gives back what keeps the domain's memory, unless it is in use now.
+    /// Releases the reference to the domain's memory if the entry did not come into use.
     private GrantStatus finish(GrantStatus status) {
         if (status != GrantStatus.OKAY) {
             lifetime.release();
@@ -79,7 +79,7 @@ final class Pins {
         }
     }
 
-    /// Begins the account of an entry that was marked: of the whole page, as the copy of the entry names it.
+    /// Begins the record of an entry that was marked, as a grant of the whole page that the copy of the entry names.
     private GrantStatus use(ActiveEntries block, int entry, int by) {
         long mfn = frames.mfn(block.copy.frame);
         if (mfn < 0) {
@@ -90,10 +90,12 @@ final class Pins {
         return GrantStatus.OKAY;
     }
 
-    /// Brings an entry into use for a copy: [#start] and [#length] of [#mfn] of [#owner].
+    /// Brings an entry into use for a copy: [#length] bytes at [#start] of page [#mfn] of [#owner].
     ///
-    /// @param transitive whether a transitive grant will do; what is behind one must not be transitive itself
-    /// @return as [#pin], but parts of pages will do; `EAGAIN` a transitive grant that others use too changed all the time
+    /// @param transitive whether a transitive grant is allowed; a grant behind a transitive one must not be
+    ///     transitive itself
+    /// @return as [#pin], but parts of pages are allowed; `EAGAIN` a transitive grant that others use too changed at
+    ///     every try
     GrantStatus acquire(int ref, int by, boolean readOnly, boolean transitive) {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
@@ -149,7 +151,7 @@ final class Pins {
         } finally {
             block.lock.unlock();
         }
-        // No lock is held from one domain to the next.
+        // No lock of one domain is held while another domain's is taken.
         GrantStatus status = behind.acquire(refBehind, domId.value(), readOnly, false);
         return acquireBehind(block, ref, by, readOnly, before, behind, refBehind, status);
     }
@@ -168,7 +170,7 @@ final class Pins {
         }
         boolean first = !block.isPinned(entry);
         if (!first && block.behind(entry) != null) {
-            // It was a transitive grant when it came into use.
+            // The entry was a transitive grant when it came into use.
             return GrantStatus.BAD_DOMAIN;
         }
         if (first) {
@@ -184,7 +186,7 @@ final class Pins {
         return GrantStatus.OKAY;
     }
 
-    /// Finishes what [#tryAcquire] began, after the grant behind has or has not come into use.
+    /// Finishes what [#tryAcquire] began, after the attempt to bring the grant behind into use.
     private @Nullable GrantStatus acquireBehind(
             ActiveEntries block,
             int ref,
@@ -205,7 +207,7 @@ final class Pins {
                         entries.version() != 2
                                 || block.pins(entry) != before
                                 || (before != 0 && !isBehind(block, entry, by, behind, refBehind));
-                // Another copy that failed meanwhile may have taken the flags away with its own.
+                // Another copy that failed meanwhile may have cleared the flags.
                 if (!changed
                         && block.needsMark(entry, readOnly)
                         && !entries.mark(ref, by, readOnly, false, before != 0, block.copy)) {
@@ -243,8 +245,8 @@ final class Pins {
                 && block.length(entry) == behind.length(refBehind);
     }
 
-    /// Takes back one [#pin] or [#acquire]. With the last one for writing the guest sees `GTF_writing` go, with the last one
-    /// of all `GTF_reading`, and may revoke the grant from then on.
+    /// Reverts one [#pin] or [#acquire]. With the last use for writing the guest sees `GTF_writing` cleared, with the
+    /// last use of all `GTF_reading`; then it may revoke the grant.
     void unpin(int ref, boolean readOnly) {
         ActiveEntries block = inUse(ref);
         int entry = ref % ActiveEntries.SIZE;
@@ -273,7 +275,7 @@ final class Pins {
         }
         lifetime.release();
         if (behind != null) {
-            // Ends here: nothing behind a transitive grant is transitive.
+            // This recursion ends here: a grant behind a transitive one is not transitive.
             behind.unpin(refBehind, readOnly);
         }
     }
@@ -283,17 +285,17 @@ final class Pins {
         return inUse(ref).mfn(ref % ActiveEntries.SIZE);
     }
 
-    /// Where in it the grant begins, bytes.
+    /// Offset in the page at which the grant begins, bytes.
     int start(int ref) {
         return inUse(ref).start(ref % ActiveEntries.SIZE);
     }
 
-    /// How many bytes are granted.
+    /// The number of bytes granted.
     int length(int ref) {
         return inUse(ref).length(ref % ActiveEntries.SIZE);
     }
 
-    /// Whose page it is.
+    /// The domain that owns the page.
     GuestFrames owner(int ref) {
         Pins behind = inUse(ref).behind(ref % ActiveEntries.SIZE);
         return behind == null ? frames : behind.frames;
@@ -304,9 +306,9 @@ final class Pins {
         return pinned.contains(mfn);
     }
 
-    /// Keeps account of an entry that was in use when the domain was saved; its flags are there already.
+    /// Records an entry that was in use when the domain was saved; its flags are already set.
     ///
-    /// @return false if that cannot be
+    /// @return false if the entry, its page or this record does not allow it
     boolean restore(GrantTableState.Mapped saved) {
         int ref = saved.ref().value();
         ActiveEntries block = table.block(ref);
@@ -357,7 +359,7 @@ final class Pins {
         }
     }
 
-    /// The domain is gone.
+    /// Ends the domain.
     void end(Runnable released) {
         lifetime.end(released);
         try {
@@ -365,7 +367,7 @@ final class Pins {
                 long[] kept = pinned.all();
                 frames.keepOnly(kept);
                 for (long mfn : kept) {
-                    // Its last use may have ended before it was known to be kept.
+                    // The last use may have ended before [GuestFrames#keepOnly] returned.
                     if (!pinned.contains(mfn)) {
                         frames.free(mfn);
                     }

@@ -5,10 +5,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Uses of entries that a saved domain's state tells of and that nobody has taken over yet. Empty in a domain that was not
-/// saved.
+/// Uses of entries from a saved domain's state that no user has taken over yet. Empty in a domain that was not
+/// restored.
 final class RestoredPins {
-    /// One use that nobody has taken over.
+    /// One use that no user has taken over.
     record Use(int ref, boolean readOnly) {}
 
     private static final class Entry {
@@ -29,9 +29,9 @@ final class RestoredPins {
         entries.put(ref, new Entry(user, readers, writers));
     }
 
-    /// Takes one use over.
+    /// Takes over one use.
     ///
-    /// @return false if there is none such
+    /// @return false if there is no such use
     synchronized boolean take(int ref, int user, boolean readOnly) {
         Entry entry = entries.get(ref);
         if (entry == null || entry.user != user) {
@@ -50,7 +50,7 @@ final class RestoredPins {
         return true;
     }
 
-    /// Takes every use by one domain over.
+    /// Takes over every use by one domain.
     synchronized List<Use> takeAll(int user) {
         List<Use> uses = new ArrayList<>();
         entries.forEach((ref, entry) -> {

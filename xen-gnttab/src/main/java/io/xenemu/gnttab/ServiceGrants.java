@@ -5,8 +5,8 @@ import io.xenemu.kvm.abi.DomId;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// Domain 0's grant table. The service grants nothing, but guests that try to map what domain 0 grants are told so as by
-/// any other domain that does not grant it.
+/// Domain 0's grant table. The service grants nothing: a guest that tries to map a grant of domain 0 is refused like
+/// one to which any other domain has not granted it.
 public final class ServiceGrants implements AutoCloseable {
     private static final GrantLimits LIMITS = new GrantLimits(1, 0, 1);
     private static final int PAGE_SIZE = 4096;
@@ -14,7 +14,7 @@ public final class ServiceGrants implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final GrantTable table;
 
-    /// @param domains finds the others; this one is to be found as domain 0
+    /// @param domains finds grant tables; must return this one for domain 0
     public ServiceGrants(Domains domains, MeterRegistry registry) {
         MemorySegment page = arena.allocate(PAGE_SIZE, PAGE_SIZE);
         table =
@@ -31,7 +31,7 @@ public final class ServiceGrants implements AutoCloseable {
         return table;
     }
 
-    /// After the last domain.
+    /// Destroys the table. Called after the last domain has ended.
     @Override
     public void close() {
         table.destroy(arena::close);
@@ -45,12 +45,12 @@ public final class ServiceGrants implements AutoCloseable {
 
         @Override
         public MemorySegment statusFrame(int index) {
-            throw new IllegalStateException("domain 0 is of version 1");
+            throw new IllegalStateException("domain 0 uses version 1");
         }
 
         @Override
         public void removeStatusFrames() {
-            throw new IllegalStateException("domain 0 is of version 1");
+            throw new IllegalStateException("domain 0 uses version 1");
         }
     }
 
@@ -70,7 +70,7 @@ public final class ServiceGrants implements AutoCloseable {
             throw noPage(mfn);
         }
 
-        /// No page of domain 0 can have come into use.
+        /// Does nothing: no page of domain 0 can have come into use.
         @Override
         public void keepOnly(long[] mfns) {}
 

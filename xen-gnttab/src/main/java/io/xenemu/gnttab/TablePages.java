@@ -2,10 +2,11 @@ package io.xenemu.gnttab;
 
 import java.lang.foreign.MemorySegment;
 
-/// Provides the pages of a grant table, which the guest reads and writes once they are in its address space. Each is of 4096
-/// bytes, page aligned, the same at every call, and valid until the table has been released (see [GrantTable#destroy]).
+/// Provides the pages of a grant table, which the guest reads and writes once they are in its address space. Each
+/// page has 4096 bytes, is page-aligned, the same at every call, and valid until the table has been released (see
+/// [GrantTable#destroy]).
 public interface TablePages {
-    /// A page of entries, zero when first given out.
+    /// A page of entries, zeroed when first given out.
     ///
     /// @param index counted from 0, below the limit of frames
     MemorySegment grantFrame(int index);
@@ -15,6 +16,7 @@ public interface TablePages {
     /// @param index counted from 0, below [GrantLimits#maxStatusFrames]
     MemorySegment statusFrame(int index);
 
-    /// The guest has gone back to version 1: its status frames are to vanish from its address space. Called without locks.
+    /// Removes the status frames from the guest's address space, after it went back to version 1. Called without
+    /// locks.
     void removeStatusFrames();
 }

@@ -4,13 +4,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
-/// Version 1 (`struct grant_entry_v1`): flags and domid in one word of 32 bits, then a 32-bit frame number. The flags in use
-/// are in the same word as those that the guest grants with.
+/// Version 1 (`struct grant_entry_v1`): flags and domid in one 32-bit word, then a 32-bit frame number. The flags in
+/// use are in the same word as the guest's grant flags.
 final class V1Entries implements Entries {
     static final int PER_PAGE = 512;
 
-    /// A guest may lawfully change an entry while it is being marked, as from writable to read-only, but not for ever. As
-    /// often as Xen tries.
+    /// How often to try to mark an entry, as in Xen. A guest may lawfully change the entry meanwhile, such as from
+    /// writable to read-only, but not forever.
     private static final int MAX_ATTEMPTS = 5;
 
     private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
@@ -72,7 +72,7 @@ final class V1Entries implements Entries {
         copy(page, at, (int) WORD.getVolatile(page, at), copy);
     }
 
-    /// There are no parts of pages and no transitive grants in this version, whatever the flags say once an entry is in use.
+    /// Ignores sub-page and transitive flags, which version 1 does not have, whatever the guest writes.
     private static void copy(MemorySegment page, long at, int word, GrantEntry copy) {
         copy.flags = word & Gtf.READONLY;
         copy.frame = Integer.toUnsignedLong((int) WORD.getVolatile(page, at + FRAME));

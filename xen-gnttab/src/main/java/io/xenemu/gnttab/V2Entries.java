@@ -4,11 +4,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
-/// Version 2 (`union grant_entry_v2`): 16 bytes of the guest's, and the flags in use apart from them, in an array of 16-bit
-/// status words (`grant_status_t`) on pages of their own, to which the guest can write as well.
+/// Version 2 (`union grant_entry_v2`): 16 bytes that the guest writes. The flags in use are separate, in an array of
+/// 16-bit status words (`grant_status_t`) on pages of their own, which the guest can write too.
 ///
-/// Since the flags in use and what the guest grants are not one word, the flags are set first and what is granted is looked
-/// at again: a guest that revokes does it the other way round.
+/// The flags in use and the grant are not in one word. So the flags are set first, and then the grant is read again;
+/// a guest that revokes does it in the opposite order.
 final class V2Entries implements Entries {
     static final int PER_PAGE = 256;
     static final int STATUS_PER_PAGE = 2048;
@@ -27,12 +27,12 @@ final class V2Entries implements Entries {
         this.statusPages = statusPages;
     }
 
-    /// How many pages of status words go with as many pages of entries.
+    /// The number of pages of status words for `pages` pages of entries.
     static int statusPages(int pages) {
         return Math.ceilDiv(pages * PER_PAGE, STATUS_PER_PAGE);
     }
 
-    /// How many pages of entries it takes for there to be as many pages of status words.
+    /// The number of pages of entries that have `statusPages` pages of status words.
     static int pagesFor(int statusPages) {
         return statusPages * (STATUS_PER_PAGE / PER_PAGE);
     }
@@ -93,7 +93,7 @@ final class V2Entries implements Entries {
         return (int) (word >>> (index * Short.SIZE)) & HALF;
     }
 
-    /// The status words come in pairs, as atomic access is to 32 bits at least.
+    /// Status words are changed in pairs, since atomic access needs at least 32 bits.
     private void set(int ref, int flags) {
         WORD.getAndBitwiseOr(statusPage(ref), statusWord(ref), flags << statusShift(ref));
     }

@@ -1,4 +1,4 @@
-/// Xen grant tables: frames, versions and their saved state.
+/// Xen grant tables: entries in versions 1 and 2, mappings, copies, limits and saved state.
 @NullMarked
 package io.xenemu.gnttab;
 
