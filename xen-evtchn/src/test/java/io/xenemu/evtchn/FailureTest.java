@@ -142,7 +142,7 @@ final class FailureTest {
     @Test
     void nobodyIsAtADomainThatHasEnded() throws Exception {
         AtomicInteger late = new AtomicInteger();
-        for (int round = 0; round < 300; round++) {
+        for (int round = 0; round < Rounds.of(60); round++) {
             Arena memory = Arena.ofShared();
             FakeGuest ending = new FakeGuest(memory, GuestWidth.BITS_64, 4, OTHER, guest);
             ending.kernel.rings = true;

@@ -101,7 +101,7 @@ final class FifoConcurrencyTest {
     /// Each port is sent on once, somewhen around the switch.
     @Test
     void noEventIsLostAtTheSwitch() throws Exception {
-        for (int round = 0; round < 300; round++) {
+        for (int round = 0; round < Rounds.of(100); round++) {
             List<EvtchnPort> ports = new ArrayList<>();
             for (int i = 0; i < 32; i++) {
                 ports.add(channels.bindIpi(vcpu(i % 2)));

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class OutOfDescriptorsTest {
     private static final int FILES = 80;
-    private static final long WATCHED_MILLIS = 2000;
+    private static final long WATCHED_MILLIS = 1000;
 
     @TempDir
     @SuppressWarnings("NullAway.Init")

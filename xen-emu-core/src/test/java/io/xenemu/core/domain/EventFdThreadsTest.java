@@ -16,6 +16,9 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 final class EventFdThreadsTest {
+    /// So many at once, however long a look at what has come of it waits for the next one.
+    private static final int FLOOD = 10_000;
+
     private final List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
     private final EventFdThreads threads =
             new EventFdThreads((who, failure) -> failures.add(failure));
@@ -118,7 +121,9 @@ final class EventFdThreadsTest {
         Eventually.holds(
                 "a pause",
                 () -> {
-                    thread.eventFd().signal();
+                    for (int i = 0; i < FLOOD; i++) {
+                        thread.eventFd().signal();
+                    }
                     return threads.pauses().sum() > 0;
                 });
         threads.close();

@@ -122,6 +122,14 @@ class JournalTest {
         assertEquals(ImageSource.text(source.get()), ImageSource.recovered(file()));
     }
 
+    /// Each commit waits for the disk: few large ones fill a file as well.
+    private void commitMuch(Journal journal, int number) throws Exception {
+        for (int i = 0; i < 16; i++) {
+            source.write(path("/a" + i), number + "x".repeat(4000), Permissions.DOM0_ONLY);
+        }
+        journal.commit();
+    }
+
     @Test
     void fileThatCannotBeWrittenAnewGrowsAndLosesNothing() throws Exception {
         try (Journal journal = open()) {
@@ -131,15 +139,13 @@ class JournalTest {
             Path hindrance = Files.createDirectories(folder.resolve("store.new/in"));
             int i = 0;
             for (; Files.size(file()) < 5 << 20; i++) {
-                source.write(path("/a"), i + "x".repeat(4000), Permissions.DOM0_ONLY);
-                journal.commit();
+                commitMuch(journal, i);
             }
             assertEquals(first, Files.getAttribute(file(), "unix:ino"));
             Files.delete(hindrance);
             Files.delete(folder.resolve("store.new"));
             for (; Files.getAttribute(file(), "unix:ino").equals(first); i++) {
-                source.write(path("/a"), i + "x".repeat(4000), Permissions.DOM0_ONLY);
-                journal.commit();
+                commitMuch(journal, i);
             }
             source.write(path("/after"), "", Permissions.DOM0_ONLY);
             journal.commit();
@@ -260,8 +266,7 @@ class JournalTest {
         String confirmed = "";
         try {
             for (int i = 0; i < 100_000; i++) {
-                source.write(path("/a"), i + "x".repeat(4000), Permissions.DOM0_ONLY);
-                journal.commit();
+                commitMuch(journal, i);
                 confirmed = ImageSource.text(source.get());
             }
         } catch (IOException e) {
