@@ -19,5 +19,6 @@ public final class AotTraining {
             case "peer" -> TrainingPeer.serve(Path.of(args[1]), Path.of(args[2]));
             default -> throw new IllegalArgumentException("no such training: " + args[0]);
         }
+        System.exit(0); // whatever still serves
     }
 }
