@@ -209,8 +209,8 @@ final class ControlSocket implements AutoCloseable {
         int start = 0;
         for (int i = 0; i < buffer.limit(); i++) {
             if (buffer.get(i) == '\n') {
-                ControlReply reply =
-                        answer(user, UTF_8.decode(buffer.slice(start, i - start)).toString());
+                String request = UTF_8.decode(buffer.slice(start, i - start)).toString();
+                ControlReply reply = answer(client, user, request, buffer);
                 if (reply.session() != null) {
                     serve(reply, reply.session(), client);
                     return false;
@@ -238,7 +238,9 @@ final class ControlSocket implements AutoCloseable {
         }
     }
 
-    private ControlReply answer(String user, String request) {
+    /// @param buffer with what the client has sent up to its limit; takes more while the request waits
+    private ControlReply answer(
+            SocketChannel client, String user, String request, ByteBuffer buffer) {
         List<String> words = ControlWords.decode(request);
         tell(user, words);
         if (!OperatorCommands.waits(words)) {
@@ -248,9 +250,12 @@ final class ControlSocket implements AutoCloseable {
         if (!sessions.tryAcquire()) {
             return TOO_MANY_SESSIONS;
         }
-        try {
+        int end = buffer.limit();
+        ByteBuffer ahead = buffer.duplicate().clear().position(end);
+        try (ClientWatch _ = ClientWatch.start(client, ahead)) {
             return carryOut(request);
         } finally {
+            buffer.limit(ahead.position());
             sessions.release();
         }
     }

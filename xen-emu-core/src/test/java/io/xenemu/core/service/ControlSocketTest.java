@@ -252,6 +252,50 @@ final class ControlSocketTest {
         }
     }
 
+    @Test
+    void clientThatHasGoneWaitsNoLonger() throws Exception {
+        CountDownLatch waiting = new CountDownLatch(ControlSocket.MAX_SESSIONS);
+        CountDownLatch never = new CountDownLatch(1);
+        try (ControlSocket _ =
+                ControlSocket.open(path(), line -> waitThenEcho(line, waiting, never))) {
+            List<Client> clients = new ArrayList<>();
+            for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
+                clients.add(new Client());
+                clients.getLast().send("shutdown web wait\n");
+            }
+            waiting.await();
+            for (Client client : clients) {
+                client.close();
+            }
+            String reply = "";
+            while (!reply.equals("ok")) {
+                Thread.sleep(100);
+                try (Client next = new Client()) {
+                    next.send("mirror\n");
+                    reply = String.valueOf(next.replies.readLine());
+                }
+            }
+        }
+    }
+
+    @Test
+    void requestsThatComeDuringAWaitAreAnsweredAfterIt() throws Exception {
+        CountDownLatch waiting = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        try (ControlSocket _ =
+                        ControlSocket.open(path(), line -> waitThenEcho(line, waiting, end));
+                Client client = new Client()) {
+            client.send("shutdown web wait\nfirst\nsec");
+            waiting.await();
+            client.send("ond\n");
+            Thread.sleep(LONGER_THAN_A_PAUSE);
+            end.countDown();
+            assertEquals("ok", client.replies.readLine());
+            assertEquals("<first>", client.replies.readLine());
+            assertEquals("<second>", client.replies.readLine());
+        }
+    }
+
     private static ControlReply waitThenEcho(
             String line, CountDownLatch waiting, CountDownLatch end) {
         if (!line.endsWith(" wait")) {
