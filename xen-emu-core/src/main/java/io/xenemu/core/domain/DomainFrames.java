@@ -80,7 +80,9 @@ final class DomainFrames implements GuestFrames {
         try {
             memory.free(page);
         } catch (KvmException e) {
-            log.warn("a page of a domain that is gone stays until its last one goes: {}", e);
+            log.warn(
+                    "a page of a domain that is gone stays until its last one goes: {}",
+                    e.getMessage());
             return;
         }
         if (kept.remove(page)) {

@@ -42,7 +42,7 @@ final class MetricsConnection {
         return System.nanoTime() - end > 0;
     }
 
-    /// Serves it until it ends.
+    /// Serves it until it ends. What fails for it, such as the heap for the text of all meters, ends it alone.
     void run() {
         try (socket) {
             String head = head(socket.getInputStream());
@@ -53,6 +53,8 @@ final class MetricsConnection {
             }
         } catch (IOException e) {
             log.debug("a client of the metrics has gone: {}", e.toString());
+        } catch (RuntimeException | Error e) {
+            log.error("a connection to the metrics failed", e);
         }
     }
 

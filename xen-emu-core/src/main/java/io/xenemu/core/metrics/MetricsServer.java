@@ -114,9 +114,12 @@ public final class MetricsServer implements AutoCloseable {
         Thread.ofVirtual()
                 .name("metrics")
                 .start(() -> {
-                    connection.run();
-                    synchronized (connections) {
-                        connections.remove(connection);
+                    try {
+                        connection.run();
+                    } finally {
+                        synchronized (connections) {
+                            connections.remove(connection);
+                        }
                     }
                 });
     }

@@ -303,7 +303,8 @@ public final class Hypervisor implements AutoCloseable {
                     asked.add(id);
                 }
             } catch (XenError e) {
-                log.warn("{} cannot be asked to power off: XenStore says {}", domain, e);
+                log.warn(
+                        "{} cannot be asked to power off: XenStore says {}", domain, e.symbol());
                 asked.add(id);
             }
         });

@@ -16,7 +16,9 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -52,6 +54,45 @@ final class MetricsServerTest {
         assertTrue(get.getContentType().startsWith("text/plain"));
         String body = new String(get.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(body.contains("answers_total 42.0"), body);
+    }
+
+    /// As the last resort of a service's threads ends the service, with all of its guests.
+    @Test
+    void scrapeThatFailsEndsItsConnectionAlone() throws IOException {
+        List<Throwable> uncaught = Collections.synchronizedList(new ArrayList<>());
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((_, e) -> uncaught.add(e));
+        AtomicBoolean full = new AtomicBoolean(true);
+        PrometheusMeterRegistry large =
+                new PrometheusMeterRegistry(PrometheusConfig.DEFAULT) {
+                    @Override
+                    public String scrape() {
+                        if (full.get()) {
+                            throw new OutOfMemoryError("of a test");
+                        }
+                        return super.scrape();
+                    }
+                };
+        InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        try (MetricsServer failing = new MetricsServer(any, large)) {
+            for (int i = 0; i < 2 * MetricsServer.MAX_CONNECTIONS; i++) {
+                assertEquals("", request(failing.port()));
+            }
+            full.set(false);
+            assertTrue(request(failing.port()).startsWith("HTTP/1.1 200 OK"));
+            assertEquals(List.of(), uncaught);
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+            large.close();
+        }
+    }
+
+    private static String request(int port) throws IOException {
+        try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            socket.getOutputStream()
+                    .write("GET /metrics HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+        }
     }
 
     @Test
