@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -48,22 +49,42 @@ final class PidFile {
             if (!Files.exists(file)) {
                 create(file);
             }
-            Object before = key(file);
-            FileChannel channel =
-                    FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
-            if (channel.tryLock() == null) {
-                String owner = content(channel);
-                channel.close();
-                throw new HostException("--pid-file: " + file + ": process " + owner + " has it");
-            }
-            if (before != null && before.equals(key(file))) {
+            FileChannel channel = tryLock(file);
+            if (channel != null) {
                 open.add(channel, FileChannel::close);
                 open.add(file, Files::deleteIfExists);
                 return channel;
             }
-            channel.close(); // its owner has removed it meanwhile
         }
-        throw new HostException("--pid-file: " + file + ": others remove it again and again");
+        throw new HostException(
+                "--pid-file: " + file + ": it leads to nothing, or others remove it again and again");
+    }
+
+    /// Locks the file if it still has its name then; else its owner has removed it meanwhile.
+    private static @Nullable FileChannel tryLock(Path file) throws IOException, HostException {
+        Object before = key(file);
+        if (before == null) {
+            return null;
+        }
+        boolean locked = false;
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        } catch (NoSuchFileException e) {
+            return null;
+        }
+        try {
+            if (channel.tryLock() == null) {
+                throw new HostException(
+                        "--pid-file: " + file + ": process " + content(channel) + " has it");
+            }
+            locked = before.equals(key(file));
+            return locked ? channel : null;
+        } finally {
+            if (!locked) {
+                channel.close();
+            }
+        }
     }
 
     private static void create(Path file) throws IOException {
@@ -75,8 +96,13 @@ final class PidFile {
         }
     }
 
+    /// What tells the file from another one of its name; null if there is none.
     private static @Nullable Object key(Path file) throws IOException {
-        return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+        try {
+            return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+        } catch (NoSuchFileException e) {
+            return null;
+        }
     }
 
     private static String content(FileChannel channel) throws IOException {

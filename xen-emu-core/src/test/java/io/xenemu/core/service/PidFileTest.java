@@ -3,11 +3,14 @@ package io.xenemu.core.service;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,6 +59,42 @@ final class PidFileTest {
         } finally {
             owner.destroyForcibly().waitFor();
         }
+    }
+
+    /// Between two looks at it: the file is there or not by turns.
+    @Test
+    void fileThatItsOwnerRemovesJustNowIsMadeAnew() throws Exception {
+        AtomicBoolean done = new AtomicBoolean();
+        Thread owners =
+                Thread.ofPlatform()
+                        .start(() -> {
+                            while (!done.get()) {
+                                try {
+                                    Files.deleteIfExists(file());
+                                } catch (IOException e) {
+                                    throw new UncheckedIOException(e);
+                                }
+                            }
+                        });
+        try {
+            for (int i = 0; i < 2000; i++) {
+                try (Resources open = new Resources()) {
+                    PidFile _ = PidFile.lock(file(), open);
+                } catch (HostException e) {
+                    // They may be faster each time, but that is what is told then.
+                    assertTrue(String.valueOf(e.getMessage()).endsWith("again and again"), e::toString);
+                }
+            }
+        } finally {
+            done.set(true);
+            owners.join();
+        }
+    }
+
+    @Test
+    void linkToNothingIsToldAsThat() throws IOException {
+        Files.createSymbolicLink(file(), folder.resolve("nosuch").resolve("x"));
+        assertTrue(complaint(file()).contains("leads to nothing"));
     }
 
     @Test
