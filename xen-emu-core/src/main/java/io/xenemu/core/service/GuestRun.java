@@ -13,6 +13,7 @@ import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -23,6 +24,9 @@ import org.jspecify.annotations.Nullable;
 /// Runs one guest in the foreground, over reboots, until it stops for good.
 public final class GuestRun {
     private static final long STOP_SECONDS = 10;
+
+    /// 100 years.
+    private static final Duration LONGEST_TIMEOUT = Duration.ofDays(36_500);
 
     private final RunRequest request;
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -85,11 +89,14 @@ public final class GuestRun {
         if (stopping) {
             guest.stop();
         }
-        long deadline =
-                request.timeout() == null
-                        ? Guest.FOREVER
-                        : System.nanoTime() + request.timeout().toNanos();
-        return guest.run(deadline, _ -> {});
+        return guest.run(deadline(request.timeout()), _ -> {});
+    }
+
+    /// In `System.nanoTime()`. A time-out that no service lives to see is none, and its nanoseconds may be no number of 64 bits.
+    static long deadline(@Nullable Duration timeout) {
+        return timeout == null || timeout.compareTo(LONGEST_TIMEOUT) > 0
+                ? Guest.FOREVER
+                : System.nanoTime() + timeout.toNanos();
     }
 
     /// Asks the guest to power off, and stops it when its time for that is over; for the first SIGTERM. Returns when all is

@@ -40,7 +40,8 @@ final class OrderlyStop {
                 String.join(", ", left),
                 limit.toSeconds());
         long begun = System.nanoTime();
-        while (!left.isEmpty() && System.nanoTime() - begun < limit.toNanos()) {
+        while (!left.isEmpty()
+                && Duration.ofNanos(System.nanoTime() - begun).compareTo(limit) < 0) {
             guests.ask();
             if (atOnce.await(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
                 break;

@@ -45,6 +45,15 @@ final class OrderlyStopTest {
     }
 
     @Test
+    void anyNumberOfSecondsIsALimit() throws InterruptedException {
+        Asked guests = new Asked(2);
+
+        OrderlyStop.run(guests, Duration.ofSeconds(Long.MAX_VALUE), atOnce);
+
+        assertEquals(2, guests.times);
+    }
+
+    @Test
     void guestThatDoesNotPowerOffIsWaitedForNoLonger() throws InterruptedException {
         Asked guests = new Asked(Integer.MAX_VALUE);
 
