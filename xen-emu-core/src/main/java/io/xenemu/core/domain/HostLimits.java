@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -18,15 +17,13 @@ final class HostLimits {
     private static final Path PID_MAX = Path.of("/proc/sys/kernel/pid_max");
     private static final Path LOAD = Path.of("/proc/loadavg");
     private static final Path LIMITS = Path.of("/proc/self/limits");
-    private static final Path CONTROL_GROUP = Path.of("/proc/self/cgroup");
-    private static final Path CONTROL_GROUPS = Path.of("/sys/fs/cgroup");
+    private static final Path ROOT = Path.of("/");
 
     /// Linux's own, for a host that does not show what is in force.
     private static final long DEFAULT_MAX_MAP_COUNT = 65_530;
 
     private static final Pattern OPEN_FILES = Pattern.compile("Max open files +(\\d+|unlimited)");
     private static final Pattern TASKS = Pattern.compile("\\d+/(\\d+)");
-    private static final Pattern UNIFIED = Pattern.compile("0::/(.*)");
 
     /// No file here is longer.
     private static final int MAX_BYTES = 1 << 16;
@@ -65,7 +62,7 @@ final class HostLimits {
                 "descriptors", "open", Errno.EMFILE, "ulimit -n " + limit, limit - reserved);
     }
 
-    /// Threads that guests may have.
+    /// Threads that guests may have: what the host or the control group leaves at the start of the service.
     static HostBudget threads() {
         Matcher load = TASKS.matcher(text(LOAD));
         long tasks = load.find() ? Long.parseLong(load.group(1)) : 0;
@@ -76,23 +73,17 @@ final class HostLimits {
                 "threads",
                 "clone",
                 Errno.EAGAIN,
-                (group < host ? "pids.max of the control group: " : "sysctl kernel.threads-max: ")
-                        + limit,
+                group < host
+                        ? "pids.max of the control group: " + group
+                        : "sysctl kernel.threads-max and kernel.pid_max leave " + host,
                 Math.max(0, limit - THREADS_RESERVED));
     }
 
-    /// What the control groups of this process allow, each of which contains the next.
     private static long groupThreads() {
-        Matcher line = UNIFIED.matcher(text(CONTROL_GROUP));
-        long limit = UNLIMITED;
-        if (line.find()) {
-            Path group = CONTROL_GROUPS.resolve(line.group(1).strip()).normalize();
-            while (group != null && group.startsWith(CONTROL_GROUPS)) {
-                limit = Math.min(limit, number(group.resolve("pids.max"), UNLIMITED));
-                group = group.getParent();
-            }
-        }
-        return limit;
+        return ControlGroups.folders(ROOT).stream()
+                .mapToLong(group -> number(group.resolve("pids.max"), UNLIMITED))
+                .min()
+                .orElse(UNLIMITED);
     }
 
     private static long number(Path file, long otherwise) {
@@ -100,9 +91,7 @@ final class HostLimits {
     }
 
     private static long parse(String number, long otherwise) {
-        return number.toLowerCase(Locale.ROOT).matches("\\d{1,18}")
-                ? Long.parseLong(number)
-                : otherwise;
+        return number.matches("\\d{1,18}") ? Long.parseLong(number) : otherwise;
     }
 
     /// The file at once: a sysctl has nothing for who has read a byte of it, as Files.readString does first.

@@ -1,6 +1,7 @@
 package io.xenemu.core.service;
 
 import com.google.common.primitives.Longs;
+import io.xenemu.core.domain.ControlGroups;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param root where `/proc` and `/sys` are
 record HostMemory(Path root) {
     private static final String AVAILABLE = "MemAvailable:";
-    private static final String OWN_GROUP = "0::/";
+    private static final String INACTIVE_FILES = "inactive_file ";
     private static final int KIB_SHIFT = 10;
 
     /// This host's.
@@ -37,32 +38,32 @@ record HostMemory(Path root) {
                         .orElse(Long.MAX_VALUE);
     }
 
-    /// The least that a group leaves, of this process's and of all that it is in.
+    /// The least that a group leaves, of this process's and of all that it is in. What the kernel keeps of files that were read
+    /// counts as free, as in `MemAvailable`: it goes when the memory is needed.
     private long ofTheGroups() {
-        String file = read(root.resolve("proc/self/cgroup"));
-        if (file == null) {
-            return Long.MAX_VALUE;
-        }
-        String own =
-                file.lines()
-                        .filter(line -> line.startsWith(OWN_GROUP))
-                        .map(line -> line.substring(OWN_GROUP.length()))
-                        .findFirst()
-                        .orElse("");
-        Path top = root.resolve("sys/fs/cgroup");
         long least = Long.MAX_VALUE;
-        for (Path group = top.resolve(own).normalize();
-                group != null && group.startsWith(top);
-                group = group.getParent()) {
+        for (Path group : ControlGroups.folders(root)) {
             String max = read(group.resolve("memory.max"));
             String current = read(group.resolve("memory.current"));
             // "max" where there is no limit.
             Long limit = max == null ? null : Longs.tryParse(max.strip());
             if (limit != null && current != null) {
-                least = Math.min(least, Math.max(0, limit - number(current.strip())));
+                long used = Math.max(0, number(current.strip()) - inactiveFiles(group));
+                least = Math.min(least, Math.max(0, limit - used));
             }
         }
         return least;
+    }
+
+    private static long inactiveFiles(Path group) {
+        String file = read(group.resolve("memory.stat"));
+        return file == null
+                ? 0
+                : file.lines()
+                        .filter(line -> line.startsWith(INACTIVE_FILES))
+                        .mapToLong(line -> number(line.substring(INACTIVE_FILES.length()).strip()))
+                        .findFirst()
+                        .orElse(0);
     }
 
     private static long number(String digits) {

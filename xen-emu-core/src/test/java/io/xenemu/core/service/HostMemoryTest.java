@@ -41,6 +41,17 @@ class HostMemoryTest {
     }
 
     @Test
+    void filesThatTheKernelKeepsForAGroupAreNoMemoryInUse() throws IOException {
+        write("proc/self/cgroup", "1:name=systemd:/other\n0::/guests\n");
+        write("sys/fs/cgroup/guests/memory.max", "5000000\n");
+        write("sys/fs/cgroup/guests/memory.current", "4900000\n");
+        write(
+                "sys/fs/cgroup/guests/memory.stat",
+                "anon 900000\nfile 4000000\ninactive_file 3000000\nactive_file 1000000\n");
+        assertEquals(3_100_000, available());
+    }
+
+    @Test
     void groupThatIsFullLeavesNothing() throws IOException {
         write("proc/self/cgroup", "0::/\n");
         write("sys/fs/cgroup/memory.max", "10\n");
