@@ -75,8 +75,9 @@ final class EventFdThread implements AutoCloseable {
         }
     }
 
-    /// Not between the two halves of [#close].
+    /// Not between the two halves of [#close], which has nobody to wake from now on.
     private synchronized void end() {
+        closed = true;
         eventFd.close();
     }
 

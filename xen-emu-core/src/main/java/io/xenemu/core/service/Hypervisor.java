@@ -303,8 +303,7 @@ public final class Hypervisor implements AutoCloseable {
                     asked.add(id);
                 }
             } catch (XenError e) {
-                log.warn(
-                        "{} cannot be asked to power off: XenStore says {}", domain, e.symbol());
+                log.warn("{} cannot be asked to power off: XenStore says {}", domain, e.symbol());
                 asked.add(id);
             }
         });

@@ -57,7 +57,9 @@ final class PidFile {
             }
         }
         throw new HostException(
-                "--pid-file: " + file + ": it leads to nothing, or others remove it again and again");
+                "--pid-file: "
+                        + file
+                        + ": it leads to nothing, or others remove it again and again");
     }
 
     /// Locks the file if it still has its name then; else its owner has removed it meanwhile.

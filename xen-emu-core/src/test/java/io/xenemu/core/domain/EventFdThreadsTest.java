@@ -10,6 +10,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -113,6 +114,16 @@ final class EventFdThreadsTest {
         }
         threads.close();
         assertTrue(failures.isEmpty());
+    }
+
+    @Test
+    void threadThatCannotWaitAnyMoreIsToldOfAndCanBeClosed() {
+        AtomicReference<EventFdThread> itself = new AtomicReference<>();
+        itself.set(threads.start("broken", () -> itself.get().eventFd().close()));
+        itself.get().eventFd().signal();
+        Eventually.holds("its end", () -> !threads.isRunning());
+        assertEquals(1, failures.size());
+        itself.get().close();
     }
 
     @Test

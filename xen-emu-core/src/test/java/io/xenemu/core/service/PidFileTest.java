@@ -82,7 +82,9 @@ final class PidFileTest {
                     PidFile _ = PidFile.lock(file(), open);
                 } catch (HostException e) {
                     // They may be faster each time, but that is what is told then.
-                    assertTrue(String.valueOf(e.getMessage()).endsWith("again and again"), e::toString);
+                    assertTrue(
+                            String.valueOf(e.getMessage()).endsWith("again and again"),
+                            e::toString);
                 }
             }
         } finally {
