@@ -10,7 +10,7 @@ final class StoreLock {
     /// ring full of requests, or for [#BATCH].
     static final int OVERTAKES = 16;
 
-    /// Requests after which who holds it looks whether others wait, and lets them in: about what a ring can hold.
+    /// Requests that a client of a socket has handled in one hold at most: about what a ring can hold.
     static final int BATCH = 64;
 
     private final ReentrantLock lock = new ReentrantLock(true);

@@ -33,8 +33,9 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         T run(StoreView view) throws XenError;
     }
 
-    /// Events that may wait for the listeners. Guests cause them, by making names below a watch of the host's; who is this far
-    /// behind looks at everything anyway.
+    /// Events that may wait for the listeners, of 3 KiB each at most, which is the longest path. Guests cause them, by making names
+    /// below a watch of the host's; who is this far behind looks at everything anyway. Guests make no clients of this kind: a
+    /// service has one that watches.
     static final int MAX_EVENTS = 1024;
 
     private record Watch(Path path, WatchListener listener) {}

@@ -268,11 +268,6 @@ public final class XenStoreServer implements AutoCloseable {
         lock.lock();
     }
 
-    /// Whether other threads wait for the lock: who has done a batch of requests lets them in.
-    boolean isWaitedFor() {
-        return lock.isWaitedFor();
-    }
-
     /// Flushes the sessions that have output, releases the lock, and then notifies their readers, each of them whatever
     /// becomes of the others.
     void leave() {

@@ -113,7 +113,7 @@ public final class DemoCommand implements Callable<Integer> {
         }
     }
 
-    /// The guest's files are mapped or in the lab already; if it is just about to open them, it ends anyway.
+    /// The guest has read its files, or is in the lab, which has them; if it is just about to open them, it ends anyway.
     private static void delete(Path folder) {
         try {
             CacheFolder.deleteTree(folder);
