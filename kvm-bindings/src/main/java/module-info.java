@@ -1,5 +1,6 @@
-/// Every byte-level contract with the outside: KVM's uapi, libc calls, guest memory, the Xen ABI basics that all
-/// modules share, the framing of saved state, and the sockets of a service. The only module that calls restricted methods of `java.lang.foreign`.
+/// All byte-level contracts with the outside: KVM's uapi, libc calls, guest memory, the Xen ABI basics that all
+/// modules share, the framing of saved state, and the sockets of a service. Only this module calls restricted methods
+/// of `java.lang.foreign`.
 @SuppressWarnings("module") // core, the one reader of ioctl, is built later
 module io.xenemu.kvm {
     requires com.google.common;

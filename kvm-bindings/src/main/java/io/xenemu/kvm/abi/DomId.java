@@ -21,7 +21,7 @@ public record DomId(int value) {
         }
     }
 
-    /// More domains than most services have at one time.
+    /// The number of cached ids: more domains than most services have at a time.
     private static final int CACHED = 256;
 
     private static final DomId[] LOW = new DomId[CACHED];
@@ -30,7 +30,7 @@ public record DomId(int value) {
         Arrays.setAll(LOW, DomId::new);
     }
 
-    /// The id that a guest named. What guests name all the time, `DOMID_SELF` and low ids, allocates nothing.
+    /// The id that a guest named. Allocates nothing for `DOMID_SELF` and low ids, which guests name most.
     ///
     /// @param value 0 to 0xffff
     public static DomId of(int value) {

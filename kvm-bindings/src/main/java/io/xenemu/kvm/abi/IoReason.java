@@ -7,12 +7,12 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 
-/// Why a file, socket or port is not to be had, in words for an operator. The JDK's message of an exception about a file is the
-/// file alone when its type says the rest.
+/// Says for an operator why a file, socket or port cannot be used. Some of the JDK's exceptions about a file have
+/// only the file's name as message, because their type gives the reason.
 public final class IoReason {
     private IoReason() {}
 
-    /// The reason, with the file where the exception knows it: `/run/x: permission denied`.
+    /// The reason, prefixed with the file if the exception names it: `/run/x: permission denied`.
     public static String of(IOException e) {
         if (e instanceof FileSystemException file && file.getReason() == null) {
             String name = file.getFile() == null ? "" : file.getFile() + ": ";
@@ -21,7 +21,7 @@ public final class IoReason {
         return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
     }
 
-    /// The reason alone, where the file is told already.
+    /// The reason without the file, for a message that already names it.
     public static String withoutFile(IOException e) {
         return switch (e) {
             case NoSuchFileException _ -> "no such file or directory";

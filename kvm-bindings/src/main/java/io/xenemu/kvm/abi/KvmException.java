@@ -2,10 +2,10 @@ package io.xenemu.kvm.abi;
 
 import java.io.Serial;
 
-/// The host's fault: a call into KVM or the kernel failed. Ends the VM it happened to, with a message an operator can act
-/// on; it is never turned into an error number for a guest.
+/// A failure of the host: a call into KVM or the kernel failed. Ends the VM that made the call, with a message on
+/// which an operator can act; it never becomes an error number for a guest.
 ///
-/// It lives beside [XenError] so that every module can name it, although KVM itself is visible to core alone.
+/// It is in the package of [XenError], so that every module can name it, although only core uses KVM itself.
 public final class KvmException extends RuntimeException {
     @Serial private static final long serialVersionUID = 1L;
 
@@ -20,7 +20,7 @@ public final class KvmException extends RuntimeException {
 
     /// @param call the ioctl or system call, by its C name
     /// @param errno Linux's positive error number
-    /// @param hint what it was done to, or what to do about it; may be empty
+    /// @param hint the object of the call, or a remedy; may be empty
     public KvmException(String call, int errno, String hint) {
         super(message(call, errno, hint));
         this.call = call;

@@ -2,8 +2,8 @@ package io.xenemu.kvm.abi;
 
 import java.util.List;
 
-/// A guest's own fault: the hypercall ends with this error number and nothing else happens. Checked, so that no path can
-/// forget it; stackless and one instance per number, so that a guest which provokes it costs nothing.
+/// A guest's own fault: the hypercall ends with this error number and has no other effect. Checked, so that no path
+/// can forget it; stackless and one instance per number, so that a guest that provokes it costs nothing.
 ///
 /// Numbers are Xen's (`xen/include/public/errno.h`), which for these equal Linux's.
 @SuppressWarnings({"serial", "StaticAssignmentOfThrowable"})

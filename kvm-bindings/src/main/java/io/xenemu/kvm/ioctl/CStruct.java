@@ -9,8 +9,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 
-/// One C structure in native memory, with members read and written by their C names. For ioctls that are not on a hot
-/// path: names are looked up on every access. A name that does not exist is a bug and throws.
+/// One C structure in native memory, whose members are read and written by their C names. For ioctls that are not on
+/// a hot path: every access looks the name up. A name that does not exist is a bug and throws.
 ///
 /// @param memory at least the layout's size
 /// @param layout the declaration
@@ -29,7 +29,7 @@ record CStruct(MemorySegment memory, StructLayout layout) {
         return struct;
     }
 
-    /// Stores the low bits of a value into a member, as many as the member has.
+    /// Stores the low bits of a value into a member, up to the member's size.
     CStruct set(String path, long value) {
         CTypes.Member member = CTypes.member(layout, path);
         long at = member.offset();
@@ -43,7 +43,7 @@ record CStruct(MemorySegment memory, StructLayout layout) {
         return this;
     }
 
-    /// A member's value, as unsigned.
+    /// A member's value, unsigned.
     long get(String path) {
         CTypes.Member member = CTypes.member(layout, path);
         long at = member.offset();
@@ -61,7 +61,7 @@ record CStruct(MemorySegment memory, StructLayout layout) {
         return (int) get(path);
     }
 
-    /// Copies a member array in; the lengths have to be equal.
+    /// Copies an array into a member; the lengths must be equal.
     CStruct setBytes(String path, byte[] value) {
         CTypes.Member member = CTypes.member(layout, path);
         setBytes(member.offset(), value, member.layout().byteSize());

@@ -53,7 +53,7 @@ final class CTypes {
         return MemoryLayout.unionLayout(members).withName(name);
     }
 
-    /// A union that C leaves unnamed: its members are named as if they were the structure's own.
+    /// A union without a name in C: its members are named as if they were the structure's own.
     static UnionLayout anonymousUnion(MemoryLayout... members) {
         return MemoryLayout.unionLayout(members);
     }

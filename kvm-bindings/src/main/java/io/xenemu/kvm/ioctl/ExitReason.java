@@ -2,7 +2,7 @@ package io.xenemu.kvm.ioctl;
 
 import java.util.Arrays;
 
-/// Why KVM_RUN returned (`KVM_EXIT_*` in `linux/kvm.h`): those that x86 kernels produce.
+/// Why KVM_RUN returned (`KVM_EXIT_*` in `linux/kvm.h`): the reasons that x86 kernels produce.
 public enum ExitReason {
     UNKNOWN(0),
     EXCEPTION(1),
@@ -29,7 +29,7 @@ public enum ExitReason {
     X86_BUS_LOCK(33),
     XEN(34),
     NOTIFY(37),
-    /// The guest touched a page that the host cannot show it so: KVM_RUN fails with EFAULT.
+    /// The guest accessed a page that the host cannot provide in that way: KVM_RUN fails with EFAULT.
     MEMORY_FAULT(39),
     /// A number that is not in this list; [KvmRun#exitNumber] has it.
     OTHER(-1);

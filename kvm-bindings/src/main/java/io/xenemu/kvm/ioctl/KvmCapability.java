@@ -1,6 +1,6 @@
 package io.xenemu.kvm.ioctl;
 
-/// What can be asked for with KVM_CHECK_EXTENSION, as far as this project does (`KVM_CAP_*` in `linux/kvm.h`).
+/// The capabilities that this project checks with KVM_CHECK_EXTENSION (`KVM_CAP_*` in `linux/kvm.h`).
 public enum KvmCapability {
     IRQCHIP(0),
     USER_MEMORY(3),

@@ -6,7 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/// What a VM's interrupt lines lead to, and what is connected to them and to guest writes by eventfds. Threads and failures
+/// A VM's interrupt routes, and the eventfds that raise interrupts or that guest writes signal. Threads and failures
 /// as for [KvmVm].
 ///
 /// Source: Linux, Documentation/virt/kvm/api.rst.
@@ -26,7 +26,7 @@ public final class KvmEvents {
         this.fd = fd;
     }
 
-    /// KVM_SET_GSI_ROUTING: replaces the whole table; the routes of the interrupt chips have to be repeated.
+    /// KVM_SET_GSI_ROUTING: replaces the whole table, so `routes` must include those of the interrupt chips.
     public void setGsiRouting(List<GsiRoute> routes) {
         try (Arena arena = Arena.ofConfined()) {
             long header = VmStructs.KVM_IRQ_ROUTING.byteSize();
@@ -64,21 +64,21 @@ public final class KvmEvents {
         }
     }
 
-    /// KVM_IRQFD: every signal of the eventfd raises the GSI once, as an edge. One eventfd serves one GSI of a VM. A signal
-    /// that is already there raises at once.
+    /// KVM_IRQFD: every signal of the eventfd raises the GSI once, as an edge. One eventfd serves one GSI of a VM. An
+    /// eventfd that is already signalled raises it at once.
     ///
     /// @param eventfd descriptor of an eventfd; KVM keeps its own reference
     public void assignIrqfd(int eventfd, int gsi) {
         irqfd(eventfd, gsi, 0, 0);
     }
 
-    /// KVM_IRQFD with KVM_IRQFD_FLAG_RESAMPLE, for a level-triggered interrupt; needs [#createIrqchip]. A signal asserts
+    /// KVM_IRQFD with KVM_IRQFD_FLAG_RESAMPLE, for a level-triggered interrupt; needs [KvmVm#createIrqchip]. A signal asserts
     /// the GSI; when the guest acknowledges, KVM deasserts it and signals `resamplefd`.
     public void assignResampleIrqfd(int eventfd, int gsi, int resamplefd) {
         irqfd(eventfd, gsi, IRQFD_RESAMPLE, resamplefd);
     }
 
-    /// KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN: ends either kind, after what is in flight.
+    /// KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN: ends an irqfd of either kind, after signals in flight.
     public void deassignIrqfd(int eventfd, int gsi) {
         irqfd(eventfd, gsi, IRQFD_DEASSIGN, 0);
     }
@@ -95,12 +95,12 @@ public final class KvmEvents {
         }
     }
 
-    /// KVM_IOEVENTFD: a write of the guest signals the eventfd instead of leaving to user space.
+    /// KVM_IOEVENTFD: a write of the guest signals the eventfd instead of exiting to user space.
     public void assignIoeventfd(int eventfd, IoEvent event) {
         ioeventfd(eventfd, event, 0);
     }
 
-    /// KVM_IOEVENTFD with KVM_IOEVENTFD_FLAG_DEASSIGN, with the same arguments as before.
+    /// KVM_IOEVENTFD with KVM_IOEVENTFD_FLAG_DEASSIGN; the arguments must be those of [#assignIoeventfd].
     public void deassignIoeventfd(int eventfd, IoEvent event) {
         ioeventfd(eventfd, event, IOEVENTFD_DEASSIGN);
     }

@@ -7,8 +7,8 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/// KVM's ioctls: the request number, computed from direction, number and the argument's size as `asm-generic/ioctl.h`
-/// does, and the one place that turns a failure into a [KvmException] with the request's name.
+/// KVM's ioctls. The request number is computed from direction, number and the argument's size, as in
+/// `asm-generic/ioctl.h`. Only this class turns a failure into a [KvmException] with the request's name.
 enum KvmIoctl {
     // On /dev/kvm.
     KVM_GET_API_VERSION(io(0x00)),
@@ -107,17 +107,17 @@ enum KvmIoctl {
         return checked(Libc.ioctl(fd, request, argument));
     }
 
-    /// As [#call], but a failure is returned, as the negated errno.
+    /// Like [#call], but returns a failure as the negated errno.
     int tryCall(int fd, long argument) {
         return Libc.ioctl(fd, request, argument);
     }
 
-    /// The same for a thread that keeps its slot at hand.
+    /// The same, for a thread that keeps its own slot.
     int tryCall(CallSlot own, int fd, long argument) {
         return Libc.ioctl(own, fd, request, argument);
     }
 
-    /// As [#call], but a failure is returned, as the negated errno.
+    /// Like [#call], but returns a failure as the negated errno.
     int tryCall(int fd, MemorySegment argument) {
         return Libc.ioctl(fd, request, argument);
     }
@@ -149,8 +149,8 @@ enum KvmIoctl {
         return (long) direction << 30 | size << 16 | (long) Direction.KVMIO << 8 | number;
     }
 
-    /// `_IOC_WRITE` and `_IOC_READ` as user space sees them, and KVM's type. Apart because an enum's constants cannot use
-    /// its own static fields.
+    /// `_IOC_WRITE` and `_IOC_READ` as user space sees them, and KVM's type. A class of its own, because an enum's
+    /// constants cannot use the enum's static fields.
     private static final class Direction {
         static final int NONE = 0;
         static final int WRITE = 1;

@@ -11,10 +11,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.Objects;
 
-/// `struct kvm_run`, shared with the kernel: how a vCPU left the guest, and what it is to do next. Belongs to the vCPU's
-/// thread, except for [#requestImmediateExit]. Reading and writing do not allocate.
+/// `struct kvm_run`, shared with the kernel: why a vCPU left the guest, and what the next KVM_RUN has to do. Only the
+/// vCPU's thread uses it, except for [#requestImmediateExit]. Reading and writing do not allocate.
 ///
-/// The members of the exits overlay each other: only those of the present [#exitReason] mean something.
+/// The members of different exits overlay each other: only those of the current [#exitReason] are valid.
 public final class KvmRun {
     /// `KVM_EXIT_XEN_HCALL`, the one type of Xen exit.
     public static final int XEN_HCALL = 1;
@@ -47,7 +47,7 @@ public final class KvmRun {
     private static final long XEN_RESULT = offset(KVM_RUN, "xen.u.hcall.result");
     private static final long XEN_PARAMS = offset(KVM_RUN, "xen.u.hcall.params");
 
-    /// `memory_fault.gpa`, the second of three 64-bit members; headers before Linux 6.8 do not have them.
+    /// `memory_fault.gpa`, the second of three 64-bit members; headers before Linux 6.8 lack them.
     private static final long FAULT_GPA = offset(KVM_RUN, "padding") + Long.BYTES;
 
     private static final long VALID_REGS = offset(KVM_RUN, "kvm_valid_regs");
@@ -60,7 +60,7 @@ public final class KvmRun {
     private final KvmRegs regs;
     private final KvmSregs sregs;
 
-    /// @param memory the mapping of a vCPU, which is longer than the structure
+    /// @param memory the mapping of a vCPU, longer than the structure
     KvmRun(MemorySegment memory) {
         this.memory = memory;
         this.regs =
@@ -73,24 +73,24 @@ public final class KvmRun {
                                 offset(KVM_RUN, "s.regs.sregs"), VcpuStructs.KVM_SREGS.byteSize()));
     }
 
-    /// Makes the next KVM_RUN, or the present one if a signal arrives, return EINTR after completing what is pending. The
-    /// one method for other threads.
+    /// Makes the next KVM_RUN return EINTR after it has completed the pending exit; with a signal, also the KVM_RUN
+    /// in progress. The only method that other threads may call.
     public void requestImmediateExit() {
         BYTE.setVolatile(memory, IMMEDIATE_EXIT, (byte) 1);
     }
 
-    /// Takes the request back. Look for the reason of the request after this, not before.
+    /// Takes the request back. The vCPU's thread must check the reason for the request after this call, not before.
     public void clearImmediateExit() {
         BYTE.setVolatile(memory, IMMEDIATE_EXIT, (byte) 0);
     }
 
-    /// Why the last KVM_RUN returned; only valid if it returned 0, but for MEMORY_FAULT (KVM_CAP_MEMORY_FAULT_INFO), which comes
-    /// with EFAULT.
+    /// Why the last KVM_RUN returned. Valid only if it returned 0, or EFAULT with MEMORY_FAULT
+    /// (KVM_CAP_MEMORY_FAULT_INFO).
     public ExitReason exitReason() {
         return ExitReason.of(exitNumber());
     }
 
-    /// The number of the exit reason, known here or not.
+    /// The number of the exit reason, whether [ExitReason] names it or not.
     public int exitNumber() {
         return memory.get(JAVA_INT, EXIT_REASON);
     }
@@ -110,7 +110,7 @@ public final class KvmRun {
         return memory.get(JAVA_LONG, APIC_BASE);
     }
 
-    /// UNKNOWN and FAIL_ENTRY: the processor's own reason.
+    /// UNKNOWN and FAIL_ENTRY: the processor's reason.
     public long hardwareReason() {
         return memory.get(JAVA_LONG, HW_REASON);
     }
@@ -147,7 +147,7 @@ public final class KvmRun {
         };
     }
 
-    /// IO: the answer to a read, cut to its size.
+    /// IO: sets the result of a read, truncated to its size.
     ///
     /// @param index 0 to [#ioCount] - 1
     public void ioData(int index, int value) {
@@ -179,7 +179,7 @@ public final class KvmRun {
         return memory.get(JAVA_LONG, MMIO_DATA);
     }
 
-    /// MMIO: the answer to a read, in its low bytes.
+    /// MMIO: sets the result of a read, in the low bytes.
     public void mmioData(long value) {
         memory.set(JAVA_LONG, MMIO_DATA, value);
     }
@@ -209,12 +209,12 @@ public final class KvmRun {
         return memory.get(JAVA_LONG, MSR_DATA);
     }
 
-    /// X86_RDMSR: the answer. Taken over by the next KVM_RUN.
+    /// X86_RDMSR: sets the result. The next KVM_RUN uses it.
     public void msrData(long value) {
         memory.set(JAVA_LONG, MSR_DATA, value);
     }
 
-    /// X86_RDMSR, X86_WRMSR: the next KVM_RUN raises a general protection fault in place of the access.
+    /// X86_RDMSR, X86_WRMSR: the next KVM_RUN raises a general protection fault instead of the access.
     public void refuseMsr() {
         memory.set(JAVA_BYTE, MSR_ERROR, (byte) 1);
     }
@@ -234,7 +234,7 @@ public final class KvmRun {
         return memory.get(JAVA_INT, XEN_CPL);
     }
 
-    /// XEN: the hypercall's number, RAX.
+    /// XEN: the hypercall number, RAX.
     public long xenInput() {
         return memory.get(JAVA_LONG, XEN_INPUT);
     }
@@ -247,36 +247,36 @@ public final class KvmRun {
                 JAVA_LONG, XEN_PARAMS + (long) Objects.checkIndex(index, XEN_PARAM_COUNT) * 8);
     }
 
-    /// XEN: the result, for all of RAX. Taken over by the next KVM_RUN.
+    /// XEN: sets the result, for all of RAX. The next KVM_RUN uses it.
     public void xenResult(long value) {
         memory.set(JAVA_LONG, XEN_RESULT, value);
     }
 
-    /// MEMORY_FAULT: the guest-physical address of the page, rounded down to it.
+    /// MEMORY_FAULT: the guest-physical address of the page.
     public long faultAddress() {
         return memory.get(JAVA_LONG, FAULT_GPA);
     }
 
-    /// Asks for the registers to be filled in at every exit (KVM_CAP_SYNC_REGS).
+    /// Makes KVM fill in registers at every exit (KVM_CAP_SYNC_REGS).
     ///
-    /// @param sets what to fill in; the others keep their last values
+    /// @param sets the registers to fill in; the others keep their last values
     public void syncRegs(SyncRegs... sets) {
         memory.set(JAVA_LONG, VALID_REGS, SyncRegs.mask(sets));
     }
 
-    /// Makes the next KVM_RUN take registers over from here, before it completes the pending exit.
+    /// Makes the next KVM_RUN load registers from here, before it completes the pending exit.
     ///
-    /// @param sets what was changed
+    /// @param sets the registers that were changed
     public void markDirty(SyncRegs... sets) {
         memory.set(JAVA_LONG, DIRTY_REGS, memory.get(JAVA_LONG, DIRTY_REGS) | SyncRegs.mask(sets));
     }
 
-    /// The general registers at the exit, if [SyncRegs#REGS] was asked for.
+    /// The general registers at the exit, if [SyncRegs#REGS] was requested.
     public KvmRegs regs() {
         return regs;
     }
 
-    /// Segments and control registers at the exit, if [SyncRegs#SREGS] was asked for.
+    /// Segments and control registers at the exit, if [SyncRegs#SREGS] was requested.
     public KvmSregs sregs() {
         return sregs;
     }

@@ -12,15 +12,15 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 
-/// `/dev/kvm`: what this host's KVM can do, and where VMs come from. Source: Linux, Documentation/virt/kvm/api.rst.
+/// `/dev/kvm`: checks what this host's KVM supports, and creates VMs. Source: Linux, Documentation/virt/kvm/api.rst.
 public final class KvmSystem implements AutoCloseable {
-    /// Where the device is.
+    /// The path of the device.
     public static final Path DEVICE = Path.of("/dev/kvm");
 
     private static final int API_VERSION = 12;
     private static final int O_RDWR_CLOEXEC = 2 | 0x80000;
 
-    /// A signal to this thread interrupts KVM_CREATE_VM; one that comes every time is no reason to try forever.
+    /// A signal to this thread interrupts KVM_CREATE_VM. The attempts are limited in case signals never stop.
     private static final int CREATE_VM_ATTEMPTS = 10;
 
     private final OwnedFd fd;
@@ -29,9 +29,9 @@ public final class KvmSystem implements AutoCloseable {
         this.fd = fd;
     }
 
-    /// Opens the device, and installs the process's handler for the signal behind [KvmVcpu#kick].
+    /// Opens the device, and installs the process's handler for the signal that [KvmVcpu#kick] sends.
     ///
-    /// @throws KvmException if it cannot be opened or is not the KVM that this code is written for
+    /// @throws KvmException if it cannot be opened, or its API version is not the supported one
     public static KvmSystem open(Path device) {
         int result = Libc.open(device.toString(), O_RDWR_CLOEXEC);
         KvmSystem system = new KvmSystem(OwnedFd.of("open", result, device + openHint(-result)));
@@ -62,12 +62,12 @@ public final class KvmSystem implements AutoCloseable {
         return KvmIoctl.KVM_GET_API_VERSION.call(fd.number(), 0);
     }
 
-    /// KVM_CHECK_EXTENSION: 0 if there is no such thing, else its version, flags or limit.
+    /// KVM_CHECK_EXTENSION: 0 if the host lacks the capability, else its version, flags or limit.
     public int checkExtension(KvmCapability capability) {
         return KvmIoctl.KVM_CHECK_EXTENSION.call(fd.number(), capability.number());
     }
 
-    /// What the kernel's Xen interface can do; empty if the kernel was built without CONFIG_KVM_XEN.
+    /// The features of the kernel's Xen interface; empty if the kernel was built without CONFIG_KVM_XEN.
     public EnumSet<XenCapability> xenCapabilities() {
         return XenCapability.decode(checkExtension(KvmCapability.XEN_HVM));
     }
@@ -82,7 +82,7 @@ public final class KvmSystem implements AutoCloseable {
         return new KvmVm(OwnedFd.of("KVM_CREATE_VM", result, ""), mmapSize);
     }
 
-    /// KVM_GET_VCPU_MMAP_SIZE: bytes to map of a vCPU for [KvmRun].
+    /// KVM_GET_VCPU_MMAP_SIZE: the number of bytes of a vCPU to map for [KvmRun].
     public int vcpuMmapSize() {
         return KvmIoctl.KVM_GET_VCPU_MMAP_SIZE.call(fd.number(), 0);
     }
@@ -113,7 +113,7 @@ public final class KvmSystem implements AutoCloseable {
         }
     }
 
-    /// Closes the device; VMs stay as they are.
+    /// Closes the device; VMs stay open.
     @Override
     public void close() {
         fd.close();

@@ -18,8 +18,9 @@ import org.jspecify.annotations.Nullable;
 
 /// A vCPU's file descriptor: one method for each ioctl.
 ///
-/// One thread runs the vCPU. The others of the process may call the rest too, but KVM makes them wait until the vCPU is out
-/// of KVM_RUN, which may be for ever; only [#kick] is meant for them. Each throws [KvmException] when the kernel refuses.
+/// One thread runs the vCPU. Other threads of the process may call the other methods, but KVM makes them wait until
+/// the vCPU leaves KVM_RUN, which may be forever; only [#kick] is meant for them. Every method throws [KvmException]
+/// if the kernel refuses.
 ///
 /// Source: Linux, Documentation/virt/kvm/api.rst and devices/vcpu.rst.
 public final class KvmVcpu implements AutoCloseable {
@@ -33,10 +34,10 @@ public final class KvmVcpu implements AutoCloseable {
     private final KvmRun run;
     private final XenVcpuAttributes xen;
 
-    /// What the thread that runs the vCPU needs to call KVM_RUN; null before it first does.
+    /// The call slot of the thread that runs the vCPU; null until its first KVM_RUN.
     private @Nullable CallSlot slot;
 
-    /// Kernel id of that thread; 0 before.
+    /// The kernel id of that thread; 0 until its first KVM_RUN.
     private volatile int thread;
 
     private KvmVcpu(VcpuId id, OwnedFd fd, Arena mapping, KvmRun run) {
@@ -47,7 +48,7 @@ public final class KvmVcpu implements AutoCloseable {
         this.xen = new XenVcpuAttributes(fd);
     }
 
-    /// Takes the descriptor over, and closes it if its kvm_run cannot be mapped.
+    /// Takes over the descriptor, and closes it if its kvm_run cannot be mapped.
     static KvmVcpu of(VcpuId id, OwnedFd fd, int mmapSize) {
         Arena mapping = Arena.ofShared();
         try {
@@ -61,22 +62,22 @@ public final class KvmVcpu implements AutoCloseable {
         }
     }
 
-    /// The id it was created with.
+    /// The id with which the vCPU was created.
     public VcpuId id() {
         return id;
     }
 
-    /// What is shared with the kernel; see there.
+    /// The structure shared with the kernel.
     public KvmRun run() {
         return run;
     }
 
-    /// KVM_RUN: completes the pending exit and runs the guest until the next one. Does not allocate. Always to be called by
-    /// the same thread.
+    /// KVM_RUN: completes the pending exit and runs the guest until the next one. Does not allocate. Must always be
+    /// called by the same thread.
     ///
-    /// @return 0 for an exit, described in [#run]; [Errno#EINTR] after a [#kick], another signal, or a request for immediate
-    ///     exit; [Errno#EAGAIN] for a vCPU that was just started by another one, to be entered again; [Errno#EFAULT] where the
-    ///     host has no page for the guest, or only one to read
+    /// @return 0 for an exit, described in [#run]; [Errno#EINTR] after a [#kick], another signal, or a request for
+    ///     immediate exit; [Errno#EAGAIN] for a vCPU that another vCPU has just started, to be entered again;
+    ///     [Errno#EFAULT] if the host has no page for the guest's access, or only a read-only one
     /// @throws KvmException for anything else
     public int enter() {
         CallSlot own = slot;
@@ -96,11 +97,12 @@ public final class KvmVcpu implements AutoCloseable {
         throw new KvmException("KVM_RUN", errno, id.toString());
     }
 
-    /// Makes [#enter] return [Errno#EINTR], now if it is in the guest, else when it is next called, and so on until the
-    /// vCPU's thread calls [KvmRun#clearImmediateExit]. From any thread; never lost.
+    /// Makes [#enter] return [Errno#EINTR]: at once if the vCPU is in the guest, else at its next call. It keeps
+    /// doing so until the vCPU's thread calls [KvmRun#clearImmediateExit]. Any thread may call this; a kick is never
+    /// lost.
     public void kick() {
-        // In this order: a thread that has not published its id yet, or is not in KVM_RUN yet, will
-        // see the request.
+        // The order matters: a thread that has not published its id yet, or is not in KVM_RUN yet,
+        // will see the request.
         run.requestImmediateExit();
         int target = thread;
         if (target != 0) {
@@ -125,7 +127,7 @@ public final class KvmVcpu implements AutoCloseable {
         return KvmSregs.of(get(KvmIoctl.KVM_GET_SREGS, VcpuStructs.KVM_SREGS));
     }
 
-    /// KVM_GET_SREGS into [KvmRun#sregs], for an exit at which they were not asked for. Does not allocate.
+    /// KVM_GET_SREGS into [KvmRun#sregs], for an exit at which they were not requested. Does not allocate.
     public void fillSregs() {
         KvmIoctl.KVM_GET_SREGS.call(fd.number(), run.sregs().memory());
     }
@@ -150,7 +152,7 @@ public final class KvmVcpu implements AutoCloseable {
 
     /// KVM_SET_MSRS, in this order.
     ///
-    /// @throws KvmException EINVAL, naming the MSR, if one cannot be written; those before it are
+    /// @throws KvmException EINVAL, naming the MSR, if one cannot be written; those before it have been written
     public void setMsrs(List<MsrEntry> msrs) {
         try (Arena arena = Arena.ofConfined()) {
             int done = KvmIoctl.KVM_SET_MSRS.call(fd.number(), MsrEntry.table(arena, msrs));
@@ -168,7 +170,7 @@ public final class KvmVcpu implements AutoCloseable {
         }
     }
 
-    /// KVM_SET_CPUID2: what CPUID answers; before the first [#enter].
+    /// KVM_SET_CPUID2: sets the guest's CPUID leaves; before the first [#enter].
     public void setCpuid(List<CpuidEntry> entries) {
         try (Arena arena = Arena.ofConfined()) {
             KvmIoctl.KVM_SET_CPUID2.call(fd.number(), CpuidEntry.table(arena, entries));
@@ -195,9 +197,9 @@ public final class KvmVcpu implements AutoCloseable {
         set(KvmIoctl.KVM_SET_XCRS, VcpuStructs.KVM_XCRS, xcrs);
     }
 
-    /// KVM_GET_XSAVE, or KVM_GET_XSAVE2 if there is more than fits the former: opaque bytes.
+    /// KVM_GET_XSAVE, or KVM_GET_XSAVE2 if the state does not fit the former: opaque bytes.
     ///
-    /// @param size what the VM answers for [KvmCapability#XSAVE2]; 0 from a kernel without it
+    /// @param size the VM's answer for [KvmCapability#XSAVE2]; 0 from a kernel without it
     public byte[] getXsave(int size) {
         long fixed = VcpuStructs.KVM_XSAVE.byteSize();
         if (size <= fixed) {
@@ -212,7 +214,7 @@ public final class KvmVcpu implements AutoCloseable {
 
     /// KVM_SET_XSAVE: restores what [#getXsave] returned.
     ///
-    /// @param size as there; a host that needs more bytes than were saved sees the rest as zero
+    /// @param size as for [#getXsave]; if the host needs more bytes than were saved, the rest is zero
     public void setXsave(byte[] xsave, int size) {
         long need = Math.max(size, VcpuStructs.KVM_XSAVE.byteSize());
         if (xsave.length > need) {
@@ -277,7 +279,8 @@ public final class KvmVcpu implements AutoCloseable {
         set(KvmIoctl.KVM_SET_VCPU_EVENTS, VcpuStructs.KVM_VCPU_EVENTS, events);
     }
 
-    /// Raises a fault with an error code in place of the instruction before which the vCPU has stopped, by KVM_SET_VCPU_EVENTS.
+    /// Raises a fault with an error code instead of the instruction at which the vCPU has stopped, by
+    /// KVM_SET_VCPU_EVENTS.
     ///
     /// @param vector 8 or 10 to 14
     public void raise(int vector, int errorCode) {
@@ -327,7 +330,7 @@ public final class KvmVcpu implements AutoCloseable {
         KvmIoctl.KVM_SET_TSC_KHZ.call(fd.number(), khz);
     }
 
-    /// KVM_HAS_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET): whether the following two work.
+    /// KVM_HAS_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET): whether the next two methods work.
     public boolean hasTscOffset() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment attribute = tscOffset(arena, MemorySegment.NULL);
@@ -360,7 +363,8 @@ public final class KvmVcpu implements AutoCloseable {
                 .memory();
     }
 
-    /// KVM_TRANSLATE: KVM's own page walk, to compare ours with. It costs an ioctl, so nothing else uses it.
+    /// KVM_TRANSLATE: KVM's own page walk, for tests to compare with ours. It costs an ioctl, so nothing else uses
+    /// it.
     public Translation translate(long guestVirtualAddress) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct t =
@@ -376,7 +380,7 @@ public final class KvmVcpu implements AutoCloseable {
         return xen;
     }
 
-    /// Unmaps [#run] and closes the descriptor. The vCPU's thread has to have ended.
+    /// Unmaps [#run] and closes the descriptor. The vCPU's thread must have ended.
     @Override
     public void close() {
         if (mapping.scope().isAlive()) {

@@ -11,24 +11,24 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Set;
 
-/// A VM's file descriptor: one method for each ioctl, those of [#events] and [#xen] apart. Any thread of the process that created the VM may call them; no vCPU
-/// has to be stopped. Each throws [KvmException] when the kernel refuses.
+/// A VM's file descriptor: one method for each ioctl, except those of [#events] and [#xen]. Any thread of the process
+/// that created the VM may call them; no vCPU has to stop. Every method throws [KvmException] if the kernel refuses.
 ///
 /// Source: Linux, Documentation/virt/kvm/api.rst.
 public final class KvmVm implements AutoCloseable {
     /// `KVM_MEM_LOG_DIRTY_PAGES`, a flag of a memory slot.
     public static final int MEM_LOG_DIRTY_PAGES = 1;
 
-    /// `KVM_MEM_READONLY`, a flag of a memory slot: writes of the guest become MMIO exits.
+    /// `KVM_MEM_READONLY`, a flag of a memory slot: a guest's writes become MMIO exits.
     public static final int MEM_READONLY = 2;
 
-    /// `KVM_PIT_SPEAKER_DUMMY`: the kernel answers the speaker port too.
+    /// `KVM_PIT_SPEAKER_DUMMY`: the kernel also serves the speaker port.
     public static final int PIT_SPEAKER_DUMMY = 1;
 
-    /// `KVM_MSR_EXIT_REASON_FILTER`: an access that the filter denies is an exit.
+    /// `KVM_MSR_EXIT_REASON_FILTER`: an access that the filter denies causes an exit.
     static final int MSR_EXIT_REASON_FILTER = 1 << 2;
 
-    /// `KVM_MSR_FILTER_READ` and `KVM_MSR_FILTER_WRITE`: what a range of the filter is about.
+    /// `KVM_MSR_FILTER_READ` and `KVM_MSR_FILTER_WRITE`: the accesses that a range of the filter covers.
     static final int MSR_FILTER_READ = 1;
 
     static final int MSR_FILTER_WRITE = 1 << 1;
@@ -47,7 +47,7 @@ public final class KvmVm implements AutoCloseable {
         this.xen = new XenHvmAttributes(fd);
     }
 
-    /// KVM_CHECK_EXTENSION for this VM, whose answer may differ from the system's.
+    /// KVM_CHECK_EXTENSION for this VM; the answer may differ from [KvmSystem#checkExtension].
     public int checkExtension(KvmCapability capability) {
         return KvmIoctl.KVM_CHECK_EXTENSION.call(fd.number(), capability.number());
     }
@@ -68,14 +68,15 @@ public final class KvmVm implements AutoCloseable {
         }
     }
 
-    /// KVM_X86_SET_MSR_FILTER and KVM_CAP_X86_USER_SPACE_MSR: whatever KVM knows of this MSR, the guest's reads and writes of
-    /// it are exits (X86_RDMSR, X86_WRMSR). Replaces what was trapped before. Our own KVM_SET_MSRS is not affected.
+    /// KVM_X86_SET_MSR_FILTER and KVM_CAP_X86_USER_SPACE_MSR: the guest's reads and writes of this MSR become exits
+    /// (X86_RDMSR, X86_WRMSR), even if KVM implements it. Replaces earlier traps. Our own KVM_SET_MSRS is not
+    /// affected.
     ///
-    /// @param index not one of the x2APIC, which cannot be trapped
+    /// @param index must not be an x2APIC MSR, which cannot be trapped
     public void trapMsr(int index) {
         enableCap(KvmCapability.X86_USER_SPACE_MSR, MSR_EXIT_REASON_FILTER);
         try (Arena arena = Arena.ofConfined()) {
-            // One MSR, of which a bit of 0 denies; all others are allowed.
+            // A filter of one MSR, whose bit 0 denies it; all other MSRs are allowed.
             MemorySegment bitmap = arena.allocate(ValueLayout.JAVA_BYTE);
             CStruct filter = CStruct.allocate(arena, VmStructs.KVM_MSR_FILTER);
             long at = CTypes.offset(VmStructs.KVM_MSR_FILTER, "ranges");
@@ -162,7 +163,7 @@ public final class KvmVm implements AutoCloseable {
         KvmIoctl.KVM_SET_TSS_ADDR.call(fd.number(), guestAddress);
     }
 
-    /// KVM_SET_IDENTITY_MAP_ADDR: one page for the same purpose; before the first vCPU.
+    /// KVM_SET_IDENTITY_MAP_ADDR: one page for the same processors; before the first vCPU.
     public void setIdentityMapAddr(long guestAddress) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = arena.allocateFrom(ValueLayout.JAVA_LONG, guestAddress);
@@ -234,7 +235,7 @@ public final class KvmVm implements AutoCloseable {
 
     // Interrupts.
 
-    /// KVM_IRQ_LINE: sets the level of a GSI; a raised one with a Xen route sends the event. Does not allocate.
+    /// KVM_IRQ_LINE: sets the level of a GSI; raising one with a Xen route sends the event. Does not allocate.
     public void irqLine(int gsi, boolean level) {
         MemorySegment line = CallSlot.current().scratch();
         line.set(ValueLayout.JAVA_INT, Hot.IRQ_LEVEL_IRQ, gsi);
@@ -244,8 +245,8 @@ public final class KvmVm implements AutoCloseable {
 
     /// KVM_SIGNAL_MSI. Does not allocate.
     ///
-    /// @return whether it was delivered; false if the guest blocked it, or has no local APIC of that id: two of its vCPUs may
-    ///     have the same one. KVM says EPERM then, by the -1 of its search for somebody to take the message
+    /// @return whether it was delivered; false if the guest blocked it or has no local APIC of that id (a guest may
+    ///     give two vCPUs the same id). KVM then returns EPERM, the value -1 of its search for a recipient
     public boolean signalMsi(long address, int data) {
         MemorySegment msi = CallSlot.current().scratch();
         msi.asSlice(0, VmStructs.KVM_MSI.byteSize()).fill((byte) 0);
@@ -276,8 +277,8 @@ public final class KvmVm implements AutoCloseable {
         }
     }
 
-    /// KVM_SET_CLOCK. Pass a saved clock's flags as they were, without [ClockData#TSC_STABLE] and
-    /// [ClockData#HOST_TSC], which the kernel ignores.
+    /// KVM_SET_CLOCK. A saved clock's flags may be passed unchanged: the kernel uses [ClockData#REALTIME], and
+    /// accepts and ignores [ClockData#TSC_STABLE] and [ClockData#HOST_TSC].
     public void setClock(ClockData clock) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct c =
@@ -295,8 +296,8 @@ public final class KvmVm implements AutoCloseable {
     /// KVM_XEN_HVM_CONFIG: turns the Xen interface on.
     ///
     /// @param capabilities of [XenCapability#CONFIGURABLE]; [XenCapability#INTERCEPT_HCALL] among them
-    /// @param msr number of the hypercall page's MSR, 0x40000000, or 0x40000200 beside Hyper-V leaves. Must not be 0 even
-    ///     for a guest that never writes it: a zero leaves interception and upcalls off
+    /// @param msr number of the hypercall page's MSR, 0x40000000, or 0x40000200 beside Hyper-V leaves. Must not be 0,
+    ///     even for a guest that never writes it: 0 turns interception and upcalls off
     public void xenHvmConfig(Set<XenCapability> capabilities, int msr) {
         xenHvmConfig(capabilities, msr, MemorySegment.NULL, MemorySegment.NULL);
     }
@@ -324,7 +325,7 @@ public final class KvmVm implements AutoCloseable {
         }
     }
 
-    /// KVM_XEN_HVM_EVTCHN_SEND: raises an event channel of the guest, 2-level ABI. A port that is pending or masked is no
+    /// KVM_XEN_HVM_EVTCHN_SEND: raises an event channel of the guest, 2-level ABI. A pending or masked port is no
     /// error. Does not allocate.
     ///
     /// @param port 1 to 4095, or 1023 for a 32-bit guest

@@ -1,9 +1,10 @@
 package io.xenemu.kvm.ioctl;
 
-/// How a vCPU has spent its time, the `runstate` of `struct kvm_xen_vcpu_attr`. All times in nanoseconds of the VM's clock.
+/// How a vCPU has spent its time: `runstate` of `struct kvm_xen_vcpu_attr`. All times are nanoseconds of the VM's
+/// clock.
 ///
 /// @param state Xen's `RUNSTATE_*`; [#UNCHANGED] in an adjustment
-/// @param stateEntryTime when that state was entered; the kernel insists that it equals the sum of the four times
+/// @param stateEntryTime when that state was entered; the kernel requires that it equals the sum of the four times
 /// @param timeRunning RUNSTATE_running, 0
 /// @param timeRunnable RUNSTATE_runnable, 1
 /// @param timeBlocked RUNSTATE_blocked, 2

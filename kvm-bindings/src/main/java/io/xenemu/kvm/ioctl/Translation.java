@@ -1,6 +1,6 @@
 package io.xenemu.kvm.ioctl;
 
-/// KVM's own answer to what a guest virtual address means, `struct kvm_translation`.
+/// KVM's translation of a guest virtual address, `struct kvm_translation`.
 ///
 /// @param physicalAddress the guest physical address, if valid
 /// @param valid whether the address is mapped

@@ -137,7 +137,7 @@ final class VcpuStructs {
                     array("xcrs", 16, KVM_XCR),
                     array("padding", 16, u64("")));
 
-    /// The fixed part; KVM_CAP_XSAVE2 tells how long the whole is.
+    /// The fixed part; KVM_CAP_XSAVE2 gives the total length.
     static final StructLayout KVM_XSAVE = struct("kvm_xsave", array("region", 1024, u32("")));
 
     static final StructLayout KVM_LAPIC_STATE = struct("kvm_lapic_state", bytes("regs", 1024));

@@ -61,7 +61,7 @@ final class VmStructs {
                     pad(4),
                     u64("bitmap"));
 
-    /// Has room for sixteen ranges; those without MSRs are not looked at.
+    /// Has room for sixteen ranges; the kernel ignores those without MSRs.
     static final StructLayout KVM_MSR_FILTER =
             struct(
                     "kvm_msr_filter",

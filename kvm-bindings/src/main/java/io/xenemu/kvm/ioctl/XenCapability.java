@@ -3,12 +3,12 @@ package io.xenemu.kvm.ioctl;
 import java.util.EnumSet;
 import java.util.Set;
 
-/// What a kernel's Xen interface can do: the flags in the answer to KVM_CAP_XEN_HVM (`KVM_XEN_HVM_CONFIG_*` in
+/// The features of a kernel's Xen interface: the flags of KVM_CAP_XEN_HVM's answer (`KVM_XEN_HVM_CONFIG_*` in
 /// `linux/kvm.h`).
 public enum XenCapability {
-    /// The guest writes an MSR to have a hypercall page filled in.
+    /// The guest writes an MSR to make the kernel fill a hypercall page.
     HYPERCALL_MSR(0),
-    /// Hypercalls leave to user space as KVM_EXIT_XEN. May be configured.
+    /// Hypercalls exit to user space as KVM_EXIT_XEN. May be configured.
     INTERCEPT_HCALL(1),
     /// Attributes for shared_info, vcpu_info and the upcall vector.
     SHARED_INFO(2),
@@ -40,7 +40,7 @@ public enum XenCapability {
         return 1 << bit;
     }
 
-    /// Decodes the answer to KVM_CHECK_EXTENSION(KVM_CAP_XEN_HVM). Bits of newer kernels are left out.
+    /// Decodes the answer to KVM_CHECK_EXTENSION(KVM_CAP_XEN_HVM). Ignores bits of newer kernels.
     public static EnumSet<XenCapability> decode(int flags) {
         EnumSet<XenCapability> set = EnumSet.noneOf(XenCapability.class);
         for (XenCapability capability : values()) {

@@ -5,13 +5,13 @@ import io.xenemu.kvm.libc.OwnedFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// A VM's Xen attributes (KVM_XEN_HVM_SET_ATTR, KVM_XEN_HVM_GET_ATTR). Any thread may call these. Each throws
-/// [io.xenemu.kvm.abi.KvmException]: ENOENT for an attribute that the kernel does not know, and as said below.
+/// A VM's Xen attributes (KVM_XEN_HVM_SET_ATTR, KVM_XEN_HVM_GET_ATTR). Any thread may call these. Every method throws
+/// [io.xenemu.kvm.abi.KvmException]: ENOENT for an attribute that the kernel does not have, and as each method says.
 public final class XenHvmAttributes {
     /// The frame number that means "none".
     public static final long INVALID_GFN = -1L;
 
-    /// `KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL`, the one priority there is.
+    /// `KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL`, the only priority that exists.
     static final int PRIORITY_2LEVEL = -1;
 
     private static final int LONG_MODE = 0;
@@ -38,8 +38,8 @@ public final class XenHvmAttributes {
         this.vm = vm;
     }
 
-    /// KVM_XEN_ATTR_TYPE_LONG_MODE: which layout shared_info has, and so how many ports there are (4096 or 1024). Set it
-    /// before all others. Writes the wall clock into an active shared_info.
+    /// KVM_XEN_ATTR_TYPE_LONG_MODE: selects shared_info's layout, and with it the number of ports (4096 or 1024). Set
+    /// it before all other attributes. Writes the wall clock into an active shared_info.
     public void longMode(boolean on) {
         set(LONG_MODE, "u.long_mode", on ? 1 : 0);
     }
@@ -49,7 +49,7 @@ public final class XenHvmAttributes {
         return get(LONG_MODE, "u.long_mode") != 0;
     }
 
-    /// KVM_XEN_ATTR_TYPE_SHARED_INFO: where shared_info is, by guest frame; writes the wall clock there. EFAULT outside
+    /// KVM_XEN_ATTR_TYPE_SHARED_INFO: sets shared_info's guest frame, and writes the wall clock there. EFAULT outside
     /// all memory slots.
     ///
     /// @param gfn a frame number, or [#INVALID_GFN] for none
@@ -62,8 +62,8 @@ public final class XenHvmAttributes {
         return get(SHARED_INFO, "u.shared_info.gfn");
     }
 
-    /// KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA: where shared_info is, in this process; to be preferred, since changes of memory
-    /// slots leave it alone. Needs [XenCapability#SHARED_INFO_HVA].
+    /// KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA: sets shared_info's address in this process; preferable, since changes of
+    /// memory slots do not affect it. Needs [XenCapability#SHARED_INFO_HVA].
     ///
     /// @param page a page-aligned mapping that outlives this setting, or [MemorySegment#NULL] for none
     public void sharedInfoHva(MemorySegment page) {
@@ -88,9 +88,9 @@ public final class XenHvmAttributes {
         return (int) get(UPCALL_VECTOR, "u.vector");
     }
 
-    /// KVM_XEN_ATTR_TYPE_XEN_VERSION: what the kernel answers to XENVER_version itself.
+    /// KVM_XEN_ATTR_TYPE_XEN_VERSION: the kernel's own answer to XENVER_version.
     ///
-    /// @param version major << 16 | minor, or 0 to have it leave to user space
+    /// @param version major << 16 | minor, or 0 to let the call exit to user space
     public void xenVersion(int version) {
         set(XEN_VERSION, "u.xen_version", version);
     }
@@ -111,31 +111,33 @@ public final class XenHvmAttributes {
         return get(RUNSTATE_UPDATE_FLAG, "u.runstate_update_flag") != 0;
     }
 
-    /// KVM_XEN_ATTR_TYPE_EVTCHN: sends on an IPI port are delivered by the kernel. EEXIST if the port is assigned, EINVAL if
-    /// it is 0 or too high for the mode set by [#longMode].
+    /// KVM_XEN_ATTR_TYPE_EVTCHN: makes the kernel deliver sends on an IPI port. EEXIST if the port is assigned,
+    /// EINVAL if it is 0 or too high for the mode set by [#longMode].
     ///
     /// @param vcpu KVM's id of the vCPU that the port is bound to; it need not exist yet
     public void assignIpi(int port, VcpuId vcpu) {
         toPort(EVTCHN_ASSIGN, TYPE_IPI, port, port, vcpu);
     }
 
-    /// KVM_XEN_ATTR_TYPE_EVTCHN: the vCPU of an IPI port changes. ENOENT if it is not assigned.
+    /// KVM_XEN_ATTR_TYPE_EVTCHN: changes the vCPU of an IPI port. ENOENT if it is not assigned.
     public void updateIpi(int port, VcpuId vcpu) {
         toPort(EVTCHN_UPDATE, TYPE_IPI, port, port, vcpu);
     }
 
-    /// KVM_XEN_ATTR_TYPE_EVTCHN: sends on a port come back on another port of the same guest. Errors as [#assignIpi].
+    /// KVM_XEN_ATTR_TYPE_EVTCHN: turns sends on a port into events on another port of the same guest. Errors as
+    /// [#assignIpi].
     public void assignLoopback(int sendPort, int deliverPort, VcpuId vcpu) {
         toPort(EVTCHN_ASSIGN, TYPE_INTERDOMAIN, sendPort, deliverPort, vcpu);
     }
 
-    /// KVM_XEN_ATTR_TYPE_EVTCHN: the vCPU of a loopback changes. ENOENT if it is not assigned, EINVAL if the port differs.
+    /// KVM_XEN_ATTR_TYPE_EVTCHN: changes the vCPU of a loopback. ENOENT if it is not assigned, EINVAL if the port
+    /// differs.
     public void updateLoopback(int sendPort, int deliverPort, VcpuId vcpu) {
         toPort(EVTCHN_UPDATE, TYPE_INTERDOMAIN, sendPort, deliverPort, vcpu);
     }
 
-    /// KVM_XEN_ATTR_TYPE_EVTCHN: sends on a port signal an eventfd: a back end's, or an irqfd of another VM. Errors as
-    /// [#assignIpi].
+    /// KVM_XEN_ATTR_TYPE_EVTCHN: makes sends on a port signal an eventfd: a back end's, or an irqfd of another VM.
+    /// Errors as [#assignIpi].
     ///
     /// @param eventfd descriptor of an eventfd; the kernel keeps its own reference
     public void assignEventfd(int sendPort, int eventfd) {
@@ -147,7 +149,7 @@ public final class XenHvmAttributes {
         }
     }
 
-    /// KVM_XEN_ATTR_TYPE_EVTCHN: sends on a port leave to user space again. ENOENT if it is not assigned.
+    /// KVM_XEN_ATTR_TYPE_EVTCHN: makes sends on a port exit to user space again. ENOENT if it is not assigned.
     public void deassign(int sendPort) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = evtchn(arena, EVTCHN_DEASSIGN, 0, sendPort);
@@ -155,7 +157,7 @@ public final class XenHvmAttributes {
         }
     }
 
-    /// KVM_XEN_ATTR_TYPE_EVTCHN: takes back all assignments.
+    /// KVM_XEN_ATTR_TYPE_EVTCHN: removes all assignments.
     public void resetEvtchns() {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = evtchn(arena, EVTCHN_RESET, 0, 0);

@@ -4,11 +4,11 @@ import io.xenemu.kvm.libc.OwnedFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// A vCPU's Xen attributes (KVM_XEN_VCPU_SET_ATTR, KVM_XEN_VCPU_GET_ATTR). Like all vCPU ioctls they wait until the vCPU
-/// is out of KVM_RUN, so the vCPU's own thread should issue them.
+/// A vCPU's Xen attributes (KVM_XEN_VCPU_SET_ATTR, KVM_XEN_VCPU_GET_ATTR). Like all vCPU ioctls, they wait until the
+/// vCPU leaves KVM_RUN, so the vCPU's own thread should issue them.
 ///
-/// Each throws [io.xenemu.kvm.abi.KvmException]: EINVAL for an attribute that the kernel does not know, and as said below.
-/// Guest addresses are physical; [#INVALID_GPA] stands for none and ends a registration.
+/// Every method throws [io.xenemu.kvm.abi.KvmException]: EINVAL for an attribute that the kernel does not have, and
+/// as each method says. Guest addresses are physical; [#INVALID_GPA] means none and ends a registration.
 public final class XenVcpuAttributes {
     /// The address that means "none".
     public static final long INVALID_GPA = -1L;
@@ -30,8 +30,8 @@ public final class XenVcpuAttributes {
         this.vcpu = vcpu;
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO: where vcpu_info is; its time is filled in at the next entry. ENXIO if not aligned
-    /// to 4 bytes, EINVAL if its 64 bytes cross a page, EFAULT outside all memory slots.
+    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO: sets vcpu_info's address; the kernel fills in its time at the next entry.
+    /// ENXIO if it is not aligned to 4 bytes, EINVAL if its 64 bytes cross a page, EFAULT outside all memory slots.
     public void vcpuInfo(long gpa) {
         set(VCPU_INFO, "u.gpa", gpa);
     }
@@ -41,8 +41,8 @@ public final class XenVcpuAttributes {
         return get(VCPU_INFO, "u.gpa");
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA: where vcpu_info is, in this process; for one inside shared_info. Needs
-    /// [XenCapability#SHARED_INFO_HVA].
+    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA: sets vcpu_info's address in this process, for one inside shared_info.
+    /// Needs [XenCapability#SHARED_INFO_HVA].
     ///
     /// @param info a mapping that outlives this setting, or [MemorySegment#NULL] for none
     public void vcpuInfoHva(MemorySegment info) {
@@ -54,7 +54,8 @@ public final class XenVcpuAttributes {
         return get(VCPU_INFO_HVA, "u.hva");
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO: a second place for the 32 bytes of time, which must not cross a page.
+    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO: sets a second place for the 32 bytes of time, which must not cross a
+    /// page.
     public void vcpuTimeInfo(long gpa) {
         set(VCPU_TIME_INFO, "u.gpa", gpa);
     }
@@ -64,8 +65,8 @@ public final class XenVcpuAttributes {
         return get(VCPU_TIME_INFO, "u.gpa");
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR: where runstate goes, written at once. May cross into the next guest physical
-    /// page. EOPNOTSUPP without runstate accounting.
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR: sets the address of the runstate area, which is written at once. It may
+    /// cross into the next guest physical page. EOPNOTSUPP without runstate accounting.
     public void runstateAddr(long gpa) {
         set(RUNSTATE_ADDR, "u.gpa", gpa);
     }
@@ -75,7 +76,7 @@ public final class XenVcpuAttributes {
         return get(RUNSTATE_ADDR, "u.gpa");
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_CURRENT: enters a state; the time up to now counts for the one before.
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_CURRENT: enters a state; the time until now counts for the previous state.
     ///
     /// @param state 0 to 3, Xen's `RUNSTATE_*`
     public void runstateCurrent(int state) {
@@ -87,8 +88,8 @@ public final class XenVcpuAttributes {
         return (int) get(RUNSTATE_CURRENT, "u.runstate.state");
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA: replaces state and times; the guest sees them when [#runstateAddr] is set
-    /// next. EINVAL if the times do not add up or lie in the future: set the clock first.
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA: replaces state and times; the guest sees them at the next
+    /// [#runstateAddr]. EINVAL if the times do not add up or lie in the future: set the clock first.
     public void runstateData(Runstate runstate) {
         setRunstate(RUNSTATE_DATA, runstate);
     }
@@ -114,8 +115,8 @@ public final class XenVcpuAttributes {
         setRunstate(RUNSTATE_ADJUST, delta);
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_ID: Xen's number of this vCPU, which timer hypercalls are checked against. The order of
-    /// creation unless set.
+    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_ID: sets Xen's number of this vCPU, with which the kernel compares timer
+    /// hypercalls. By default the order of creation.
     public void vcpuId(int id) {
         set(VCPU_ID, "u.vcpu_id", id);
     }
@@ -125,8 +126,8 @@ public final class XenVcpuAttributes {
         return (int) get(VCPU_ID, "u.vcpu_id");
     }
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_TIMER: replaces the single-shot timer. One that lies in the past fires at once, so set
-    /// shared_info and vcpu_info before.
+    /// KVM_XEN_VCPU_ATTR_TYPE_TIMER: replaces the single-shot timer. An expired one fires at once, so set shared_info
+    /// and vcpu_info first.
     public void timer(XenTimer timer) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute =

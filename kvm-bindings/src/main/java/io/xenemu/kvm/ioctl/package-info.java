@@ -1,4 +1,4 @@
-/// KVM: one type per file descriptor, one structure per declaration of linux/kvm.h. For the core module alone.
+/// KVM: one type per file descriptor, one structure per declaration of linux/kvm.h. Exported only to core.
 @NullMarked
 package io.xenemu.kvm.ioctl;
 

@@ -4,10 +4,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 
-/// What one thread needs to call into C without allocating: where errno is captured, and room for one small argument.
+/// One thread's memory for calls into C that do not allocate: the captured errno, and room for one small argument.
 ///
-/// The memory belongs to the thread, and no hook runs when a thread ends; only the collector sees that. So this is the one
-/// place that uses an automatic arena.
+/// The memory belongs to the thread, and no hook runs when a thread ends; only the garbage collector notices. So this
+/// is the only place that uses an automatic arena.
 public final class CallSlot {
     /// Bytes of [#scratch]: the largest structure passed on a hot path is `kvm_msi` with 32.
     public static final int SCRATCH_BYTES = 64;
@@ -32,7 +32,7 @@ public final class CallSlot {
         return errno;
     }
 
-    /// [#SCRATCH_BYTES] of native memory with undefined content, good until the thread's next call that uses it.
+    /// [#SCRATCH_BYTES] of native memory with undefined content, valid until the thread's next call that uses it.
     public MemorySegment scratch() {
         return scratch;
     }

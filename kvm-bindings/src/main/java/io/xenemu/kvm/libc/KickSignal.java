@@ -13,11 +13,11 @@ import java.lang.foreign.StructLayout;
 
 /// The signal that makes a thread leave KVM_RUN. Its handler does nothing; the interruption is the whole effect.
 ///
-/// The handler must not be Java: a signal may arrive while the JVM moves objects or holds its locks. So it is `abs` of the
-/// C library, a pure function that takes the signal's number in the register where it expects its argument.
+/// The handler must not be Java: a signal may arrive while the JVM moves objects or holds its locks. So it is `abs`
+/// of the C library, a pure function that takes the signal's number in the register of its argument.
 public final class KickSignal {
-    /// SIGRTMIN + 2 as glibc counts. Free of everybody else's: glibc keeps 32 and 33, the JVM uses 62 to interrupt its
-    /// blocking I/O, and SIGUSR2, SIGPROF, SIGQUIT, SIGSEGV and other classic ones besides.
+    /// SIGRTMIN + 2 as glibc counts. No other user has it: glibc keeps 32 and 33, the JVM uses 62 to interrupt its
+    /// blocking I/O, and SIGUSR2, SIGPROF, SIGQUIT, SIGSEGV and other classic signals.
     public static final int NUMBER = 36;
 
     private static final String HANDLER = "abs";
@@ -33,8 +33,8 @@ public final class KickSignal {
 
     private KickSignal() {}
 
-    /// Installs the handler for the process; doing so again changes nothing. Without SA_RESTART, so that interrupted calls
-    /// return EINTR.
+    /// Installs the handler for the process; repeating it changes nothing. Sets no SA_RESTART, so that interrupted
+    /// calls return EINTR.
     public static void install() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment action = arena.allocate(SIGACTION);

@@ -14,13 +14,13 @@ import java.util.Arrays;
 
 /// The C functions this project calls, one method for each. All downcall handles are here.
 ///
-/// Every method follows the kernel's convention instead of C's: a result of zero or more is success, a negative one is the
-/// negated errno. There is no errno to ask for afterwards, and none that two threads could share. Nothing is allocated,
-/// except by the calls that take a name.
+/// Every method follows the kernel's convention instead of C's: a result of zero or more is success, a negative one
+/// is the negated errno. So there is no errno to read afterwards, and none that two threads could share. Only the
+/// calls that take a name allocate.
 ///
-/// The JVM generates code for each distinct signature, at about ten milliseconds each, which is a large part of the time to
-/// start. So handles differ only in their number of arguments: x86-64 passes every integer and pointer in a register of 64
-/// bits, of which the function reads those that its prototype names.
+/// The JVM generates code for each distinct signature, at about ten milliseconds each, which is a large part of the
+/// start time. So handles differ only in their number of arguments: x86-64 passes every integer and pointer in a
+/// 64-bit register, of which the function reads the bits that its prototype names.
 public final class Libc {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final SymbolLookup SYMBOLS = LINKER.defaultLookup();
@@ -97,12 +97,12 @@ public final class Libc {
         }
     }
 
-    /// ioctl(2) whose argument is a number.
+    /// ioctl(2) with a number as argument.
     public static int ioctl(int fd, long request, long argument) {
         return ioctl(CallSlot.current(), fd, request, argument);
     }
 
-    /// ioctl(2) whose argument is a number.
+    /// ioctl(2) with a number as argument.
     ///
     /// @param own the calling thread's slot
     public static int ioctl(CallSlot own, int fd, long request, long argument) {
@@ -114,12 +114,12 @@ public final class Libc {
         }
     }
 
-    /// ioctl(2) whose argument points to a structure, which has to stay alive for the length of the call.
+    /// ioctl(2) with a pointer to a structure, which must stay alive during the call.
     public static int ioctl(int fd, long request, MemorySegment argument) {
         return ioctl(fd, request, address(argument, 0));
     }
 
-    /// fcntl(2) whose argument is a number.
+    /// fcntl(2) with a number as argument.
     public static int fcntl(int fd, int operation, long argument) {
         return call(FCNTL, fd, operation, argument);
     }
@@ -172,7 +172,7 @@ public final class Libc {
         return call(MADVISE, address, length, advice);
     }
 
-    /// sigaction(2), the old action not asked for.
+    /// sigaction(2), without asking for the old action.
     public static int sigaction(int signal, MemorySegment action) {
         return call(SIGACTION, signal, address(action, 0), 0);
     }
@@ -192,7 +192,7 @@ public final class Libc {
         return call(TGKILL, process, thread, signal);
     }
 
-    /// The address of a function of the C library, for use as a signal handler; it is never called from here.
+    /// The address of a function of the C library, for use as a signal handler; never called from here.
     static long addressOf(String function) {
         return SYMBOLS.findOrThrow(function).address();
     }
@@ -235,7 +235,7 @@ public final class Libc {
         }
     }
 
-    /// Of a function that returns `int`, only the low half of the register means something.
+    /// The result of a function that returns `int`: only the low half of the register is valid.
     private static int intResult(long register, MemorySegment errno) {
         int value = (int) register;
         return value == -1 ? -errno.get(JAVA_INT, ERRNO) : value;
@@ -267,7 +267,8 @@ public final class Libc {
                 Linker.Option.captureCallState("errno"));
     }
 
-    /// A downcall itself throws nothing checked; what comes here is an error of the JVM or of this module.
+    /// The cause of a failed downcall. It is an error of the JVM or of this module, since a downcall throws nothing
+    /// checked.
     private static Error unexpected(Throwable t) {
         if (t instanceof RuntimeException e) {
             throw e;

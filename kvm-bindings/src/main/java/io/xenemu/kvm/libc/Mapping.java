@@ -4,7 +4,7 @@ import io.xenemu.kvm.abi.KvmException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// Shared file mappings whose lifetime is an arena's.
+/// Shared file mappings that live as long as an arena.
 public final class Mapping {
     /// Bytes of the smallest page on x86-64.
     public static final long PAGE_SIZE = 4096;
@@ -20,8 +20,8 @@ public final class Mapping {
     ///
     /// @param offset in the file, a multiple of the page size
     /// @param length bytes
-    /// @param readOnly whether writes are to fail, in the guest too
-    /// @param what for the message of a failure
+    /// @param readOnly whether writes fail, also the guest's
+    /// @param what names the mapping in a failure's message
     @SuppressWarnings("restricted")
     public static MemorySegment map(
             Arena arena, int fd, long offset, long length, boolean readOnly, String what) {
@@ -41,9 +41,11 @@ public final class Mapping {
         return readOnly ? PROT_READ : PROT_READ_WRITE;
     }
 
-    /// Replaces the pages under `over` by a range of a file, in place: whoever holds the address sees the new pages.
+    /// Replaces the pages under `over` by a range of a file, at the same address: every user of the address sees the
+    /// new pages.
     ///
     /// @param over a page-aligned part of a mapping made by [#map]
+    /// @param readOnly whether writes fail: those of this process by SIGSEGV
     /// @param readOnly whether writes are to fail: those of this process by SIGSEGV
     public static void mapFixed(
             MemorySegment over, int fd, long offset, boolean readOnly, String what) {

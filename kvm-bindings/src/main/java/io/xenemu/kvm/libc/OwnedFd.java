@@ -3,8 +3,8 @@ package io.xenemu.kvm.libc;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/// A file descriptor with one owner. Closed once; after that, asking for its number fails instead of naming some other
-/// file. Whoever closes it has to end its users first: a number already handed out is not taken back.
+/// A file descriptor with one owner. It is closed once; then [#number] throws instead of naming some other file. The
+/// closer has to end all users first: a number that was handed out is not taken back.
 public final class OwnedFd implements AutoCloseable {
     private static final int CLOSED = -1;
 

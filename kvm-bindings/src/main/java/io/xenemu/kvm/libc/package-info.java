@@ -1,5 +1,4 @@
-/// The C library through `java.lang.foreign`. Not exported: nobody outside this module sees a handle, an errno or a raw
-/// address.
+/// The C library through `java.lang.foreign`. Not exported: other modules see no handle, errno or raw address.
 @NullMarked
 package io.xenemu.kvm.libc;
 

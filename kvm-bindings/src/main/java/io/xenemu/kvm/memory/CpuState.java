@@ -2,8 +2,8 @@ package io.xenemu.kvm.memory;
 
 import io.xenemu.kvm.abi.GuestWidth;
 
-/// The registers of a stopped vCPU that decide what its linear addresses mean. Values must not change between the exit
-/// that is being served and the next entry; nothing here issues an ioctl.
+/// The registers of a stopped vCPU that decide how its linear addresses are translated. Values must not change
+/// between the exit that is being served and the next entry; reading them issues no ioctl.
 ///
 /// Segmentation is left out: every hypercall interface takes linear addresses, as Xen's does.
 public interface CpuState {

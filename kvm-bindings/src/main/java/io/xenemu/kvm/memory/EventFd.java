@@ -30,15 +30,15 @@ public final class EventFd implements AutoCloseable {
         return new EventFd(EFD_NONBLOCK);
     }
 
-    /// An eventfd that is not signalled, whose [#drain] waits for a signal. To end a thread that waits, set its flag and
-    /// signal it; closing the eventfd does not wake it.
+    /// An eventfd that is not signalled, whose [#drain] waits for a signal. Closing the eventfd does not wake a
+    /// waiting thread: to end the thread, set its flag and signal the eventfd.
     ///
     /// @throws KvmException if the process has no descriptor left
     public static EventFd createBlocking() {
         return new EventFd(0);
     }
 
-    /// Adds one to the counter. A counter that is full is left as it is: it is signalled already.
+    /// Adds one to the counter. A full counter stays as it is: it is signalled already.
     public void signal() {
         MemorySegment one = CallSlot.current().scratch();
         one.set(JAVA_LONG, 0, 1);
@@ -69,7 +69,7 @@ public final class EventFd implements AutoCloseable {
         return count.get(JAVA_LONG, 0);
     }
 
-    /// The descriptor's number, to be given to KVM or sent to another process. Stays owned by this object.
+    /// The descriptor's number, to pass to KVM or to another process. This object keeps the ownership.
     public int fd() {
         return fd.number();
     }

@@ -2,7 +2,7 @@ package io.xenemu.kvm.memory;
 
 import io.xenemu.kvm.abi.GuestWidth;
 
-/// The C types of Xen's public structures, with what the i386 and the x86-64 ABI make of them.
+/// The C types of Xen's public structures, with their sizes and alignments in the i386 and the x86-64 ABI.
 public enum FieldKind {
     /// `uint8_t`, `char`.
     U8(1, 1, 1, 1),

@@ -7,8 +7,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/// The private copy of the structure that a hypercall's argument points to. One per vCPU, reused by every hypercall, and
-/// touched only by the thread that serves that vCPU's exits:
+/// The private copy of the structure that a hypercall's argument points to. There is one per vCPU, reused by every
+/// hypercall and used only by the thread that serves that vCPU's exits:
 ///
 /// ```java
 /// argument.copyIn(EvtchnBindVirq.STRUCT, address);
@@ -17,12 +17,13 @@ import java.nio.ByteOrder;
 /// argument.copyOut(EvtchnBindVirq.PORT, address);
 /// ```
 ///
-/// It holds one structure at a time; a hypercall that nests another (multicall) keeps what it needs in variables and
-/// writes its result with [#linear()]. Which layout a field is read in follows the caller's width. Getters return the
-/// copy, so a value that was checked stays what it was. [XenError#EFAULT] exactly when a byte of the guest's structure
-/// cannot be reached; then nothing was written to the guest. No allocation, lock or ioctl.
+/// It holds one structure at a time; a hypercall that nests another (multicall) keeps its own values in variables and
+/// writes its result with [#linear()]. The caller's width selects the layout of every field. Getters read the copy,
+/// so a checked value stays the same. Throws [XenError#EFAULT] exactly if a byte of the guest's structure cannot be
+/// reached; then nothing was written to the guest. No allocation, lock or ioctl.
 public final class GuestArgument {
-    /// Bytes held: more than any structure that is passed by address; longer data goes in pieces through [#linear()].
+    /// The size of the copy: more than any structure passed by address; longer data goes in pieces through
+    /// [#linear()].
     public static final int CAPACITY = GuestMemory.PAGE_SIZE;
 
     private static final ValueLayout.OfShort SHORT =
@@ -51,7 +52,7 @@ public final class GuestArgument {
         return cpu.width();
     }
 
-    /// The caller's address space, for everything that is not one structure: strings, byte ranges, arrays of numbers.
+    /// The caller's address space, for data that is not one structure: strings, byte ranges, arrays of numbers.
     public LinearMemory linear() {
         return linear;
     }
@@ -81,7 +82,7 @@ public final class GuestArgument {
         copyIn(struct, element(struct, address, index));
     }
 
-    /// Writes the whole structure back to `address`, padding included. After [#clear] for what was not copied in.
+    /// Writes the whole structure back to `address`, padding included. If it was not copied in, call [#clear] first.
     public void copyOut(GuestStruct struct, long address) throws XenError {
         linear.copyOut(copy, 0, address, size(struct));
     }
@@ -91,14 +92,14 @@ public final class GuestArgument {
         copyOut(struct, element(struct, address, index));
     }
 
-    /// Writes one field of the structure at `address`, as Xen's `__copy_field_to_guest`.
+    /// Writes one field of the structure at `address`, like Xen's `__copy_field_to_guest`.
     public void copyOut(GuestField field, long address) throws XenError {
         GuestWidth width = width();
         int offset = field.offset(width);
         linear.copyOut(copy, offset, address + offset, field.size(width));
     }
 
-    /// Zeroes as much as the structure takes, so that an answer carries nothing of an earlier hypercall.
+    /// Zeroes the bytes of the structure, so that an answer contains nothing of an earlier hypercall.
     public void clear(GuestStruct struct) {
         int size = size(struct);
         for (int i = 0; i < size; i++) {
@@ -126,12 +127,12 @@ public final class GuestArgument {
         return Integer.toUnsignedLong(copy.get(INT, field.offset(width())));
     }
 
-    /// 32 bits with sign.
+    /// 32 bits, signed.
     public int get(GuestField.S32 field) {
         return copy.get(INT, field.offset(width()));
     }
 
-    /// 64 bits, unsigned in the guest's eyes: compare with `Long.compareUnsigned`.
+    /// 64 bits, unsigned for the guest: compare with `Long.compareUnsigned`.
     public long get(GuestField.U64 field) {
         return copy.get(LONG, field.offset(width()));
     }
@@ -195,7 +196,7 @@ public final class GuestArgument {
         setWord(field.offset32(), field.offset64(), value);
     }
 
-    /// Sets a pointer of the caller, cut to its width.
+    /// Sets a pointer of the caller, truncated to its width.
     public void set(GuestField.Handle field, long value) {
         setWord(field.offset32(), field.offset64(), value);
     }

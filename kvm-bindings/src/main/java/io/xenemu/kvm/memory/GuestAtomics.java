@@ -5,9 +5,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
-/// Ordered and atomic access to words that the guest's CPUs change meanwhile. An access outside guest memory, or a write
-/// to a read-only region, is [XenError#EFAULT]. The address is a multiple of the word's size: the caller checked what the
-/// guest chose, so anything else is `IllegalArgumentException`.
+/// Ordered and atomic access to words that the guest's vCPUs may change at the same time. An access outside guest
+/// memory, or a write to a read-only region, throws [XenError#EFAULT]. The address must be a multiple of the word's
+/// size; anything else is an `IllegalArgumentException`, since the caller has to check addresses that a guest chose.
 ///
 /// Every loop is bounded, whatever the guest does.
 public final class GuestAtomics {
@@ -19,8 +19,8 @@ public final class GuestAtomics {
     private static final VarHandle LONG =
             ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
 
-    /// How often an 8- or 16-bit compare-and-set retries because only its neighbours in the 32-bit word changed. A guest
-    /// can change them for ever; an honest one is done long before.
+    /// How often an 8- or 16-bit compare-and-set retries because only its neighbours in the 32-bit word changed. A
+    /// guest can change them forever; an honest one stops long before.
     static final int NEIGHBOUR_RETRIES = 64;
 
     private final GuestMemory memory;
@@ -77,49 +77,49 @@ public final class GuestAtomics {
         LONG.setRelease(region.segment, region.offset(gpa), value);
     }
 
-    /// Replaces `expected` by `value` if it is there; full fence either way. Tells whether it did.
+    /// Replaces `expected` by `value`; full fence either way. Returns whether it did.
     public boolean compareAndSet32(long gpa, int expected, int value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 4);
         return INT.compareAndSet(region.segment, region.offset(gpa), expected, value);
     }
 
-    /// Replaces `expected` by `value` if it is there; full fence either way. Tells whether it did.
+    /// Replaces `expected` by `value`; full fence either way. Returns whether it did.
     public boolean compareAndSet64(long gpa, long expected, long value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 8);
         return LONG.compareAndSet(region.segment, region.offset(gpa), expected, value);
     }
 
-    /// Like [#compareAndSet32] for the low 8 bits of each value. May also give false when the guest kept changing the
+    /// Like [#compareAndSet32] for the low 8 bits of each value. May also return false if the guest kept changing the
     /// rest of the 32-bit word: callers have a bounded loop of their own.
     public boolean compareAndSet8(long gpa, int expected, int value) throws XenError {
         return compareAndSetPart(gpa, 0xff, expected, value);
     }
 
-    /// Like [#compareAndSet32] for the low 16 bits of each value. May also give false when the guest kept changing the
-    /// rest of the 32-bit word: callers have a bounded loop of their own.
+    /// Like [#compareAndSet32] for the low 16 bits of each value. May also return false if the guest kept changing
+    /// the rest of the 32-bit word: callers have a bounded loop of their own.
     public boolean compareAndSet16(long gpa, int expected, int value) throws XenError {
         return compareAndSetPart(gpa, 0xffff, expected, value);
     }
 
-    /// Sets the bits of `bits`; full fence. Returns what was there.
+    /// Sets the bits of `bits`; full fence. Returns the old value.
     public int getAndOr32(long gpa, int bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 4);
         return (int) INT.getAndBitwiseOr(region.segment, region.offset(gpa), bits);
     }
 
-    /// Keeps only the bits of `bits`; full fence. Returns what was there.
+    /// Keeps only the bits of `bits`; full fence. Returns the old value.
     public int getAndAnd32(long gpa, int bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 4);
         return (int) INT.getAndBitwiseAnd(region.segment, region.offset(gpa), bits);
     }
 
-    /// Sets the bits of `bits`; full fence. Returns what was there.
+    /// Sets the bits of `bits`; full fence. Returns the old value.
     public long getAndOr64(long gpa, long bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 8);
         return (long) LONG.getAndBitwiseOr(region.segment, region.offset(gpa), bits);
     }
 
-    /// Keeps only the bits of `bits`; full fence. Returns what was there.
+    /// Keeps only the bits of `bits`; full fence. Returns the old value.
     public long getAndAnd64(long gpa, long bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 8);
         return (long) LONG.getAndBitwiseAnd(region.segment, region.offset(gpa), bits);

@@ -2,9 +2,9 @@ package io.xenemu.kvm.memory;
 
 import io.xenemu.kvm.abi.GuestWidth;
 
-/// A handle to one field of a [GuestStruct]: its place in the 32- and in the 64-bit layout. The type is the C type, so a
-/// getter of the wrong width does not compile, and using a handle looks nothing up. Made by [StructBuilder] alone; keep
-/// handles in `static final` fields.
+/// A handle to one field of a [GuestStruct]: its offset in the 32-bit and in the 64-bit layout. The type is the C
+/// type, so a getter of the wrong width does not compile, and using a handle looks nothing up. Only [StructBuilder]
+/// makes handles; keep them in `static final` fields.
 public sealed interface GuestField {
     /// Bytes from the start of the 32-bit layout.
     int offset32();
@@ -12,12 +12,12 @@ public sealed interface GuestField {
     /// Bytes from the start of the 64-bit layout.
     int offset64();
 
-    /// Bytes from the start of the structure in the layout of that width.
+    /// Bytes from the start of the structure in this width's layout.
     default int offset(GuestWidth width) {
         return width == GuestWidth.BITS_64 ? offset64() : offset32();
     }
 
-    /// Size in bytes in the layout of that width.
+    /// Size in bytes in this width's layout.
     int size(GuestWidth width);
 
     /// `uint8_t`.
@@ -60,7 +60,7 @@ public sealed interface GuestField {
         }
     }
 
-    /// `uint64_t` or `uint64_aligned_t`; they differ in the place that i386 gives them.
+    /// `uint64_t` or `uint64_aligned_t`; they differ in their alignment on i386.
     record U64(int offset32, int offset64) implements GuestField {
         @Override
         public int size(GuestWidth width) {
@@ -84,7 +84,7 @@ public sealed interface GuestField {
         }
     }
 
-    /// An array, or nested structures, taken as bytes.
+    /// An array, or nested structures, treated as bytes.
     record Bytes(int offset32, int offset64, int size32, int size64) implements GuestField {
         @Override
         public int size(GuestWidth width) {

@@ -6,14 +6,14 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /// One domain's guest-physical address space: a few regions of host memory, each at a guest-physical address (GPA).
-/// Addresses are in bytes; everything is little endian; an address outside the regions is [XenError#EFAULT].
+/// Addresses are in bytes; everything is little-endian; an access outside the regions throws [XenError#EFAULT].
 ///
-/// Any thread may use it. vCPUs run meanwhile and write to the same bytes, on purpose if they are hostile: **a value that
-/// was checked must not be read again**. Copy once, then look at the copy. Plain reads and writes may tear
-/// and need no alignment; ring indices, event-channel words and grant entries go through [#atomics()].
+/// Any thread may use it. vCPUs run meanwhile and write to the same bytes, on purpose if they are hostile: **never
+/// read a value again after checking it**. Copy once, then use the copy. Plain reads and writes may tear and need no
+/// alignment; access ring indices, event-channel words and grant entries through [#atomics()].
 ///
-/// No access allocates, locks or calls the kernel ([#segment] and [#fill] allocate a view). Page contents under a
-/// MAP_FIXED overlay are seen as the guest sees them.
+/// No access allocates, locks or calls the kernel, except that [#segment] and [#fill] allocate a view. Accesses to
+/// pages under a MAP_FIXED overlay see what the guest sees.
 public final class GuestMemory {
     private static final ValueLayout.OfShort PLAIN_16 =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -29,14 +29,14 @@ public final class GuestMemory {
     private final Object changes = new Object();
     private volatile MemoryRegions regions = MemoryRegions.NONE;
 
-    /// An address space with nothing in it.
+    /// An empty address space.
     public GuestMemory() {
         this.atomics = new GuestAtomics(this);
     }
 
-    /// Puts `segment` at `gpa`. Both addresses and the size are multiples of the page size; the segment is native, stays
-    /// open until after [#remove] (and until no vCPU of the domain is being served), and may be read-only, which makes
-    /// every write to it EFAULT.
+    /// Maps `segment` at `gpa`. Both addresses and the size are multiples of the page size. The segment is native and
+    /// stays open until after [#remove], and until no vCPU of the domain is being served. Every write to a read-only
+    /// segment is EFAULT.
     ///
     /// @throws IllegalArgumentException for misaligned or overlapping regions, or too many
     public void add(long gpa, MemorySegment segment) {
@@ -45,7 +45,7 @@ public final class GuestMemory {
         }
     }
 
-    /// Takes the region that was added at `gpa` away. Accesses that began before may still reach its memory.
+    /// Removes the region that was added at `gpa`. Accesses that began before may still reach its memory.
     ///
     /// @throws IllegalArgumentException when no region begins there
     public void remove(long gpa) {
@@ -59,15 +59,15 @@ public final class GuestMemory {
         return regions.covers(gpa, length, false);
     }
 
-    /// Fails unless every byte of the range exists and, for `write`, may be written.
+    /// Throws EFAULT unless every byte of the range exists and, for `write`, is writable.
     public void check(long gpa, long length, boolean write) throws XenError {
         if (!regions.covers(gpa, length, write)) {
             throw XenError.EFAULT;
         }
     }
 
-    /// The range as host memory, for what keeps an address for long, such as a registered vcpu_info. Must lie in one
-    /// region, else EFAULT. Allocates; valid until that region is removed.
+    /// The range as host memory, for users that keep an address for long, such as a registered vcpu_info. It must lie
+    /// in one region, else EFAULT. Allocates; valid until that region is removed.
     public MemorySegment segment(long gpa, long length) throws XenError {
         MemoryRegion region = readable(gpa, length);
         return region.segment.asSlice(region.offset(gpa), length);
@@ -88,7 +88,7 @@ public final class GuestMemory {
         return Short.toUnsignedInt(region.segment.get(PLAIN_16, region.offset(gpa)));
     }
 
-    /// 32 bits as an `int`: unsigned in the guest's eyes.
+    /// 32 bits as an `int`: unsigned for the guest.
     public int read32(long gpa) throws XenError {
         MemoryRegion region = regions.find(gpa, 4);
         if (region == null) {
@@ -97,7 +97,7 @@ public final class GuestMemory {
         return region.segment.get(PLAIN_32, region.offset(gpa));
     }
 
-    /// 64 bits as a `long`: unsigned in the guest's eyes.
+    /// 64 bits as a `long`: unsigned for the guest.
     public long read64(long gpa) throws XenError {
         MemoryRegion region = regions.find(gpa, 8);
         if (region == null) {

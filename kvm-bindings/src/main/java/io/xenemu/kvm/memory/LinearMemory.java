@@ -4,27 +4,27 @@ import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 
-/// One vCPU's linear address space, as the code that made the hypercall sees it. Addresses are what a guest passes as a
-/// pointer; in 32-bit mode only their low 32 bits count, and a range wraps at the end of the address space as it does on
-/// the processor. [XenError#EFAULT] exactly when a byte cannot be reached.
+/// One vCPU's linear address space, as the code that made the hypercall sees it. Addresses are a guest's pointers; in
+/// 32-bit mode only their low 32 bits count, and a range wraps at the end of the address space as it does on the
+/// processor. Throws [XenError#EFAULT] exactly if a byte cannot be reached.
 ///
-/// Belongs to the thread that serves the vCPU's exits. The page that was found last is remembered until [#forget], which each
-/// hypercall begins with, so that a structure which is copied in and then out takes one walk of the page tables. A processor's
-/// TLB does the same: the guest cannot have its entry flushed before the hypercall ends. The bytes are the guest's to change
-/// at any time: read once, then use the copy. Nothing allocates, locks or issues an ioctl, except that
-/// strings and the copy from an array allocate.
+/// Used only by the thread that serves the vCPU's exits. It remembers the last page found until [#forget], which begins
+/// each hypercall, so that a structure that is copied in and then out takes one walk of the page tables. A processor's
+/// TLB does the same: the guest cannot flush the entry before the hypercall ends. The guest may change the bytes at any
+/// time: read once, then use the copy. No access locks or issues an ioctl, and only strings and the copy from an array
+/// allocate.
 public final class LinearMemory {
     private static final int PAGE = GuestMemory.PAGE_SIZE;
     private static final int PAGE_BITS = 12;
 
-    /// No address has so many pages before it.
+    /// A page number that no address has.
     private static final long NO_PAGE = -1;
 
     private final GuestMemory memory;
     private final CpuState cpu;
     private final PageWalk walk;
 
-    /// The number of the linear page that was found last, where it is, and whether for writes too.
+    /// The linear page found last, its frame, and whether that holds for writes too.
     private long page = NO_PAGE;
 
     private long frame;
@@ -37,7 +37,7 @@ public final class LinearMemory {
         this.walk = new PageWalk(memory);
     }
 
-    /// The guest-physical address behind `address`, good until the end of its 4 KiB page.
+    /// The guest-physical address for `address`, valid until the end of its 4 KiB page.
     public long translate(long address, boolean write) throws XenError {
         long number = address >>> PAGE_BITS;
         if (number != page || (write && !forWrites)) {
@@ -48,7 +48,7 @@ public final class LinearMemory {
         return frame | (address & (PAGE - 1));
     }
 
-    /// From here on the page tables are looked at anew.
+    /// Forgets the page found last: the next access walks the page tables.
     public void forget() {
         page = NO_PAGE;
     }
@@ -63,8 +63,8 @@ public final class LinearMemory {
         }
     }
 
-    /// Copies bytes of `source` at `offset` to the guest. Nothing is written on EFAULT if the range touches at most two
-    /// pages, as every structure does; of a longer range the pages before the unreachable one are written.
+    /// Copies bytes of `source` at `offset` to the guest. If the range touches at most two pages, as every structure
+    /// does, nothing is written on EFAULT; if it is longer, the pages before the unreachable one are written.
     public void copyOut(MemorySegment source, long offset, long address, int length)
             throws XenError {
         int left = length;
@@ -163,7 +163,7 @@ public final class LinearMemory {
 
     /// The bytes before the first NUL, as ISO 8859-1 (one character per byte). Bytes after the NUL need not be reachable.
     ///
-    /// @param maxLength how many characters are accepted at most, without the NUL
+    /// @param maxLength the most characters accepted, without the NUL
     /// @throws XenError E2BIG when there is no NUL after `maxLength` characters
     public String readString(long address, int maxLength) throws XenError {
         byte[] bytes = new byte[maxLength];

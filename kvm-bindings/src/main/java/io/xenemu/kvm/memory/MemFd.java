@@ -14,7 +14,8 @@ import java.nio.file.Path;
 /// Anonymous memory behind a file descriptor (memfd_create(2)): guest RAM, or the special pages that overlay it. Mapped
 /// shared, so that KVM, this process and others see the same bytes.
 ///
-/// Core dumps of the process do not have it. The size is sealed: nobody who is given the descriptor can shrink it, and so turn our reads into SIGBUS.
+/// Core dumps of the process do not contain it. The size is sealed: a process that is given the descriptor cannot
+/// shrink it, which would turn our reads into SIGBUS.
 public final class MemFd implements AutoCloseable {
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
@@ -70,8 +71,9 @@ public final class MemFd implements AutoCloseable {
         return new MemFd(name, size, fd);
     }
 
-    /// What a guest has in memory is not for whoever debugs the service: see core(5). Not by MADV_DONTDUMP, which pages put in
-    /// place by [#mapFixed] would not have, so that the kernel kept them as mappings of their own for ever.
+    /// Keeps guest memory out of core dumps, for whoever debugs the service: see core(5). MADV_DONTDUMP is not used:
+    /// pages placed by [#mapFixed] would lack the flag, so that the kernel would keep them as separate mappings
+    /// forever.
     private static void keepOutOfCoreDumps() {
         try {
             int filter = Integer.parseInt(Files.readString(CORE_DUMP_FILTER).strip(), 16);
@@ -82,7 +84,7 @@ public final class MemFd implements AutoCloseable {
         }
     }
 
-    /// Maps a range, readable and writable, good until [#close].
+    /// Maps a range, readable and writable, until [#close].
     ///
     /// @param offset bytes, a multiple of the page size
     /// @param length bytes, a positive multiple of the page size
@@ -90,31 +92,31 @@ public final class MemFd implements AutoCloseable {
         return map(mappings, offset, length, false);
     }
 
-    /// Maps a range until an arena is closed, also if this object is closed before.
+    /// Maps a range until an arena is closed, even if this object is closed before.
     ///
     /// @param offset bytes, a multiple of the page size
     /// @param length bytes, a positive multiple of the page size
-    /// @param readOnly whether writes are to fail, also those of a guest that has the mapping in a slot
+    /// @param readOnly whether writes fail, also those of a guest that has the mapping in a slot
     public MemorySegment map(Arena arena, long offset, long length, boolean readOnly) {
         requireRange(offset, length);
         return Mapping.map(arena, fd.number(), offset, length, readOnly, name);
     }
 
-    /// Puts pages of this memory in the place of other pages, by MAP_FIXED. A KVM memory slot over that place shows the new
-    /// pages at once and nothing has to be told to KVM (KVM_CAP_SYNC_MMU). Mapping the old pages again undoes it.
+    /// Replaces other pages by pages of this memory, with MAP_FIXED. A KVM memory slot over the place shows the new
+    /// pages at once, without telling KVM (KVM_CAP_SYNC_MMU). Mapping the old pages again undoes it.
     ///
     /// `over` keeps the lifetime of its own mapping; these pages stay visible there even after this object is closed.
     ///
     /// @param offset of the first page in this memory, a multiple of the page size
-    /// @param over pages inside a mapping that [#map] returned, of this or of another object
+    /// @param over pages inside a mapping that [#map] of this or of another object returned
     public void mapFixed(long offset, MemorySegment over) {
         mapFixed(offset, over, false);
     }
 
-    /// The same for a place that this process itself does not write to.
+    /// The same, for a place that this process itself does not write to.
     ///
-    /// @param readOnly whether a guest that has the place in a slot must not write to it: KVM_RUN then fails with EFAULT. A
-    ///     write by this process, which `over` does not forbid, kills it
+    /// @param readOnly whether a guest that has the place in a slot must not write to it: KVM_RUN then fails with
+    ///     EFAULT. A write by this process, which `over` does not forbid, kills the process
     public void mapFixed(long offset, MemorySegment over, boolean readOnly) {
         requireRange(offset, over.byteSize());
         requirePages("address", over.address());
@@ -138,13 +140,13 @@ public final class MemFd implements AutoCloseable {
         return size;
     }
 
-    /// The descriptor's number, to be sent to another process. Stays owned by this object.
+    /// The descriptor's number, to send to another process. This object keeps the ownership.
     public int fd() {
         return fd.number();
     }
 
-    /// Unmaps what [#map] returned and closes the descriptor. Later access to such a segment fails with
-    /// IllegalStateException; a KVM slot over it must be deleted before.
+    /// Unmaps the results of [#map] and closes the descriptor. Later access to such a segment throws
+    /// IllegalStateException; delete a KVM slot over it first.
     @Override
     public void close() {
         if (mappings.scope().isAlive()) {

@@ -2,8 +2,8 @@ package io.xenemu.kvm.memory;
 
 import java.lang.foreign.MemorySegment;
 
-/// Host memory that the guest sees at one place. Page granularity on both sides makes a naturally aligned guest address
-/// an aligned host address, inside one region.
+/// Host memory that the guest sees at one guest-physical range. Since both sides have page granularity, a naturally
+/// aligned guest address is an aligned host address, inside one region.
 final class MemoryRegion {
     /// The architectural limit of a physical address (52 bits).
     private static final long GPA_LIMIT = 1L << 52;
@@ -29,8 +29,8 @@ final class MemoryRegion {
         this.readOnly = segment.isReadOnly();
     }
 
-    /// Whether the whole range lies here. Any arguments are safe: `at - gpa` of an absurd address wraps to a value that is
-    /// negative or above every size.
+    /// Whether the whole range lies in this region. Any arguments are safe: `at - gpa` of an absurd address wraps to
+    /// a value that is negative or above every size.
     boolean holds(long at, long length) {
         long offset = at - gpa;
         return offset >= 0 && length <= size && offset <= size - length;

@@ -2,10 +2,10 @@ package io.xenemu.kvm.memory;
 
 import org.jspecify.annotations.Nullable;
 
-/// An immutable, sorted set of regions. The one mutable field is a hint that belongs to this set alone, so a thread can
-/// never be misled to a region that the set no longer has.
+/// An immutable, sorted set of regions. Its one mutable field is a hint that belongs to this set, so it never leads a
+/// thread to a region that the set no longer has.
 final class MemoryRegions {
-    /// KVM's limit of memory slots on x86 (`KVM_USER_MEM_SLOTS`): each region is one.
+    /// KVM's limit of memory slots on x86 (`KVM_USER_MEM_SLOTS`): each region needs one.
     static final int MAX_REGIONS = 32_764;
 
     static final MemoryRegions NONE = new MemoryRegions(new MemoryRegion[0]);
@@ -46,7 +46,7 @@ final class MemoryRegions {
         return null;
     }
 
-    /// Whether every byte exists, over several regions if need be, and is writable if `write`.
+    /// Whether every byte exists, possibly in several regions, and is writable if `write`.
     boolean covers(long gpa, long length, boolean write) {
         if (length < 0) {
             throw new IllegalArgumentException("negative length " + length);
@@ -94,7 +94,7 @@ final class MemoryRegions {
         }
     }
 
-    /// The index of the first region that begins at `gpa` or above.
+    /// The index of the first region that begins at or above `gpa`.
     private int indexFrom(long gpa) {
         int low = 0;
         int high = sorted.length;

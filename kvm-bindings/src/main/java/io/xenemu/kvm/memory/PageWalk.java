@@ -5,14 +5,14 @@ import io.xenemu.kvm.abi.XenError;
 /// Translates a caller's linear address by reading its page tables, for a supervisor access (hypercalls come from CPL 0):
 /// no paging, 32-bit with 4 MiB pages and PSE-36, PAE, 4 and 5 levels with 2 MiB and 1 GiB pages.
 ///
-/// [XenError#EFAULT] where the processor would raise a page fault: entry not present, write to a read-only page under
-/// CR0.WP, reserved bit set, non-canonical address, or a table outside guest memory. A result outside guest memory fails
-/// when it is used. The user bit, SMAP and protection keys are ignored, as in Xen's copies for guests. Physical-address
-/// bits above the CPU's limit are not told apart from addresses that no region holds.
+/// Throws [XenError#EFAULT] where the processor would raise a page fault: entry not present, write to a read-only
+/// page under CR0.WP, reserved bit set, non-canonical address, or a table outside guest memory. A result outside
+/// guest memory fails when it is used. The user bit, SMAP and protection keys are ignored, as in Xen's copies for
+/// guests. Physical-address bits above the CPU's limit are treated like addresses that no region contains.
 ///
-/// Accessed and dirty bits are set as the processor would (and Xen does), only where they are still clear, so usually
-/// nothing is written. If the entry changes at that moment the bit is left alone and the walk goes on with the entry that
-/// it read, which was valid then.
+/// Sets accessed and dirty bits as the processor and Xen do, but only if they are clear, so usually nothing is
+/// written. If the entry changes at that moment, the bit is left alone, and the walk goes on with the entry that it
+/// read, which was valid then.
 ///
 /// Sources: Intel SDM volume 3, chapter 5 (paging); AMD APM volume 2, chapter 5. At most five reads, no allocation,
 /// no ioctl.
@@ -38,8 +38,8 @@ public final class PageWalk {
     /// Bits 52 to 62: free for software in long mode, reserved under PAE.
     private static final long PAE_RESERVED = 0x7ff0_0000_0000_0000L;
 
-    /// A PAE page-directory pointer has only P, PWT, PCD and three free bits besides the frame. Bit 5 is let pass: emulated
-    /// processors set it as Accessed.
+    /// A PAE page-directory pointer has only P, PWT, PCD and three free bits besides the frame. Bit 5 is accepted:
+    /// emulated processors set it as Accessed.
     private static final long PAE_POINTER_RESERVED = 0xfff0_0000_0000_01c6L;
 
     private static final long LOW_32 = 0xffff_ffffL;
@@ -57,7 +57,7 @@ public final class PageWalk {
         this.entries = memory.atomics();
     }
 
-    /// The guest-physical address behind `linear`; the same holds for the rest of its 4 KiB page. Outside 64-bit mode only
+    /// The guest-physical address for `linear`; valid for the rest of its 4 KiB page. Outside 64-bit mode only
     /// the low 32 bits of `linear` count.
     public long translate(CpuState cpu, long linear, boolean write) throws XenError {
         long address = cpu.longMode() ? linear : linear & LOW_32;
@@ -114,7 +114,7 @@ public final class PageWalk {
         return (page & 0xffff_f000L) | (address & 0xfff);
     }
 
-    /// The page directory that one of the four pointers of a PAE guest names. Pointers carry no rights.
+    /// The page directory that one of a PAE guest's four pointers names. Pointers carry no access rights.
     private long paeDirectory(long pointers, long address) throws XenError {
         long pointer = entries.readAcquire64(pointers + (address >>> 30) * 8);
         if ((pointer & PRESENT) == 0 || (pointer & PAE_POINTER_RESERVED) != 0) {

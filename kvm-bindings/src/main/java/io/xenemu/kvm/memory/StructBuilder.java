@@ -3,8 +3,8 @@ package io.xenemu.kvm.memory;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Places the fields of a [GuestStruct] by the rules of both C ABIs and hands out their handles. A union is
-/// `union(kind)…or()…end()`, its members are placed from its start again after each `or()`:
+/// Places the fields of a [GuestStruct] by the rules of both C ABIs, and returns their handles. A union is
+/// `union(kind)…or()…end()`; after each `or()`, members are placed from its start again:
 ///
 /// ```java
 /// U16 UNBOUND_DOM = S.union(FieldKind.U32).u16("u.unbound.dom");
@@ -95,7 +95,7 @@ public final class StructBuilder {
         return add(field, new GuestField.Array(kind, narrow.placed, wide.placed, count32, count64));
     }
 
-    /// Goes on at the alignment of `kind`: where a nested structure with such a member begins, and where it ends.
+    /// Aligns the next field to `kind`: needed where a nested structure with such a member begins, and where it ends.
     public StructBuilder align(FieldKind kind) {
         place(kind, 0, 0);
         return this;
@@ -128,8 +128,7 @@ public final class StructBuilder {
         return finish(narrow.aligned(), wide.aligned());
     }
 
-    /// Ends the declaration of a structure that is declared packed and so has no padding at its end. Inside there must be
-    /// none anyway.
+    /// Ends the declaration of a packed structure, which has no padding at its end. It must have none inside either.
     public GuestStruct buildPacked() {
         return finish(narrow.next, wide.next);
     }
@@ -157,7 +156,7 @@ public final class StructBuilder {
         return handle;
     }
 
-    /// The place that the next field gets in one of the two layouts.
+    /// The offset of the next field in one of the two layouts.
     private static final class Cursor {
         private static final int NO_UNION = -1;
 

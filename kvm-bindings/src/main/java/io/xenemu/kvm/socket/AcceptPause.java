@@ -2,21 +2,21 @@ package io.xenemu.kvm.socket;
 
 import java.util.concurrent.TimeUnit;
 
-/// When to try again after a connection could not be accepted. Out of descriptors, a listening socket stays ready and every
-/// attempt fails at once, so a loop that only goes on takes a whole processor. Not thread-safe.
+/// Delays the next attempt after a connection could not be accepted. Out of descriptors, a listening socket stays
+/// ready and every attempt fails at once, so a loop without a delay takes a whole processor. Not thread-safe.
 public final class AcceptPause {
-    /// Long enough to cost nothing, short enough for who waits.
+    /// Long enough to cost nothing, short enough for waiting clients.
     private static final long PAUSE_MILLIS = 1000;
 
     private boolean failing;
     private long until;
 
-    /// Nothing has failed yet.
+    /// A pause after no failure yet.
     public AcceptPause() {}
 
-    /// It has failed: the pause begins.
+    /// Records a failed attempt: the pause begins.
     ///
-    /// @return whether it worked before, and an operator is to be told
+    /// @return whether the attempt before had succeeded, so that an operator should be told
     public boolean failed() {
         boolean first = !failing;
         failing = true;
@@ -24,21 +24,21 @@ public final class AcceptPause {
         return first;
     }
 
-    /// It has worked.
+    /// Records a successful attempt.
     ///
-    /// @return whether it failed before, and an operator is to be told
+    /// @return whether the attempt before had failed, so that an operator should be told
     public boolean worked() {
         boolean first = failing;
         failing = false;
         return first;
     }
 
-    /// A descriptor has become free: there is no reason to wait longer.
+    /// Ends the pause, because a descriptor has become free.
     public void end() {
         until = System.nanoTime();
     }
 
-    /// Milliseconds until the next attempt, rounded up; 0 for now.
+    /// Milliseconds until the next attempt, rounded up; 0 if it may be made now.
     public long millisLeft() {
         long left = failing ? until - System.nanoTime() : 0;
         return left <= 0 ? 0 : TimeUnit.NANOSECONDS.toMillis(left) + 1;

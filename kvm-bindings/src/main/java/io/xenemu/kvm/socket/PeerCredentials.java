@@ -9,8 +9,8 @@ import java.util.Set;
 import jdk.net.ExtendedSocketOptions;
 import jdk.net.UnixDomainPrincipal;
 
-/// Who may use a service's sockets, whatever the mode of their files: root, and the user that the service runs as. The
-/// kernel vouches for the user (`SO_PEERCRED`, see `unix(7)`).
+/// The users that may use a service's sockets, whatever the mode of their files: root, and the user that the service
+/// runs as. The kernel guarantees the peer's user (`SO_PEERCRED`, see `unix(7)`).
 public final class PeerCredentials {
     private final Set<UserPrincipal> allowed;
 
@@ -18,12 +18,12 @@ public final class PeerCredentials {
         this.allowed = allowed;
     }
 
-    /// For the user that this process runs as.
+    /// The users for the service that runs in this process.
     ///
-    /// @throws IOException if the system does not tell who that is
+    /// @throws IOException if the system does not say which user this process runs as
     public static PeerCredentials ofThisProcess() throws IOException {
         Path self = Path.of("/proc/self");
-        // A number is taken as one where no user has it for a name.
+        // "0" is taken as a number unless a user has it as name.
         UserPrincipal root =
                 self.getFileSystem().getUserPrincipalLookupService().lookupPrincipalByName("0");
         UserPrincipal own = Files.getOwner(self);
@@ -35,7 +35,7 @@ public final class PeerCredentials {
         return allowed.contains(user);
     }
 
-    /// Makes sure that the peer may connect.
+    /// Checks that the peer may connect.
     ///
     /// @return the peer, for a log
     /// @throws ForeignPeerException if it may not
@@ -48,7 +48,7 @@ public final class PeerCredentials {
         return peer.user();
     }
 
-    /// A user has connected that may not.
+    /// A user has connected who may not.
     public static final class ForeignPeerException extends IOException {
         private static final long serialVersionUID = 1L;
 

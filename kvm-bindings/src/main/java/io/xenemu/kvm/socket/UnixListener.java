@@ -18,8 +18,8 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// A listening Unix-domain socket together with its file, which has mode 0600. There is no option for another mode:
-/// [PeerCredentials] lets nobody else in.
+/// A listening Unix-domain socket together with its file, which has mode 0600. There is no option for another mode,
+/// since [PeerCredentials] admits no other users.
 public final class UnixListener implements AutoCloseable {
     private static final int BACKLOG = 128;
 
@@ -38,13 +38,13 @@ public final class UnixListener implements AutoCloseable {
         this.fileKey = fileKey;
     }
 
-    /// Listens at `path`, in place of a socket that a service which is gone has left there.
+    /// Listens at `path`. Replaces a socket file that a service left there and no longer serves.
     ///
-    /// @throws IOException if somebody serves it, if there is something else than a socket, or if it cannot be made; the
+    /// @throws IOException if another process serves it, if the file is not a socket, or if it cannot be made; the
     ///     message names the path
     public static UnixListener bind(Path path) throws IOException {
         checkReplaceable(path);
-        // It gets its name when it has its mode, so that it never exists with a wider one and a
+        // The socket gets its name after its mode, so that it never exists with a wider one, and a
         // leftover is replaced at once.
         Path fresh =
                 path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
@@ -65,7 +65,7 @@ public final class UnixListener implements AutoCloseable {
         }
     }
 
-    /// Removes what could not be put in its place.
+    /// Removes the new socket file, which could not be moved to its place.
     private static void discard(Path fresh, IOException failure) {
         try {
             if (isSocket(fresh)) {
@@ -76,9 +76,9 @@ public final class UnixListener implements AutoCloseable {
         }
     }
 
-    /// The listening socket that this process was started with as its standard input, as systemd does for a `.socket` unit;
-    /// empty if standard input is something else. Its file belongs to who made it. When it is closed, standard input, output
-    /// and error lead to nowhere.
+    /// The listening socket that this process was started with as its standard input, as systemd does for a `.socket`
+    /// unit; empty if standard input is something else. The creator of the socket keeps its file. Closing it
+    /// redirects standard input, output and error to nowhere.
     public static Optional<UnixListener> inherited() throws IOException {
         if (System.inheritedChannel() instanceof ServerSocketChannel channel
                 && channel.getLocalAddress() instanceof UnixDomainSocketAddress address) {
@@ -104,7 +104,8 @@ public final class UnixListener implements AutoCloseable {
         throw new IOException("cannot listen at " + path + ": it is in use");
     }
 
-    /// Whether there is a socket of that name. A symbolic link to one is none: it would not be the socket that is replaced.
+    /// Whether the file is a socket. A symbolic link to a socket does not count: replacing it would not replace the
+    /// socket.
     private static boolean isSocket(Path path) throws IOException {
         try {
             return Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS)
@@ -129,12 +130,12 @@ public final class UnixListener implements AutoCloseable {
         return path;
     }
 
-    /// The listening socket. It is for this object to close it.
+    /// The listening socket. Only this object closes it.
     public ServerSocketChannel channel() {
         return channel;
     }
 
-    /// Stops to listen, and removes the file unless somebody else has put something there since.
+    /// Stops listening, and removes the file unless another process has replaced it since.
     @Override
     public void close() throws IOException {
         channel.close();

@@ -1,4 +1,4 @@
-/// Listening Unix-domain sockets of a service, and who may use them.
+/// Listening Unix-domain sockets of a service, and the check of their users.
 @NullMarked
 package io.xenemu.kvm.socket;
 

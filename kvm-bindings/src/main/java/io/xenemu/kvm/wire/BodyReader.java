@@ -5,12 +5,12 @@ import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
-/// Reads the body of a frame, little-endian, front to back. Whatever the bytes are, it returns a value or throws
+/// Reads the body of a frame, little-endian, front to back. For any bytes, it returns a value or throws
 /// [WireException], and allocates no more than there are bytes.
 public final class BodyReader {
     private final ByteBuffer body;
 
-    /// @param body the whole body; read, not copied
+    /// @param body the whole body; used without copying
     public BodyReader(byte[] body) {
         this.body = ByteBuffer.wrap(body).order(ByteOrder.LITTLE_ENDIAN);
     }
@@ -46,7 +46,7 @@ public final class BodyReader {
 
     /// Reads the number of elements that follow.
     ///
-    /// @param max the most that there may be
+    /// @param max the most elements allowed
     public int count(int max) throws WireException {
         int count = u32();
         if (Integer.compareUnsigned(count, max) > 0) {
@@ -58,7 +58,7 @@ public final class BodyReader {
 
     /// Reads a length of 32 bits, then the bytes.
     ///
-    /// @param max the most bytes that there may be
+    /// @param max the most bytes allowed
     public byte[] bytes(int max) throws WireException {
         int length = count(max);
         ByteBuffer source = need(length);
@@ -69,7 +69,7 @@ public final class BodyReader {
 
     /// Reads a text.
     ///
-    /// @param max the most bytes that there may be
+    /// @param max the most bytes allowed
     public String string(int max) throws WireException {
         byte[] utf8 = bytes(max);
         try {
@@ -81,12 +81,12 @@ public final class BodyReader {
         }
     }
 
-    /// Bytes not read yet.
+    /// The number of bytes not read yet.
     public int remaining() {
         return body.remaining();
     }
 
-    /// Insists that everything was read: bytes left over are state that would be lost.
+    /// Throws unless everything was read: bytes left over are state that would be lost.
     public void end() throws WireException {
         if (body.hasRemaining()) {
             throw new WireException(body.remaining() + " bytes left over");

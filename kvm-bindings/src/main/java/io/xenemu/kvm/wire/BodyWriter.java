@@ -58,7 +58,7 @@ public final class BodyWriter {
         return bytes(value.getBytes(StandardCharsets.UTF_8));
     }
 
-    /// What was written.
+    /// The bytes written so far.
     public byte[] toBytes() {
         return bytes.toByteArray();
     }

@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 import java.util.Map;
 import java.util.zip.CRC32C;
 
-/// Reads saved state. Whatever the bytes are, it delivers frames that were written or throws [WireException]; a length is
-/// believed only as far as bytes arrive. Reads nothing behind the end frame.
+/// Reads saved state. For any bytes, it delivers frames that were written or throws [WireException]; it allocates for
+/// a length only as bytes arrive. Reads nothing after the end frame.
 public final class FrameReader {
     private static final int FRAME_HEADER_BYTES = 3 * Integer.BYTES;
 
@@ -20,19 +20,19 @@ public final class FrameReader {
         /// Reads a body to its end.
         ///
         /// @param version of the body's layout
-        /// @throws WireException for a version or a content that cannot be used
+        /// @throws WireException for a version or content that cannot be used
         void restore(int version, BodyReader body) throws WireException;
     }
 
-    /// @param in closed by the caller
+    /// @param in the stream; the caller closes it
     public FrameReader(InputStream in) {
         this.in = in;
     }
 
-    /// Reads a whole stream, header to end frame, in its order.
+    /// Reads a whole stream, from the header to the end frame, in order.
     ///
-    /// @param handlers for every type that may occur; any other is an error
-    /// @throws WireException for a stream that cannot be used; handlers may have been called before
+    /// @param handlers one for every type that may occur; any other type is an error
+    /// @throws WireException for a stream that cannot be used; some handlers may have run already
     public void read(Map<Integer, Handler> handlers) throws IOException {
         ByteBuffer header = littleEndian(exactly(Long.BYTES + Integer.BYTES));
         if (header.getLong() != WireLimits.MAGIC) {
@@ -50,7 +50,7 @@ public final class FrameReader {
         throw new WireException("more than " + WireLimits.MAX_FRAMES + " frames");
     }
 
-    /// @return whether it was not the end frame
+    /// @return false if it was the end frame
     private boolean frame(Map<Integer, Handler> handlers) throws IOException {
         byte[] header = exactly(FRAME_HEADER_BYTES);
         ByteBuffer fields = littleEndian(header);

@@ -35,7 +35,7 @@ public final class FrameWriter {
         frame(type, version, body.toBytes());
     }
 
-    /// Ends the stream and flushes it. Without this it cannot be read.
+    /// Ends the stream and flushes it. A stream that is not finished cannot be read.
     public void finish() throws IOException {
         frame(WireLimits.END, 0, new byte[0]);
         finished = true;

@@ -3,8 +3,8 @@ package io.xenemu.kvm.wire;
 import java.io.IOException;
 import java.io.Serial;
 
-/// Saved state that cannot be used: damaged, cut off, hostile, or from a version that this one does not know. The message
-/// says which, for an operator.
+/// Saved state that cannot be used: damaged, cut off, hostile, or of a version that this program does not know. The
+/// message says which, for an operator.
 public final class WireException extends IOException {
     @Serial private static final long serialVersionUID = 1L;
 

@@ -1,9 +1,9 @@
 package io.xenemu.kvm.wire;
 
-/// Limits on saved state; what is beyond them is damaged or hostile. Writers keep to them too, so that whatever was written
-/// can be read.
+/// Limits of saved state; anything beyond them is damaged or hostile. Writers keep to them too, so that everything
+/// written can be read.
 public final class WireLimits {
-    /// Bytes of one frame's body. The largest is a XenStore with its quota used up.
+    /// Bytes of one frame's body. The largest is a XenStore that has used up its quota.
     public static final int MAX_BODY_BYTES = 64 << 20;
 
     /// Frames in a stream: some tens for a domain and a few for each of its vCPUs.

@@ -6,8 +6,8 @@
 /// end     a frame with type 0, version 0 and length 0
 /// ```
 ///
-/// A type names a component, a version the layout of its body. Nothing is skipped: an unknown type, an unknown version, bytes
-/// left over in a body, bytes missing anywhere and a wrong checksum are errors, since each would lose a guest's state.
+/// A type names a component; a version names the layout of its body. Nothing is skipped: an unknown type or version,
+/// bytes left over in a body, missing bytes and a wrong checksum are errors, since each would lose a guest's state.
 @NullMarked
 package io.xenemu.kvm.wire;
 

@@ -113,7 +113,7 @@ public final class EvtchnStructs {
         private Send() {}
     }
 
-    /// `struct evtchn_status`: what a port is bound to.
+    /// `struct evtchn_status`: the binding of a port.
     public static final class Status {
         private static final StructBuilder S = GuestStruct.declare("struct evtchn_status");
 
@@ -135,7 +135,7 @@ public final class EvtchnStructs {
         private Status() {}
     }
 
-    /// `struct evtchn_bind_vcpu`: which vCPU a port notifies.
+    /// `struct evtchn_bind_vcpu`: changes the vCPU that a port notifies.
     public static final class BindVcpu {
         private static final StructBuilder S = GuestStruct.declare("struct evtchn_bind_vcpu");
 

@@ -11,7 +11,7 @@ import io.xenemu.kvm.memory.GuestStruct;
 import io.xenemu.kvm.memory.StructBuilder;
 import java.util.List;
 
-/// What hypervisor and guest share for events, time and runstate.
+/// The structures for events, time and runstate that hypervisor and guest share.
 ///
 /// Source: xen/include/public/xen.h, vcpu.h, arch-x86/xen.h.
 public final class SharedInfoStructs {
@@ -112,7 +112,7 @@ public final class SharedInfoStructs {
         private SharedInfo() {}
     }
 
-    /// `struct vcpu_runstate_info`: where a vCPU spends its time.
+    /// `struct vcpu_runstate_info`: how a vCPU has spent its time.
     public static final class RunstateInfo {
         private static final StructBuilder S = GuestStruct.declare("struct vcpu_runstate_info");
 

@@ -6,7 +6,7 @@ import io.xenemu.kvm.memory.GuestStruct;
 import io.xenemu.kvm.memory.StructBuilder;
 import java.util.List;
 
-/// What a PVH guest finds at its entry; the same in both widths.
+/// The structures that a PVH guest gets at its entry; the same in both widths.
 ///
 /// Source: xen/include/public/arch-x86/hvm/start_info.h.
 public final class StartInfoStructs {

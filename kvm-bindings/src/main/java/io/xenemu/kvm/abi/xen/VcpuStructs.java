@@ -30,12 +30,12 @@ public final class VcpuStructs {
         private RegisterVcpuInfo() {}
     }
 
-    /// `struct vcpu_register_runstate_memory_area`: where the guest wants [SharedInfoStructs.RunstateInfo].
+    /// `struct vcpu_register_runstate_memory_area`: the guest's address for [SharedInfoStructs.RunstateInfo].
     public static final class RegisterRunstateMemoryArea {
         private static final StructBuilder S =
                 GuestStruct.declare("struct vcpu_register_runstate_memory_area");
 
-        /// What a guest of its own width sets.
+        /// The address as a guest of its own width sets it.
         public static final Handle ADDR_H = S.union(FieldKind.U64).handle("addr.h");
 
         public static final U64 ADDR_P = S.or().u64("addr.p");
@@ -45,12 +45,12 @@ public final class VcpuStructs {
         private RegisterRunstateMemoryArea() {}
     }
 
-    /// `struct vcpu_register_time_memory_area`: where the guest wants a second [SharedInfoStructs.VcpuTimeInfo].
+    /// `struct vcpu_register_time_memory_area`: the guest's address for a second [SharedInfoStructs.VcpuTimeInfo].
     public static final class RegisterTimeMemoryArea {
         private static final StructBuilder S =
                 GuestStruct.declare("struct vcpu_register_time_memory_area");
 
-        /// What a guest of its own width sets.
+        /// The address as a guest of its own width sets it.
         public static final Handle ADDR_H = S.union(FieldKind.U64).handle("addr.h");
 
         public static final U64 ADDR_P = S.or().u64("addr.p");
