@@ -18,6 +18,11 @@ public interface Domains {
                 public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
                     throw XenError.ENOENT;
                 }
+
+                @Override
+                public void released(DomId domain) {
+                    throw new IllegalStateException(domain + " was never introduced");
+                }
             };
 
     /// Whether there is such a domain, introduced to the store or not. Permissions can be given to these only.
@@ -31,4 +36,8 @@ public interface Domains {
     /// @throws XenError ENOENT if there is no such domain; EINVAL if page or port cannot be used. What was served before is
     ///     served on then.
     IntroducedRing ring(DomId domain, long gfn, int port) throws XenError;
+
+    /// A host tool has released a domain, which may still run: its event channel is to be let go, as xenstored does, until the
+    /// domain is introduced again.
+    void released(DomId domain);
 }

@@ -122,5 +122,6 @@ final class GuestRings implements DomainRequests {
             throw XenError.ENOENT;
         }
         end(domain);
+        store.domains().released(domain);
     }
 }

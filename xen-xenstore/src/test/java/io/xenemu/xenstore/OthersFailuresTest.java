@@ -149,5 +149,8 @@ class OthersFailuresTest {
         public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             throw XenError.ENOENT;
         }
+
+        @Override
+        public void released(DomId domain) {}
     }
 }

@@ -71,6 +71,9 @@ final class Rig implements AutoCloseable {
                     new Ring(page, () -> {}, Rig::unexpected, gfn, port),
                     connection -> served.put(domain, new RingEnd(page, connection)));
         }
+
+        @Override
+        public void released(DomId domain) {}
     }
 
     /// A guest's end of its ring.

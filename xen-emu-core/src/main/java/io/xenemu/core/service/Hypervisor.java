@@ -354,5 +354,13 @@ public final class Hypervisor implements AutoCloseable {
             }
             return store.introduced(gfn, port);
         }
+
+        @Override
+        public void released(DomId domain) {
+            StoreChannel store = stores.get(domain);
+            if (store != null) {
+                store.released();
+            }
+        }
     }
 }

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 /// A guest's connection to XenStore: its ring page and event channel. Requests are served on the vCPU that sends the
 /// event, so the reply is in the ring when the hypercall returns.
 ///
-/// The channel outlives a RELEASE by a host tool, after which events mean nothing until a tool INTRODUCEs the domain again,
-/// by the same port or by another one that the guest has allocated for domain 0 since.
+/// A RELEASE by a host tool closes domain 0's end, as xenstored does, and the guest's waits for domain 0 again. A tool may then
+/// INTRODUCE the domain again, by the same port or by another one that the guest has allocated for domain 0 since.
 final class StoreChannel {
     private final DomId domain;
     private final MemorySegment page;
@@ -100,6 +100,13 @@ final class StoreChannel {
     /// Gives back domain 0's port, after the store has let go of the domain for good: nobody else does when the guest's end goes.
     void close() {
         binding.port.close();
+    }
+
+    /// A host tool has released the domain. The store's lock is held.
+    void released() {
+        Binding last = binding;
+        last.ring = null;
+        last.port.close();
     }
 
     /// What a host tool's INTRODUCE finds. The store's lock is held.

@@ -62,6 +62,9 @@ final class PvDevicesTest {
         public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             throw XenError.EINVAL;
         }
+
+        @Override
+        public void released(DomId domain) {}
     }
 
     @BeforeEach

@@ -2,6 +2,7 @@ package io.xenemu.core.service;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -10,12 +11,14 @@ import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.evtchn.GuestPages;
 import io.xenemu.evtchn.KernelPorts;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.IntroducedRing;
@@ -83,6 +86,11 @@ class StoreChannelTest {
         @Override
         public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             return channel.introduced(gfn, port);
+        }
+
+        @Override
+        public void released(DomId domain) {
+            channel.released();
         }
     }
 
@@ -157,6 +165,22 @@ class StoreChannelTest {
         assertEquals("", guestAsks(port));
         assertEquals("OK", introduceAgain(port));
         assertServed(port);
+    }
+
+    @Test
+    void releaseClosesDomain0sEndAndTheGuestsWaitsForItAgain() throws Exception {
+        EvtchnPort port = channel.guestPort();
+        VcpuId vcpu = new VcpuId(0);
+        assertTrue(guest.status(DomId.SELF, port) instanceof EvtchnStatus.Interdomain);
+
+        assertEquals("OK", tool(MessageType.RELEASE, "3\0"));
+        assertEquals(new EvtchnStatus.Unbound(vcpu, DomId.DOM0), guest.status(DomId.SELF, port));
+
+        // A guest may give such a port up, and another takes its place.
+        guest.close(port);
+        EvtchnPort next = guest.allocUnbound(DomId.SELF, DomId.DOM0);
+        assertEquals("OK", introduceAgain(next));
+        assertServed(next);
     }
 
     @Test

@@ -58,6 +58,9 @@ final class ToolsTest {
         public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             throw XenError.ENOENT;
         }
+
+        @Override
+        public void released(DomId domain) {}
     }
 
     @BeforeEach

@@ -74,6 +74,9 @@ public class RingServiceBenchmark {
                                     throws XenError {
                                 throw XenError.ENOENT;
                             }
+
+                            @Override
+                            public void released(DomId domain) {}
                         },
                         new XenStoreMetrics(new CompositeMeterRegistry()),
                         Runnable::run);
