@@ -48,7 +48,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
         domain.eventChannels().kernelDeliveryChanged();
         for (Vcpu vcpu : domain.vcpus()) {
-            upcallIfPending(vcpu.id());
+            assertUpcall(vcpu.id());
         }
     }
 
@@ -105,13 +105,23 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
     }
 
-    /// HVMOP_set_evtchn_upcall_vector.
+    /// HVMOP_set_evtchn_upcall_vector. The vector is raised once, as in Xen: an event may have come before it.
     public void setUpcallVector(Vcpu vcpu, int vector) {
         vcpu.call(attributes -> attributes.upcallVector(vector));
         vectors.set(vcpu.id().value(), vector);
         connect();
         domain.eventChannels().kernelDeliveryChanged();
-        upcallIfPending(vcpu.id());
+        assertUpcall(vcpu.id());
+    }
+
+    /// As Xen's `hvm_assert_evtchn_irq`: a vCPU's own vector is raised whether it has events or not. A local APIC that is not
+    /// enabled does not take it, and is not given it later either.
+    private void assertUpcall(VcpuId id) {
+        if (vectors.get(id.value()) != 0) {
+            upcall(id);
+        } else {
+            upcallIfPending(id);
+        }
     }
 
     private void upcallIfPending(VcpuId id) {

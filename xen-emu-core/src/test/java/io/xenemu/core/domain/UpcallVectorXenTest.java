@@ -1,0 +1,71 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Needs a KVM with Xen support, such as the lab's, which is told of the vectors.
+@Timeout(60)
+class UpcallVectorXenTest {
+    private static final int VECTOR = 0x41;
+
+    /// Linux's callback beside vectors of the vCPUs' own.
+    private static final long DUMMY_CALLBACK = 1;
+
+    /// Of the local APIC's registers: the spurious vector's, with its enable bit, and the one of requested interrupts that has
+    /// the vector.
+    private static final int SPURIOUS = 0xf0;
+
+    private static final int ENABLED = 1 << 8;
+    private static final int REQUESTED = 0x200 + VECTOR / 32 * 0x10;
+
+    private static void enableApic(Vcpu vcpu) {
+        byte[] apic = vcpu.kvm().getLapic();
+        apic[SPURIOUS] = (byte) 0xff;
+        apic[SPURIOUS + 1] = ENABLED >> 8;
+        vcpu.kvm().setLapic(apic);
+    }
+
+    /// Whether the vector has been raised since it was last asked.
+    private static boolean takeVector(Vcpu vcpu) {
+        byte[] apic = vcpu.kvm().getLapic();
+        int at = REQUESTED + VECTOR % 32 / 8;
+        boolean raised = (apic[at] >> VECTOR % 8 & 1) != 0;
+        apic[at] = 0;
+        vcpu.kvm().setLapic(apic);
+        return raised;
+    }
+
+    @Test
+    void newVectorIsRaisedWithoutAnEvent() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(2)) {
+            Vcpu vcpu = test.domain().vcpus().getFirst();
+            enableApic(vcpu);
+
+            test.domain().delivery().setUpcallVector(vcpu, VECTOR);
+            assertTrue(takeVector(vcpu));
+            assertFalse(takeVector(vcpu));
+
+            test.domain().delivery().setCallback(DUMMY_CALLBACK, GuestWidth.BITS_64);
+            assertTrue(takeVector(vcpu));
+        }
+    }
+
+    @Test
+    void apicThatIsNotEnabledTakesNoVector() throws BootException, XenError {
+        try (TestDomain test = TestDomain.withXen(2)) {
+            Vcpu vcpu = test.domain().vcpus().getFirst();
+
+            test.domain().delivery().setUpcallVector(vcpu, VECTOR);
+            enableApic(vcpu);
+            test.domain().delivery().retry(vcpu.id());
+
+            assertFalse(takeVector(vcpu));
+        }
+    }
+}
