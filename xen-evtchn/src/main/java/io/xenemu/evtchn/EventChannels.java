@@ -322,6 +322,15 @@ public final class EventChannels {
         return info != null && info.isUpcallPending();
     }
 
+    /// Clears the vCPU's `evtchn_upcall_mask`, as `SCHEDOP_block` does. Nobody but the guest looks at it: an HVM domain's
+    /// upcalls are interrupts.
+    public void unmaskUpcalls(VcpuId vcpu) {
+        VcpuInfo info = bindings.vcpu(vcpu.value()).info;
+        if (info != null) {
+            info.unmaskUpcalls();
+        }
+    }
+
     /// Announces every event that is pending and unmasked, at its vCPU, and upcalls every vCPU that has not taken its last
     /// upcall. For use after a restore: the kernel may have held announcements that it had not written to guest memory yet,
     /// and an upcall may have been on its way.

@@ -41,6 +41,11 @@ final class VcpuInfo {
         return ((int) WORD.getVolatile(memory, 0L) & UPCALL_PENDING_BYTE) != 0;
     }
 
+    /// Clears `evtchn_upcall_mask`.
+    void unmaskUpcalls() {
+        int _ = (int) WORD.getAndBitwiseAnd(memory, 0L, ~UPCALL_MASK_BYTE);
+    }
+
     /// Marks a word of the pending bitmap as having events.
     ///
     /// @return whether `evtchn_upcall_pending` thereby went from 0 to 1, so that an upcall is due

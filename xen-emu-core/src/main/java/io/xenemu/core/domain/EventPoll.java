@@ -2,17 +2,20 @@ package io.xenemu.core.domain;
 
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.MpState;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
-/// How a vCPU waits in SCHEDOP_poll when KVM does not serve that itself: older kernels do not for 32-bit guests, and none
-/// does without [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND], which guests that may use the FIFO ABI do not get.
+/// How a vCPU waits for events: in SCHEDOP_block, which KVM does not serve, and in SCHEDOP_poll when KVM does not: older kernels do
+/// not for 32-bit guests, and none does without [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND], which guests that may use the
+/// FIFO ABI do not get.
 ///
-/// The vCPU's thread looks again at short intervals, because nobody tells it of what it waits for: most events are set
-/// pending by KVM, or are masked so that they cause no upcall, and interrupts wait in KVM's local APIC.
+/// Where KVM cannot wait in its place, the vCPU's thread looks again at short intervals, because nobody tells it of what it
+/// waits for: most events are set pending by KVM, or are masked so that they cause no upcall, and interrupts wait in KVM's local
+/// APIC.
 public final class EventPoll {
     /// Much shorter than what a guest polls for (a contended lock, a reply of a back end), and 1000 looks per second at most.
     private static final long SLICE_NANOS = 1_000_000;
@@ -66,6 +69,23 @@ public final class EventPoll {
         }
     }
 
+    /// SCHEDOP_block: lets upcalls come, and waits for one or another interrupt.
+    ///
+    /// With interrupts enabled the vCPU halts, as by HLT, in its next KVM_RUN, which ends that for whatever it delivers. With
+    /// interrupts disabled that would be for ever. Xen runs such a guest again when something has been raised for it, and so
+    /// does this method, or when the domain stops.
+    public void block() {
+        domain.eventChannels().unmaskUpcalls(vcpu.id());
+        if (vcpu.kvm().run().interruptsEnabled()) {
+            vcpu.kvm().setMpState(MpState.HALTED);
+            return;
+        }
+        while (!isRaised() && !vcpu.isStopping()) {
+            LockSupport.parkNanos(this, SLICE_NANOS);
+            vcpu.serveMailbox();
+        }
+    }
+
     private boolean isPending(int count, PortList list) throws XenError {
         for (int i = 0; i < count; i++) {
             EvtchnPort port = list.read(i);
@@ -92,8 +112,11 @@ public final class EventPoll {
 
     /// A guest that polls with interrupts off is waiting for its ports alone.
     private boolean isInterrupted() {
-        return vcpu.kvm().run().interruptsEnabled()
-                && (domain.eventChannels().isUpcallPending(vcpu.id()) || isRequested());
+        return vcpu.kvm().run().interruptsEnabled() && isRaised();
+    }
+
+    private boolean isRaised() {
+        return domain.eventChannels().isUpcallPending(vcpu.id()) || isRequested();
     }
 
     private boolean isRequested() {

@@ -7,7 +7,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SchedStructs.Poll;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
 
-/// `sched_op` (29): yield, poll and shutdown. KVM serves yield and poll; they come here only from kernels, or guests, for
+/// `sched_op` (29): yield, block, poll and shutdown. KVM serves yield and poll; they come here only from kernels, or guests, for
 /// which it does not. `xen/include/public/sched.h`.
 final class SchedOp {
     /// Xen's limit on the ports of one poll.
@@ -18,13 +18,18 @@ final class SchedOp {
     static HypercallFamily family() {
         return HypercallFamily.of("sched_op", 29)
                 .op(0, "yield", SchedOp::returnAtOnce)
-                .op(1, "block", SchedOp::returnAtOnce)
+                .op(1, "block", SchedOp::block)
                 .op(2, "shutdown", SchedOp::shutdown)
                 .op(3, "poll", SchedOp::poll);
     }
 
     /// The exit to user space has already given the physical CPU away.
     private static long returnAtOnce(HypercallContext c) {
+        return 0;
+    }
+
+    private static long block(HypercallContext c) {
+        new EventPoll(c.domain(), c.vcpu()).block();
         return 0;
     }
 

@@ -19,9 +19,17 @@ final class RunningGuest implements AutoCloseable {
     private static final int TYPE_TSS = 11;
 
     private final TestDomain test;
+    private final PortBus ports;
 
     /// @param code bytes
     RunningGuest(int vcpus, int... code) throws BootException, XenError {
+        this(new PortBus(List.of()), vcpus, code);
+    }
+
+    /// @param ports its devices
+    /// @param code bytes
+    RunningGuest(PortBus ports, int vcpus, int... code) throws BootException, XenError {
+        this.ports = ports;
         test = new TestDomain(vcpus, this::loop);
         for (int i = 0; i < code.length; i++) {
             domain().memory().write(CODE + i, new byte[] {(byte) code[i]});
@@ -48,7 +56,7 @@ final class RunningGuest implements AutoCloseable {
                         test.caller(vcpu.id().value(), false),
                         test.dispatcher(),
                         new HypercallMsr(domain, vcpu, new HypercallPage(true)),
-                        new PortBus(List.of()),
+                        ports,
                         domain.exitMetrics().newVcpu())
                 .loop();
     }

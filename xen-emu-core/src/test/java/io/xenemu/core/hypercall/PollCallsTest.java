@@ -6,10 +6,11 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 
-/// Needs /dev/kvm: SCHEDOP_poll.
+/// Needs /dev/kvm: SCHEDOP_poll and SCHEDOP_block.
 final class PollCallsTest extends CallingGuest {
     /// Where polled ports are listed, and a time that is over.
     private static final long PORTS = ARG + 0x1000;
@@ -21,6 +22,11 @@ final class PollCallsTest extends CallingGuest {
             Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / GuestMemoryMap.PAGE_SIZE);
 
     private static final long EVTCHN_PENDING = 0x800;
+
+    /// In vCPU 0's vcpu_info, with which shared_info begins.
+    private static final long UPCALL_PENDING = 0;
+
+    private static final long UPCALL_MASK = 1;
 
     PollCallsTest() throws BootException, XenError {
         super(new TestDomain(2));
@@ -103,5 +109,17 @@ final class PollCallsTest extends CallingGuest {
         memory.write64(ARG + 8, LONG_AGO);
 
         assertEquals(0, call(narrow, SCHED_OP, 3, ARG));
+    }
+
+    @Test
+    void blockLetsUpcallsComeAndReturnsIfOneIsPending() throws XenError {
+        MemorySegment vcpuInfo = guest.domain().special().page(SHARED_INFO);
+        vcpuInfo.set(ValueLayout.JAVA_BYTE, UPCALL_PENDING, (byte) 1);
+        vcpuInfo.set(ValueLayout.JAVA_BYTE, UPCALL_MASK, (byte) 1);
+
+        assertEquals(0, call(SCHED_OP, 1, 0));
+
+        assertEquals(1, vcpuInfo.get(ValueLayout.JAVA_BYTE, UPCALL_PENDING));
+        assertEquals(0, vcpuInfo.get(ValueLayout.JAVA_BYTE, UPCALL_MASK));
     }
 }
