@@ -1,4 +1,4 @@
-/// A XenStore server for guests' rings and for the host's Unix socket; usable without KVM.
+/// A XenStore server for guests' rings and the host's Unix socket; usable without KVM.
 module io.xenemu.xenstore {
     requires transitive io.xenemu.kvm;
     requires com.google.common;

@@ -10,12 +10,12 @@ import java.util.function.IntSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What one domain may hold, what it holds, and what it was denied; and the features that it may use. Nodes are counted in
-/// [NodeCounts]. It lasts from the first mention of a domain until that domain is gone.
+/// The quotas and features of one domain, what it uses of them, and what it was denied. Nodes are counted in
+/// [NodeCounts]. An account lasts from the first mention of a domain until that domain is gone.
 final class Account {
     private static final Logger LOG = LoggerFactory.getLogger(Account.class);
 
-    /// What there is to tell of one quota.
+    /// Counters of one quota: the highest use, and how often it was denied.
     private static final class Use {
         long most;
         long denied;
@@ -36,7 +36,7 @@ final class Account {
     private boolean rests;
     private long restUntil;
 
-    /// @param nodes those of the whole store
+    /// @param nodes the node counts of the whole store
     Account(DomId domain, Quotas quotas, NodeCounts nodes) {
         this.domain = domain;
         this.quotas = quotas;
@@ -56,7 +56,7 @@ final class Account {
         return quotas;
     }
 
-    /// What the domain holds already stays, also beyond a lower limit.
+    /// Changes the limits. The domain keeps what it has, even beyond a lower limit.
     void quotas(Quotas changed) {
         quotas = changed;
     }
@@ -81,19 +81,19 @@ final class Account {
         return transactions;
     }
 
-    /// Whether it may have no turn of [CommitTurns] now.
+    /// Whether the domain may not get a turn of [CommitTurns] now.
     boolean isResting(long now) {
         rests = rests && now - restUntil < 0;
         return rests;
     }
 
-    /// It may have no turn until then.
+    /// Lets the domain get no turn until `time`.
     void restUntil(long time) {
         rests = true;
         restUntil = time;
     }
 
-    /// How to learn what waits in the domain's ring.
+    /// Sets the functions that count the ring's outstanding requests and waiting output bytes.
     void ring(IntSupplier outstandingRequests, IntSupplier waitingBytes) {
         outstanding = outstandingRequests;
         outputBytes = waitingBytes;
@@ -113,7 +113,7 @@ final class Account {
         transactions++;
     }
 
-    /// Open transactions have become larger, or with fewer bytes, smaller.
+    /// Adds to the bytes of open transactions; a negative number subtracts.
     void growTransactions(long bytes) {
         transactionBytes += bytes;
     }
@@ -122,17 +122,17 @@ final class Account {
         transactions--;
     }
 
-    /// Bytes of everything.
+    /// All bytes that count for the memory quota.
     long memory() {
         return nodes.bytes(domain) + memoryBesideNodes();
     }
 
-    /// Bytes of everything but nodes, of which a transaction has its own count.
+    /// Those bytes without nodes, which a transaction counts itself.
     long memoryBesideNodes() {
         return watchBytes + transactionBytes + outputBytes.getAsInt();
     }
 
-    /// What the domain uses of a quota now; 0 for a quota of single nodes, paths or transactions.
+    /// The current use of a quota; 0 for a quota of single nodes, paths or transactions.
     long used(Quota quota) {
         return switch (quota) {
             case NODES -> nodes.nodes(domain);
@@ -144,7 +144,7 @@ final class Account {
         };
     }
 
-    /// The most that the domain has used of a quota.
+    /// The highest use of a quota so far.
     long most(Quota quota) {
         return Math.max(of(quota).most, used(quota));
     }
@@ -155,14 +155,14 @@ final class Account {
         }
     }
 
-    /// How often the domain was denied something for a quota, or for a soft one, warned of.
+    /// How often a quota has denied something, or a soft quota was exceeded.
     long denied(Quota quota) {
         return of(quota).denied;
     }
 
-    /// Has the domain use `value` of a quota.
+    /// Checks `value` against a quota, and notes it as a use.
     ///
-    /// @throws XenError the quota's error if that is too much
+    /// @throws XenError the quota's error if `value` exceeds it
     void use(Quota quota, long value) throws XenError {
         if (!quotas.allows(quota, value)) {
             of(quota).denied++;
@@ -171,7 +171,7 @@ final class Account {
         note(quota, value);
     }
 
-    /// Remembers it if it is the most.
+    /// Notes a use, for [#most].
     void note(Quota quota, long value) {
         Use use = of(quota);
         if (value > use.most) {
@@ -179,13 +179,13 @@ final class Account {
         }
     }
 
-    /// As [#use] for memory, hard and soft.
+    /// As [#use], for the hard and the soft memory quota.
     void useMemory(long bytes) throws XenError {
         use(Quota.MEMORY, bytes);
         noteSoft(bytes);
     }
 
-    /// Whether there is memory for `bytes` more of output; counts that it is denied if not.
+    /// Whether `bytes` more of output fit into the memory quota; counts a denial if not.
     boolean hasRoomForOutput(int bytes) {
         long wanted = memory() + bytes;
         if (!quotas.allows(Quota.MEMORY, wanted)) {
@@ -196,7 +196,8 @@ final class Account {
         return true;
     }
 
-    /// An operator is told once, since a guest can cross the limit as often as it likes; the metric counts.
+    /// Counts a use beyond the soft memory quota. Logs only the first, since a guest can cross the limit as often as
+    /// it likes.
     private void noteSoft(long bytes) {
         if (quotas.allows(Quota.SOFT_MEMORY, bytes)) {
             return;

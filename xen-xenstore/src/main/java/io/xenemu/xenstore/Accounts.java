@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// The accounts of all domains that the store has heard of, and the quotas of those to come: GET_QUOTA, SET_QUOTA,
-/// GET_FEATURE, SET_FEATURE and what CONTROL tells of them.
+/// The accounts of all domains that the store has heard of, and the default quotas of later domains. Serves
+/// GET_QUOTA, SET_QUOTA, GET_FEATURE, SET_FEATURE and CONTROL's quota commands.
 final class Accounts {
     private final Domains domains;
     private final NodeCounts nodes;
@@ -20,14 +20,14 @@ final class Accounts {
     private final Map<Quota, Long> mostOfGone = new EnumMap<>(Quota.class);
     private Quotas quotas;
 
-    /// @param quotas of new domains
+    /// @param quotas the default quotas of domains
     Accounts(Quotas quotas, Domains domains, NodeCounts nodes) {
         this.quotas = quotas;
         this.domains = domains;
         this.nodes = nodes;
     }
 
-    /// The account of a domain, which is opened if there is none.
+    /// The account of a domain; opened if there is none.
     Account of(DomId domain) {
         return accounts.computeIfAbsent(domain, d -> new Account(d, quotas, nodes));
     }
@@ -40,12 +40,12 @@ final class Accounts {
         return of(domain);
     }
 
-    /// All accounts, in order of domains.
+    /// All accounts, in the order of domain ids.
     Collection<Account> all() {
         return accounts.values();
     }
 
-    /// Closes the account of a domain that is gone. The next one of this id starts with nothing.
+    /// Closes the account of a domain that is gone. The next domain of this id gets a new one.
     void close(DomId domain) {
         Account gone = accounts.remove(domain);
         if (gone != null && domain.value() != 0) {
@@ -55,20 +55,20 @@ final class Accounts {
         }
     }
 
-    /// Limits of domains to come.
+    /// The default limits of later domains.
     Quotas quotas() {
         return quotas;
     }
 
-    /// Changes limits of domains to come.
+    /// Changes the default limits of later domains.
     void quotas(Quotas changed) {
         quotas = changed;
     }
 
     /// One limit.
     ///
-    /// @param domain null for domains to come
-    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not
+    /// @param domain null for the default
+    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not exist
     int limit(@Nullable DomId domain, String name) throws XenError {
         Quotas asked = domain == null ? quotas : ofExisting(domain).quotas();
         return asked.limit(named(name));
@@ -76,9 +76,9 @@ final class Accounts {
 
     /// Sets one limit.
     ///
-    /// @param domain null for domains to come
+    /// @param domain null for the default
     /// @param limit 0 for none
-    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not
+    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not exist
     void setLimit(@Nullable DomId domain, String name, int limit) throws XenError {
         if (domain == null) {
             quotas = quotas.with(named(name), limit);
@@ -103,9 +103,10 @@ final class Accounts {
         return ofExisting(domain).features();
     }
 
-    /// Sets what a domain will be told of features when it is introduced; the caller has seen that it is not yet.
+    /// Sets the features that a domain's ring page will show when it is introduced. The caller has checked that it is
+    /// not introduced yet.
     ///
-    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a feature that does not
+    /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a feature that does not exist
     void setFeatures(DomId domain, int features) throws XenError {
         Account account = ofExisting(domain);
         if ((features & ~Features.ALL) != 0) {
@@ -125,7 +126,7 @@ final class Accounts {
         return account;
     }
 
-    /// The most that any unprivileged domain has used of a quota.
+    /// The highest use of a quota by any unprivileged domain, past ones included.
     long most(Quota quota) {
         long most = mostOfGone.getOrDefault(quota, 0L);
         for (Account account : accounts.values()) {

@@ -4,11 +4,11 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Permissions;
 import org.jspecify.annotations.Nullable;
 
-/// On whose behalf a request is done.
+/// The domain on whose behalf a request is handled.
 ///
-/// @param domain the client's domain; a socket's client is domain 0
-/// @param target the domain that it may also act as (SET_TARGET); itself if none
-/// @param account whose limits count; null for domain 0, which has none
+/// @param domain the client's domain; domain 0 for a socket's client
+/// @param target the domain that it may also act as (SET_TARGET); `domain` if none
+/// @param account holds the limits that apply; null for domain 0, which has none
 record Caller(DomId domain, DomId target, @Nullable Account account) {
     static final Caller DOM0 = new Caller(DomId.DOM0, DomId.DOM0, null);
 
@@ -18,7 +18,7 @@ record Caller(DomId domain, DomId target, @Nullable Account account) {
         return domain.value() == 0 ? DOM0 : new Caller(domain, domain, account);
     }
 
-    /// The same with another target.
+    /// The same caller with another target.
     Caller targeting(DomId other) {
         return new Caller(domain, other, account);
     }

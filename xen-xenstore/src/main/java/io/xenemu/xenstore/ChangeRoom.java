@@ -1,11 +1,11 @@
 package io.xenemu.xenstore;
 
-/// Whether changes can be kept where the store is kept, which is asked before each is made. Called with the store's lock held.
+/// Reserves room in the store's file for each change before it is made. Called with the store's lock held.
 @FunctionalInterface
 interface ChangeRoom {
-    /// Keeps room for one.
+    /// Reserves room for one change.
     ///
-    /// @param bytes what its record takes at most
-    /// @return false if there is none: the change must not be made
+    /// @param bytes the most that its record takes
+    /// @return false if there is no room: the change must not be made
     boolean promise(long bytes);
 }

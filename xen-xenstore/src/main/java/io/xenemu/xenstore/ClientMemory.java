@@ -7,27 +7,27 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 
-/// The heap that all clients of the sockets together make the store hold: requests that are not whole yet, and output that
-/// they do not read. Guests cause events for clients of the host by what they may do in their own nodes, so at the limit the
-/// client that is furthest behind is disconnected.
+/// Limits the heap that all socket clients together use: incomplete requests, and output that they do not read.
+/// Guests cause events for clients of the host by changing their own nodes. So at the limit, the client with the most
+/// unread output is disconnected.
 ///
-/// The paths of waiting events are held once for all clients. The store's lock is held, except for [#used].
+/// The path of a waiting event is held once for all clients. The store's lock is held, except for [#used].
 final class ClientMemory {
-    /// The part of the heap that it may take: beside it are nodes, guests and what requests leave.
+    /// The divisor of the heap for clients; the rest is for nodes, guests and garbage of requests.
     private static final int HEAP_PARTS = 8;
 
-    /// Enough for some ten thousand events, whatever the heap.
+    /// The smallest limit: enough for some ten thousand events, whatever the heap.
     private static final long MIN_LIMIT_BYTES = 8 << 20;
 
-    /// About what a path takes in the map, beside itself.
+    /// About the bytes of a map entry, without its path.
     private static final int ENTRY_BYTES = 96;
 
     /// One client.
     interface Client {
-        /// Bytes that it has not taken.
+        /// Bytes that it has not read.
         long behind();
 
-        /// Drops all its output, and ends its connection when the lock is released. It holds nothing from now on.
+        /// Drops all its output, and closes its connection when the lock is released. It then holds nothing any more.
         void disconnect();
     }
 
@@ -52,18 +52,18 @@ final class ClientMemory {
         this.limit = limit;
     }
 
-    /// With the limit for the heap of this process.
+    /// The memory of this process, with a limit that depends on its heap.
     static ClientMemory ofThisProcess() {
         return new ClientMemory(
                 Math.max(MIN_LIMIT_BYTES, Runtime.getRuntime().maxMemory() / HEAP_PARTS));
     }
 
-    /// Bytes that are held. Any thread.
+    /// Bytes held now. Any thread.
     long used() {
         return used;
     }
 
-    /// Clients that were disconnected at the limit. Any thread.
+    /// The number of clients disconnected at the limit. Any thread.
     long disconnected() {
         return disconnected;
     }
@@ -76,7 +76,7 @@ final class ClientMemory {
         clients.remove(client);
     }
 
-    /// Holds a path once more; returns the one that is held, to be given back to [#release].
+    /// Counts one more use of a path. Returns the shared instance, to pass to [#release] later.
     Path hold(Path path) {
         Shared shared = paths.get(path);
         if (shared == null) {
@@ -96,7 +96,7 @@ final class ClientMemory {
         }
     }
 
-    /// A client holds so many bytes more, or less, beside paths.
+    /// Changes the bytes that clients hold, without paths, by `bytes`.
     @SuppressWarnings("NonAtomicVolatileUpdate") // the store's lock is held
     void change(long bytes) {
         used += bytes;

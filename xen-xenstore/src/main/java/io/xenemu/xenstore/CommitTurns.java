@@ -5,23 +5,24 @@ import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// Lets clients through whose commits have failed again and again because others were faster. One at a time has the turn:
-/// its transaction follows the store as long as what it has seen holds, and a commit of another client that would break
-/// that is told EAGAIN in its place. Without it, one of 16 clients that add to one node had no commit in 369 tries.
+/// Gives turns to clients whose commits failed repeatedly because others were faster. One client at a time has the
+/// turn: its transaction follows the store as long as what it has read stays true, and another client's commit that
+/// would break that fails with EAGAIN instead. Without turns, one of 16 clients that add to one node made no commit
+/// in 369 tries.
 ///
-/// A turn is short, and the one who has waited longest gets it. What a guest can hold up with turns is bounded: other guests
-/// a tenth of the time by one of them and half the time by all of them, domain 0 never. Requests outside of transactions
-/// are never held up.
+/// A turn is short, and the client that has waited longest gets it. A guest's turns delay others only for a limited
+/// time: other guests for a tenth of the time by one guest and half the time by all guests, domain 0 never. Requests
+/// outside of transactions are never delayed.
 final class CommitTurns {
-    /// Commits of a client that have failed in a row before it waits for a turn: few clients that meet by chance fail as
-    /// often.
+    /// Failed commits in a row after which a client waits for a turn. Few clients that conflict only by chance fail
+    /// as often.
     static final int FAILURES = 4;
 
-    /// The longest turn, in nanoseconds: enough for the requests of a slow guest (oxenstored looks at conflicts of the last
-    /// 50 ms). Who has not tried for as long does not wait any more.
+    /// The longest turn, in nanoseconds: enough for the requests of a slow guest (oxenstored looks at conflicts of
+    /// the last 50 ms). A client that has not tried for this time does not wait any more.
     static final long TURN_NANOS = 100_000_000;
 
-    /// After its turn a guest has none for so many times as long.
+    /// After a turn, a guest gets none for this many times the turn's length.
     static final int GUEST_REST = 9;
 
     private final LongSupplier clock;
@@ -31,13 +32,13 @@ final class CommitTurns {
     private long since;
     private long guestsRestUntil;
 
-    /// @param clock in nanoseconds, as `System.nanoTime()`
+    /// @param clock nanoseconds, as `System.nanoTime()`
     CommitTurns(LongSupplier clock) {
         this.clock = clock;
         this.guestsRestUntil = clock.getAsLong();
     }
 
-    /// A client has begun a transaction, which may get the turn.
+    /// Notes that a client has begun a transaction, which may get the turn.
     void began(Session session, Transaction transaction) {
         if (session.failures() < FAILURES) {
             return;
@@ -72,7 +73,8 @@ final class CommitTurns {
         return turn == transaction;
     }
 
-    /// Whether a client may put a version in the store's place, or it is another's turn, who has seen what that changes.
+    /// Whether a client may replace the store by a version: false if another client has the turn and has read
+    /// something that the version changes.
     boolean allow(Session session, TreeEditor store, TreeEditor version) {
         if (turn == null) {
             return true;
@@ -87,9 +89,9 @@ final class CommitTurns {
         return !binds || !first.holdsIn(store) || first.holdsIn(version);
     }
 
-    /// A transaction has been ended.
+    /// Notes that a transaction has ended.
     ///
-    /// @param failed whether that was a commit which is to be tried again
+    /// @param failed whether it was a commit that failed and will be tried again
     void ended(Session session, Transaction transaction, boolean failed) {
         long now = clock.getAsLong();
         session.ended(failed, now);
@@ -98,7 +100,7 @@ final class CommitTurns {
         }
     }
 
-    /// A client is gone, or has given up all of its transactions.
+    /// Notes that a client is gone, or has given up all of its transactions.
     void forget(Session session) {
         waiting.remove(session);
         if (holder == session) {

@@ -8,11 +8,10 @@ import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The commands of CONTROL that make sense for a daemon of this kind, with C xenstored's parameters and answers. Unknown or
-/// malformed ones are EINVAL.
+/// The commands of CONTROL that make sense for this daemon, with C xenstored's parameters and answers. Unknown or
+/// malformed commands are EINVAL.
 ///
-/// Not here: `logfile`, since where logs go is the service's own business; `memreport` therefore answers its report, and
-/// takes no file.
+/// `logfile` is missing: the service decides where logs go. So `memreport` takes no file and answers with its report.
 final class ControlCommands {
     private static final Logger LOG = LoggerFactory.getLogger(ControlCommands.class);
     private static final String OK = "OK";
@@ -38,7 +37,7 @@ final class ControlCommands {
         this.store = store;
     }
 
-    /// Whether each request is to be logged, which `log on` asks for.
+    /// Whether each request is to be logged, after `log on`.
     boolean isLogging() {
         return logging;
     }

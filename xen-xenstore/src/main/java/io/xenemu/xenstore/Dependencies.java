@@ -12,16 +12,15 @@ import java.util.Objects;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
-/// What the answers given within a transaction depend on, node by node and aspect by aspect. As long as all of it is the
-/// same in the current tree, the transaction can be committed there, or go on there: its changes, repeated, give the same
-/// answers.
+/// What the answers given within a transaction depend on, by node and aspect. While all of it is the same in the
+/// current tree, the transaction can be committed or continued there: its changes, repeated, give the same answers.
 ///
-/// This is finer than C xenstored, where any outside write to a node that was touched makes the commit fail, and a
-/// little finer than oxenstored, which replays: a node that was only written, or whose value was changed outside and
-/// changed back, is no conflict.
+/// This is finer than C xenstored, where any outside write to a node that the transaction touched makes the commit
+/// fail. It is a little finer than oxenstored, which replays: a node that was only written, or whose value was
+/// changed outside and changed back, is no conflict.
 ///
-/// What is not in the tree is asked at the moment of a request, as in C xenstored: which domains there are, and what their
-/// accounts allow. But a request that was refused for want of quota was so by many nodes: any change conflicts with it.
+/// What is not in the tree is checked at each request, as in C xenstored: the existing domains, and the limits of
+/// their accounts. But a request that a quota refused depends on many nodes: any change conflicts with it.
 final class Dependencies {
     static final int ABSENT = TransactionState.ABSENT;
     static final int EXISTS = TransactionState.EXISTS;
@@ -29,12 +28,12 @@ final class Dependencies {
     static final int PERMISSIONS = TransactionState.PERMISSIONS;
     static final int CHILDREN = TransactionState.CHILDREN;
 
-    /// About what an entry takes beside its path and what was seen.
+    /// About the bytes of an entry, without its path and what was seen.
     private static final int ENTRY_BYTES = 96;
 
     private static final byte[] NOTHING = new byte[0];
 
-    /// What there was at a path, as far as it matters: parts of a node, since a node would hold all below it.
+    /// The parts of a node that were seen; not the node itself, which would keep its whole subtree in memory.
     private static final class Seen {
         int aspects;
         byte[] value = NOTHING;
@@ -50,43 +49,43 @@ final class Dependencies {
     private long bytes;
 
     /// @param store at the version when the transaction started
-    /// @param growth is told of bytes that more dependencies take
+    /// @param growth receives the bytes by which the dependencies grow
     Dependencies(TreeEditor store, LongConsumer growth) {
         this.growth = growth;
         rebase(store);
     }
 
-    /// Whether the store is at the version that the answers so far come from.
+    /// Whether the store is still the version that answers come from.
     @SuppressWarnings("ReferenceEquality") // a version is one object
     boolean isBase(TreeEditor store) {
         return base == store.root() && special == store.special();
     }
 
-    /// Takes further answers from the store as it is now; what has been answered holds there.
+    /// Takes later answers from the store as it is now; the answers given so far are true there.
     void rebase(TreeEditor store) {
         base = store.root();
         special = store.special();
     }
 
-    /// Takes no further answers until [#rebase].
+    /// Gives up the version; no answers may be noted until [#rebase].
     void letGo() {
         base = null;
         special = null;
     }
 
-    /// By path, for saved state.
+    /// The aspects by path, for saved state.
     Map<Path, Integer> aspects() {
         Map<Path, Integer> aspects = new LinkedHashMap<>();
         seen.forEach((path, entry) -> aspects.put(path, entry.aspects));
         return aspects;
     }
 
-    /// How many nodes there is a dependency on.
+    /// The number of nodes with a dependency.
     int size() {
         return seen.size();
     }
 
-    /// Takes over saved ones, in place of what repeated changes have added.
+    /// Takes over saved dependencies, instead of those that repeated changes have added.
     void restore(Map<Path, Integer> saved) {
         seen.clear();
         grow(-bytes);
@@ -148,7 +147,7 @@ final class Dependencies {
     }
 
     // What the transaction itself has created, removed or written does not depend on the outside;
-    // hence the comparisons with the base below.
+    // so the methods below compare with the base.
 
     void absent(Path path) {
         if (find(path) == null) {
@@ -170,7 +169,7 @@ final class Dependencies {
         }
     }
 
-    /// @param path also of a special name
+    /// @param path a node or a special name
     void permissions(Path path, Permissions now) {
         if (Objects.equals(now, findPermissions(path))) {
             add(path, PERMISSIONS, find(path));
@@ -184,17 +183,17 @@ final class Dependencies {
         }
     }
 
-    /// An answer depends on more nodes than are worth naming.
+    /// Notes an answer that depends on more nodes than are worth naming.
     void all() {
         onAll = true;
     }
 
-    /// Whether [#all] has been called, which saved state has no words for.
+    /// Whether [#all] has been called, which saved state cannot express.
     boolean areOnAll() {
         return onAll;
     }
 
-    /// Whether nothing of it is different in the store now.
+    /// Whether everything in it is the same in the store now.
     boolean holdIn(TreeEditor store) {
         if (isBase(store)) {
             return true;

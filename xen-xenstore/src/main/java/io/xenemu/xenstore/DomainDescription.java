@@ -4,20 +4,20 @@ import io.xenemu.kvm.abi.DomId;
 import java.time.Instant;
 import java.util.UUID;
 
-/// What the initial nodes of a domain say.
+/// The contents of a domain's initial nodes.
 ///
 /// @param domain its id
 /// @param uuid its UUID, which names its directory below `/vm`
 /// @param name its name
-/// @param started when it was created
+/// @param started the time of its creation
 /// @param staticMaxKiB the most memory it can ever have, in KiB
-/// @param targetKiB the memory it is to have now, in KiB; what its balloon driver follows
+/// @param targetKiB the memory that its balloon driver has to reach, in KiB
 /// @param videoRamKiB the part of it that is video memory, in KiB; 0 for none
-/// @param vcpus how many virtual CPUs it has
-/// @param onlineVcpus how many of them, from 0 on, are to be online
+/// @param vcpus the number of its virtual CPUs
+/// @param onlineVcpus the number of them, from 0 on, that are to be online
 /// @param store frame and port of its XenStore ring
 /// @param console frame and port of its console
-/// @param consoleTty where a user of the host finds the console; may be empty
+/// @param consoleTty the console's terminal on the host; may be empty
 public record DomainDescription(
         DomId domain,
         UUID uuid,
@@ -31,7 +31,7 @@ public record DomainDescription(
         SharedRing store,
         SharedRing console,
         String consoleTty) {
-    /// A ring as the guest finds it.
+    /// The address of a ring in the guest.
     ///
     /// @param gfn guest frame of the page
     /// @param port event channel port in the guest

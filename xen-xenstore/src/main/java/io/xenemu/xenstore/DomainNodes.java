@@ -6,10 +6,10 @@ import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
 import java.util.Locale;
 
-/// Writes the nodes that a domain finds under xl: the same paths, values, permissions and order of creation as
-/// libxl gives a PVH domain (`tools/libs/light`), without the nodes below `/libxl` that only xl itself reads.
+/// Writes the initial nodes of a domain: the same paths, values, permissions and order of creation as libxl gives a
+/// PVH domain (`tools/libs/light`), without the nodes below `/libxl` that only xl itself reads.
 public final class DomainNodes {
-    /// What the console's back end keeps for a guest that writes faster than it is read, in bytes.
+    /// The most bytes that the console's back end keeps for a guest that writes faster than it is read.
     private static final int CONSOLE_LIMIT = 1 << 20;
 
     private static final List<String> GUEST_CONTROLS =
@@ -25,7 +25,7 @@ public final class DomainNodes {
         this.client = client;
     }
 
-    /// Writes what domain 0 and every store have: `/tool/xenstored`, and domain 0's own directory.
+    /// Writes the nodes of domain 0 that every store has: `/tool/xenstored`, and domain 0's own directory.
     ///
     /// @throws XenError EAGAIN if others keep changing the same nodes
     public void writeHost() throws XenError {
@@ -37,8 +37,8 @@ public final class DomainNodes {
         });
     }
 
-    /// Writes all nodes of a domain, in one transaction, in place of what the domain id had before. The domain has to
-    /// exist already ([Domains#exists]), and is introduced afterwards.
+    /// Writes all nodes of a domain in one transaction, and replaces earlier nodes of that domain id. The domain must
+    /// exist already ([Domains#exists]); introduce it afterwards.
     ///
     /// @throws XenError ENOENT if the domain does not exist; EAGAIN if others keep changing the same nodes
     public void write(DomainDescription description) throws XenError {
@@ -83,7 +83,7 @@ public final class DomainNodes {
         }
     }
 
-    /// Writes one domain.
+    /// Writes the nodes of one domain.
     private static final class Writer {
         private final StoreView view;
         private final DomainDescription description;

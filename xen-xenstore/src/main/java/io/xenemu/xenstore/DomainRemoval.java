@@ -10,8 +10,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Takes everything that names a released domain out of the tree: nodes that it owns, and what permissions grant it
-/// elsewhere. Walks the whole tree, once per release.
+/// Removes a released domain from the tree: the nodes that it owns, and its entries in the permissions of other
+/// nodes. Walks the whole tree, once per release.
 final class DomainRemoval {
     private DomainRemoval() {}
 

@@ -4,7 +4,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.Request;
 
-/// The requests that start and end transports; the server does them, since the store knows none.
+/// The requests that start and end transports. The server handles them, since the store does not know transports.
 interface DomainRequests {
     void introduce(Request.Introduce request) throws XenError;
 

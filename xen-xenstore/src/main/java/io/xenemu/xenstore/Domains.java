@@ -3,10 +3,10 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 
-/// What the store has to ask about domains; the composition root answers. Called with the store's lock held: an answer
-/// must not wait for anything that may call the store.
+/// The store's questions about domains; the composition root answers them. Called with the store's lock held: a
+/// method must not wait for anything that may call the store.
 public interface Domains {
-    /// A world with domain 0 alone: a XenStore for host tools.
+    /// Knows only domain 0: for a XenStore of host tools.
     Domains NONE =
             new Domains() {
                 @Override
@@ -25,16 +25,17 @@ public interface Domains {
                 }
             };
 
-    /// Whether there is such a domain, introduced to the store or not. Permissions can be given to these only.
+    /// Whether there is such a domain, introduced to the store or not. Only existing domains can be given
+    /// permissions.
     boolean exists(DomId domain);
 
-    /// The ring of a domain, for an INTRODUCE request of a host tool, and whom to give its connection to. The domain may
-    /// have been released while it runs, or be introduced still: tools make a new event channel that way.
+    /// The ring of a domain, for a host tool's INTRODUCE request, and the receiver of its connection. The domain may
+    /// have been released and still run, or still be introduced: tools make a new event channel that way.
     ///
     /// @param gfn guest frame of the ring's page
     /// @param port event channel port in the domain
-    /// @throws XenError ENOENT if there is no such domain; EINVAL if page or port cannot be used. What was served before is
-    ///     served on then.
+    /// @throws XenError ENOENT no such domain; EINVAL page or port cannot be used. The connection served before then
+    ///     goes on.
     IntroducedRing ring(DomId domain, long gfn, int port) throws XenError;
 
     /// A host tool has released a domain, which may still run: its event channel is to be let go, as xenstored does, until the

@@ -3,7 +3,7 @@ package io.xenemu.xenstore;
 /// Notifies a guest that its ring has changed: the store's side of the event channel.
 @FunctionalInterface
 public interface Doorbell {
-    /// Sends the event. Called without the store's lock, on the thread of whichever client has caused it: what it throws is
-    /// told to [Ring#failed], and that client goes on.
+    /// Sends the event. Called without the store's lock, on the thread of the client that caused it. An exception
+    /// goes to [Ring#failed], and that client goes on.
     void ring();
 }

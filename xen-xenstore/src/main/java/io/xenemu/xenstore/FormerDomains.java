@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.LongSupplier;
 
-/// Which domains have come or gone, so that none gets what was meant for another one of its id (XSA-322): neither by a
-/// transaction that was begun before a release, nor by a permission that was given while no such domain existed. There are
-/// at most as many as domain ids.
+/// Remembers domains that came or went, so that a domain gets nothing that was meant for an earlier one of its id
+/// (XSA-322): neither by a transaction begun before a release, nor by a permission given while no such domain
+/// existed. Holds at most one entry per domain id.
 final class FormerDomains {
     private final Domains domains;
     private final TreeEditor editor;
@@ -21,7 +21,7 @@ final class FormerDomains {
     private final Set<DomId> named = new HashSet<>();
     private long last;
 
-    /// @param editor of the store's tree
+    /// @param editor the editor of the store's tree
     /// @param generations the store's change counter
     FormerDomains(Domains domains, TreeEditor editor, LongSupplier generations) {
         this.domains = domains;
@@ -29,14 +29,14 @@ final class FormerDomains {
         this.generations = generations;
     }
 
-    /// As [#set(Permissions)], if it is permissions that a change sets.
+    /// As [#set(Permissions)], if the change sets permissions.
     void set(Request.Change change) {
         if (change instanceof Request.SetPerms(var _, Permissions permissions)) {
             set(permissions);
         }
     }
 
-    /// Permissions have been set, in the store or in a transaction: takes note of whom they name that does not exist.
+    /// Notes the domains in newly set permissions, of the store or of a transaction, that do not exist.
     void set(Permissions permissions) {
         for (Permissions.Entry entry : permissions.entries()) {
             DomId domain = entry.domain();
@@ -46,19 +46,21 @@ final class FormerDomains {
         }
     }
 
-    /// A domain that exists is about to be given something: takes away what an earlier one of its id was meant to have.
+    /// Called before an existing domain is given something: removes what permissions gave to an earlier domain of its
+    /// id.
     void removeNamesFromBefore(DomId domain) {
         if (!named.isEmpty() && named.remove(domain)) {
             remove(domain);
         }
     }
 
-    /// A domain has been restored, with all that names it: it is not named from before.
+    /// Keeps the permissions of a restored domain: they were restored with it.
     void forget(DomId restored) {
         named.remove(restored);
     }
 
-    /// Takes a domain that is gone out of the tree and the permissions, also of what open transactions will still do.
+    /// Removes a domain that is gone from the tree and the special permissions, and from what open transactions will
+    /// still do.
     void remove(DomId domain) {
         last = generations.getAsLong();
         released.put(domain, last);

@@ -50,7 +50,7 @@ final class GuestRings implements DomainRequests {
         return connection;
     }
 
-    /// Serves a ring from now on, without touching it yet.
+    /// Serves a ring from now on, but does not touch it yet.
     RingConnection connect(DomId domain, Ring ring) {
         XenStoreMetrics.DomainMeters meters = metrics.register(domain);
         RingConnection connection = new RingConnection(server, domain, ring, meters);
@@ -65,7 +65,7 @@ final class GuestRings implements DomainRequests {
         return connection;
     }
 
-    /// Ends the service for a domain that is gone, introduced or not.
+    /// Ends the service of a domain that is gone, introduced or not.
     void end(DomId domain) {
         @Nullable Guest gone = guests.remove(domain);
         if (gone == null) {
@@ -78,7 +78,7 @@ final class GuestRings implements DomainRequests {
         store.introduced().release(domain);
     }
 
-    /// Leaves all rings alone from now on, and their nodes where they are.
+    /// Stops using all rings; their domains' nodes stay.
     void close() {
         guests.values()
                 .forEach(guest -> {
@@ -92,7 +92,7 @@ final class GuestRings implements DomainRequests {
         return guests.keySet().stream().map(this::save).toList();
     }
 
-    /// The state of a domain that is introduced.
+    /// The state of an introduced domain.
     XenStoreState.DomainState save(DomId domain) {
         return Objects.requireNonNull(guests.get(domain))
                 .ring
@@ -108,7 +108,7 @@ final class GuestRings implements DomainRequests {
             throw XenError.EINVAL;
         }
         @Nullable Guest known = guests.get(domain);
-        // Another frame is ignored, as in C xenstored; the port may be another one.
+        // A different frame is ignored, as in C xenstored; the port may differ.
         long gfn = known == null ? request.gfn() : known.ring.gfn(request.gfn());
         introduce(domain, store.domains().ring(domain, gfn, request.port()));
     }

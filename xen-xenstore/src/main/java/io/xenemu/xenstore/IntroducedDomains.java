@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The domains whose rings are served, and what is told of their coming and going.
+/// The domains whose rings are served, and the special events when they come and go.
 final class IntroducedDomains {
     private static final class Introduced {
         final Session session;
@@ -24,7 +24,7 @@ final class IntroducedDomains {
     private final Accounts accounts;
     private final Consumer<Session> reset;
 
-    /// @param reset drops what a session has
+    /// @param reset drops the watches and transactions of a session
     IntroducedDomains(
             FormerDomains former,
             SpecialWatches special,
@@ -37,7 +37,7 @@ final class IntroducedDomains {
     }
 
     boolean contains(DomId domain) {
-        // DOMID_SELF counts, in both existing daemons.
+        // DOMID_SELF counts as introduced, as in both existing daemons.
         return domain.equals(DomId.DOM0)
                 || domain.equals(DomId.SELF)
                 || introduced.containsKey(domain);
@@ -48,8 +48,8 @@ final class IntroducedDomains {
         special.fireIntroduce(domain);
     }
 
-    /// Ends the service for a domain, removes the nodes that it owns and its entries in other nodes' permissions, so that
-    /// neither the next domain of this id gets them nor the store fills with them (XSA-322, XSA-419).
+    /// Ends the service of a domain. Removes the nodes that it owns and its entries in other nodes' permissions, so
+    /// that the next domain of this id does not get them and the store does not fill with them (XSA-322, XSA-419).
     void release(DomId domain) {
         Introduced gone = introduced.remove(domain);
         if (gone != null) {
@@ -64,7 +64,7 @@ final class IntroducedDomains {
         special.fireRelease(domain);
     }
 
-    /// Removes what is left of a domain that is gone, which need not have been introduced.
+    /// Removes everything of a domain that is gone, whether it was introduced or not.
     void forget(DomId domain) {
         former.remove(domain);
         accounts.close(domain);
@@ -84,7 +84,7 @@ final class IntroducedDomains {
         return known != null && known.shutdown;
     }
 
-    /// As after [#shutdown], which fired before it was saved.
+    /// Restores a domain that was shut down before it was saved: `@releaseDomain` has fired already.
     void restoreShutdown(DomId domain) {
         Introduced restored = introduced.get(domain);
         if (restored != null) {
@@ -112,9 +112,9 @@ final class IntroducedDomains {
         return found;
     }
 
-    /// A domain may act for itself, or for one that is introduced or about to be.
+    /// Checks a domain's target: itself, or a domain that is introduced or about to be.
     ///
-    /// @param state what both are restored from
+    /// @param state the state that both are restored from
     /// @throws XenError EINVAL if it is neither
     void checkTarget(XenStoreState.DomainState domain, XenStoreState state) throws XenError {
         DomId target = domain.target();

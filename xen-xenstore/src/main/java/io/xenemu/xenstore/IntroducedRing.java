@@ -2,10 +2,10 @@ package io.xenemu.xenstore;
 
 import java.util.function.Consumer;
 
-/// What a host tool's INTRODUCE finds: a domain's ring, and who gets the domain's events.
+/// A domain's ring for a host tool's INTRODUCE, and the receiver of the domain's events.
 ///
-/// @param ring what it takes to serve the guest
-/// @param events is given the connection whose [RingConnection#service] is to be called on every event from now on, in
-///     place of any that it had. Called with the store's lock held, before the page is touched, so that no event is lost
-///     that the guest sends once it finds itself connected; it must not call the store
+/// @param ring the ring to serve
+/// @param events receives the connection; from now on it calls that connection's [RingConnection#service] on every
+///     event, instead of an earlier connection's. Called with the store's lock held, before the page is touched, so
+///     that no event is lost that the guest sends once it sees itself connected; it must not call the store
 public record IntroducedRing(Ring ring, Consumer<RingConnection> events) {}

@@ -7,11 +7,12 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// How many nodes each domain owns, and their bytes. A transaction counts its own changes on top of the store's.
+/// The number of nodes that each domain owns, and their bytes. A transaction counts its own changes on top of the
+/// store's.
 ///
-/// The store's lock is held for changes. Meters read without it.
+/// Changes need the store's lock. Meters read without it.
 final class NodeCounts {
-    /// What one domain owns; in a transaction what it has more, or less, than before.
+    /// The counts of one domain; in a transaction the difference to the store's.
     private static final class Owned {
         volatile int nodes;
         volatile long bytes;
@@ -31,7 +32,7 @@ final class NodeCounts {
         return counts;
     }
 
-    /// What a node takes without its children, whose names are counted with them.
+    /// Bytes of a node without its children; their names count as its own.
     static int bytes(Node node) {
         return Quota.NODE_HEADER
                 + Quota.NODE_PERMISSION * node.permissions().size()
@@ -39,10 +40,10 @@ final class NodeCounts {
                 + node.value().length;
     }
 
-    /// Adds or, with `change` -1, takes off a node and everything below. Not recursive: a tree may be deeper than the stack
-    /// of a thread that runs a guest.
+    /// Adds a node and everything below, or removes it with `change` -1. Not recursive: a tree may be deeper than the
+    /// stack of a thread that runs a guest.
     ///
-    /// @return about what all of them take
+    /// @return about the bytes of all of them
     long addAll(Node node, int change) {
         long bytes = 0;
         ArrayDeque<Node> left = new ArrayDeque<>();
@@ -56,12 +57,12 @@ final class NodeCounts {
         return bytes;
     }
 
-    /// Adds or, with `change` -1, takes off one node.
+    /// Adds one node, or removes it with `change` -1.
     void add(Node node, int change) {
         add(node.permissions().owner(), change, (long) change * bytes(node));
     }
 
-    /// Takes `after` for what was `before`.
+    /// Counts `after` instead of `before`.
     void replace(Node before, Node after) {
         DomId owner = before.permissions().owner();
         if (!owner.equals(after.permissions().owner())) {
@@ -99,7 +100,7 @@ final class NodeCounts {
         return (owned == null ? 0 : owned.bytes) + (below == null ? 0 : below.bytes(domain));
     }
 
-    /// Adds all of this to the counts below, on commit.
+    /// Adds these counts to those below, on commit.
     void mergeDown() {
         if (below == null) {
             throw new IllegalStateException("nothing below");
@@ -116,7 +117,7 @@ final class NodeCounts {
         return counts.values().stream().mapToLong(owned -> owned.bytes).sum();
     }
 
-    /// Whether each domain owns as much by both.
+    /// Whether both have the same counts for each domain.
     boolean agrees(NodeCounts other) {
         return counts.keySet().equals(other.counts.keySet())
                 && counts.keySet().stream()

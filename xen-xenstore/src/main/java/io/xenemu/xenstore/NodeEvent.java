@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 sealed interface NodeEvent {
     Path path();
 
-    /// A node was created or written, or its permissions were set. Creating missing parents on the way is one event, of
-    /// the node that was asked for.
+    /// A node was created or written, or its permissions were set. If missing parents were created too, there is
+    /// still one event, for the requested node.
     ///
     /// @param before the permissions before, null if it was created
     /// @param after the permissions now
@@ -24,12 +24,12 @@ sealed interface NodeEvent {
 
     /// A node was removed with everything below.
     ///
-    /// @param node what was removed
+    /// @param node the removed node
     /// @param parent the parent's permissions
     record Removed(Path path, Node node, Permissions parent) implements NodeEvent {}
 
-    /// Whether a client may learn of it: who can read the node, or could before, or can read the parent (as C xenstored;
-    /// the document asks for less).
+    /// Whether a client may see the event: it can read the node, or could before, or can read the parent (as C
+    /// xenstored; the document asks for less).
     static boolean visible(
             Caller caller,
             @Nullable Permissions before,

@@ -6,13 +6,13 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
-/// The open transactions of all sessions. What a guest's transaction consists of is on the account of its domain; what all
-/// of them keep of earlier versions of the tree is bounded here, since a version grows with what others do, not with what
-/// its owner does.
+/// The open transactions of all sessions. A guest's transactions count on its domain's account. The earlier versions
+/// of the tree that all guests' transactions keep are limited here, since a version grows by what others change, not
+/// its owner.
 final class OpenTransactions {
-    /// About the bytes of replaced nodes that guests' transactions may keep from being freed, all together: some thousand
-    /// changes. At more they let go of their versions ([Transaction#letGo]), which costs each the repetition of its changes
-    /// when it goes on.
+    /// About the bytes of replaced nodes that all guests' transactions together may keep from being freed: some
+    /// thousand changes. Beyond that, they let go of their versions ([Transaction#letGo]); each then repeats its
+    /// changes when it goes on.
     static final long PINNED_BYTES = 16L << 20;
 
     private final TreeEditor store;
@@ -23,11 +23,12 @@ final class OpenTransactions {
     private final Set<Transaction> guests = new LinkedHashSet<>();
     private int count;
 
-    /// What the store had replaced when the oldest version was new that a guest's transaction may have.
+    /// The store's replaced-bytes counter at the start of the oldest guest transaction that may still have its
+    /// version.
     private long pinnedSince;
 
-    /// @param store where they are committed
-    /// @param fire is told of what a commit has changed
+    /// @param store the editor that transactions are committed to
+    /// @param fire receives the events of a commit
     OpenTransactions(
             TreeEditor store,
             FormerDomains former,
@@ -88,9 +89,10 @@ final class OpenTransactions {
         return transaction;
     }
 
-    /// One that may still do something.
+    /// A transaction that may perform another operation.
     ///
-    /// @throws XenError ENOENT if there is none of that id; ENOSPC or ENOMEM if it has, or its domain has, too much
+    /// @throws XenError ENOENT no such transaction; ENOSPC or ENOMEM the transaction or its domain has reached a
+    ///     limit
     Transaction usable(Session session, int id) throws XenError {
         Transaction transaction = find(session, id);
         Account account = session.caller().account();
@@ -108,7 +110,7 @@ final class OpenTransactions {
         return usable(session, id).editor(session.caller(), store);
     }
 
-    /// Ends a transaction, whatever the outcome.
+    /// Ends a transaction, with or without success.
     void end(Session session, int id, boolean commit) throws XenError {
         Transaction transaction = find(session, id);
         session.transactions().remove(id);
@@ -146,12 +148,12 @@ final class OpenTransactions {
         turns.forget(session);
     }
 
-    /// About the bytes of replaced nodes that are kept for guests' transactions.
+    /// About the bytes of replaced nodes kept for guests' transactions.
     long pinnedBytes() {
         return guests.isEmpty() ? 0 : store.replacedBytes() - pinnedSince;
     }
 
-    /// To be called after changes of the store.
+    /// Enforces [#PINNED_BYTES]. Call it after changes of the store.
     void boundVersions() {
         if (pinnedBytes() > PINNED_BYTES) {
             pinnedSince = store.replacedBytes();

@@ -9,18 +9,18 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
 
-/// Messages that wait for a client to read them, as bytes. Replies are always taken; the transport stops reading requests
-/// when too many wait. A watch event is dropped if the same one is still waiting unsent (XSA-326: the client will see all
-/// changes when it acts on that one).
+/// Messages that wait for a client to read them, as bytes. Replies are always queued; the transport stops reading
+/// requests when too many wait. A watch event is dropped if the same event is still waiting unsent (XSA-326: acting
+/// on that one, the client will see all changes).
 final class OutputQueue implements ReplyQueue {
-    /// About what an event takes that waits, beside its bytes.
+    /// About the heap of a waiting event, without its bytes.
     static final int EVENT_BYTES = 128;
 
     private static final int FIRST_CAPACITY = 512;
     private static final int RING_KEPT_BYTES = 16 * 1024;
     private static final byte[] NONE = new byte[0];
 
-    /// An event that is in the queue from `start` on, in bytes since the beginning.
+    /// An event that is queued at `start`, counted in bytes since the queue was made.
     @SuppressWarnings("ArrayRecordComponent") // equals and hashCode are by content
     private record Waiting(long start, Path path, int skip, int tokenHash, byte[] token) {
         @Override
@@ -51,12 +51,12 @@ final class OutputQueue implements ReplyQueue {
         this(RING_KEPT_BYTES);
     }
 
-    /// @param keptBytes of an array that is kept for the next messages
+    /// @param keptBytes the largest array that is kept for later messages
     OutputQueue(int keptBytes) {
         this.keptBytes = keptBytes;
     }
 
-    /// Bytes that wait.
+    /// The number of waiting bytes.
     int size() {
         return tail - head;
     }
@@ -65,12 +65,12 @@ final class OutputQueue implements ReplyQueue {
         return head == tail;
     }
 
-    /// About the heap that everything takes that waits: an event has its path beside its bytes.
+    /// About the heap of everything that waits: an event has its path in addition to its bytes.
     int held() {
         return size() + heldByEvents();
     }
 
-    /// As [#held], with room that is not used yet.
+    /// As [#held], including unused room.
     int heldCapacity() {
         return buffer.length + heldByEvents();
     }
@@ -79,7 +79,7 @@ final class OutputQueue implements ReplyQueue {
         return EVENT_BYTES * waiting.size() + pathBytes;
     }
 
-    /// About the heap that an event takes.
+    /// About the heap of one event.
     static int held(Path path, int skip, byte[] token) {
         return MessageHeader.SIZE
                 + path.length()
@@ -129,12 +129,12 @@ final class OutputQueue implements ReplyQueue {
         return waitingSet.contains(new Waiting(0, path, skip, Arrays.hashCode(token), token));
     }
 
-    /// What waits, to save it.
+    /// A copy of the waiting bytes, to save them.
     byte[] copy() {
         return Arrays.copyOfRange(buffer, head, tail);
     }
 
-    /// Puts back what was saved; it may start within a message.
+    /// Puts back saved bytes, which may start within a message.
     void restore(byte[] bytes) {
         reserve(bytes.length);
         System.arraycopy(bytes, 0, buffer, tail, bytes.length);
@@ -158,7 +158,7 @@ final class OutputQueue implements ReplyQueue {
         tail = size;
     }
 
-    /// The array that holds the waiting bytes from [#head] on, [#size] of them; valid until the next call.
+    /// The array that holds the waiting bytes: [#size] of them from [#head] on; valid until the next call.
     byte[] buffer() {
         return buffer;
     }
@@ -167,7 +167,7 @@ final class OutputQueue implements ReplyQueue {
         return head;
     }
 
-    /// Takes the first `count` waiting bytes as sent.
+    /// Removes the first `count` waiting bytes, which have been sent.
     void advance(int count) {
         head += count;
         sent += count;
@@ -185,7 +185,7 @@ final class OutputQueue implements ReplyQueue {
         }
     }
 
-    /// Hands over everything that waits, which then counts as sent.
+    /// Removes and returns everything that waits, which then counts as sent.
     ///
     /// @param spare an array that is no longer needed, for the next messages
     ByteBuffer take(byte[] spare) {
@@ -198,7 +198,7 @@ final class OutputQueue implements ReplyQueue {
         return taken;
     }
 
-    /// Forgets everything that waits.
+    /// Drops everything that waits.
     void clear() {
         forgetWaiting();
         sent += size();

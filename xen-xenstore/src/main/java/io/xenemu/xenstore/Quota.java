@@ -4,59 +4,60 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What an unprivileged domain can make the store hold, with C xenstored's names and defaults (`docs/misc/xenstore.txt`,
-/// GET_QUOTA; `xenstored --quota`), so that a guest which lives within them there does so here.
+/// The limits of what an unprivileged domain can make the store hold, with C xenstored's names and defaults
+/// (`docs/misc/xenstore.txt`, GET_QUOTA; `xenstored --quota`), so that a guest that works there works here.
 public enum Quota {
-    /// Nodes that a domain may own when it creates one more.
+    /// Nodes that a domain may own; checked when it creates one more.
     NODES("nodes", 1000, "Nodes per domain"),
 
-    /// Registered watches. The error is that of Xen 4.17; 4.23 says ENOSPC.
+    /// Registered watches. The error is that of Xen 4.17; Xen 4.23 returns ENOSPC.
     WATCHES("watches", 128, "Watches per domain"),
 
-    /// Requests whose replies a domain has not read. Further ones wait in its ring.
+    /// Requests whose replies a domain has not read. Further requests wait in its ring.
     ///
-    /// C xenstored also counts a request while its watch events wait for other readers; here those are on the readers'
-    /// account ([#MEMORY]), so that none can stop another.
+    /// C xenstored also counts a request while its watch events wait for other readers. Here those count on the
+    /// readers' accounts ([#MEMORY]), so that no reader can stop another client.
     OUTSTANDING("outstanding", 20, "Outstanding requests per domain"),
 
-    /// Bytes of what a domain's nodes, watches, transactions and unread output take. C xenstored leaves a domain over it
-    /// unserved; here it is told ENOMEM for what would take more, gets no further watch events, and may still read and
-    /// remove.
+    /// Bytes of a domain's nodes, watches, transactions and unread output. C xenstored stops serving a domain beyond
+    /// this limit. Here a request that needs more memory gets ENOMEM, further watch events are dropped, and the
+    /// domain may still read and remove.
     ///
-    /// Nodes count as in xenstored: what they hold and [#NODE_HEADER]; each takes [Node#VERSION_BYTES] more at most. Watches
-    /// count with every level of their path, transactions with every node that they have looked at or changed and what they
-    /// have seen there. A domain holds at most this and [#MEMORY_SLACK]. What open transactions keep of earlier versions of
-    /// the tree depends on what others change, and is bounded for all guests together, [OpenTransactions#PINNED_BYTES].
+    /// Nodes count as in xenstored, with their contents and [#NODE_HEADER]; each takes at most [Node#VERSION_BYTES]
+    /// more. Watches count with every level of their path, transactions with every node that they have read or
+    /// changed and what they have read there. A domain holds at most this limit and [#MEMORY_SLACK]. The earlier
+    /// versions of the tree that open transactions keep depend on what others change; they are limited for all guests
+    /// together, by [OpenTransactions#PINNED_BYTES].
     MEMORY("memory", 2_621_440, "Total Xenstore memory per domain (error level)"),
 
     /// Open transactions.
     TRANSACTIONS("transactions", 10, "Active transactions per domain"),
 
-    /// Nodes that one transaction has looked at or changed, whether they exist or not; also its changes, of which one node
-    /// can have many.
+    /// Nodes that one transaction has read or changed, whether they exist or not; also the number of its changes, of
+    /// which one node can have many.
     TRANSACTION_NODES("transaction-nodes", 1024, "Max. number of accessed nodes per transaction"),
 
     /// Entries in a permission list.
     NODE_PERMISSIONS("node-permissions", 5, "Max. number of permissions per node"),
 
-    /// Bytes of a path, without `/local/domain/<id>/` in front.
+    /// Bytes of a path, without a leading `/local/domain/<id>/`.
     PATH_MAX("path-max", 2048, "Max. length of a node path"),
 
     /// Bytes of a node as xenstored stores it: [#NODE_HEADER], [#NODE_PERMISSION] for each permission, the value, and the
     /// children's names.
     NODE_SIZE("node-size", 2048, "Max. size of a node"),
 
-    /// As [#MEMORY], but a warning is all that happens.
+    /// As [#MEMORY], but only warns.
     SOFT_MEMORY("soft-memory", 2_097_152, "Total Xenstore memory per domain (warning level)");
 
-    /// Bytes beyond [#MEMORY] that a domain may hold: unread replies, and in each transaction what its last operation has
-    /// looked at.
+    /// Bytes beyond [#MEMORY] that a domain may hold: unread replies, and what the last operation of each transaction
+    /// has read.
     static final int MEMORY_SLACK = 1 << 20;
 
-    /// What xenstored stores with each node beside its contents.
+    /// Bytes that xenstored stores with each node in addition to its contents.
     static final int NODE_HEADER = 24;
 
-    /// What xenstored stores for each entry of a permission list.
+    /// Bytes that xenstored stores for each entry of a permission list.
     static final int NODE_PERMISSION = 8;
 
     private static final List<Quota> ALL = List.of(values());
@@ -72,7 +73,7 @@ public enum Quota {
         this.description = description;
     }
 
-    /// All of them, in the order in which they are listed to users.
+    /// All quotas, in the order in which users see them.
     public static List<Quota> all() {
         return ALL;
     }
@@ -87,9 +88,9 @@ public enum Quota {
         return null;
     }
 
-    /// The quota of that name among those that are only warned of, or among the others; null if there is none.
+    /// The quota of that name among the soft or among the hard ones; null if there is none.
     ///
-    /// @param plain as [#plainText] tells it
+    /// @param plain the name as [#plainText] returns it
     public static @Nullable Quota named(String plain, boolean soft) {
         Quota quota = named(soft ? SOFT + plain : plain);
         return quota == null || quota.isSoft() == soft ? quota : null;
@@ -100,17 +101,17 @@ public enum Quota {
         return text;
     }
 
-    /// The limit unless set otherwise.
+    /// The default limit.
     public int standard() {
         return standard;
     }
 
-    /// One line for users.
+    /// A description in one line, for users.
     public String description() {
         return description;
     }
 
-    /// Whether exceeding it is only warned of.
+    /// Whether the store only warns if it is exceeded.
     public boolean isSoft() {
         return text.startsWith(SOFT);
     }
@@ -120,7 +121,7 @@ public enum Quota {
         return isSoft() ? text.substring(SOFT.length()) : text;
     }
 
-    /// What a request is answered that would exceed it.
+    /// The error of a request that would exceed it.
     XenError error() {
         return switch (this) {
             case NODES, TRANSACTIONS, TRANSACTION_NODES, NODE_PERMISSIONS, NODE_SIZE ->

@@ -26,7 +26,7 @@ public final class Quotas {
         return Objects.requireNonNull(limits.get(quota));
     }
 
-    /// The same with another limit.
+    /// The same limits, with another one for this quota.
     ///
     /// @param limit 0 for none
     /// @throws IllegalArgumentException if it is negative

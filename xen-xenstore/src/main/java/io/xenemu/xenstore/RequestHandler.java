@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// From one message to its reply. A session's own watch events come before the reply to the request that caused them, as
-/// in C xenstored, except that the reply to WATCH comes before its first event.
+/// Handles one message and queues its reply. A session's own watch events come before the reply to the request that
+/// caused them, as in C xenstored, except that the reply to WATCH comes before its first event.
 final class RequestHandler {
     private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
     private static final byte[] OK = ascii("OK\0");
@@ -100,8 +100,8 @@ final class RequestHandler {
         }
     }
 
-    /// Every request fails within a transaction that is not there, whatever it is about, except those on watches, as in C
-    /// xenstored.
+    /// Checks that the transaction exists. As in C xenstored, every request with an unknown transaction fails, except
+    /// those on watches.
     private static void checkTransaction(Session session, int transaction, MessageType type)
             throws XenError {
         if (transaction == 0) {
@@ -193,7 +193,7 @@ final class RequestHandler {
         reply(output, request.type(), id, tx, payload);
     }
 
-    /// A guest learns its own.
+    /// Without a domain, the caller's own features.
     private int features(Session session, @Nullable DomId domain) throws XenError {
         if (domain == null) {
             return session.account().features();
@@ -204,7 +204,7 @@ final class RequestHandler {
         return store.accounts().features(domain);
     }
 
-    /// They are in the ring's page from the introduction on, so that is when they are fixed.
+    /// Sets a domain's features; only before its introduction, when they are written to the ring's page.
     private void setFeatures(DomId domain, int features) throws XenError {
         if (store.introduced().contains(domain)) {
             throw XenError.EBUSY;

@@ -5,20 +5,20 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What it takes to serve a guest.
+/// What the store needs to serve a guest.
 ///
 /// @param page the guest's page with `struct xenstore_domain_interface`, shared with the guest: at least
 ///     [RingPage#SIZE] bytes, 4-byte aligned, and accessible from every thread until the domain is released
-/// @param doorbell the way to the guest
-/// @param failed ends the guest: told what its doorbell has thrown, or our own work on its ring, on whichever client's
-///     thread and without the store's lock; must not throw
+/// @param doorbell notifies the guest
+/// @param failed ends the guest; receives exceptions of its doorbell, or of our own work on its ring. Called on
+///     whichever client's thread, without the store's lock; must not throw
 /// @param gfn guest frame of the page, for saved state; 0 if not known
 /// @param port event channel port in the guest, for saved state; 0 if not known
 public record Ring(
         MemorySegment page, Doorbell doorbell, Consumer<Throwable> failed, long gfn, int port) {
     private static final Logger LOG = LoggerFactory.getLogger(Ring.class);
 
-    /// A ring of unknown frame and port, whose failures are just logged.
+    /// A ring of unknown frame and port, whose failures are only logged.
     public Ring(MemorySegment page, Doorbell doorbell) {
         this(page, doorbell, e -> LOG.error("a guest's XenStore ring failed", e), 0, 0);
     }

@@ -12,13 +12,13 @@ import org.slf4j.LoggerFactory;
 
 /// Serves a guest through its ring page, by `docs/misc/xenstore-ring.txt`.
 ///
-/// The guest notifies whenever it has produced or consumed; core then calls [#service], from whichever thread it likes.
-/// Messages are taken off the ring as far as they have come, so a message may arrive in any pieces. Inconsistent indices
-/// and announced payloads over the limit put the connection into the error state, where it stays until the guest asks
-/// for a reconnection (or is introduced again); nobody else notices.
+/// The guest sends an event whenever it has produced or consumed; core then calls [#service], on any thread. Messages
+/// are taken off the ring as they arrive, so a message may come in any pieces. Inconsistent indices, and payloads
+/// announced over the limit, put the connection into the error state, where it stays until the guest asks for a
+/// reconnection or is introduced again. Other clients are not affected.
 ///
-/// Requests are left in the ring while the guest does not read its replies. They are taken up again when it reads, since
-/// it notifies then too.
+/// Requests stay in the ring while the guest does not read its replies. They are taken when it reads, since it then
+/// sends an event too.
 public final class RingConnection {
     private static final Logger LOG = LoggerFactory.getLogger(RingConnection.class);
 
@@ -41,7 +41,7 @@ public final class RingConnection {
     private Ring ring;
     private RingPage page;
     private Runnable doorbell;
-    // Of another daemon, kept for the next one.
+    // Quotas of another daemon, kept for the next one.
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
     private State state = State.CONNECTED;
     private int received;
@@ -67,9 +67,9 @@ public final class RingConnection {
         return domain;
     }
 
-    /// Does what the ring asks for: takes requests, answers them, moves output on. Call it when the domain has sent an
-    /// event on its store port; it is cheap when there is nothing to do, does at most one ring full of requests, and may
-    /// be called from any thread, also from several at once. The doorbell rings on the calling thread, at most once.
+    /// Serves the ring: takes requests, answers them, moves output on. Call it when the domain has sent an event on
+    /// its store port. It is cheap when there is nothing to do, handles at most one ring full of requests, and may be
+    /// called from any thread, even concurrently. The doorbell rings on the calling thread, at most once.
     public void service() {
         server.enter();
         try {
@@ -99,7 +99,7 @@ public final class RingConnection {
         }
     }
 
-    /// Takes what the guest has produced. What it produces meanwhile is followed by an event of its own.
+    /// Takes the requests that the guest has produced. If it produces more meanwhile, it sends another event.
     private void receiveAll(int first) {
         int producer = page.requestProducer();
         if (Integer.compareUnsigned(producer - first, RingPage.BUFFER_SIZE) > 0) {
@@ -116,8 +116,8 @@ public final class RingConnection {
         }
     }
 
-    /// Takes up to `available` bytes of requests from `from` on, as long as the guest reads its replies; returns how many
-    /// are left.
+    /// Takes up to `available` bytes of requests from `from` on, as long as the guest reads its replies. Returns the
+    /// number of bytes left.
     private int receive(int from, int available) {
         int consumer = from;
         int left = available;
@@ -150,7 +150,7 @@ public final class RingConnection {
                 && account.quotas().allows(Quota.OUTSTANDING, outstanding + 1L);
     }
 
-    /// Bytes until the header is complete, or else until the message is.
+    /// Bytes missing to complete the header or, after it, the message.
     private int missing() {
         if (received < MessageHeader.SIZE) {
             return MessageHeader.SIZE - received;
@@ -200,7 +200,7 @@ public final class RingConnection {
         received = 0;
     }
 
-    /// What is not in the page, and what the guest can read there. Lock held.
+    /// The state outside the page, and a copy of what the guest has not read. Lock held.
     XenStoreState.DomainState save(boolean shutdown) {
         return new XenStoreState.DomainState(
                 domain,
@@ -215,9 +215,9 @@ public final class RingConnection {
                         session, server.store(), Arrays.copyOf(message, received), output.copy()));
     }
 
-    /// Takes over what the domain may do, before anything that it has.
+    /// Takes over the domain's limits and features, before anything that they apply to.
     ///
-    /// @param others the limits that the saved state does not tell
+    /// @param others the limits that are not in the saved state
     void restoreLimits(XenStoreState.DomainState saved, Quotas others) {
         if (saved.features() != XenStoreState.DomainState.FEATURES_UNKNOWN) {
             account.features(saved.features() & Features.ALL);
@@ -226,8 +226,8 @@ public final class RingConnection {
         foreignQuotas = SavedQuotas.foreign(saved.quotas());
     }
 
-    /// Goes on where a saved connection was, in the page as it is. Other daemons do not tell of a failed ring; then the
-    /// page does. The guest gets an event, since one may have been lost. Lock held.
+    /// Continues a saved connection in the page as it is. Other daemons do not save whether a ring failed; then the
+    /// page's error field decides. The guest gets an event, since one may have been lost. Lock held.
     void restore(XenStoreState.DomainState saved) {
         boolean failed = saved.failed() || page.error() != RingPage.ERROR_NONE;
         state = failed ? State.FAILED : State.CONNECTED;
@@ -242,7 +242,7 @@ public final class RingConnection {
         session.changed();
     }
 
-    /// Whether these bytes are all of a request, or more, or can never become one.
+    /// Whether these bytes contain a whole request, or can never become one.
     static boolean isWholeRequest(byte[] input) {
         if (input.length < MessageHeader.SIZE) {
             return false;
@@ -253,12 +253,12 @@ public final class RingConnection {
 
     /// Guest frame of the ring's page.
     ///
-    /// @param other what to say if it is not known
+    /// @param other the answer if the frame is not known
     long gfn(long other) {
         return ring.gfn() == 0 ? other : ring.gfn();
     }
 
-    /// Back to the state after introduction, at the guest's request or because it starts anew. Lock held.
+    /// Returns to the state after introduction, at the guest's request or because it starts again. Lock held.
     void reset() {
         forget();
         state = State.CONNECTED;
@@ -275,7 +275,7 @@ public final class RingConnection {
         reset();
     }
 
-    /// Never touches the page again. Lock held.
+    /// Stops using the page for good. Lock held.
     void release() {
         forget();
         state = State.RELEASED;
@@ -289,7 +289,7 @@ public final class RingConnection {
             }
         }
 
-        /// One event for a guest that has read everything is always possible.
+        /// A guest that has read everything always gets at least one event.
         private boolean queue(Path path, int skip, byte[] token) {
             int bytes = OutputQueue.held(path, skip, token);
             return (output.isEmpty() || account.hasRoomForOutput(bytes))

@@ -91,9 +91,9 @@ final class RingPage {
         set(ERROR, error);
     }
 
-    /// Empties both buffers and tells the guest that it is connected, which it may be waiting for.
+    /// Empties both buffers, and tells the guest that it is connected, for which it may be waiting.
     ///
-    /// @param features what the server can do for it, bits of [io.xenemu.xenstore.wire.Features]
+    /// @param features the server's features for it, bits of [io.xenemu.xenstore.wire.Features]
     void connect(int features) {
         set(REQ_CONS, 0);
         set(REQ_PROD, 0);
@@ -104,7 +104,7 @@ final class RingPage {
         set(CONNECTION, CONNECTED);
     }
 
-    /// Copies request bytes from stream position `index` on; the caller has checked that they are there.
+    /// Copies request bytes from stream position `index` on; the caller has checked that they have arrived.
     void readRequest(int index, byte[] target, int at, int length) {
         int first = Math.min(length, BUFFER_SIZE - (index & INDEX_MASK));
         MemorySegment.copy(

@@ -5,12 +5,12 @@ import io.xenemu.xenstore.XenStoreState.QuotaState;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Quotas in saved state: those that are not what every store has by default, or not what this store gives to others, and
-/// those of another daemon that this one does not know and keeps for the next.
+/// Quotas in saved state: those that differ from every store's defaults or from the defaults of this store, and those
+/// of another daemon that this one does not know and keeps for the next one.
 final class SavedQuotas {
     private SavedQuotas() {}
 
-    /// @param others what domains have by default where these are saved
+    /// @param others the domains' default limits in the saved store
     static List<QuotaState> of(Quotas quotas, Quotas others, List<QuotaState> foreign) {
         List<QuotaState> saved = new ArrayList<>();
         for (Quota quota : Quota.all()) {
@@ -23,7 +23,7 @@ final class SavedQuotas {
         return saved;
     }
 
-    /// @throws XenError EINVAL for a limit that cannot be one
+    /// @throws XenError EINVAL for an impossible limit
     static void check(List<QuotaState> saved) throws XenError {
         for (QuotaState quota : saved) {
             if (isOwn(quota) && quota.value() < 0) {
@@ -32,7 +32,7 @@ final class SavedQuotas {
         }
     }
 
-    /// @param others the limits that are not told
+    /// @param others the limits that are not in the saved state
     static Quotas restore(Quotas others, List<QuotaState> saved) {
         Quotas quotas = others;
         for (QuotaState each : saved) {

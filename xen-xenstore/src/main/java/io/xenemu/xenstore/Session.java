@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// What the store knows of one connected client, whatever it is connected by. Guarded by the store's lock.
+/// The store's state of one connected client, whatever its transport. Guarded by the store's lock.
 final class Session {
     private final Account account;
     private final Outlet outlet;
@@ -34,13 +34,13 @@ final class Session {
         return caller;
     }
 
-    /// That of its domain.
+    /// The account of the client's domain.
     Account account() {
         return account;
     }
 
-    /// Lets it act for another domain as well from now on. What open transactions have been told by the rights of before
-    /// is in conflict with that.
+    /// Lets the client act for another domain as well. Open transactions get into conflict, since their answers were
+    /// given with the old rights.
     void target(DomId target) {
         if (!caller.target().equals(target)) {
             transactions.values().forEach(Transaction::rightsHaveChanged);
@@ -77,23 +77,23 @@ final class Session {
         return lastTransaction;
     }
 
-    /// Commits in a row that others' changes have made fail.
+    /// Commits in a row that failed because of others' changes.
     int failures() {
         return failures;
     }
 
-    /// When the last one failed, in the nanoseconds of [CommitTurns].
+    /// The time of the last failure, in nanoseconds as in [CommitTurns].
     long failedAt() {
         return failedAt;
     }
 
-    /// A commit has failed, or has not.
+    /// Notes that a transaction ended, and whether its commit failed.
     void ended(boolean failed, long now) {
         failures = failed ? failures + 1 : 0;
         failedAt = failed ? now : failedAt;
     }
 
-    /// Has the outlet flushed before the lock is released.
+    /// Makes the server flush the outlet before the lock is released.
     void changed() {
         if (!changed) {
             changed = true;
@@ -103,7 +103,7 @@ final class Session {
 
     /// Lock held.
     ///
-    /// @return for [#notifyReader] after the lock is released; null for nothing
+    /// @return the action for [#notifyReader] after the lock is released; null for none
     @Nullable Runnable flush() {
         changed = false;
         try {
@@ -113,7 +113,8 @@ final class Session {
         }
     }
 
-    /// Does what [#flush] returned, for the one whose session this is: a failure does not reach who happens to do it.
+    /// Runs the result of [#flush] for this session's client. A failure does not reach the thread that happens to run
+    /// it.
     void notifyReader(Runnable action) {
         try {
             action.run();

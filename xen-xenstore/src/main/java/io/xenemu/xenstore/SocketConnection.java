@@ -12,15 +12,17 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One client of a [SocketTransport]. Used by the transport's thread; its queue of output is guarded by the store's lock.
+/// One client of a [SocketTransport]. Used by the transport's thread; its output queue is guarded by the store's
+/// lock.
 ///
-/// While a client does not read its output, its requests are not read either. If it does not even read its watch events,
-/// it is disconnected when all clients together hold too much and it is furthest behind, and can connect anew.
+/// While a client does not read its output, its requests are not read either. If all clients together hold too much
+/// and this one has the most unread output, it is disconnected; it can connect again.
 final class SocketConnection implements ClientMemory.Client {
-    /// Bytes to write at once, more than a socket takes by default: what is offered is copied first, in vain if not taken.
+    /// Bytes to write at once, more than a socket takes by default: the JDK first copies all that is offered, taken
+    /// or not.
     private static final int WRITE_BYTES = 256 * 1024;
 
-    /// How long a turn lasts, beside its last request: others wait for the turns of all.
+    /// The length of a turn, apart from its last request: others wait for all turns.
     private static final long TURN_NANOS = 1_000_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(SocketConnection.class);
@@ -33,15 +35,16 @@ final class SocketConnection implements ClientMemory.Client {
     private final ClientMemory memory;
     private final SocketOutput output;
     private final AtomicBoolean ready = new AtomicBoolean();
-    // Requests that wait: for the rest of their message, for their turn, or for the client to read.
+    // Requests that wait: for the rest of their message, for their turn, or for the client to
+    // read.
     private byte[] input = NONE;
     private int inputStart;
     private int inputEnd;
     private ByteBuffer writing = ByteBuffer.wrap(NONE);
-    // What the memory was told of.
+    // The bytes reported to the client memory.
     private long counted;
     private boolean overrun;
-    // As the transport's thread saw the output last.
+    // The output as the transport's thread saw it last.
     private boolean outputWaits;
     private boolean stalled;
     private boolean uncommitted;
@@ -64,7 +67,7 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Does what the selector found possible.
+    /// Handles what the selector found ready.
     void handle(ByteBuffer buffer) {
         if (!closed && key.isValid() && key.isWritable()) {
             write();
@@ -99,7 +102,7 @@ final class SocketConnection implements ClientMemory.Client {
         takeTurn();
     }
 
-    /// Handles some of the complete messages that have come, if the client reads the replies.
+    /// Handles some of the complete messages that have arrived, if the client reads the replies.
     void takeTurn() {
         if (closed || uncommitted) {
             return;
@@ -113,7 +116,7 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Does so under one hold of the lock; returns false if one is broken.
+    /// Handles messages under one hold of the lock; returns false if one is malformed.
     private boolean handleMessages() {
         XenStoreServer server = transport.server();
         long start = System.nanoTime();
@@ -143,7 +146,7 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// What it has not seen yet is announced to the transport. Lock held.
+    /// Notes the output's state. Output queued later is announced to the transport. Lock held.
     private void lookAtOutput() {
         outputWaits = !output.isEmpty();
         stalled = output.isStalled();
@@ -153,7 +156,7 @@ final class SocketConnection implements ClientMemory.Client {
         return System.nanoTime() - start > TURN_NANOS;
     }
 
-    /// Tells the memory what this client holds now. Lock held.
+    /// Reports to the client memory what this client holds now. Lock held.
     private void count() {
         long held = output.held() + input.length + writing.capacity();
         memory.change(held - counted);
@@ -183,7 +186,7 @@ final class SocketConnection implements ClientMemory.Client {
         ready.set(false);
     }
 
-    /// There is new output. It waits for the selector if the client has not taken what was there before.
+    /// Writes new output, unless the client has not taken the earlier output: then the selector reports when it can.
     void outputReady() {
         boolean blocked = writing.hasRemaining();
         if (!blocked || isOverrun()) {
@@ -191,7 +194,7 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Writes what waits, as far as the client takes it at once, and says what the selector is to look for.
+    /// Writes waiting output as far as the client takes it at once, and sets what the selector waits for.
     void write() {
         if (closed) {
             return;
@@ -214,7 +217,7 @@ final class SocketConnection implements ClientMemory.Client {
         awaitClient();
     }
 
-    /// An idle client keeps no large array.
+    /// Drops a large written array, so that an idle client keeps none.
     private void forgetWritten() {
         if (writing.hasRemaining() || writing.capacity() <= SocketOutput.KEPT_BYTES) {
             return;
@@ -228,7 +231,7 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Says what the selector is to look for: no new requests while there are some that wait.
+    /// Sets what the selector waits for: no new requests while some are waiting.
     private void awaitClient() {
         if (uncommitted) {
             key.interestOps(0); // the transport tries again
@@ -245,7 +248,8 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// What is being written, or else what waits. It is taken out of the queue, so that no lock is held while writing.
+    /// The output that is being written, or the waiting output. It is taken out of the queue, so that no lock is held
+    /// while writing.
     private ByteBuffer nextOutput() throws IOException {
         transport.server().enter();
         try {
@@ -272,7 +276,7 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Whether a complete request waits, or a broken one.
+    /// Whether a complete or a malformed request waits.
     private boolean hasMessage() {
         int size = inputEnd - inputStart;
         if (size < MessageHeader.SIZE) {

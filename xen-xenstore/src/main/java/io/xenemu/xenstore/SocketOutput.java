@@ -9,13 +9,13 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
 
-/// What waits for a client of a socket. As long as the client reads, that is bytes ([OutputQueue]). Of a client that is
-/// behind, events wait as what they say, so that many clients that do not read hold one path once. The store's lock is held.
+/// The waiting output of a socket client. As long as the client reads, it is bytes ([OutputQueue]). For a client that
+/// is behind, events wait unencoded, so that many clients that do not read share one path. The store's lock is held.
 final class SocketOutput implements ReplyQueue {
     /// Bytes of unread output at which no further requests are taken, and from which on events wait unencoded.
     static final int STALL_BYTES = 64 * 1024;
 
-    /// Bytes of an array that a client keeps for its next output: thousands of clients are idle at a time.
+    /// The largest array that a client keeps for its next output: thousands of clients may be idle.
     static final int KEPT_BYTES = 1024;
 
     private sealed interface Later permits Event, Reply {}
@@ -40,7 +40,7 @@ final class SocketOutput implements ReplyQueue {
         }
     }
 
-    /// The reply to a request that has caused more events than fit.
+    /// The reply to a request that caused more events than fit.
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Reply(byte[] message) implements Later {}
 
@@ -59,7 +59,7 @@ final class SocketOutput implements ReplyQueue {
         return next.isEmpty();
     }
 
-    /// Whether the client is to read before it asks for more.
+    /// Whether the client has to read before its next requests are handled.
     boolean isStalled() {
         return next.size() >= STALL_BYTES;
     }
@@ -69,7 +69,7 @@ final class SocketOutput implements ReplyQueue {
         return next.size() + laterBytes;
     }
 
-    /// About the heap that this takes, beside the paths that [ClientMemory] counts.
+    /// About the heap of the output, without the paths that [ClientMemory] counts.
     long held() {
         return next.heldCapacity() + laterHeld;
     }
@@ -88,7 +88,7 @@ final class SocketOutput implements ReplyQueue {
         laterHeld += message.length + OutputQueue.EVENT_BYTES;
     }
 
-    /// Queues a watch event, unless the same one waits.
+    /// Queues a watch event, unless the same event is waiting.
     ///
     /// @return false if it is too long for the protocol
     boolean event(Path path, int skip, byte[] token) {
@@ -110,7 +110,7 @@ final class SocketOutput implements ReplyQueue {
         return true;
     }
 
-    /// Hands over bytes that wait, which then count as sent.
+    /// Removes and returns waiting bytes, which then count as sent.
     ///
     /// @param spare an array that is no longer needed, for the next messages
     ByteBuffer take(byte[] spare) {
@@ -144,14 +144,14 @@ final class SocketOutput implements ReplyQueue {
         laterHeld -= OutputQueue.EVENT_BYTES;
     }
 
-    /// Forgets everything that waits.
+    /// Drops everything that waits.
     void clear() {
         laterEvents.forEach(event -> memory.release(event.path));
         forgetLater();
         next.clear();
     }
 
-    /// Anew, since what has been large once stays large.
+    /// Makes new collections, since a collection that was large once stays large.
     private void forgetLater() {
         later = new ArrayDeque<>();
         laterEvents = new HashSet<>();

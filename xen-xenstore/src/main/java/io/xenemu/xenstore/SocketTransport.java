@@ -24,25 +24,25 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Serves the protocol on a Unix-domain socket, on one thread, `xenstore-socket`. Clients have the rights of domain 0,
-/// so only root and the user that the service runs as may be one.
+/// Serves the protocol on a Unix-domain socket, on one thread, `xenstore-socket`. Clients have the rights of domain
+/// 0, so only root and the user that the service runs as may connect.
 ///
-/// Clients that have sent many requests take turns ([SocketConnection#takeTurn]), so that one which sends thousands, or
-/// costly ones, is no reason for another to wait for all of them.
+/// Clients that have sent many requests take turns ([SocketConnection#takeTurn]), so that no client has to wait for
+/// thousands of requests, or for the costly ones, of another.
 public final class SocketTransport implements AutoCloseable {
-    /// More clients than this wait in the socket's backlog. What they hold together is bounded by [ClientMemory].
+    /// Further clients wait in the socket's backlog. [ClientMemory] limits what all clients hold together.
     static final int MAX_CONNECTIONS = 4096;
 
-    /// Rounds of turns that share one commit to the journal, so that it costs little beside the requests.
+    /// Rounds of turns that share one commit to the journal, so that commits cost little compared with the requests.
     private static final int ROUNDS_PER_COMMIT = 8;
 
     private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
     private static final int READ_BYTES = 32 * 1024;
 
-    /// After this a commit is tried again for which there was no room.
+    /// The time until a commit is retried for which there was no room.
     private static final long COMMIT_RETRY_MILLIS = 200;
 
-    /// What fails at once again does not fill the log.
+    /// Pause after a failure, so that one that repeats at once does not fill the log.
     private static final Duration RESTART_PAUSE = Duration.ofSeconds(1);
 
     private final XenStoreServer server;
@@ -56,9 +56,9 @@ public final class SocketTransport implements AutoCloseable {
     private final Thread thread;
     // Connections with new output from other threads.
     private final Queue<SocketConnection> ready = new ConcurrentLinkedQueue<>();
-    // Only the thread itself uses these.
+    // Used only by the transport's thread.
     private final Set<SocketConnection> connections = new HashSet<>();
-    // Whether there has been something to do, and it was done, since the last failure.
+    // Whether some work was done since the last failure.
     private boolean served;
     private final Set<SocketConnection> turns = new LinkedHashSet<>();
     private final Set<SocketConnection> uncommitted = new LinkedHashSet<>();
@@ -86,10 +86,10 @@ public final class SocketTransport implements AutoCloseable {
         this.thread = Thread.ofPlatform().name("xenstore-socket").daemon().unstarted(this::run);
     }
 
-    /// Serves a socket, and closes it in the end.
+    /// Serves a socket, and closes it at the end.
     ///
-    /// @param failed is told once, on the transport's thread, if it ends otherwise than by [#close]: nobody is
-    ///     served any more then
+    /// @param failed called once, on the transport's thread, if it ends in another way than by [#close]; then no
+    ///     client is served any more
     static SocketTransport open(
             XenStoreServer server,
             UnixListener listener,
@@ -135,7 +135,7 @@ public final class SocketTransport implements AutoCloseable {
         return metrics;
     }
 
-    /// Has the transport's thread write what is queued. Called without the lock, on any thread.
+    /// Makes the transport's thread write queued output. Called without the lock, on any thread.
     void outputReady(SocketConnection connection) {
         boolean own = Thread.currentThread().equals(thread);
         if (own && journal == null) {
@@ -148,11 +148,11 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    /// Returns when the changes that any output taken before may speak of are on the disk.
+    /// Commits all changes that output taken so far may tell of.
     ///
-    /// @param connection whose output it is
-    /// @return false if there is no room for them; the connection is told to go on when there is
-    /// @throws IOException if they cannot be; no output may be written then
+    /// @param connection the connection of that output
+    /// @return false if the disk has no room for them; the connection's write is retried when there is
+    /// @throws IOException if they cannot be committed; no output may be written then
     boolean commit(SocketConnection connection) throws IOException {
         if (journal == null || journal.commit()) {
             return true;
@@ -161,7 +161,7 @@ public final class SocketTransport implements AutoCloseable {
         return false;
     }
 
-    /// Has a connection take another turn, after all others that wait for one.
+    /// Lets a connection take another turn, after all others that wait for one.
     void awaitTurn(SocketConnection connection) {
         turns.add(connection);
     }
@@ -180,8 +180,8 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    /// Whose failure it is cannot be told, or there is no heap left: all clients lose their connections, as if the service
-    /// had been started again. Unless that was of no use the last time.
+    /// Serves until an exception that belongs to no single client, such as a full heap. Then all clients lose their
+    /// connections, as if the service had been restarted; unless nothing was served since the last failure.
     private void serveUntilFailure() throws IOException {
         try {
             serve();
@@ -216,7 +216,7 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    /// Milliseconds to wait for the selector at most; 0 for ever.
+    /// Milliseconds to wait for the selector at most; 0 for no limit.
     private long timeout() {
         long accept = acceptPause.millisLeft();
         if (uncommitted.isEmpty()) {
@@ -225,7 +225,7 @@ public final class SocketTransport implements AutoCloseable {
         return accept == 0 ? COMMIT_RETRY_MILLIS : Math.min(accept, COMMIT_RETRY_MILLIS);
     }
 
-    /// One turn of each connection that waits for one now.
+    /// Runs one turn of each connection that waits for one now.
     private void takeTurns() {
         if (turns.isEmpty()) {
             return;
@@ -237,7 +237,7 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    /// Writes what other threads have queued, and with a journal everything, once for some rounds of turns.
+    /// Writes output queued by other threads; with a journal all output, once for some rounds of turns.
     private void writeReady() {
         if (journal != null && !turns.isEmpty() && ++roundsSinceCommit < ROUNDS_PER_COMMIT) {
             return;
@@ -271,7 +271,7 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    /// A connection's output could not be moved on. Other threads only ask this one for that, so on them there is nothing to close.
+    /// Handles a failure of a connection's output. Other threads only pass output to this one, so they close nothing.
     void failed(SocketConnection connection, Throwable failure) {
         LOG.error("a XenStore connection failed", failure); // our bug; the other clients go on
         if (Thread.currentThread().equals(thread)) {
@@ -289,7 +289,7 @@ public final class SocketTransport implements AutoCloseable {
                 connect(channel);
             }
         } catch (IOException e) {
-            // Out of descriptors, most likely.
+            // Most likely there are no descriptors left.
             if (acceptPause.failed()) {
                 LOG.warn("{}: cannot accept clients: {}", path(), e.getMessage());
             }

@@ -7,19 +7,20 @@ import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Who may see the events of the special watches: one version of it, as a root is one version of the tree. A transaction
-/// has its own, since GET_PERMS and SET_PERMS are all that can be done to a special name, and both can be done in one.
+/// The permissions of the special watches. Like a root of the tree, one object is one version: a transaction has its
+/// own, since GET_PERMS and SET_PERMS work on special names in transactions too.
 ///
 /// @param introduce permissions of `@introduceDomain`
 /// @param release permissions of `@releaseDomain`
 record SpecialPermissions(Permissions introduce, Permissions release) {
-    /// As in Xen 4.23: who has died may be known, who comes is for those whom domain 0 lets know (XSA-115).
+    /// As in Xen 4.23 (XSA-115): any domain may watch @releaseDomain; @introduceDomain is reserved for domain 0 and
+    /// the domains it permits.
     static final SpecialPermissions STANDARD =
             new SpecialPermissions(
                     Permissions.DOM0_ONLY,
                     Permissions.of("n0", "r" + Permissions.ANY_DOMAIN.value()));
 
-    /// Those of a special name; null if there is none of that name.
+    /// The permissions of a special name; null if there is no such name.
     @Nullable Permissions of(Path name) {
         if (name.equals(SpecialWatches.INTRODUCE_DOMAIN)) {
             return introduce;
@@ -27,7 +28,7 @@ record SpecialPermissions(Permissions introduce, Permissions release) {
         return name.equals(SpecialWatches.RELEASE_DOMAIN) ? release : null;
     }
 
-    /// What is nearest above a special name that there is not: the name that it goes on from, or the root.
+    /// The nearest existing name above an unknown special name: the special name that it extends, or the root.
     static Path above(Path name) {
         String text = name.toString();
         for (Path known : List.of(SpecialWatches.INTRODUCE_DOMAIN, SpecialWatches.RELEASE_DOMAIN)) {
@@ -38,7 +39,7 @@ record SpecialPermissions(Permissions introduce, Permissions release) {
         return Path.ROOT;
     }
 
-    /// The same with other permissions of a name that there is.
+    /// The same, with other permissions for an existing name.
     SpecialPermissions with(Path name, Permissions permissions) {
         return name.equals(SpecialWatches.INTRODUCE_DOMAIN)
                 ? new SpecialPermissions(permissions, release)
@@ -59,7 +60,7 @@ record SpecialPermissions(Permissions introduce, Permissions release) {
         return rest.owner().equals(domain) ? rest.ownedBy(DomId.DOM0) : rest;
     }
 
-    /// For saved state.
+    /// The permissions as saved state.
     List<SpecialState> states() {
         return List.of(
                 new SpecialState(SpecialWatches.INTRODUCE_DOMAIN, introduce),

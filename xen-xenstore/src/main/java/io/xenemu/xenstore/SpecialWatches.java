@@ -3,16 +3,16 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
 
-/// The special watches `@introduceDomain` and `@releaseDomain`, and how they fire (`docs/misc/xenstore.txt`, WATCH). Who may
-/// see their events is a part of the store ([SpecialPermissions]).
+/// The special watches `@introduceDomain` and `@releaseDomain`, and how they fire (`docs/misc/xenstore.txt`, WATCH).
+/// Their permissions are a part of the store ([SpecialPermissions]).
 ///
-/// A watch on the name hears that something happened; one with depth 1 hears which domain it was, as
-/// `@releaseDomain/<domid>`; and one on that longer name hears of this domain alone.
+/// A watch on the name reports that an event happened. A watch with depth 1 reports the domain, as
+/// `@releaseDomain/<domid>`. A watch on that longer name reports events of this domain only.
 final class SpecialWatches {
     static final Path INTRODUCE_DOMAIN = Path.of("@introduceDomain");
     static final Path RELEASE_DOMAIN = Path.of("@releaseDomain");
 
-    /// The only depth that means something for a special watch, beside 0 and none, which are the same.
+    /// The only depth with a meaning for a special watch, besides 0 and none, which are the same.
     static final int DOMAIN_DEPTH = 1;
 
     private final WatchTable watches;

@@ -2,19 +2,19 @@ package io.xenemu.xenstore;
 
 import java.util.concurrent.locks.ReentrantLock;
 
-/// The lock of a store. A thread that finds it free takes it, even if others wait, since handing it over to a thread that
-/// has to wake up first costs more than most requests. But those who wait are overtaken [#OVERTAKES] times at most; then
-/// they come first, in order. So a guest that floods its ring on its own vCPU stops neither other guests nor host tools.
+/// The lock of a store. A thread that finds it free takes it, even if others wait: handing it to a thread that has to
+/// wake up costs more than most requests. But waiting threads are overtaken at most [#OVERTAKES] times; then they
+/// come first, in order. So a guest that floods its ring on its own vCPU stops neither other guests nor host tools.
 final class StoreLock {
-    /// How often in a row it is taken though others wait. Few enough to go unnoticed by who waits: a client holds it for one
-    /// ring full of requests, or for [#BATCH].
+    /// How often in a row the lock may be taken while others wait. Few enough for waiting threads not to notice: a
+    /// client holds the lock for one ring full of requests, or for [#BATCH].
     static final int OVERTAKES = 16;
 
-    /// Requests that a client of a socket has handled in one hold at most: about what a ring can hold.
+    /// The most requests of a socket's client in one hold of the lock: about as many as fill a ring.
     static final int BATCH = 64;
 
     private final ReentrantLock lock = new ReentrantLock(true);
-    // Written by who holds the lock.
+    // Written by the holder of the lock.
     private volatile int overtakes;
 
     void lock() {

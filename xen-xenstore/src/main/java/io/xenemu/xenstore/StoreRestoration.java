@@ -15,13 +15,14 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 
-/// Brings a [XenStoreState] into a store.
+/// Restores a [XenStoreState] into a store.
 final class StoreRestoration {
     private StoreRestoration() {}
 
-    /// Whether a store can take this over, checked before anything is changed.
+    /// Checks that a store can take over a state, before anything is changed.
     ///
-    /// @throws XenError EINVAL for what it cannot have, such as a ring of domain 0, sockets, or something twice
+    /// @throws XenError EINVAL for something that it cannot take over, such as a ring of domain 0, sockets, or
+    ///     duplicates
     static void check(XenStoreState state) throws XenError {
         Set<DomId> domains = new HashSet<>();
         for (DomainState domain : state.domains()) {
@@ -61,9 +62,10 @@ final class StoreRestoration {
         }
     }
 
-    /// Adds what was saved, as [XenStoreServer#restore] does. It has passed [#check]; the store's lock is held.
+    /// Adds the saved state, as [XenStoreServer#restore] does. The state has passed [#check]; the store's lock is
+    /// held.
     ///
-    /// @throws XenError EEXIST if such a domain is introduced already; EINVAL if one may act for a domain that is not
+    /// @throws XenError EEXIST a domain is introduced already; EINVAL a domain's target is not introduced
     static Map<DomId, RingConnection> restore(
             XenStoreState state,
             XenStore store,

@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
 
-/// Takes the values of [XenStoreState] out of a store. The store's lock is held.
+/// Copies a store, or a part of it, to a [XenStoreState]. The store's lock is held.
 final class StoreSnapshot {
     private static final Path VM = Path.of("/vm");
 
@@ -23,7 +23,7 @@ final class StoreSnapshot {
 
     private StoreSnapshot() {}
 
-    /// All nodes, or those that `wanted` selects; a node's parents come along only if they are selected too.
+    /// All nodes that `wanted` selects; a node's parents are included only if they are selected too.
     static List<NodeState> nodes(Node root, Predicate<Path> wanted) {
         List<NodeState> nodes = new ArrayList<>();
         ArrayDeque<Place> left = new ArrayDeque<>();
@@ -47,7 +47,7 @@ final class StoreSnapshot {
         return nodes;
     }
 
-    /// What belongs to one domain: its own directory, that of its VM, and its back ends in domain 0.
+    /// Selects the nodes of one domain: its own directory, that of its VM, and its back ends in domain 0.
     static Predicate<Path> belongsTo(Node root, DomId domain) {
         Path home = Path.ofDomain(domain);
         List<Path> tops = new ArrayList<>(List.of(home));
@@ -74,7 +74,7 @@ final class StoreSnapshot {
         }
     }
 
-    /// A connection's state, with input and output as its transport has them.
+    /// A connection's state; its transport passes input and output.
     static ConnectionState connection(
             Session session, XenStore store, byte[] input, byte[] output) {
         return new ConnectionState(input, output, watches(session), transactions(session, store));

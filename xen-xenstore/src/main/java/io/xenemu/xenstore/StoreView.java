@@ -16,7 +16,7 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
     final Session session;
     private final int transaction;
 
-    /// Outside of transactions.
+    /// A view outside of transactions.
     StoreView(XenStoreServer server, Session session) {
         this(server, session, 0);
     }
@@ -34,7 +34,7 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
         }
     }
 
-    /// What may be done under the lock.
+    /// An operation that runs under the lock.
     @FunctionalInterface
     interface Operation<T> {
         T run(XenStore store) throws XenError;
@@ -94,7 +94,7 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
         return locked(store -> store.permissions(session, transaction, node));
     }
 
-    /// Sets a value; creates the node and what is missing above, with the permissions of the nearest node there is.
+    /// Sets a value; creates the node and missing parents, with the permissions of the nearest existing node above.
     ///
     /// @throws XenError E2BIG for more than 4096 bytes
     public void writeBytes(String path, byte[] value) throws XenError {
@@ -108,12 +108,12 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
         change(new Request.Write(Path.of(path), value.getBytes(StandardCharsets.ISO_8859_1)));
     }
 
-    /// Creates the node and what is missing above; nothing if it exists.
+    /// Creates the node and missing parents; does nothing if it exists.
     public void mkdir(String path) throws XenError {
         change(new Request.Mkdir(Path.of(path)));
     }
 
-    /// Removes a node and everything below; nothing if it does not exist though its parent does.
+    /// Removes a node and everything below; does nothing if it does not exist but its parent does.
     ///
     /// @throws XenError ENOENT if the parent does not exist either; EINVAL for the root
     public void rm(String path) throws XenError {
@@ -122,7 +122,7 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
 
     /// Sets owner and access list of a node or of a special watch.
     ///
-    /// @throws XenError ENOENT if there is no such node, or the owner is no existing domain
+    /// @throws XenError ENOENT if there is no such node, or the owner is not an existing domain
     public void setPermissions(String path, Permissions permissions) throws XenError {
         change(new Request.SetPerms(Path.of(path), permissions));
     }

@@ -14,22 +14,22 @@ import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// An open transaction: a snapshot, its own version of the tree, what it depends on, and its changes in order.
+/// An open transaction: a snapshot, its own version of the tree, its dependencies, and its changes in order.
 ///
-/// A commit installs the own version if nothing else happened meanwhile. Otherwise, if the dependencies hold, it repeats
-/// the changes on the current tree. So only a conflict on a node that the transaction really used fails it, and small
-/// outside writes cannot starve a large transaction.
+/// A commit installs the own version if the store has not changed since. Otherwise, if the dependencies hold, it
+/// repeats the changes on the current tree. So only a conflict on a node that the transaction really used makes it
+/// fail, and small outside writes cannot starve a large transaction.
 ///
-/// A transaction can let go of both versions and go on in a newer tree, as if it had been begun there: dependencies that
-/// hold there are answers that are true there, too. If they do not, it is doomed.
+/// A transaction can let go of both versions and go on in a newer tree, as if it had begun there: if the dependencies
+/// hold in that tree, its answers are true there too. If they do not, it is doomed.
 final class Transaction {
-    /// About what a transaction takes before it does something.
+    /// About the bytes of a transaction before its first operation.
     static final int BASE_BYTES = 1024;
 
-    /// About what a change takes beside its path and value, its event included.
+    /// About the bytes of a change with its event, without path and value.
     private static final int CHANGE_BYTES = 192;
 
-    /// Events of one node are one event, as in C xenstored.
+    /// Events of one node are merged, as in C xenstored.
     private record EventKey(Path path, boolean removed) {}
 
     private final int id;
@@ -43,11 +43,11 @@ final class Transaction {
     private long bytes;
     private boolean doomed;
     private boolean otherRights;
-    // Whether its answers come from two trees that differ.
+    // Whether its answers come from two different trees.
     private boolean mixed;
 
-    /// @param store at its version of now, which the transaction sees
-    /// @param growth is told of bytes that it takes more
+    /// @param store at its current version, which the transaction sees
+    /// @param growth receives the bytes by which the transaction grows
     Transaction(int id, TreeEditor store, LongSupplier generations, LongConsumer growth) {
         this.id = id;
         this.generations = generations;
@@ -73,7 +73,7 @@ final class Transaction {
         growth.accept(more);
     }
 
-    /// Takes nothing any more: it has ended.
+    /// Returns its bytes to the account: it has ended.
     void giveBack() {
         grow(-bytes);
     }
@@ -86,24 +86,24 @@ final class Transaction {
         return changes;
     }
 
-    /// What it depends on, for saved state.
+    /// The dependencies, for saved state.
     Map<Path, Integer> dependencies() {
         return dependencies.aspects();
     }
 
-    /// Makes the commit fail with EAGAIN if it has changed anything, or gives any more answers: it was in conflict when it
-    /// went on in another tree.
+    /// Makes the commit fail with EAGAIN if the transaction has changed something or gives any more answers: it was
+    /// in conflict when it went on in another tree.
     void doom() {
         doomed = true;
     }
 
-    /// Who does it may do other things than before: makes the commit fail with EAGAIN if it changes anything, since what it
-    /// has been told may depend on that.
+    /// Notes that the client's rights have changed. The commit then fails with EAGAIN if it changes anything, since
+    /// earlier answers may depend on the old rights.
     void rightsHaveChanged() {
         otherRights = true;
     }
 
-    /// Whether a commit of any change would fail, or saved state could not tell whether it would.
+    /// Whether a commit of any change would fail, or saved state cannot express whether it would.
     boolean isInConflict(TreeEditor store, FormerDomains former) {
         return doomed
                 || otherRights
@@ -112,18 +112,18 @@ final class Transaction {
                 || former.nameSomeOf(changes, started);
     }
 
-    /// Looks whether who does it may do one more operation. Each adds a few nodes at most to those that the transaction
-    /// depends on, also where it finds none.
+    /// Checks that the client may do one more operation. Each operation adds at most a few nodes to the dependencies,
+    /// existing or not.
     ///
-    /// @throws XenError ENOSPC or ENOMEM if not
+    /// @throws XenError ENOSPC or ENOMEM if it may not
     void check(Account account) throws XenError {
         account.useMemory(account.memory());
         account.use(Quota.TRANSACTION_NODES, 1L + Math.max(changes.size(), dependencies.size()));
     }
 
-    /// Its version of the tree.
+    /// The transaction's own version of the tree.
     ///
-    /// @param store where it goes on if it has let go of its own
+    /// @param store the store to go on in, if the transaction has let go of its version
     TreeEditor editor(Caller caller, TreeEditor store) {
         TreeEditor own = editor;
         if (own == null) {
@@ -137,19 +137,19 @@ final class Transaction {
         return own;
     }
 
-    /// Whether what it depends on is the same in a version of the store.
+    /// Whether its dependencies hold in a version of the store.
     boolean holdsIn(TreeEditor version) {
         return !doomed && dependencies.holdIn(version);
     }
 
-    /// Goes on in the store as it is now, if what has been answered holds there.
+    /// Goes on in the store as it is now, if the answers so far are true there.
     void follow(TreeEditor store) {
         if (!dependencies.isBase(store) && holdsIn(store)) {
             letGo();
         }
     }
 
-    /// Keeps neither the tree of its start nor its own version any longer, only what it needs to go on.
+    /// Drops the tree of its start and its own version, and keeps only what it needs to go on.
     void letGo() {
         editor = null;
         events.clear();
@@ -175,13 +175,13 @@ final class Transaction {
         grow(cost);
     }
 
-    /// Whether an error of a change is for want of quota.
+    /// Whether a change's error is a quota's.
     private static boolean isQuota(XenError error) {
         return error == XenError.ENOSPC || error == XenError.ENOMEM;
     }
 
-    /// About what one more change takes: itself, and the nodes that it has a version of its own of. Those that it shares
-    /// with the change before have been counted there.
+    /// About the bytes of one more change: the change itself, and the nodes that it gets its own version of. Nodes
+    /// shared with the previous change were counted there.
     private long cost(Request.Change change) {
         Path path = change.path();
         int shared = changes.isEmpty() ? 0 : path.commonDepth(changes.getLast().path());
@@ -195,7 +195,7 @@ final class Transaction {
         };
     }
 
-    /// Goes on from saved state.
+    /// Continues a saved transaction.
     void restore(Caller caller, TreeEditor store, XenStoreState.TransactionState saved) {
         repeat(caller, editor(caller, store), saved.changes());
         for (Request.Change change : saved.changes()) {
@@ -205,7 +205,8 @@ final class Transaction {
         dependencies.restore(saved.dependencies());
     }
 
-    /// Does changes again. One that fails, for want of quota or because the transaction was in conflict already, dooms it.
+    /// Repeats changes. If one fails, because of a quota or since the transaction was in conflict already, it is
+    /// doomed.
     private void repeat(Caller caller, TreeEditor own, List<Request.Change> done) {
         for (Request.Change change : done) {
             try {
@@ -226,12 +227,12 @@ final class Transaction {
                                 : last);
     }
 
-    /// Brings the changes into `store` and hands out the events, in order.
+    /// Applies the changes to `store` and passes on the events, in order.
     ///
-    /// @param allowed whether the version that comes of it may take the store's place now
-    /// @param former domains that are gone, which a permission set before must not bring back
-    /// @throws XenError EAGAIN for a conflict; ENOSPC or ENOMEM if the changes no longer fit the caller's quota, which trying
-    ///     again would only repeat; ENOSPC if they cannot be kept. The store is then unchanged.
+    /// @param allowed whether the resulting version may replace the store now
+    /// @param former domains that are gone, which a permission set earlier must not bring back
+    /// @throws XenError EAGAIN a conflict; ENOSPC or ENOMEM the changes no longer fit the caller's quota, so that a
+    ///     retry would fail too; ENOSPC the store's file has no room. The store is then unchanged.
     void commit(
             Caller caller,
             TreeEditor store,
@@ -240,7 +241,7 @@ final class Transaction {
             FormerDomains former)
             throws XenError {
         if (changes.isEmpty() && !mixed) {
-            // Its answers were all true when it started, whatever has happened since.
+            // All its answers were true when it started, whatever has happened since.
             return;
         }
         if (doomed || otherRights || former.nameSomeOf(changes, started)) {
@@ -267,8 +268,8 @@ final class Transaction {
         fired.values().forEach(fire);
     }
 
-    /// Does a change for the commit that was answered OK before. Whatever else than quota is against it now is a conflict
-    /// with who has changed it since, so the client is told to look again.
+    /// Repeats a change, for the commit, that was answered OK before. An error other than a quota's is a conflict
+    /// with another client's later change, so the client is told to retry.
     private static void applyAgain(Caller caller, TreeEditor result, Request.Change change)
             throws XenError {
         try {

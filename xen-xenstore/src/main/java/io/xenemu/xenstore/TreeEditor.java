@@ -14,8 +14,8 @@ import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// Reads and changes one version of the tree for a caller, with permission checks and quotas, and with it who may see
-/// special events. The store has one; each transaction has its own, which also notes what the transaction depends on.
+/// Reads and changes one version of the tree and of the special permissions for a caller, with permission checks and
+/// quotas. The store has one; each transaction has its own, which also notes the transaction's dependencies.
 final class TreeEditor {
     private static final byte[] NO_BYTES = new byte[0];
 
@@ -29,7 +29,7 @@ final class TreeEditor {
     private SpecialPermissions special;
     private long replacedBytes;
     private long recordBytes;
-    // The nodes from the root down to where the last locate() came.
+    // The nodes from the root down to the end of the last locate().
     private @Nullable Node[] spine = new Node[16];
 
     TreeEditor(
@@ -55,19 +55,19 @@ final class TreeEditor {
         return special;
     }
 
-    /// Sets who may see special events, for who has looked whether that may be done.
+    /// Sets the special permissions; the caller has checked that this is allowed.
     void special(SpecialPermissions changed) {
         special = changed;
     }
 
-    /// Has changes refused from now on that cannot be kept.
+    /// Sets the room for changes; a change without room is refused from now on.
     void keptIn(ChangeRoom changeRoom) {
         room = changeRoom;
     }
 
-    /// Makes sure that a change can be kept, just before it is made.
+    /// Reserves room for a change, just before it is made.
     ///
-    /// @throws XenError ENOSPC if not, as of xenstored when its disk is full
+    /// @throws XenError ENOSPC if there is no room, as xenstored with a full disk
     void keep(long bytes) throws XenError {
         if (!room.promise(bytes)) {
             throw XenError.ENOSPC;
@@ -75,12 +75,12 @@ final class TreeEditor {
         recordBytes += bytes;
     }
 
-    /// What all changes so far take in a file at most.
+    /// The most bytes that all changes so far take in a file.
     long recordBytes() {
         return recordBytes;
     }
 
-    /// Takes over the version that another editor has made of this one.
+    /// Takes over the version that another editor has made from this one.
     void take(TreeEditor other) {
         root = other.root;
         special = other.special;
@@ -88,7 +88,8 @@ final class TreeEditor {
         other.counts.mergeDown();
     }
 
-    /// About the bytes of all nodes so far that a change has replaced or removed, whether or not anybody still has them.
+    /// About the bytes of all nodes that changes have replaced or removed so far, whether or not they are still in
+    /// use.
     long replacedBytes() {
         return replacedBytes;
     }
@@ -105,7 +106,7 @@ final class TreeEditor {
         return node.value();
     }
 
-    /// The node whose children are asked for.
+    /// The node whose children a caller lists.
     Node directory(Caller caller, Path path) throws XenError {
         Node node = readable(caller, path);
         if (dependencies != null) {
@@ -129,8 +130,9 @@ final class TreeEditor {
         return node.permissions();
     }
 
-    /// Those of a special name, for a caller that has yet to be checked by them. As in C xenstored, where special names are
-    /// children of the root, that one does not exist is only told to those who may do the same to what is nearest above.
+    /// The permissions of a special name, which the caller has yet to apply. In C xenstored special names are
+    /// children of the root; so also here only a caller with the right to the nearest name above learns that a name
+    /// does not exist.
     private Permissions specialPermissions(
             Caller caller, Path name, Predicate<Permissions> allowedAbove) throws XenError {
         Permissions permissions = special.of(name);
@@ -184,7 +186,7 @@ final class TreeEditor {
                         path, node.permissions(), node.permissions(), parentPermissions(reached)));
     }
 
-    /// Puts a saved node in its place, whatever is there, and keeps what is below.
+    /// Puts a saved node in its place, whatever is there, and keeps the nodes below.
     void restore(XenStoreState.NodeState state) throws XenError {
         Path path = state.path();
         int reached = locate(path);
@@ -221,7 +223,7 @@ final class TreeEditor {
         Node parent = at(reached);
         checkWritable(caller, path, reached);
         if (dependencies != null) {
-            // They are inherited.
+            // The permissions are inherited.
             dependencies.permissions(path.prefix(reached), parent.permissions());
         }
         // A guest owns what it creates; the rest of the list comes from the parent.
@@ -340,7 +342,8 @@ final class TreeEditor {
         if (dependencies != null && !caller.isPrivileged()) {
             dependencies.permissions(path.prefix(reached), nearest.permissions());
         }
-        // A missing node is only told to those who may read what is nearest above it.
+        // Only a caller that may read the nearest existing node above learns that a node is
+        // missing.
         if (!caller.canRead(nearest.permissions())) {
             throw XenError.EACCES;
         }
@@ -350,7 +353,7 @@ final class TreeEditor {
         return nearest;
     }
 
-    /// For the node itself, or for the nearest existing one above.
+    /// Checks the node itself, or the nearest existing one above.
     private void checkWritable(Caller caller, Path path, int reached) throws XenError {
         if (caller.isPrivileged()) {
             return;
@@ -373,8 +376,8 @@ final class TreeEditor {
         }
     }
 
-    /// For what a guest does to its own nodes. What it does to those of another is within that one's limits of nodes and
-    /// node sizes, which bound its memory, and does not become its fault.
+    /// Checks the memory quota for a guest's changes to its own nodes. Its changes to another domain's nodes are
+    /// bounded by that domain's limits of nodes and node sizes, and do not count as that domain's doing.
     private void checkMemory(Caller caller, DomId owner, int growth) throws XenError {
         Account account = caller.account();
         if (account != null && growth > 0 && owner.equals(caller.domain())) {
@@ -382,7 +385,7 @@ final class TreeEditor {
         }
     }
 
-    /// Walks down; returns the level of the last node that exists, 0 being the root.
+    /// Walks down. Returns the level of the last existing node; the root has level 0.
     private int locate(Path path) throws XenError {
         if (path.isSpecial()) {
             throw XenError.EINVAL;

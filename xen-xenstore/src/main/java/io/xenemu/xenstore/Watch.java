@@ -7,18 +7,18 @@ import java.util.Arrays;
 /// One registered watch.
 ///
 /// @param order counts up over all watches: events of one change are sent in order of registration
-/// @param session whose it is
-/// @param key what it watches, under which token
+/// @param session the session that registered it
+/// @param key the watched path and the token
 /// @param relative whether events name paths relative to the session's own directory
-/// @param depth how many levels below the path count, or [Request.Watch#ANY_DEPTH]
+/// @param depth the number of levels below the path that it covers, or [Request.Watch#ANY_DEPTH]
 record Watch(long order, Session session, Key key, boolean relative, int depth) {
-    /// About what a watch takes beside its path and token.
+    /// About the bytes of a watch, without its path and token.
     static final int WATCH_BYTES = 256;
 
-    /// What makes a watch unique within a session. `token` is not modified.
+    /// Identifies a watch within a session. `token` is not modified.
     @SuppressWarnings("ArrayRecordComponent") // equals and hashCode are by content
     record Key(Path path, byte[] token) {
-        /// What it counts for in its domain's memory: more than in xenstored, where a watch takes less.
+        /// Its bytes for the domain's memory quota: more than in xenstored, where a watch takes less.
         int bytes() {
             return WATCH_BYTES
                     + path.bytes()
@@ -37,7 +37,7 @@ record Watch(long order, Session session, Key key, boolean relative, int depth) 
         }
     }
 
-    /// Whether a path at or below its own is near enough.
+    /// Whether a path at or below its own is within the depth.
     boolean reaches(Path path) {
         return depth == Request.Watch.ANY_DEPTH || path.depth() - key.path.depth() <= depth;
     }

@@ -16,15 +16,15 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// All watches by path, so that a change costs what its own path and its watchers cost, however many watches there are
-/// elsewhere.
+/// All watches by path: a change costs only as much as its own path and its watchers, however many other watches
+/// there are.
 final class WatchTable {
-    /// About what each level of a watched path takes, unless another watch has it too.
+    /// About the bytes of each level of a watched path, unless another watch shares it.
     static final int LEVEL_BYTES = 256;
 
     private static final Comparator<Watch> REGISTRATION = Comparator.comparingLong(Watch::order);
 
-    /// A place in the tree of watched paths, which has its watches or leads to some.
+    /// A place in the tree of watched paths: it has watches, or leads to some.
     private static final class Spot {
         final List<Watch> watches = new ArrayList<>(1);
         final Map<String, Spot> below = new HashMap<>(4);
@@ -46,8 +46,8 @@ final class WatchTable {
 
     /// Registers a watch.
     ///
-    /// @throws XenError EINVAL for a depth that means nothing; EEXIST if the session has the same one; E2BIG or ENOMEM if
-    ///     its domain may not have another
+    /// @throws XenError EINVAL for an invalid depth; EEXIST if the session has the same watch; E2BIG or ENOMEM if its
+    ///     domain may not have another one
     Watch register(Session session, Request.Watch request) throws XenError {
         checkDepth(session, request);
         Watch.Key key = new Watch.Key(request.path(), request.token());
@@ -72,7 +72,7 @@ final class WatchTable {
         }
     }
 
-    /// As [#register], without checks: it was registered before.
+    /// As [#register], without checks, for a watch that was registered before it was saved.
     Watch restore(Session session, Watch.Key key, boolean relative, int depth) {
         Watch watch = new Watch(order++, session, key, relative, depth);
         session.watches().put(key, watch);
@@ -143,7 +143,7 @@ final class WatchTable {
         }
     }
 
-    /// Fires the watches that match a change and whose clients may learn of it.
+    /// Fires the watches that match a change and whose clients may see it.
     void fire(NodeEvent event) {
         if (size == 0) {
             return;
@@ -161,7 +161,7 @@ final class WatchTable {
         }
     }
 
-    /// Fires `@introduceDomain` or `@releaseDomain`, first the watches that are not told the domain.
+    /// Fires `@introduceDomain` or `@releaseDomain`; first the watches that do not report the domain.
     void fireSpecial(Path path, DomId domain, Permissions permissions) {
         List<Watch> same = special.getOrDefault(path, List.of());
         Path ofDomain = Path.of(path + "/" + domain.value());
@@ -223,8 +223,8 @@ final class WatchTable {
     /// A watched place below a removed node.
     private record Gone(Spot spot, Node node) {}
 
-    /// Watches on nodes that went away with `removed` get an event of their own path, the deepest first. Watches on missing
-    /// nodes get none, as in C xenstored.
+    /// Fires watches on nodes that went away with `removed`, each with its own path, the deepest first. Watches on
+    /// missing nodes do not fire, as in C xenstored.
     private static void fireBelow(Spot top, Node removed) {
         List<Watch> events = new ArrayList<>();
         ArrayDeque<Gone> left = new ArrayDeque<>();

@@ -12,11 +12,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
 
-/// The store: the tree, the watches, the sessions with their transactions, and who is introduced. Behaviour is that of
-/// `docs/misc/xenstore.txt`, and of C xenstored where that is silent; differences are named where they are.
+/// The store: the tree, the watches, the sessions with their transactions, and the introduced domains. Behaves as
+/// `docs/misc/xenstore.txt` says, and as C xenstored where that is silent; comments name the differences.
 ///
-/// Not thread-safe: [XenStoreServer] holds its lock around every call. Nothing here calls out, except to a session's
-/// [Outlet], which only queues.
+/// Not thread-safe: [XenStoreServer] holds its lock during every call. The store calls nothing outside, except a
+/// session's [Outlet], which only queues.
 final class XenStore {
     private final Domains domains;
     private final Accounts accounts;
@@ -28,7 +28,7 @@ final class XenStore {
     private final OpenTransactions transactions;
     private final List<Session> changedSessions = new ArrayList<>();
     private long generation;
-    // Of another daemon, kept for the next one.
+    // Quotas of another daemon, kept for the next one.
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
 
     XenStore(Quotas quotas, Domains domains) {
@@ -56,7 +56,7 @@ final class XenStore {
         this.introduced = new IntroducedDomains(former, special, accounts, this::reset);
     }
 
-    /// Has changes refused from now on that cannot be kept.
+    /// Sets the room for changes; a change without room is refused from now on.
     void keptIn(ChangeRoom room) {
         editor.keptIn(room);
     }
@@ -93,7 +93,7 @@ final class XenStore {
         return transactions.count();
     }
 
-    /// About the bytes that open transactions of guests keep of earlier versions of the tree.
+    /// About the bytes of earlier versions of the tree that open transactions of guests keep.
     long pinnedBytes() {
         return transactions.pinnedBytes();
     }
@@ -148,8 +148,8 @@ final class XenStore {
         former.set(allowed);
     }
 
-    /// What of a list can be set. As in both existing daemons, an entry for a domain that does not exist is kept; it means
-    /// nothing to a later one of that id (XSA-322).
+    /// The entries of a permission list that may be set. As in both existing daemons, an entry for a domain that does
+    /// not exist is kept, but gives nothing to a later domain of that id (XSA-322).
     private Permissions settable(Session session, Permissions permissions) throws XenError {
         Account account = session.caller().account();
         if (account != null) {
@@ -170,7 +170,7 @@ final class XenStore {
                 : permissions.forOnly(domain -> !domain.equals(Permissions.ANY_DOMAIN));
     }
 
-    /// Compares what is counted with what is there (CONTROL check).
+    /// Compares the counters with the tree (CONTROL check).
     ///
     /// @throws IllegalStateException if they differ, which is our bug
     void check() {
@@ -188,7 +188,7 @@ final class XenStore {
 
     // --- watches
 
-    /// Registers a watch. The caller answers first, and then lets it fire once.
+    /// Registers a watch. The caller replies first, and then fires the watch once.
     Watch watch(Session session, Request.Watch request) throws XenError {
         checkLength(session, request.path());
         return watches.register(session, request);
@@ -205,7 +205,7 @@ final class XenStore {
         return transactions.start(session, inTransaction);
     }
 
-    /// Ends a transaction, whatever the outcome.
+    /// Ends a transaction, with or without success.
     void endTransaction(Session session, int id, boolean commit) throws XenError {
         transactions.end(session, id, commit);
     }
@@ -229,7 +229,7 @@ final class XenStore {
     }
 
     void restoreNodes(List<XenStoreState.NodeState> nodes) throws XenError {
-        // Children first: what is added to a node would change its generation.
+        // Children first: adding a child to a node would change the node's generation.
         for (XenStoreState.NodeState node : nodes.reversed()) {
             editor.restore(node);
             generation = Math.max(generation, Math.max(node.ordinal(), node.generation()));
@@ -247,7 +247,7 @@ final class XenStore {
                 editor.root(), editor.special().introduce(), editor.special().release());
     }
 
-    /// Takes over what only a whole store has. [StoreRestoration#check(XenStoreState)] has been passed.
+    /// Takes over what only a whole store has. The state has passed [StoreRestoration#check(XenStoreState)].
     void restoreWhole(XenStoreState state) {
         for (XenStoreState.SpecialState saved : state.special()) {
             editor.special(editor.special().with(saved.path(), saved.permissions()));
@@ -268,12 +268,12 @@ final class XenStore {
         state.transactions().forEach(saved -> transactions.restore(session, saved));
     }
 
-    /// A new domain is about to be introduced, or restored.
+    /// Removes what was given to earlier domains of this id, before a new domain is introduced or restored.
     void removeNamesFromBefore(DomId domain) {
         former.removeNamesFromBefore(domain);
     }
 
-    /// Domains have been restored, with what restored permissions and transactions give to them.
+    /// Keeps the permissions of restored domains.
     void takeRestored(List<XenStoreState.DomainState> restored) {
         restored.forEach(domain -> former.forget(domain.domain()));
     }

@@ -17,25 +17,26 @@ import org.slf4j.LoggerFactory;
 
 /// A client in this process, with the rights of domain 0. Thread-safe.
 public final class XenStoreClient extends StoreView implements AutoCloseable {
-    /// A transaction that conflicts this often with others is given up.
+    /// Attempts after which a transaction that keeps conflicting is given up.
     private static final int TRANSACTION_TRIES = 100;
 
-    /// Between tries, once others may have a turn: all tries together last longer than a turn, in nanoseconds.
+    /// Pause between attempts, in nanoseconds, once other clients may get a turn: all attempts together outlast a
+    /// turn.
     private static final long TURN_PAUSE_NANOS = 2 * CommitTurns.TURN_NANOS / TRANSACTION_TRIES;
 
     private static final Logger LOG = LoggerFactory.getLogger(XenStoreClient.class);
 
-    /// What is done in a transaction. It is run again if it conflicts with a change from outside, so it must have no
-    /// effect of its own.
+    /// The operations of a transaction. They run again after a conflict with an outside change, so they must have no
+    /// side effects.
     @FunctionalInterface
     public interface Body<T> {
         /// Reads and changes through `view`.
         T run(StoreView view) throws XenError;
     }
 
-    /// Events that may wait for the listeners, of 3 KiB each at most, which is the longest path. Guests cause them, by making names
-    /// below a watch of the host's; who is this far behind looks at everything anyway. Guests make no clients of this kind: a
-    /// service has one that watches.
+    /// Events that may wait for the listeners, each of at most 3 KiB, the longest path. Guests cause events by creating
+    /// nodes below a watch of the host; a listener this far behind looks at everything anyway. Guests make no clients of
+    /// this kind: a service has one that watches.
     static final int MAX_EVENTS = 1024;
 
     private record Watch(Path path, WatchListener listener) {}
@@ -62,9 +63,10 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         }
     }
 
-    /// Runs `body` in a transaction: all of its changes become visible at once, and what it read was still so then.
+    /// Runs `body` in a transaction: all of its changes become visible at once, and everything that it read is still
+    /// true then.
     ///
-    /// @throws XenError what `body` throws, then nothing is changed; EAGAIN after many conflicts
+    /// @throws XenError the error of `body`, after which nothing is changed; EAGAIN after many conflicts
     public <T> T transaction(Body<T> body) throws XenError {
         for (int tries = 1; ; tries++) {
             int id = locked(store -> store.startTransaction(session, 0));
@@ -103,8 +105,8 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         });
     }
 
-    /// Watches a path, existing or not, or a special watch. The listener is called once straight away. To one that falls far
-    /// behind, changes below the path come as one event of the path itself.
+    /// Watches a path, existing or not, or a special watch. The listener is called once at the start. For a listener
+    /// that falls far behind, changes below the path are merged into one event of the path itself.
     ///
     /// @return closing it ends the watch; an event on its way may still be delivered
     public Registration watch(String path, WatchListener listener) {
@@ -152,7 +154,8 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         }
     }
 
-    /// Queued events, and who is to hear of them. Guarded by the server's lock, except for calling listeners.
+    /// Queued events, and the listeners that will receive them. Guarded by the server's lock, except while listeners
+    /// are called.
     private static final class Inbox implements Outlet {
         private final XenStoreServer server;
         private final Executor executor;
@@ -208,7 +211,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
             return () -> executor.execute(this::drain);
         }
 
-        /// The executor has refused. What comes next is another try.
+        /// The executor has refused. The next event tries again.
         @Override
         public void failed(Throwable failure) {
             LOG.error("watch listeners cannot be called", failure);
@@ -248,8 +251,8 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
             try {
                 watch.listener.changed(event.path);
             } catch (RuntimeException | Error e) {
-                // Our bug, or no memory: others are still to hear, and who has made the change is
-                // somebody else.
+                // Our bug, or no memory: the other listeners still have to be called, and the
+                // client that made the change is not at fault.
                 LOG.error("a watch listener failed at {}", event.path, e);
             }
         }

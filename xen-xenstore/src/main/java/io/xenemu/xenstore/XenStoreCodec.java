@@ -49,10 +49,10 @@ public final class XenStoreCodec {
     /// Elements of one kind: many times what the largest store has.
     private static final int MAX_COUNT = 1 << 20;
 
-    /// Unhandled input of a connection: more than a socket's is ever read ahead.
+    /// Unhandled input of a connection: more than is ever read ahead from a socket.
     private static final int MAX_INPUT = 1 << 16;
 
-    /// Unhandled input of a ring: it is handled as soon as it is a whole request.
+    /// Unhandled input of a ring: a whole request is handled at once.
     private static final int MAX_RING_INPUT = MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX - 1;
 
     private XenStoreCodec() {}

@@ -27,12 +27,12 @@ import org.jspecify.annotations.Nullable;
 /// |---|---|---|
 /// | `xen.xenstore.requests` | domain, type, result | requests answered; result is `ok` or the error's name |
 /// | `xen.xenstore.latency` | domain | seconds from decoding a request to its queued reply |
-/// | `xen.xenstore.events` | domain, result | watch events `queued` for a domain, and `dropped` since it does not read |
-/// | `xen.xenstore.watches`, `.transactions`, `.nodes`, `.connections` | | how many there are now |
-/// | `xen.xenstore.socket.memory` | | bytes that clients of the sockets hold, since they do not read |
-/// | `xen.xenstore.socket.disconnected` | | clients of the sockets disconnected, furthest behind when all held too much |
+/// | `xen.xenstore.events` | domain, result | watch events `queued` for a domain, or `dropped` because it does not read |
+/// | `xen.xenstore.watches`, `.transactions`, `.nodes`, `.connections` | | their current number |
+/// | `xen.xenstore.socket.memory` | | bytes held for socket clients that do not read |
+/// | `xen.xenstore.socket.disconnected` | | socket clients disconnected because all together held too much |
 /// | `xen.xenstore.domain.memory` | domain | bytes that count for its memory quota |
-/// | `xen.xenstore.denied` | domain, quota | what a quota has denied a domain, or for a soft one, warned of |
+/// | `xen.xenstore.denied` | domain, quota | denials by a quota, or warnings of a soft quota |
 /// | `xen.xenstore.domain.watches`, `.domain.transactions`, `.domain.nodes` | domain | the same for one domain |
 ///
 /// A domain's meters are registered when it is introduced and removed when it is released; host tools count as domain 0.
@@ -81,7 +81,8 @@ public final class XenStoreMetrics {
         totals.clear();
     }
 
-    // The registry holds its gauges' objects weakly unless told otherwise; nobody else holds these.
+    // The registry holds its gauges' objects weakly unless told otherwise, and there is no other
+    // reference.
     private Meter gauge(String name, String description, Tags tags, IntSupplier value) {
         return Gauge.builder(name, value, IntSupplier::getAsInt)
                 .description(description)
@@ -104,8 +105,8 @@ public final class XenStoreMetrics {
         private final Counter queued;
         private final Counter dropped;
         private final Counter unknown;
-        // The registry holds what its function counters ask weakly, and has no option for more. So
-        // they ask this object, which the domain's connection holds.
+        // The registry holds the objects of its function counters weakly, and has no option
+        // against it. So the counters ask this object, which the domain's connection holds.
         private ToLongFunction<Quota> denied = _ -> 0;
         private final Map<MessageType, Counter> succeeded = new EnumMap<>(MessageType.class);
         private final Map<MessageType, Map<XenError, Counter>> failed =
@@ -160,8 +161,8 @@ public final class XenStoreMetrics {
             add(gauge("xen.xenstore.domain.nodes", "Nodes that a domain owns", tags, nodes));
         }
 
-        /// @param memory bytes that count for the domain's memory quota
-        /// @param denied how often a quota has denied something
+        /// @param memory the bytes that count for the domain's memory quota
+        /// @param denied the number of denials by a quota
         void registerQuotas(LongSupplier memory, ToLongFunction<Quota> denied) {
             this.denied = denied;
             add(

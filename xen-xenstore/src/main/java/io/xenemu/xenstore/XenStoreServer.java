@@ -16,12 +16,13 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// A XenStore with everything that connects to it: guests' rings, a Unix socket, and clients in this process.
+/// A XenStore with all its transports: guests' rings, a Unix socket, and clients in this process.
 ///
-/// Threads: one lock guards the store and all sessions. Each transport takes it once for a batch of requests, on its own
-/// thread (a guest's ring on the thread that calls [RingConnection#service], the sockets on theirs), so requests of
-/// different clients are strictly one after the other and nothing is handed between threads. Who waits for the lock is not
-/// overtaken for ever ([StoreLock]). It is a leaf: doorbells, wake-ups and listeners are called after it is released.
+/// One lock guards the store and all sessions. Each transport takes it once for a batch of requests, on its own
+/// thread: a guest's ring on the thread that calls [RingConnection#service], sockets on theirs. So requests of
+/// different clients are handled strictly one after the other, and nothing is handed between threads. Waiting threads
+/// are not overtaken forever ([StoreLock]). The lock is a leaf: doorbells, wake-ups and listeners are called after it
+/// is released.
 public final class XenStoreServer implements AutoCloseable {
     private final StoreLock lock = new StoreLock();
     private final XenStore store;
@@ -37,11 +38,11 @@ public final class XenStoreServer implements AutoCloseable {
 
     /// An empty store.
     ///
-    /// @param quotas limits of guests, until SET_QUOTA or CONTROL change them
-    /// @param domains which domains there are
-    /// @param metrics where to count
-    /// @param listeners runs the listeners of in-process watches, each client's one at a time and in order; a listener
-    ///     may call the store. `Runnable::run` runs them on the thread that made the change, after the lock.
+    /// @param quotas limits of guests, until SET_QUOTA or CONTROL changes them
+    /// @param domains knows the existing domains
+    /// @param metrics the meters
+    /// @param listeners runs the listeners of in-process watches, each client's one at a time and in order; a
+    ///     listener may call the store. `Runnable::run` runs them on the thread that made the change, after the lock.
     public XenStoreServer(
             Quotas quotas, Domains domains, XenStoreMetrics metrics, Executor listeners) {
         this(quotas, domains, metrics, listeners, ClientMemory.ofThisProcess());
@@ -49,7 +50,7 @@ public final class XenStoreServer implements AutoCloseable {
 
     /// As [#XenStoreServer(Quotas, Domains, XenStoreMetrics, Executor)].
     ///
-    /// @param clientMemory what clients of the sockets may hold
+    /// @param clientMemory the limit of socket clients' memory
     XenStoreServer(
             Quotas quotas,
             Domains domains,
@@ -64,7 +65,7 @@ public final class XenStoreServer implements AutoCloseable {
         this.listeners = listeners;
         this.hostMeters = metrics.register(DomId.DOM0);
         hostMeters.registerGauges(() -> 0, () -> 0, () -> store.nodeCounts().nodes(DomId.DOM0));
-        // Meters take no lock: what they tell may be a moment old.
+        // Meters take no lock: their values may be slightly old.
         metrics.registerTotals(
                 store::watchCount,
                 store::transactionCount,
@@ -76,11 +77,11 @@ public final class XenStoreServer implements AutoCloseable {
     // --- guests
 
     /// Starts to serve a domain's ring: empties it, tells the guest that it is connected, rings the doorbell, fires
-    /// `@introduceDomain`. For a domain that is already introduced, resets its connection instead (watches and
-    /// transactions are dropped, nodes stay) and uses the new ring from now on: this is how a reboot or a soft reset
-    /// that keeps the domain id is done.
+    /// `@introduceDomain`. For a domain that is already introduced, resets its connection instead (drops watches and
+    /// transactions, keeps nodes) and uses the new ring from now on: a reboot or a soft reset that keeps the domain
+    /// id does this.
     ///
-    /// @return what to call on events; the same object until the domain is released
+    /// @return the connection to call on events; the same object until the domain is released
     public RingConnection introduce(DomId domain, Ring ring) {
         enter();
         try {
@@ -90,9 +91,9 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
-    /// Stops to serve a domain, which is gone: its page is not touched after this returns; its nodes and its entries in
-    /// other nodes' permissions are removed; `@releaseDomain` fires, if it was introduced. To be called for every domain that
-    /// is gone: tools can give nodes and quotas to one that is not introduced, too.
+    /// Stops serving a domain that is gone. When this returns, its page is not touched any more. Removes its nodes
+    /// and its entries in other nodes' permissions, and fires `@releaseDomain` if it was introduced. Call it for
+    /// every domain that is gone: tools can give nodes and quotas also to a domain that is not introduced.
     public void release(DomId domain) {
         enter();
         try {
@@ -102,7 +103,7 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
-    /// Tells that a domain has shut down or crashed, though it still exists: fires `@releaseDomain` once.
+    /// Notes that a domain has shut down or crashed but still exists: fires `@releaseDomain` once.
     public void shutdown(DomId domain) {
         enter();
         try {
@@ -114,7 +115,7 @@ public final class XenStoreServer implements AutoCloseable {
 
     // --- saved state
 
-    /// The whole store with all introduced domains. Clients of the host are not part of it.
+    /// The whole store with all introduced domains, without clients of the host.
     public XenStoreState save() {
         enter();
         try {
@@ -124,8 +125,8 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
-    /// One introduced domain: its connection and its nodes, which are those at and below `/local/domain/<id>`, its
-    /// directory in `/vm`, and its back ends in domain 0.
+    /// One introduced domain: its connection and its nodes, which are `/local/domain/<id>`, its directory in `/vm`,
+    /// its back ends in domain 0, and everything below.
     ///
     /// @throws IllegalStateException if it is not introduced
     public XenStoreState save(DomId domain) {
@@ -141,15 +142,15 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
-    /// Adds what was saved to this store, whole or of one domain: nodes replace those of the same path, and the domains go
-    /// on in their rings where they were. The permissions of the special watches are taken from a whole store only.
-    /// Nothing has changed if it fails.
+    /// Adds saved state, of a whole store or of one domain, to this store. Nodes replace those of the same path, and
+    /// the domains' connections continue in their rings. Permissions of the special watches are taken only from a
+    /// whole store. If it fails, nothing has changed.
     ///
-    /// @param state without sockets and without a ring of domain 0, which are not taken over: see
+    /// @param state without sockets and without a ring of domain 0, which cannot be restored: see
     ///     [XenStoreState#withoutSockets] and [XenStoreState#without]
     /// @param pages the restored domains' pages and doorbells; contents of the pages are kept
-    /// @return what to call on events, by domain
-    /// @throws XenError EEXIST if such a domain is introduced already; EINVAL for something that this store cannot have
+    /// @return the connections to call on events, by domain
+    /// @throws XenError EEXIST a domain is introduced already; EINVAL something that this store cannot have
     public Map<DomId, RingConnection> restore(
             XenStoreState state, Function<XenStoreState.DomainState, Ring> pages) throws XenError {
         StoreRestoration.check(state);
@@ -163,11 +164,11 @@ public final class XenStoreServer implements AutoCloseable {
 
     // --- the file
 
-    /// Keeps the store in a file from now on: takes over what the file holds, and tells no client of the sockets of a change
-    /// that is not on the disk. A change for which the disk has no room is answered with ENOSPC. To be called before
-    /// [#listen(Path)]. The journal is for the caller to close, after the server.
+    /// Keeps the store in a file from now on. Takes over the file's contents, and tells no socket client of a change
+    /// before it is on the disk. A change for which the disk has no room is answered with ENOSPC. Call it before
+    /// [#listen(Path)]. The caller closes the journal, after the server.
     ///
-    /// @param failed is told once if the file cannot be written; no client gets a reply any more then
+    /// @param failed called once if the file cannot be written; then no client gets a reply any more
     /// @throws IOException if the file cannot be written
     public void persist(Journal file, Consumer<IOException> failed) throws IOException {
         if (!sockets.isEmpty()) {
@@ -215,11 +216,12 @@ public final class XenStoreServer implements AutoCloseable {
         return new XenStoreClient(this, listeners);
     }
 
-    /// Serves the protocol on a Unix-domain socket, for host tools, with the rights of domain 0. If it cannot be served any more,
-    /// its thread ends by an [UncheckedIOException] that nobody catches: what that means is for the process to say.
+    /// Serves the protocol on a Unix-domain socket, for host tools, with the rights of domain 0. If the socket cannot
+    /// be served any more, its thread ends with an uncaught [UncheckedIOException]; the process decides what that
+    /// means.
     ///
-    /// @param path the socket's file; a leftover file of a daemon that is gone is replaced
-    /// @throws IOException if it cannot be made, or somebody serves it already; the message is for an operator
+    /// @param path the socket's file; replaces a file that a daemon no longer serves
+    /// @throws IOException if the socket cannot be made, or another process serves it; the message is for an operator
     public SocketTransport listen(Path path) throws IOException {
         return listen(
                 UnixListener.bind(path),
@@ -228,9 +230,9 @@ public final class XenStoreServer implements AutoCloseable {
                 });
     }
 
-    /// As [#listen(Path)], on a socket that is there already. It is closed with the server.
+    /// As [#listen(Path)], on an existing socket. It is closed with the server.
     ///
-    /// @param failed is told once if the socket cannot be served any more; it is closed then
+    /// @param failed called once if the socket cannot be served any more; it is closed then
     public SocketTransport listen(UnixListener listener, Consumer<IOException> failed)
             throws IOException {
         SocketTransport transport =
@@ -268,8 +270,8 @@ public final class XenStoreServer implements AutoCloseable {
         lock.lock();
     }
 
-    /// Flushes the sessions that have output, releases the lock, and then notifies their readers, each of them whatever
-    /// becomes of the others.
+    /// Flushes the sessions that have output, releases the lock, and then notifies their readers. One reader's failure
+    /// does not affect the others.
     void leave() {
         @Nullable Session first = null;
         @Nullable Runnable firstAction = null;
@@ -311,12 +313,12 @@ public final class XenStoreServer implements AutoCloseable {
         return handler;
     }
 
-    /// A new connection. Lock held.
+    /// Connects a new client. Lock held.
     Session connect(DomId domain, Outlet outlet) {
         return store.connect(domain, outlet);
     }
 
-    /// Counts a client that came or went. Lock held.
+    /// Counts a client that connected or disconnected. Lock held.
     @SuppressWarnings("NonAtomicVolatileUpdate")
     void countConnection(int change) {
         connections += change;

@@ -7,15 +7,15 @@ import io.xenemu.xenstore.wire.Request;
 import java.util.List;
 import java.util.Map;
 
-/// A store, or the part of one that belongs to a domain, as plain values. Rings' pages are guest memory and travel with it.
-/// Clients of this process are not saved: they connect and watch anew.
+/// A store, or the part of it that belongs to a domain, as plain values. Rings' pages are guest memory and are saved
+/// with it. Clients of this process are not saved: they connect and watch again.
 ///
 /// @param nodes parents before children, siblings in order of creation
 /// @param special permissions of `@introduceDomain`, `@releaseDomain` and the like
 /// @param quotas limits that apply to a domain by default, or to the whole store
-/// @param descriptors what a daemon that replaces this one in its process would take over
-/// @param domains those that were introduced
-/// @param sockets connections on sockets; only known where they can be taken over
+/// @param descriptors the descriptors that a daemon that replaces this one in its process would take over
+/// @param domains the introduced domains
+/// @param sockets connections on sockets; known only where they can be taken over
 public record XenStoreState(
         List<NodeState> nodes,
         List<SpecialState> special,
@@ -31,7 +31,7 @@ public record XenStoreState(
         sockets = List.copyOf(sockets);
     }
 
-    /// Nodes, and who may learn of special events: what lasts without anybody who is connected.
+    /// Only nodes and special permissions: the state that does not depend on any connection.
     public static XenStoreState ofNodes(List<NodeState> nodes, List<SpecialState> special) {
         return new XenStoreState(nodes, special, List.of(), Descriptors.NONE, List.of(), List.of());
     }
@@ -41,7 +41,7 @@ public record XenStoreState(
         return !nodes.isEmpty() && nodes.getFirst().path().isRoot();
     }
 
-    /// The same without connections on sockets: their clients have to connect anew.
+    /// The same without connections on sockets: their clients have to connect again.
     public XenStoreState withoutSockets() {
         return new XenStoreState(nodes, special, quotas, descriptors, domains, List.of());
     }
@@ -61,22 +61,22 @@ public record XenStoreState(
     /// One node.
     ///
     /// @param ordinal its place among its siblings
-    /// @param generation what DIRECTORY_PART tells, so that a listing in several parts survives
+    /// @param generation the number that DIRECTORY_PART reports, so that a listing in several parts can continue
     // The tree's own array, which nobody modifies; equality is the codec's.
     @SuppressWarnings("ArrayRecordComponent")
     public record NodeState(
             Path path, byte[] value, Permissions permissions, long ordinal, long generation) {}
 
-    /// Who may learn of a special event.
+    /// The permissions of a special event.
     ///
     /// @param path a special name
     public record SpecialState(Path path, Permissions permissions) {}
 
-    /// One limit, by the name that GET_QUOTA has for it. A name that this store does not know is kept for the next one.
+    /// One limit, with its name in GET_QUOTA. A name that this store does not know is kept for the next store.
     ///
     /// @param name ISO 8859-1, without NUL
-    /// @param value as an unsigned number; 0 for no limit
-    /// @param global whether it applies to the whole store, not to each domain
+    /// @param value unsigned; 0 for no limit
+    /// @param global whether it applies to the whole store instead of each domain
     public record QuotaState(String name, int value, boolean global) {
         /// Longest name in bytes. Xen's longest has 19.
         public static final int NAME_MAX = 256;
@@ -123,12 +123,12 @@ public record XenStoreState(
     /// @param descriptor its file descriptor in the process that serves it
     public record SocketState(int descriptor, ConnectionState connection) {}
 
-    /// What every kind of connection has.
+    /// The state that every kind of connection has.
     ///
-    /// @param input what has been taken off the transport and not been handled: of a ring, a part of a request
-    /// @param output what waits for the client to read it; may start within a message
+    /// @param input bytes taken off the transport and not handled yet; for a ring, a part of a request
+    /// @param output bytes that the client has not read; may start within a message
     /// @param watches in order of registration
-    /// @param transactions open ones
+    /// @param transactions the open transactions
     @SuppressWarnings("ArrayRecordComponent") // copied when made; equality is the codec's
     public record ConnectionState(
             byte[] input,
@@ -143,7 +143,7 @@ public record XenStoreState(
 
     /// One watch.
     ///
-    /// @param depth how many levels below the path it covers; [#UNLIMITED] for all
+    /// @param depth the number of levels below the path that it covers; [#UNLIMITED] for all
     // The watch's own array, which nobody modifies; equality is the codec's.
     @SuppressWarnings("ArrayRecordComponent")
     public record WatchState(Path path, byte[] token, boolean relative, int depth) {
@@ -151,10 +151,10 @@ public record XenStoreState(
         public static final int UNLIMITED = -1;
     }
 
-    /// One open transaction: what it has changed and what it depends on, not its snapshot. It goes on from the restored
-    /// tree, where by its dependencies it would have given the same answers.
+    /// One open transaction: its changes and its dependencies, not its snapshot. It continues in the restored tree,
+    /// where by its dependencies it would have given the same answers.
     ///
-    /// @param doomed whether it was in conflict already, so that its end has to be EAGAIN
+    /// @param doomed whether it was in conflict already, so that its commit must fail with EAGAIN
     /// @param changes in order
     /// @param dependencies by path, the aspects that must not change: [#ABSENT] and the others, as bits
     public record TransactionState(
@@ -168,7 +168,7 @@ public record XenStoreState(
         /// Its value was read.
         public static final int VALUE = 4;
 
-        /// Its permissions were read or decided.
+        /// Its permissions were read or checked.
         public static final int PERMISSIONS = 8;
 
         /// Its children were listed.

@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The body of a record: changes that become visible together.
 ///
-/// Each change is a kind (u8) and what it has: 1, a node: path, value, permissions, ordinal u64, generation u64; 2, a
-/// removed node: path; 3, permissions of `@introduceDomain`, then of `@releaseDomain`. Byte strings have their length (u32)
-/// in front; paths and permissions are as on the wire; all numbers are little-endian.
+/// Each change is a kind (u8) and its fields: 1, a node: path, value, permissions, ordinal u64, generation u64; 2, a
+/// removed node: path; 3, permissions of `@introduceDomain`, then of `@releaseDomain`. A length (u32) precedes each
+/// byte string; paths and permissions are as on the wire; all numbers are little-endian.
 final class ChangeRecord implements TreeDifference.Changes {
     private static final int NODE = 1;
     private static final int REMOVED = 2;
@@ -43,14 +43,14 @@ final class ChangeRecord implements TreeDifference.Changes {
         this.chunkBytes = chunkBytes;
     }
 
-    /// What turns one image into another, as one body; empty if nothing does.
+    /// The changes from one image to another, as one body; empty if there are none.
     static ByteBuffer between(StoreImage before, StoreImage after) {
         return between(before, after, false);
     }
 
     /// As [#between(StoreImage, StoreImage)].
     ///
-    /// @param special whether it names the permissions of the special watches, whatever has changed
+    /// @param special whether to include the permissions of the special watches even if they have not changed
     static ByteBuffer between(StoreImage before, StoreImage after, boolean special) {
         ChangeRecord record = new ChangeRecord(null, Integer.MAX_VALUE);
         TreeDifference.between(before.root(), after.root(), record);
@@ -144,7 +144,7 @@ final class ChangeRecord implements TreeDifference.Changes {
         return body;
     }
 
-    /// Does the changes of a body.
+    /// Applies the changes of a body.
     ///
     /// @throws WireException if it is malformed
     static void apply(byte[] body, RestoredImage image) throws WireException {

@@ -7,9 +7,9 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 
-/// Where a journal's files are.
+/// Opens a journal's files.
 interface Disk {
-    /// That of the operating system.
+    /// The operating system's file system.
     Disk REAL =
             new Disk() {
                 @Override
@@ -28,7 +28,7 @@ interface Disk {
                 }
             };
 
-    /// Opens a file, which is for its owner alone if it is made.
+    /// Opens a file; a new file is accessible only to its owner.
     FileChannel open(Path path, Set<? extends OpenOption> options) throws IOException;
 
     /// Returns when the names in a directory are on the disk.

@@ -6,17 +6,17 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The room in a store's file for changes that are about to be made. A change is made only when its record is sure to fit, so
-/// a full disk refuses changes, and never meets one that has been made already.
+/// The room in a store's file for changes that are about to be made. A change is made only if its record is sure to
+/// fit, so a full disk refuses changes and never loses one that has been made.
 ///
-/// Thread-safe; its lock is a leaf, which a thread that holds the store's lock may take.
+/// Thread-safe. Its lock is a leaf, which a thread that holds the store's lock may take.
 final class FileRoom {
-    /// Bytes by which the room grows at least, so that it seldom has to.
+    /// The least bytes by which the room grows, so that it seldom has to.
     static final int STEP_BYTES = 64 * 1024;
 
     private static final Logger LOG = LoggerFactory.getLogger(FileRoom.class);
 
-    /// Puts a file in the place of another.
+    /// Renames one file to another.
     @FunctionalInterface
     interface Move {
         void run() throws IOException;
@@ -28,7 +28,7 @@ final class FileRoom {
     private RecordFile file;
     private long promised;
     private boolean full;
-    // A record that has to be written first does not fit.
+    // Whether a record does not fit that has to be written before any other.
     private boolean stuck;
 
     FileRoom(Path path, RecordFile file, JournalMetrics metrics) {
@@ -37,10 +37,10 @@ final class FileRoom {
         this.metrics = metrics;
     }
 
-    /// Keeps room for a change.
+    /// Reserves room for a change.
     ///
-    /// @param bytes what its part of a record takes at most
-    /// @return false if there is none: the change must not be made
+    /// @param bytes the most that its part of a record takes
+    /// @return false if there is no room: the change must not be made
     boolean promise(long bytes) {
         lock.lock();
         try {
@@ -90,7 +90,7 @@ final class FileRoom {
         }
     }
 
-    /// Bytes that are promised now, for [#written].
+    /// The bytes reserved now, to pass to [#written] later.
     long promised() {
         lock.lock();
         try {
@@ -100,7 +100,7 @@ final class FileRoom {
         }
     }
 
-    /// A record was written, with at least the changes that these bytes were promised to.
+    /// Releases a reservation: a record was written with at least the changes that had reserved these bytes.
     void written(long bytes) {
         lock.lock();
         try {
@@ -111,8 +111,8 @@ final class FileRoom {
         }
     }
 
-    /// A record does not fit, though it was promised: on a file system that writes nothing in place. No change is to be made
-    /// before it has been [#written].
+    /// Notes that a record does not fit although its room was reserved, as on a file system that never overwrites in
+    /// place. No change may be made until the record has been [#written].
     void stuck(IOException why) {
         lock.lock();
         try {
@@ -123,10 +123,10 @@ final class FileRoom {
         }
     }
 
-    /// Keeps the room in another file from now on.
+    /// Reserves room in another file from now on.
     ///
-    /// @param move puts it in the place of the one before
-    /// @throws IOException if it does not have the room, or cannot be moved; nothing has changed then
+    /// @param move renames it to the file's name
+    /// @throws IOException if it does not have the room or cannot be renamed; nothing has changed then
     void moveTo(RecordFile fresh, Move move) throws IOException {
         lock.lock();
         try {

@@ -21,28 +21,27 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A store's file. [#commit] makes everything that has been done to the store survive the process, and the machine if its
-/// disk keeps what `fdatasync` has confirmed.
+/// A store's file. [#commit] makes all changes of the store survive the process, and the machine if its disk keeps
+/// what `fdatasync` has confirmed.
 ///
-/// A commit appends what has changed since the last one as one record, so that many requests share one write, and the
-/// changes of a transaction are all there or none. When the file has grown to a multiple of the store's size, it is
-/// written anew in the background, under another name, and takes the old one's place at once, if the disk has room for
-/// both.
+/// A commit appends the changes since the last one as one record. So many requests share one write, and the changes
+/// of a transaction are all in the file or none is. When the file has grown to a multiple of the store's size and the
+/// disk has room, a background thread writes it again under another name, and renames it atomically to the old one.
 ///
-/// A change is made only after it has been promised room ([#promise]), so a full disk refuses changes and takes nothing
-/// back. A file that holds a store is used as it is: to start needs no room.
+/// A change is made only after it has reserved room ([#promise]), so a full disk refuses changes and undoes none. A
+/// file that contains a store is used as it is: starting needs no room.
 ///
-/// The file is locked as long as it is used. Thread-safe.
+/// The file is locked while it is used. Thread-safe.
 public final class Journal implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Journal.class);
 
-    /// The file is written anew when it is this many times as large as when it was new ...
+    /// The file is written again when it is this many times as large as when it was new ...
     private static final int GROWTH = 2;
 
     /// ... and this much larger, so that a small store's file is not written all the time.
     private static final int MIN_GROWTH_BYTES = 1 << 20;
 
-    /// Records of a new file, which is read in such pieces.
+    /// The size of a new file's records, which limits the pieces in which it is read.
     private static final int CHUNK_BYTES = 64 * 1024;
 
     private static final Set<StandardOpenOption> READ_WRITE =
@@ -78,7 +77,7 @@ public final class Journal implements AutoCloseable {
         this.disk = disk;
     }
 
-    /// Opens and locks a file, and reads what is in it. A file that is not there or empty is made.
+    /// Opens and locks a file, and reads its contents. Makes a missing or empty file.
     ///
     /// @throws PersistException if another process uses it or it is damaged
     /// @throws IOException if it cannot be read or made
@@ -124,7 +123,8 @@ public final class Journal implements AutoCloseable {
             try {
                 Object key = fileKey(path);
                 lock(path, channel);
-                // Its last user may have put a new one in its place before it was locked.
+                // Its last user may have renamed a new file to this name before the lock was
+                // taken.
                 if (Objects.equals(key, fileKey(path))) {
                     return channel;
                 }
@@ -159,11 +159,13 @@ public final class Journal implements AutoCloseable {
         return recovered;
     }
 
-    /// Starts to write: what the store has that the file has not, and from now on its changes.
+    /// Starts writing: first what the store has and the file lacks, then every change.
     ///
-    /// @param store gives its present image; the file's lock is held then, so who holds the store's own must not call here
-    /// @param failed is told once if a commit fails; the store can then acknowledge nothing any more
-    /// @throws IOException if the file cannot be written, other than for want of room if it or the store has nothing yet
+    /// @param store returns its current image. The journal's lock is held then, so the caller must not hold the
+    ///     store's lock
+    /// @param failed called once if a commit fails; the store can then confirm nothing any more
+    /// @throws IOException if the file cannot be written. Lack of room is no error if both the file and the store
+    ///     have contents
     public void start(Supplier<StoreImage> store, Consumer<IOException> failed) throws IOException {
         lock.lock();
         try {
@@ -196,14 +198,14 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    /// A store that came from the file has nothing more, as a rule.
+    /// A store that was read from the file usually has nothing more.
     private void catchUp(StoreImage before, StoreImage now) throws IOException {
         if (append(ChangeRecord.between(before, now))) {
             durable = now;
         }
     }
 
-    /// A file that holds nothing yet says so if there is room, so that it is known for a store's.
+    /// Marks an empty file as a store's, if there is room.
     private void writeFirst(StoreImage now) throws IOException {
         if (append(ChangeRecord.between(StoreImage.EMPTY, now, true))) {
             durable = now;
@@ -222,19 +224,19 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    /// Keeps room in the file for a change that is about to be made. May be called by who holds the store's lock.
+    /// Reserves room in the file for a change that is about to be made. The caller may hold the store's lock.
     ///
-    /// @param bytes what it takes at most ([RecordSize])
-    /// @return false if there is no room, and the change must not be made
+    /// @param bytes the most that the change takes ([RecordSize])
+    /// @return false if there is no room; the change must not be made then
     public boolean promise(long bytes) {
         return room.promise(bytes);
     }
 
-    /// Returns when what the store holds now is on the disk.
+    /// Returns when everything that the store holds now is on the disk.
     ///
-    /// @return false if there is no room for it on a disk that does not keep what was promised: nothing that was done since
-    ///     the last commit may be told to anybody before a later commit has succeeded
-    /// @throws IOException if it cannot be written; so does every later commit
+    /// @return false if there is no room, on a disk that does not keep reserved room: no change since the last commit
+    ///     may be reported to a client until a later commit succeeds
+    /// @throws IOException if it cannot be written; every later commit then throws too
     public boolean commit() throws IOException {
         lock.lock();
         try {
@@ -261,7 +263,7 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    /// Gets changes onto the disk; tells whether there was room.
+    /// Writes changes to the disk; returns whether there was room.
     private boolean append(ByteBuffer changes) throws IOException {
         if (!changes.hasRemaining()) {
             return true;
@@ -305,7 +307,7 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    /// Ends the journal's work: nothing is confirmed any more. Lock held.
+    /// Ends the journal's work: it confirms nothing any more. Lock held.
     private IOException failed(IOException cause) {
         IOException told = new PersistException(path, IoReason.withoutFile(cause), cause);
         failure = told;
@@ -322,14 +324,14 @@ public final class Journal implements AutoCloseable {
             RecordFile fresh = write(image);
             finishCompaction(fresh, image);
         } catch (IOException | RuntimeException | Error e) {
-            // Tried again when the file has grown as much once more.
+            // The next attempt comes when the file has grown by as much again.
             LOG.warn("{}: cannot be written anew: {}", path, e.toString());
         } finally {
             endCompaction();
         }
     }
 
-    /// Leaves the room alone that changes need meanwhile.
+    /// Checks that writing the new file leaves room for changes in the meantime.
     private void checkRoom(long bytes) throws IOException {
         long usable = Files.getFileStore(path).getUsableSpace();
         if (usable < bytes + 2 * MIN_GROWTH_BYTES) {
@@ -366,7 +368,7 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    /// Removes a new file that has not taken the old one's place. Lock held.
+    /// Removes a new file that was not renamed to the old one. Lock held.
     private void discardUnused(RecordFile fresh) throws IOException {
         if (file != fresh) {
             discard(fresh.channel());
@@ -391,7 +393,7 @@ public final class Journal implements AutoCloseable {
         return path.resolveSibling(path.getFileName() + ".new");
     }
 
-    /// Writes an image to a new, locked file of another name.
+    /// Writes an image to a new, locked file with another name.
     private RecordFile write(StoreImage image) throws IOException {
         Path fresh = freshPath();
         Files.deleteIfExists(fresh);
@@ -417,10 +419,10 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    /// Puts a new file in place of the one so far. From the rename on it is the store's file, whatever fails: the old one
-    /// has no name any more, and what is appended to it is lost. Lock held.
+    /// Renames a new file to the store's file. From the rename on it is the store's file, even if a later step fails:
+    /// the old one has no name any more, and records appended to it are lost. Lock held.
     ///
-    /// @throws IOException if it cannot be; if that is after the rename, the journal has failed
+    /// @throws IOException if it fails; after the rename, the journal has then failed too
     private void replace(RecordFile fresh, StoreImage image) throws IOException {
         try (FileChannel directory = openDirectory()) {
             room.moveTo(fresh, () -> Files.move(freshPath(), path, StandardCopyOption.ATOMIC_MOVE));
@@ -441,9 +443,9 @@ public final class Journal implements AutoCloseable {
         return Math.max(size * GROWTH, size + MIN_GROWTH_BYTES);
     }
 
-    /// Commits, and lets go of the file.
+    /// Commits, and closes the file.
     ///
-    /// @throws IOException if the last changes cannot be written; nobody has been told of them
+    /// @throws IOException if the last changes cannot be written; they have not been reported to any client
     @Override
     public void close() throws IOException {
         Thread running;

@@ -8,14 +8,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// What an operator sees of a store's file.
+/// The meters of a store's file.
 public final class JournalMetrics {
     private final Timer commits;
     private final Counter refused;
     private final AtomicInteger full = new AtomicInteger();
     private final AtomicLong size = new AtomicLong();
 
-    /// @param registry where to count
+    /// @param registry holds the meters
     public JournalMetrics(MeterRegistry registry) {
         commits =
                 Timer.builder("xen.xenstore.persist.commit")

@@ -10,29 +10,29 @@ import java.util.zip.CRC32C;
 /// record is a header (magic u32 "XSRC", sequence u64, length u32, CRC32C u32 of the body, CRC32C u32 of these four) and a
 /// body of that length, which does not begin with a zero; sequences count from 1. All numbers are little-endian.
 ///
-/// A record is written when the one before is on the disk, so only the last one can be there in part. The zeros are room
-/// for records to come, which a full disk cannot take away.
+/// A record is written only when the previous one is on the disk, so only the last one can be incomplete. The zeros
+/// are reserved for later records, so that a full disk cannot take their room.
 ///
-/// Thread-safe: room is made while another thread writes.
+/// Thread-safe: one thread may reserve room while another writes.
 final class RecordFile {
     static final int HEADER_BYTES = 16;
     static final int RECORD_HEADER_BYTES = 24;
 
-    /// Bytes of a record's body: some hundred thousand nodes. Both the record and its copy in a growing buffer fit the heap
-    /// of the daemon.
+    /// The most bytes of a record's body: some hundred thousand nodes. The record and its copy in a growing buffer
+    /// fit into the daemon's heap together.
     static final int MAX_BODY_BYTES = 64 << 20;
 
     private static final long MAGIC = 0x5053554d454e4558L;
     private static final int VERSION = 1;
     static final int RECORD_MAGIC = 0x43525358;
 
-    /// Bytes that are written at once: what is offered is copied outside of the heap first.
+    /// Bytes per write: the JDK first copies all that is offered out of the heap.
     private static final int WRITE_BYTES = 256 * 1024;
 
     private final FileChannel channel;
     private final ByteBuffer header = buffer(RECORD_HEADER_BYTES);
     private long sequence;
-    // The end of the last record, and of the file if that has room behind it.
+    // The end of the last record, and of the file if it has room after it.
     private long size;
     private long end;
     private boolean torn;
@@ -51,14 +51,14 @@ final class RecordFile {
         return header.putInt(crc(header.slice(0, header.position()))).flip();
     }
 
-    /// A file in an empty channel. Its header is written with what comes first.
+    /// A file in an empty channel. Its header is written with the first record or room.
     static RecordFile create(FileChannel channel) {
         return new RecordFile(channel);
     }
 
-    /// A file that goes on where its records end.
+    /// A file that continues after its last record.
     ///
-    /// @param contents what has been read of the channel
+    /// @param contents the result of reading the channel
     static RecordFile resume(FileChannel channel, RecordReader.Contents contents) {
         RecordFile file = new RecordFile(channel);
         file.sequence = contents.sequence();
@@ -68,7 +68,7 @@ final class RecordFile {
         return file;
     }
 
-    /// Bytes of all records and the header.
+    /// Bytes of the header and all records.
     synchronized long size() {
         return size;
     }
@@ -78,7 +78,7 @@ final class RecordFile {
         return Math.max(size, end);
     }
 
-    /// Bytes that are kept for records to come.
+    /// Bytes reserved for later records.
     synchronized long room() {
         return torn ? 0 : end - size;
     }
@@ -87,9 +87,9 @@ final class RecordFile {
         return channel;
     }
 
-    /// Makes room for records of so many bytes, headers included.
+    /// Reserves room for records of so many bytes, headers included.
     ///
-    /// @throws IOException if there is none; part of it may have been made
+    /// @throws IOException if there is none; a part of it may have been reserved
     synchronized void makeRoom(long bytes) throws IOException {
         begin();
         ByteBuffer zeros = ByteBuffer.allocate(WRITE_BYTES);
@@ -119,7 +119,7 @@ final class RecordFile {
         end = Math.max(end, size);
     }
 
-    /// Removes what a write that failed has left, and writes the file's header if it is missing.
+    /// Removes the remains of a failed write, and writes the file's header if it is missing.
     private void begin() throws IOException {
         if (torn) {
             channel.truncate(size);
@@ -144,7 +144,7 @@ final class RecordFile {
         return at;
     }
 
-    /// Gives back the room behind the last record.
+    /// Removes the room after the last record.
     synchronized void trim() throws IOException {
         channel.truncate(size);
         end = size;

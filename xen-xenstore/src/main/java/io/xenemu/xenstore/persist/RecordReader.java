@@ -9,18 +9,18 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 
-/// Reads the records of a [RecordFile], and tells a write that was cut off from damage.
+/// Reads the records of a [RecordFile], and distinguishes a write that was cut off from damage.
 final class RecordReader {
-    /// Bytes of the longest body that is read: more than [RecordFile#MAX_BODY_BYTES], which was larger once.
+    /// Bytes of the longest body that is read: more than [RecordFile#MAX_BODY_BYTES], which was once larger.
     private static final int MAX_BODY_BYTES = 256 << 20;
 
-    /// The part of the heap that one body may take: the nodes in it take about as much again.
+    /// The divisor of the heap for one body: its nodes take about as much again.
     private static final int HEAP_PARTS = 3;
 
-    /// Bytes that are read at once.
+    /// Bytes per read.
     private static final int READ_BYTES = 64 * 1024;
 
-    /// What a disk writes whole or not at all.
+    /// The unit that a disk writes completely or not at all.
     private static final int SECTOR_BYTES = 512;
 
     private static final int SEQUENCE_AT = 4;
@@ -34,15 +34,15 @@ final class RecordReader {
         void record(byte[] body) throws IOException;
     }
 
-    /// What is in a file.
+    /// The contents of a file.
     ///
     /// @param size bytes up to the end of the last record
-    /// @param sequence that of the last record; 0 for none
-    /// @param torn bytes behind it of a write that was cut off, and so never was acknowledged
+    /// @param sequence the last record's; 0 for none
+    /// @param torn bytes after it of a write that was cut off, and so was never confirmed
     /// @param fileSize bytes of the file
     record Contents(long size, long sequence, long torn, long fileSize) {}
 
-    /// The file is damaged where it cannot be by a write that was cut off. What was acknowledged would be lost.
+    /// The file is damaged in a way that no interrupted write can cause. Confirmed changes would be lost.
     static final class DamagedException extends IOException {
         private static final long serialVersionUID = 1L;
 
@@ -64,7 +64,7 @@ final class RecordReader {
     /// Reads all records.
     ///
     /// @param file the whole file
-    /// @throws DamagedException if any record but a last one that was cut off is damaged
+    /// @throws DamagedException if a record is damaged, unless it is the last one and was cut off
     static Contents read(FileChannel file, Records records) throws IOException {
         return new RecordReader(file).read(records);
     }
@@ -122,8 +122,9 @@ final class RecordReader {
         return body;
     }
 
-    /// What follows the last record: room for more; a write of which nothing, or the header in part, or the body without its
-    /// header was on the disk when the machine stopped; or else damage. A write cannot be there when a later one is.
+    /// Classifies what follows the last record: reserved room; a write of which the machine stored nothing, a part of
+    /// the header, or the body without its header before it stopped; or damage. An interrupted write has no later one
+    /// after it.
     ///
     /// @return bytes of a write that was cut off
     private long behindTheLast(ByteBuffer header) throws IOException {
@@ -164,7 +165,7 @@ final class RecordReader {
         return isHeader(header) && header.getLong(SEQUENCE_AT) > last + 1;
     }
 
-    /// Whether the file has nothing but zeros from there on.
+    /// Whether the file contains only zeros from `start` on.
     private boolean isZero(long start) throws IOException {
         for (long from = start; from < end; from += READ_BYTES) {
             if (!isZero(get(from, (int) Math.min(READ_BYTES, end - from)))) {

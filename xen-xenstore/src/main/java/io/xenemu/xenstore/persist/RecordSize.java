@@ -1,7 +1,7 @@
 package io.xenemu.xenstore.persist;
 
-/// What a change takes in a store's file at most, so that room can be kept before it is made. Beside its bytes each change
-/// has a kind, and each byte string its length.
+/// The most bytes that a change takes in a store's file, to reserve room before it is made. Besides its bytes, each
+/// change has a kind, and each byte string a length.
 public final class RecordSize {
     private static final int KIND = Byte.BYTES;
     private static final int LENGTH = Integer.BYTES;
@@ -10,16 +10,16 @@ public final class RecordSize {
     /// `b65535` and NUL.
     private static final int PERMISSION = 7;
 
-    /// Permissions of both special watches, each with what a message can hold.
+    /// Permissions of both special watches, each as long as a message allows.
     public static final long SPECIAL = KIND + 2L * (LENGTH + 4096);
 
     private RecordSize() {}
 
-    /// A node that is made or gets another value or other permissions.
+    /// A node that is created, or gets another value or other permissions.
     ///
     /// @param path bytes of its path
     /// @param value bytes of its value
-    /// @param permissions entries of its list
+    /// @param permissions the number of entries of its list
     public static long node(int path, int value, int permissions) {
         return KIND + 3L * LENGTH + path + value + (long) PERMISSION * permissions + NUMBERS;
     }

@@ -8,19 +8,19 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// An image in the making, from the changes that a file holds.
+/// Builds an image from the changes in a file.
 final class RestoredImage {
     private Node root = StoreImage.EMPTY.root();
     private Permissions introduce = StoreImage.EMPTY.introduce();
     private Permissions release = StoreImage.EMPTY.release();
     private boolean changed;
 
-    /// What has been restored, or null if there was nothing.
+    /// The restored image, or null if there was no change.
     @Nullable StoreImage image() {
         return changed ? new StoreImage(root, introduce, release) : null;
     }
 
-    /// Puts a node in its place and keeps what is below.
+    /// Puts a node in its place, and keeps the nodes below.
     ///
     /// @throws WireException if its parent is missing
     void put(Path path, byte[] value, Permissions permissions, long ordinal, long generation)

@@ -13,23 +13,23 @@ import java.nio.ByteOrder;
 /// 1 and 2, read in both byte orders, written little-endian. With [io.xenemu.xenstore.XenStoreServer#save()] and
 /// `restore` it moves a store from this daemon to another one or back; C xenstored up to 4.2x takes version 1 only.
 ///
-/// All of a state goes there and comes back, except what the format has no place for:
-/// - Generations of nodes start anew; the order of siblings is kept. A client amid DIRECTORY_PART starts over.
-/// - Whether `@releaseDomain` has fired for a domain that is shut down: it may fire again, as after C xenstored's own live
-///   update.
-/// - Whether a ring is in the error state: its page tells, see [io.xenemu.xenstore.XenStoreServer#restore].
+/// The stream carries all of a state, except what the format has no place for:
+/// - Generations of nodes start again; the order of siblings is kept. A client in the middle of DIRECTORY_PART starts
+///   over.
+/// - Whether `@releaseDomain` has fired for a domain that is shut down: it may fire again, as after C xenstored's own
+///   live update.
+/// - Whether a ring is in the error state: its page says so, see [io.xenemu.xenstore.XenStoreServer#restore].
 /// - The frame of a ring: it is that of entry 1 in the domain's grant table.
 ///
-/// Open transactions are there with what they have read and written. What the document's words for it do not tell is in
-/// bits that it leaves free (`PendingAccess`); without those a transaction fails if any node that it has touched changes.
-/// C xenstored neither writes nor reads transactions: it takes pending nodes for real ones, so give it only states
-/// without open transactions ([#hasTransactions]).
+/// Open transactions are included with what they have read and written. Details that the document cannot express are
+/// in bits that it leaves free (`PendingAccess`); without them, a transaction fails if any node that it has touched
+/// changes. C xenstored neither writes nor reads transactions: it takes pending nodes for real ones, so give it only
+/// states without open transactions ([#hasTransactions]).
 ///
-/// From C xenstored two things are read over: that a permission is of a domain that is gone, which then is no permission,
-/// and the hypervisor's unique number of a domain. What a domain without a ring has in DOMAIN_DATA is about nothing that
-/// is here, and is left out too.
+/// Two things of C xenstored's are read and dropped: a permission of a domain that is gone, and the hypervisor's
+/// unique number of a domain. DOMAIN_DATA of a domain without a ring is dropped too, since no state here needs it.
 public final class MigrationStream {
-    /// The version to write for a daemon that knows it. Version 1 has no depth of watches and no ring features.
+    /// The version to write for a daemon that supports it. Version 1 has no depth of watches and no ring features.
     public static final int VERSION = 2;
 
     private MigrationStream() {}
@@ -48,7 +48,7 @@ public final class MigrationStream {
         new StateWriter(state, version, records).write();
     }
 
-    /// As [#write], into memory.
+    /// As [#write], to an array.
     ///
     /// @throws WireException if the state has something that a stream of this version cannot express
     public static byte[] encode(XenStoreState state, int version) throws WireException {
@@ -63,14 +63,14 @@ public final class MigrationStream {
         return out.toByteArray();
     }
 
-    /// Reads a whole stream, and nothing behind its end.
+    /// Reads a whole stream, and nothing after its end.
     ///
     /// @throws WireException if it is not such a stream, is cut off, or contradicts itself
     public static XenStoreState read(InputStream in) throws IOException {
         return new StateReader(new RecordReader(in)).read();
     }
 
-    /// As [#read], of all these bytes.
+    /// As [#read], for exactly these bytes.
     ///
     /// @throws WireException if they are not exactly such a stream
     public static XenStoreState decode(byte[] stream) throws WireException {

@@ -5,11 +5,11 @@ import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
 import org.jspecify.annotations.Nullable;
 
-/// The `access` word of a pending node. The document defines its two lowest bits, which say that the transaction has read
-/// or written the node; for a deleted node the word is 0. That is C xenstored's view of a conflict. Ours is finer, so we
-/// add in the upper byte what the document has no words for: which aspects of the node were read, and by what kind of
-/// request it was written. A daemon that follows the document sees a node that was read or written, and a stream without
-/// our bits is taken at the document's word: everything about a node that was touched must stay as it is.
+/// The `access` word of a pending node. The document defines its two lowest bits, which say that the transaction has
+/// read or written the node; for a deleted node the word is 0. That is C xenstored's view of a conflict. Ours is
+/// finer, so the upper byte holds what the document cannot express: which aspects of the node were read, and which
+/// kind of request wrote it. A daemon that follows the document sees only that the node was read or written. A stream
+/// without our bits is read as the document says: everything about a touched node must stay as it is.
 final class PendingAccess {
     static final int READ = 1;
     static final int WRITTEN = 2;
@@ -32,7 +32,7 @@ final class PendingAccess {
         return READ | aspects << ASPECTS_SHIFT;
     }
 
-    /// The word for a node that was changed. What is left of a removed node tells that it was an RM.
+    /// The word for a node that was changed. A removed node needs no kind: its record shows that the request was RM.
     static int written(Request.Change change) {
         int kind =
                 switch (change) {
@@ -47,19 +47,19 @@ final class PendingAccess {
         return (access & (READ | WRITTEN)) == READ;
     }
 
-    /// Whether the word tells more than the document has words for.
+    /// Whether the word has bits beyond the document's.
     static boolean isDetailed(int access) {
         return access >>> ASPECTS_SHIFT != 0;
     }
 
-    /// The aspects that were read, of a detailed word.
+    /// The aspects that were read, from a detailed word.
     static int aspects(int access) {
         return access >>> ASPECTS_SHIFT & TransactionState.ALL;
     }
 
-    /// The request that wrote a node, of a detailed word.
+    /// The request that wrote a node, from a detailed word.
     ///
-    /// @param contents what it has become; null if it was removed
+    /// @param contents the node's contents after it; null if it was removed
     /// @return null if the word is wrong
     static Request.@Nullable Change change(
             int access, Path path, PendingView.@Nullable Contents contents) {

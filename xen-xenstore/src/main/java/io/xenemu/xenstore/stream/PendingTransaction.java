@@ -18,9 +18,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// An open transaction as pending nodes: first those that it has read, as they are, then one for each change, in order, as
-/// the change leaves it. Nodes that a change creates above its own are implied, as in the request. A transaction that is in
-/// conflict has also found no root, which cannot be.
+/// An open transaction as pending nodes: first the nodes that it has read, as they are; then one for each change, in
+/// order, as the change leaves the node. Parents that a change creates are implied, as in the request. A transaction
+/// in conflict is marked by having found no root, which is impossible.
 final class PendingTransaction {
     private static final byte[] NO_BYTES = new byte[0];
 
@@ -29,8 +29,8 @@ final class PendingTransaction {
     private final PendingView view;
 
     /// @param store nodes of the store, special names included
-    /// @param whole whether these are all there are
-    /// @param caller whose transaction it is
+    /// @param whole whether these are all nodes
+    /// @param caller the transaction's domain
     PendingTransaction(Map<Path, NodeState> store, boolean whole, DomId caller) {
         this.store = store;
         this.whole = whole;
@@ -79,7 +79,7 @@ final class PendingTransaction {
 
     // --- from the stream
 
-    /// What one record says of a node.
+    /// One record of a pending node.
     record Pending(Path path, int access, PendingView.@Nullable Contents contents) {}
 
     TransactionState state(int id, List<Pending> records) throws WireException {
@@ -116,12 +116,12 @@ final class PendingTransaction {
         return new TransactionState(id, doomed, changes, dependencies);
     }
 
-    /// Everything about a node: what a daemon does with a node that a transaction has touched.
+    /// All aspects of a node: other daemons make a transaction depend on all of a node that it has touched.
     private static int all(Pending pending) {
         return pending.contents == null ? ABSENT : ALL & ~ABSENT;
     }
 
-    /// Whether the store has something else than was read.
+    /// Whether the store differs from what was read.
     private boolean isConflict(Pending pending) {
         NodeState node = store.get(pending.path);
         if (node == null) {
@@ -133,7 +133,8 @@ final class PendingTransaction {
                 || !seen.permissions().equals(node.permissions());
     }
 
-    /// The root is not part of what belongs to one domain, but it is there.
+    /// Recognizes the mark of a conflict. A domain's part of the store has no root among its nodes, but the root
+    /// exists.
     private static boolean isMarker(Pending pending) {
         return pending.contents == null && pending.access == PendingAccess.read(ABSENT);
     }
@@ -147,14 +148,14 @@ final class PendingTransaction {
         return change;
     }
 
-    /// The requests that lead to what a record of another daemon says. One that writes the same as before still tells the
-    /// watchers.
+    /// The requests that lead to another daemon's record. A request that writes the same value as before still fires
+    /// watches.
     private List<Request.Change> guess(Pending pending) throws WireException {
         Path path = pending.path;
         PendingView.Contents before = view.find(path);
         PendingView.Contents after = pending.contents;
         if (after == null) {
-            // What is below a removed node may be listed as well, after it.
+            // Nodes below a removed node may be listed too, after it.
             return before == null ? List.of() : List.of(new Request.Rm(path));
         }
         if (pending.access == 0) {

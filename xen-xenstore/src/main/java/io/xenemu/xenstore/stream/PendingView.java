@@ -12,15 +12,16 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The nodes as one transaction sees them: those of the store, and over them what it has changed so far.
+/// The nodes as one transaction sees them: those of the store, overlaid by its changes so far.
 final class PendingView {
     private static final byte[] NO_BYTES = new byte[0];
 
-    /// What a node contains, apart from children.
+    /// The contents of a node, without its children.
     @SuppressWarnings("ArrayRecordComponent") // never compared, never modified
     record Contents(byte[] value, Permissions permissions) {}
 
-    /// A special name as what it is in a stream: a node without a value. It is in no directory, so it has no place in one.
+    /// A special name as a stream represents it: a node without a value. It is in no directory, so its ordinal means
+    /// nothing.
     static NodeState node(SpecialState special) {
         return new NodeState(special.path(), NO_BYTES, special.permissions(), 0, 0);
     }
@@ -28,11 +29,11 @@ final class PendingView {
     private final Map<Path, NodeState> store;
     private final DomId caller;
     private final Map<Path, Contents> changed = new HashMap<>();
-    // What is below these is not the store's any more, also when they have been created again.
+    // Nodes below these are no longer the store's, even if they have been created again.
     private final Set<Path> removed = new HashSet<>();
 
     /// @param store nodes of the store by path, special names included
-    /// @param caller whose transaction it is
+    /// @param caller the transaction's domain
     PendingView(Map<Path, NodeState> store, DomId caller) {
         this.store = store;
         this.caller = caller;
@@ -70,7 +71,7 @@ final class PendingView {
         }
     }
 
-    /// The node, which is created with what is missing above if need be: guests own what they create, the rest of the
+    /// The node. If missing, it is created with its missing parents: guests own what they create, the rest of the
     /// list is inherited.
     private Contents create(Path path) {
         int level = path.depth();

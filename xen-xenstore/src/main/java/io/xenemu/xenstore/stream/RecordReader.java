@@ -15,8 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the header and records, of both versions and byte orders. Whatever the bytes are, it returns records or throws
-/// [WireException]; a length is believed only as far as bytes arrive.
+/// Reads the header and records, of both versions and byte orders. For any bytes, it returns records or throws
+/// [WireException]; it allocates for a length only as bytes arrive.
 final class RecordReader {
     static final long IDENT = 0x7865_6e73_746f_7265L; // "xenstore"
     static final int HEADER_BYTES = 16;
@@ -30,10 +30,10 @@ final class RecordReader {
 
     private static final int ALIGNMENT = 8;
 
-    /// In C xenstored 4.21 and later: the hypervisor's unique id of a ring's domain follows the data.
+    /// C xenstored 4.21 and later: the hypervisor's unique id of a ring's domain follows the data.
     private static final int FIELD_UNIQUE_ID = 1;
 
-    /// In C xenstored: the domain of this entry is gone, it grants nothing any more.
+    /// C xenstored: the domain of this entry is gone, so the entry grants nothing any more.
     private static final int PERMISSION_STALE = 1;
 
     private final InputStream in;
@@ -63,7 +63,7 @@ final class RecordReader {
         return version;
     }
 
-    /// The next record; null at the end. Nothing behind the end is read.
+    /// The next record; null at the end. Reads nothing after the end.
     @Nullable StreamRecord next() throws IOException {
         ByteBuffer header = ByteBuffer.wrap(exactly(8)).order(order);
         int type = header.getInt();
@@ -115,7 +115,7 @@ final class RecordReader {
                 };
         boolean ring = type == StreamRecord.RingTransport.CODE;
         if ((fields & ~(ring ? FIELD_UNIQUE_ID : 0)) != 0) {
-            // For a socket this was "read-only" in the document once; there is none today.
+            // For a socket, the document once defined this as "read-only"; no socket has it today.
             throw body.broken("unknown flags of a connection: %#x".formatted(fields));
         }
         int inputLength = body.u16();
@@ -127,8 +127,8 @@ final class RecordReader {
             throw body.broken("the rest of a message is longer than all output");
         }
         if (fields != 0) {
-            // It tells a domain from a later one of the same id. Ours are told apart by who
-            // restores them.
+            // It distinguishes a domain from a later one of the same id. Here the code that
+            // restores them does that.
             body.align();
             body.bytes(8);
         }
@@ -215,7 +215,7 @@ final class RecordReader {
         return new WireException("xenstore record of type %#x: %s".formatted(type, problem));
     }
 
-    /// What is left of a record's body.
+    /// The unread rest of a record's body.
     private record Body(int type, ByteBuffer left) {
         WireException broken(String problem) {
             return RecordReader.broken(type, problem);
@@ -247,7 +247,7 @@ final class RecordReader {
             return bytes;
         }
 
-        /// Bytes with a NUL at the end and nowhere else, without it.
+        /// Bytes that end with their only NUL, returned without it.
         byte[] text(int length) throws WireException {
             if (length == 0) {
                 throw broken("a text without its NUL");
@@ -290,7 +290,7 @@ final class RecordReader {
             bytes(Math.floorMod(-left.position(), ALIGNMENT));
         }
 
-        /// Insists that all but padding was read: bytes left over are state that would be lost.
+        /// Throws unless everything except padding was read: bytes left over are state that would be lost.
         void end() throws WireException {
             if (left.remaining() >= ALIGNMENT) {
                 throw broken(left.remaining() + " bytes left over");

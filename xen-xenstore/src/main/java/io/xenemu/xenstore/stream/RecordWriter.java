@@ -10,8 +10,8 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/// Writes the header and records. The length of a record includes its padding, as C xenstored has it, which finds the next
-/// record by it; the document leaves that open, and a reader that rounds up finds the same.
+/// Writes the header and records. The length of a record includes its padding, as in C xenstored, which finds the
+/// next record by it. The document leaves that open; a reader that rounds up finds the same.
 final class RecordWriter {
     private static final int MAX_U16 = 0xffff;
     private static final int ALIGNMENT = 8;
@@ -34,7 +34,7 @@ final class RecordWriter {
                         .array());
     }
 
-    /// @throws WireException if the stream of this version cannot express it
+    /// @throws WireException if this version of the stream cannot express it
     void write(StreamRecord written) throws IOException {
         switch (written) {
             case StreamRecord.Global(int listener, int events) ->

@@ -24,7 +24,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// Collects records into a state, and checks what depends on what.
+/// Collects records into a state, and checks their references.
 final class StateReader {
     /// A connection and what has come for it.
     private record Client(

@@ -20,8 +20,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Writes a state as records, in the order in which C xenstored writes and needs them: descriptors and quotas, connections
-/// with what is theirs, nodes with parents first; at the end what open transactions have done with nodes.
+/// Writes a state as records, in the order in which C xenstored writes and needs them: descriptors and quotas,
+/// connections with their watches and transactions, nodes with parents first, and last what open transactions have
+/// done with nodes.
 final class StateWriter {
     private static final byte[] NO_BYTES = new byte[0];
 
@@ -135,8 +136,8 @@ final class StateWriter {
         return watch.depth();
     }
 
-    /// How much of the output is the rest of a message: the least after which whole messages follow. Daemons that keep
-    /// messages apart need it; the bytes are the same whatever they make of it.
+    /// The number of leading output bytes that are the rest of a message: the fewest after which whole messages
+    /// follow. Daemons that keep messages apart need it; the bytes are the same either way.
     static int restOfMessage(byte[] output) {
         int most = Math.min(output.length, MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX);
         for (int rest = 0; rest < most; rest++) {

@@ -4,7 +4,7 @@ import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// One record of the stream. Texts are bytes without their NUL. END has no contents and no record here.
+/// One record of the stream. Texts are bytes without their NUL. END has no contents, and no record here.
 @SuppressWarnings("ArrayRecordComponent") // never compared, never modified
 sealed interface StreamRecord {
     int TYPE_END = 0;
@@ -17,11 +17,11 @@ sealed interface StreamRecord {
     int TYPE_DOMAIN = 7;
     int TYPE_WATCH_EXTENDED = 8;
 
-    /// GLOBAL_DATA. The second descriptor is the event channel device's: an early text of the document had a second
-    /// socket there, which no daemon of today has.
+    /// GLOBAL_DATA. The second descriptor is that of the event channel device: an early text of the document had a
+    /// second socket there, which no daemon has today.
     record Global(int listener, int events) implements StreamRecord {}
 
-    /// Whether a connection is a ring or on a socket.
+    /// The transport of a connection: a ring or a socket.
     sealed interface Transport {}
 
     /// A shared ring.
@@ -43,14 +43,14 @@ sealed interface StreamRecord {
 
     /// CONNECTION_DATA.
     ///
-    /// @param id what other records name it by; not 0
-    /// @param partial how many bytes of `output` are the rest of a message, 0 if it starts with one
+    /// @param id the id in other records; not 0
+    /// @param partial the number of bytes of `output` that are the rest of a message; 0 if it starts with one
     record Connection(int id, Transport transport, byte[] input, int partial, byte[] output)
             implements StreamRecord {}
 
     /// WATCH_DATA, or WATCH_DATA_EXTENDED if there is a depth.
     ///
-    /// @param path as in the request: relative if it was
+    /// @param path as in the request: relative if it was relative there
     /// @param depth levels below the path, or [#UNLIMITED]
     record Watch(int connection, byte[] path, byte[] token, int depth) implements StreamRecord {
         static final int UNLIMITED = 0xffff;
@@ -59,12 +59,12 @@ sealed interface StreamRecord {
     /// TRANSACTION_DATA.
     record Transaction(int connection, int id) implements StreamRecord {}
 
-    /// NODE_DATA: a node of the store, or what a transaction did with one.
+    /// NODE_DATA: a node of the store, or a transaction's access to one.
     ///
-    /// @param connection whose transaction it belongs to; 0 for a node of the store
+    /// @param connection the connection of the transaction; 0 for a node of the store
     /// @param transaction its id
     /// @param access what the transaction did; see [PendingAccess]
-    /// @param permissions null if the transaction has deleted the node, or found none
+    /// @param permissions null if the transaction deleted the node, or found none
     record Node(
             int connection,
             int transaction,
@@ -79,8 +79,8 @@ sealed interface StreamRecord {
 
     /// GLOBAL_QUOTA_DATA.
     ///
-    /// @param domain what applies to each domain unless it has its own
-    /// @param global what applies to the whole store
+    /// @param domain the defaults for each domain
+    /// @param global the limits of the whole store
     record GlobalQuota(List<Quota> domain, List<Quota> global) implements StreamRecord {}
 
     /// DOMAIN_DATA.

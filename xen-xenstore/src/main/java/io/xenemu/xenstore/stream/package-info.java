@@ -1,5 +1,5 @@
-/// Xen's own migration stream of a store, as `docs/designs/xenstore-migration.md` has it: the common language of
-/// xenstore daemons, to move a store from one to another. [MigrationStream] is the way in.
+/// Xen's own migration stream of a store (`docs/designs/xenstore-migration.md`): the common format of xenstore
+/// daemons, to move a store from one to another. [MigrationStream] is the entry point.
 @NullMarked
 package io.xenemu.xenstore.stream;
 

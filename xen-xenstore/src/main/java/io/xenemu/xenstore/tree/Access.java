@@ -1,6 +1,6 @@
 package io.xenemu.xenstore.tree;
 
-/// What a permission entry allows, with the letter it has on the wire.
+/// The rights of a permission entry, with its letter on the wire.
 public enum Access {
     NONE('n', false, false),
     READ('r', true, false),

@@ -10,11 +10,11 @@ import org.jspecify.annotations.Nullable;
 
 /// The immutable children of a node, by name: a hash array mapped trie of 32-way nodes.
 ///
-/// Own structure, for three reasons that no library meets together: a lookup by a slice of a request's bytes without an
-/// object for the key, the node being its own map entry (100,000 nodes cost one object each), and the encoded listing
-/// being kept while children change their values but not their names. A change copies at most one 32-slot array per five
-/// bits of hash, however many siblings there are. Names whose 32-bit hashes are all equal share an array; a guest's node
-/// quota bounds it.
+/// An own structure, since no library combines three properties. A slice of a request's bytes is looked up without an
+/// object for the key. The node is its own map entry, so that 100,000 nodes cost one object each. The encoded listing
+/// is kept while children change their values but not their names. A change copies at most one 32-slot array per five
+/// bits of hash, however many siblings there are. Names with equal 32-bit hashes share an array, which a guest's node
+/// quota limits.
 public final class Children {
     static final Children EMPTY =
             new Children(new Trie(0, new Object[0]), 0, 0, -1, Listing.unknown());
@@ -129,7 +129,7 @@ public final class Children {
         return new Trie(t.bitmap, slots);
     }
 
-    /// What a taken slot becomes when `node` is put there as well.
+    /// The slot's new content when `node` is added to an occupied slot.
     private static Object merge(Object taken, Node node, int shift) {
         if (taken instanceof Trie deeper) {
             return put(deeper, node, shift);
@@ -175,7 +175,7 @@ public final class Children {
     private static @Nullable Object removeSlot(Object slot, Node node, int shift) {
         if (slot instanceof Trie deeper) {
             Trie left = remove(deeper, node, shift);
-            // A trie of one node is pulled up, so that removing undoes adding exactly.
+            // A trie of one node is replaced by the node, so that removing exactly undoes adding.
             return left.slots.length == 1 && !(left.slots[0] instanceof Trie)
                     ? left.slots[0]
                     : left;
@@ -190,7 +190,7 @@ public final class Children {
         return left.length == 1 ? left[0] : left;
     }
 
-    /// All children in order of creation, as C xenstored lists them: a guest probes its devices in this order.
+    /// All children in order of creation, as C xenstored lists them: guests probe their devices in this order.
     public List<Node> inOrder() {
         List<Node> all = new ArrayList<>(size);
         forEach(all::add);
@@ -198,7 +198,7 @@ public final class Children {
         return all;
     }
 
-    /// Hands out all children, in no particular order.
+    /// Passes all children to `action`, in no particular order.
     public void forEach(Consumer<Node> action) {
         each(trie, action);
     }
@@ -217,17 +217,17 @@ public final class Children {
         }
     }
 
-    /// Receives a child that is not the same in two versions of a directory.
+    /// Receives a child that differs between two versions of a directory.
     @FunctionalInterface
     interface Differences {
         /// Takes one child.
         ///
-        /// @param before the child in the one version, null if it is only in the other
-        /// @param after the child of that name in the other, null if it is not there
+        /// @param before the child in the first version, null if it exists only in the second
+        /// @param after the child of that name in the second version, null if it does not exist there
         void differ(@Nullable Node before, @Nullable Node after);
     }
 
-    /// Hands out the children that differ. What both versions share is not looked at.
+    /// Passes on the children that differ. Does not look at parts that both versions share.
     static void compare(Children before, Children after, Differences differences) {
         compare(before.trie, after.trie, 0, differences);
     }
@@ -262,14 +262,14 @@ public final class Children {
                 });
     }
 
-    /// The node of the same name below a slot that is reached after `shift` bits of the hash.
+    /// The node with the name of `like` below a slot that is reached after `shift` bits of the hash.
     private static @Nullable Node find(@Nullable Object slot, Node like, int shift) {
         byte[] name = like.nameBytes();
         return slot == null ? null : find(slot, name, 0, name.length, like.hash(), shift);
     }
 
-    /// The names in order of creation, each followed by NUL, as DIRECTORY answers. Not to be modified: it is kept. Versions
-    /// share what they keep, so the store's lock has to be held.
+    /// The names in order of creation, each followed by NUL, as DIRECTORY answers. Must not be modified: the array is
+    /// kept. Versions share what they keep, so the store's lock has to be held.
     public byte[] listing() {
         return listing.all(this);
     }

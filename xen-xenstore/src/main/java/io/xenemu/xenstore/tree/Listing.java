@@ -4,17 +4,17 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The names of the children of one version of a directory in order of creation, each followed by NUL, made when they are
-/// asked for.
+/// The names of the children in one version of a directory, in order of creation, each followed by NUL; computed on
+/// request.
 ///
-/// A version that has one child more, or one less, than a version whose names are known takes them over: a new name goes
-/// into the spare end of the same array, which shorter versions do not look at, and a removed one is cut out of a copy. So
-/// a directory is sorted once, not after every change.
+/// A version that has one child more, or one less, than a version with known names reuses them. A new name goes into
+/// the spare end of the same array, which shorter versions ignore; a removed name is cut out of a copy. So a
+/// directory is sorted once, not after every change.
 ///
 /// Not thread-safe: versions share arrays. The store's lock is held.
 final class Listing {
-    /// Changes that a version remembers until its names are asked for: each costs a copy of the names then, and sorting
-    /// costs some ten copies.
+    /// Changes that a version remembers until its names are requested: each then costs a copy of the names, and
+    /// sorting costs about ten copies.
     private static final int MAX_CHANGES = 8;
 
     private sealed interface State permits Names, Change {}
@@ -32,7 +32,7 @@ final class Listing {
 
     /// The first `length` bytes of an array are the names.
     private record Names(Shared shared, int length) implements State {
-        /// With one name more, or null if another version has put its own there.
+        /// With one more name; null if another version has put its own name there.
         @Nullable Names append(byte[] name) {
             if (shared.used != length) {
                 return null;
@@ -82,7 +82,7 @@ final class Listing {
         }
     }
 
-    /// A name that came last, or went, after another state.
+    /// A name that was appended to, or removed from, another state.
     ///
     /// @param count changes since names were known
     @SuppressWarnings("ArrayRecordComponent") // never compared, never modified
@@ -95,18 +95,18 @@ final class Listing {
         this.state = state;
     }
 
-    /// Names that have to be sorted when they are asked for.
+    /// A listing whose names are sorted on request.
     static Listing unknown() {
         return new Listing(null);
     }
 
-    /// That of a version with one more child, which is younger than all others.
+    /// The listing of a version with one more child, the youngest.
     Listing withLast(byte[] name) {
         Names longer = state instanceof Names names ? names.append(name) : null;
         return longer == null ? changed(name, true) : new Listing(longer);
     }
 
-    /// That of a version with one child less.
+    /// The listing of a version without one child.
     Listing without(byte[] name) {
         return changed(name, false);
     }
@@ -125,14 +125,14 @@ final class Listing {
 
     /// The bytes `[from, to)` of the names.
     ///
-    /// @param children of this version
+    /// @param children the children of this version
     byte[] copy(Children children, int from, int to) {
         return Arrays.copyOfRange(names(children).shared.bytes, from, to);
     }
 
-    /// All names. Not to be modified.
+    /// All names. Must not be modified.
     ///
-    /// @param children of this version
+    /// @param children the children of this version
     byte[] all(Children children) {
         Names names = names(children);
         byte[] bytes = names.shared.bytes;

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 /// One immutable node: name, value, permissions and children. A change makes new nodes along the path to the root and
 /// shares everything else, so a snapshot of the whole store is one reference.
 public final class Node {
-    /// About what one version of a node takes beside its value: it, its name, and its place among its siblings.
+    /// About the bytes of one version of a node, without its value: the node, its name, and its place among its
+    /// siblings.
     public static final int VERSION_BYTES = 512;
 
     private static final byte[] NO_BYTES = new byte[0];
@@ -44,7 +45,7 @@ public final class Node {
 
     /// A new node without value and children.
     ///
-    /// @param generation the store's change counter; also places the node after its elder siblings
+    /// @param generation the store's change counter; it also orders the node after its older siblings
     public static Node create(byte[] name, Permissions permissions, long generation) {
         return new Node(
                 name,
@@ -56,7 +57,7 @@ public final class Node {
                 generation);
     }
 
-    /// The same node with all that saved state has of one.
+    /// The same node with the fields of saved state.
     public Node restored(
             byte[] newValue, Permissions newPermissions, long newOrdinal, long newGeneration) {
         return new Node(name, hash, newValue, newPermissions, children, newOrdinal, newGeneration);
@@ -76,7 +77,7 @@ public final class Node {
         return name;
     }
 
-    /// The value. Not to be modified: it is shared, not copied.
+    /// The value. Must not be modified: it is shared, not copied.
     public byte[] value() {
         return value;
     }
@@ -91,7 +92,7 @@ public final class Node {
         return children;
     }
 
-    /// Changes whenever the value, the permissions or the set of children changes (not when a child does).
+    /// A number that changes with the value, the permissions or the set of children (not with a child's own changes).
     public long generation() {
         return generation;
     }
@@ -119,7 +120,7 @@ public final class Node {
         return new Node(name, hash, value, newPermissions, children, ordinal, newGeneration);
     }
 
-    /// The same node with `child` added, or in place of the child of that name.
+    /// The same node with `child` added, or replacing the child of that name.
     ///
     /// @param newGeneration used if the child is new
     public Node withChild(Node child, long newGeneration) {
@@ -134,18 +135,18 @@ public final class Node {
                 name, hash, value, permissions, children.without(child), ordinal, newGeneration);
     }
 
-    /// The child that `path` names at `level`, if it is there.
+    /// The child that `path` names at `level`, or null.
     public @Nullable Node child(Path path, int level) {
         return children.get(path.text(), path.start(level), path.end(level), path.hash(level));
     }
 
-    /// The child of that name, if it is there.
+    /// The child of that name, or null.
     public @Nullable Node child(String childName) {
         byte[] bytes = childName.getBytes(StandardCharsets.ISO_8859_1);
         return children.get(bytes, 0, bytes.length, Path.hashOf(bytes));
     }
 
-    /// The node at `path` below this root, if it is there.
+    /// The node at `path` below this root, or null.
     public @Nullable Node find(Path path) {
         Node at = this;
         for (int level = 0; level < path.depth() && at != null; level++) {

@@ -8,9 +8,9 @@ import java.util.Arrays;
 /// An absolute, valid path of the store, or the name of a special watch (`@introduceDomain`).
 ///
 /// The rules are those of `docs/misc/xenstore.txt`: ASCII letters, digits and `-_@` between single slashes, no trailing
-/// slash except for the root, at most [#ABSOLUTE_MAX] bytes when given absolute and [#RELATIVE_MAX] when given relative to
-/// a domain's own directory. Segments and their hashes are found once, while checking, so that walking a tree neither
-/// allocates nor hashes again.
+/// slash except for the root, at most [#ABSOLUTE_MAX] bytes when given absolute and [#RELATIVE_MAX] when given
+/// relative to a domain's own directory. Checking also finds the names and their hashes, so that walking a tree
+/// neither allocates nor hashes again.
 public final class Path {
     /// Longest absolute path in bytes (`XENSTORE_ABS_PATH_MAX`).
     public static final int ABSOLUTE_MAX = 3072;
@@ -46,7 +46,7 @@ public final class Path {
     /// Checks the bytes `[from, to)` of `source`; a path that does not start with a slash is taken below
     /// `home`.
     ///
-    /// @throws XenError EINVAL if it is no valid path, also for special names
+    /// @throws XenError EINVAL if it is not a valid path; a special name is not one
     public static Path parse(byte[] source, int from, int to, Path home) throws XenError {
         if (from >= to) {
             throw XenError.EINVAL;
@@ -67,7 +67,7 @@ public final class Path {
         return split(whole);
     }
 
-    /// As [#parse], but also takes a special name such as `@releaseDomain`, of any syntax after the `@`.
+    /// As [#parse], but also accepts a special name such as `@releaseDomain`, with any syntax after the `@`.
     ///
     /// @throws XenError EINVAL if it is neither
     public static Path parseWatchable(byte[] source, int from, int to, Path home) throws XenError {
@@ -80,7 +80,7 @@ public final class Path {
         return parse(source, from, to, home);
     }
 
-    /// A path of our own making.
+    /// A path that this program makes itself.
     ///
     /// @param text absolute path or special name
     /// @throws IllegalArgumentException if it is not valid, which is our bug
@@ -229,7 +229,7 @@ public final class Path {
         return of(join(toString(), name));
     }
 
-    /// The text of the path of a child, absolute or relative as `parent` is.
+    /// The text of a child's path, absolute or relative like `parent`.
     public static String join(String parent, String name) {
         return parent.endsWith("/") ? parent + name : parent + "/" + name;
     }
@@ -239,7 +239,7 @@ public final class Path {
         return levels == 0 ? 0 : ends[levels - 1];
     }
 
-    /// How many names at the start are the same in both.
+    /// The number of leading names that both have in common.
     public int commonDepth(Path other) {
         int same = Arrays.mismatch(text, other.text);
         if (same < 0) {
@@ -254,13 +254,13 @@ public final class Path {
         return level;
     }
 
-    /// About what this object takes in memory.
+    /// About the bytes of this object in memory.
     public int bytes() {
         return OBJECT_BYTES + text.length + 2 * Integer.BYTES * ends.length;
     }
 
-    /// Length in bytes without `/local/domain/<id>/` in front, as quotas count it: a guest's own paths are not the shorter
-    /// for a long id.
+    /// Length in bytes without a leading `/local/domain/<id>/`, as quotas count it, so that a guest with a long id
+    /// has no shorter limit.
     public int localLength() {
         return depth() > 3 && isAtOrBelow(DOMAINS) ? text.length - ends[2] - 1 : text.length;
     }

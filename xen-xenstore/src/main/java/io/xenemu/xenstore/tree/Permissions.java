@@ -8,20 +8,20 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
-/// The permission list of a node, immutable. The first entry names the owner, who may do everything, and with its letter
-/// what domains without an entry may do; each further entry names a domain and what it may do. Two entries for one domain
-/// are kept; the first counts, as in both existing daemons.
+/// The permission list of a node, immutable. The first entry names the owner, who may do everything; its letter says
+/// what domains without an entry may do. Each further entry names a domain and what that domain may do. Two entries
+/// for one domain are kept; the first counts, as in both existing daemons.
 public final class Permissions {
     /// Owned by domain 0, closed to others: the permissions of the root.
     public static final Permissions DOM0_ONLY = new Permissions(Entry.of(Access.NONE, DomId.DOM0));
 
-    /// An entry for this one is for every domain (`DOMID_ANY`, [io.xenemu.xenstore.wire.Features#ANY_DOMAIN]).
+    /// An entry for this id applies to every domain (`DOMID_ANY`, [io.xenemu.xenstore.wire.Features#ANY_DOMAIN]).
     public static final DomId ANY_DOMAIN = new DomId(0x7ff5);
 
     /// One entry.
     ///
-    /// @param access what is allowed
-    /// @param domain to whom; for the first entry the owner
+    /// @param access the rights
+    /// @param domain the domain that has them; in the first entry the owner
     public record Entry(Access access, DomId domain) {
         /// The same as the constructor, in the order of the wire form.
         public static Entry of(Access access, DomId domain) {
@@ -116,7 +116,7 @@ public final class Permissions {
         return List.of(entries);
     }
 
-    /// What an unprivileged `domain` may do, who may also act as `target` (SET_TARGET); owners get [Access#BOTH].
+    /// The rights of an unprivileged `domain`, which may also act as `target` (SET_TARGET); owners get [Access#BOTH].
     ///
     /// @param target the domain that `domain` targets, or `domain` itself
     public Access access(DomId domain, DomId target) {
@@ -156,7 +156,7 @@ public final class Permissions {
         return forOnly(named -> !named.equals(domain));
     }
 
-    /// The owner's entry, and the further ones whose domain passes `test`.
+    /// The list with the owner's entry and only those further entries whose domain passes `test`.
     public Permissions forOnly(Predicate<DomId> test) {
         List<Entry> kept = new ArrayList<>(entries.length);
         for (int i = 0; i < entries.length; i++) {

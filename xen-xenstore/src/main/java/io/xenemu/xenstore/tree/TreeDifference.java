@@ -5,16 +5,16 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/// What turns one version of a tree into another. Versions share what they have in common, and what is shared is not
-/// looked at, so this costs what the changes between them have cost.
+/// The changes from one version of a tree to another. Versions share their unchanged parts, which are not looked at.
+/// So comparing costs about as much as making the changes did.
 public final class TreeDifference {
     private static final byte[] NO_BYTES = new byte[0];
 
-    /// The changes, parents before children. Doing them in this order on the one tree makes the other, except for
-    /// generations: those of nodes that are not named stay.
+    /// Receives the changes, parents before children. Applying them in this order to the first tree makes the second,
+    /// except for generations: a node that is not named keeps its own.
     public interface Changes {
-        /// A node is new, or its own value, permissions or place among its siblings have changed. Its children are not
-        /// part of it.
+        /// A node is new, or its own value, permissions or place among its siblings have changed. Its children are
+        /// not included.
         ///
         /// @param path the text of its path; "/" for the root
         void put(byte[] path, Node node);
@@ -23,7 +23,7 @@ public final class TreeDifference {
         void removed(byte[] path);
     }
 
-    /// Two versions of a node whose children are still to be compared.
+    /// Two versions of a node whose children have yet to be compared.
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Pair(byte[] path, @Nullable Node before, Node after) {}
 
@@ -35,7 +35,7 @@ public final class TreeDifference {
         this.changes = changes;
     }
 
-    /// Hands out what turns the tree below `before` into the one below `after`.
+    /// Passes on the changes from the tree below `before` to the one below `after`.
     ///
     /// @param before the old root, or null for no tree at all
     public static void between(@Nullable Node before, Node after, Changes changes) {

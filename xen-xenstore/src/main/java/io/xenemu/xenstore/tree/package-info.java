@@ -1,4 +1,4 @@
-/// The immutable tree of nodes: paths, permissions, children. Pure values; nothing here knows clients, watches or
+/// The immutable tree of nodes: paths, permissions, children. Pure values that do not depend on clients, watches or
 /// transports.
 @NullMarked
 package io.xenemu.xenstore.tree;

@@ -4,7 +4,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
-/// `struct xsd_sockmsg`: four little-endian 32-bit words in front of every payload, both ways.
+/// `struct xsd_sockmsg`: four little-endian 32-bit words before every payload, in both directions.
 public final class MessageHeader {
     /// Bytes of the header.
     public static final int SIZE = 16;

@@ -50,7 +50,7 @@ public enum MessageType {
         return code;
     }
 
-    /// The type of that number, or null for a number that has none.
+    /// The type of that number, or null if there is none.
     public static @Nullable MessageType of(int code) {
         return code >= 0 && code < BY_CODE.length ? BY_CODE[code] : null;
     }

@@ -6,9 +6,9 @@ import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A decoded request. Arrays in it are the request's own and are not modified.
+/// A decoded request. Its arrays belong to it and are not modified.
 public sealed interface Request {
-    /// The type that it came as, and that its reply has.
+    /// The type of the request and of its reply.
     MessageType type();
 
     /// A request that changes the tree; a transaction keeps these to repeat them on commit.
@@ -17,7 +17,7 @@ public sealed interface Request {
         Path path();
     }
 
-    /// DIRECTORY: names of the children.
+    /// DIRECTORY: the names of the children.
     record Directory(Path path) implements Request {
         @Override
         public MessageType type() {
@@ -25,9 +25,9 @@ public sealed interface Request {
         }
     }
 
-    /// DIRECTORY_PART: names of the children from a byte offset on.
+    /// DIRECTORY_PART: the names of the children from a byte offset on.
     ///
-    /// @param offset into what DIRECTORY would answer, 0 or greater
+    /// @param offset into the answer of DIRECTORY, 0 or greater
     record DirectoryPart(Path path, int offset) implements Request {
         @Override
         public MessageType type() {
@@ -53,8 +53,8 @@ public sealed interface Request {
         }
     }
 
-    /// WRITE: sets the value and creates what is missing above.
-    // Requests are not compared, and bytes are not copied for nothing.
+    /// WRITE: sets the value and creates missing parents.
+    // Requests are never compared, and the bytes need no copy.
     @SuppressWarnings("ArrayRecordComponent")
     record Write(Path path, byte[] value) implements Change {
         @Override
@@ -63,7 +63,7 @@ public sealed interface Request {
         }
     }
 
-    /// MKDIR: creates the node and what is missing above; nothing if it exists.
+    /// MKDIR: creates the node and missing parents; does nothing if it exists.
     record Mkdir(Path path) implements Change {
         @Override
         public MessageType type() {
@@ -92,13 +92,13 @@ public sealed interface Request {
     /// WATCH.
     ///
     /// @param path a node, existing or not, or a special watch
-    /// @param relative whether the path was given relative, and events are to be as well
+    /// @param relative whether the path was given relative, so that events have to be relative too
     /// @param token chosen by the client, without NUL
-    /// @param depth how many levels below the path count, or [#ANY_DEPTH]
-    // Requests are not compared, and bytes are not copied for nothing.
+    /// @param depth the number of levels below the path that it covers, or [#ANY_DEPTH]
+    // Requests are never compared, and the bytes need no copy.
     @SuppressWarnings("ArrayRecordComponent")
     record Watch(Path path, boolean relative, byte[] token, int depth) implements Request {
-        /// The depth of a watch that was set without one: everything below counts.
+        /// The depth of a watch without one: it covers everything below.
         public static final int ANY_DEPTH = -1;
 
         @Override
@@ -108,7 +108,7 @@ public sealed interface Request {
     }
 
     /// UNWATCH.
-    // Requests are not compared, and bytes are not copied for nothing.
+    // Requests are never compared, and the bytes need no copy.
     @SuppressWarnings("ArrayRecordComponent")
     record Unwatch(Path path, byte[] token) implements Request {
         @Override
@@ -143,7 +143,7 @@ public sealed interface Request {
         }
     }
 
-    /// INTRODUCE: start serving a domain's ring.
+    /// INTRODUCE: starts serving a domain's ring.
     ///
     /// @param gfn guest frame of the ring
     /// @param port event channel port in the domain
@@ -154,7 +154,7 @@ public sealed interface Request {
         }
     }
 
-    /// RELEASE: stop serving a domain's ring.
+    /// RELEASE: stops serving a domain's ring.
     record Release(DomId domain) implements Request {
         @Override
         public MessageType type() {
@@ -178,7 +178,7 @@ public sealed interface Request {
         }
     }
 
-    /// RESUME: let the domain's next shutdown fire @releaseDomain again.
+    /// RESUME: lets the domain's next shutdown fire @releaseDomain again.
     record Resume(DomId domain) implements Request {
         @Override
         public MessageType type() {
@@ -186,7 +186,7 @@ public sealed interface Request {
         }
     }
 
-    /// SET_TARGET: let `domain` act as `target` as well.
+    /// SET_TARGET: lets `domain` also act as `target`.
     record SetTarget(DomId domain, DomId target) implements Request {
         @Override
         public MessageType type() {
@@ -196,7 +196,7 @@ public sealed interface Request {
 
     /// CONTROL: a command to the daemon.
     ///
-    /// @param words the command and its parameters; empty if none came
+    /// @param words the command and its parameters; may be empty
     record Control(List<String> words) implements Request {
         @Override
         public MessageType type() {
@@ -214,7 +214,7 @@ public sealed interface Request {
         }
     }
 
-    /// SET_FEATURE: what a domain that is not introduced yet will find in its ring's page.
+    /// SET_FEATURE: sets the features that the ring page of a domain, not introduced yet, will show.
     ///
     /// @param features bits of [Features], unchecked
     record SetFeature(DomId domain, int features) implements Request {
@@ -226,7 +226,7 @@ public sealed interface Request {
 
     /// GET_QUOTA: the names of all quotas, or the value of one.
     ///
-    /// @param domain null for what new domains get
+    /// @param domain null for the default of new domains
     /// @param quota null for the names
     record GetQuota(@Nullable DomId domain, @Nullable String quota) implements Request {
         @Override
@@ -235,9 +235,9 @@ public sealed interface Request {
         }
     }
 
-    /// SET_QUOTA.
+    /// SET_QUOTA: sets a limit.
     ///
-    /// @param domain null for what new domains get
+    /// @param domain null for the default of new domains
     /// @param quota a name, unchecked
     /// @param value 0 for no limit
     record SetQuota(@Nullable DomId domain, String quota, int value) implements Request {

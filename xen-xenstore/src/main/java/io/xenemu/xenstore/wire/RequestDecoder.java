@@ -9,15 +9,15 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/// Decodes payloads by the syntax in `docs/misc/xenstore.txt`. Every violation is EINVAL. Reads only the given range, which
-/// must be private memory: a guest's ring is copied first.
+/// Decodes payloads by the syntax in `docs/misc/xenstore.txt`. Every violation is EINVAL. Reads only the given range,
+/// which must be private memory: a guest's ring has to be copied first.
 public final class RequestDecoder {
     private RequestDecoder() {}
 
     /// Decodes the payload `[from, to)` of a message.
     ///
-    /// @param home where relative paths start: the caller's directory
-    /// @throws XenError EINVAL for a malformed payload; ENOSYS for a type that is no request
+    /// @param home the caller's directory, at which relative paths start
+    /// @throws XenError EINVAL for a malformed payload; ENOSYS for a type that is not a request
     public static Request decode(MessageType type, byte[] data, int from, int to, Path home)
             throws XenError {
         return switch (type) {
@@ -63,7 +63,7 @@ public final class RequestDecoder {
         throw XenError.EINVAL;
     }
 
-    /// As [#string], and nothing may follow.
+    /// As [#string]; nothing may follow.
     private static int onlyString(byte[] data, int from, int to) throws XenError {
         int end = string(data, from, to);
         if (end + 1 != to) {
@@ -107,7 +107,7 @@ public final class RequestDecoder {
                 depth(data, tokenEnd + 1, to));
     }
 
-    /// A depth may follow the token; bytes without a NUL, or an empty string, are reserved and mean nothing.
+    /// A depth may follow the token. Bytes without a NUL, or an empty string, are reserved and ignored.
     private static int depth(byte[] data, int from, int to) throws XenError {
         if (to - from <= 1 || data[to - 1] != 0) {
             return Request.Watch.ANY_DEPTH;
@@ -137,7 +137,7 @@ public final class RequestDecoder {
         int end = string(data, from, to);
         int gfnEnd = string(data, end + 1, to);
         int portEnd = string(data, gfnEnd + 1, to);
-        // The document has the frame as a signed number; no real frame is negative.
+        // The document defines the frame as a signed number; no real frame is negative.
         long gfn = decimal(data, end + 1, gfnEnd, Long.MAX_VALUE >> 12);
         long port = decimal(data, gfnEnd + 1, portEnd, Integer.MAX_VALUE);
         return new Request.Introduce(domain(data, from, end), gfn, Math.toIntExact(port));
@@ -206,7 +206,7 @@ public final class RequestDecoder {
         return words;
     }
 
-    /// Xen 4.17 takes anything here (`abc` is 0); 4.23 and we do not.
+    /// Xen 4.17 accepts any text here (`abc` is 0); 4.23 and this decoder do not.
     private static DomId domain(byte[] data, int from, int to) throws XenError {
         return new DomId(Math.toIntExact(decimal(data, from, to, 0xffff)));
     }

@@ -35,7 +35,7 @@ public final class WireError {
         return Map.copyOf(payloads);
     }
 
-    /// The payload of an ERROR reply. Not to be modified.
+    /// The payload of an ERROR reply. Must not be modified.
     ///
     /// @throws IllegalStateException for an error that clients would not understand, which is our bug
     public static byte[] payload(XenError error) {
