@@ -5,15 +5,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -44,12 +37,9 @@ public final class Journal implements AutoCloseable {
     /// The size of a new file's records, which limits the pieces in which it is read.
     private static final int CHUNK_BYTES = 64 * 1024;
 
-    private static final Set<StandardOpenOption> READ_WRITE =
-            Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
-
     private final Path path;
     private final JournalMetrics metrics;
-    private final Disk disk;
+    private final JournalFiles files;
     private final @Nullable StoreImage recovered;
     private final FileRoom room;
     private final ReentrantLock lock = new ReentrantLock();
@@ -68,13 +58,13 @@ public final class Journal implements AutoCloseable {
             RecordFile file,
             @Nullable StoreImage recovered,
             JournalMetrics metrics,
-            Disk disk) {
+            JournalFiles files) {
         this.path = path;
         this.file = file;
         this.room = new FileRoom(path, file, metrics);
         this.recovered = recovered;
         this.metrics = metrics;
-        this.disk = disk;
+        this.files = files;
     }
 
     /// Opens and locks a file, and reads its contents. Makes a missing or empty file.
@@ -87,7 +77,8 @@ public final class Journal implements AutoCloseable {
 
     /// As [#open(Path, JournalMetrics)], on any disk.
     static Journal open(Path path, JournalMetrics metrics, Disk disk) throws IOException {
-        FileChannel channel = openLocked(path, disk);
+        JournalFiles files = new JournalFiles(path, disk);
+        FileChannel channel = files.open();
         try {
             RestoredImage image = new RestoredImage();
             RecordReader.Contents contents =
@@ -97,7 +88,7 @@ public final class Journal implements AutoCloseable {
             }
             RecordFile file = RecordFile.resume(channel, contents);
             metrics.size(file.length());
-            return new Journal(path, file, image.image(), metrics, disk);
+            return new Journal(path, file, image.image(), metrics, files);
         } catch (PersistException e) {
             channel.close();
             throw e;
@@ -105,53 +96,6 @@ public final class Journal implements AutoCloseable {
             channel.close();
             throw new PersistException(path, IoReason.withoutFile(e), e);
         }
-    }
-
-    private static FileChannel openLocked(Path path, Disk disk) throws IOException {
-        if (Files.exists(path) && !Files.isRegularFile(path)) {
-            throw new PersistException(path, "not a regular file");
-        }
-        while (true) {
-            FileChannel channel;
-            try {
-                channel = disk.open(path, READ_WRITE);
-            } catch (NoSuchFileException e) {
-                throw new PersistException(path, "no such directory", e);
-            } catch (IOException e) {
-                throw new PersistException(path, IoReason.withoutFile(e), e);
-            }
-            try {
-                Object key = fileKey(path);
-                lock(path, channel);
-                // Its last user may have renamed a new file to this name before the lock was
-                // taken.
-                if (Objects.equals(key, fileKey(path))) {
-                    return channel;
-                }
-                channel.close();
-            } catch (NoSuchFileException e) {
-                channel.close();
-            } catch (IOException e) {
-                channel.close();
-                throw e;
-            }
-        }
-    }
-
-    private static void lock(Path path, FileChannel channel) throws IOException {
-        try {
-            if (channel.tryLock() != null) {
-                return;
-            }
-        } catch (OverlappingFileLockException e) {
-            throw new PersistException(path, "in use by this process", e);
-        }
-        throw new PersistException(path, "in use by another process");
-    }
-
-    private static Object fileKey(Path path) throws IOException {
-        return Objects.requireNonNull(
-                Files.readAttributes(path, BasicFileAttributes.class).fileKey());
     }
 
     /// The store as it was when the file was last used, or null for a new file.
@@ -192,9 +136,9 @@ public final class Journal implements AutoCloseable {
 
     private void removeLeftover() {
         try {
-            Files.deleteIfExists(freshPath()); // of a process that was killed just here
+            files.removeNew(); // of a process that was killed just here
         } catch (IOException e) {
-            LOG.warn("{}: cannot be removed: {}", freshPath(), e.toString());
+            LOG.warn("{}: cannot be removed: {}", files.newPath(), e.toString());
         }
     }
 
@@ -287,16 +231,11 @@ public final class Journal implements AutoCloseable {
     }
 
     private void forceName() throws IOException {
-        try (FileChannel directory = openDirectory()) {
-            disk.forceNames(directory);
+        try (FileChannel directory = files.openDirectory()) {
+            files.force(directory);
         } catch (IOException e) {
             throw failed(e);
         }
-    }
-
-    private FileChannel openDirectory() throws IOException {
-        Path parent = Objects.requireNonNull(path.toAbsolutePath().getParent());
-        return FileChannel.open(parent, StandardOpenOption.READ);
     }
 
     private void compactIfLarge() {
@@ -333,7 +272,7 @@ public final class Journal implements AutoCloseable {
 
     /// Checks that writing the new file leaves room for changes in the meantime.
     private void checkRoom(long bytes) throws IOException {
-        long usable = Files.getFileStore(path).getUsableSpace();
+        long usable = files.usableSpace();
         if (usable < bytes + 2 * MIN_GROWTH_BYTES) {
             throw new IOException("the disk has " + usable + " bytes, and it needs " + bytes);
         }
@@ -371,13 +310,8 @@ public final class Journal implements AutoCloseable {
     /// Removes a new file that was not renamed to the old one. Lock held.
     private void discardUnused(RecordFile fresh) throws IOException {
         if (file != fresh) {
-            discard(fresh.channel());
+            files.discard(fresh.channel());
         }
-    }
-
-    private void discard(FileChannel fresh) throws IOException {
-        fresh.close();
-        Files.deleteIfExists(freshPath());
     }
 
     private void endCompaction() {
@@ -389,32 +323,19 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    private Path freshPath() {
-        return path.resolveSibling(path.getFileName() + ".new");
-    }
-
-    /// Writes an image to a new, locked file with another name.
+    /// Writes an image to a new file.
     private RecordFile write(StoreImage image) throws IOException {
-        Path fresh = freshPath();
-        Files.deleteIfExists(fresh);
-        FileChannel channel =
-                disk.open(
-                        fresh,
-                        Set.of(
-                                StandardOpenOption.READ,
-                                StandardOpenOption.WRITE,
-                                StandardOpenOption.CREATE_NEW));
+        FileChannel channel = files.create();
         try {
-            lock(fresh, channel);
             RecordFile written = RecordFile.create(channel);
             ChangeRecord.all(image, CHUNK_BYTES, written::append);
             channel.force(true);
             return written;
         } catch (IOException e) {
-            discard(channel);
+            files.discard(channel);
             throw new PersistException(path, IoReason.withoutFile(e), e);
         } catch (RuntimeException | Error e) {
-            discard(channel);
+            files.discard(channel);
             throw e;
         }
     }
@@ -424,15 +345,15 @@ public final class Journal implements AutoCloseable {
     ///
     /// @throws IOException if it fails; after the rename, the journal has then failed too
     private void replace(RecordFile fresh, StoreImage image) throws IOException {
-        try (FileChannel directory = openDirectory()) {
-            room.moveTo(fresh, () -> Files.move(freshPath(), path, StandardCopyOption.ATOMIC_MOVE));
+        try (FileChannel directory = files.openDirectory()) {
+            room.moveTo(fresh, files::putNewInPlace);
             FileChannel old = file.channel();
             file = fresh;
             durable = image;
             compactAt = threshold(fresh.size());
             metrics.size(fresh.length());
             try (old) {
-                disk.forceNames(directory);
+                files.force(directory);
             } catch (IOException e) {
                 throw failed(e); // a machine that stops now may come up with the old file
             }
