@@ -19,18 +19,20 @@ final class HostedGuest {
     private final ConsoleLog serial = new ConsoleLog();
     private final CompletableFuture<Void> started = new CompletableFuture<>();
     private final Thread thread;
+    private final Runnable ended;
     private volatile @Nullable Guest guest;
     private volatile boolean stopping;
     private volatile boolean endsAtReboot;
 
     /// @param paused whether its first domain begins paused
-    /// @param ended called on its thread when nothing is left of it
+    /// @param ended called when nothing is left of it
     HostedGuest(Hypervisor hypervisor, GuestRequest request, boolean paused, Runnable ended) {
         this.request = request;
+        this.ended = ended;
         thread =
                 Thread.ofPlatform()
                         .name("guest-" + request.config().name())
-                        .unstarted(() -> run(hypervisor, paused, ended));
+                        .unstarted(() -> run(hypervisor, paused));
     }
 
     /// Starts it, and waits until its first domain has been made.
@@ -38,7 +40,13 @@ final class HostedGuest {
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
     /// @throws KvmException when the host has no room for it
     void start() throws BootException {
-        thread.start();
+        try {
+            thread.start();
+        } catch (OutOfMemoryError e) {
+            // The host has no thread left: its name is free again.
+            ended.run();
+            throw e;
+        }
         try {
             started.join();
         } catch (CompletionException e) {
@@ -50,7 +58,7 @@ final class HostedGuest {
         }
     }
 
-    private void run(Hypervisor hypervisor, boolean paused, Runnable ended) {
+    private void run(Hypervisor hypervisor, boolean paused) {
         try {
             Guest made = new Guest(hypervisor, request, console, serial);
             guest = made;

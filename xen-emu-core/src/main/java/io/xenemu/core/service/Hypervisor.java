@@ -81,6 +81,7 @@ public final class Hypervisor implements AutoCloseable {
     private final Map<DomId, Domain> operable =
             new TreeMap<>(Comparator.comparingInt(DomId::value));
 
+    @GuardedBy("this")
     private int lastDomId;
 
     /// @param quotas limits of what a guest may have in XenStore
@@ -144,11 +145,11 @@ public final class Hypervisor implements AutoCloseable {
     }
 
     /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither started nor
-    /// connected to XenStore.
+    /// connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
     ///
     /// @param devices makes the devices that it sees in its I/O space
     /// @throws BootException when the kernel does not fit
-    public synchronized Domain create(
+    public Domain create(
             DomainConfig config,
             KernelImage kernel,
             List<BootModule> modules,
@@ -165,7 +166,7 @@ public final class Hypervisor implements AutoCloseable {
         return domain;
     }
 
-    private DomId nextId() {
+    private synchronized DomId nextId() {
         do {
             lastDomId = lastDomId + 1 < DomId.FIRST_RESERVED ? lastDomId + 1 : 1;
         } while (domains.containsKey(new DomId(lastDomId)));
