@@ -9,7 +9,7 @@ import io.xenemu.kvm.ioctl.MsrEntry;
 import io.xenemu.kvm.ioctl.Segment;
 import java.util.List;
 
-/// Gives vCPUs the state that firmware, or Xen's domain builder, leaves them in.
+/// Gives vCPUs the state in which firmware, or Xen's domain builder, leaves them.
 final class BootVcpu {
     /// IA32_MTRR_DEF_TYPE: MTRRs on, default write-back, as Xen leaves it for PVH.
     private static final int MSR_MTRR_DEF_TYPE = 0x2ff;
@@ -18,7 +18,7 @@ final class BootVcpu {
 
     private BootVcpu() {}
 
-    /// Gives the boot vCPU the registers with which a loaded kernel starts.
+    /// Sets the boot vCPU's registers for the start of a loaded kernel.
     static void enter(KvmVcpu vcpu, CpuEntry entry) {
         KvmSregs sregs = vcpu.getSregs();
         sregs.cr0(entry.cr0()).cr3(entry.cr3()).cr4(entry.cr4()).efer(entry.efer());
@@ -40,7 +40,7 @@ final class BootVcpu {
         vcpu.setRegs(regs);
     }
 
-    /// All memory write-back, on every vCPU alike, as firmware would leave it.
+    /// Makes all memory write-back, on every vCPU, as firmware would.
     static void enableMtrrs(KvmVcpu vcpu) {
         vcpu.setMsrs(List.of(new MsrEntry(MSR_MTRR_DEF_TYPE, MTRR_ENABLED_WRITE_BACK)));
     }

@@ -4,12 +4,13 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.kvm.memory.EventFd;
 import java.util.function.BooleanSupplier;
 
-/// The interrupt line by which a domain without upcall vectors is told of events. It goes up when events are announced;
-/// when the guest ends the interrupt KVM takes it down and says so, and it goes up again if there is still something to
-/// take: KVM's protocol for irqfds of level-triggered interrupts (KVM_IRQFD_FLAG_RESAMPLE).
+/// The interrupt line that announces events to a domain without upcall vectors. It is raised when events are
+/// announced. When the guest ends the interrupt, KVM lowers the line and reports that; the line is raised again if
+/// events are still pending. This is KVM's protocol for irqfds of level-triggered interrupts
+/// (KVM_IRQFD_FLAG_RESAMPLE).
 ///
-/// Unlike Xen's, the line is not taken down by the guest's clearing of `evtchn_upcall_pending`: who clears it before the
-/// interrupt gets one with nothing to take.
+/// Unlike Xen's line, it is not lowered when the guest clears `evtchn_upcall_pending`: a guest that clears it before
+/// the interrupt gets an interrupt without a pending event.
 final class CallbackLine implements AutoCloseable {
     private final EventFd trigger = EventFd.create();
     private final EventFdThread acknowledgement;
@@ -22,24 +23,25 @@ final class CallbackLine implements AutoCloseable {
     private boolean closed;
 
     /// @param name of the thread that waits for the ends of interrupts
-    /// @param pending whether there is something to take
-    /// @param threads its domain's. It is not limited: for each run the guest takes an interrupt and ends it, which is no less work
+    /// @param pending whether an event is pending
+    /// @param threads the domain's. This thread's rate is not limited: for each run, the guest takes and ends an
+    ///     interrupt, which is no less work
     CallbackLine(String name, BooleanSupplier pending, EventFdThreads threads) {
         this.pending = pending;
         this.acknowledgement = threads.start(name, this::lowered);
     }
 
-    /// The eventfd that takes the line up.
+    /// The eventfd that raises the line.
     EventFd trigger() {
         return trigger;
     }
 
-    /// The eventfd by which KVM says that it has taken the line down.
+    /// The eventfd on which KVM reports that it has lowered the line.
     EventFd acknowledgement() {
         return acknowledgement.eventFd();
     }
 
-    /// Takes the line up, unless it is. Never waits.
+    /// Raises the line, unless it is raised. Never waits.
     synchronized void raise() {
         if (!up && !closed) {
             up = true;
@@ -51,13 +53,13 @@ final class CallbackLine implements AutoCloseable {
         synchronized (this) {
             up = false;
         }
-        // Afterwards: an event that is announced from now on takes the line up itself.
+        // Checked after `up` is cleared: an event announced from now on raises the line itself.
         if (pending.getAsBoolean()) {
             raise();
         }
     }
 
-    /// Ends it, after KVM has been told to let go of both eventfds.
+    /// Ends the line. KVM must already have let go of both eventfds.
     @Override
     public synchronized void close() {
         closed = true;

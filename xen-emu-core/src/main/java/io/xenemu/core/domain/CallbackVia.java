@@ -1,14 +1,14 @@
 package io.xenemu.core.domain;
 
-/// How a domain wants to be told of events (HVM_PARAM_CALLBACK_IRQ, `xen/include/public/hvm/params.h`).
+/// How events are announced to a domain (HVM_PARAM_CALLBACK_IRQ, `xen/include/public/hvm/params.h`).
 sealed interface CallbackVia {
-    /// Not at all.
+    /// No announcement.
     record None() implements CallbackVia {}
 
-    /// By a vector, on whichever vCPU the event is for.
+    /// A vector, on the vCPU that the event is for.
     record Vector(int vector) implements CallbackVia {}
 
-    /// By an interrupt line, for vCPU 0 alone.
+    /// An interrupt line, only for vCPU 0.
     record Line(int gsi) implements CallbackVia {}
 
     /// Pins of KVM's I/O APIC. Xen's has 48, the upper ones for PCI devices only.
@@ -19,10 +19,10 @@ sealed interface CallbackVia {
     int TYPE_PCI_INTX = 1;
     int TYPE_VECTOR = 2;
 
-    /// Vectors below belong to exceptions; KVM refuses them.
+    /// Vectors below this belong to exceptions; KVM refuses them.
     int FIRST_VECTOR = 0x10;
 
-    /// What a value of the parameter asks for. As in Xen, any value is taken, and one that means nothing is none.
+    /// Decodes a value of the parameter. As in Xen, any value is accepted; a value without a meaning is [None].
     static CallbackVia of(long value) {
         int low = (int) (value & 0xff);
         return switch ((int) (value >>> TYPE_SHIFT)) {

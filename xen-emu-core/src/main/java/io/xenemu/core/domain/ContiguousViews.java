@@ -8,14 +8,14 @@ import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// Shows pages of domains one after another, by mapping their memory anew: each view costs a call of mmap(2) for every piece
-/// that is not contiguous in the domain, and as many of the process's mappings. Any thread may use it.
+/// Shows pages of domains contiguously, by mapping their memory again. Each view costs one mmap(2), and one of the
+/// process's mappings, for every piece that is contiguous in the domain. Any thread may use it.
 public final class ContiguousViews implements ContiguousPages {
     private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
     private final Map<Long, Arena> views = new ConcurrentHashMap<>();
 
-    /// No views yet.
+    /// Views, none yet.
     public ContiguousViews() {}
 
     @Override
@@ -25,7 +25,7 @@ public final class ContiguousViews implements ContiguousPages {
         }
         Arena arena = Arena.ofShared();
         try {
-            // Any memory of that length keeps the place.
+            // Any memory of that length reserves the addresses.
             MemorySegment view = frames.ram().map(arena, 0, (long) count * PAGE_SIZE, readOnly);
             for (int first = 0; first < count; ) {
                 int next = endOfPiece(frames, mfns, first, count);
@@ -43,7 +43,7 @@ public final class ContiguousViews implements ContiguousPages {
         }
     }
 
-    /// The index after the last page that follows the first in its file.
+    /// The index after the last page that follows the first one contiguously in its file.
     private static int endOfPiece(DomainFrames frames, long[] mfns, int first, int count) {
         int next = first + 1;
         while (next < count

@@ -6,16 +6,17 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The control groups of this process, each of which limits what is in it (Linux Documentation/admin-guide/cgroup-v2.rst).
+/// The control groups of this process. Each limits its own processes and the groups in it (Linux
+/// Documentation/admin-guide/cgroup-v2.rst).
 public final class ControlGroups {
-    /// How a line of proc_pid_cgroup begins that is of the unified hierarchy.
+    /// The prefix of the unified hierarchy's line in `/proc/PID/cgroup`.
     private static final String UNIFIED = "0::/";
 
     private ControlGroups() {}
 
-    /// The folders of its own group and of all that this is in; none on a host that does not tell.
+    /// The folders of the process's group and of all groups around it; none if the host does not show them.
     ///
-    /// @param root where `/proc` and `/sys` are
+    /// @param root the folder of `/proc` and `/sys`
     public static List<Path> folders(Path root) {
         List<Path> folders = new ArrayList<>();
         Path top = root.resolve("sys/fs/cgroup");

@@ -9,17 +9,17 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What is left of domains that are gone: the pages that others use because they were granted. All else has been given back to
-/// the host. Any thread may use it.
+/// The memory of domains that are gone: the pages that others still use through grants. All other memory has gone
+/// back to the host. Any thread may use it.
 ///
-/// The last of it is freed by a thread of its own. Whoever ends the last use may be a vCPU of a guest, which is not to spend
-/// its time on another domain's mappings.
+/// A separate thread frees the last pages. The last use may end on a vCPU's thread of another guest, which should not
+/// spend its time on unmapping this domain's memory.
 public final class DeadMemory implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(DeadMemory.class);
 
     private final AtomicLong bytes = new AtomicLong();
 
-    /// As long as there are domains: each of the tasks is the end of one.
+    /// The thread that frees memory; each of its tasks is the end of one domain.
     private final ThreadPoolExecutor executor =
             new ThreadPoolExecutor(
                     1,
@@ -29,10 +29,10 @@ public final class DeadMemory implements AutoCloseable {
                     new LinkedBlockingQueue<>(),
                     Thread.ofPlatform().name("dead-memory").daemon().factory());
 
-    /// Nobody is dead yet.
+    /// Memory of no domain yet.
     public DeadMemory() {}
 
-    /// Registers what an operator sees of it.
+    /// Registers the gauge.
     public void register(MeterRegistry registry) {
         Gauge.builder("xen.gnttab.dead", bytes, AtomicLong::get)
                 .description("Memory of domains that are gone, which others use by a grant")
@@ -40,23 +40,23 @@ public final class DeadMemory implements AutoCloseable {
                 .register(registry);
     }
 
-    /// Counts what a domain leaves, with the thread ready that frees the last of it.
+    /// Counts the bytes that a domain leaves, and starts the thread that will free the last of them.
     void add(long left) {
         executor.prestartCoreThread();
         bytes.addAndGet(left);
     }
 
-    /// Counts what is no longer there.
+    /// Subtracts freed bytes.
     void subtract(long freed) {
         bytes.addAndGet(-freed);
     }
 
-    /// Bytes that are left of all domains.
+    /// Bytes left of all domains that are gone.
     long bytes() {
         return bytes.get();
     }
 
-    /// Runs `free` on the thread of its own.
+    /// Runs `free` on the separate thread.
     void later(Runnable free) {
         executor.execute(() -> {
             try {
@@ -67,7 +67,7 @@ public final class DeadMemory implements AutoCloseable {
         });
     }
 
-    /// After the last domain: waits until all is free.
+    /// Waits until everything is free. Called after the last domain.
     @Override
     public void close() {
         executor.close();

@@ -49,17 +49,17 @@ public final class Domain implements AutoCloseable {
     private final DomainTimers timers;
     private final Teardown teardown = new Teardown();
 
-    /// The memory, which others may still use when the domain is gone.
+    /// Closes the memory, which others may still use when the domain is gone.
     private final Teardown pages = new Teardown();
 
     private final Teardown vcpuFds = new Teardown();
     private final ShutdownLatch shutdown = new ShutdownLatch();
     private final EventFdThreads threads = new EventFdThreads(this::failed);
 
-    /// Held by whoever stops the vCPUs, which are not closed meanwhile.
+    /// Held while a thread stops the vCPUs, so that they are not closed meanwhile.
     private final Object stopping = new Object();
 
-    /// Whether the log has had a failure of the domain that was not why it stopped: one is enough, peers can cause many.
+    /// Whether a failure after the domain's stop has been logged. One is enough, since peers can cause many.
     private final AtomicBoolean failedLater = new AtomicBoolean();
 
     private final EventDelivery delivery;
@@ -69,10 +69,10 @@ public final class Domain implements AutoCloseable {
     private final DomainFrames frames;
     private final GrantTable grantTable;
 
-    /// Whether others use one of the domain's pages.
+    /// Whether other domains use one of the domain's pages.
     private final LongPredicate inUse = this::isInUse;
 
-    /// Whether there is a grant table already, so that others may use pages.
+    /// Whether the grant table exists, so that other domains may use pages.
     private boolean granting;
 
     private final HypercallMetrics hypercallMetrics;
@@ -80,23 +80,23 @@ public final class Domain implements AutoCloseable {
     private final DeviceMetrics deviceMetrics;
     private final List<Vcpu> vcpus = new ArrayList<>();
 
-    /// Held while shared_info moves or changes its layout, so that KVM and the modules have heard of the same move last. Nobody
-    /// waits for a vCPU while holding it.
+    /// Held while shared_info moves or changes its layout, so that KVM and the modules end with the same state. A
+    /// thread that holds it never waits for a vCPU.
     private final Object sharedInfoChange = new Object();
 
-    /// How often the domain is paused.
+    /// The number of pauses without an unpause.
     @GuardedBy("pauseChange")
     private int pauses;
 
     private final Object pauseChange = new Object();
 
-    /// As [DomainBuilder] has told KVM. Changed under [#sharedInfoChange].
+    /// The width as [DomainBuilder] has told KVM. Changed under [#sharedInfoChange].
     private volatile GuestWidth latchedWidth = GuestWidth.BITS_64;
 
     private volatile boolean sharedInfoMapped;
     private volatile long sharedInfoGfn;
 
-    /// Builds a domain without vCPUs; [DomainBuilder] adds those. Takes `vm` over, also when it fails.
+    /// Builds a domain without vCPUs; [DomainBuilder] adds those. Takes over `vm`, even if it fails.
     Domain(
             DomId id,
             DomainConfig config,
@@ -193,8 +193,8 @@ public final class Domain implements AutoCloseable {
         return table;
     }
 
-    /// Frees the domain's memory but for the pages that other domains use, which go with their last use. Its own use of theirs
-    /// ends now.
+    /// Frees the domain's memory, except pages that other domains use: those are freed with their last use. Ends the
+    /// domain's own use of other domains' pages.
     private void freePages() {
         if (granting) {
             memory.endGuest();
@@ -233,7 +233,7 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// Makes a vCPU's descriptor, which is closed with the domain.
+    /// Creates a vCPU's descriptor, which is closed with the domain.
     KvmVcpu createVcpu(VcpuId vcpu) {
         KvmVcpu kvm = vm.createVcpu(vcpu);
         vcpuFds.add(kvm::close);
@@ -249,7 +249,7 @@ public final class Domain implements AutoCloseable {
         return id;
     }
 
-    /// What it was made of.
+    /// The configuration it was built from.
     public DomainConfig config() {
         return config;
     }
@@ -264,7 +264,7 @@ public final class Domain implements AutoCloseable {
         return memory;
     }
 
-    /// The pages it shares with the service.
+    /// The pages that it shares with the service.
     public SpecialPages special() {
         return special;
     }
@@ -279,7 +279,7 @@ public final class Domain implements AutoCloseable {
         return eventChannels;
     }
 
-    /// The messages of its devices that it takes as events.
+    /// Its devices' messages that it receives as events.
     public MessageInterrupts messageInterrupts() {
         return messageInterrupts;
     }
@@ -289,7 +289,7 @@ public final class Domain implements AutoCloseable {
         return grantTable;
     }
 
-    /// How its vCPUs learn of events.
+    /// The announcement of events to its vCPUs.
     public EventDelivery delivery() {
         return delivery;
     }
@@ -303,12 +303,12 @@ public final class Domain implements AutoCloseable {
         return capabilities;
     }
 
-    /// What serves its eventfds.
+    /// The threads that serve its eventfds.
     EventFdThreads threads() {
         return threads;
     }
 
-    /// What it has of the process's resources.
+    /// Its share of the process's resources.
     DomainResources resources() {
         return resources;
     }
@@ -325,7 +325,7 @@ public final class Domain implements AutoCloseable {
         return hypercallMetrics;
     }
 
-    /// Where its devices are metered.
+    /// The meters of its devices.
     public DeviceMetrics deviceMetrics() {
         return deviceMetrics;
     }
@@ -349,9 +349,9 @@ public final class Domain implements AutoCloseable {
         return vcpus.get(Math.toIntExact(number));
     }
 
-    /// Checks a domain id argument of an operation that a guest may only do to itself.
+    /// Checks a domain id argument of an operation that a guest may perform only on itself.
     ///
-    /// @throws XenError ESRCH if there is no such domain, EPERM if it is another one
+    /// @throws XenError ESRCH no such domain; EPERM it is another domain
     public void requireSelf(int domid) throws XenError {
         if (domid == id.value() || domid == DomId.SELF.value()) {
             return;
@@ -359,7 +359,7 @@ public final class Domain implements AutoCloseable {
         throw forbidden(domid);
     }
 
-    /// How Xen refuses an operation on a domain that the guest has no power over.
+    /// The error with which Xen refuses an operation on a domain that the guest does not control.
     ///
     /// @return ESRCH if there is no such domain, else EPERM
     public XenError forbidden(int domid) {
@@ -368,11 +368,12 @@ public final class Domain implements AutoCloseable {
         return exists ? XenError.EPERM : XenError.ESRCH;
     }
 
-    /// Takes over the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size` does: HVM_PARAM_CALLBACK_IRQ
-    /// and the hypercall MSR alone do so. This is the one place that changes it, here and in KVM, which writes the wall
-    /// clock anew each time.
+    /// Changes the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size`: only
+    /// HVM_PARAM_CALLBACK_IRQ and the hypercall MSR do so. Only this method changes it, here and in KVM, which writes
+    /// the wall clock each time.
     ///
-    /// KVM knows fewer ports of a 32-bit domain, and refuses whatever names another: those leave its table before.
+    /// KVM has fewer ports for a 32-bit domain, and refuses calls that name another port. So the others leave its
+    /// table first.
     public void latchWidth(GuestWidth width) {
         synchronized (sharedInfoChange) {
             if (width == GuestWidth.BITS_32) {
@@ -389,8 +390,8 @@ public final class Domain implements AutoCloseable {
         return latchedWidth;
     }
 
-    /// XENMAPSPACE_shared_info: shows the page at `gfn`, tells KVM, and gives each vCPU its place in it. The layout of the page
-    /// stays what it is.
+    /// XENMAPSPACE_shared_info: shows the page at `gfn`, tells KVM, and sets each vCPU's place in it. The page keeps
+    /// its layout.
     ///
     /// @throws XenError EINVAL for an index other than 0 or an impossible frame
     public void mapSharedInfo(long index, long gfn) throws XenError {
@@ -412,11 +413,11 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// XENMAPSPACE_grant_table: shows a frame of the grant table at `gfn`, growing the table to it.
+    /// XENMAPSPACE_grant_table: shows a frame of the grant table at `gfn`, and grows the table to include it.
     ///
     /// @param index all 64 bits of `idx`
-    /// @throws XenError EINVAL beyond the table's limit, for an impossible frame, or for a status frame that another vCPU
-    ///     takes away by a change of the version
+    /// @throws XenError EINVAL beyond the table's limit, for an impossible frame, or for a status frame that another
+    ///     vCPU removes by changing the version
     public void mapGrantFrame(long index, long gfn) throws XenError {
         TableFrame frame = grantTable.frame(index);
         int page =
@@ -424,36 +425,36 @@ public final class Domain implements AutoCloseable {
                         ? special.statusFrame(frame.index())
                         : SpecialPages.grantFrame(frame.index());
         memory.overlay(page, gfn);
-        // Another vCPU may have changed to version 1 meanwhile, and found no frame to take away.
+        // Another vCPU may have changed to version 1 meanwhile, and found no frame to remove.
         if (frame.isStatus() && frame.index() >= grantTable.statusFrames()) {
             memory.hide(page);
             throw XenError.EINVAL;
         }
     }
 
-    /// Where the guest has put grant frame `index`, or -1.
+    /// The guest frame of grant frame `index`, or -1.
     public long grantFrameGfn(int index) {
         return memory.overlayOf(SpecialPages.grantFrame(index));
     }
 
-    /// XENMEM_decrease_reservation: takes pages from the guest. Those that others use by a grant stay for them, as the frames do
-    /// on Xen until they are given back.
+    /// XENMEM_decrease_reservation: takes pages from the guest. Pages that others use through grants stay for them,
+    /// as the frames do on Xen until they are freed.
     ///
-    /// @return false if one of them is not there: those before it have been taken
+    /// @return false if a page is missing; those before it have been taken
     public boolean decreaseReservation(long gfn, int count) {
         return memory.decrease(gfn, count, inUse);
     }
 
-    /// XENMEM_populate_physmap: gives the guest pages of zeros in the place of its RAM.
+    /// XENMEM_populate_physmap: puts zeroed pages into the guest's RAM.
     ///
-    /// @return false if that cannot be; then nothing has happened
+    /// @return false if that is not possible; then nothing has happened
     public boolean populatePhysmap(long gfn, int count) {
         return memory.populate(gfn, count, inUse);
     }
 
     /// XENMEM_increase_reservation: lets the domain own more pages.
     ///
-    /// @return false if it may not
+    /// @return false if it may not own that many
     public boolean increaseReservation(int count) {
         return memory.increase(count);
     }
@@ -464,7 +465,7 @@ public final class Domain implements AutoCloseable {
 
     /// XENMEM_remove_from_physmap.
     ///
-    /// @throws XenError ENOENT when nothing of the domain's or of Xen's is at `gfn`
+    /// @throws XenError ENOENT if neither a page of the domain's nor of Xen's is at `gfn`
     public void removeFromPhysmap(long gfn) throws XenError {
         if (!memory.removeAt(gfn, inUse)) {
             throw XenError.ENOENT;
@@ -478,8 +479,8 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// One edge on an interrupt line: an event if the guest has routed the line over an event channel, else for the PIC and
-    /// the I/O APIC.
+    /// Sends one edge on an interrupt line: as an event if the guest has routed the line over an event channel, else
+    /// to the PIC and the I/O APIC.
     public void pulseIrq(int gsi) {
         boolean isEvent = eventChannels.pirqs().setGsi(gsi, true);
         eventChannels.pirqs().setGsi(gsi, false);
@@ -495,11 +496,11 @@ public final class Domain implements AutoCloseable {
 
     /// Starts the vCPUs.
     public void start() {
-        // vCPU 0 last: until a vCPU has started, others make its calls on their own threads.
+        // vCPU 0 starts last: until a vCPU has started, other threads make its calls themselves.
         vcpus.reversed().forEach(Vcpu::start);
     }
 
-    /// Keeps the domain from running until it has been unpaused as often. When it returns, no vCPU is in the guest.
+    /// Keeps the domain from running until each pause has been undone. When it returns, no vCPU is in the guest.
     public void pause() {
         synchronized (pauseChange) {
             pauses++;
@@ -508,7 +509,7 @@ public final class Domain implements AutoCloseable {
         vcpus.forEach(vcpu -> vcpu.call(_ -> {}));
     }
 
-    /// Takes back one [#pause].
+    /// Undoes one [#pause].
     ///
     /// @return false if it was not paused
     public boolean unpause() {
@@ -538,7 +539,7 @@ public final class Domain implements AutoCloseable {
         boolean _ = stop(reason, message);
     }
 
-    /// Any thread may come here, the operator's or one that serves another domain.
+    /// Any thread may call this: an operator's, or one that serves another domain.
     private boolean stop(ShutdownReason reason, String message) {
         synchronized (stopping) {
             if (!shutdown.set(reason, message)) {
@@ -549,24 +550,24 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// Stops the domain, and waits until no vCPU does anything more.
+    /// Stops the domain, and waits until its vCPUs do nothing any more.
     public void stop(ShutdownReason reason) {
         shutdown(reason, "");
         vcpus.forEach(Vcpu::join);
     }
 
-    /// Stops the domain because it cannot go on, as Xen's `domain_crash`.
+    /// Stops the domain because it cannot go on, like Xen's `domain_crash`.
     public void crash(String message) {
         shutdown(ShutdownReason.CRASH, message);
     }
 
-    /// Stops the domain because one of its threads cannot go on, or because what another thread did for it has failed: what the
-    /// host refused, or what the JVM has run out of, is the host's fault, anything else a bug of ours. That thread goes on.
-    /// Never waits; any locks may be held.
+    /// Stops the domain after a failure of one of its threads, or of another thread's work for it. A failed call to
+    /// the host, or lack of memory in the JVM, is the host's fault; anything else is our bug. The calling thread goes
+    /// on. Never waits; any locks may be held.
     ///
-    /// @param who the thread, or the part of the domain that it served
+    /// @param who the thread, or the part of the domain for which it worked
     public void failed(Object who, Throwable failure) {
-        // Stopped first: with no memory left, telling about it may fail as well.
+        // The domain is stopped first: without memory, logging the failure may fail as well.
         boolean stopped;
         if (failure instanceof KvmException e) {
             stopped = stop(ShutdownReason.HOST_ERROR, who + ": " + e.getMessage());
@@ -586,13 +587,13 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// The latch that tells when and why the domain stopped.
+    /// The latch with the time and reason of the domain's stop.
     public ShutdownLatch shutdownLatch() {
         return shutdown;
     }
 
-    /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory. The latter also when KVM
-    /// fails to do the former.
+    /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory; the memory even if
+    /// KVM fails before.
     @Override
     public void close() {
         stop(ShutdownReason.DESTROYED);

@@ -29,9 +29,9 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.function.Function;
 
-/// Makes a domain from its configuration and a kernel: VM, memory, vCPUs, boot structures.
+/// Builds a domain from its configuration and a kernel: VM, memory, vCPUs, boot structures.
 public final class DomainBuilder {
-    /// Without these KVM is no Xen.
+    /// The capabilities without which KVM cannot serve Xen guests.
     public static final ImmutableSet<XenCapability> REQUIRED =
             Sets.immutableEnumSet(
                     XenCapability.INTERCEPT_HCALL,
@@ -39,7 +39,7 @@ public final class DomainBuilder {
                     XenCapability.EVTCHN_2LEVEL,
                     XenCapability.EVTCHN_SEND);
 
-    /// Pages that KVM on Intel needs below 4 GiB, above everything that the guest is told of.
+    /// Pages that KVM on Intel needs below 4 GiB, above everything in the guest's memory map.
     private static final long TSS_ADDRESS = 0xfffb_d000L;
 
     private static final long IDENTITY_MAP_ADDRESS = 0xfffb_c000L;
@@ -57,7 +57,7 @@ public final class DomainBuilder {
 
     /// Builds the domain; its vCPUs are not started.
     ///
-    /// @param devices makes the devices that it sees in its I/O space
+    /// @param devices makes the devices in its I/O space
     /// @throws BootException when the kernel does not fit
     public Domain build(
             DomId id,
@@ -107,8 +107,8 @@ public final class DomainBuilder {
         }
     }
 
-    /// Makes KVM's idea of a new domain's width ours: 64-bit, as in Xen, until [Domain#latchWidth] says otherwise, whatever the
-    /// guest writes to the hypercall MSR.
+    /// Sets KVM's width of a new domain to ours: 64-bit, as in Xen, until [Domain#latchWidth] changes it. The guest's
+    /// writes to the hypercall MSR do not change it in KVM.
     static void takeOverWidth(KvmVm vm) {
         vm.trapMsr(XenLeaves.HYPERCALL_MSR);
         vm.xen().longMode(true);
@@ -139,7 +139,7 @@ public final class DomainBuilder {
         }
     }
 
-    /// What the thread of a vCPU does, until its domain stops.
+    /// The main loop of a vCPU's thread, until its domain stops.
     static void runLoop(
             HypercallTable hypercalls,
             Domain domain,

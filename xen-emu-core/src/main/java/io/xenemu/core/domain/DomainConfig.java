@@ -5,15 +5,15 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.xenemu.gnttab.GrantLimits;
 import java.util.UUID;
 
-/// What a domain is made of, besides its kernel.
+/// The configuration of a domain, without its kernel.
 ///
-/// @param name unique among the domains of the service; no number, which would be an id
+/// @param name unique among the domains of the service; not a number, which would be an id
 /// @param uuid the domain's handle
 /// @param memoryBytes RAM
 /// @param vcpus number of vCPUs, 1 to 128
-/// @param xenVersion what XENVER_version answers: major in the upper 16 bits
-/// @param grants its grant table, and how much it may map of others
-/// @param events what its event channels may be used for
+/// @param xenVersion the answer of XENVER_version: major in the upper 16 bits
+/// @param grants the limits of its grant table and of its mappings of other domains' grants
+/// @param events the limits of its event channels
 public record DomainConfig(
         String name,
         UUID uuid,
@@ -22,7 +22,7 @@ public record DomainConfig(
         int xenVersion,
         GrantLimits grants,
         EventChannelConfig events) {
-    /// @throws IllegalArgumentException if no domain can be made of it
+    /// @throws IllegalArgumentException if no domain can have this configuration
     public DomainConfig {
         if (name.isEmpty()
                 || name.indexOf('/') >= 0
@@ -50,23 +50,23 @@ public record DomainConfig(
         }
     }
 
-    /// Whether the guest is told that it runs on this release of Xen or a later one: some answers have changed.
+    /// Whether the guest sees this release of Xen or a later one: some answers have changed between releases.
     public boolean isXenFrom(int major, int minor) {
         return xenVersion >= (major << 16 | minor);
     }
 
-    /// The same for another domain.
+    /// The same configuration with another name.
     public DomainConfig sibling(String otherName) {
         return new DomainConfig(
                 otherName, UUID.randomUUID(), memoryBytes, vcpus, xenVersion, grants, events);
     }
 
-    /// Whether an operator means a domain's id by this: digits alone, as under xl.
+    /// Whether an operator's argument is a domain's id: only digits, as with xl.
     public static boolean isId(String name) {
         return !name.isEmpty() && name.chars().allMatch(it -> it >= '0' && it <= '9');
     }
 
-    /// What fits into the name of a memfd (249 bytes) with a prefix that says what it is for.
+    /// Fits into the name of a memfd (249 bytes) after a prefix that names its purpose.
     public static final int MAX_NAME_BYTES = 200;
 
     /// HVM_MAX_VCPUS of Xen.

@@ -6,15 +6,15 @@ import io.xenemu.evtchn.Domains;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 
-/// What a domain shares with the others of its service.
+/// What a domain shares with the other domains of its service.
 ///
-/// @param registry where its meters live
-/// @param hypercalls what its vCPUs may call
-/// @param domains finds the event channels of the others
+/// @param registry holds its meters
+/// @param hypercalls the hypercalls of its vCPUs
+/// @param domains finds other domains' event channels
 /// @param servicePorts domain 0's ends of event channels
-/// @param grants finds the grant tables of the others
-/// @param resources what they take from the host
-/// @param ports how many ports of event channels they have
+/// @param grants finds other domains' grant tables
+/// @param resources the host's resources
+/// @param ports the account of all domains' event channel ports
 public record DomainEnvironment(
         MeterRegistry registry,
         HypercallTable hypercalls,

@@ -10,8 +10,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A domain's pages as it grants them: RAM and special pages, numbered within the service by their place in memory, so that
-/// moving or covering a page does not change which one has been granted.
+/// A domain's pages as it grants them: RAM and special pages, numbered within the service by their place in memory.
+/// So moving or covering a page does not change which page has been granted.
 final class DomainFrames implements GuestFrames {
     private static final Logger log = LoggerFactory.getLogger(DomainFrames.class);
 
@@ -19,7 +19,7 @@ final class DomainFrames implements GuestFrames {
     private final DeadMemory dead;
     private final long base;
 
-    /// Pages of RAM that others use although the domain is gone.
+    /// Pages of RAM that others still use after the end of the domain.
     private final Set<Long> kept = ConcurrentHashMap.newKeySet();
 
     private volatile boolean counted;
@@ -36,7 +36,7 @@ final class DomainFrames implements GuestFrames {
         return page < 0 ? page : mfnOf(page);
     }
 
-    /// The machine frame of a page of [DomainMemory#pageAt].
+    /// The machine frame number of a page number that [DomainMemory#pageAt] returned.
     long mfnOf(long page) {
         return base + page;
     }
@@ -70,7 +70,7 @@ final class DomainFrames implements GuestFrames {
         memory.keepOnly(pages);
     }
 
-    /// On the thread of whoever used it last, which is not to fail with it.
+    /// Runs on the thread that ended the last use, which must not fail because of it.
     @Override
     public void free(long mfn) {
         long page = mfn - base;
@@ -90,7 +90,7 @@ final class DomainFrames implements GuestFrames {
         }
     }
 
-    /// The rest has been freed.
+    /// Called when the rest has been freed.
     void freed() {
         if (counted) {
             dead.subtract(kept.size() * (long) SpecialPages.PAGE_SIZE + memory.specialBytes());

@@ -16,29 +16,30 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.function.LongPredicate;
 
-/// A domain's guest-physical memory: RAM in one memfd, special pages in another, and what is shown at the guest's wish in
-/// their place or in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant.
+/// A domain's guest-physical memory: RAM in one memfd, special pages in another, and pages that the guest has placed
+/// over them or in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant.
 ///
-/// A special page may be at one frame at most. Xen frees the RAM page that it covers; here it comes back, zeroed, when the
-/// special page moves away, which is what a guest finds after Xen's own soft reset, unless the guest has given it up or the
-/// domain may not own more. What a foreign page covers comes back as it was. The service reads a hypercall's arguments beneath foreign pages, where Xen answers EFAULT.
+/// A special page is at one frame at most. Xen frees the RAM page that it covers. Here the RAM page comes back,
+/// zeroed, when the special page moves away, as after Xen's own soft reset, unless the guest has given it up or the
+/// domain may not own more. A RAM page under a foreign page comes back unchanged. The service reads hypercall
+/// arguments from beneath foreign pages, where Xen answers EFAULT.
 public final class DomainMemory implements BootMemory, AutoCloseable {
     private static final long NOWHERE = -1;
     private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
-    /// Guest frame numbers stay below what any CPU addresses (52 bits).
+    /// Guest frame numbers are below this; no CPU addresses more than 52 bits.
     private static final long GFN_LIMIT = 1L << 40;
 
     private final MemFd ram;
 
-    /// RAM page by page, whatever the guest sees in its place.
+    /// All pages of RAM, without what covers them for the guest.
     private final MemorySegment ramPages;
 
     private final SpecialPages special;
     private final HostBudget.Share mappings;
     private final GuestMemory guest = new GuestMemory();
 
-    /// What [#guest] is made of.
+    /// Owns the mappings of [#guest].
     private final Arena serviceViews = Arena.ofShared();
 
     @GuardedBy("this")
@@ -47,19 +48,19 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     @GuardedBy("this")
     private final long[] specialGfn;
 
-    /// The other way round: which special page is shown at a frame.
+    /// The special page shown at each frame, the inverse of [#specialGfn].
     @GuardedBy("this")
     private final Map<Long, Integer> specialAt = new HashMap<>();
 
-    /// Which page of another domain is shown at a frame, by its machine frame number.
+    /// The machine frame number of the other domain's page shown at each frame.
     @GuardedBy("this")
     private final Map<Long, Long> foreignAt = new HashMap<>();
 
-    /// Which pages of RAM are covered, by their number in [#ramPages].
+    /// The covered pages of RAM, by their number in [#ramPages].
     @GuardedBy("this")
     private final BitSet coveredRam = new BitSet();
 
-    /// Which of them the guest has given up.
+    /// The pages of RAM that the guest has given up.
     @GuardedBy("this")
     private final BitSet gone = new BitSet();
 
@@ -83,7 +84,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                 ramBytes += slot.length();
             }
         }
-        // As on Xen the pages of its ACPI tables are the domain's own beside its memory.
+        // As on Xen, the pages of its ACPI tables are owned in addition to its memory.
         reservation =
                 new Reservation(
                         ramBytes / PAGE_SIZE, (ramBytes - GuestMemoryMap.ACPI_SIZE) / PAGE_SIZE);
@@ -118,15 +119,15 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         guest.add(slot.start(), view);
     }
 
-    /// The guest's memory, for hypercall arguments: with the special pages that it sees, and without foreign ones.
+    /// The guest's memory for hypercall arguments: with the special pages that the guest sees, without foreign pages.
     public GuestMemory guest() {
         return guest;
     }
 
-    /// A page of the guest that it has named by number, for the service to read and write as long as the domain exists.
+    /// A page that the guest named by number, for the service to use as long as the domain exists.
     ///
     /// @param gfn any 64 bits
-    /// @throws XenError EINVAL if there is no memory, or another domain's
+    /// @throws XenError EINVAL if there is no memory, or a page of another domain
     MemorySegment page(long gfn) throws XenError {
         if (pageAt(gfn) < 0) {
             throw XenError.EINVAL;
@@ -153,11 +154,11 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     // Special pages.
 
-    /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a page that is mapped already is
-    /// added to the physmap again. If it cannot be there, it stays where it is.
+    /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a mapped page is added to
+    /// the physmap again. If that fails, the page stays where it is.
     ///
-    /// @throws XenError EINVAL when no page can be there (beyond the guest's address width, or where KVM has a device); ENXIO
-    ///     where the guest maps a foreign page; ENOMEM at too many places
+    /// @throws XenError EINVAL no page can be there (beyond the guest's address width, or where KVM has a device);
+    ///     ENXIO the guest maps a foreign page there; ENOMEM too many places
     public synchronized void overlay(int page, long gfn) throws XenError {
         if (!isPossible(gfn)) {
             throw XenError.EINVAL;
@@ -188,7 +189,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         specialAt.put(gfn, page);
     }
 
-    /// Shows special page `page` nowhere.
+    /// Removes special page `page` from the guest's address space.
     public synchronized void hide(int page) {
         long gfn = specialGfn[page];
         if (gfn == NOWHERE) {
@@ -246,14 +247,14 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     // Pages of other domains.
 
-    /// Shows a page of another domain at a guest frame, where it hides a special page for good and another page until it is
-    /// removed.
+    /// Shows a page of another domain at a guest frame. It removes a special page there for good, and covers another
+    /// page until it is removed.
     ///
     /// @param gfn any 64 bits
     /// @param mfn the page's machine frame number
-    /// @param file the memory that has it, which stays as it is until [#remove]
-    /// @param offset where in it
-    /// @return false if no page can be there, a foreign one is there already, or there are too many
+    /// @param file the page's memory, which does not change until [#remove]
+    /// @param offset of the page in it
+    /// @return false if no page can be there, a foreign page is there already, or there are too many
     synchronized boolean place(long gfn, long mfn, MemFd file, long offset, boolean readOnly) {
         if (!isPossible(gfn)
                 || foreignAt.containsKey(gfn)
@@ -279,7 +280,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return true;
     }
 
-    /// Takes a page of another domain away again.
+    /// Removes a page of another domain.
     ///
     /// @param gfn any 64 bits
     /// @return false if that page is not there
@@ -295,8 +296,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return true;
     }
 
-    /// Whether the guest may have been kept from an access by what is shown there: nothing but holes around pages, or a page
-    /// of another domain, which may be read-only.
+    /// Whether the memory map may have refused a guest's access: the address is in a hole around shown pages, or at a
+    /// page of another domain, which may be read-only.
     ///
     /// @param gpa guest-physical address
     synchronized boolean mayRefuse(long gpa) {
@@ -304,12 +305,12 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return range != null && (range.isHole() || foreignAt.containsKey(gpa / PAGE_SIZE));
     }
 
-    /// The same for an unknown address.
+    /// The same if the address is not known.
     synchronized boolean mayRefuseSome() {
         return ranges.hasWindows() || !foreignAt.isEmpty();
     }
 
-    /// The page that the guest sees at a frame, which it may have from others.
+    /// The page that the guest sees at a frame; it may be another domain's.
     ///
     /// @throws IllegalStateException if there is none
     synchronized MemorySegment seenByGuest(long gfn) {
@@ -318,10 +319,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     // The domain's own pages.
 
-    /// The page that is at a guest frame now, by a number that it has for good: RAM pages first, special pages after them.
+    /// The page at a guest frame now, by its permanent number: RAM pages first, then special pages.
     ///
     /// @param gfn any 64 bits
-    /// @return [GuestFrames#NO_RAM] if there is no memory, [GuestFrames#FOREIGN] if it is another domain's
+    /// @return [GuestFrames#NO_RAM] if there is no memory, [GuestFrames#FOREIGN] if it is a page of another domain
     synchronized long pageAt(long gfn) {
         if (!isPossible(gfn)) {
             return GuestFrames.NO_RAM;
@@ -337,7 +338,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                 return gone.get(Math.toIntExact(page)) ? GuestFrames.NO_RAM : page;
             }
         }
-        // Not on the path of any page that guests grant for speed.
+        // Slow path: pages that guests grant in bulk are plain RAM and have returned above.
         Integer overlaid = specialAt.get(gfn);
         if (overlaid != null) {
             return ramPageCount() + overlaid;
@@ -348,28 +349,28 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return range.isHole() ? GuestFrames.NO_RAM : ramPageCount() + range.pageNumber(gpa);
     }
 
-    /// The memory that has a page of [#pageAt], and no guest's overlays in it.
+    /// The memory that contains a page number's page, without a guest's overlays.
     MemorySegment memoryOf(long page) {
         return page < ramPageCount() ? ramPages : special.pages();
     }
 
-    /// The same as a file.
+    /// The file that contains a page number's page.
     MemFd fileOf(long page) {
         return page < ramPageCount() ? ram : special.memfd();
     }
 
-    /// Where in [#memoryOf] and [#fileOf] the page begins.
+    /// Offset of a page number's page in [#memoryOf] and [#fileOf].
     long offsetOf(long page) {
         long ramCount = ramPageCount();
         return (page < ramCount ? page : page - ramCount) * PAGE_SIZE;
     }
 
-    /// How many pages there are of [#pageAt].
+    /// The number of page numbers.
     long pages() {
         return ramPageCount() + special.count();
     }
 
-    /// Whether a page of [#pageAt] is one of RAM.
+    /// Whether a page number is one of RAM.
     boolean isRam(long page) {
         return page < ramPageCount();
     }
@@ -385,11 +386,11 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     // What the domain owns.
 
-    /// Takes pages out of the address space one after another, up to the first that is not there or belongs to another domain
-    /// (XENMEM_decrease_reservation). The host has their memory back, and the guest finds zeros there until it asks for them
-    /// again, where Xen would leave a hole.
+    /// Takes consecutive pages out of the address space, up to the first that is missing or belongs to another domain
+    /// (XENMEM_decrease_reservation). Their memory goes back to the host; the guest reads zeros there until it
+    /// populates them again, where Xen would leave a hole.
     ///
-    /// @param inUse whether others use a page of [#pageAt], which then stays as it is for them; called with a lock held
+    /// @param inUse whether others use a page number's page, which then stays for them; called with a lock held
     /// @return whether all were taken
     synchronized boolean decrease(long gfn, int count, LongPredicate inUse) {
         for (int i = 0; i < count; i++) {
@@ -400,16 +401,17 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return true;
     }
 
-    /// Takes what is at `gfn` out of the address space (XENMEM_remove_from_physmap). A page of RAM stays the domain's own.
+    /// Removes the page at `gfn` from the address space (XENMEM_remove_from_physmap). A page of RAM is still owned by
+    /// the domain.
     ///
     /// @param gfn any 64 bits
     /// @param inUse as for [#decrease]
-    /// @return false if nothing is there, or another domain's page
+    /// @return false if no page is there, or a page of another domain
     public synchronized boolean removeAt(long gfn, LongPredicate inUse) {
         return evict(gfn) || take(gfn, false, inUse);
     }
 
-    /// @param forGood whether a page of RAM is no longer the domain's
+    /// @param forGood whether the domain no longer owns a page of RAM
     @GuardedBy("this")
     private boolean take(long gfn, boolean forGood, LongPredicate inUse) {
         if (foreignAt.containsKey(gfn)) {
@@ -430,11 +432,12 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return true;
     }
 
-    /// Puts zeroed pages of RAM at frames of it, in place of what has been there, which stays the domain's own
+    /// Puts zeroed pages of RAM at its frames, and replaces the pages there, which the domain still owns
     /// (XENMEM_populate_physmap). Xen does so at any frame.
     ///
-    /// @param inUse whether others use a page of [#pageAt], so that there is no other for its frame; called with a lock held
-    /// @return false if not all of the frames are the RAM's, some of it cannot be replaced, or the domain may not own so much;
+    /// @param inUse whether others use a page number's page, so that its frame can get no other page; called with a
+    ///     lock held
+    /// @return false if a frame is not one of RAM, a page cannot be replaced, or the domain may not own that many;
     ///     then nothing has happened
     synchronized boolean populate(long gfn, int count, LongPredicate inUse) {
         if (!reservation.admits(count)) {
@@ -448,7 +451,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         for (int i = 0; i < count; i++) {
             int page = ramPage(gfn + i);
-            // What a special page has covered is charged again when that goes.
+            // A page covered by a special page is charged again when the special page goes.
             boolean charged = evict(gfn + i) && !gone.get(page);
             gone.clear(page);
             if (!charged) {
@@ -459,24 +462,24 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return true;
     }
 
-    /// Lets the domain own more pages, which are nowhere in its address space (XENMEM_increase_reservation).
+    /// Lets the domain own more pages, which are not in its address space (XENMEM_increase_reservation).
     ///
-    /// @return false if it may not
+    /// @return false if it may not own that many
     synchronized boolean increase(int count) {
         return reservation.take(count);
     }
 
-    /// Pages that the domain owns (XENMEM_current_reservation).
+    /// The number of pages that the domain owns (XENMEM_current_reservation).
     public synchronized long ownedPages() {
         return reservation.owned();
     }
 
-    /// Pages that it may own (XENMEM_maximum_reservation).
+    /// The number of pages that it may own (XENMEM_maximum_reservation).
     public synchronized long maxPages() {
         return reservation.max();
     }
 
-    /// The number of the page of RAM whose place `gfn` is; -1 if there is none.
+    /// The number of the page of RAM that belongs at `gfn`; -1 if there is none.
     @GuardedBy("this")
     private int ramPage(long gfn) {
         if (!isPossible(gfn)) {
@@ -488,7 +491,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                 : -1;
     }
 
-    /// Gives all RAM back to the host but some pages, after the end of the guest.
+    /// Gives all RAM back to the host, except some pages, after the end of the guest.
     ///
     /// @param pages in ascending order
     void keepOnly(long[] pages) {
@@ -511,8 +514,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
     }
 
-    /// Ends what the guest sees, and so its use of other domains' pages, and what the service sees at the guest's addresses.
-    /// The VM is closed; others may go on to use the domain's own pages.
+    /// Ends the guest's address space, and so its use of other domains' pages, and the service's view of it. The VM
+    /// is closed. Other domains may still use this domain's own pages.
     synchronized void endGuest() {
         ranges.close();
         if (serviceViews.scope().isAlive()) {

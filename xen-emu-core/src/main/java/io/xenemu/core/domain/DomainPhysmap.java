@@ -3,7 +3,7 @@ package io.xenemu.core.domain;
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.gnttab.Physmap;
 
-/// The addresses at which a domain sees what others grant.
+/// The address space in which a domain maps other domains' grants.
 final class DomainPhysmap implements Physmap {
     private final DomainMemory memory;
 
@@ -13,7 +13,7 @@ final class DomainPhysmap implements Physmap {
 
     @Override
     public boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
-        // All domains of the service are of this kind, but for domain 0, which grants nothing.
+        // All domains of the service are of this kind, except domain 0, which grants nothing.
         return owner instanceof DomainFrames frames
                 && memory.place(gfn, mfn, frames.file(mfn), frames.offset(mfn), readOnly);
     }

@@ -5,7 +5,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 
-/// What one domain has of the resources of the process.
+/// One domain's share of the process's resources.
 ///
 /// @param mappings memory mappings (mmap(2))
 /// @param descriptors file descriptors
@@ -13,30 +13,30 @@ import java.util.List;
 record DomainResources(
         HostBudget.Share mappings, HostBudget.Share descriptors, HostBudget.Share threads)
         implements AutoCloseable {
-    /// Its ranges of memory for the guest and for the service, and what is behind them.
+    /// Its ranges of memory, mapped for the guest and for the service, and the memory behind them.
     private static final long MEMORY_MAPPINGS = 12;
 
-    /// A thread's stack and the guard pages of the C library and of the JVM around it.
+    /// A thread's stack, and the guard pages of the C library and the JVM around it.
     private static final long MAPPINGS_PER_THREAD = 4;
 
-    /// Besides its vCPUs: the guest's own, its timers', those of its console and serial port, its callback line's.
+    /// Threads besides its vCPUs: the guest's own, and those of its timers, console, serial port and callback line.
     private static final long SERVICE_THREADS = 7;
 
-    /// The VM, two memories, three eventfds, and some that are open while it is made.
+    /// The VM, two memories, three eventfds, and some that are open while the domain is made.
     private static final long BASE_DESCRIPTORS = 10;
 
-    /// A page of Xen's splits a mapping in two more, of the guest's alone in a hole.
+    /// A shown special page splits a mapping into three; in a hole only the guest's mapping.
     private static final long MAPPINGS_PER_SPECIAL_PAGE = 2;
 
-    /// Windows for special pages and the first foreign ones.
+    /// Windows for special pages and the first foreign pages.
     private static final long PROMISED_WINDOWS = 16;
 
-    /// As many special pages as there are by default are promised; a domain that may have more shares what is left.
+    /// The default number of special pages is promised; a domain that may have more shares what is left.
     private static final long PROMISED_SPECIAL_PAGES = 80;
 
-    /// Takes what a domain needs.
+    /// Reserves what a domain needs.
     ///
-    /// @param specialPages how many it may have
+    /// @param specialPages the most special pages it may have
     /// @throws io.xenemu.kvm.abi.KvmException if the host does not have it
     static DomainResources open(HostResources host, int vcpus, int specialPages) {
         Teardown opened = new Teardown();
@@ -60,7 +60,7 @@ record DomainResources(
         }
     }
 
-    /// Registers what an operator sees of it.
+    /// Registers the gauges.
     ///
     /// @return removes the meters
     Runnable register(MeterRegistry registry, DomId domain) {
@@ -82,14 +82,14 @@ record DomainResources(
                 .register(registry);
     }
 
-    /// The guest has ended; its RAM and its special pages may be used by others yet.
+    /// Notes that the guest has ended; others may still use its RAM and its special pages.
     void guestEnded() {
         mappings.shrink(2);
         descriptors.shrink(2);
         threads.shrink(0);
     }
 
-    /// Nothing is left.
+    /// Gives back all resources.
     @Override
     public void close() {
         mappings.close();

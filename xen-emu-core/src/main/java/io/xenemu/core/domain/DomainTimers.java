@@ -8,8 +8,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The thread behind those of a domain's timers that KVM does not run: periodic ones (VCPUOP_set_periodic_timer), and
-/// one-shot ones whose events KVM cannot raise. It is started with the first: Linux by default has none.
+/// Runs those of a domain's timers that KVM does not run: periodic ones (VCPUOP_set_periodic_timer), and one-shot
+/// ones whose events KVM cannot raise. Its thread starts with the first timer: by default Linux sets none.
 final class DomainTimers implements AutoCloseable {
     private final String name;
     private final Consumer<Throwable> failed;
@@ -21,7 +21,7 @@ final class DomainTimers implements AutoCloseable {
     private boolean closed;
 
     /// @param domain prefix of the thread's name
-    /// @param failed told what a tick has thrown, on the timers' thread; that timer has ended
+    /// @param failed receives an exception of a tick, on the timers' thread; that timer has ended
     DomainTimers(String domain, Consumer<Throwable> failed) {
         name = domain + "-timers";
         this.failed = failed;
@@ -29,7 +29,7 @@ final class DomainTimers implements AutoCloseable {
 
     /// Runs `tick` every `nanos`. A guest that falls behind gets no ticks in a burst: events on one port coalesce.
     ///
-    /// @return cancels it; null when the domain is at its end
+    /// @return cancels it; null if the domain is ending
     synchronized @Nullable Future<?> start(long nanos, Runnable tick) {
         ScheduledThreadPoolExecutor current = executor();
         return current == null
@@ -39,7 +39,7 @@ final class DomainTimers implements AutoCloseable {
 
     /// Runs `task` after `nanos`, once; at once if that is 0 or less.
     ///
-    /// @return cancels it; null when the domain is at its end
+    /// @return cancels it; null if the domain is ending
     synchronized @Nullable Future<?> startOnce(long nanos, Runnable task) {
         ScheduledThreadPoolExecutor current = executor();
         return current == null
@@ -47,7 +47,7 @@ final class DomainTimers implements AutoCloseable {
                 : current.schedule(() -> run(task), nanos, TimeUnit.NANOSECONDS);
     }
 
-    /// Waits for a tick that is under way. Those to come are for the caller to have cancelled.
+    /// Waits for a tick in progress. The caller has cancelled later ones.
     void awaitTick() {
         Future<?> after;
         synchronized (this) {
@@ -76,7 +76,7 @@ final class DomainTimers implements AutoCloseable {
         return current;
     }
 
-    /// The executor alone would end the timer and tell nobody.
+    /// Reports a failure, since the executor would end the timer silently.
     private void run(Runnable tick) {
         try {
             tick.run();
@@ -86,7 +86,7 @@ final class DomainTimers implements AutoCloseable {
         }
     }
 
-    /// Ends all timers, and waits for a tick that is under way: what it touches is about to go.
+    /// Ends all timers, and waits for a tick in progress, because what it uses is about to be freed.
     @Override
     public void close() {
         ScheduledThreadPoolExecutor last;
@@ -94,7 +94,7 @@ final class DomainTimers implements AutoCloseable {
             closed = true;
             last = executor;
         }
-        // Without the lock: a tick that is under way may be about to start the next.
+        // Called without the lock: a tick in progress may be about to start the next one.
         if (last != null) {
             last.close();
         }

@@ -7,11 +7,12 @@ import io.xenemu.kvm.ioctl.KvmVm;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.jspecify.annotations.Nullable;
 
-/// How a vCPU is told of events: its own upcall vector, the domain's callback vector, or, vCPU 0 alone, an interrupt line.
+/// Announces events to vCPUs: by the vCPU's own upcall vector, the domain's callback vector or, only for vCPU 0, an
+/// interrupt line.
 ///
-/// The vector of a vCPU is an interrupt message to its local APIC. The domain's vector is injected by KVM on every entry
-/// with `evtchn_upcall_pending` set, so a vCPU in the guest, or halted, only has to be made to enter again. Of a line KVM
-/// knows nothing: while there is one, it is not left to deliver events.
+/// A vCPU's vector is sent as an interrupt message to its local APIC. KVM injects the domain's vector on every entry
+/// with `evtchn_upcall_pending` set, so a vCPU that is in the guest or halted only has to be made to enter again. KVM
+/// does not support a line: while there is one, it does not deliver events.
 public final class EventDelivery implements UpcallSink, AutoCloseable {
     private static final long MSI_ADDRESS = 0xfee0_0000L;
     private static final int MSI_DESTINATION_SHIFT = 12;
@@ -23,12 +24,13 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     private final Domain domain;
     private final AtomicIntegerArray vectors;
 
-    /// 1 for each vCPU whose local APIC refused an upcall, because it is not enabled yet, or does not have the vCPU's id now.
+    /// 1 for each vCPU whose local APIC refused an upcall, because it is not enabled yet, or does not have the vCPU's
+    /// id now.
     private final AtomicIntegerArray owed;
 
     private volatile CallbackVia via = new CallbackVia.None();
 
-    /// There while it is how vCPU 0 is told; changed by one thread at a time.
+    /// The line to vCPU 0, if there is one; changed by one thread at a time.
     private volatile @Nullable ConnectedLine connected;
 
     EventDelivery(KvmVm vm, Domain domain, int vcpus) {
@@ -38,7 +40,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         this.owed = new AtomicIntegerArray(vcpus);
     }
 
-    /// HVM_PARAM_CALLBACK_IRQ was set. Latches the domain's width as Xen does.
+    /// Handles a write to HVM_PARAM_CALLBACK_IRQ. Latches the domain's width as Xen does.
     public void setCallback(long value, GuestWidth width) {
         domain.latchWidth(width);
         synchronized (this) {
@@ -52,8 +54,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
     }
 
-    /// Connects the line that is called for, in place of the one that was. A guest with vectors of its vCPUs' own may name a
-    /// line that it does not want: Linux does.
+    /// Connects the line that the guest has set, instead of the previous one. A guest whose vCPUs have their own
+    /// vectors may name a line that it does not use: Linux does.
     private synchronized void connect() {
         ConnectedLine old = connected;
         int gsi = via instanceof CallbackVia.Line(int number) && vectors.get(0) == 0 ? number : 0;
@@ -87,18 +89,18 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         old.line().close();
     }
 
-    /// Whether vCPU 0 is told of events by a vector, so that interrupt lines may become events in turn (Xen's
+    /// Whether events are announced to vCPU 0 by a vector, so that interrupt lines may in turn become events (Xen's
     /// `is_hvm_pv_evtchn_domain`).
     public boolean isByVector() {
         return via instanceof CallbackVia.Vector || vectors.get(0) != 0;
     }
 
-    /// Whether vCPU 0 is told of events by a line.
+    /// Whether events are announced to vCPU 0 by a line.
     boolean isByLine() {
         return connected != null;
     }
 
-    /// KVM has raised an event at a vCPU, and may have announced it.
+    /// Called after KVM has raised an event for a vCPU, and may have announced it.
     void kernelRaised(VcpuId id) {
         if (isByLine() && domain.eventChannels().isUpcallPending(id)) {
             upcall(id);
@@ -137,7 +139,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
             long address = MSI_ADDRESS | ((long) id.value() << MSI_DESTINATION_SHIFT);
             if (!vm.signalMsi(address, vector)) {
                 owed.set(id.value(), 1);
-                // It may have set up its local APIC and passed its last exit meanwhile.
+                // The vCPU may have set up its local APIC and passed its last exit meanwhile.
                 wakeOther(id);
             }
             return;
@@ -150,8 +152,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
     }
 
-    /// Makes a vCPU pass an exit, unless it is at one: the caller's own cannot have changed anything, and would come here
-    /// for ever.
+    /// Makes another vCPU pass an exit. The caller's own vCPU is at one already; it cannot have changed anything, and
+    /// would come here again without end.
     private void wakeOther(VcpuId id) {
         Vcpu vcpu = domain.vcpus().get(id.value());
         if (!vcpu.isCurrent()) {
@@ -159,8 +161,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
     }
 
-    /// Tries again what the vCPU's local APIC had refused: nothing else asks again while `evtchn_upcall_pending` is set.
-    /// Called by the vCPU's thread at its exits; costs one read when nothing is owed.
+    /// Retries an upcall that the vCPU's local APIC refused: it is not requested again while `evtchn_upcall_pending`
+    /// is set. Called by the vCPU's thread at its exits; costs one read when there is none.
     void retry(VcpuId id) {
         if (owed.getOpaque(id.value()) != 0 && owed.compareAndSet(id.value(), 1, 0)) {
             upcallIfPending(id);

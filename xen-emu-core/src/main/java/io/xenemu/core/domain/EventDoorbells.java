@@ -12,17 +12,17 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The ways into one domain for events that others bring without leaving the kernel: each an eventfd, being an irqfd of this
-/// VM on a GSI that leads to an event channel. The kernel of another VM signals it when that VM's guest sends.
+/// Eventfds through which other domains' kernels deliver events to this one. Each is an irqfd of this VM on a GSI
+/// that is routed to one event channel. The kernel of another VM signals it when that VM's guest sends.
 ///
-/// For one thread at a time.
+/// Not thread-safe.
 final class EventDoorbells {
     private final KvmEvents kvm;
     private final GsiRoutes routes;
     private final HostBudget.Share descriptors;
     private final Set<Doorbell> open = new HashSet<>();
 
-    /// @param descriptors what the domain may have of them: each doorbell is one
+    /// @param descriptors the domain's share: each doorbell takes one
     EventDoorbells(KvmEvents kvm, GsiRoutes routes, HostBudget.Share descriptors) {
         this.kvm = kvm;
         this.routes = routes;
@@ -37,15 +37,16 @@ final class EventDoorbells {
             this.irqfd = irqfd;
         }
 
-        /// What is to be signalled.
+        /// The eventfd to signal.
         EventFd eventFd() {
             return irqfd.eventFd();
         }
     }
 
-    /// Makes a doorbell.
+    /// Opens a doorbell.
     ///
-    /// @return null if the VM has no GSI left, or the domain or the process no descriptor: user space brings the events then
+    /// @return null if the VM has no GSI left, or the domain or the process no descriptor: user space then delivers
+    ///     the events
     @Nullable Doorbell open(EvtchnPort port, VcpuId vcpu) {
         EventFd eventFd = newEventFd();
         if (eventFd == null) {
@@ -75,7 +76,7 @@ final class EventDoorbells {
             return EventFd.create();
         } catch (KvmException e) {
             descriptors.give(1);
-            // What the process has beside guests, such as connections, has taken what was left.
+            // Descriptors outside of guests, such as connections, have taken what was left.
             if (e.errno() == Errno.EMFILE || e.errno() == Errno.ENFILE) {
                 return null;
             }
@@ -83,19 +84,19 @@ final class EventDoorbells {
         }
     }
 
-    /// Lets a doorbell notify another vCPU.
+    /// Makes a doorbell notify another vCPU.
     void move(KernelDoorbell doorbell, EvtchnPort port, VcpuId vcpu) {
         required(doorbell).irqfd.move(port, vcpu);
     }
 
-    /// Ends a doorbell. When it returns, no event that it brought is under way.
+    /// Closes a doorbell. When it returns, no event that it delivered is in progress.
     void close(KernelDoorbell doorbell) {
         Doorbell closing = required(doorbell);
         open.remove(closing);
         end(List.of(closing));
     }
 
-    /// Ends them all.
+    /// Closes all doorbells.
     void reset() {
         List<Doorbell> closing = List.copyOf(open);
         open.clear();

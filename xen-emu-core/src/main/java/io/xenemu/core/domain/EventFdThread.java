@@ -13,9 +13,10 @@ final class EventFdThread implements AutoCloseable {
     private final Thread thread;
     private volatile boolean closed;
 
-    /// @param rate limits how often `task` runs, if anything does
-    /// @param paused called when it does
-    /// @param failed told what `task` has thrown, whereupon the thread goes on, or why it cannot wait for signals any more
+    /// @param rate limits how often `task` runs; null for no limit
+    /// @param paused called when the limit delays a run
+    /// @param failed receives an exception of `task`, after which the thread goes on, or the reason why it cannot
+    ///     wait any more
     /// @param ended called when the thread is about to end
     EventFdThread(
             String name,
@@ -75,7 +76,7 @@ final class EventFdThread implements AutoCloseable {
         }
     }
 
-    /// Not between the two halves of [#close], which has nobody to wake from now on.
+    /// Closes the eventfd after a [#close] in progress; a later one wakes no thread any more.
     private synchronized void end() {
         closed = true;
         eventFd.close();
@@ -85,7 +86,8 @@ final class EventFdThread implements AutoCloseable {
         return eventFd;
     }
 
-    /// Ends the thread, without waiting: the caller may hold a lock that the task takes. Closing twice is allowed.
+    /// Ends the thread. Does not wait for that: the caller may hold a lock that the task takes. Closing twice is
+    /// allowed.
     @Override
     public synchronized void close() {
         if (!closed) {

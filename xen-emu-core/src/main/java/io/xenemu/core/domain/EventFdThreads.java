@@ -5,16 +5,16 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BiConsumer;
 
-/// The threads that serve one domain's eventfds: they may use its VM and its memory, and so end before those do.
+/// The threads that serve one domain's eventfds. They may use its VM and its memory, so they end first.
 final class EventFdThreads {
-    /// Much longer than a task may take, none of which waits for anything.
+    /// Much longer than a task takes; no task waits for anything.
     private static final long END_LIMIT_MILLIS = 10_000;
 
     private final Set<EventFdThread> running = ConcurrentHashMap.newKeySet();
     private final LongAdder pauses = new LongAdder();
     private final BiConsumer<Object, Throwable> failed;
 
-    /// @param failed told a thread's name and what its task has thrown
+    /// @param failed receives a thread's name and an exception of its task
     EventFdThreads(BiConsumer<Object, Throwable> failed) {
         this.failed = failed;
     }
@@ -26,7 +26,7 @@ final class EventFdThreads {
                         name, task, null, () -> {}, e -> failed.accept(name, e), running::remove));
     }
 
-    /// Starts a thread whose eventfd the guest signals: not more often than [EventRate] allows does it run.
+    /// Starts a thread whose eventfd the guest signals; [EventRate] limits how often it runs.
     EventFdThread startLimited(String name, Runnable task) {
         return started(
                 new EventFdThread(
@@ -53,17 +53,17 @@ final class EventFdThreads {
         }
     }
 
-    /// How often [EventRate] has made one wait.
+    /// The number of pauses that [EventRate] caused.
     LongAdder pauses() {
         return pauses;
     }
 
-    /// Whether any has not ended.
+    /// Whether any thread has not ended.
     boolean isRunning() {
         return !running.isEmpty();
     }
 
-    /// Ends them all, and waits until they have. Not to be called with a lock held, or by one of them.
+    /// Ends all threads, and waits until they have ended. The caller holds no lock and is none of them.
     ///
     /// @throws IllegalStateException if one does not end
     void close() {

@@ -8,8 +8,8 @@ import java.util.Collection;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// An eventfd whose signals KVM turns into events: an irqfd on a GSI of its own, which leads to an event channel
-/// (`KVM_IRQ_ROUTING_XEN_EVTCHN`). The eventfd is its owner's.
+/// An eventfd whose signals KVM turns into events: an irqfd on a GSI of its own, which is routed to an event channel
+/// (`KVM_IRQ_ROUTING_XEN_EVTCHN`). Its owner closes the eventfd.
 final class EventIrqfd {
     private final KvmEvents kvm;
     private final GsiRoutes routes;
@@ -45,12 +45,12 @@ final class EventIrqfd {
         return eventFd;
     }
 
-    /// Lets it lead elsewhere.
+    /// Routes it to another port or vCPU.
     void move(EvtchnPort port, VcpuId vcpu) {
         routes.set(gsi, port, vcpu);
     }
 
-    /// Ends some of one VM. When it returns, no event that they brought is under way.
+    /// Disconnects some irqfds of one VM. When it returns, no event that they delivered is in progress.
     static void disconnect(GsiRoutes routes, Collection<EventIrqfd> ending) {
         for (EventIrqfd irqfd : ending) {
             irqfd.kvm.deassignIrqfd(irqfd.eventFd.fd(), irqfd.gsi);

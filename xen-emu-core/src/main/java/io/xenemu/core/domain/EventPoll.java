@@ -9,15 +9,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
-/// How a vCPU waits for events: in SCHEDOP_block, which KVM does not serve, and in SCHEDOP_poll when KVM does not: older kernels do
-/// not for 32-bit guests, and none does without [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND], which guests that may use the
-/// FIFO ABI do not get.
+/// Waits for events for a vCPU: in SCHEDOP_block, which KVM does not serve, and in SCHEDOP_poll if KVM does not serve
+/// that. Older kernels do not serve poll for 32-bit guests. No kernel serves it without
+/// [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND], which guests that may use the FIFO ABI do not get.
 ///
-/// Where KVM cannot wait in its place, the vCPU's thread looks again at short intervals, because nobody tells it of what it
-/// waits for: most events are set pending by KVM, or are masked so that they cause no upcall, and interrupts wait in KVM's local
-/// APIC.
+/// If KVM cannot do the waiting, the vCPU's thread checks at short intervals, because it is not notified: KVM sets most
+/// events pending, masked events cause no upcall, and interrupts wait in KVM's local APIC.
 public final class EventPoll {
-    /// Much shorter than what a guest polls for (a contended lock, a reply of a back end), and 1000 looks per second at most.
+    /// Much shorter than what a guest polls for (a contended lock, a back end's reply), and at most 1000 checks per
+    /// second.
     private static final long SLICE_NANOS = 1_000_000;
 
     /// The local APIC's interrupt request register: 256 bits in 8 words, 16 bytes apart.
@@ -29,7 +29,7 @@ public final class EventPoll {
     /// The guest's list of ports to poll.
     @FunctionalInterface
     public interface PortList {
-        /// Reads an entry, which is asked for once.
+        /// Reads an entry; called once for each.
         ///
         /// @throws XenError EFAULT when it cannot be read
         EvtchnPort read(int index) throws XenError;
@@ -39,17 +39,17 @@ public final class EventPoll {
     private final Vcpu vcpu;
     private final List<EvtchnPort> ports = new ArrayList<>();
 
-    /// For the thread of `vcpu`.
+    /// A poll for the thread of `vcpu`.
     public EventPoll(Domain domain, Vcpu vcpu) {
         this.domain = domain;
         this.vcpu = vcpu;
     }
 
-    /// Waits until one of the ports is pending, the vCPU has an interrupt to take, the time is up, or the domain stops. What
-    /// other vCPUs ask of this one is done meanwhile.
+    /// Waits until one of the ports is pending, the vCPU has a deliverable interrupt, the time is over, or the domain
+    /// stops. Serves other threads' requests to this vCPU meanwhile.
     ///
-    /// As in Xen the list is read when there is no interrupt, and up to the first port that is pending. A port that is
-    /// closed later is not waited for any more.
+    /// As in Xen, the list is read only if there is no interrupt, and only up to the first pending port. A port that
+    /// is closed later is no longer waited for.
     ///
     /// @param count entries of the list
     /// @param timeout ns of system time, absolute; 0 for none
@@ -69,11 +69,11 @@ public final class EventPoll {
         }
     }
 
-    /// SCHEDOP_block: lets upcalls come, and waits for one or another interrupt.
+    /// SCHEDOP_block: unmasks upcalls, and waits for an upcall or another interrupt.
     ///
-    /// With interrupts enabled the vCPU halts, as by HLT, in its next KVM_RUN, which ends that for whatever it delivers. With
-    /// interrupts disabled that would be for ever. Xen runs such a guest again when something has been raised for it, and so
-    /// does this method, or when the domain stops.
+    /// With interrupts enabled the vCPU halts, as by HLT, in its next KVM_RUN, until KVM delivers an interrupt. With
+    /// interrupts disabled it would halt forever. Xen runs such a guest again when an interrupt or upcall has been raised
+    /// for it; so does this method, and also when the domain stops.
     public void block() {
         domain.eventChannels().unmaskUpcalls(vcpu.id());
         if (vcpu.kvm().run().interruptsEnabled()) {
@@ -104,13 +104,13 @@ public final class EventPoll {
                     return true;
                 }
             } catch (XenError e) {
-                // Closed since the list was read: nothing will become pending on it.
+                // The port was closed since the list was read: nothing will become pending on it.
             }
         }
         return false;
     }
 
-    /// A guest that polls with interrupts off is waiting for its ports alone.
+    /// A guest that polls with interrupts disabled waits only for its ports.
     private boolean isInterrupted() {
         return vcpu.kvm().run().interruptsEnabled() && isRaised();
     }

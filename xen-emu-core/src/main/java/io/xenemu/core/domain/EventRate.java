@@ -1,23 +1,24 @@
 package io.xenemu.core.domain;
 
-/// How often a guest can make a thread of the service run by events alone: [#BURST] times at once, and then once every
-/// [#INTERVAL_NANOS]. So a flood costs another CPU one or two percent of its time, whatever the guest sends (XSA-332). No event is
-/// lost: what comes during a pause is served once after it.
+/// Limits how often a guest's events make a thread of the service run: [#BURST] times at once, and then once every
+/// [#INTERVAL_NANOS]. So a flood costs another CPU one or two percent of its time, whatever the guest sends
+/// (XSA-332). No event is lost: those that arrive during a pause are served once after it.
 ///
-/// xenconsoled allows as large a burst in 200 ms, and serves nothing until those are over. That would hold up a guest that
-/// prints much: it waits whenever its ring of 2 KiB is full. At one ring full in a millisecond it does not notice.
+/// xenconsoled allows an equal burst in 200 ms, and serves nothing until those are over. That would delay a guest
+/// that prints much: it waits whenever its ring of 2 KiB is full. With one full ring per millisecond it notices no
+/// delay.
 ///
-/// For one thread.
+/// Not thread-safe.
 final class EventRate {
     /// xenconsoled's `RATE_LIMIT_ALLOWANCE`.
     static final int BURST = 30;
 
-    /// A run takes about 10 microseconds with the switches to the thread and back.
+    /// A run takes about 10 microseconds, including the switches to the thread and back.
     static final long INTERVAL_NANOS = 1_000_000;
 
     private static final long BURST_NANOS = BURST * INTERVAL_NANOS;
 
-    /// When all runs so far would have been over, had each taken [#INTERVAL_NANOS].
+    /// The time at which all runs so far would have ended, had each taken [#INTERVAL_NANOS].
     private long paidUntil;
 
     /// @param now in `System.nanoTime()`
@@ -25,7 +26,7 @@ final class EventRate {
         paidUntil = now;
     }
 
-    /// Accounts for a run.
+    /// Counts a run.
     ///
     /// @param now in `System.nanoTime()`
     /// @return ns until the next run may begin; 0 for at once

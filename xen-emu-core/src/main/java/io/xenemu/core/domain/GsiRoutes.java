@@ -11,17 +11,18 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// Where a VM's GSIs lead to, the one owner of KVM's table: the pins of the interrupt chips as KVM itself connects them, and
-/// above those a GSI for each event channel that has been given one. Every change replaces KVM's whole table.
+/// The routes of a VM's GSIs, and the only writer of KVM's routing table: the pins of the interrupt chips as KVM
+/// connects them, and above those a GSI for each event channel that needs one. Every change replaces KVM's whole
+/// table.
 final class GsiRoutes {
-    /// The first GSI that is no pin of the I/O APIC.
+    /// The first GSI that is not a pin of the I/O APIC.
     static final int FIRST_EVENT_GSI = CallbackVia.GSIS;
 
-    /// Every change costs as much as there are routes, and guests cause changes. KVM would take 4096 (`KVM_MAX_IRQ_ROUTES`).
-    /// What gets no GSI is served in user space.
+    /// Every change costs time in proportion to the number of routes, and guests cause changes. KVM would take 4096
+    /// (`KVM_MAX_IRQ_ROUTES`). User space serves event channels without a GSI.
     static final int MAX_EVENT_GSIS = 1024;
 
-    /// What [#add] answers when no GSI is left.
+    /// The answer of [#add] if no GSI is left.
     static final int NONE = -1;
 
     private static final int PIC_PINS = 8;
@@ -31,7 +32,7 @@ final class GsiRoutes {
 
     private final Consumer<List<GsiRoute>> kvm;
 
-    /// By number, from [#FIRST_EVENT_GSI] on; null for one that is free.
+    /// The routes by GSI, from [#FIRST_EVENT_GSI] on; null for a free GSI.
     @GuardedBy("this")
     private final @Nullable GsiRoute[] events = new GsiRoute[MAX_EVENT_GSIS];
 
@@ -56,13 +57,13 @@ final class GsiRoutes {
         return gsi;
     }
 
-    /// Lets a GSI that [#add] gave out lead elsewhere.
+    /// Routes a GSI of [#add] to another port or vCPU.
     synchronized void set(int gsi, EvtchnPort port, VcpuId vcpu) {
         events[gsi - FIRST_EVENT_GSI] = new GsiRoute.XenEvtchn(gsi, port.value(), vcpu);
         apply();
     }
 
-    /// Takes GSIs back.
+    /// Frees GSIs.
     synchronized void remove(Collection<Integer> gsis) {
         for (int gsi : gsis) {
             events[gsi - FIRST_EVENT_GSI] = null;

@@ -4,15 +4,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Finds out that a guest has ended without a word: all its vCPUs have halted with interrupts disabled, or were never started, so
-/// that nothing wakes them. Xen powers off such a domain (`hvm_vcpu_down` of xen/arch/x86/hvm/hvm.c), and a Linux that has no other
-/// means to power off, as with `acpi=off`, counts on it.
+/// Detects a guest that has ended silently: all its vCPUs have halted with interrupts disabled, or were never
+/// started, so that nothing wakes them. Xen powers off such a domain (`hvm_vcpu_down` of xen/arch/x86/hvm/hvm.c). A
+/// Linux without other means to power off, as with `acpi=off`, depends on it.
 ///
-/// A halted vCPU does not leave KVM, so it has to be asked, and for that it has to leave the guest. Only a domain is asked of which no
-/// vCPU has taken CPU time between two looks, and once for each time that it sleeps. For one thread.
+/// A halted vCPU does not leave KVM, so it has to be made to leave the guest to be checked. A domain is checked only
+/// if no vCPU has taken CPU time between two looks, and once for each time that it sleeps. Not thread-safe.
 public final class HaltWatch {
-    /// How often to [#look], in milliseconds: the guest is gone after two or three looks, and a look reads a line of /proc for each
-    /// vCPU of a guest that sleeps.
+    /// How often to [#look], in milliseconds. A guest's end is noticed after two or three looks; a look reads a line
+    /// of /proc for each vCPU of a sleeping guest.
     public static final long LOOK_MILLIS = 3000;
 
     private final Domain domain;
@@ -24,7 +24,7 @@ public final class HaltWatch {
         this.domain = domain;
     }
 
-    /// Looks at the domain, and stops it when it has powered off in this way.
+    /// Looks at the domain, and stops it if it has powered off in this way.
     public void look() {
         List<Duration> now = asleep();
         boolean unchanged = !now.isEmpty() && now.equals(before);
@@ -34,7 +34,7 @@ public final class HaltWatch {
         }
         boolean down = allDown();
         if (down) {
-            // Once more: the one that was asked last may have started the others before it halted.
+            // Checked again: the vCPU checked last may have started the others before it halted.
             down = allDown();
         }
         if (down) {
@@ -43,12 +43,12 @@ public final class HaltWatch {
                     "all vCPUs have halted with interrupts disabled, the first at rip %#x"
                             .formatted(domain.vcpus().getFirst().rip()));
         }
-        // To ask takes CPU time.
+        // The check takes CPU time.
         asked = asleep();
         before = asked;
     }
 
-    /// The CPU times of all vCPUs; empty if one of them is at work.
+    /// The CPU times of all vCPUs; empty if one of them is running.
     private List<Duration> asleep() {
         List<Duration> times = new ArrayList<>();
         for (Vcpu vcpu : domain.vcpus()) {

@@ -4,15 +4,15 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.kvm.memory.MemFd;
 import org.jspecify.annotations.Nullable;
 
-/// What a guest reads around the pages that are shown to it in holes of its memory. Any thread may use it.
+/// The pages that a guest reads around the pages shown in holes of its memory. Any thread may use it.
 public final class HolePages implements AutoCloseable {
     @GuardedBy("this")
     private @Nullable MemFd made;
 
-    /// Takes nothing until a guest needs it.
+    /// Allocates nothing until a guest needs it.
     public HolePages() {}
 
-    /// [PhysicalRanges#WINDOW] bytes that read as all ones, as addresses do at which there is nothing.
+    /// [PhysicalRanges#WINDOW] bytes that read as all ones, as unused addresses do.
     synchronized MemFd memory() {
         MemFd pages = made;
         if (pages == null) {
@@ -23,7 +23,7 @@ public final class HolePages implements AutoCloseable {
         return pages;
     }
 
-    /// Ends it after the last domain.
+    /// Frees the pages. Called after the last domain.
     @Override
     public synchronized void close() {
         if (made != null) {

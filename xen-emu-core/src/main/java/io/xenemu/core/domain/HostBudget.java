@@ -5,11 +5,11 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.KvmException;
 
-/// The account of something that the host lets a process have only so many of, and without which it cannot live: each domain has
-/// a share. Any thread may use it.
+/// The account of a resource that the host limits per process, and without which the process cannot live: each domain
+/// has a share. Any thread may use it.
 ///
-/// A domain is given at its start what it needs at least, or it is refused. What it takes at its guest's wish beyond that it
-/// takes from what is left, and no more than it leaves to others.
+/// A domain gets at its start the least that it needs, or is refused. What its guest causes it to take beyond that
+/// comes from the rest, as far as it leaves enough for others.
 public final class HostBudget {
     private final String resource;
     private final String call;
@@ -20,11 +20,11 @@ public final class HostBudget {
     @GuardedBy("this")
     private long charged;
 
-    /// @param resource what it is, in the plural, for meters and messages
+    /// @param resource its name in the plural, for meters and messages
     /// @param call the system call that fails without it
-    /// @param errno what that call fails with
-    /// @param where the host's limit comes from
-    /// @param limit how many all domains may have together
+    /// @param errno that call's error
+    /// @param where the source of the host's limit
+    /// @param limit the most that all domains may have together
     public HostBudget(String resource, String call, int errno, String where, long limit) {
         this.resource = resource;
         this.call = call;
@@ -33,7 +33,7 @@ public final class HostBudget {
         this.limit = limit;
     }
 
-    /// Registers what an operator sees of it.
+    /// Registers the gauges.
     void register(MeterRegistry registry) {
         Gauge.builder("xen.host.limit", this, budget -> budget.limit)
                 .description("How many of the process's resources all domains may have")
@@ -45,15 +45,16 @@ public final class HostBudget {
                 .register(registry);
     }
 
-    /// How many are given out, or kept for whom they were promised.
+    /// The amount given out or promised.
     synchronized long charged() {
         return charged;
     }
 
-    /// Gives a new domain its share.
+    /// Opens a new domain's share.
     ///
-    /// @param base how many it has from its start to its end
-    /// @param promised how many it may take beside these in any case
+    /// @param base the amount it has from its start to its end
+    /// @param promised the amount that it may always take in addition
+    /// @throws KvmException if that much is not left
     /// @throws KvmException if there are not so many left
     synchronized Share open(long base, long promised) {
         long needed = base + promised;
@@ -68,16 +69,16 @@ public final class HostBudget {
         return new Share(base, promised);
     }
 
-    /// What a domain has. Any thread may use it.
+    /// A domain's share. Any thread may use it.
     final class Share implements AutoCloseable {
-        /// What the domain may have without asking again.
+        /// The amount that the domain may take without asking again.
         private final long promised;
 
-        /// What it has taken beside its base.
+        /// The amount taken, without the base.
         @GuardedBy("HostBudget.this")
         private long taken;
 
-        /// What the budget is charged with for it.
+        /// The amount that the budget is charged for this share.
         @GuardedBy("HostBudget.this")
         private long held;
 
@@ -89,7 +90,7 @@ public final class HostBudget {
             held = base + promised;
         }
 
-        /// Takes some at the guest's wish.
+        /// Takes some, for the guest.
         ///
         /// @return false if the domain may have no more; then nothing has happened
         boolean take(long count) {
@@ -117,7 +118,7 @@ public final class HostBudget {
             }
         }
 
-        /// The guest has ended, and only so many are left of all it had.
+        /// Notes that the guest has ended, and only `left` of all it had remains.
         void shrink(long left) {
             synchronized (HostBudget.this) {
                 ended = true;
@@ -131,14 +132,14 @@ public final class HostBudget {
             held += more;
         }
 
-        /// What the budget is charged with for it.
+        /// The amount that the budget is charged for this share.
         long held() {
             synchronized (HostBudget.this) {
                 return held;
             }
         }
 
-        /// Nothing is left.
+        /// Gives everything back.
         @Override
         public void close() {
             shrink(0);

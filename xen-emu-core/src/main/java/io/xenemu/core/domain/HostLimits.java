@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// How much of its own resources the host lets this process have, read from `/proc` and the process's control group.
+/// The host's limits of this process's resources, read from `/proc` and the process's control group.
 final class HostLimits {
     private static final Path MAX_MAP_COUNT = Path.of("/proc/sys/vm/max_map_count");
     private static final Path THREADS_MAX = Path.of("/proc/sys/kernel/threads-max");
@@ -19,24 +19,24 @@ final class HostLimits {
     private static final Path LIMITS = Path.of("/proc/self/limits");
     private static final Path ROOT = Path.of("/");
 
-    /// Linux's own, for a host that does not show what is in force.
+    /// Linux's default, for a host that does not show the current value.
     private static final long DEFAULT_MAX_MAP_COUNT = 65_530;
 
     private static final Pattern OPEN_FILES = Pattern.compile("Max open files +(\\d+|unlimited)");
     private static final Pattern TASKS = Pattern.compile("\\d+/(\\d+)");
 
-    /// No file here is longer.
+    /// No file that is read here is longer.
     private static final int MAX_BYTES = 1 << 16;
 
     private static final long UNLIMITED = Long.MAX_VALUE / 2;
 
-    /// Mappings for all else: the JVM, its heap and its libraries, threads that are not a guest's.
+    /// Mappings for everything else: the JVM, its heap and libraries, threads outside of guests.
     private static final long MAPPINGS_RESERVED = 8192;
 
-    /// Descriptors for all else: connections to XenStore and of operators, files that a guest boots from.
+    /// Descriptors for everything else: connections to XenStore and of operators, files that a guest boots from.
     private static final long DESCRIPTORS_RESERVED = 1024;
 
-    /// Threads for all else: the JVM's own and the service's.
+    /// Threads for everything else: the JVM's and the service's.
     private static final long THREADS_RESERVED = 128;
 
     private HostLimits() {}
@@ -56,13 +56,13 @@ final class HostLimits {
     static HostBudget descriptors() {
         Matcher line = OPEN_FILES.matcher(text(LIMITS));
         long limit = line.find() ? parse(line.group(1), UNLIMITED) : UNLIMITED;
-        // A small limit is shared.
+        // A small limit is shared equally.
         long reserved = Math.min(DESCRIPTORS_RESERVED, limit / 2);
         return new HostBudget(
                 "descriptors", "open", Errno.EMFILE, "ulimit -n " + limit, limit - reserved);
     }
 
-    /// Threads that guests may have: what the host or the control group leaves at the start of the service.
+    /// Threads that guests may have: those left by the host or the control group when the service starts.
     static HostBudget threads() {
         Matcher load = TASKS.matcher(text(LOAD));
         long tasks = load.find() ? Long.parseLong(load.group(1)) : 0;
@@ -94,9 +94,10 @@ final class HostLimits {
         return number.matches("\\d{1,18}") ? Long.parseLong(number) : otherwise;
     }
 
-    /// The file at once: a sysctl has nothing for who has read a byte of it, as Files.readString does first.
+    /// Reads a file with a single read(2). After a partial read a sysctl file returns end-of-file, and
+    /// Files.readString starts with a one-byte read.
     ///
-    /// @return nothing if there is no such file
+    /// @return an empty text if there is no such file
     private static String text(Path file) {
         try (InputStream in = Files.newInputStream(file)) {
             return new String(in.readNBytes(MAX_BYTES), US_ASCII);

@@ -2,14 +2,14 @@ package io.xenemu.core.domain;
 
 import io.micrometer.core.instrument.MeterRegistry;
 
-/// What the domains of a service take from one host, and so from each other.
+/// The host's resources that the domains of a service share.
 ///
 /// @param mappings memory mappings of the process
 /// @param descriptors its file descriptors
 /// @param threads its threads
-/// @param holes what guests read around pages in holes
-/// @param machineFrames numbers their pages
-/// @param deadMemory what is left of those that are gone
+/// @param holes the pages that guests read around pages in holes
+/// @param machineFrames numbers the domains' pages
+/// @param deadMemory the memory of domains that are gone
 public record HostResources(
         HostBudget mappings,
         HostBudget descriptors,
@@ -18,12 +18,12 @@ public record HostResources(
         MachineFrames machineFrames,
         DeadMemory deadMemory)
         implements AutoCloseable {
-    /// As much as this host has.
+    /// The resources of this host.
     public static HostResources ofThisHost() {
         return of(HostLimits.mappings(), HostLimits.descriptors(), HostLimits.threads());
     }
 
-    /// The rest beside certain budgets.
+    /// Resources with these budgets.
     static HostResources of(HostBudget mappings, HostBudget descriptors, HostBudget threads) {
         return new HostResources(
                 mappings,
@@ -34,7 +34,7 @@ public record HostResources(
                 new DeadMemory());
     }
 
-    /// Registers what an operator sees of them.
+    /// Registers their gauges.
     public void register(MeterRegistry registry) {
         mappings.register(registry);
         descriptors.register(registry);
@@ -42,7 +42,7 @@ public record HostResources(
         deadMemory.register(registry);
     }
 
-    /// After the last domain.
+    /// Closes them. Called after the last domain.
     @Override
     public void close() {
         deadMemory.close();

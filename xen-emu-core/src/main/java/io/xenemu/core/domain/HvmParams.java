@@ -4,8 +4,8 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.Consumer;
 
-/// A domain's HVM parameters (`xen/include/public/hvm/params.h`) with what a guest may read and write of its own, as Xen
-/// has it in `hvm_allow_get_param` and `hvm_allow_set_param`.
+/// A domain's HVM parameters (`xen/include/public/hvm/params.h`), with the guest's rights to read and write its own,
+/// as in Xen's `hvm_allow_get_param` and `hvm_allow_set_param`.
 public final class HvmParams {
     public static final int CALLBACK_IRQ = 0;
     public static final int STORE_PFN = 1;
@@ -50,13 +50,13 @@ public final class HvmParams {
     /// (26), which Xen no longer has.
     private static final long DEPRECATED = mask(4, 13, 20, 21, 22, 23, 24, 25, 26, 30);
 
-    /// The size of a task state segment for VM86_TSS, which has none of its own: what old firmware reserves.
+    /// The size of a task state segment set with VM86_TSS, which carries none: what old firmware reserves.
     private static final long VM86_TSS_SIZE = 128;
 
-    /// `sizeof(struct tss32)`: a smaller task state segment cannot be one.
+    /// `sizeof(struct tss32)`: the least size of a task state segment.
     private static final long MIN_TSS_SIZE = 104;
 
-    /// The structure, 256 bits for interrupts, 65536 bits for I/O ports, and the byte behind them.
+    /// The structure, 256 bits for interrupts, 65536 bits for I/O ports, and one byte after them.
     private static final long MAX_TSS_SIZE = MIN_TSS_SIZE + 256 / 8 + 65_536 / 8 + 1;
 
     private static final long LOW_HALF = 0xffff_ffffL;
@@ -64,7 +64,7 @@ public final class HvmParams {
     private final AtomicLongArray values = new AtomicLongArray(COUNT);
     private final Consumer<String> crash;
 
-    /// @param crash crashes the domain, for the reason it is given
+    /// @param crash crashes the domain; receives the reason
     public HvmParams(Consumer<String> crash) {
         this.crash = crash;
     }
@@ -86,15 +86,15 @@ public final class HvmParams {
     /// @throws XenError EINVAL for an unknown or deprecated index, EPERM for one that guests may not read
     public long guestGet(int index) throws XenError {
         check(index, GUEST_READS);
-        // VM86_TSS is a view of VM86_TSS_SIZED, of the address alone.
+        // VM86_TSS is a view of VM86_TSS_SIZED that shows only the address.
         return index == VM86_TSS ? values.get(VM86_TSS_SIZED) & LOW_HALF : values.get(index);
     }
 
-    /// The guest's HVMOP_set_param on itself; the caller carries out what the parameter does.
+    /// The guest's HVMOP_set_param on itself; the caller then applies the parameter.
     ///
-    /// @throws XenError EINVAL for an unknown or deprecated index or a wrong value, also when the domain has been crashed for
-    /// it; EPERM for one that guests may not write; EEXIST for the read-only ALTP2M; ENODEV for the place of the ACPI
-    /// registers, since there is no PM timer
+    /// @throws XenError EINVAL an unknown or deprecated index or a wrong value, also if the domain has been crashed
+    ///     for it; EPERM a parameter that guests may not write; EEXIST the read-only ALTP2M; ENODEV the place of the
+    ///     ACPI registers, since there is no PM timer
     public void guestSet(int index, long value) throws XenError {
         if (index == ALTP2M) {
             throw XenError.EEXIST;

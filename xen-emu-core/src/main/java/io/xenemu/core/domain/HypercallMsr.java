@@ -7,13 +7,13 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmSregs;
 
-/// The MSR by which a guest has its hypercall page filled, and by which it tells its width. The guest's accesses to it are
-/// kept from KVM: that would change the number of ports that it knows under the feet of [Domain#latchWidth], and takes any
-/// code in a long mode segment for 64-bit.
+/// The MSR with which a guest fills its hypercall page and tells its width. The guest's accesses do not reach KVM,
+/// which would change its number of ports without [Domain#latchWidth], and takes any code in a long mode segment for
+/// 64-bit.
 ///
 /// Every refusal is a general protection fault. Source: `guest_wrmsr_xen` in Xen's arch/x86/traps.c.
 final class HypercallMsr {
-    /// Long mode is active, of EFER.
+    /// EFER's bit for active long mode.
     private static final long LONG_MODE_ACTIVE = 1L << 10;
 
     private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
@@ -23,7 +23,7 @@ final class HypercallMsr {
     private final KvmRun run;
     private final HypercallPage page;
 
-    /// For the thread of `vcpu`.
+    /// Serves the MSR for the thread of `vcpu`.
     HypercallMsr(Domain domain, Vcpu vcpu, HypercallPage page) {
         this.domain = domain;
         this.vcpu = vcpu;
@@ -48,7 +48,7 @@ final class HypercallMsr {
     }
 
     /// @param value the page's guest-physical address, with the number of the hypercall page in the low 12 bits
-    /// @return false if there is no such hypercall page, or none of the guest's own RAM is there
+    /// @return false if there is no such hypercall page, or the frame is not the guest's own RAM
     private boolean fill(long value) {
         long gfn = Long.divideUnsigned(value, PAGE_SIZE);
         if (Long.remainderUnsigned(value, PAGE_SIZE) != 0 || domain.memory().pageAt(gfn) < 0) {
@@ -58,7 +58,7 @@ final class HypercallMsr {
         try {
             page.writeTo(domain.memory().guest(), value);
         } catch (XenError e) {
-            // Another vCPU has taken the page away meanwhile.
+            // Another vCPU has removed the page meanwhile.
             return false;
         }
         return true;

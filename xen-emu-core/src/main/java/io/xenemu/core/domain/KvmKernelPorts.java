@@ -16,7 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The kernel's side of a domain's event channels: IPIs, loopback, devices' messages, and sends to other domains and to the
+/// KVM's part of a domain's event channels: IPIs, loopback, devices' messages, and sends to other domains and to the
 /// service's threads stay in the kernel.
 final class KvmKernelPorts implements KernelPorts {
     private final KvmVm vm;
@@ -75,7 +75,7 @@ final class KvmKernelPorts implements KernelPorts {
         xen.assignEventfd(port.value(), known.eventFd().fd());
     }
 
-    /// Not before the guest has mapped shared_info, nor if the vCPU has no `vcpu_info`.
+    /// False before the guest has mapped shared_info, and if the vCPU has no `vcpu_info`.
     @Override
     public boolean reaches(VcpuId vcpu) {
         return domain.sharedInfoMapped() && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
@@ -96,7 +96,7 @@ final class KvmKernelPorts implements KernelPorts {
         doorbells.close(doorbell);
     }
 
-    /// As for doorbells, KVM would drop the events of a vCPU without `vcpu_info`: user space brings those.
+    /// As for doorbells, KVM would drop events for a vCPU without `vcpu_info`: user space delivers those.
     @Override
     public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
         if (reaches(vcpu)) {
@@ -128,7 +128,7 @@ final class KvmKernelPorts implements KernelPorts {
 
     @Override
     public void reset() {
-        // Last step first. The domain may be at its end because KVM refuses some of it.
+        // The last step is added first. The domain may be ending because KVM refuses one of them.
         Teardown steps = new Teardown();
         steps.add(messages::reset);
         steps.add(doorbells::reset);
@@ -150,8 +150,8 @@ final class KvmKernelPorts implements KernelPorts {
             vm.xenEvtchnSend(port.value(), vcpu);
         } catch (KvmException e) {
             if (e.errno() == Errno.EINVAL) {
-                // The domain has become a 32-bit one since the sender looked, and the port is
-                // beyond.
+                // The domain has become 32-bit since the sender checked, and the port is beyond
+                // its limit.
                 return false;
             }
             throw e;

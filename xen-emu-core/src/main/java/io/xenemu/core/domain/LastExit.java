@@ -5,9 +5,8 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmSregs;
 
-/// What a vCPU was at when it last left the guest, for whoever has to find out why it is gone. Costs some stores at each exit. Registers are
-/// known as long as KVM leaves them in kvm_run, which it does while the guest is young: most triple faults are those of young
-/// guests.
+/// A vCPU's last exit, to find out why it is gone. Costs a few stores at each exit. Registers are known as long as
+/// KVM leaves them in kvm_run, which it does while the guest is young: most triple faults occur in young guests.
 final class LastExit {
     private long exits;
     private long hypercalls;
@@ -21,7 +20,7 @@ final class LastExit {
     private long cr4;
     private long efer;
 
-    /// Remembers an exit before it is served.
+    /// Records an exit before it is served.
     ///
     /// @param synced whether KVM has left the registers in `run`
     void keep(KvmRun run, ExitReason at, boolean synced) {
@@ -48,7 +47,7 @@ final class LastExit {
         efer = sregs.efer();
     }
 
-    /// How many there have been.
+    /// The number of exits.
     long exits() {
         return exits;
     }
@@ -58,7 +57,7 @@ final class LastExit {
         return hypercalls > 0;
     }
 
-    /// A part of a line.
+    /// A part of a line for the log.
     @Override
     public String toString() {
         if (exits == 0) {

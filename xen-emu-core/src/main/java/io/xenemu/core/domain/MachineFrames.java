@@ -2,23 +2,23 @@ package io.xenemu.core.domain;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/// Numbers the pages of all domains of a service. No number comes back, since other domains may still use a page of a domain
-/// that is gone. Any thread may use it.
+/// Numbers the pages of all domains of a service. A number is never reused, since other domains may still use a page
+/// of a domain that is gone. Any thread may use it.
 public final class MachineFrames {
-    /// Numbers end here (see `GuestFrames`): they last for 8 million domains of 1 TiB.
+    /// Numbers are below this (see `GuestFrames`): they suffice for 8 million domains of 1 TiB.
     private static final long LIMIT = 1L << 51;
 
-    /// No page has a number that looks like that of a guest's own low frames.
+    /// Above this, no number looks like one of a guest's own low frames.
     private static final long FIRST = 1L << 20;
 
     private final AtomicLong next = new AtomicLong(FIRST);
 
-    /// None given out yet.
+    /// Numbers, none given out yet.
     public MachineFrames() {}
 
-    /// Gives out numbers.
+    /// Gives out consecutive numbers.
     ///
-    /// @return the first of so many in sequence
+    /// @return the first of them
     long reserve(long pages) {
         long first = next.getAndAdd(pages);
         if (pages < 0 || first < 0 || first > LIMIT - pages) {

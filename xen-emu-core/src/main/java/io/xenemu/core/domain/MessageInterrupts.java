@@ -14,12 +14,13 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The eventfds with which devices send messages that the guest has turned into PIRQs. While the PIRQ has a port to which the
-/// kernel delivers, the eventfd is an irqfd on a GSI that leads there (`KVM_IRQ_ROUTING_XEN_EVTCHN`), and the message never
-/// leaves the kernel. At any other time a thread takes it, which raises the event in user space.
+/// The eventfds with which devices send messages that the guest has turned into PIRQs. While the PIRQ has a port to
+/// which the kernel delivers, the eventfd is an irqfd on a GSI that is routed there (`KVM_IRQ_ROUTING_XEN_EVTCHN`),
+/// and the message never leaves the kernel. Otherwise a thread receives it and raises the event in user space.
 ///
-/// The thread waits on the eventfd all the time: an irqfd comes before other readers and leaves nothing to them (since Linux
-/// 5.12), so that none is lost when one takes over from the other. One that waits just then may come twice, which does no harm.
+/// The thread always waits on the eventfd. An irqfd comes before other readers and leaves them nothing (since Linux
+/// 5.12), so no message is lost when one takes over from the other. A message that arrives just then may come twice,
+/// which does no harm.
 public final class MessageInterrupts {
     private static final Logger log = LoggerFactory.getLogger(MessageInterrupts.class);
 
@@ -50,13 +51,14 @@ public final class MessageInterrupts {
         }
     }
 
-    /// Gives a device the eventfd of its message: the guest has programmed it with vector 0 and a PIRQ as the destination.
+    /// Opens the eventfd for a device's message: the guest has programmed the device with vector 0 and a PIRQ as
+    /// destination.
     ///
     /// @return the eventfd, each signal of which is one message, open until [#close]
     /// @throws XenError `EINVAL` there is no such PIRQ, or it is mapped to a GSI
     /// @throws IllegalStateException if a device has it already
     public EventFd open(Pirq pirq) throws XenError {
-        // Not while holding our lock: it calls #route.
+        // Our lock is not held here: the call reaches #route.
         domain.eventChannels().pirqs().mapMsi(pirq);
         synchronized (this) {
             if (messages.containsKey(pirq)) {
@@ -75,8 +77,8 @@ public final class MessageInterrupts {
         }
     }
 
-    /// As in Xen, a message maps its PIRQ again if the guest has unmapped it, and goes nowhere if the guest has given the PIRQ
-    /// to a GSI instead.
+    /// As in Xen, a message maps its PIRQ again if the guest has unmapped it, and is dropped if the guest has mapped
+    /// the PIRQ to a GSI instead.
     private void raise(Pirq pirq) {
         try {
             domain.eventChannels().pirqs().raiseMsi(pirq);
@@ -85,7 +87,7 @@ public final class MessageInterrupts {
         }
     }
 
-    /// Ends a device's message. What it has signalled by then may be lost.
+    /// Closes a device's message. Signals that are not served yet may be lost.
     public synchronized void close(Pirq pirq) {
         Message message = messages.remove(pirq);
         if (message != null) {
@@ -94,7 +96,7 @@ public final class MessageInterrupts {
         }
     }
 
-    /// Lets the kernel deliver a PIRQ from here on, or to another port or vCPU.
+    /// Lets the kernel deliver a PIRQ from now on, or to another port or vCPU.
     synchronized void route(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
         Target target = new Target(port, vcpu);
         targets.put(pirq, target);
@@ -104,7 +106,7 @@ public final class MessageInterrupts {
         }
     }
 
-    /// Leaves a PIRQ to its thread. When it returns, no event that the kernel brought is under way.
+    /// Leaves a PIRQ to its thread. When it returns, no event that the kernel delivered is in progress.
     synchronized void unroute(Pirq pirq) {
         targets.remove(pirq);
         Message message = messages.get(pirq);
@@ -119,7 +121,7 @@ public final class MessageInterrupts {
         messages.values().forEach(this::disconnect);
     }
 
-    /// Ends every message.
+    /// Closes every message.
     synchronized void close() {
         reset();
         messages.values().forEach(message -> message.thread.close());
@@ -135,7 +137,7 @@ public final class MessageInterrupts {
             message.irqfd.move(target.port, target.vcpu);
             return;
         }
-        // With no GSI left, the thread goes on serving it.
+        // Without a free GSI, the thread goes on serving it.
         message.irqfd =
                 EventIrqfd.connect(kvm, routes, message.thread.eventFd(), target.port, target.vcpu);
     }

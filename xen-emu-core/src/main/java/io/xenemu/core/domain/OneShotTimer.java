@@ -18,14 +18,14 @@ final class OneShotTimer {
     private @Nullable Future<?> waiting;
 
     /// @param clock the guest's system time now
-    /// @param expired called when the time has come, on the timers' thread
+    /// @param expired called at the deadline, on the timers' thread
     OneShotTimer(DomainTimers timers, LongSupplier clock, Runnable expired) {
         this.timers = timers;
         this.clock = clock;
         this.expired = expired;
     }
 
-    /// Starts it, in place of what it was set to.
+    /// Starts the timer, instead of an earlier deadline.
     ///
     /// @param nanos of system time, absolute; 0 for no time
     synchronized void set(long nanos) {
@@ -42,7 +42,7 @@ final class OneShotTimer {
 
     /// Stops it.
     ///
-    /// @return what it was set to; 0 if it has expired, or was not set
+    /// @return its deadline; 0 if it has expired or was not set
     synchronized long stop() {
         long left = deadline;
         set(0);
@@ -56,7 +56,7 @@ final class OneShotTimer {
         waiting = timers.startOnce(from <= now ? 0 : from - now, () -> look(from));
     }
 
-    /// The guest's clock runs at its own rate, so it may be early.
+    /// Checks whether the deadline has come. The guest's clock runs at its own rate, so this may be early.
     ///
     /// @param from the deadline when the wait began
     private void look(long from) {

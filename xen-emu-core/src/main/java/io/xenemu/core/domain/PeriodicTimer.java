@@ -4,8 +4,8 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
-/// A vCPU's periodic timer; user space runs it, since KVM has none. For any thread: as on Xen, a vCPU may set and stop
-/// those of others, which Linux and FreeBSD do for every vCPU from one.
+/// A vCPU's periodic timer; user space runs it, since KVM has none. Thread-safe: as on Xen, a vCPU may set and stop
+/// other vCPUs' timers; Linux and FreeBSD do so for every vCPU from one vCPU.
 final class PeriodicTimer {
     private final DomainTimers timers;
     private final Runnable tick;
@@ -22,7 +22,7 @@ final class PeriodicTimer {
         this.tick = tick;
     }
 
-    /// Starts it, in place of an earlier period.
+    /// Starts the timer, instead of an earlier period.
     ///
     /// @param nanos the period; not 0
     synchronized void set(long nanos) {

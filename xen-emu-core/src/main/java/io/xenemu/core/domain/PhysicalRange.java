@@ -4,15 +4,15 @@ import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/// Guest-physical addresses behind one KVM slot, in which other pages can be shown by MAP_FIXED: KVM sees them at once and
-/// has nothing to be told.
+/// Guest-physical addresses behind one KVM slot, in which MAP_FIXED can show other pages. KVM shows them at once
+/// without being told.
 ///
-/// The guest has a mapping of its own, apart from the one through which the service reads a hypercall's arguments: a page of
-/// another domain may be read-only, and the service's write to it would be its death.
+/// The guest has its own mapping, separate from the one through which the service reads hypercall arguments. A page
+/// of another domain may be read-only, and a write by the service would kill the process.
 final class PhysicalRange {
     private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
-    /// How many mappings more a page may cost that is shown to the guest alone: one becomes three.
+    /// How many mappings more a page costs that is shown only to the guest: one becomes three.
     static final int SPLITS = 2;
 
     private final long start;
@@ -23,13 +23,13 @@ final class PhysicalRange {
     private final @Nullable MemorySegment serviceView;
     private int shown;
 
-    /// Memory of the domain.
+    /// A range of the domain's memory.
     ///
     /// @param start guest-physical address
-    /// @param memfd what is there while nothing is shown in its place
-    /// @param offset where in it, bytes
-    /// @param guestView what the guest has
-    /// @param serviceView the same for the service
+    /// @param memfd the memory there while no page is shown over it
+    /// @param offset in the memory, bytes
+    /// @param guestView the guest's mapping
+    /// @param serviceView the service's mapping
     PhysicalRange(
             long start,
             MemFd memfd,
@@ -39,9 +39,9 @@ final class PhysicalRange {
         this(start, memfd, offset, false, guestView, serviceView);
     }
 
-    /// A hole, in which the guest has only what is shown.
+    /// A hole, in which the guest has only the shown pages.
     ///
-    /// @param memfd what the guest reads there otherwise
+    /// @param memfd the memory that the guest reads around them
     PhysicalRange(long start, MemFd memfd, MemorySegment guestView) {
         this(start, memfd, 0, true, guestView, null);
     }
@@ -71,32 +71,32 @@ final class PhysicalRange {
         return start + guestView.byteSize();
     }
 
-    /// Whether there is nothing but what is shown.
+    /// Whether the range has only shown pages.
     boolean isHole() {
         return serviceView == null;
     }
 
-    /// Whether this is (a part of) a certain memory.
+    /// Whether the range is (a part of) a certain memory.
     boolean isOf(MemFd other) {
         return memfd == other;
     }
 
-    /// The number of a page in the memory that is there.
+    /// The number of a page within the range's memory.
     long pageNumber(long gpa) {
         return (offset + gpa - start) / PAGE_SIZE;
     }
 
-    /// How many mappings more a page may cost that is shown to all: it splits that of the guest and that of the service.
+    /// How many mappings more a page costs that is shown to all: it splits the guest's mapping and the service's.
     int splitsForAll() {
         return serviceView == null ? SPLITS : 2 * SPLITS;
     }
 
-    /// How many pages are shown in place of others.
+    /// The number of pages shown over others.
     int shown() {
         return shown;
     }
 
-    /// The page that the guest has at an address.
+    /// The page that the guest sees at an address.
     MemorySegment guestPage(long gpa) {
         return guestView.asSlice(gpa - start, PAGE_SIZE);
     }
@@ -109,7 +109,7 @@ final class PhysicalRange {
         }
     }
 
-    /// Shows a page to the guest alone.
+    /// Shows a page only to the guest.
     void showToGuest(long gpa, MemFd page, long pageOffset, boolean pageReadOnly) {
         page.mapFixed(pageOffset, guestPage(gpa), pageReadOnly);
         shown++;

@@ -16,8 +16,8 @@ import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// The KVM slots of a domain: its memory, and windows of up to 2 MiB where the guest wants pages outside of it, which are made
-/// when the first page is wanted there. Not for use by two threads at once.
+/// The KVM slots of a domain: its memory, and windows of up to 2 MiB where the guest places pages outside of it. A
+/// window is made for the first page in it. Not thread-safe.
 final class PhysicalRanges implements AutoCloseable {
     /// Bytes of a window, which begins and ends at multiples of this or at other ranges.
     static final long WINDOW = 2L << 20;
@@ -30,10 +30,10 @@ final class PhysicalRanges implements AutoCloseable {
     private final HolePages holes;
     private final Arena guestViews = Arena.ofShared();
 
-    /// The domain's memory: a handful, looked at first and without allocating.
+    /// The domain's memory: a few ranges, searched first and without allocating.
     private final List<PhysicalRange> memory = new ArrayList<>();
 
-    /// These and the windows.
+    /// The memory and the windows, by start address.
     private final NavigableMap<Long, PhysicalRange> byStart = new TreeMap<>();
 
     private final NavigableMap<Long, Window> windows = new TreeMap<>();
@@ -44,8 +44,8 @@ final class PhysicalRanges implements AutoCloseable {
     /// @param view [#WINDOW] bytes for it
     private record Window(int slot, MemorySegment view) {}
 
-    /// @param mappings what the domain may have of them: each window is one
-    /// @param holes what a guest reads where nothing is
+    /// @param mappings the domain's share: each window takes one
+    /// @param holes the pages that a guest reads in holes
     PhysicalRanges(KvmVm vm, HostBudget.Share mappings, HolePages holes) {
         this.vm = vm;
         this.mappings = mappings;
@@ -64,7 +64,7 @@ final class PhysicalRanges implements AutoCloseable {
         byStart.put(start, range);
     }
 
-    /// The range that has an address.
+    /// The range that contains an address, or null.
     @Nullable PhysicalRange at(long gpa) {
         for (int i = 0; i < memory.size(); i++) {
             PhysicalRange range = memory.get(i);
@@ -76,10 +76,10 @@ final class PhysicalRanges implements AutoCloseable {
         return below != null && gpa < below.getValue().end() ? below.getValue() : null;
     }
 
-    /// The same, with a window made if there is none.
+    /// The same, but makes a window if there is no range.
     ///
-    /// @throws XenError EINVAL where no page can be: beyond the guest's address width, or where KVM has a device; ENOMEM when
-    ///     all windows that the domain may have are in use
+    /// @throws XenError EINVAL no page can be there: beyond the guest's address width, or where KVM has a device;
+    ///     ENOMEM all windows that the domain may have are in use
     PhysicalRange make(long gpa) throws XenError {
         PhysicalRange range = at(gpa);
         if (range != null) {
@@ -105,7 +105,7 @@ final class PhysicalRanges implements AutoCloseable {
             vm.setMemoryRegion(window.slot, 0, start, view);
         } catch (KvmException e) {
             unused.push(window);
-            // The only faults of the guest's.
+            // Only these errors are the guest's fault.
             if (e.errno() == Errno.EINVAL || e.errno() == Errno.EEXIST) {
                 throw XenError.EINVAL;
             }
@@ -122,7 +122,7 @@ final class PhysicalRanges implements AutoCloseable {
         if (window != null) {
             return window;
         }
-        // A window is of no use without room for a page in it.
+        // A window is useless without a mapping for a page in it.
         if (windows.size() < MAX_WINDOWS && mappings.take(1 + PhysicalRange.SPLITS)) {
             mappings.give(PhysicalRange.SPLITS);
             return new Window(slots++, holes.memory().map(guestViews, 0, WINDOW, true));
@@ -148,7 +148,7 @@ final class PhysicalRanges implements AutoCloseable {
         return !windows.isEmpty();
     }
 
-    /// Unmaps what the guest has seen. The VM is closed.
+    /// Unmaps the guest's mappings. The VM is closed.
     @Override
     public void close() {
         if (guestViews.scope().isAlive()) {

@@ -1,15 +1,15 @@
 package io.xenemu.core.domain;
 
-/// The account of the pages that a domain owns (Xen's `tot_pages`) and may own (`max_pages`). A page that the domain has lost
-/// sight of stays in it, as in Xen. Not for use by two threads at once.
+/// The account of the pages that a domain owns (Xen's `tot_pages`) and may own (`max_pages`). A page that is in no
+/// address space any more still counts, as in Xen. Not thread-safe.
 final class Reservation {
-    /// What a domain may own beyond its configured memory, as under xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
+    /// Pages that a domain may own beyond its configured memory, as with xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
     private static final long SLACK = (1 << 20) / SpecialPages.PAGE_SIZE;
 
     private final long max;
     private long owned;
 
-    /// @param pages what the domain owns at first
+    /// @param pages the pages owned at first
     /// @param configured its configured memory, in pages
     Reservation(long pages, long configured) {
         owned = pages;
@@ -26,14 +26,14 @@ final class Reservation {
         return max;
     }
 
-    /// Whether it may own so many more.
+    /// Whether it may own that many more.
     boolean admits(long pages) {
         return pages <= max - owned;
     }
 
-    /// Takes pages for the domain.
+    /// Adds pages to those owned.
     ///
-    /// @return false if it may not own so many more; then nothing has happened
+    /// @return false if it may not own that many more; then nothing has happened
     boolean take(long pages) {
         if (!admits(pages)) {
             return false;

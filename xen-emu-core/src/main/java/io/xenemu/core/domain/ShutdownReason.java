@@ -1,7 +1,7 @@
 package io.xenemu.core.domain;
 
-/// Why a domain stopped. The first six are Xen's (`SHUTDOWN_*` in `sched.h`), the seventh is any other number that the guest
-/// gave; the rest happen to a VM without the guest saying so.
+/// Why a domain stopped. The first six are Xen's (`SHUTDOWN_*` in `sched.h`); the seventh stands for any other number
+/// from the guest. The rest are ends of a VM that its guest did not request.
 public enum ShutdownReason {
     POWEROFF(0),
     REBOOT(1),
@@ -20,7 +20,7 @@ public enum ShutdownReason {
         this.code = code;
     }
 
-    /// The reason that a guest has given (SCHEDOP_shutdown).
+    /// The reason that a guest gave (SCHEDOP_shutdown).
     ///
     /// @param code 0 to 255
     public static ShutdownReason of(int code) {

@@ -4,9 +4,9 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 
-/// Pages that Xen, not the guest, owns: the fixed special pages, shared_info and the grant table's frames, with status. They live in a
-/// memfd of their own and overlay guest-physical addresses, so modules and KVM keep one address for each however often
-/// the guest moves it.
+/// Pages that Xen, not the guest, owns: the fixed special pages, shared_info, and the grant table's entry and status
+/// frames. They are in a memfd of their own and overlay guest-physical addresses. So each keeps one address for the
+/// modules and KVM, however often the guest moves it.
 public final class SpecialPages implements AutoCloseable {
     /// Bytes in a page.
     public static final int PAGE_SIZE = 4096;
@@ -23,8 +23,8 @@ public final class SpecialPages implements AutoCloseable {
     private final int count;
 
     /// @param name for /proc/PID/maps
-    /// @param grantFrames how many grant frames the domain may have
-    /// @param statusFrames how many frames of grant status it may have
+    /// @param grantFrames the most grant frames of the domain
+    /// @param statusFrames the most grant status frames
     public SpecialPages(String name, int grantFrames, int statusFrames) {
         firstStatusFrame = FIRST_GRANT_FRAME + grantFrames;
         count = firstStatusFrame + statusFrames;

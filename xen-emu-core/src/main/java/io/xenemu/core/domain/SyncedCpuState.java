@@ -8,9 +8,9 @@ import io.xenemu.kvm.memory.CpuState;
 
 /// The control registers of a vCPU that is at an exit.
 ///
-/// Leaving them in the shared kvm_run page costs KVM time at every exit, and only hypercalls with an argument in memory need
-/// them. So they are asked for at the next exit when the last hypercall needed them. Where that guess is wrong, an ioctl
-/// fetches them. At first all registers are left there, until [#leaveRegistersOut].
+/// Copying them to the shared kvm_run page costs KVM time at every exit, and only hypercalls with an argument in
+/// memory need them. So they are requested for the next exit if the last hypercall needed them. If that guess is
+/// wrong, an ioctl fetches them. Until [#leaveRegistersOut], all registers are copied.
 final class SyncedCpuState implements CpuState {
     private static final SyncRegs[] NOTHING = {};
     private static final SyncRegs[] SREGS = {SyncRegs.SREGS};
@@ -20,13 +20,13 @@ final class SyncedCpuState implements CpuState {
     private final KvmRun run;
     private final KvmSregs sregs;
 
-    /// Whether all registers are left in kvm_run at each exit.
+    /// Whether KVM copies all registers to kvm_run at each exit.
     private boolean all = true;
 
-    /// Whether the control registers are.
+    /// Whether it copies the control registers.
     private boolean synced = true;
 
-    /// Whether the present hypercall has looked at them; they are up to date then.
+    /// Whether the current hypercall has read them; they are up to date then.
     private boolean used;
 
     SyncedCpuState(KvmVcpu vcpu) {
@@ -36,19 +36,19 @@ final class SyncedCpuState implements CpuState {
         run.syncRegs(ALL);
     }
 
-    /// Whether the last exit has left all registers in kvm_run.
+    /// Whether KVM copied all registers to kvm_run at the last exit.
     boolean hasRegisters() {
         return all;
     }
 
-    /// From the next exit on, only what hypercalls need is left there.
+    /// Makes KVM copy only the registers that hypercalls need, from the next exit on.
     void leaveRegistersOut() {
         all = false;
         synced = false;
         run.syncRegs(NOTHING);
     }
 
-    /// The vCPU's hypercall has been served.
+    /// Called when the vCPU's hypercall has been served.
     void hypercallEnds() {
         if (!all && used != synced) {
             synced = used;

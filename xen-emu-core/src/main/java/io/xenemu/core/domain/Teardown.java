@@ -3,20 +3,20 @@ package io.xenemu.core.domain;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/// Steps that end something, in the reverse of the order in which they were added. Each is taken even when others fail: what
-/// one of them throws must not keep memory, descriptors or threads of the rest. Not for use by two threads at once.
+/// Steps that end something, run in the reverse order of their addition. Each step runs even if others fail, so that
+/// one failure does not keep memory, descriptors or threads of the rest. Not thread-safe.
 public final class Teardown implements AutoCloseable {
     private final Deque<Runnable> steps = new ArrayDeque<>();
 
-    /// Nothing to end yet.
+    /// A teardown without steps yet.
     public Teardown() {}
 
-    /// Adds a step, to be taken before those that are there.
+    /// Adds a step, which runs before those added earlier.
     public void add(Runnable step) {
         steps.push(step);
     }
 
-    /// As [#close], because `failure` left something half made; what the steps throw is suppressed in it.
+    /// As [#close], after `failure` left something half made; suppresses the steps' exceptions in it.
     void closeAfter(Throwable failure) {
         try {
             close();
@@ -25,7 +25,7 @@ public final class Teardown implements AutoCloseable {
         }
     }
 
-    /// Takes every step, once. Throws what the first failing one threw, with what later ones threw suppressed in it.
+    /// Runs every step, once. Throws the first exception, with later ones suppressed in it.
     @Override
     public void close() {
         Throwable failure = null;

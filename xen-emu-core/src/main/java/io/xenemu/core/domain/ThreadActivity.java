@@ -8,18 +8,18 @@ import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What the kernel tells of a thread (`/proc/PID/task/TID/stat`, see proc_pid_stat(5)). The time of a vCPU's thread includes
-/// that in the guest, and a vCPU that has halted sleeps.
+/// The kernel's account of a thread (`/proc/PID/task/TID/stat`, see proc_pid_stat(5)). The time of a vCPU's thread
+/// includes its time in the guest; the thread of a halted vCPU sleeps.
 ///
-/// @param active whether it is on a CPU or waits for one
-/// @param cpuTime what it has used of CPUs, in steps of 10 ms
+/// @param active whether it runs on a CPU or waits for one
+/// @param cpuTime its CPU time, in steps of 10 ms
 public record ThreadActivity(boolean active, Duration cpuTime) {
-    /// Of a thread that has not started.
+    /// The activity of a thread that has not started.
     static final ThreadActivity NONE = new ThreadActivity(false, Duration.ZERO);
 
     private static final Path THIS_THREAD = Path.of("/proc/thread-self");
 
-    /// The fields after the command's name, which stands in parentheses and may have any characters.
+    /// Index of the field after the command's name, which is in parentheses and may have any characters.
     private static final int STATE = 0;
 
     private static final int UTIME = 11;
@@ -30,7 +30,7 @@ public record ThreadActivity(boolean active, Duration cpuTime) {
 
     private static final String RUNNABLE = "R";
 
-    /// Where to read about one thread.
+    /// The file with one thread's activity.
     record Source(Path stat) {
         /// Its activity, or null when it has ended.
         @Nullable ThreadActivity read() {
@@ -42,7 +42,7 @@ public record ThreadActivity(boolean active, Duration cpuTime) {
         }
     }
 
-    /// Where to read about the calling thread, or null on a host without /proc.
+    /// The calling thread's source, or null on a host without /proc.
     static @Nullable Source ofThisThread() {
         try {
             Path task = THIS_THREAD.resolveSibling(Files.readSymbolicLink(THIS_THREAD));
@@ -52,7 +52,7 @@ public record ThreadActivity(boolean active, Duration cpuTime) {
         }
     }
 
-    /// The activity of a line of that file.
+    /// Parses a line of that file.
     static ThreadActivity parse(String line) {
         List<String> fields =
                 Splitter.on(' ').splitToList(line.substring(line.lastIndexOf(')') + 2).strip());
@@ -61,7 +61,7 @@ public record ThreadActivity(boolean active, Duration cpuTime) {
                 fields.get(STATE).equals(RUNNABLE), Duration.ofMillis(ticks * TICK_MILLIS));
     }
 
-    /// The same of a thread that has ended just now.
+    /// The same for a thread that has just ended.
     ThreadActivity atRest() {
         return new ThreadActivity(false, cpuTime);
     }

@@ -6,14 +6,15 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmSregs;
 
-/// What an operator can be told of a guest that ended with a triple fault.
+/// Describes, for an operator, a guest's end by a triple fault.
 final class TripleFault {
-    /// Where an x86 processor starts after a reset.
+    /// The address at which an x86 processor starts after a reset.
     private static final long RESET_RIP = 0xfff0;
 
     private TripleFault() {}
 
-    /// One line; for the vCPU's thread, at the exit. On AMD KVM has reset the vCPU by then, and only what led to it can be told.
+    /// One line; called on the vCPU's thread, at the exit. On AMD, KVM has reset the vCPU by then, so only the
+    /// preceding exit is known.
     ///
     /// @param last the exit before
     /// @param call the last hypercall, if there was one

@@ -14,7 +14,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// One vCPU of a domain: its KVM descriptor, its thread, and what it has registered.
+/// One vCPU of a domain: its KVM descriptor, its thread, and its registered areas.
 public final class Vcpu {
     private static final Runstate NO_TIME = new Runstate(0, 0, 0, 0, 0, 0);
 
@@ -46,7 +46,7 @@ public final class Vcpu {
         this.thread = new VcpuThread(domain.id() + "-" + id, this, () -> run(domain, loop));
     }
 
-    /// Whatever ends the loop, the domain must not go on without this vCPU, and nobody may wait for it.
+    /// Runs the loop. Whatever ends it, the domain must not go on without this vCPU, and no thread may wait for it.
     private void run(Domain domain, Consumer<Vcpu> loop) {
         try {
             activity = ThreadActivity.ofThisThread();
@@ -65,17 +65,17 @@ public final class Vcpu {
         return id;
     }
 
-    /// Its KVM descriptor, whose ioctls block until the vCPU is out of the guest: for its own thread.
+    /// Its KVM descriptor. Its ioctls block until the vCPU has left the guest, so only its own thread uses it.
     public KvmVcpu kvm() {
         return kvm;
     }
 
-    /// What the guest has registered.
+    /// The areas that the guest has registered.
     public VcpuAreas areas() {
         return areas;
     }
 
-    /// Its one-shot timer; for its own thread.
+    /// Its timers; for its own thread.
     public VcpuTimer timer() {
         return timer;
     }
@@ -85,7 +85,7 @@ public final class Vcpu {
         return Thread.currentThread().equals(thread);
     }
 
-    /// Runs `change` on the vCPU's thread, outside of the guest, and waits until it has run. Nothing happens when the vCPU
+    /// Runs `change` on the vCPU's thread, outside of the guest, and waits until it has run. Does nothing if the vCPU
     /// has ended: its domain is being destroyed.
     void call(Consumer<XenVcpuAttributes> change) {
         if (isCurrent() || !started) {
@@ -102,25 +102,25 @@ public final class Vcpu {
         return Thread.currentThread() instanceof VcpuThread t ? t.vcpu().mailbox : null;
     }
 
-    /// Makes the vCPU leave the guest and look at its mailbox and at pending upcalls.
+    /// Makes the vCPU leave the guest and check its mailbox and pending upcalls.
     void wake() {
         kvm.kick();
         LockSupport.unpark(thread);
     }
 
-    /// Serves the mailbox; called on the vCPU's thread between entries, and at times by a hypercall that takes long. Costs one
-    /// volatile read when there is nothing.
+    /// Serves the mailbox. Called on the vCPU's thread between entries, and by long hypercalls at times. Costs one
+    /// volatile read if it is empty.
     public void serveMailbox() {
         mailbox.serve();
     }
 
-    /// Keeps the vCPU out of the guest, or lets it in again. Its timers run on, as on Xen.
+    /// Keeps the vCPU out of the guest, or lets it in again. Its timers keep running, as on Xen.
     void setPaused(boolean paused) {
         this.paused = paused;
         wake();
     }
 
-    /// Waits until the vCPU may be in the guest; called on its thread between entries. The mailbox is served meanwhile.
+    /// Waits until the vCPU may enter the guest; serves the mailbox meanwhile. Called on its thread between entries.
     void awaitUnpaused() {
         while (paused && !stopping) {
             LockSupport.park(this);
@@ -133,7 +133,7 @@ public final class Vcpu {
         thread.start();
     }
 
-    /// Whether the domain has been stopped: long work for the guest may be given up.
+    /// Whether the domain has been stopped: long work for the guest may be abandoned.
     public boolean isStopping() {
         return stopping;
     }
@@ -145,8 +145,8 @@ public final class Vcpu {
         return up.get();
     }
 
-    /// Whether the vCPU will not run again by itself: it was never started, or has halted with interrupts disabled. Makes it leave the
-    /// guest.
+    /// Whether the vCPU will not run again by itself: it was never started, or has halted with interrupts disabled.
+    /// Makes the vCPU leave the guest.
     boolean isDown() {
         AtomicBoolean down = new AtomicBoolean();
         call(attributes ->
@@ -159,7 +159,7 @@ public final class Vcpu {
         return down.get();
     }
 
-    /// Where it is. Makes it leave the guest.
+    /// The vCPU's instruction pointer. Makes the vCPU leave the guest.
     long rip() {
         AtomicLong rip = new AtomicLong();
         call(attributes -> rip.set(kvm.getRegs().get(Gpr.RIP)));
@@ -178,8 +178,8 @@ public final class Vcpu {
         return state.get();
     }
 
-    /// What its thread does, and the CPU time that it has taken, in the guest and out of it. Disturbs nobody: for an
-    /// operator's lists, where [#runstate] would make the vCPU leave the guest.
+    /// Its thread's state, and its CPU time in the guest and outside. Does not disturb the vCPU, unlike [#runstate],
+    /// which makes it leave the guest; for an operator's lists.
     public ThreadActivity activity() {
         ThreadActivity.Source source = activity;
         ThreadActivity found = source == null ? null : source.read();

@@ -31,15 +31,15 @@ public final class VcpuAreas {
     private final GuestMemory memory;
     private final EventChannels channels;
 
-    /// Whether the guest is told of a Xen before 4.18.
+    /// Whether the guest sees a Xen before 4.18.
     private final boolean old;
 
-    /// Whether the guest has said where vcpu_info is; for the vCPU's thread, so that one registration comes first.
+    /// Whether the guest has registered vcpu_info; for the vCPU's thread, so that one registration comes first.
     private volatile boolean registered;
 
     private volatile boolean placed;
 
-    /// Where KVM writes the second time area and the runstate; for the vCPU's thread.
+    /// The addresses to which KVM writes the second time area and the runstate; for the vCPU's thread.
     private long timeArea = XenVcpuAttributes.INVALID_GPA;
 
     private long runstateArea = XenVcpuAttributes.INVALID_GPA;
@@ -55,7 +55,7 @@ public final class VcpuAreas {
     /// Uses the vCPU's place in shared_info until the guest registers another.
     ///
     /// @param sharedInfo the service's mapping of the page
-    /// @param gfn where the guest sees it; asked on the vCPU's thread, so that of two moves the later one stays
+    /// @param gfn the guest's frame of it; called on the vCPU's thread, so that of two moves the later one wins
     void useSharedInfo(MemorySegment sharedInfo, LongSupplier gfn) {
         int i = vcpu.id().value();
         if (i >= LEGACY_VCPUS) {
@@ -75,19 +75,19 @@ public final class VcpuAreas {
         });
     }
 
-    /// Whether KVM knows of a place for the vCPU's events.
+    /// Whether KVM has a place for the vCPU's events.
     boolean hasVcpuInfo() {
         return placed;
     }
 
-    /// VCPUOP_register_vcpu_info. Everything that is pending stays pending: KVM changes over first, and what it has put
-    /// into the old place by then is made up for by an upcall that looks at every port.
+    /// VCPUOP_register_vcpu_info. Pending events stay pending: KVM changes first, and an upcall that looks at every
+    /// port makes up for what it wrote to the old place before.
     ///
     /// @param offset in the frame, 32 bits
-    /// @param caller the vCPU that asks
-    /// @throws XenError EINVAL when the frame is no memory, or the offset not in it; EBUSY when registered before; ENXIO when
-    /// the structure would cross a page, or is not aligned to an `unsigned long` of the domain. Before Xen 4.18, ENXIO also
-    /// for an offset beyond the page, and EINVAL when registered before, or for another vCPU that is up
+    /// @param caller the calling vCPU
+    /// @throws XenError EINVAL the frame is no memory, or the offset is not in it; EBUSY already registered; ENXIO
+    ///     the structure crosses a page, or is not aligned to an `unsigned long` of the domain. Before Xen 4.18:
+    ///     ENXIO also for an offset beyond the page; EINVAL already registered, or another vCPU that is up
     public void registerVcpuInfo(long gfn, long offset, Vcpu caller) throws XenError {
         if (old) {
             requirePlace(offset);
@@ -132,12 +132,12 @@ public final class VcpuAreas {
         }
     }
 
-    /// VCPUOP_register_vcpu_time_memory_area. As on Xen, any address will do, and what cannot be written is not. Xen looks anew
-    /// each time; KVM keeps to the page that is at the address now, and needs the area in one, where Xen would take it
-    /// across two.
+    /// VCPUOP_register_vcpu_time_memory_area. As on Xen, any address is accepted, and an unwritable area is not
+    /// written. Xen translates the address each time; KVM keeps the page that is there now, and needs the area in one
+    /// page, where Xen accepts two.
     ///
     /// @param address the caller's linear address, 0 to end it
-    /// @throws XenError EINVAL when the area crosses a page
+    /// @throws XenError EINVAL the area crosses a page
     public void registerTime(LinearMemory linear, long address) throws XenError {
         long gpa = place(linear, address, TIME_INFO_SIZE);
         if (gpa != XenVcpuAttributes.INVALID_GPA
@@ -145,7 +145,7 @@ public final class VcpuAreas {
             throw XenError.EINVAL;
         }
         set(attributes -> {
-            // Without an area there is nothing to end. The same one again is filled again.
+            // Without an area there is nothing to end. The same area is filled again.
             if (gpa != XenVcpuAttributes.INVALID_GPA || timeArea != gpa) {
                 attributes.vcpuTimeInfo(gpa);
                 timeArea = gpa;
@@ -155,8 +155,8 @@ public final class VcpuAreas {
 
     /// VCPUOP_register_runstate_memory_area; as [#registerTime].
     ///
-    /// @throws XenError EINVAL when the area crosses into a page that does not follow physically, which KVM cannot serve;
-    /// EOPNOTSUPP on a host that does not account for it
+    /// @throws XenError EINVAL the area crosses into a page that does not follow physically, which KVM cannot serve;
+    ///     EOPNOTSUPP the host does not account runstates
     public void registerRunstate(LinearMemory linear, long address) throws XenError {
         boolean wide = domain.latchedWidth() == GuestWidth.BITS_64;
         long gpa = place(linear, address, wide ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32);
@@ -172,7 +172,7 @@ public final class VcpuAreas {
         });
     }
 
-    /// Where an area is in guest-physical memory.
+    /// The guest-physical address of an area.
     ///
     /// @return INVALID_GPA if the address is 0, or not all of the area can be written
     private long place(LinearMemory linear, long address, int size) throws XenError {
@@ -199,7 +199,7 @@ public final class VcpuAreas {
         void apply(XenVcpuAttributes attributes) throws XenError;
     }
 
-    /// Makes a change on the vCPU's thread, one after another, whichever vCPUs ask for them.
+    /// Runs a change on the vCPU's thread; changes run one after another, whichever vCPUs request them.
     private void set(Change change) throws XenError {
         AtomicReference<@Nullable XenError> refused = new AtomicReference<>();
         vcpu.call(attributes -> {
@@ -217,7 +217,8 @@ public final class VcpuAreas {
         }
     }
 
-    /// What KVM says of an address that the guest chose; all else is no fault of the guest's.
+    /// The guest's error for KVM's refusal of an address that the guest chose; other failures are not the guest's
+    /// fault.
     private static XenError guestsFault(KvmException e) {
         return switch (e.errno()) {
             case Errno.EINVAL, Errno.EFAULT -> XenError.EINVAL;

@@ -6,12 +6,12 @@ import java.util.Queue;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
-/// Work that one vCPU's thread does for others between two entries of the guest: KVM's vCPU ioctls block while the vCPU
-/// is in KVM_RUN, so its own thread has to issue them.
+/// Work that one vCPU's thread does for others between two entries of the guest: KVM's vCPU ioctls block while the
+/// vCPU is in KVM_RUN, so its own thread has to issue them.
 ///
-/// A thread that waits for its request serves its own mailbox meanwhile, so two vCPUs may ask each other at once.
+/// A thread that waits for its request serves its own mailbox meanwhile, so two vCPUs may call each other at once.
 public final class VcpuMailbox {
-    /// Bounds one park, so that a lost wake-up costs a delay and not a hang.
+    /// Limits one park, so that a lost wake-up causes a delay instead of a hang.
     private static final long PARK_NANOS = 10_000_000;
 
     private static final class Request {
@@ -39,11 +39,11 @@ public final class VcpuMailbox {
 
     private volatile boolean waiting;
 
-    /// Asks the owner to run `task`, and waits until it has.
+    /// Asks the owner to run `task`, and waits until it has run.
     ///
-    /// @param wake makes the owner look at its mailbox (a kick, and an unpark)
-    /// @param own the caller's own mailbox, if the caller is a vCPU thread too
-    /// @return false if the owner has ended, so that the task did not and will not run
+    /// @param wake makes the owner check its mailbox (a kick, and an unpark)
+    /// @param own the caller's own mailbox, if the caller is a vCPU thread
+    /// @return false if the owner has ended, so that the task will never run
     public boolean call(Runnable task, Runnable wake, @Nullable VcpuMailbox own) {
         Request request = new Request(task);
         synchronized (this) {
@@ -62,7 +62,7 @@ public final class VcpuMailbox {
         return !request.dropped;
     }
 
-    /// An interrupt is kept for later: the task may have begun, and its outcome has to be known.
+    /// Waits. An interrupt is kept for later: the task may have begun, and its outcome must be known.
     private void await(Request request, @Nullable VcpuMailbox own) {
         boolean interrupted = false;
         while (!request.done) {
@@ -70,7 +70,7 @@ public final class VcpuMailbox {
                 own.serve();
             }
             LockSupport.parkNanos(this, PARK_NANOS);
-            // Or else no later park would wait.
+            // Clears it, since otherwise no later park would wait.
             interrupted |= Thread.interrupted();
         }
         if (interrupted) {
@@ -78,7 +78,7 @@ public final class VcpuMailbox {
         }
     }
 
-    /// Runs what was asked for; called by the owner. Costs one volatile read when there is nothing.
+    /// Runs the requested tasks; called by the owner. Costs one volatile read if there are none.
     public void serve() {
         while (waiting) {
             Request request;
@@ -94,7 +94,7 @@ public final class VcpuMailbox {
             } catch (RuntimeException e) {
                 request.failure = e;
             } catch (Error e) {
-                // Ends the owner's thread; the requester must not wait for it for ever.
+                // This ends the owner's thread; the requester must not wait forever.
                 request.failure = new IllegalStateException("the vCPU's thread has failed", e);
                 throw e;
             } finally {
@@ -103,7 +103,7 @@ public final class VcpuMailbox {
         }
     }
 
-    /// Ends the mailbox: requests that were not served are dropped, later ones refused. Called by the owner at its end.
+    /// Ends the mailbox: drops unserved requests, and refuses later ones. Called by the owner at its end.
     public void close() {
         synchronized (this) {
             closed = true;

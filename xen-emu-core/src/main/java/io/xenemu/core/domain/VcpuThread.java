@@ -1,6 +1,6 @@
 package io.xenemu.core.domain;
 
-/// The platform thread of one vCPU, by which code that runs on it finds the vCPU.
+/// The platform thread of one vCPU. Code that runs on it finds the vCPU through it.
 final class VcpuThread extends Thread {
     private final Vcpu vcpu;
 

@@ -8,25 +8,25 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.util.function.LongSupplier;
 
-/// A vCPU's timers. The one-shot timer: KVM runs it and serves its hypercalls as soon as VIRQ_TIMER is bound; a deadline that
-/// was set before is kept here and given to KVM with the port. Where KVM cannot raise the event, with the FIFO ABI or a
-/// callback by an interrupt line, user space runs it.
+/// A vCPU's timers. KVM runs the one-shot timer and serves its hypercalls once VIRQ_TIMER is bound; an earlier
+/// deadline is kept here and passed to KVM with the port. If KVM cannot raise the event, with the FIFO ABI or a
+/// callback by an interrupt line, user space runs the timer.
 ///
-/// Used by the vCPU's own thread alone, but for the periodic timer, which any thread may set and stop.
+/// Only the vCPU's own thread uses it, except for the periodic timer, which any thread may set and stop.
 public final class VcpuTimer {
-    /// Xen's bounds for a period: 1 ms, and what fits its arithmetic (`STIME_MAX / 2`).
+    /// Xen's bounds of a period: 1 ms, and the limit of its arithmetic (`STIME_MAX / 2`).
     public static final long MIN_PERIOD_NANOS = 1_000_000;
 
     /// See [#MIN_PERIOD_NANOS].
     public static final long MAX_PERIOD_NANOS = Long.MAX_VALUE / 2;
 
-    /// Timeouts further away than this, about 13 days, come from an overflow in the guest, as negative ones do; both become
-    /// a short one (Xen's `do_set_timer_op`, and KVM's).
+    /// Longer timeouts, of about 13 days, come from an overflow in the guest, as negative ones do; both become a
+    /// short one (Xen's `do_set_timer_op`, and KVM's).
     private static final long MAX_TIMEOUT_NANOS = 1L << 50;
 
     private static final long SHORT_TIMEOUT_NANOS = 100_000_000;
 
-    /// A time that is over, where 0 would be none.
+    /// A time in the past; 0 would mean none.
     private static final long LONG_AGO = 1;
 
     private final KvmVcpu kvm;
@@ -37,19 +37,20 @@ public final class VcpuTimer {
     private final OneShotTimer userSpace;
     private final PeriodicTimer periodic;
 
-    /// The port that KVM's timer has; 0 while it has none.
+    /// The port of KVM's timer; 0 if it has none.
     private int kernelPort;
 
-    /// What is to be given to KVM with the port.
+    /// The deadline to pass to KVM with the port.
     private long kept;
 
-    /// What is saved of a vCPU's timers. VIRQ_TIMER's port is in the event channels' state.
+    /// The saved state of a vCPU's timers. VIRQ_TIMER's port is in the event channels' state.
     ///
     /// @param deadline of the one-shot timer, in ns of system time; 0 if it is not running
-    /// @param period of the periodic one, in ns; 0 if there is none, else from [#MIN_PERIOD_NANOS] to [#MAX_PERIOD_NANOS]
+    /// @param period of the periodic timer, in ns; 0 if there is none, else from [#MIN_PERIOD_NANOS] to
+    ///     [#MAX_PERIOD_NANOS]
     public record State(long deadline, long period) {}
 
-    /// @param clock the guest's system time now
+    /// @param clock the guest's current system time
     VcpuTimer(
             KvmVcpu kvm,
             EventChannels channels,
@@ -66,25 +67,25 @@ public final class VcpuTimer {
         this.periodic = new PeriodicTimer(timers, raise);
     }
 
-    /// set_timer_op: as [#setDeadline], with a way out for guests that have miscalculated.
+    /// set_timer_op: as [#setDeadline], and corrects timeouts that a guest has miscalculated.
     public void setTimeout(long nanos) {
         long now = nanos == 0 ? 0 : clock.getAsLong();
         boolean overflown = nanos < 0 || nanos - now > MAX_TIMEOUT_NANOS;
         setDeadline(overflown ? now + SHORT_TIMEOUT_NANOS : nanos);
     }
 
-    /// VCPUOP_set_singleshot_timer: as [#setDeadline], and 0 is a time like any other that is over.
+    /// VCPUOP_set_singleshot_timer: as [#setDeadline], but 0 is a time in the past like any other.
     public void setSingleshot(long nanos) {
         setDeadline(nanos == 0 ? LONG_AGO : nanos);
     }
 
-    /// Whether a time, in ns and unsigned, is over.
+    /// Whether a time, in ns and unsigned, is in the past.
     public boolean isOver(long nanos) {
         return Long.compareUnsigned(nanos, clock.getAsLong()) < 0;
     }
 
-    /// Sets the timer, in ns of system time; 0 stops it. A time that is over fires at once, and is lost if VIRQ_TIMER is not
-    /// bound.
+    /// Sets the timer, in ns of system time; 0 stops it. A time in the past fires at once; the event is lost if
+    /// VIRQ_TIMER is not bound.
     public void setDeadline(long nanos) {
         kept = 0;
         long _ = userSpace.stop();
@@ -104,20 +105,20 @@ public final class VcpuTimer {
         }
     }
 
-    /// Raises VIRQ_TIMER every `nanos`, in place of an earlier period. For any thread.
+    /// Raises VIRQ_TIMER every `nanos`, instead of an earlier period. Thread-safe.
     public void setPeriod(long nanos) {
         periodic.set(nanos);
     }
 
-    /// Ends what [#setPeriod] began, if anything. For any thread.
+    /// Stops the periodic timer, if it runs. Thread-safe.
     public void stopPeriod() {
         long _ = periodic.stop();
     }
 
-    /// Stops the timers of a vCPU that stands still, and answers how they ran. Whatever has expired by then is pending in the
-    /// guest's memory when this returns, so that memory and event channels are saved after it.
+    /// Stops the timers of a stopped vCPU, and returns their state. Events of timers that have expired are pending in
+    /// guest memory when this returns, so save memory and event channels after it.
     ///
-    /// One event may come twice: that of a timer of KVM's that expires while it is asked.
+    /// One event may come twice: that of a KVM timer that expires during the call.
     public State suspend() {
         long deadline = kept;
         if (kernelPort != 0) {
@@ -131,7 +132,8 @@ public final class VcpuTimer {
         return state;
     }
 
-    /// Goes on as [#suspend] found them, after the event channels and the guest's clock. A deadline that has passed meanwhile fires at once.
+    /// Continues from [#suspend]'s state, after the event channels and the guest's clock. A deadline in the past
+    /// fires at once.
     public void restore(State state) {
         setDeadline(state.deadline());
         if (state.period() != 0) {
@@ -139,8 +141,8 @@ public final class VcpuTimer {
         }
     }
 
-    /// Takes over the port that VIRQ_TIMER is bound to now, and who can raise its event. A timer that is running goes on,
-    /// but for one of KVM's whose port has been closed.
+    /// Takes over VIRQ_TIMER's current port, and whether KVM can raise its event. A running timer goes on, except one
+    /// of KVM's whose port has been closed.
     void portChanged() {
         long waiting = userSpace.stop();
         long running = kept;

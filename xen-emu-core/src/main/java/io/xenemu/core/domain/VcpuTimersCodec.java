@@ -20,7 +20,7 @@ public final class VcpuTimersCodec {
 
     /// Writes a body of version [#VERSION].
     ///
-    /// @param timers of vCPU 0 and on
+    /// @param timers by vCPU, from 0 on
     public static BodyWriter encode(List<VcpuTimer.State> timers) {
         BodyWriter body = new BodyWriter().u32(timers.size());
         for (VcpuTimer.State timer : timers) {
@@ -43,7 +43,7 @@ public final class VcpuTimersCodec {
         return List.copyOf(timers);
     }
 
-    /// A shorter one would be a thread that does nothing else.
+    /// Checks a period. A shorter one would keep a thread busy.
     private static long period(long nanos) throws WireException {
         boolean possible =
                 nanos >= VcpuTimer.MIN_PERIOD_NANOS && nanos <= VcpuTimer.MAX_PERIOD_NANOS;

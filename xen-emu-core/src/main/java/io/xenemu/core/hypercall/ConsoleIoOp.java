@@ -2,8 +2,9 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// `console_io` (18): Xen's own console. An unprivileged domain may neither read nor write it, except in a debug build of
-/// Xen; like a release build this refuses, before it looks at the command. Linux then falls back to its PV console.
+/// `console_io` (18): Xen's own console. An unprivileged domain may neither read nor write it, except in a debug
+/// build of Xen. Like a release build, this refuses before it looks at the command. Linux then falls back to its PV
+/// console.
 final class ConsoleIoOp {
     private ConsoleIoOp() {}
 

@@ -23,7 +23,7 @@ import io.xenemu.kvm.abi.xen.EvtchnStructs.Status;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.Unmask;
 import io.xenemu.kvm.memory.GuestField;
 
-/// `event_channel_op` (32). Decodes and encodes; [io.xenemu.evtchn.EventChannels] has the semantics.
+/// `event_channel_op` (32). Decodes and encodes; [io.xenemu.evtchn.EventChannels] implements the operations.
 /// `xen/include/public/event_channel.h`.
 final class EventChannelOp {
     private EventChannelOp() {}
@@ -98,7 +98,7 @@ final class EventChannelOp {
         return 0;
     }
 
-    /// Comes here for ports that the kernel's table does not hold.
+    /// Called only for ports that the kernel's table does not have.
     private static long send(HypercallContext c) throws XenError {
         c.argument().copyIn(Send.STRUCT, c.word(1));
         c.domain().eventChannels().send(port(c, Send.PORT));
@@ -172,7 +172,8 @@ final class EventChannelOp {
         return 0;
     }
 
-    /// Tells the guest its new port. If it cannot be told, the port is closed again: Xen leaves it open, for no use.
+    /// Writes the new port to the guest's argument. If that fails, closes the port again; Xen leaves it open,
+    /// unusable.
     private static long answer(HypercallContext c, GuestField field, EvtchnPort port)
             throws XenError {
         try {

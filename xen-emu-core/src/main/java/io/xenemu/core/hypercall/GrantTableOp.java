@@ -20,10 +20,11 @@ import io.xenemu.kvm.memory.GuestField;
 import io.xenemu.kvm.memory.GuestStruct;
 import org.jspecify.annotations.Nullable;
 
-/// `grant_table_op` (20). The third argument counts structures in an array; an operation with a status field reports what
-/// went wrong with one of them there, and the hypercall itself succeeds. `xen/include/public/grant_table.h`.
+/// `grant_table_op` (20). The third argument is the number of structures in an array. An operation with a status
+/// field reports a structure's failure there, and the hypercall itself succeeds. `xen/include/public/grant_table.h`.
 ///
-/// What is not here, Xen refuses to HVM guests: dump_table, transfer, unmap_and_replace, get_status_frames, cache_flush.
+/// The operations missing here are those that Xen refuses to HVM guests: dump_table, transfer, unmap_and_replace,
+/// get_status_frames, cache_flush.
 final class GrantTableOp {
     private static final int GNTCOPY_SOURCE_GREF = 1;
     private static final int GNTCOPY_DEST_GREF = 2;
@@ -42,7 +43,7 @@ final class GrantTableOp {
                 .op(11, "swap_grant_ref", GrantTableOp::swapGrantRef);
     }
 
-    /// Serves one structure of a batch, which has been copied in, up to setting its results.
+    /// Serves one structure of a batch, which has been copied in, and sets its result fields.
     private interface Element {
         void serve(HypercallContext c);
     }
@@ -63,11 +64,11 @@ final class GrantTableOp {
         return batch(c, SwapGrantRef.STRUCT, SwapGrantRef.STATUS, GrantTableOp::swap);
     }
 
-    /// Each structure is copied in once, and its results back before the next one is looked at; a fault ends the batch, and
-    /// what has been done stays. Xen interrupts a long batch and goes on later; here the vCPU does what others ask of it
-    /// between two structures.
+    /// Serves a batch. Each structure is copied in once, and its results are copied out before the next one is read.
+    /// A fault ends the batch; what has been done stays. Xen interrupts a long batch and continues later; here the
+    /// vCPU serves its mailbox between two structures.
     ///
-    /// @param result the one field that is written back; null for the whole structure
+    /// @param result the only field that is written back; null for the whole structure
     private static long batch(
             HypercallContext c,
             GuestStruct struct,
@@ -122,7 +123,7 @@ final class GrantTableOp {
         }
     }
 
-    /// Xen compares `dev_bus_addr` for device mappings alone, which HVM guests do not have.
+    /// Xen compares `dev_bus_addr` only for device mappings, which HVM guests do not have.
     private static void unmap(HypercallContext c) {
         var argument = c.argument();
         GrantStatus status =
@@ -163,15 +164,15 @@ final class GrantTableOp {
         c.argument().set(SwapGrantRef.STATUS, status.code());
     }
 
-    /// These operations take exactly one structure.
+    /// Checks the count of an operation that takes exactly one structure.
     private static void requireOne(HypercallContext c) throws XenError {
         if (c.u32(2) != 1) {
             throw XenError.EINVAL;
         }
     }
 
-    /// Grows the table, and tells where the guest has put its frames; all ones for those that it has not. Those do not fit
-    /// into a 32-bit caller's list, which may also be of no structures.
+    /// Grows the table, and lists the guest frames of its pages; all ones for a page without a frame. A 32-bit caller
+    /// gets `ADDRESS_TOO_BIG` instead of all ones, and may pass a count of 0.
     private static long setupTable(HypercallContext c) throws XenError {
         boolean isNarrow = c.width() == GuestWidth.BITS_32;
         if (isNarrow && c.u32(2) == 0) {
@@ -217,13 +218,14 @@ final class GrantTableOp {
         return 0;
     }
 
-    /// The structure tells the version in force afterwards, also when the call fails. Xen does not look at the count.
+    /// Sets the version. The structure then contains the current version, even if the call fails. Xen ignores the
+    /// count.
     private static long setVersion(HypercallContext c) throws XenError {
         count(c);
         var argument = c.argument();
         argument.copyIn(SetVersion.STRUCT, c.word(1));
         GrantTable table = c.domain().grantTable();
-        // A version above 2^31 is as wrong as any other that is not 1 or 2.
+        // A version above 2^31 is refused like any other that is not 1 or 2.
         int version = bits(c, SetVersion.VERSION);
         try {
             table.setVersion(version);

@@ -8,8 +8,8 @@ import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestArgument;
 import org.jspecify.annotations.Nullable;
 
-/// The hypercall that a vCPU is making: its registers and the means to reach its argument in memory. One per vCPU,
-/// refilled for each call, used by the vCPU's thread alone.
+/// The hypercall that a vCPU is making: its registers, and access to its argument in memory. One per vCPU, reused for
+/// each call, used only by the vCPU's thread.
 public final class HypercallContext {
     /// Parameter registers of a hypercall (rdi rsi rdx r10 r8 r9; ebx ecx edx esi edi ebp).
     public static final int PARAMETERS = 6;
@@ -29,7 +29,7 @@ public final class HypercallContext {
         this.argument = argument;
     }
 
-    /// Takes over a new call. `setParameter` follows for each register.
+    /// Begins a new call. `setParameter` follows for each register.
     public void begin(long number, int cpl) {
         argument.linear().forget();
         this.number = number;
@@ -56,12 +56,12 @@ public final class HypercallContext {
         return argument;
     }
 
-    /// What a grant mapping that the vCPU makes gives it.
+    /// The result of a grant mapping that the vCPU makes.
     MapResult mapResult() {
         return mapResult;
     }
 
-    /// The grant copy that the vCPU makes.
+    /// The vCPU's reusable grant copy.
     GrantCopy grantCopy() {
         GrantCopy copy = grantCopy;
         if (copy == null) {
@@ -81,8 +81,8 @@ public final class HypercallContext {
         return parameters[i];
     }
 
-    /// A parameter that the C prototype declares `int` or `unsigned int`: the register's low 32 bits, as the C calling
-    /// convention defines.
+    /// A parameter that the C prototype declares as `int` or `unsigned int`: the register's low 32 bits, as in the C
+    /// calling convention.
     public int u32(int i) {
         return (int) (parameters[i] & 0xffff_ffffL);
     }

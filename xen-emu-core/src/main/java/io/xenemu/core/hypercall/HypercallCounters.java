@@ -5,17 +5,17 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.function.ObjIntConsumer;
 
-/// Counts and time of one vCPU's hypercalls, by row of the table and result. Written by the vCPU's thread alone without
-/// lock or allocation; read by whoever scrapes metrics.
+/// Counts and times of one vCPU's hypercalls, by row of the table and result. Only the vCPU's thread writes them,
+/// without lock or allocation; any thread may read them for metrics.
 ///
-/// Every call is counted. Its time is taken for the first [#TIMED_FIRST] of a row and for one in [#TIMED_EVERY] after them:
-/// two looks at the clock cost more than most handlers.
+/// Every call is counted. Timed are the first [#TIMED_FIRST] calls of a row, and one in [#TIMED_EVERY] of the later
+/// ones: reading the clock twice costs more than most handlers.
 public final class HypercallCounters {
-    /// Results that are told apart: success, and each of Xen's errors. A cell per errno number would be four times as many,
-    /// for each row and vCPU.
+    /// The number of distinct results: success, and each of Xen's errors. A cell per errno number would be four times
+    /// as many, for each row and vCPU.
     private static final int RESULTS = 1 + XenError.ALL.size();
 
-    /// The place of an errno among the results; 0, which is success, for numbers that are no error of Xen's.
+    /// The index of an errno among the results; 0, which is success, for numbers that are no error of Xen's.
     private static final byte[] RESULT_OF = new byte[1 + XenError.ALL.getLast().number()];
 
     static {
@@ -24,13 +24,13 @@ public final class HypercallCounters {
         }
     }
 
-    /// How many calls of a row are all timed, so that rare ones are timed at all.
+    /// The first calls of a row are all timed, so that rare calls are timed at all.
     static final int TIMED_FIRST = 64;
 
-    /// Of the later calls of a row, one in so many is timed; a power of two.
+    /// One in this many of a row's later calls is timed; a power of two.
     static final int TIMED_EVERY = 64;
 
-    /// What [#begin] returns for a call that is not timed.
+    /// The result of [#begin] for a call that is not timed.
     private static final long UNTIMED = Long.MIN_VALUE;
 
     private static final VarHandle CELL = MethodHandles.arrayElementVarHandle(long[].class);
@@ -51,16 +51,16 @@ public final class HypercallCounters {
         this.firstSeen = firstSeen;
     }
 
-    /// A hypercall begins.
+    /// Counts the beginning of a hypercall.
     ///
-    /// @return what [#end] is to be given
+    /// @return the argument for [#end]
     long begin(HypercallOp op) {
         long before = calls[op.index()]++;
         boolean isTimed = before < TIMED_FIRST || (before & (TIMED_EVERY - 1)) == 0;
         return isTimed ? System.nanoTime() : UNTIMED;
     }
 
-    /// The hypercall that `begin` stands for ended with `errno` (0 or a positive [XenError#number]).
+    /// Counts the end of the hypercall of `begin`, with `errno` (0 or a positive [XenError#number]).
     void end(HypercallOp op, int errno, long begin) {
         int cell = cell(op, errno);
         long count = counts[cell];
@@ -74,17 +74,17 @@ public final class HypercallCounters {
         }
     }
 
-    /// How many hypercalls of this row ended with `errno`.
+    /// The number of hypercalls of this row that ended with `errno`.
     public long count(HypercallOp op, int errno) {
         return (long) CELL.getOpaque(counts, cell(op, errno));
     }
 
-    /// How many of them were timed.
+    /// The number of them that were timed.
     public long timed(HypercallOp op, int errno) {
         return (long) CELL.getOpaque(timed, cell(op, errno));
     }
 
-    /// Nanoseconds that the timed ones took in this process, together.
+    /// The total nanoseconds of the timed ones in user space.
     public long nanos(HypercallOp op, int errno) {
         return (long) CELL.getOpaque(nanos, cell(op, errno));
     }

@@ -5,12 +5,12 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// The declaration of one hypercall: its name, number and sub-operations. Each file of this package that implements a
-/// hypercall yields one.
+/// hypercall returns one.
 public final class HypercallFamily {
     /// One sub-operation as declared.
     record Declared(int command, String name, HypercallHandler handler) {}
 
-    /// What answers a call that Xen does not know.
+    /// The handler of calls that Xen does not have.
     static final HypercallHandler ENOSYS = HypercallFamily::enosys;
 
     private static final int NO_COMMAND = -1;
@@ -38,12 +38,12 @@ public final class HypercallFamily {
         return new HypercallFamily(name, number, INT);
     }
 
-    /// A hypercall whose first argument selects the operation by all its bits.
+    /// A hypercall whose first argument selects the operation by all of its bits.
     static HypercallFamily ulong(String name, int number) {
         return new HypercallFamily(name, number, ULONG);
     }
 
-    /// A hypercall whose first argument selects the operation by the bits of `commandMask` alone.
+    /// A hypercall whose first argument selects the operation by the bits of `commandMask`.
     static HypercallFamily masked(String name, int number, long commandMask) {
         return new HypercallFamily(name, number, commandMask);
     }
@@ -61,7 +61,8 @@ public final class HypercallFamily {
         return this;
     }
 
-    /// Says what the sub-operations that are not declared answer, where Xen looks at something else before it says -ENOSYS.
+    /// Sets the handler of undeclared sub-operations, for hypercalls that check something else before they return
+    /// -ENOSYS.
     HypercallFamily others(HypercallHandler handler) {
         others = handler;
         return this;

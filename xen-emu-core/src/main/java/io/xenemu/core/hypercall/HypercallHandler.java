@@ -2,7 +2,7 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// What one operation of a hypercall does: decode its arguments, call the module that owns the semantics.
+/// One operation of a hypercall: decodes its arguments and calls the module that implements it.
 @FunctionalInterface
 public interface HypercallHandler {
     /// Serves the hypercall in `call`.

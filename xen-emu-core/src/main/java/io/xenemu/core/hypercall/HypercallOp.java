@@ -6,7 +6,7 @@ package io.xenemu.core.hypercall;
 /// @param number the hypercall's number (`__HYPERVISOR_*`)
 /// @param op name of the sub-operation, such as `bind_virq`; empty for a hypercall without any
 /// @param command the sub-operation's number, or -1 for a hypercall without any
-/// @param handler what serves it
+/// @param handler serves the operation
 /// @param index position in the table, dense from 0, for metrics
 public record HypercallOp(
         String hypercall, int number, String op, int command, HypercallHandler handler, int index) {

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// Unknown numbers and sub-operations resolve to rows of their own, so that they are counted like any other; they answer
 /// -ENOSYS unless the family says otherwise. The README prints this table, and a test compares the two.
 public final class HypercallTable {
-    /// The name of rows that stand for whatever is not in the table.
+    /// The name of rows for everything that is not in the table.
     public static final String UNKNOWN = "unknown";
 
     /// Numbers at or above this are unknown (`NR_hypercalls` of Xen's x86 build).

@@ -11,10 +11,12 @@ import io.xenemu.kvm.abi.xen.MemoryStructs.RemoveFromPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.Reservation;
 import java.util.List;
 
-/// `memory_op` (12): the guest's pages, where special pages appear, and its memory map. `xen/include/public/memory.h`.
+/// `memory_op` (12): the guest's pages, the frames of special pages, and its memory map.
+/// `xen/include/public/memory.h`.
 final class MemoryOp {
-    /// The upper bits of the command are where a preempted batch goes on (`MEMOP_EXTENT_SHIFT`). Nothing here is preempted: a
-    /// vCPU that is in a batch does what others ask of it between two extents, and they go on. A guest may set them though.
+    /// The upper bits of the command are the extent at which a preempted batch continues (`MEMOP_EXTENT_SHIFT`). Here
+    /// no batch is preempted: a vCPU in a batch serves its mailbox between two extents. But a guest may set these
+    /// bits.
     private static final int EXTENT_SHIFT = 6;
 
     private static final int COMMAND_MASK = (1 << EXTENT_SHIFT) - 1;
@@ -22,10 +24,10 @@ final class MemoryOp {
     /// Extents of up to 2 MiB, as Xen allows a guest (`domU_max_order`).
     private static final int MAX_ORDER = 9;
 
-    /// What a preempted batch can be told by (`UINT_MAX >> MEMOP_EXTENT_SHIFT`).
+    /// The largest extent number that a preempted batch can continue at (`UINT_MAX >> MEMOP_EXTENT_SHIFT`).
     private static final long MAX_EXTENTS = (1L << 26) - 1;
 
-    /// What an interrupted add_to_physmap could have done: its count has 16 bits.
+    /// The most that an interrupted add_to_physmap can have done: its count has 16 bits.
     private static final long MAX_ADDED = 0xffff;
 
     private static final int PAGE_SHIFT = 12;
@@ -79,22 +81,22 @@ final class MemoryOp {
         boolean apply(Domain domain, long gfn, int count);
     }
 
-    /// Where a batch that was interrupted goes on, in extents: the command's upper bits.
+    /// The extent at which an interrupted batch continues: the command's upper bits.
     private static long start(HypercallContext c) {
         return c.width() == GuestWidth.BITS_64
                 ? c.word(0) >>> EXTENT_SHIFT
                 : (c.word(0) & 0xffff_ffffL) >>> EXTENT_SHIFT;
     }
 
-    /// For operations that cannot be interrupted.
+    /// Checks that an operation that cannot be interrupted does not ask to continue.
     private static void requireWhole(HypercallContext c, XenError error) throws XenError {
         if (start(c) != 0) {
             throw error;
         }
     }
 
-    /// Applies a change to each extent of a list of frame numbers, up to the first that fails. Whatever is wrong, the answer is
-    /// how many are done.
+    /// Applies a change to each extent of a list of frame numbers, up to the first that fails. Whatever the failure,
+    /// the result is the number of extents done.
     ///
     /// @param command one of the three operations on a reservation
     private static long extents(HypercallContext c, int command, ExtentChange change) {
@@ -118,7 +120,7 @@ final class MemoryOp {
         long done = start;
         while (done < count && !c.vcpu().isStopping()) {
             try {
-                // A list of what is to be nowhere is not looked at.
+                // XENMEM_increase_reservation ignores the list, since its pages are at no frame.
                 long gfn =
                         command == INCREASE_RESERVATION
                                 ? 0
@@ -135,7 +137,8 @@ final class MemoryOp {
         return done;
     }
 
-    /// Whether a guest may ask for pages so. It has no virtual NUMA nodes, and a guest cannot populate on demand for itself.
+    /// Whether a guest may request pages with these flags. It has no virtual NUMA nodes, and cannot enable
+    /// populate-on-demand.
     private static boolean areValid(long flags, int command) {
         long addressBits = flags & ADDRESS_BITS;
         boolean exactNode =
@@ -159,7 +162,7 @@ final class MemoryOp {
         return c.domain().memory().maxPages();
     }
 
-    /// In the order of Xen's checks. Foreign pages are for the batched call, devices for the hardware domain.
+    /// Checks in Xen's order. Foreign pages need the batched call; devices need the hardware domain.
     private static long addToPhysmap(HypercallContext c) throws XenError {
         if (start(c) > MAX_ADDED) {
             throw XenError.EDOM;
@@ -198,7 +201,7 @@ final class MemoryOp {
         return 0;
     }
 
-    /// As Xen: a buffer that is too small gets what fits, and the number of entries that there are is not told.
+    /// As in Xen, a buffer that is too small gets the entries that fit, and the total number is not reported.
     private static long memoryMap(HypercallContext c) throws XenError {
         requireWhole(c, XenError.ENOSYS);
         var argument = c.argument();

@@ -11,9 +11,9 @@ import io.xenemu.kvm.abi.xen.PhysdevStructs.MapPirq;
 import io.xenemu.kvm.abi.xen.PhysdevStructs.UnmapPirq;
 import org.jspecify.annotations.Nullable;
 
-/// `physdev_op` (33): devices' interrupts over event channels, for a domain that may (`hvm_pirq`). Decodes;
-/// [io.xenemu.evtchn.Pirqs] has the semantics. `xen/include/public/physdev.h`, Xen's `hvm_physdev_op`: every other
-/// operation is -ENOSYS to an HVM domain.
+/// `physdev_op` (33): devices' interrupts over event channels, for a domain with `hvm_pirq`. Decodes;
+/// [io.xenemu.evtchn.Pirqs] implements the operations. `xen/include/public/physdev.h`, Xen's `hvm_physdev_op`: every
+/// other operation is -ENOSYS for an HVM domain.
 final class PhysdevOp {
     /// `MAP_PIRQ_TYPE_*`.
     private static final int TYPE_MSI = 0;
@@ -58,7 +58,7 @@ final class PhysdevOp {
         return 0;
     }
 
-    /// As Xen, the argument is written back also when the call fails.
+    /// As in Xen, the argument is written back even if the call fails.
     private static long mapPirq(HypercallContext c) throws XenError {
         requirePirqsOfOldXen(c);
         var argument = c.argument();
@@ -83,7 +83,8 @@ final class PhysdevOp {
         return 0;
     }
 
-    /// A guest may map the lines of emulated devices; messages become PIRQs by being programmed, without this call.
+    /// A guest may map the lines of emulated devices. Messages become PIRQs when they are programmed, without this
+    /// call.
     private static Pirq map(HypercallContext c) throws XenError {
         var argument = c.argument();
         Domain domain = c.domain();
@@ -105,14 +106,14 @@ final class PhysdevOp {
         return 0;
     }
 
-    /// Up to 4.19 these two are unknown to a domain without PIRQs, as the others still are.
+    /// Up to 4.19, a domain without PIRQs does not have these two operations; the others it still does not have.
     private static void requirePirqsOfOldXen(HypercallContext c) throws XenError {
         if (!c.domain().config().isXenFrom(4, 20)) {
             requirePirqs(c);
         }
     }
 
-    /// A guest has power over itself alone, and only if it may have PIRQs. Before 4.19 it has to say DOMID_SELF: by its own
+    /// Checks that the guest names itself and may have PIRQs. Before 4.19 it has to use DOMID_SELF: with its own
     /// number it would need a device model's privilege.
     private static void requirePowerOver(HypercallContext c, int domid) throws XenError {
         Domain domain = c.domain();

@@ -7,8 +7,8 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SchedStructs.Poll;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
 
-/// `sched_op` (29): yield, block, poll and shutdown. KVM serves yield and poll; they come here only from kernels, or guests, for
-/// which it does not. `xen/include/public/sched.h`.
+/// `sched_op` (29): yield, block, poll and shutdown. KVM serves yield and poll; they reach this only from kernels or
+/// guests for which it does not. `xen/include/public/sched.h`.
 final class SchedOp {
     /// Xen's limit on the ports of one poll.
     private static final int MAX_POLL_PORTS = 128;
@@ -23,7 +23,7 @@ final class SchedOp {
                 .op(3, "poll", SchedOp::poll);
     }
 
-    /// The exit to user space has already given the physical CPU away.
+    /// Does nothing: the exit to user space has already yielded the physical CPU.
     private static long returnAtOnce(HypercallContext c) {
         return 0;
     }
@@ -52,7 +52,7 @@ final class SchedOp {
         return 0;
     }
 
-    /// Every reason ends the domain, and Xen keeps eight bits of it.
+    /// Shuts the domain down, for any reason. Xen keeps eight bits of it.
     private static long shutdown(HypercallContext c) throws XenError {
         c.argument().copyIn(Shutdown.STRUCT, c.word(1));
         int code = (int) (c.argument().get(Shutdown.REASON) & 0xff);

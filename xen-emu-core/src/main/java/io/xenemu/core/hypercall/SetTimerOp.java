@@ -2,8 +2,8 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.GuestWidth;
 
-/// `set_timer_op` (15): the calling vCPU's one-shot timer, absolute in ns of system time, 0 stops it. KVM serves it once
-/// VIRQ_TIMER is bound; before that it comes here and the deadline is kept until the bind.
+/// `set_timer_op` (15): the calling vCPU's one-shot timer, in absolute ns of system time; 0 stops it. KVM serves it
+/// once VIRQ_TIMER is bound; before that it reaches this, and the deadline is kept until the bind.
 final class SetTimerOp {
     private SetTimerOp() {}
 

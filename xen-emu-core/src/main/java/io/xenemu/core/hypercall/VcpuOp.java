@@ -9,8 +9,8 @@ import io.xenemu.kvm.abi.xen.VcpuStructs.SetPeriodicTimer;
 import io.xenemu.kvm.abi.xen.VcpuStructs.SetSingleshotTimer;
 import io.xenemu.kvm.ioctl.Runstate;
 
-/// `vcpu_op` (24): areas that Xen keeps up to date in guest memory, and timers. The vCPU in the second argument may be
-/// another than the caller's: Linux's boot vCPU registers the areas of those it is about to start.
+/// `vcpu_op` (24): areas in guest memory that Xen keeps up to date, and timers. The vCPU in the second argument need
+/// not be the caller: Linux's boot vCPU registers the areas of the vCPUs that it is about to start.
 /// `xen/include/public/vcpu.h`.
 final class VcpuOp {
     /// `VCPU_SSHOTTMR_future`.
@@ -32,7 +32,7 @@ final class VcpuOp {
                 .others(VcpuOp::unknown);
     }
 
-    /// Xen looks for the vCPU before the operation.
+    /// Xen checks the vCPU before the operation.
     private static long unknown(HypercallContext c) throws XenError {
         target(c);
         throw XenError.ENOSYS;
@@ -42,7 +42,7 @@ final class VcpuOp {
         return c.domain().vcpu(Integer.toUnsignedLong(c.u32(1)));
     }
 
-    /// The one-shot timers of another vCPU are out of reach, as in Xen; its periodic one is not.
+    /// Checks that a one-shot timer is the caller's own, as in Xen; a periodic timer may be another vCPU's.
     private static Vcpu self(HypercallContext c) throws XenError {
         Vcpu target = target(c);
         if (target != c.vcpu()) {
@@ -104,7 +104,8 @@ final class VcpuOp {
         return 0;
     }
 
-    /// The flag has no meaning since 4.18. Where KVM runs the timer it never has: the event comes at once, as without.
+    /// Since 4.18 the flag has no effect. If KVM runs the timer, it never has: the event comes at once, as without
+    /// the flag.
     private static long setSingleshotTimer(HypercallContext c) throws XenError {
         Vcpu vcpu = self(c);
         c.argument().copyIn(SetSingleshotTimer.STRUCT, c.word(2));

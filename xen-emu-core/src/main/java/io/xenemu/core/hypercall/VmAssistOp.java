@@ -2,7 +2,8 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// `vm_assist` (21). Of Xen's assists an HVM domain has one: runstate_update_flag. Xen looks at the type before the command.
+/// `vm_assist` (21). An HVM domain has only one of Xen's assists, runstate_update_flag. Xen checks the type before
+/// the command.
 final class VmAssistOp {
     private static final int TYPE_RUNSTATE_UPDATE_FLAG = 5;
 

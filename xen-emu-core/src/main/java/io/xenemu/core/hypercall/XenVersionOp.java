@@ -11,7 +11,8 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.UUID;
 
-/// `xen_version` (17): what Linux shows in /sys/hypervisor. `xen/include/public/version.h`, Xen's `do_xen_version`.
+/// `xen_version` (17): the values that Linux shows in /sys/hypervisor. `xen/include/public/version.h`, Xen's
+/// `do_xen_version`.
 final class XenVersionOp {
     private static final int EXTRAVERSION_LENGTH = 16;
     private static final int CAPABILITIES_LENGTH = 1024;
@@ -19,15 +20,15 @@ final class XenVersionOp {
     private static final int HANDLE_LENGTH = 16;
     private static final int PAGE_SIZE = 4096;
 
-    /// What Xen itself answers to a domain that may not know (`xen_deny`).
+    /// Xen's own answer to a domain without the right to know (`xen_deny`).
     private static final String DENIED = "<denied>";
 
     private static final String CAPABILITIES =
             "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
     /// XENFEAT_writable_page_tables (0), auto_translated_physmap (2), hvm_callback_vector (8), hvm_safe_pvclock (9),
-    /// memory_op_vnode_supported (13). Not runstate_phys_area (18) and vcpu_time_phys_area (19), which Xen has from 4.18 on:
-    /// the operations that they stand for are not served.
+    /// memory_op_vnode_supported (13). Without runstate_phys_area (18) and vcpu_time_phys_area (19), which Xen has
+    /// from 4.18 on: their operations are not served.
     private static final long FEATURES = 0x2305;
 
     private static final long FEATURE_HVM_PIRQS = 1 << 10;
@@ -35,10 +36,10 @@ final class XenVersionOp {
     /// XENFEAT_not_direct_mapped, from 4.16 on.
     private static final long FEATURE_NOT_DIRECT_MAPPED = 1 << 16;
 
-    /// XENFEAT_dm_msix_all_writes, from 4.19 on: a device model sees each write to an MSI-X table, as ours do.
+    /// XENFEAT_dm_msix_all_writes, from 4.19 on: a device model sees each write to an MSI-X table; ours do.
     private static final long FEATURE_DM_MSIX_ALL_WRITES = 1 << 20;
 
-    /// `HYPERVISOR_VIRT_START` of 64-bit Xen, which it told HVM domains up to 4.17, 64-bit callers alone.
+    /// `HYPERVISOR_VIRT_START` of 64-bit Xen, which up to 4.17 it reported to HVM domains, only to 64-bit callers.
     private static final long VIRT_START = 0xffff_8000_0000_0000L;
 
     private XenVersionOp() {}
@@ -58,7 +59,7 @@ final class XenVersionOp {
                 .op(10, "build_id", XenVersionOp::buildId);
     }
 
-    /// Answered by KVM; comes here from kernels without the XEN_VERSION attribute.
+    /// KVM answers this; it reaches this only from kernels without the XEN_VERSION attribute.
     private static long version(HypercallContext c) {
         return c.domain().config().xenVersion();
     }

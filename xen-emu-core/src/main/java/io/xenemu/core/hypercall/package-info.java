@@ -1,4 +1,4 @@
-/// Hypercalls: the table from number and sub-op to handler, one file per hypercall, and the dispatcher.
+/// Hypercalls: the table from number and sub-operation to handler, one file per hypercall, and the dispatcher.
 @NullMarked
 package io.xenemu.core.hypercall;
 

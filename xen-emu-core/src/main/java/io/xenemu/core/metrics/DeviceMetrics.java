@@ -8,9 +8,10 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.kvm.abi.DomId;
 import java.util.concurrent.atomic.LongAdder;
 
-/// What goes wrong between a domain and its devices. Each device keeps its own account; it is read when somebody asks.
+/// Counters of failures between a domain and its devices. Each device keeps its own counter, which is read on
+/// request.
 ///
-/// Accesses to memory that nobody answers to are not here: no device of user space is in memory, so they are the exits
+/// Accesses to memory without a device are not here: user space has no memory-mapped devices, so they are the exits
 /// with reason `mmio` of [ExitMetrics].
 public final class DeviceMetrics implements AutoCloseable {
     private final DomainMeters meters;

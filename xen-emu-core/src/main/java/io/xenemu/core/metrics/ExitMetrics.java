@@ -13,14 +13,14 @@ import java.util.concurrent.CopyOnWriteArrayList;
 
 /// `xen.vcpu.exits`: returns of KVM_RUN to user space, by reason.
 public final class ExitMetrics implements AutoCloseable {
-    /// One vCPU's counts, by reason. Written by its thread alone.
+    /// One vCPU's counts, by reason. Only its thread writes them.
     public static final class Counts {
         private static final int CELLS =
                 1 + Arrays.stream(ExitReason.values()).mapToInt(Counts::cell).max().orElseThrow();
 
         private static final VarHandle CELL = MethodHandles.arrayElementVarHandle(long[].class);
 
-        /// By number, [ExitReason#OTHER] first.
+        /// Counts by reason number, [ExitReason#OTHER] first.
         private final long[] byReason = new long[CELLS];
 
         Counts() {}

@@ -16,9 +16,10 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToLongFunction;
 
-/// `xen.hypercalls`: hypercalls served in user space, by name, sub-operation and result. `xen.hypercall.duration`: the time
-/// they took there, of a sample of them ([HypercallCounters]), so that sum / count is the mean. A series appears with its first call, so the number of series is bounded by what guests really do. Hypercalls that KVM
-/// serves itself are not seen by anybody.
+/// `xen.hypercalls`: hypercalls served in user space, by name, sub-operation and result. `xen.hypercall.duration`:
+/// the time of a sample of them in user space ([HypercallCounters]), so that sum / count is the mean. A series is
+/// registered with its first call, so guests only create series for calls that they make. Hypercalls that KVM serves
+/// itself are not counted.
 public final class HypercallMetrics implements AutoCloseable {
     private record Series(int op, int errno) {}
 

@@ -10,7 +10,7 @@ import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One connection to the metrics: reads the head of one HTTP request, answers it, and is closed.
+/// One connection to the metrics: reads the head of one HTTP request, answers it, and closes.
 final class MetricsConnection {
     /// Bytes of a request's head: more than any scraper sends.
     private static final int MAX_HEAD = 8 * 1024;
@@ -26,14 +26,14 @@ final class MetricsConnection {
     private final long end;
     private volatile boolean silent = true;
 
-    /// @param life after which it [#isOld]
+    /// @param life the time after which it [#isOld]
     MetricsConnection(Socket socket, Scraper scraper, Duration life) {
         this.socket = socket;
         this.scraper = scraper;
         this.end = System.nanoTime() + life.toNanos();
     }
 
-    /// Whether it has not asked anything yet.
+    /// Whether it has not sent a request yet.
     boolean isSilent() {
         return silent;
     }
@@ -42,7 +42,8 @@ final class MetricsConnection {
         return System.nanoTime() - end > 0;
     }
 
-    /// Serves it until it ends. What fails for it, such as the heap for the text of all meters, ends it alone.
+    /// Serves the connection until it ends. A failure, such as no heap for the text of all meters, ends only this
+    /// connection.
     void run() {
         try (socket) {
             String head = head(socket.getInputStream());
@@ -58,7 +59,7 @@ final class MetricsConnection {
         }
     }
 
-    /// The request's line and header fields; empty if the client goes before they are there.
+    /// The request line and header fields; empty if the client leaves before they are complete.
     private static String head(InputStream in) throws IOException {
         byte[] bytes = new byte[MAX_HEAD];
         int size = 0;
@@ -101,7 +102,7 @@ final class MetricsConnection {
         out.write(body);
     }
 
-    /// Ends it, whatever it is doing.
+    /// Closes the connection, whatever it is doing.
     void close() {
         try {
             socket.close();

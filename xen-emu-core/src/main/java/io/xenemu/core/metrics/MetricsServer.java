@@ -18,17 +18,17 @@ import org.slf4j.LoggerFactory;
 
 /// Serves `/metrics` in Prometheus's text format.
 ///
-/// Not the JDK's server, whose connections a client can occupy that says nothing: it refuses a new one when it has as many
-/// as it may, however old and silent those are. Here the new one is taken, and the oldest that has not asked anything yet is
-/// closed. Each connection has a virtual thread, one request, and a time.
+/// The JDK's HTTP server is not used, because a silent client can occupy its connections: at its limit it refuses new
+/// ones, however old and silent the others are. This server accepts the new one, and closes the oldest that has not
+/// sent a request yet. Each connection has a virtual thread, one request, and a time limit.
 public final class MetricsServer implements AutoCloseable {
-    /// Connections at a time: scrapers, and what is left of those that have gone.
+    /// Connections at a time: scrapers, and the remains of closed ones.
     static final int MAX_CONNECTIONS = 64;
 
     /// How long a connection may last: a scraper gives up after 10 s by default.
     private static final Duration LIFE = Duration.ofSeconds(10);
 
-    /// How often it is looked whether a connection has lasted so long.
+    /// How often to look for connections that have exceeded it.
     private static final int LOOK_MILLIS = 500;
 
     private static final int BACKLOG = 128;
@@ -38,10 +38,10 @@ public final class MetricsServer implements AutoCloseable {
     private final ServerSocket listener;
     private final Scraper scraper;
     private final Duration life;
-    // In the order in which they came. Guarded by itself.
+    // In the order of arrival. Guarded by itself.
     private final Set<MetricsConnection> connections = new LinkedHashSet<>();
 
-    /// Starts serving on `address`; port 0 takes a free one.
+    /// Starts serving on `address`; port 0 selects a free one.
     ///
     /// @throws IOException if the address cannot be bound
     public MetricsServer(InetSocketAddress address, PrometheusMeterRegistry registry)
@@ -51,7 +51,7 @@ public final class MetricsServer implements AutoCloseable {
 
     /// As [#MetricsServer(InetSocketAddress, PrometheusMeterRegistry)].
     ///
-    /// @param life how long a connection may last
+    /// @param life the longest time of a connection
     MetricsServer(InetSocketAddress address, PrometheusMeterRegistry registry, Duration life)
             throws IOException {
         this.scraper = new Scraper(registry);
@@ -83,10 +83,11 @@ public final class MetricsServer implements AutoCloseable {
                 }
                 admit(new MetricsConnection(client, scraper, life));
             } catch (SocketTimeoutException e) {
-                // Nobody came, which says nothing of descriptors: old ones are closed below.
+                // No client came, which says nothing about descriptors: old connections are closed
+                // below.
                 pause.end();
             } catch (IOException e) {
-                // Closed, or out of descriptors, which may pass.
+                // The socket is closed, or no descriptor is left, which may pass.
                 if (!listener.isClosed() && pause.failed()) {
                     log.warn("metrics: cannot accept connections: {}", e.getMessage());
                 }

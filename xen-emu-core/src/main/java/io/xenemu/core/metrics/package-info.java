@@ -1,4 +1,4 @@
-/// Metrics of the core, and the HTTP endpoint that Prometheus scrapes.
+/// Metrics of the core, and the HTTP endpoint for Prometheus.
 @NullMarked
 package io.xenemu.core.metrics;
 
