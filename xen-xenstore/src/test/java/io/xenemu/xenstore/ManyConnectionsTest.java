@@ -1,18 +1,16 @@
 package io.xenemu.xenstore;
 
+import static io.xenemu.xenstore.SocketPeer.receive;
+import static io.xenemu.xenstore.SocketPeer.send;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-import java.io.EOFException;
 import java.io.File;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -70,31 +68,6 @@ class ManyConnectionsTest {
 
     private double connections() {
         return rig.registry.get("xen.xenstore.connections").gauge().value();
-    }
-
-    private static void send(SocketChannel channel, MessageType type, String payload)
-            throws IOException {
-        channel.write(ByteBuffer.wrap(RingEnd.message(type, 1, 0, payload)));
-    }
-
-    private static Rig.Reply receive(SocketChannel channel) throws IOException {
-        byte[] header = read(channel, MessageHeader.SIZE);
-        byte[] payload = read(channel, MessageHeader.length(header, 0));
-        return new Rig.Reply(
-                MessageHeader.type(header, 0),
-                MessageHeader.requestId(header, 0),
-                MessageHeader.transactionId(header, 0),
-                new String(payload, StandardCharsets.ISO_8859_1));
-    }
-
-    private static byte[] read(SocketChannel channel, int bytes) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(bytes);
-        while (buffer.hasRemaining()) {
-            if (channel.read(buffer) < 0) {
-                throw new EOFException("disconnected");
-            }
-        }
-        return buffer.array();
     }
 
     @Test

@@ -1,5 +1,7 @@
 package io.xenemu.xenstore;
 
+import static io.xenemu.xenstore.SocketPeer.read;
+import static io.xenemu.xenstore.SocketPeer.send;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,7 +12,6 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.lang.ProcessBuilder.Redirect;
 import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -53,13 +54,8 @@ class OutOfDescriptorsTest {
     }
 
     private static void ask(SocketChannel channel) throws IOException {
-        channel.write(ByteBuffer.wrap(RingEnd.message(MessageType.READ, 1, 0, "/\0")));
-        ByteBuffer reply = ByteBuffer.allocate(MessageHeader.SIZE);
-        while (reply.hasRemaining()) {
-            if (channel.read(reply) < 0) {
-                throw new IOException("disconnected");
-            }
-        }
+        send(channel, MessageType.READ, "/\0");
+        byte[] _ = read(channel, MessageHeader.SIZE);
     }
 
     @Test

@@ -1,7 +1,7 @@
 package io.xenemu.xenstore;
 
+import static io.xenemu.xenstore.SocketPeer.read;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -64,13 +64,6 @@ class PersistTest {
 
     private SocketChannel connect() throws IOException {
         return SocketChannel.open(UnixDomainSocketAddress.of(folder.resolve("socket")));
-    }
-
-    private static void read(SocketChannel channel, int size) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(size);
-        while (bytes.hasRemaining()) {
-            assertNotEquals(-1, channel.read(bytes));
-        }
     }
 
     private long commits() {

@@ -2,7 +2,6 @@ package io.xenemu.xenstore;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -10,10 +9,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -23,116 +20,26 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
-/// The socket as host tools see it. Tests named `tool…` need Debian's package xenstore-utils.
-class SocketTest {
-
-    @TempDir
-    @SuppressWarnings("NullAway.Init")
-    Path directory;
-
-    private final Rig rig = new Rig();
-
-    @SuppressWarnings("NullAway.Init")
-    private SocketTransport socket;
-
-    @BeforeEach
-    void listen() throws IOException {
-        socket = rig.server.listen(directory.resolve("xs"));
-    }
-
-    @AfterEach
-    void close() {
-        rig.close();
-    }
-
-    private record Result(int exit, String output) {}
-
-    private Process start(String tool, String... arguments) throws IOException {
-        List<String> command = new ArrayList<>(List.of(Tool.need(tool, "xenstore-utils")));
-        command.addAll(List.of(arguments));
-        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-        builder.environment().put("XENSTORED_PATH", socket.path().toString());
-        return builder.start();
-    }
-
-    private Result run(String tool, String... arguments) throws Exception {
-        Process process = start(tool, arguments);
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        return new Result(process.waitFor(), output);
-    }
-
-    @Test
-    void toolsWriteReadListAndRemove() throws Exception {
-        assertEquals(new Result(0, ""), run("xenstore-write", "/a/b", "one", "/a/c", "two"));
-        assertEquals(new Result(0, "one\ntwo\n"), run("xenstore-read", "/a/b", "/a/c"));
-        assertEquals(new Result(0, "b\nc\n"), run("xenstore-list", "/a"));
-        assertEquals(0, run("xenstore-exists", "/a/b").exit);
-        assertNotEquals(0, run("xenstore-exists", "/a/x").exit);
-        assertEquals(0, run("xenstore-rm", "/a/b").exit);
-        assertEquals(new Result(0, "c\n"), run("xenstore-list", "/a"));
-        Result missing = run("xenstore-read", "/a/b");
-        assertNotEquals(0, missing.exit);
-        assertTrue(missing.output.contains("couldn't read path /a/b"), missing.output);
-    }
-
-    @Test
-    void toolListsTheTreeWithPermissions() throws Exception {
-        run("xenstore-write", "/a/b", "one");
-        assertEquals(0, run("xenstore-chmod", "/a/b", "n0", "r0").exit);
-        Result all = run("xenstore-ls", "-f", "-p");
-        assertEquals(0, all.exit);
-        assertTrue(
-                all.output.matches("(?s)/a = \"\" +\\(n0\\)\n/a/b = \"one\" +\\(n0,r0\\)\n"),
-                all.output);
-    }
-
-    @Test
-    void toolListsADirectoryThatNeedsSeveralParts() throws Exception {
-        XenStoreClient client = rig.server.client();
-        StringBuilder expected = new StringBuilder();
-        for (int i = 0; i < 1000; i++) {
-            client.write("/many/entry-" + i, "");
-            expected.append("entry-").append(i).append('\n');
-        }
-        assertEquals(new Result(0, expected.toString()), run("xenstore-list", "/many"));
-    }
-
-    @Test
-    void toolSeesWatchEvents() throws Exception {
-        Process watch = start("xenstore-watch", "-n", "3", "/watched");
-        try (BufferedReader lines =
-                new BufferedReader(
-                        new InputStreamReader(watch.getInputStream(), StandardCharsets.UTF_8))) {
-            assertEquals("/watched", lines.readLine());
-            rig.server.client().write("/watched/x", "1");
-            assertEquals("/watched/x", lines.readLine());
-            rig.server.client().rm("/watched");
-            assertEquals("/watched", lines.readLine());
-            assertEquals(0, watch.waitFor());
-        }
-    }
-
+/// XenStore on its socket: order, limits, and what becomes of connections.
+final class SocketTest extends SocketRig {
     private SocketChannel connect() throws IOException {
         return SocketChannel.open(UnixDomainSocketAddress.of(socket.path()));
     }
 
-    private static byte[] read(SocketChannel channel, int bytes) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(bytes);
-        int count = 0;
-        while (buffer.hasRemaining() && count >= 0) {
-            count = channel.read(buffer);
-        }
-        return Arrays.copyOf(buffer.array(), buffer.position());
+    private double connections() {
+        return rig.registry.get("xen.xenstore.connections").gauge().value();
+    }
+
+    /// A request and its reply, after which the transport's thread has looked at what all others had sent before.
+    private static void roundTrip(SocketChannel channel) throws IOException {
+        channel.write(ByteBuffer.wrap(RingEnd.message(MessageType.READ, 1, 0, "/\0")));
+        assertEquals(MessageHeader.SIZE, read(channel, MessageHeader.SIZE).length);
     }
 
     @Test
@@ -225,16 +132,6 @@ class SocketTest {
                 channel.close();
             }
         }
-    }
-
-    private double connections() {
-        return rig.registry.get("xen.xenstore.connections").gauge().value();
-    }
-
-    /// A request and its reply, after which the transport's thread has looked at what all others had sent before.
-    private static void roundTrip(SocketChannel channel) throws IOException {
-        channel.write(ByteBuffer.wrap(RingEnd.message(MessageType.READ, 1, 0, "/\0")));
-        assertEquals(MessageHeader.SIZE, read(channel, MessageHeader.SIZE).length);
     }
 
     /// The first requests of one that sends many are answered, then it is the other's turn.

@@ -1,5 +1,7 @@
 package io.xenemu.xenstore.persist;
 
+import static io.xenemu.xenstore.SocketPeer.receiveText;
+import static io.xenemu.xenstore.SocketPeer.send;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -12,14 +14,11 @@ import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.tree.Permissions;
-import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-import java.io.EOFException;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -71,31 +70,6 @@ class FullDiskServerTest {
         journal.close();
     }
 
-    private static void send(SocketChannel channel, MessageType type, String payload)
-            throws IOException {
-        byte[] body = payload.getBytes(StandardCharsets.US_ASCII);
-        byte[] message = new byte[MessageHeader.SIZE + body.length];
-        MessageHeader.put(message, 0, type, 1, 0, body.length);
-        System.arraycopy(body, 0, message, MessageHeader.SIZE, body.length);
-        channel.write(ByteBuffer.wrap(message));
-    }
-
-    private static String receive(SocketChannel channel) throws IOException {
-        byte[] header = read(channel, MessageHeader.SIZE);
-        return new String(
-                read(channel, MessageHeader.length(header, 0)), StandardCharsets.US_ASCII);
-    }
-
-    private static byte[] read(SocketChannel channel, int bytes) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(bytes);
-        while (buffer.hasRemaining()) {
-            if (channel.read(buffer) < 0) {
-                throw new EOFException("disconnected");
-            }
-        }
-        return buffer.array();
-    }
-
     private SocketChannel connect() throws IOException {
         return SocketChannel.open(UnixDomainSocketAddress.of(folder.resolve("socket")));
     }
@@ -105,7 +79,7 @@ class FullDiskServerTest {
         String reply = "OK\0";
         for (int i = 0; reply.equals("OK\0"); i++) {
             send(channel, MessageType.WRITE, "/fill\0" + i + "x".repeat(3000));
-            reply = receive(channel);
+            reply = receiveText(channel);
         }
         assertEquals("ENOSPC\0", reply);
     }
@@ -121,10 +95,10 @@ class FullDiskServerTest {
             assertEquals(
                     XenError.ENOSPC, assertThrows(XenError.class, () -> client.write("/c", large)));
             send(channel, MessageType.READ, "/a/b\0");
-            assertEquals("kept", receive(channel));
+            assertEquals("kept", receiveText(channel));
             send(channel, MessageType.WATCH, "/a\0t\0");
-            assertEquals("OK\0", receive(channel));
-            assertEquals("/a\0t\0", receive(channel));
+            assertEquals("OK\0", receiveText(channel));
+            assertEquals("/a\0t\0", receiveText(channel));
             assertEquals(
                     XenError.ENOSPC,
                     assertThrows(
@@ -146,8 +120,8 @@ class FullDiskServerTest {
             assertEquals(List.of("a", "fill"), client.list("/"));
             disk.free(1 << 20);
             send(channel, MessageType.WRITE, "/a/b\0after");
-            assertEquals("/a/b\0t\0", receive(channel));
-            assertEquals("OK\0", receive(channel));
+            assertEquals("/a/b\0t\0", receiveText(channel));
+            assertEquals("OK\0", receiveText(channel));
         }
     }
 
@@ -177,7 +151,7 @@ class FullDiskServerTest {
         try (SocketChannel channel = connect();
                 SocketChannel other = connect()) {
             send(channel, MessageType.WRITE, "/a\0one");
-            assertEquals("OK\0", receive(channel));
+            assertEquals("OK\0", receiveText(channel));
             disk.copyOnWrite();
             disk.free(0);
             send(channel, MessageType.WRITE, "/a\0two");
@@ -194,8 +168,8 @@ class FullDiskServerTest {
             channel.configureBlocking(true);
             other.configureBlocking(true);
             disk.free(1 << 20);
-            assertEquals("OK\0", receive(channel));
-            assertEquals("two", receive(other));
+            assertEquals("OK\0", receiveText(channel));
+            assertEquals("two", receiveText(other));
         }
     }
 }
