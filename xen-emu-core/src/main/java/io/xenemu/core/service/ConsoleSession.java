@@ -40,9 +40,9 @@ record ConsoleSession(ConsoleLog console) implements ControlReply.Session {
 
     /// Closes the connection at the end, which ends the reading.
     private void write(SocketChannel client) {
-        byte[] bytes = new byte[PIECE];
-        ConsoleLog.Reader reader = console.reader();
         try (client) {
+            byte[] bytes = new byte[PIECE];
+            ConsoleLog.Reader reader = console.reader();
             for (int count = reader.take(bytes); count > 0; count = reader.take(bytes)) {
                 ByteBuffer printed = ByteBuffer.wrap(bytes, 0, count);
                 while (printed.hasRemaining()) {
