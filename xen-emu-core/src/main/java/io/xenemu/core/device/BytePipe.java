@@ -63,15 +63,25 @@ public final class BytePipe implements ByteSink, ByteSource {
     /// The host's thread gives everything, and waits for room as long as it takes. Returns false when the pipe was closed
     /// before.
     public boolean put(byte[] bytes, int offset, int length) throws InterruptedException {
+        return put(bytes, offset, length, Long.MAX_VALUE) == length;
+    }
+
+    /// The host's thread gives what it can, and waits for room each time for some time only.
+    ///
+    /// @param patience in nanoseconds
+    /// @return how many bytes it has given: less than `length` when the device has taken none for so long, or the pipe was closed
+    public int put(byte[] bytes, int offset, int length, long patience)
+            throws InterruptedException {
         int done = 0;
         while (done < length) {
             lock.lock();
             try {
-                while (size == ring.length && !closed) {
-                    changed.await();
+                long left = patience;
+                while (size == ring.length && !closed && left > 0) {
+                    left = changed.awaitNanos(left);
                 }
-                if (closed) {
-                    return false;
+                if (closed || size == ring.length) {
+                    return done;
                 }
                 int chunk = Math.min(length - done, ring.length - size);
                 append(bytes, offset + done, chunk);
@@ -81,7 +91,7 @@ public final class BytePipe implements ByteSink, ByteSource {
             }
             onData.run();
         }
-        return true;
+        return done;
     }
 
     /// The host's thread takes at least one byte, and waits for it. Returns 0 when the pipe is closed and empty.

@@ -1,6 +1,7 @@
 package io.xenemu.core.device;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.time.Duration;
 
 /// The host's end of the console of a guest in the background: keeps what was printed last, whether somebody reads or not,
 /// so that a guest never waits for a reader. Any number of readers may come and go. Who falls behind by more than is kept
@@ -12,7 +13,11 @@ public final class ConsoleLog implements HostConsole {
     /// What may be typed ahead of a slow guest, in bytes.
     private static final int INPUT_BYTES = 4 << 10;
 
+    /// How long a guest may take nothing of what was typed before the rest is lost.
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+
     private final BytePipe input = new BytePipe(INPUT_BYTES);
+    private final Duration patience;
 
     @GuardedBy("this")
     private final byte[] kept = new byte[KEPT_BYTES];
@@ -23,6 +28,16 @@ public final class ConsoleLog implements HostConsole {
 
     @GuardedBy("this")
     private boolean closed;
+
+    /// Nothing has been printed yet.
+    public ConsoleLog() {
+        this(PATIENCE);
+    }
+
+    /// @param patience with a guest that takes nothing of what was typed
+    ConsoleLog(Duration patience) {
+        this.patience = patience;
+    }
 
     /// A reader that begins with what is kept.
     public final class Reader {
@@ -55,11 +70,17 @@ public final class ConsoleLog implements HostConsole {
         return new Reader();
     }
 
-    /// Types, and waits for room as long as it takes.
+    /// Types, and waits for room. What a guest does not begin to take within 10 s is lost, as on a terminal whose queue is full: else
+    /// who types would wait for it after they have gone.
     ///
     /// @return false when the guest has gone
     public boolean type(byte[] bytes, int length) throws InterruptedException {
-        return input.put(bytes, 0, length);
+        int given = input.put(bytes, 0, length, patience.toNanos());
+        return given == length || !isClosed();
+    }
+
+    private synchronized boolean isClosed() {
+        return closed;
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -75,5 +76,19 @@ final class ConsoleLogTest {
         byte[] typed = new byte[8];
         assertEquals(2, log.input().poll(typed, 0, typed.length));
         assertEquals("ls", new String(typed, 0, 2, US_ASCII));
+    }
+
+    @Test
+    void whatAGuestDoesNotTakeIsLostAndNobodyWaitsForItForEver() throws InterruptedException {
+        ConsoleLog hasty = new ConsoleLog(Duration.ofMillis(50));
+        byte[] pasted = new byte[5000];
+        assertTrue(hasty.type(pasted, pasted.length));
+        assertTrue(hasty.type(pasted, pasted.length));
+        byte[] taken = new byte[2 * pasted.length];
+        assertEquals(4096, hasty.input().poll(taken, 0, taken.length));
+        assertTrue(hasty.type(pasted, 1));
+        assertEquals(1, hasty.input().poll(taken, 0, taken.length));
+        hasty.close();
+        assertFalse(hasty.type(pasted, 1));
     }
 }
