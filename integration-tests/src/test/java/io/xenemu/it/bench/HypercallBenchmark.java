@@ -60,6 +60,8 @@ public final class HypercallBenchmark {
                 floorSamples.add(runner.run(floor, guests.bench(), append, 1));
                 ourSamples.add(runner.run(ours, guests.bench(), append, 1));
                 peerSamples.add(runner.run(peer, guests.bench(), append, 1));
+                // A run that is cut short is not in vain.
+                System.err.print(ResultTable.of(floorSamples, ourSamples, peerSamples));
             }
         }
         warnOf("floor", floorSamples);

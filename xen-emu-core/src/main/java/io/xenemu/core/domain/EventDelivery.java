@@ -117,7 +117,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     }
 
     /// As Xen's `hvm_assert_evtchn_irq`: a vCPU's own vector is raised whether it has events or not. A local APIC that is not
-    /// enabled does not take it, and is not given it later either.
+    /// enabled does not take it, and is given it later for an event alone.
     private void assertUpcall(VcpuId id) {
         if (vectors.get(id.value()) != 0) {
             upcall(id);
