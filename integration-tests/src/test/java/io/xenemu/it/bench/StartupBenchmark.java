@@ -19,9 +19,11 @@ import java.util.Locale;
 import java.util.Optional;
 
 /// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the command
-/// to the guest's process 1, and the memory beside the guest's RAM when it is there. Argument, optional: ROUNDS (3).
+/// to the guest's process 1, and the memory beside the guest's RAM when it is there. Argument, optional: ROUNDS (3). With
+/// `--against CHECKOUT [ROUNDS (9)]` it compares starts with those of another checkout, natively: see [StartsCompared].
 public final class StartupBenchmark {
     private static final int DEFAULT_ROUNDS = 3;
+    private static final int COMPARED_ROUNDS = 9;
     private static final int GUEST_MIB = 512;
     private static final String REACHED = "process 1 is there";
 
@@ -35,6 +37,12 @@ public final class StartupBenchmark {
 
     /// Entry point; the working folder is that of this module.
     public static void main(String[] args) throws IOException, InterruptedException {
+        if (args.length > 1 && args[0].equals("--against")) {
+            StartsCompared.run(
+                    Path.of(args[1]),
+                    args.length > 2 ? Integer.parseInt(args[2]) : COMPARED_ROUNDS);
+            return;
+        }
         int rounds = args.length > 0 ? Integer.parseInt(args[0]) : DEFAULT_ROUNDS;
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
         LabImages.Kernel kernel = images.kernel("6.12");

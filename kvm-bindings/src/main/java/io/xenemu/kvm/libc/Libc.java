@@ -28,38 +28,45 @@ public final class Libc {
             Linker.Option.captureStateLayout()
                     .byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
+    /// Of each function but one: those with fewer leave the other registers alone.
+    private static final int ARGUMENTS = 3;
+
     // int open(const char *pathname, int flags, ...);
-    private static final MethodHandle OPEN = handle("open", 2);
+    private static final MethodHandle OPEN = handle("open", ARGUMENTS);
     // int close(int fd);
-    private static final MethodHandle CLOSE = handle("close", 1);
+    private static final MethodHandle CLOSE = handle("close", ARGUMENTS);
     // ssize_t read(int fd, void *buf, size_t count);
-    private static final MethodHandle READ = handle("read", 3);
+    private static final MethodHandle READ = handle("read", ARGUMENTS);
     // ssize_t write(int fd, const void *buf, size_t count);
-    private static final MethodHandle WRITE = handle("write", 3);
+    private static final MethodHandle WRITE = handle("write", ARGUMENTS);
     // int ioctl(int fd, unsigned long request, ...);
-    private static final MethodHandle IOCTL = handle("ioctl", 3);
+    private static final MethodHandle IOCTL = handle("ioctl", ARGUMENTS);
     // int fcntl(int fd, int op, ...);
-    private static final MethodHandle FCNTL = handle("fcntl", 3);
+    private static final MethodHandle FCNTL = handle("fcntl", ARGUMENTS);
     // int eventfd(unsigned int initval, int flags);
-    private static final MethodHandle EVENTFD = handle("eventfd", 2);
+    private static final MethodHandle EVENTFD = handle("eventfd", ARGUMENTS);
     // int memfd_create(const char *name, unsigned int flags);
-    private static final MethodHandle MEMFD_CREATE = handle("memfd_create", 2);
+    private static final MethodHandle MEMFD_CREATE = handle("memfd_create", ARGUMENTS);
     // int ftruncate(int fd, off_t length);
-    private static final MethodHandle FTRUNCATE = handle("ftruncate", 2);
-    // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
-    private static final MethodHandle MMAP = handle("mmap", 6);
+    private static final MethodHandle FTRUNCATE = handle("ftruncate", ARGUMENTS);
     // int munmap(void *addr, size_t length);
-    private static final MethodHandle MUNMAP = handle("munmap", 2);
+    private static final MethodHandle MUNMAP = handle("munmap", ARGUMENTS);
     // int madvise(void *addr, size_t length, int advice);
-    private static final MethodHandle MADVISE = handle("madvise", 3);
+    private static final MethodHandle MADVISE = handle("madvise", ARGUMENTS);
     // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact);
-    private static final MethodHandle SIGACTION = handle("sigaction", 3);
+    private static final MethodHandle SIGACTION = handle("sigaction", ARGUMENTS);
     // pid_t gettid(void);
-    private static final MethodHandle GETTID = handle("gettid", 0);
+    private static final MethodHandle GETTID = handle("gettid", ARGUMENTS);
     // pid_t getpid(void);
-    private static final MethodHandle GETPID = handle("getpid", 0);
+    private static final MethodHandle GETPID = handle("getpid", ARGUMENTS);
     // int tgkill(pid_t tgid, pid_t tid, int sig);
-    private static final MethodHandle TGKILL = handle("tgkill", 3);
+    private static final MethodHandle TGKILL = handle("tgkill", ARGUMENTS);
+
+    /// Apart, since a service without guests has no use for its code.
+    private static final class SixArguments {
+        // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+        private static final MethodHandle MMAP = handle("mmap", 6);
+    }
 
     private Libc() {}
 
@@ -148,7 +155,7 @@ public final class Libc {
         try {
             return longResult(
                     (long)
-                            MMAP.invokeExact(
+                            SixArguments.MMAP.invokeExact(
                                     errno,
                                     address,
                                     length,
@@ -200,30 +207,15 @@ public final class Libc {
     // For calls that need not be fast: a handle that is not a constant to the compiler.
 
     private static int call(MethodHandle function) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return intResult((long) function.invokeExact(errno), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(function, 0, 0, 0);
     }
 
     private static int call(MethodHandle function, long a) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return intResult((long) function.invokeExact(errno, a), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(function, a, 0, 0);
     }
 
     private static int call(MethodHandle function, long a, long b) {
-        MemorySegment errno = CallSlot.current().errno();
-        try {
-            return intResult((long) function.invokeExact(errno, a, b), errno);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
+        return call(function, a, b, 0);
     }
 
     private static int call(MethodHandle function, long a, long b, long c) {

@@ -91,6 +91,8 @@ public final class XenEmu {
     /// @param args what it will parse. It knows the subcommand that they begin with, or else all of them, those that are not
     ///     named by no more than the help's list needs: picocli reads all annotations of each that it knows, at every start.
     static CommandLine commandLine(String... args) {
+        // Else picocli looks for Groovy in every jar.
+        System.setProperty("picocli.disable.closures", "true");
         CommandLine line = new CommandLine(new XenEmu());
         for (Subcommand subcommand : Subcommand.neededFor(args)) {
             line.addSubcommand(

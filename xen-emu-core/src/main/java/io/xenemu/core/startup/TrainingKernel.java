@@ -6,7 +6,7 @@ import java.nio.charset.StandardCharsets;
 
 /// The smallest kernel that the loader takes: a 64-bit ELF image with one segment, and the note with its 32-bit entry
 /// (`XEN_ELFNOTE_PHYS32_ENTRY`, xen/include/public/elfnote.h). No guest ever runs it.
-final class TrainingKernel {
+public final class TrainingKernel {
     private static final int ELF_HEADER = 64;
     private static final int PROGRAM_HEADER = 56;
     private static final int PT_LOAD = 1;
@@ -21,7 +21,7 @@ final class TrainingKernel {
     private TrainingKernel() {}
 
     /// The file.
-    static byte[] image() {
+    public static byte[] image() {
         ByteBuffer file =
                 ByteBuffer.allocate(DATA + DATA_BYTES + NOTE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         file.putInt(0, 0x464c457f).put(4, (byte) 2).put(5, (byte) 1);

@@ -1,0 +1,242 @@
+package io.xenemu.it.bench;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.xenemu.core.startup.TrainingKernel;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+
+/// What starts cost here and in another checkout, which has been built: each command in turn with both, natively. The service that
+/// `list` asks answers at once; `run` gets as far as a KVM without Xen lets it, or without KVM.
+final class StartsCompared {
+    private static final String ASKED = "/start";
+    private static final long POLL_MILLIS = 1;
+    private static final long IDLE_MILLIS = 3000;
+    private static final String GREETING = "xen-emu control protocol 1\n";
+    private static final String ANSWER = "|Name\nok\n";
+    private static final String GREETS = "greets";
+    private static final String SILENT = "silent";
+
+    /// Kernel clock ticks of /proc/self/stat in a second (USER_HZ).
+    private static final double TICKS = 100;
+
+    /// Where /proc/self/stat has `cutime`, counted after the name, and `cstime` next to it.
+    private static final int CHILDREN = 13;
+
+    private final Path folder;
+    private final List<Path> launchers;
+    private final int rounds;
+
+    /// One run.
+    ///
+    /// @param cpu of the command and the processes that it has started, in seconds, to 10 ms
+    /// @param mib resident when idle, or 0
+    private record Sample(double seconds, double cpu, double mib) {}
+
+    private StartsCompared(Path folder, List<Path> launchers, int rounds) {
+        this.folder = folder;
+        this.launchers = launchers;
+        this.rounds = rounds;
+    }
+
+    /// Measures and prints, in a folder of its own.
+    ///
+    /// @param against the other checkout
+    static void run(Path against, int rounds) throws IOException, InterruptedException {
+        Path here = Path.of("../xen-emu-core/target/dist/bin/xen-emu").toRealPath();
+        Path folder = Files.createTempDirectory("xen-emu-start-");
+        StartsCompared compared =
+                new StartsCompared(
+                        folder,
+                        List.of(against.resolve("xen-emu-core/bin/xen-emu").toRealPath(), here),
+                        rounds);
+        Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
+        Process store = compared.xenstored(here, folder.resolve("store"));
+        try (ServerSocketChannel _ = service(folder.resolve(GREETS), GREETING);
+                ServerSocketChannel _ = service(folder.resolve(SILENT), "")) {
+            compared.command(here, 0, "xenstore", "write", ASKED, "value");
+            compared.commands(0, "--version");
+            compared.commands(0, "--help");
+            compared.list();
+            compared.commands(0, "xenstore", "read", ASKED);
+            compared.commands(1, "run", "--lab", "never", "--kernel", kernel.toString());
+            compared.services();
+        } finally {
+            store.destroy();
+            store.waitFor();
+            for (String name : List.of("kernel", GREETS, SILENT, "store", "output")) {
+                Files.deleteIfExists(folder.resolve(name));
+            }
+            Files.delete(folder);
+        }
+    }
+
+    /// A service that answers each `list` at once.
+    private static ServerSocketChannel service(Path socket, String greeting) throws IOException {
+        ServerSocketChannel service = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        service.bind(UnixDomainSocketAddress.of(socket));
+        Thread.ofPlatform().daemon().start(() -> answer(service, greeting));
+        return service;
+    }
+
+    private static void answer(ServerSocketChannel service, String greeting) {
+        while (true) {
+            try (SocketChannel client = service.accept()) {
+                client.write(UTF_8.encode(greeting));
+                client.read(ByteBuffer.allocate(GREETING.length()));
+                client.write(UTF_8.encode(ANSWER));
+            } catch (ClosedChannelException e) {
+                return;
+            } catch (IOException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    private void list() throws IOException, InterruptedException {
+        List<String> sockets = new ArrayList<>();
+        for (Path launcher : launchers) {
+            // Early versions take a greeting for the answer.
+            boolean greeted =
+                    start(launcher, List.of("list", "-s", folder.resolve(GREETS).toString()))
+                                    .waitFor()
+                            == 0;
+            sockets.add(folder.resolve(greeted ? GREETS : SILENT).toString());
+        }
+        List<List<Sample>> samples = List.of(new ArrayList<>(), new ArrayList<>());
+        for (int round = 0; round < rounds; round++) {
+            for (int side = 0; side < 2; side++) {
+                samples.get(side)
+                        .add(command(launchers.get(side), 0, "list", "-s", sockets.get(side)));
+            }
+        }
+        print("list", "s", samples, Sample::seconds);
+        print("list, CPU", "s", samples, Sample::cpu);
+    }
+
+    private void commands(int code, String... command) throws IOException, InterruptedException {
+        List<List<Sample>> samples = List.of(new ArrayList<>(), new ArrayList<>());
+        for (int round = 0; round < rounds; round++) {
+            for (int side = 0; side < 2; side++) {
+                samples.get(side).add(command(launchers.get(side), code, command));
+            }
+        }
+        String name = command[0].equals("xenstore") ? "xenstore read" : command[0];
+        print(name, "s", samples, Sample::seconds);
+        print(name + ", CPU", "s", samples, Sample::cpu);
+    }
+
+    private Process start(Path launcher, List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(launcher.toString()));
+        command.addAll(arguments);
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment().putAll(Map.of("XENSTORED_PATH", folder.resolve("store").toString()));
+        return builder.redirectErrorStream(true)
+                .redirectOutput(folder.resolve("output").toFile())
+                .start();
+    }
+
+    private Sample command(Path launcher, int code, String... command)
+            throws IOException, InterruptedException {
+        double cpu = childrenCpu();
+        long begin = System.nanoTime();
+        int ended = start(launcher, List.of(command)).waitFor();
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        if (ended != code) {
+            throw new IOException(
+                    launcher
+                            + ": exit code "
+                            + ended
+                            + ": "
+                            + Files.readString(folder.resolve("output")));
+        }
+        return new Sample(seconds, childrenCpu() - cpu, 0);
+    }
+
+    /// From the command to an accepted connection, and the memory of the service when nobody has asked it for a while.
+    private void services() throws IOException, InterruptedException {
+        Path socket = folder.resolve("measured");
+        List<List<Sample>> samples = List.of(new ArrayList<>(), new ArrayList<>());
+        for (int round = 0; round < rounds; round++) {
+            for (int side = 0; side < 2; side++) {
+                double cpu = childrenCpu();
+                long begin = System.nanoTime();
+                Process service = xenstored(launchers.get(side), socket);
+                double seconds = (System.nanoTime() - begin) / 1e9;
+                Thread.sleep(IDLE_MILLIS);
+                double mib = residentMib(service.pid());
+                service.destroy();
+                service.waitFor();
+                samples.get(side).add(new Sample(seconds, childrenCpu() - cpu, mib));
+            }
+        }
+        print("xenstored until it answers", "s", samples, Sample::seconds);
+        print("xenstored idle for 3 s, CPU", "s", samples, Sample::cpu);
+        print("xenstored idle for 3 s, RSS", "MiB", samples, Sample::mib);
+    }
+
+    private Process xenstored(Path launcher, Path socket) throws IOException, InterruptedException {
+        Process service = start(launcher, List.of("xenstored", "--socket", socket.toString()));
+        while (!answers(socket)) {
+            if (!service.isAlive()) {
+                throw new IOException(launcher + ": " + Files.readString(folder.resolve("output")));
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+        return service;
+    }
+
+    private static boolean answers(Path socket) {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            return channel.connect(UnixDomainSocketAddress.of(socket));
+        } catch (IOException e) {
+            return false; // not yet
+        }
+    }
+
+    private static double residentMib(long pid) throws IOException {
+        return Files.readAllLines(Path.of("/proc/" + pid + "/status")).stream()
+                .filter(line -> line.startsWith("VmRSS:"))
+                .mapToDouble(line -> Long.parseLong(line.replaceAll("\\D", "")) / 1024.0)
+                .findFirst()
+                .orElseThrow(() -> new IOException("process " + pid + " is gone"));
+    }
+
+    private static double childrenCpu() throws IOException {
+        try (InputStream file = Files.newInputStream(Path.of("/proc/self/stat"))) {
+            String stat = new String(file.readAllBytes(), UTF_8);
+            List<String> fields = List.of(stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1));
+            return (Long.parseLong(fields.get(CHILDREN)) + Long.parseLong(fields.get(CHILDREN + 1)))
+                    / TICKS;
+        }
+    }
+
+    private static void print(
+            String what, String unit, List<List<Sample>> samples, ToDoubleFunction<Sample> value) {
+        double theirs = Samples.median(samples.getFirst().stream().mapToDouble(value));
+        double ours = Samples.median(samples.getLast().stream().mapToDouble(value));
+        System.out.printf(
+                Locale.ROOT,
+                "%-30s there %8.3f %-3s  here %8.3f %-3s  ratio %.2f  (%d rounds)%n",
+                what,
+                theirs,
+                unit,
+                ours,
+                unit,
+                ours / theirs,
+                samples.getFirst().size());
+    }
+}
