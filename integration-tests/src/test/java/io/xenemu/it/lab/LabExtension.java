@@ -1,26 +1,32 @@
 package io.xenemu.it.lab;
 
-import com.google.common.base.Supplier;
-import com.google.common.base.Suppliers;
 import io.xenemu.core.lab.CacheFolder;
+import io.xenemu.core.lab.LabHangException;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ConditionEvaluationResult;
 import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolutionException;
 import org.junit.jupiter.api.extension.ParameterResolver;
+import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
 
 /// Boots one lab machine for all tests of this JVM and gives it to tests as a parameter of type {@link Lab}. Where there can be no lab, the tests are skipped and
 /// say why; with the environment variable `XEN_EMU_REQUIRE_LAB` set they fail instead, so that CI cannot pass without them.
-public final class LabExtension implements ExecutionCondition, ParameterResolver {
+///
+/// A machine that hangs before the first test of a class has begun is replaced, once in this JVM; the output counts it. Within a class it
+/// is not: the failure of the test gets what was seen of the machine.
+public final class LabExtension
+        implements ExecutionCondition, ParameterResolver, TestExecutionExceptionHandler {
     /// Outlives JUnit's own stores: with several JVMs, each test class is a run of its own.
-    private static final Supplier<Attempt> MACHINE = Suppliers.memoize(LabExtension::boot);
+    private static final Machine MACHINE = new Machine();
 
-    /// What came of the one attempt to boot a machine.
+    /// What came of the last attempt to boot a machine.
     private sealed interface Attempt {}
 
     private record Booted(Lab lab) implements Attempt {}
@@ -29,7 +35,11 @@ public final class LabExtension implements ExecutionCondition, ParameterResolver
 
     @Override
     public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
-        return switch (MACHINE.get()) {
+        Attempt attempt =
+                context.getTestMethod().isEmpty()
+                        ? MACHINE.beforeClass(context.getDisplayName())
+                        : MACHINE.get();
+        return switch (attempt) {
             case Booted _ -> ConditionEvaluationResult.enabled("the lab is up");
             case Failed(String reason) -> {
                 if (System.getenv("XEN_EMU_REQUIRE_LAB") != null) {
@@ -54,23 +64,88 @@ public final class LabExtension implements ExecutionCondition, ParameterResolver
         };
     }
 
-    private static Attempt boot() {
-        Path checkout = Path.of("").toAbsolutePath().resolveSibling("");
-        LabImages images =
-                new LabImages(
-                        CacheFolder.of(System.getenv()),
-                        line -> System.out.println("lab: " + line));
-        Path launcher = checkout.resolve(Lab.LAUNCHER);
-        try {
-            prepareLauncher(launcher);
-            Lab lab = new Lab(LabMachine.boot(images), images, checkout);
-            Runtime.getRuntime().addShutdownHook(new Thread(lab::close));
-            return new Booted(lab);
-        } catch (IOException e) {
-            return new Failed(String.valueOf(e.getMessage()));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return new Failed("interrupted");
+    @Override
+    public void handleTestExecutionException(ExtensionContext context, Throwable failure)
+            throws Throwable {
+        if (MACHINE.get() instanceof Booted(Lab lab)) {
+            lab.machine().hang().ifPresent(failure::addSuppressed);
+        }
+        throw failure;
+    }
+
+    /// The machine of this JVM.
+    private static final class Machine {
+        /// One that hangs is bad luck; a second one has a cause that has to be seen.
+        private static final int MAX_REPLACED = 1;
+
+        private @Nullable Attempt attempt;
+        private int replaced;
+
+        /// The machine, booted on first use.
+        synchronized Attempt get() {
+            Attempt made = attempt;
+            if (made == null) {
+                made = boot();
+                attempt = made;
+            }
+            return made;
+        }
+
+        /// The same, or another one if that one hung.
+        ///
+        /// @param next the class whose tests have not begun
+        synchronized Attempt beforeClass(String next) {
+            if (get() instanceof Booted(Lab lab)) {
+                Optional<LabHangException> hang = lab.machine().hang();
+                if (hang.isPresent() && mayReplace()) {
+                    countReplaced("before " + next);
+                    lab.close();
+                    attempt = boot();
+                }
+            }
+            return get();
+        }
+
+        private boolean mayReplace() {
+            return replaced < MAX_REPLACED;
+        }
+
+        private void countReplaced(String when) {
+            replaced++;
+            System.out.printf(
+                    "lab: machines that hung before a test had begun, and were replaced: %d (the last one %s)%n",
+                    replaced, when);
+        }
+
+        private Attempt boot() {
+            Path checkout = Path.of("").toAbsolutePath().resolveSibling("");
+            LabImages images =
+                    new LabImages(
+                            CacheFolder.of(System.getenv()),
+                            line -> System.out.println("lab: " + line));
+            try {
+                prepareLauncher(checkout.resolve(Lab.LAUNCHER));
+                Lab lab = new Lab(bootOrReplace(images), images, checkout);
+                Runtime.getRuntime().addShutdownHook(new Thread(lab::close));
+                return new Booted(lab);
+            } catch (IOException e) {
+                return new Failed(String.valueOf(e.getMessage()));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return new Failed("interrupted");
+            }
+        }
+
+        private LabMachine bootOrReplace(LabImages images) throws IOException {
+            try {
+                return LabMachine.boot(images);
+            } catch (LabHangException e) {
+                if (!mayReplace()) {
+                    throw e;
+                }
+                countReplaced("while it booted");
+                return LabMachine.boot(images);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ import java.io.IOException;
 
 /// The lab cannot be had or has failed: a package is not to be had, QEMU does not start, the machine does not boot. The message is one that an
 /// operator can act on and is printed as it is.
-public final class LabException extends IOException {
+public sealed class LabException extends IOException permits LabHangException {
     private static final long serialVersionUID = 1L;
 
     /// A failure without a cause worth showing.

@@ -30,12 +30,14 @@ public final class LabImages {
 
     private final CacheFolder cache;
     private final DebianPackages packages;
+    private final Consumer<String> progress;
 
     /// Images that are kept in a cache folder.
     ///
-    /// @param progress gets a line per step that takes time
+    /// @param progress gets a line per step that takes time, and what is seen of a machine that hangs
     public LabImages(CacheFolder cache, Consumer<String> progress) {
         this.cache = cache;
+        this.progress = progress;
         this.packages = new DebianPackages(cache, progress);
     }
 
@@ -49,6 +51,11 @@ public final class LabImages {
     /// The cache folder in use.
     public CacheFolder cache() {
         return cache;
+    }
+
+    /// Gets what a user of the lab has to be told.
+    Consumer<String> progress() {
+        return progress;
     }
 
     /// Gets Debian's newest kernel of a series.

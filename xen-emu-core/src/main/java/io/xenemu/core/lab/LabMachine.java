@@ -1,7 +1,6 @@
 package io.xenemu.core.lab;
 
 import com.google.common.base.Splitter;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.SocketChannel;
@@ -13,6 +12,7 @@ import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -35,14 +35,21 @@ public final class LabMachine implements AutoCloseable {
             Pattern.compile("HOST_FORWARD]\\s+\\d+\\s+127\\.0\\.0\\.1\\s+(\\d+)");
 
     private final Process qemu;
+    private final MachineWatch watch;
     private final MachineFolder folder;
     private final LabChannel channel;
     private final Path executable;
     private final AtomicLong nextCommand = new AtomicLong(1);
     private boolean closed;
 
-    private LabMachine(Process qemu, MachineFolder folder, LabChannel channel, Path executable) {
+    private LabMachine(
+            Process qemu,
+            MachineWatch watch,
+            MachineFolder folder,
+            LabChannel channel,
+            Path executable) {
         this.qemu = qemu;
+        this.watch = watch;
         this.executable = executable;
         this.folder = folder;
         this.channel = channel;
@@ -58,6 +65,7 @@ public final class LabMachine implements AutoCloseable {
     /// Fetches what is missing and boots a machine.
     ///
     /// @throws LabException with one clear line when there can be no lab here
+    /// @throws LabHangException when the machine hangs
     public static LabMachine boot(LabImages images, LabCpus cpus) throws IOException {
         LabImages.Kernel kernel = images.kernel("6.12");
         Path initramfs = L1Initramfs.of(images, kernel);
@@ -72,9 +80,16 @@ public final class LabMachine implements AutoCloseable {
                             L1CommandLine.of(executable, cpus, kernel.image(), initramfs, folder),
                             folder.qemuLog());
             try {
-                int port = forwardedPort(qemu, folder);
-                awaitReady(qemu, folder);
-                return new LabMachine(qemu, folder, new LabChannel(port, token), executable);
+                QemuMonitor monitor = new QemuMonitor(qemu);
+                MachineWatch watch = new MachineWatch(qemu, monitor, folder, images.progress());
+                watch.start();
+                int port = forwardedPort(qemu, monitor, watch, folder);
+                awaitReady(qemu, watch, folder);
+                return new LabMachine(qemu, watch, folder, new LabChannel(port, token), executable);
+            } catch (InterruptedException e) {
+                qemu.destroyForcibly();
+                Thread.currentThread().interrupt();
+                throw new LabException("interrupted while the lab machine was booting");
             } catch (IOException | RuntimeException e) {
                 qemu.destroyForcibly();
                 throw e;
@@ -107,7 +122,7 @@ public final class LabMachine implements AutoCloseable {
         } catch (IOException e) {
             throw qemu.isAlive()
                     ? new LabException(e.getMessage() + ": " + this.folder.lastWords(), e)
-                    : ended(qemu, this.folder);
+                    : ended(qemu, watch, this.folder);
         }
     }
 
@@ -129,6 +144,11 @@ public final class LabMachine implements AutoCloseable {
         return qemu.isAlive();
     }
 
+    /// What was seen, if the machine hung: it has been ended then.
+    public Optional<LabHangException> hang() {
+        return watch.hang();
+    }
+
     /// Stops the machine at once, and every command in it. Any thread may do so, more than once.
     @Override
     public synchronized void close() {
@@ -148,50 +168,43 @@ public final class LabMachine implements AutoCloseable {
     }
 
     /// Asks QEMU which port it took: it was told to take any.
-    private static int forwardedPort(Process qemu, MachineFolder folder) throws IOException {
-        try (var requests = qemu.outputWriter()) {
-            requests.write(
-                    """
-                    {"execute":"qmp_capabilities"}
-                    {"execute":"human-monitor-command","arguments":{"command-line":"info usernet"}}
-                    """);
-            requests.flush();
-            BufferedReader replies = qemu.inputReader();
-            for (String line = replies.readLine(); line != null; line = replies.readLine()) {
-                Matcher matcher = FORWARDED.matcher(line);
-                if (matcher.find()) {
-                    return Integer.parseInt(matcher.group(1));
-                }
-            }
+    private static int forwardedPort(
+            Process qemu, QemuMonitor monitor, MachineWatch watch, MachineFolder folder)
+            throws IOException, InterruptedException {
+        String ports =
+                monitor.ask("info usernet", BOOT_LIMIT)
+                        .orElseThrow(() -> ended(qemu, watch, folder));
+        Matcher matcher = FORWARDED.matcher(ports);
+        if (!matcher.find()) {
+            throw new LabException("QEMU forwards no port: " + ports);
         }
-        throw ended(qemu, folder);
+        return Integer.parseInt(matcher.group(1));
     }
 
-    private static void awaitReady(Process qemu, MachineFolder folder) throws IOException {
+    private static void awaitReady(Process qemu, MachineWatch watch, MachineFolder folder)
+            throws IOException, InterruptedException {
         Instant limit = Instant.now().plus(BOOT_LIMIT);
-        try {
-            while (!Files.exists(folder.ready())) {
-                if (qemu.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
-                    throw ended(qemu, folder);
-                }
-                if (Instant.now().isAfter(limit)) {
-                    throw new LabException(
-                            "the lab machine did not boot in %d s: %s"
-                                    .formatted(BOOT_LIMIT.toSeconds(), folder.lastWords()));
-                }
+        while (!Files.exists(folder.ready())) {
+            if (qemu.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
+                throw ended(qemu, watch, folder);
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new LabException("interrupted while the lab machine was booting");
+            if (Instant.now().isAfter(limit)) {
+                throw watch.end("it did not boot in %d s".formatted(BOOT_LIMIT.toSeconds()));
+            }
         }
     }
 
-    private static LabException ended(Process qemu, MachineFolder folder) throws IOException {
+    private static LabException ended(Process qemu, MachineWatch watch, MachineFolder folder) {
         try {
-            qemu.waitFor();
+            qemu.destroyForcibly().waitFor();
+            return watch.hang().isPresent()
+                    ? watch.hang().get()
+                    : new LabException("the lab machine ended: " + folder.lastWords());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            return new LabException("the lab machine ended");
+        } catch (IOException e) {
+            return new LabException("the lab machine ended", e);
         }
-        return new LabException("the lab machine ended: " + folder.lastWords());
     }
 }

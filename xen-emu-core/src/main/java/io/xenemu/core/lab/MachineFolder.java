@@ -46,6 +46,11 @@ record MachineFolder(Path root) {
         return control().resolve("ready");
     }
 
+    /// The machine writes it every 5 s from then on: its uptime.
+    Path heartbeat() {
+        return control().resolve("heartbeat");
+    }
+
     Path serialLog() {
         return root.resolve("serial.log");
     }
