@@ -7,7 +7,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// What the ports of one domain are bound to. [EventChannels] describes the operations and the locks.
+/// The bindings of one domain's ports. [EventChannels] describes the operations and the locks.
 final class Bindings {
     /// The binding lock.
     final ReentrantLock lock = new ReentrantLock();
@@ -153,7 +153,7 @@ final class Bindings {
         }
     }
 
-    /// For the holder of the channel's monitor or the binding lock.
+    /// The caller holds the channel's monitor or the binding lock.
     EvtchnStatus status(Channel channel) {
         VcpuId vcpu = vcpus[channel.vcpu].id;
         return switch (channel.type) {
@@ -170,7 +170,7 @@ final class Bindings {
 
     /// Closes every port, then goes back to the 2-level ABI.
     ///
-    /// @throws XenError `EBUSY` another thread is at it; `EAGAIN` ports were bound meanwhile, which stay
+    /// @throws XenError `EBUSY` another thread is resetting; `EAGAIN` ports were bound meanwhile, which stay bound
     void reset() throws XenError {
         lock.lock();
         try {
@@ -213,7 +213,8 @@ final class Bindings {
         }
     }
 
-    /// A port that fails keeps no other one open, whose other end would hold on to this domain.
+    /// Closes every port. If closing one fails, the others are closed all the same: an open one would keep another
+    /// domain's channel connected to this domain.
     private void closeAll() {
         for (int i = 1; i < ports.size(); i++) {
             try {
@@ -224,9 +225,10 @@ final class Bindings {
         }
     }
 
-    /// Takes the lowest free port. For the holder of the binding lock.
+    /// Takes the lowest free port. The caller holds the binding lock.
     ///
-    /// @throws XenError `ENOSPC` there is none, for this domain or for all; `EINVAL` dying
+    /// @throws XenError `ENOSPC` this domain has no free port, or all domains together use too many; `EINVAL` the
+    ///     domain is dying
     Channel allocate() throws XenError {
         Channel channel = ports.take(requireFree());
         channel.priority = Fifo.DEFAULT_PRIORITY;
@@ -241,8 +243,8 @@ final class Bindings {
         return ports.lowestFree(delivery.limit(), delivery.abi());
     }
 
-    /// Makes a channel free. For the holder of the binding lock and the channel's monitor, after the kernel has stopped
-    /// sending on it. The waiting event goes too: the port's next user must not find it.
+    /// Makes a channel free, and clears its pending event, so that the port's next user does not find it. The caller
+    /// holds the binding lock and the channel's monitor, and has stopped the kernel from sending on it.
     void free(Channel channel) {
         delivery.clearPending(channel);
         channel.remote = null;

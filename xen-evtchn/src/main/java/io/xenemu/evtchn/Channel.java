@@ -8,11 +8,12 @@ import org.jspecify.annotations.Nullable;
 
 /// One entry of a domain's port table, Xen's `struct evtchn`.
 ///
-/// Whoever changes a field holds the binding lock of its domain **and** this object's monitor; whoever reads holds either.
-/// So a send needs only the monitor of the port it sends on. Both ends of an interdomain channel are changed with both
-/// monitors held, taken in the order of domain and port: holding one end keeps the other.
+/// A thread that changes a field holds the binding lock of the channel's domain **and** this object's monitor; a
+/// thread that reads holds either. So a send needs only the monitor of the port it sends on. Both ends of an
+/// interdomain channel are changed with both monitors held, taken in the order of domain and port: holding one end's
+/// monitor keeps the other end.
 ///
-/// Volatile fields are also read by whoever sends from the other end, without a lock of this one.
+/// Volatile fields are also read by senders on the other end, which hold no lock of this one.
 final class Channel {
     private static final VarHandle LATCHED;
 
@@ -29,7 +30,7 @@ final class Channel {
 
     volatile ChannelType type = ChannelType.CLOSED;
 
-    /// For [ChannelType#UNBOUND]: who may bind.
+    /// For [ChannelType#UNBOUND]: the domain that may bind.
     DomId remoteDom = DomId.DOM0;
 
     /// For [ChannelType#INTERDOMAIN]: the other end.
@@ -41,25 +42,27 @@ final class Channel {
     /// For [ChannelType#PIRQ].
     @Nullable Pirq pirq;
 
-    /// For the service's own ports: told of events in place of a bit in shared_info.
+    /// For the service's own ports: called for each event, instead of setting a bit in shared_info.
     @Nullable ServiceListener listener;
 
     /// Whether [KernelPorts] has an entry for sends on this port.
     boolean inKernel;
 
-    /// The way by which the kernel brings another domain's sends to this port.
+    /// The doorbell through which the kernel delivers another domain's sends to this port.
     @Nullable KernelDoorbell doorbell;
 
-    /// Index of the vCPU that is notified.
+    /// Index of the vCPU that the port notifies.
     volatile int vcpu;
 
-    /// For the FIFO ABI: what the port's events are queued with. Changed with just the binding lock held.
+    /// For the FIFO ABI: the priority with which the port's events are queued. Changed with only the binding lock
+    /// held.
     volatile int priority = Fifo.DEFAULT_PRIORITY;
 
-    /// For the FIFO ABI: where the last event was queued. Changed with that queue's monitor, and the former one's, held.
+    /// For the FIFO ABI: the queue of the last event. Changed with the monitors of that queue and of the former one
+    /// held.
     volatile @Nullable FifoQueue lastQueue;
 
-    /// For the FIFO ABI: whether an event waits for the port's word to exist. By [#LATCHED] alone.
+    /// For the FIFO ABI: whether an event waits for the port's word to exist. Changed only through [#LATCHED].
     @SuppressWarnings("UnusedVariable")
     private volatile boolean latched;
 
@@ -88,7 +91,7 @@ final class Channel {
         LATCHED.setVolatile(this, true);
     }
 
-    /// Takes back what [#latch] remembered, if nobody else has.
+    /// Takes back what [#latch] remembered, unless another thread already has.
     boolean takeLatch() {
         return latched && (boolean) LATCHED.getAndSet(this, false);
     }

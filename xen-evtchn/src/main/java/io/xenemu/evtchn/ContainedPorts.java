@@ -4,8 +4,9 @@ import io.xenemu.kvm.abi.VcpuId;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// A domain's [KernelPorts] as all domains call them: what they throw ends the domain whose they are. The caller, which may be
-/// closing its own end of a channel, or itself, goes on with both ends of it.
+/// Wraps a domain's [KernelPorts], which any domain's thread may call: an exception ends the domain that owns the
+/// ports. The caller goes on as if the call had succeeded; it may be another domain that closes its own end of a
+/// channel.
 final class ContainedPorts implements KernelPorts {
     private final KernelPorts kernel;
     private final Consumer<Throwable> failed;
@@ -15,7 +16,7 @@ final class ContainedPorts implements KernelPorts {
         this.failed = failed;
     }
 
-    /// A domain without a kernel has nothing that could fail, and stays recognizable.
+    /// Wraps the environment's ports. [NoKernelPorts] cannot fail and stays unwrapped, so that it can be recognized.
     static KernelPorts of(EventEnvironment environment) {
         KernelPorts kernel = environment.kernel();
         return kernel instanceof NoKernelPorts
@@ -106,7 +107,7 @@ final class ContainedPorts implements KernelPorts {
         contain(kernel::reset);
     }
 
-    /// On the way of every send to a masked port: allocates nothing.
+    /// Called for every send to a masked port: allocates nothing.
     @Override
     public boolean send(EvtchnPort port, VcpuId vcpu) {
         try {

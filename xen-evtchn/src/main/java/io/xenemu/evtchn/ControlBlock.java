@@ -4,13 +4,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
-/// A vCPU's `struct evtchn_fifo_control_block` in guest memory: which of its queues have events, and the first of each.
-/// Only written here, except for the bits of `ready`; the guest may change any of it.
+/// A vCPU's `struct evtchn_fifo_control_block` in guest memory: which of its queues have events, and the first event
+/// of each. Only the bits of `ready` are read back; the guest may change any of it.
 final class ControlBlock {
     /// `ready`, a reserved word, and a head for each priority.
     static final int SIZE = 72;
 
-    /// Alignment that Xen asks for.
+    /// Alignment that Xen requires.
     static final int ALIGNMENT = 8;
 
     private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
@@ -22,7 +22,7 @@ final class ControlBlock {
     private final MemorySegment memory;
 
     /// @param page the guest's page `gfn`
-    /// @param offset where in it, checked by the caller
+    /// @param offset of the block in the page, checked by the caller
     ControlBlock(MemorySegment page, long gfn, int offset) {
         this.gfn = gfn;
         this.offset = offset;

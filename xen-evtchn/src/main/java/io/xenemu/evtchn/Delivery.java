@@ -9,7 +9,7 @@ import java.util.concurrent.locks.StampedLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The way of one domain's events into guest memory and to its vCPUs.
+/// Delivers one domain's events: writes them to guest memory and makes upcalls to its vCPUs.
 final class Delivery {
     private final Bindings owner;
     private final KernelPorts kernel;
@@ -17,8 +17,9 @@ final class Delivery {
     private final Consumer<Throwable> failed;
     private final EventChannelMetrics metrics;
 
-    /// Read-locked while an upcall is made, which is after all other locks; write-locked for good when the domain has ended. So
-    /// its end waits for upcalls under way, and later ones do nothing. Senders do not wait for each other here.
+    /// Read-locked during an upcall, after all other locks are released; write-locked for good when the domain has
+    /// ended. So the end waits for upcalls in progress, and later upcalls do nothing. Senders do not wait for each
+    /// other here.
     private final StampedLock ended = new StampedLock();
 
     /// The bitmaps of the shared_info page, if the domain has one; domain 0 has none.
@@ -26,10 +27,10 @@ final class Delivery {
 
     private volatile int kernelLimit = TwoLevel.MAX_PORTS;
 
-    /// Set while the guest uses it in place of [#shared].
+    /// The FIFO queues while the guest uses them instead of [#shared]; else null.
     private volatile @Nullable Fifo fifo;
 
-    /// @param kernel of the environment, contained
+    /// @param kernel the environment's, wrapped by [ContainedPorts]
     Delivery(
             Bindings owner,
             EventEnvironment environment,
@@ -53,22 +54,23 @@ final class Delivery {
         return abi == null ? owner.options.capacity() : owner.options.limit(abi.limit());
     }
 
-    /// Ports from this one on are unknown to the kernel, whatever the ABI.
+    /// The kernel serves only ports below this one, whatever the ABI.
     int kernelLimit() {
         return kernelLimit;
     }
 
-    /// For the holder of the binding lock, who then takes the ports beyond out of the kernel's table.
+    /// Sets the limit. The caller holds the binding lock, and then removes the ports beyond it from the kernel's
+    /// table.
     void kernelLimit(int ports) {
         kernelLimit = ports;
     }
 
     // ---- events
 
-    /// Makes an event pending on a port of this domain. For the holder of the monitor of the channel or its other end, who may be
-    /// another domain: a failure is this one's.
+    /// Makes an event pending on a port of this domain. The caller holds the monitor of the channel or of its other
+    /// end, and may be another domain: a failure ends this domain, not the caller's.
     ///
-    /// @return the vCPU that is due an upcall when all locks are released, if any
+    /// @return the vCPU that needs an upcall when all locks are released, or null
     @Nullable Vcpu raise(Channel channel) {
         EventAbi abi = abi();
         if (abi == null) {
@@ -84,7 +86,8 @@ final class Delivery {
         }
     }
 
-    /// Takes back an event that waits on a port that is being closed. A failure does not keep the port open, nor its other end.
+    /// Clears the pending event of a port that is being closed. A failure leaves neither the port nor its other end
+    /// open.
     void clearPending(Channel channel) {
         EventAbi abi = abi();
         if (abi == null) {
@@ -120,7 +123,8 @@ final class Delivery {
         upcall(due);
     }
 
-    /// With no lock held, by whoever has raised the event: nothing else keeps this domain from ending meanwhile.
+    /// Makes an upcall, unless the domain has ended. Called with no lock held, after an event was raised: nothing
+    /// else keeps this domain from ending meanwhile.
     void upcall(@Nullable Vcpu due) {
         if (due == null) {
             return;
@@ -139,7 +143,7 @@ final class Delivery {
         }
     }
 
-    /// The domain has ended, and all of its ports are closed: waits for upcalls under way.
+    /// Called when the domain has ended and all its ports are closed: waits for upcalls in progress.
     void end() {
         long _ = ended.writeLock();
     }
@@ -150,7 +154,8 @@ final class Delivery {
         }
     }
 
-    /// Announces whatever is pending and unmasked, and makes an upcall to every vCPU that has an announcement.
+    /// Announces every event that is pending and unmasked, and makes an upcall to every vCPU that has an
+    /// announcement.
     void announcePending() {
         EventAbi abi = abi();
         if (abi == null) {
@@ -239,7 +244,7 @@ final class Delivery {
         return fifo;
     }
 
-    /// For the holder of the binding lock.
+    /// The caller holds the binding lock.
     void fifo(@Nullable Fifo queues) {
         fifo = queues;
     }

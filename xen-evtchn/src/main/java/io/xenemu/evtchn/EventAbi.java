@@ -2,48 +2,49 @@ package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// How events lie in guest memory and travel to a vCPU: [TwoLevel] or [Fifo]. Xen's `struct evtchn_port_ops`.
+/// How events are stored in guest memory and announced to a vCPU: [TwoLevel] or [Fifo]. Xen's `struct
+/// evtchn_port_ops`.
 ///
-/// The guest, other vCPUs' hypercalls and perhaps the kernel work on the same words, so every method may run at the same
-/// time as any other, for the same port too.
+/// The guest, other vCPUs' hypercalls and possibly the kernel change the same words, so every method may run
+/// concurrently with any other, for the same port too.
 sealed interface EventAbi permits TwoLevel, Fifo {
-    /// Ports that it has room for, the reserved port 0 included.
+    /// The number of ports, the reserved port 0 included.
     int limit();
 
     /// Makes an event of `channel` pending.
     ///
-    /// @return whether `vcpu` is due an upcall
+    /// @return whether `vcpu` needs an upcall
     boolean setPending(Channel channel, Vcpu vcpu);
 
     /// Whether an event waits, masked or not.
     boolean isPending(Channel channel);
 
-    /// Takes back an event that waits, before the port's next user could find it.
+    /// Clears a pending event, so that the port's next user does not find it.
     void clearPending(Channel channel);
 
-    /// Clears the mask, and announces an event that waited for that.
+    /// Clears the mask, and announces an event that became pending while masked.
     ///
-    /// @return whether `vcpu` is due an upcall
+    /// @return whether `vcpu` needs an upcall
     boolean unmask(Channel channel, Vcpu vcpu);
 
-    /// Announces an event that may already be pending.
+    /// Announces the channel's event if it is pending and unmasked.
     ///
-    /// @return whether `vcpu` is due an upcall
+    /// @return whether `vcpu` needs an upcall
     boolean announce(Channel channel, Vcpu vcpu);
 
-    /// Makes sure that `vcpu` looks at announcements that it may not have been told of.
+    /// Makes sure that `vcpu` looks at announcements for which it may have missed the upcall.
     ///
-    /// @return whether `vcpu` is due an upcall
+    /// @return whether `vcpu` needs an upcall
     boolean announceAgain(Vcpu vcpu);
 
-    /// Whether a closed port can not be used again yet.
+    /// Whether a closed port cannot be used again yet.
     boolean isBusy(int port);
 
-    /// Whether a port has a priority.
+    /// Whether ports have priorities.
     boolean hasPriorities();
 
-    /// Sets the priority of the port's events from now on.
+    /// Sets the priority of the port's later events.
     ///
-    /// @throws XenError `ENOSYS` there are no priorities; `EINVAL` there is no such one
+    /// @throws XenError `ENOSYS` the ABI has no priorities; `EINVAL` no such priority
     void setPriority(Channel channel, int priority) throws XenError;
 }

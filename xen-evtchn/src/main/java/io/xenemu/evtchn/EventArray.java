@@ -7,11 +7,11 @@ import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The event words of the FIFO ABI, one for each port, in pages that the guest adds one by one with `EVTCHNOP_expand_array`
-/// and that stay until the ABI is left (`xen/include/public/event_channel.h`). Words change by single atomic operations: the guest
-/// changes them at any time.
+/// The event words of the FIFO ABI, one for each port (`xen/include/public/event_channel.h`). The guest adds their
+/// pages one by one with `EVTCHNOP_expand_array`; they stay until the domain leaves the ABI. Words change by single
+/// atomic operations, since the guest changes them at any time.
 ///
-/// Pages are added by the holder of the binding lock; words are for everyone.
+/// Adding a page requires the binding lock; any thread may use the words.
 final class EventArray {
     /// `EVTCHN_FIFO_PENDING`, `..._MASKED`, `..._LINKED`, `..._BUSY`.
     static final int PENDING = 1 << 31;
@@ -30,7 +30,7 @@ final class EventArray {
 
     private static final int WORDS_SHIFT = 10;
 
-    /// Pages for every port that a link can name.
+    /// Pages needed for every port that a link can name.
     private static final int MAX_PAGES = (1 << LINK_BITS) / WORDS;
 
     private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
@@ -38,7 +38,7 @@ final class EventArray {
     private final MemorySegment[] pages = new MemorySegment[MAX_PAGES];
     private final List<Long> gfns = new ArrayList<>();
 
-    /// Ports that have a word. Written after the page that holds them.
+    /// The number of ports that have a word. Written after the page that holds them.
     private volatile int size;
 
     int size() {
@@ -49,14 +49,14 @@ final class EventArray {
         return port < size;
     }
 
-    /// The pages' numbers, in order.
+    /// The guest page numbers, in order.
     List<Long> gfns() {
         return List.copyOf(gfns);
     }
 
     /// Adds the next page.
     ///
-    /// @throws XenError `ENOSPC` if there is one for every port already; what `guest` throws
+    /// @throws XenError `ENOSPC` every port has a word already; else as `guest` throws
     void add(GuestPages guest, long gfn) throws XenError {
         int page = gfns.size();
         if (page == MAX_PAGES) {

@@ -14,14 +14,14 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/// The meters of one domain's event channels. Each is registered beforehand; counting looks nothing up and allocates nothing.
-/// Operations are counted where hypercalls are dispatched.
+/// The meters of one domain's event channels. All are registered in advance, so that counting looks nothing up and
+/// allocates nothing. Operations are counted where hypercalls are dispatched.
 ///
 /// | meter | tags | counts |
 /// |---|---|---|
 /// | `xen.evtchn.ports` | domain, type | bound ports |
 /// | `xen.evtchn.raised` | domain, type | events raised in user space for this domain |
-/// | `xen.evtchn.upcalls` | domain | upcalls asked for by user space |
+/// | `xen.evtchn.upcalls` | domain | upcalls requested by user space |
 public final class EventChannelMetrics implements AutoCloseable {
     private final MeterRegistry registry;
     private final Tags domain;

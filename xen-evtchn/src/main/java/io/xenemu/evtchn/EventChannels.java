@@ -6,30 +6,32 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 
-/// The event channels of one domain: the operations of `EVTCHNOP_*` with the results and errors that Xen 4.19 gives
-/// (`xen/include/public/event_channel.h`), over the 2-level ABI or, where it is allowed, the FIFO ABI.
+/// The event channels of one domain: the `EVTCHNOP_*` operations with the results and errors of Xen 4.19
+/// (`xen/include/public/event_channel.h`), for the 2-level ABI and, if the domain is allowed it, the FIFO ABI.
 ///
 /// ## Locks
-/// - The *binding lock*, one per domain: whatever binds, moves or closes a port. Two domains are locked in domid order, in
-///   [Interdomain] alone.
-/// - A monitor per port, below it: send, unmask and raising a VIRQ or PIRQ take just this, so no send waits for one on
-///   another port, and close waits for sends on the port that it closes: none of them can hit the port's next user.
-/// - With FIFO, a monitor per queue, below that.
+/// - The *binding lock*, one per domain, is held to bind, move or close a port. Only [Interdomain] locks two domains,
+///   in domid order.
+/// - Each port has a monitor, below the binding lock. Send, unmask and raising a VIRQ or PIRQ take only this one, so
+///   a send does not wait for a send on another port. Close waits for sends on its port: none of them can reach the
+///   port's next user.
+/// - With FIFO, each queue has a monitor, below those of the ports.
 ///
-/// Upcalls, service listeners and [KernelPorts#timerChanged] are called when all locks are released. The other methods of
-/// [KernelPorts] are called under the binding lock (or, for `send`, a port's monitor), because the kernel's table has to
-/// see the changes of a port in order; [KernelPorts] says what an implementation must not do in return.
+/// Upcalls, service listeners and [KernelPorts#timerChanged] are called when all locks are released. The other
+/// methods of [KernelPorts] are called under the binding lock (`send` under a port's monitor), because the kernel's
+/// table must see the changes of a port in order. [KernelPorts] says what an implementation must not do in return.
 ///
-/// ## Whose failures
-/// What a domain's kernel, upcalls or memory throw is told to that domain's [EventEnvironment#failed], not to the caller, who may be
-/// another domain that sends or closes. A [ServiceListener] serves the domain that sends, and fails in its thread.
+/// ## Failures
+/// An exception of a domain's kernel ports, upcalls or memory goes to that domain's [EventEnvironment#failed], not to
+/// the caller, which may be another domain that sends or closes. A [ServiceListener] serves the sending domain: its
+/// exceptions reach the sender's thread.
 ///
 /// Every method may be called from any thread.
 public final class EventChannels {
     /// vCPUs whose `vcpu_info` lies in shared_info until they register one (`XEN_LEGACY_MAX_VCPUS`).
     public static final int LEGACY_VCPUS = 32;
 
-    /// The most vCPUs of a domain; Xen's own limit for HVM guests is lower (`HVM_MAX_VCPUS`, 128).
+    /// The most vCPUs of a domain. Xen's own limit for HVM guests is lower (`HVM_MAX_VCPUS`, 128).
     public static final int MAX_VCPUS = 4096;
 
     /// Bytes of a guest page.
@@ -46,8 +48,8 @@ public final class EventChannels {
     /// The event channels of a new domain: no port is bound.
     ///
     /// @param domId the domain's id
-    /// @param options what it may use
-    /// @param environment what it works with
+    /// @param options the domain's limits
+    /// @param environment the rest of the domain and the other domains
     /// @param metrics the domain's meters; closed by [#destroy]
     public EventChannels(
             DomId domId,
@@ -69,45 +71,47 @@ public final class EventChannels {
         return domId;
     }
 
-    /// The vCPU that a guest named: one that every operation answers with `ENOENT` if the domain does not have it. Allocates
-    /// nothing.
+    /// The vCPU that a guest named. If the domain has no such vCPU, every operation answers the returned id with
+    /// `ENOENT`. Allocates nothing.
     ///
     /// @param raw the 32 bits of the hypercall's argument
     public VcpuId vcpuId(int raw) {
         return Integer.compareUnsigned(raw, vcpuIds.length) < 0 ? vcpuIds[raw] : NO_VCPU;
     }
 
-    // ---- EVTCHNOP_*, for the guest and for the toolstack on its behalf
+    // ---- EVTCHNOP_*, for the guest, and for the toolstack on its behalf
 
     /// `EVTCHNOP_alloc_unbound`: a port of this domain to which `remote` may bind. `remote` need not exist.
     ///
     /// @param dom this domain, or `DOMID_SELF`
     /// @return the lowest free port
-    /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one; `ENOSPC` all ports in use; `EINVAL` dying
+    /// @throws XenError `ESRCH` no domain `dom`; `EPERM` `dom` is another domain; `ENOSPC` all ports in use; `EINVAL`
+    ///     dying
     public EvtchnPort allocUnbound(DomId dom, DomId remote) throws XenError {
         requireSelf(dom);
         return bindings.allocUnbound(isSelf(remote) ? domId : remote, null).port;
     }
 
-    /// `EVTCHNOP_bind_interdomain`: connects a new port to a port that another domain (or this one) holds unbound for this
-    /// domain. The new port is made pending at once, since a send on the other end may have been dropped before.
+    /// `EVTCHNOP_bind_interdomain`: connects a new port to a port that another domain (or this one) keeps unbound for
+    /// this domain. The new port becomes pending at once, since an earlier send on the other end may have been
+    /// dropped.
     ///
-    /// @throws XenError `ESRCH` no domain `remote`; `ENOSPC` all ports in use; `EINVAL` the remote port is invalid, not
-    ///     unbound, or for another domain, or this domain is dying
+    /// @throws XenError `ESRCH` no domain `remote`; `ENOSPC` all ports in use; `EINVAL` the remote port is invalid,
+    ///     not unbound or reserved for another domain, or this domain is dying
     public EvtchnPort bindInterdomain(DomId remote, EvtchnPort remotePort) throws XenError {
         return Interdomain.bind(bindings, find(remote).bindings, remotePort, null).port;
     }
 
     /// `EVTCHNOP_bind_virq`: a new port for a virtual interrupt.
     ///
-    /// @throws XenError `EINVAL` a global VIRQ at a vCPU other than 0; `ENOENT` no such vCPU; `EEXIST` already bound at this
-    ///     vCPU; `ENOSPC` all ports in use
+    /// @throws XenError `EINVAL` a global VIRQ on a vCPU other than 0; `ENOENT` no such vCPU; `EEXIST` already bound
+    ///     on this vCPU; `ENOSPC` all ports in use
     public EvtchnPort bindVirq(Virq virq, VcpuId vcpu) throws XenError {
         return bindings.virqs.bind(virq, vcpu);
     }
 
-    /// `EVTCHNOP_bind_pirq`: a new port for an interrupt, at vCPU 0 at first. As in Xen it need not be mapped yet, and for
-    /// a guest that is no PV domain the flags (`BIND_PIRQ__WILL_SHARE`) mean nothing.
+    /// `EVTCHNOP_bind_pirq`: a new port for a PIRQ, which notifies vCPU 0 at first. As in Xen, the PIRQ need not be
+    /// mapped yet, and the flags (`BIND_PIRQ__WILL_SHARE`) have no effect for guests that are not PV.
     ///
     /// @param flags any 32 bits
     /// @throws XenError `EINVAL` no such PIRQ; `EEXIST` it has a port; `ENOSPC` all ports in use
@@ -122,8 +126,8 @@ public final class EventChannels {
         return bindings.bindIpi(vcpu);
     }
 
-    /// `EVTCHNOP_close`: frees the port and clears its pending bit. The other end of an interdomain channel becomes unbound,
-    /// for this domain to bind again.
+    /// `EVTCHNOP_close`: frees the port and clears its pending bit. The other end of an interdomain channel becomes
+    /// unbound, and this domain may bind it again.
     ///
     /// @throws XenError `EINVAL` the port is invalid, reserved or closed
     public void close(EvtchnPort port) throws XenError {
@@ -138,51 +142,52 @@ public final class EventChannels {
         bindings.send(port);
     }
 
-    /// `EVTCHNOP_status`. As in Xen the port is looked for in `dom` before the caller's right to know of it.
+    /// `EVTCHNOP_status`. As in Xen, the port is looked up in `dom` before the caller's permission is checked.
     ///
     /// @param dom this domain, or `DOMID_SELF`
-    /// @throws XenError `ESRCH` no domain `dom`; `EINVAL` the port is invalid in it; `EPERM` it is another one
+    /// @throws XenError `ESRCH` no domain `dom`; `EINVAL` it has no such port; `EPERM` `dom` is another domain
     public EvtchnStatus status(DomId dom, EvtchnPort port) throws XenError {
         Channel _ = find(dom).bindings.ports.get(port);
         requireSelf(dom);
         return bindings.status(port);
     }
 
-    /// `EVTCHNOP_bind_vcpu`: lets the port notify another vCPU from the next event on.
+    /// `EVTCHNOP_bind_vcpu`: the port's later events notify another vCPU.
     ///
     /// @throws XenError `ENOENT` no such vCPU; `EINVAL` the port is invalid, closed, for an IPI or for a per-vCPU VIRQ
     public void bindVcpu(EvtchnPort port, VcpuId vcpu) throws XenError {
         bindings.bindVcpu(port, vcpu);
     }
 
-    /// `EVTCHNOP_unmask`: clears the port's mask bit and announces an event that is pending. Nothing happens to a closed
-    /// port: its mask bit stays.
+    /// `EVTCHNOP_unmask`: clears the port's mask bit, and announces the event if it is pending. A closed port is left
+    /// as it is, with its mask bit.
     ///
     /// @throws XenError `EINVAL` the port is invalid
     public void unmask(EvtchnPort port) throws XenError {
         bindings.delivery.unmask(port);
     }
 
-    /// `EVTCHNOP_reset`: closes every port, those of the console and XenStore too, and goes back to the 2-level ABI. Xen's
-    /// `EVTCHNOP_reset_cont`, by which it interrupts itself, is its own affair.
+    /// `EVTCHNOP_reset`: closes every port, also those of the console and XenStore, and goes back to the 2-level ABI.
+    /// `EVTCHNOP_reset_cont`, with which Xen continues a preempted reset, does not exist here.
     ///
     /// @param dom this domain, or `DOMID_SELF`
-    /// @throws XenError `ESRCH` no domain `dom`; `EPERM` it is another one; `EBUSY` another vCPU is at it; `EAGAIN`
-    ///     another vCPU bound a port meanwhile, which stays
+    /// @throws XenError `ESRCH` no domain `dom`; `EPERM` `dom` is another domain; `EBUSY` another vCPU is resetting;
+    ///     `EAGAIN` another vCPU bound a port meanwhile, which stays bound
     public void reset(DomId dom) throws XenError {
         requireSelf(dom);
         bindings.reset();
     }
 
-    /// `EVTCHNOP_init_control`: tells the place of the vCPU's FIFO control block. The domain's first call switches it to the
-    /// FIFO ABI: events that are pending then wait for [#expandArray], every port has priority 7, and the kernel serves
-    /// just what needs no delivery of events. Only [#reset] leads back.
+    /// `EVTCHNOP_init_control`: sets the vCPU's FIFO control block. The domain's first call switches it to the FIFO
+    /// ABI: pending events then wait for [#expandArray], every port has priority 7, and the kernel serves only
+    /// entries that deliver no event to this domain. Only [#reset] leads back.
     ///
-    /// @param gfn the page
-    /// @param offset in it, 32 bits
+    /// @param gfn the page of the block
+    /// @param offset of the block in the page, 32 bits
     /// @return the number of bits in a link, which is 17
-    /// @throws XenError `ENOSYS` the domain is not allowed FIFO, answered as by a Xen that has none; `ENOENT` no such vCPU;
-    ///     `EINVAL` the block is misaligned or does not fit in the page, there is no such page, or the vCPU has a block
+    /// @throws XenError `ENOSYS` the domain is not allowed FIFO (the answer of a Xen without FIFO); `ENOENT` no such
+    ///     vCPU; `EINVAL` the block is misaligned or does not fit in the page, the page does not exist, or the vCPU
+    ///     has a block
     public int initControl(VcpuId vcpu, long gfn, int offset) throws XenError {
         requireFifo();
         Vcpu notified = bindings.require(vcpu);
@@ -194,20 +199,20 @@ public final class EventChannels {
         return EventArray.LINK_BITS;
     }
 
-    /// `EVTCHNOP_expand_array`: adds a page of 1024 event words. Events that have waited for it are raised.
+    /// `EVTCHNOP_expand_array`: adds a page of 1024 event words, and raises the events that waited for it.
     ///
-    /// @throws XenError `ENOSYS` the domain is not allowed FIFO; `EOPNOTSUPP` no [#initControl] before; `ENOSPC` there
-    ///     are 128 pages already; `EINVAL` no such page
+    /// @throws XenError `ENOSYS` the domain is not allowed FIFO; `EOPNOTSUPP` [#initControl] was never called;
+    ///     `ENOSPC` there are 128 pages already; `EINVAL` no such page
     public void expandArray(long gfn) throws XenError {
         requireFifo();
         bindings.fifoSwitch.expandArray(gfn);
     }
 
-    /// `EVTCHNOP_set_priority`: of the port's events from the next one on.
+    /// `EVTCHNOP_set_priority`: sets the priority of the port's later events.
     ///
     /// @param priority 0, the most urgent, to 15; 32 bits
-    /// @throws XenError `EINVAL` the port is invalid; `ENOSYS` the domain uses the 2-level ABI, which has none; `EACCES` the
-    ///     port is closed; `EINVAL` the priority is invalid
+    /// @throws XenError `EINVAL` the port is invalid; `ENOSYS` the domain uses the 2-level ABI, which has no
+    ///     priorities; `EACCES` the port is closed; `EINVAL` the priority is invalid
     public void setPriority(EvtchnPort port, int priority) throws XenError {
         bindings.setPriority(port, priority);
     }
@@ -225,7 +230,7 @@ public final class EventChannels {
     /// @return whether the guest has bound it
     public boolean raiseGlobal(Virq virq) {
         if (!virq.isGlobal()) {
-            throw new IllegalArgumentException("of one vCPU: " + virq);
+            throw new IllegalArgumentException("not a global VIRQ: " + virq);
         }
         return bindings.virqs.raise(virq, 0);
     }
@@ -235,66 +240,65 @@ public final class EventChannels {
     /// @return whether the guest has bound it there
     public boolean raiseVcpu(Virq virq, VcpuId vcpu) {
         if (virq.isGlobal()) {
-            throw new IllegalArgumentException("global: " + virq);
+            throw new IllegalArgumentException("not a per-vCPU VIRQ: " + virq);
         }
         return bindings.virqs.raise(virq, vcpu.value());
     }
 
-    /// The interrupts of the VMM's devices that the guest takes as events.
+    /// The domain's PIRQs: interrupts of the VMM's devices that the guest receives as events.
     public Pirqs pirqs() {
         return bindings.pirqs;
     }
 
-    /// Whether the guest has switched to the FIFO ABI. The kernel's EVTCHN_SEND, timers and SCHEDOP_poll know just the
-    /// 2-level ABI and must not be used then.
+    /// Whether the guest has switched to the FIFO ABI. The kernel's EVTCHN_SEND, timers and SCHEDOP_poll support only
+    /// the 2-level ABI and must not be used then.
     public boolean isFifo() {
         return bindings.delivery.fifo() != null;
     }
 
-    /// Whether the kernel is left to deliver events. If not, the guest's timers are user space's.
+    /// Whether the kernel delivers events. If not, user space runs the guest's timers.
     public boolean isKernelDelivering() {
         return bindings.kernelTable.delivers();
     }
 
-    /// [KernelPorts#notifiesVcpus] may have another answer now. When this returns, the kernel's table follows from it; what
-    /// the kernel has delivered before may need an upcall. Not to be called with a lock held that a vCPU's thread may wait
-    /// for.
+    /// Call this when the answer of [KernelPorts#notifiesVcpus] may have changed. When it returns, the kernel's table
+    /// agrees with the answer; events that the kernel delivered before may still need an upcall. The caller must hold
+    /// no lock that a vCPU's thread may wait for.
     public void kernelDeliveryChanged() {
         bindings.kernelDeliveryChanged();
     }
 
-    /// The port of the vCPU's `VIRQ_TIMER`, for the kernel's timer; [EvtchnPort#NONE] if it is not bound, or if the kernel
-    /// cannot raise it: it is not left to deliver events, or the port is beyond the 2-level ABI's.
+    /// The port of the vCPU's `VIRQ_TIMER`, for the kernel's timer. [EvtchnPort#NONE] if it is not bound, or if the
+    /// kernel cannot raise it: the kernel does not deliver events, or the port is beyond the 2-level ABI.
     public EvtchnPort timerPort(VcpuId vcpu) {
         int port = bindings.vcpu(vcpu.value()).virqPorts.get(Virq.TIMER.number());
         boolean deliverable = isKernelDelivering() && port < bindings.delivery.kernelLimit();
         return deliverable ? EvtchnPort.of(port) : EvtchnPort.NONE;
     }
 
-    /// The kernel is about to use the layout of this width, in which it knows fewer ports: takes the others out of its table
-    /// first, since it would refuse to remove them later. To be followed by [#setSharedInfo].
+    /// Called before the kernel changes to the layout of this width, in which it has fewer ports. Removes the others
+    /// from its table first, since it would refuse to remove them later. Call [#setSharedInfo] next.
     public void narrowKernelPorts(GuestWidth width) {
         bindings.limitKernelPorts(TwoLevel.limit(width));
     }
 
-    /// Gives the domain its shared_info page, or another layout of it. Events before the first call are lost: the page
-    /// belongs to the domain from its creation on, whether or not the guest has mapped it yet. vCPUs below
-    /// [#LEGACY_VCPUS] that have registered no other place are notified in this page from here on.
+    /// Sets the domain's shared_info page, or another layout of it. Events before the first call are lost: the page
+    /// belongs to the domain from its creation on, whether or not the guest has mapped it. vCPUs below
+    /// [#LEGACY_VCPUS] that have registered no `vcpu_info` use the one in this page from now on.
     ///
-    /// @param page the shared_info structure, 8-byte aligned; read and written at any later time
+    /// @param page the shared_info structure, 8-byte aligned; read and written from now on
     /// @param width selects the layout and the number of ports of the 2-level ABI: 4096 (64-bit) or 1024 (32-bit)
     public void setSharedInfo(MemorySegment page, GuestWidth width) {
         bindings.delivery.setSharedInfo(page, width);
     }
 
-    /// `VCPUOP_register_vcpu_info`: the vCPU is notified in another place from here on. Call it after the kernel has been
-    /// told (`KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO`), so that an event the kernel raises meanwhile is seen here.
+    /// `VCPUOP_register_vcpu_info`: moves the vCPU's `vcpu_info`. Call it after telling the kernel
+    /// (`KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO`), so that an event the kernel raises meanwhile is seen here.
     ///
-    /// No event gets lost: what is announced in the old place is so in the new one, and so is whatever is pending, unmasked
-    /// and bound to this vCPU. Xen achieves
-    /// that by setting all of `evtchn_pending_sel` and `evtchn_upcall_pending`. That would not do here, because a vCPU whose
-    /// local APIC is not enabled yet would lose the upcall and then never get another, KVM injecting one only when a
-    /// selector bit changes from 0 to 1.
+    /// No event is lost: announcements of the old place are copied to the new one, and every event that is pending,
+    /// unmasked and bound to this vCPU is announced there. Xen instead sets all of `evtchn_pending_sel` and
+    /// `evtchn_upcall_pending`. That would not work here: a vCPU whose local APIC is not enabled yet would lose the
+    /// upcall and never get another, since KVM injects one only when a selector bit changes from 0 to 1.
     ///
     /// @param memory `struct vcpu_info`: 64 bytes, 4-byte aligned
     /// @throws XenError `ENOENT` no such vCPU; `EBUSY` already registered; `ENXIO` misaligned
@@ -302,7 +306,7 @@ public final class EventChannels {
         bindings.delivery.setVcpuInfo(vcpu, memory);
     }
 
-    /// Whether the vCPU has registered its `vcpu_info`, which it may do once.
+    /// Whether the vCPU has registered its `vcpu_info`, which is allowed once.
     ///
     /// @throws XenError `ENOENT` no such vCPU
     public boolean isVcpuInfoRegistered(VcpuId vcpu) throws XenError {
@@ -322,8 +326,8 @@ public final class EventChannels {
         return info != null && info.isUpcallPending();
     }
 
-    /// Clears the vCPU's `evtchn_upcall_mask`, as `SCHEDOP_block` does. Nobody but the guest looks at it: an HVM domain's
-    /// upcalls are interrupts.
+    /// Clears the vCPU's `evtchn_upcall_mask`, as `SCHEDOP_block` does. Only the guest reads it: an HVM domain's upcalls
+    /// are interrupts.
     public void unmaskUpcalls(VcpuId vcpu) {
         VcpuInfo info = bindings.vcpu(vcpu.value()).info;
         if (info != null) {
@@ -331,21 +335,21 @@ public final class EventChannels {
         }
     }
 
-    /// Announces every event that is pending and unmasked, at its vCPU, and upcalls every vCPU that has not taken its last
-    /// upcall. For use after a restore: the kernel may have held announcements that it had not written to guest memory yet,
-    /// and an upcall may have been on its way.
+    /// Announces every pending and unmasked event at its vCPU, and makes an upcall to every vCPU that has not taken
+    /// its last one. Call it after a restore: the kernel may have held announcements that it had not written to guest
+    /// memory, and an upcall may have been in flight.
     public void announcePending() {
         bindings.delivery.announcePending();
     }
 
-    /// Fills the kernel's table and timers from this one. For use after a restore.
+    /// Fills the kernel's table and timers from this table. Call it after a restore.
     public void rebuildKernelPorts() {
         bindings.rebuildKernelPorts();
     }
 
-    /// Ends the domain: closes every port, empties the kernel's table, removes the meters. Nothing can be bound afterwards. Waits
-    /// for sends and upcalls under way: when it returns, no other domain's thread is at this one's kernel, vCPUs or memory, or
-    /// will be. To be called once.
+    /// Ends the domain: closes every port, empties the kernel's table, removes the meters. Nothing can be bound
+    /// afterwards. Waits for sends and upcalls in progress: when it returns, no other domain's thread uses this
+    /// domain's kernel ports, vCPUs or memory any more. Call it once.
     public void destroy() {
         bindings.destroy();
         metrics.close();
@@ -356,11 +360,11 @@ public final class EventChannels {
         return Snapshot.save(bindings);
     }
 
-    /// The event channels of a saved domain. Channels to other domains come back unbound, for the same remote domain to bind
-    /// again: the other ends are not part of this state. The kernel's table is empty until [#rebuildKernelPorts]. With
-    /// FIFO the guest's memory has to be in place already.
+    /// The event channels of a saved domain. Channels to other domains come back unbound, for the same remote domain
+    /// to bind again: their other ends are not part of this state. The kernel's table stays empty until
+    /// [#rebuildKernelPorts]. With FIFO, the guest's memory must be in place already.
     ///
-    /// @param options as of the saved domain, or with more allowed
+    /// @param options those of the saved domain, or wider ones
     /// @throws IllegalArgumentException if the state contradicts itself or the options, or there is no room for its ports
     public static EventChannels restore(
             EventChannelsState state,

@@ -14,10 +14,11 @@ import java.util.List;
 /// (`EVTCHNSTAT_*`), vcpu u32, and by code: unbound remote domid u16; interdomain remote domid u16 and port u32; virq
 /// number u8; ipi nothing.
 ///
-/// Version 2: as version 1, with the status pirq of number u32; then assertedGsis u32, the number of PIRQs u32 and for each
-/// pirq u32, kind u8 (0 allocated, 1 message, 2 GSI) and for a GSI its number u8; then whether there is a FIFO part u8, which
-/// is: controls u32, each vcpu u32, gfn u64, offset u32; pages u32, each gfn u64; tails u32, each vcpu u32, priority u8,
-/// port u32; events u32, each port u32, priority u8, last vcpu u32, last priority u8, waiting u8.
+/// Version 2: as version 1, with the status pirq of number u32. Then assertedGsis u32, the number of PIRQs u32, and
+/// for each: pirq u32, kind u8 (0 allocated, 1 message, 2 GSI) and for a GSI its number u8. Then u8: whether a FIFO
+/// part follows. The FIFO part: controls u32, each vcpu u32, gfn u64, offset u32; pages u32, each gfn u64; tails u32,
+/// each vcpu u32, priority u8, port u32; events u32, each port u32, priority u8, last vcpu u32, last priority u8,
+/// waiting u8.
 public final class EventChannelsCodec {
     /// The frame type: "EVTC".
     public static final int TYPE = 0x43545645;
@@ -69,7 +70,7 @@ public final class EventChannelsCodec {
         }
     }
 
-    /// Reads a body of any version so far. That the ports fit together is for [EventChannels#restore] to check.
+    /// Reads a body of any version so far. [EventChannels#restore] checks that the ports are consistent.
     ///
     /// @throws WireException if the version is unknown or a value out of range
     public static EventChannelsState decode(int version, BodyReader body) throws WireException {
@@ -89,7 +90,7 @@ public final class EventChannelsCodec {
         };
     }
 
-    /// What has not changed since version 1.
+    /// The part that is the same since version 1.
     private static EventChannelsStateV1 decodeV1(int version, BodyReader body)
             throws WireException {
         DomId domId = new DomId(body.u16());
@@ -122,7 +123,7 @@ public final class EventChannelsCodec {
             case 0 -> PirqsState.Kind.ALLOCATED;
             case 1 -> PirqsState.Kind.MSI;
             case 2 -> PirqsState.Kind.GSI;
-            default -> throw new WireException("unknown kind of PIRQ: " + code);
+            default -> throw new WireException("unknown PIRQ kind: " + code);
         };
     }
 
@@ -137,7 +138,7 @@ public final class EventChannelsCodec {
     private static EvtchnStatus status(int version, BodyReader body) throws WireException {
         int code = body.u8();
         if (code == PIRQ && version < 2) {
-            throw new WireException("a PIRQ's port in version " + version);
+            throw new WireException("port status PIRQ in version " + version);
         }
         VcpuId vcpu = new VcpuId(body.count(EventChannels.MAX_VCPUS));
         return switch (code) {
@@ -148,7 +149,7 @@ public final class EventChannelsCodec {
             case PIRQ -> new EvtchnStatus.PirqBound(vcpu, new Pirq(body.count(Pirqs.MAX)));
             case VIRQ -> new EvtchnStatus.VirqBound(vcpu, virq(body.u8()));
             case IPI -> new EvtchnStatus.Ipi(vcpu);
-            default -> throw new WireException("unknown status of a port: " + code);
+            default -> throw new WireException("unknown port status: " + code);
         };
     }
 

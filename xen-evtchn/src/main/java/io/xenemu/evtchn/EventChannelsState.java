@@ -4,15 +4,15 @@ import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A domain's event channels as plain values. What lies in guest memory (pending and mask bits, event words, control blocks)
-/// travels with it; the kernel's table follows from this one; the meters start again. What the domain is allowed
-/// ([EvtchnOptions]) is configuration, and comes with that.
+/// A domain's event channels as plain values. State in guest memory (pending and mask bits, event words, control
+/// blocks) is saved with that memory; the kernel's table is rebuilt from this state; the meters start again. The
+/// domain's limits ([EvtchnOptions]) are part of its configuration.
 ///
-/// @param domId whose they are
+/// @param domId the domain
 /// @param vcpus the domain's number of vCPUs
-/// @param validPorts how far the port table had grown
+/// @param validPorts the size of the port table
 /// @param ports every port in use, in ascending order
-/// @param pirqs the interrupts taken as events
+/// @param pirqs the PIRQs that are not free
 /// @param fifo the FIFO ABI's part; null in the 2-level ABI
 public record EventChannelsState(
         DomId domId,
@@ -27,7 +27,7 @@ public record EventChannelsState(
 
     /// One port in use.
     ///
-    /// @param number the port
-    /// @param status what it is bound to, and its vCPU
+    /// @param number the port's number
+    /// @param status what the port is bound to, and the vCPU that it notifies
     public record Port(int number, EvtchnStatus status) {}
 }

@@ -3,9 +3,9 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 
-/// The state as of version 1, before PIRQs and the FIFO ABI.
+/// The state in version 1, before PIRQs and the FIFO ABI.
 ///
-/// @param domId as in [EventChannelsState], like the others
+/// @param domId as in [EventChannelsState]; likewise the others
 record EventChannelsStateV1(
         DomId domId, int vcpus, int validPorts, List<EventChannelsState.Port> ports) {
     EventChannelsState upgrade() {

@@ -1,19 +1,19 @@
 package io.xenemu.evtchn;
 
-/// What a domain's event channels may be used for, fixed when it is created.
+/// Limits of a domain's event channels, fixed when the domain is created.
 ///
 /// @param vcpus its number of vCPUs, 1 to [EventChannels#MAX_VCPUS]
-/// @param maxPort the highest port that can be bound, itself included, as `max_evtchn_port` of Xen's
-///     `xen_domctl_createdomain` (earlier `XEN_DOMCTL_set_max_evtchn`): ports above are `ENOSPC`, whatever the ABI has
-///     room for. `xl` gives every guest 1023 unless its configuration says `event_channels`
-/// @param fifo whether the guest may switch to the FIFO ABI; if not, it is told that there is none (`ENOSYS`), so that it
-///     keeps the 2-level ABI, which the kernel serves
-/// @param pirqs how many PIRQs there are, 24 to [Pirqs#MAX]
+/// @param maxPort the highest port that can be bound, as `max_evtchn_port` of Xen's `xen_domctl_createdomain`
+///     (earlier `XEN_DOMCTL_set_max_evtchn`): ports above are `ENOSPC`, whatever the ABI allows. `xl` gives every
+///     guest 1023 unless its configuration sets `max_event_channels`
+/// @param fifo whether the guest may switch to the FIFO ABI; if not, it gets `ENOSYS`, as from a Xen without FIFO,
+///     and keeps the 2-level ABI, which the kernel serves
+/// @param pirqs the number of PIRQs, 24 to [Pirqs#MAX]
 public record EvtchnOptions(int vcpus, int maxPort, boolean fifo, int pirqs) {
-    /// No limit but the ABI's.
+    /// No limit except the ABI's.
     public static final int UNLIMITED = Integer.MAX_VALUE;
 
-    /// `xl`'s value of `event_channels`.
+    /// `xl`'s default of `max_event_channels`.
     public static final int XL_MAX_PORT = 1023;
 
     public EvtchnOptions {
@@ -28,29 +28,29 @@ public record EvtchnOptions(int vcpus, int maxPort, boolean fifo, int pirqs) {
         }
     }
 
-    /// The 2-level ABI alone, with all of its ports and 256 PIRQs (as many as the destination field of a 32-bit MSI
+    /// Only the 2-level ABI, with all of its ports and 256 PIRQs (as many as the destination field of a 32-bit MSI
     /// address can name).
     public static EvtchnOptions of(int vcpus) {
         return new EvtchnOptions(vcpus, UNLIMITED, false, Pirqs.DEFAULT);
     }
 
-    /// The same with FIFO allowed or not.
+    /// The same options, with FIFO allowed or not.
     public EvtchnOptions withFifo(boolean allowed) {
         return new EvtchnOptions(vcpus, maxPort, allowed, pirqs);
     }
 
-    /// The same with another highest port.
+    /// The same options with another highest port.
     public EvtchnOptions withMaxPort(int port) {
         return new EvtchnOptions(vcpus, port, fifo, pirqs);
     }
 
-    /// The most ports that there can be, port 0 included, in any ABI that the guest may choose.
+    /// The most ports, port 0 included, in any ABI that the guest may choose.
     int capacity() {
         int abi = fifo ? Fifo.PORTS : TwoLevel.MAX_PORTS;
         return maxPort < abi ? maxPort + 1 : abi;
     }
 
-    /// The number of ports, port 0 included, when the ABI has room for `abi` ones.
+    /// The number of ports, port 0 included, in an ABI of `abi` ports.
     int limit(int abi) {
         return maxPort < abi ? maxPort + 1 : abi;
     }

@@ -1,14 +1,14 @@
 package io.xenemu.evtchn;
 
-/// An event channel port number (`evtchn_port_t`, 32 bits). Any value that a guest can write is representable; whether
-/// it names a port is for the domain's table to say. Port 0 is never bound.
+/// An event channel port number (`evtchn_port_t`, 32 bits). Any value that a guest can write is representable; the
+/// domain's table decides whether there is such a port. Port 0 is never bound.
 ///
 /// @param value the 32 bits, to be read as unsigned
 public record EvtchnPort(int value) {
     /// The reserved port, which also stands for "no port".
     public static final EvtchnPort NONE = new EvtchnPort(0);
 
-    /// Every port of the 2-level ABI, so that naming one on a hypercall path allocates nothing.
+    /// Every port of the 2-level ABI, so that a hypercall that names one allocates nothing.
     private static final EvtchnPort[] TWO_LEVEL = new EvtchnPort[4096];
 
     static {

@@ -3,7 +3,7 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 
-/// What `EVTCHNOP_status` tells about a port: one case for each `EVTCHNSTAT_*` that this domain's ports can have.
+/// The answer of `EVTCHNOP_status` for a port: one case for each `EVTCHNSTAT_*` that this domain's ports can have.
 public sealed interface EvtchnStatus {
     /// The vCPU that the port notifies; vCPU 0 for closed ports.
     VcpuId vcpu();

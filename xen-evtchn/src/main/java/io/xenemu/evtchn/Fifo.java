@@ -4,10 +4,11 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
-/// The FIFO ABI: an event word for each port, queued per vCPU and priority (`xen/include/public/event_channel.h`, and the design
-/// paper that it names). Served in user space alone: KVM knows just [TwoLevel].
+/// The FIFO ABI: an event word for each port, queued per vCPU and priority (`xen/include/public/event_channel.h`, and
+/// the design paper that it names). Served only in user space: KVM implements only [TwoLevel].
 ///
-/// Locks: the monitors of [FifoQueue]s, below those of [Channel]s; of two, the one of the lower vCPU and priority first.
+/// Locks: the monitors of [FifoQueue]s, below those of [Channel]s. Of two queues, the one of the lower vCPU and
+/// priority is locked first.
 final class Fifo implements EventAbi {
     /// Ports, the reserved port 0 included (`EVTCHN_FIFO_NR_CHANNELS`).
     static final int PORTS = 1 << EventArray.LINK_BITS;
@@ -15,10 +16,11 @@ final class Fifo implements EventAbi {
     /// Priorities, 0 the most urgent (`EVTCHN_FIFO_MAX_QUEUES`).
     static final int PRIORITIES = 16;
 
-    /// The priority of a port that has been given none (`EVTCHN_FIFO_PRIORITY_DEFAULT`).
+    /// The priority of a port for which none was set (`EVTCHN_FIFO_PRIORITY_DEFAULT`).
     static final int DEFAULT_PRIORITY = 7;
 
-    /// How often an event's queue may change while it is locked, as in Xen. Each repetition takes another thread's change.
+    /// How often an event's queue may change while it is being locked, as in Xen. Each retry needs a change by
+    /// another thread.
     private static final int LOCK_TRIES = 3;
 
     private final EventArray words = new EventArray();
@@ -68,7 +70,8 @@ final class Fifo implements EventAbi {
         int port = channel.port.value();
         if (!words.has(port)) {
             channel.latch();
-            // Its page may have come meanwhile, and nobody else would see the latch then.
+            // The port's page may have been added meanwhile, by a thread that did not see the
+            // latch.
             if (!words.has(port) || !channel.takeLatch()) {
                 return false;
             }
@@ -90,8 +93,8 @@ final class Fifo implements EventAbi {
         return false;
     }
 
-    /// Where an event was queued last. One that never was is taken for a member of the first queue of all, so that two
-    /// threads with different ideas of its vCPU still meet in one lock.
+    /// The queue where an event was last. An event that was never queued counts as one of the very first queue, so
+    /// that two threads that read different vCPUs for it still share a lock.
     private FifoQueue lastQueue(Channel channel) {
         FifoQueue last = channel.lastQueue;
         return last == null ? queues[0] : last;
@@ -108,7 +111,7 @@ final class Fifo implements EventAbi {
         return words.has(port) ? words.test(port, EventArray.PENDING) : channel.isLatched();
     }
 
-    /// The event stays in its queue, where the guest drops it: closed ports in a queue are busy.
+    /// The event stays in its queue until the guest drops it: a closed port that is in a queue is busy.
     @Override
     public void clearPending(Channel channel) {
         channel.takeLatch();
@@ -163,7 +166,7 @@ final class Fifo implements EventAbi {
         return true;
     }
 
-    /// An event that is in a queue stays there until the guest takes it.
+    /// An event that is already in a queue stays there until the guest takes it.
     @Override
     public void setPriority(Channel channel, int priority) throws XenError {
         if (Integer.compareUnsigned(priority, PRIORITIES) >= 0) {

@@ -6,7 +6,7 @@ import io.xenemu.kvm.wire.WireException;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The FIFO part of [EventChannelsCodec], which has its layout.
+/// The FIFO part of [EventChannelsCodec]; the layout is described there.
 final class FifoCodec {
     private static final int MAX_PAGES = Fifo.PORTS / EventArray.WORDS;
     private static final int MAX_QUEUES = EventChannels.MAX_VCPUS * Fifo.PRIORITIES;

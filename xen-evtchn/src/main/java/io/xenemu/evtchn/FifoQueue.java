@@ -2,21 +2,22 @@ package io.xenemu.evtchn;
 
 import org.jspecify.annotations.Nullable;
 
-/// The events of one vCPU with one priority, a list through their [EventArray] words whose head is in the vCPU's control block.
-/// Appending needs this object's monitor; the guest takes from the front without any.
+/// The events of one vCPU with one priority: a list through their [EventArray] words, with its head in the vCPU's
+/// control block. Appending requires this object's monitor; the guest removes from the front without a lock.
 final class FifoQueue {
-    /// How often Xen tries to append while the guest changes the last event's word. Once BUSY is set the guest may
+    /// How often to try to append while the guest changes the last event's word, as in Xen. Once BUSY is set the
+    /// guest may
     /// change it four times: mask it, unmask it, clear PENDING, unlink it.
     private static final int LINK_TRIES = 4;
 
     final Vcpu vcpu;
     final int priority;
 
-    /// The place in the order in which two queues are locked.
+    /// The queue's rank when two queues are locked.
     final int order;
 
-    /// The last event, or 0 for none; also 0 if it has been moved to another queue. The guest may have taken it long since:
-    /// its word is no longer LINKED then. Guarded by the monitor, and never read from the guest.
+    /// The last event; 0 if there was none or it has moved to another queue. The guest may have taken it long ago:
+    /// then its word is no longer LINKED. Guarded by the monitor, and never read from the guest.
     private int tail;
 
     FifoQueue(Vcpu vcpu, int priority, int order) {
@@ -29,18 +30,19 @@ final class FifoQueue {
         return tail;
     }
 
-    /// For a restore.
+    /// Sets the last event of a restored queue.
     synchronized void tail(int port) {
         tail = port;
     }
 
-    /// Makes an event pending and, unless it is masked or in a queue, appends it here. For the holder of the monitors of
-    /// this queue and of `last`.
+    /// Makes an event pending and, unless it is masked or already in a queue, appends it here. The caller holds the
+    /// monitors of this queue and of `last`.
     ///
-    /// @param last the queue where the event was the last time; perhaps this one
-    /// @param control the vCPU's control block; without one the event just stays pending, as the guest must not unmask
-    ///     it before
-    /// @return whether it was appended, and is alone or the first of this queue, so that the vCPU has to be told
+    /// @param last the queue where the event was last; possibly this one
+    /// @param control the vCPU's control block; without one the event only becomes pending, since the guest must not
+    ///     unmask it before it sets a control block
+    /// @return whether it was appended and is the first of this queue, and `ready` was not set: then the vCPU needs
+    ///     an upcall
     boolean append(
             Channel channel, FifoQueue last, EventArray words, @Nullable ControlBlock control) {
         int port = channel.port.value();
@@ -50,7 +52,7 @@ final class FifoQueue {
                 || words.testAndSet(port, EventArray.LINKED)) {
             return false;
         }
-        // A tail that goes elsewhere must not have others linked to it here.
+        // A tail that moves to another queue must not have others linked to it here.
         if (last.tail == port) {
             last.tail = 0;
         }
@@ -66,9 +68,9 @@ final class FifoQueue {
         return control.ready(priority);
     }
 
-    /// Lets `from` point to `to`, if the guest has not taken `from` out of the queue.
+    /// Makes `from` point to `to`, unless the guest has already removed `from` from the queue.
     ///
-    /// @return whether the queue has a last event that `to` follows
+    /// @return whether `to` now follows `from`; if false, the queue is empty
     private static boolean link(EventArray words, int from, int to) {
         int word = words.get(from);
         if ((word & EventArray.LINKED) == 0) {

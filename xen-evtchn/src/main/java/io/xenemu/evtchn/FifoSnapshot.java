@@ -4,7 +4,7 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The way between a live [Fifo] and [FifoState]. For the holder of the binding lock.
+/// Converts between a live [Fifo] and [FifoState]. The caller holds the binding lock.
 final class FifoSnapshot {
     private FifoSnapshot() {}
 
@@ -45,7 +45,7 @@ final class FifoSnapshot {
 
     /// @throws IllegalArgumentException if the state contradicts itself, or the guest has no such memory
     static Fifo load(Bindings into, FifoState state, GuestPages guest) {
-        Snapshot.require(into.options.fifo(), "FIFO, which is not allowed");
+        Snapshot.require(into.options.fifo(), "FIFO is not allowed");
         Fifo fifo = new Fifo(into);
         try {
             for (long gfn : state.pages()) {

@@ -2,12 +2,12 @@ package io.xenemu.evtchn;
 
 import java.util.List;
 
-/// What the FIFO ABI keeps outside of guest memory, as plain values.
+/// State of the FIFO ABI outside guest memory, as plain values.
 ///
 /// @param controls the control blocks, at most one for each vCPU
 /// @param pages the page numbers of the event array, in order
 /// @param tails the last event of each queue that has had one
-/// @param events ports that differ from a new one
+/// @param events the ports whose FIFO state is not that of a new port
 public record FifoState(
         List<Control> controls, List<Long> pages, List<Tail> tails, List<Event> events) {
     public FifoState {
@@ -19,7 +19,7 @@ public record FifoState(
 
     /// The place of a vCPU's control block.
     ///
-    /// @param vcpu whose it is
+    /// @param vcpu the vCPU
     /// @param gfn the page
     /// @param offset in the page, in bytes
     public record Control(int vcpu, long gfn, int offset) {}
@@ -28,13 +28,13 @@ public record FifoState(
     ///
     /// @param vcpu the queue's vCPU
     /// @param priority the queue's priority
-    /// @param port the event that others are to be linked to
+    /// @param port the event that the next one is linked to
     public record Tail(int vcpu, int priority, int port) {}
 
     /// A port, in use or not.
     ///
-    /// @param port its number
-    /// @param priority of its next events
+    /// @param port the port's number
+    /// @param priority of its later events
     /// @param lastVcpu the vCPU of the queue where its last event was
     /// @param lastPriority the priority of that queue
     /// @param waiting whether an event waits for the port's word to exist

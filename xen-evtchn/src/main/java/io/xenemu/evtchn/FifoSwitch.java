@@ -3,7 +3,7 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.XenError;
 import java.util.BitSet;
 
-/// The way of one domain between the 2-level and the FIFO ABI, on which no event may be lost.
+/// Switches one domain between the 2-level and the FIFO ABI without losing an event.
 final class FifoSwitch {
     private final Bindings owner;
     private final GuestPages pages;
@@ -16,7 +16,7 @@ final class FifoSwitch {
     /// Gives a vCPU its control block. The first one of the domain switches the domain to the FIFO ABI.
     ///
     /// @param offset of the block in the page, checked by the caller
-    /// @throws XenError `EINVAL` the vCPU has one, or there is no such page
+    /// @throws XenError `EINVAL` the vCPU has a control block, or there is no such page
     void initControl(Vcpu vcpu, long gfn, int offset) throws XenError {
         Fifo entered = null;
         owner.lock.lock();
@@ -33,13 +33,14 @@ final class FifoSwitch {
             owner.lock.unlock();
         }
         if (entered != null) {
-            // The kernel's timers raise events as 2-level ones, up to here.
+            // Until this call, the kernel's timers raise 2-level events.
             owner.virqs.timersChanged(true);
             carryOver(entered);
         }
     }
 
-    /// From here on events are queued or, there being no event words yet, remembered. For the holder of the binding lock.
+    /// Starts the FIFO ABI: events are queued from now on, or latched while they have no event word. The caller holds
+    /// the binding lock.
     private void enter(Fifo queues) {
         for (int i = 1; i < owner.ports.size(); i++) {
             Channel channel = owner.ports.at(i);
@@ -51,8 +52,8 @@ final class FifoSwitch {
         owner.delivery.fifo(queues);
     }
 
-    /// Brings what is pending in the bitmaps into the queues. The bits are cleared, which Xen does not do: there the first
-    /// event of a port would be lost when the domain uses it again in the 2-level ABI.
+    /// Moves pending events from the bitmaps to the queues. Clears their bits, which Xen does not do: there the first
+    /// event of a port would be lost when the domain goes back to the 2-level ABI.
     private void carryOver(Fifo queues) {
         for (int i = 1; i < owner.ports.size(); i++) {
             Interdomain.refreshDoorbell(owner.ports.at(i));
@@ -61,7 +62,7 @@ final class FifoSwitch {
         owner.lock.lock();
         try {
             TwoLevel bitmaps = owner.delivery.shared();
-            // Unless the guest has been reset meanwhile.
+            // Skipped if the guest has reset meanwhile.
             if (bitmaps != null && owner.delivery.fifo() == queues) {
                 carryOver(bitmaps, queues, due);
             }
@@ -88,23 +89,23 @@ final class FifoSwitch {
         }
     }
 
-    /// When it returns, nobody sends to this channel by the former ABI any more: who does has held one of these monitors
-    /// since before it looked for the ABI.
+    /// Waits until no thread sends to this channel by the former ABI: such a thread has held one of these monitors
+    /// since before it read the ABI.
     private static void awaitSenders(Channel channel) {
         Channel remote = channel.remote;
         synchronized (channel) {
-            // Just to have waited.
+            // Empty: only waits.
         }
         if (remote != null) {
             synchronized (remote) {
-                // Just to have waited.
+                // Empty: only waits.
             }
         }
     }
 
-    /// Adds a page of event words, and brings the events that have waited for it.
+    /// Adds a page of event words, and raises the events that waited for it.
     ///
-    /// @throws XenError `EOPNOTSUPP` not in the FIFO ABI; `ENOSPC` all pages are there; `EINVAL` no such page
+    /// @throws XenError `EOPNOTSUPP` not in the FIFO ABI; `ENOSPC` all pages exist already; `EINVAL` no such page
     void expandArray(long gfn) throws XenError {
         BitSet due = new BitSet();
         owner.lock.lock();
@@ -128,13 +129,13 @@ final class FifoSwitch {
         owner.delivery.upcall(due);
     }
 
-    /// The saved domain had switched. For the holder of the binding lock.
+    /// Switches a restored domain to the FIFO ABI, in which it was saved. The caller holds the binding lock.
     void restored(Fifo queues) {
         owner.kernelTable.fifo(true);
         owner.delivery.fifo(queues);
     }
 
-    /// Back to the 2-level ABI. For the holder of the binding lock, when no port is bound.
+    /// Goes back to the 2-level ABI. The caller holds the binding lock, and no port is bound.
     void leave() {
         if (owner.delivery.fifo() != null) {
             owner.delivery.fifo(null);

@@ -1,18 +1,20 @@
 package io.xenemu.evtchn;
 
-/// Which numbers are in use, and the lowest that is not: a bitmap of bitmaps, so that neither taking nor finding walks over
-/// the numbers in use. For the holder of the binding lock.
+/// The port numbers in use, and the lowest free one. A bitmap of bitmaps, so that neither taking nor finding walks
+/// over the numbers in use. The caller holds the binding lock.
 final class FreePorts {
-    /// What [#next] answers when nothing is free.
+    /// The answer of [#next] if no number is free.
     static final int NONE = Integer.MAX_VALUE;
 
     private static final int SHIFT = 6;
     private static final long FULL = -1L;
 
-    /// Level 0 has a bit for each number; above it, a bit tells that a whole word of the level below is in use.
+    /// Level 0 has a bit for each number; a bit of a higher level says that a whole word of the level below is in
+    /// use.
     private final long[][] levels;
 
-    /// @param capacity numbers from 0 to `capacity - 1`; those above within the last word are for the caller to refuse
+    /// @param capacity numbers are 0 to `capacity - 1`; the caller refuses higher ones, which the last word has room
+    ///     for
     FreePorts(int capacity) {
         int depth = 1;
         for (int words = words(capacity); words > 1; words = words(words)) {

@@ -3,14 +3,14 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.XenError;
 import org.jspecify.annotations.Nullable;
 
-/// Connecting and closing, the operations that touch two ports, perhaps of two domains: the one place where two domains are
-/// locked.
+/// Connects and closes ports: the operations that change two ports, possibly of two domains. Two domains are locked
+/// only here.
 final class Interdomain {
     private Interdomain() {}
 
     /// Binds a new port of `local` to an unbound port of `remote`, which may be the same domain.
     ///
-    /// @param listener for a port of the service
+    /// @param listener for a port of the service; else null
     /// @return the new port
     /// @throws XenError as [EventChannels#bindInterdomain] says
     static Channel bind(
@@ -79,8 +79,8 @@ final class Interdomain {
                     return false;
                 }
                 if (ownerOfRemote(channel) != other) {
-                    // Bound or disconnected while it was unlocked. Each repetition takes another
-                    // thread's operation on this very port.
+                    // Another thread bound or disconnected the port while it was unlocked. Each
+                    // retry needs such an operation on this very port.
                     continue;
                 }
                 timerOf = closeLocked(domain, channel);
@@ -94,7 +94,7 @@ final class Interdomain {
         }
     }
 
-    /// @return the vCPU whose timer VIRQ this was, if it was one
+    /// @return the vCPU whose timer VIRQ this was, or null
     private static @Nullable Vcpu closeLocked(Bindings domain, Channel channel) {
         Channel remote = channel.remote;
         if (remote != null) {
@@ -127,14 +127,14 @@ final class Interdomain {
         }
     }
 
-    /// Opens or closes the kernel's way from another domain to this channel, as it is called for now.
+    /// Opens the channel's doorbell if the kernel can deliver to it now, and closes it otherwise.
     static void refreshDoorbell(Channel channel) {
         Bindings domain = channel.owner;
         Bindings other = ownerOfRemote(channel);
         lock(domain, other);
         try {
             Channel remote = channel.remote;
-            // What disconnects or connects meanwhile has done the same.
+            // A thread that connected or disconnected it meanwhile has done this.
             if (remote != null && remote.owner == other && other != domain) {
                 KernelTable.refreshDoorbell(channel, remote);
             }
@@ -143,7 +143,7 @@ final class Interdomain {
         }
     }
 
-    /// The other domain of an interdomain channel as it is now; the channel's own if there is none.
+    /// The domain of an interdomain channel's other end, as it is now; the channel's own domain if there is none.
     private static Bindings ownerOfRemote(Channel channel) {
         synchronized (channel) {
             Channel remote = channel.remote;

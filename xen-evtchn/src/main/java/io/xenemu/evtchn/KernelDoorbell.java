@@ -1,6 +1,6 @@
 package io.xenemu.evtchn;
 
-/// A way into a domain that the kernel offers to others: an eventfd whose signals become events of one of its ports, being
-/// an irqfd on a route of type `KVM_IRQ_ROUTING_XEN_EVTCHN`. Made by one domain's [KernelPorts#openDoorbell], rung through
-/// another's [KernelPorts#assignDoorbell]; nothing is known of it here.
+/// An eventfd through which other domains' kernels send events to one port of a domain: an irqfd on a route of type
+/// `KVM_IRQ_ROUTING_XEN_EVTCHN`. [KernelPorts#openDoorbell] of one domain makes it, [KernelPorts#assignDoorbell] of
+/// another uses it. This module does not look inside.
 public interface KernelDoorbell {}

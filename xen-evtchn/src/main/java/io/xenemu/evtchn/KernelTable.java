@@ -3,7 +3,7 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.VcpuId;
 import org.jspecify.annotations.Nullable;
 
-/// Keeps the kernel's table of one domain equal to what its channels' bindings call for:
+/// Keeps the kernel's table of one domain in agreement with the bindings of its channels:
 ///
 /// | channel | entry |
 /// |---|---|
@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
 /// | PIRQ that is message-signalled | a route |
 /// | any other | none: sends exit |
 ///
-/// The kernel delivers events by the 2-level ABI alone, and only while that notifies vCPUs ([KernelPorts#notifiesVcpus]):
-/// otherwise only the first two rows remain, and no doorbell is offered. It knows the ports of the 2-level ABI alone, too.
+/// The kernel delivers events only by the 2-level ABI, only to its ports, and only while that notifies vCPUs
+/// ([KernelPorts#notifiesVcpus]). Otherwise only the first two rows remain, and no doorbell is offered.
 ///
-/// Every method is for the holder of the binding lock, or, if another domain is touched, of both.
+/// The caller of every method holds the binding lock; if another domain is involved, both binding locks.
 final class KernelTable {
     private final Bindings owner;
     private final KernelPorts kernel;
@@ -25,7 +25,7 @@ final class KernelTable {
     /// Whether the domain uses the FIFO ABI.
     private boolean fifo;
 
-    /// Whether the kernel is left to deliver events; written by the holder of the binding lock.
+    /// Whether the kernel delivers events; written with the binding lock held.
     private volatile boolean delivers = true;
 
     KernelTable(Bindings owner, KernelPorts kernel) {
@@ -85,7 +85,8 @@ final class KernelTable {
         return channel.doorbell;
     }
 
-    /// Whether another domain's kernel may bring events to a channel. Domain 0 sends by a method call, and has no use for it.
+    /// Whether another domain's kernel may deliver events to a channel. Domain 0 sends by a method call and needs no
+    /// doorbell.
     private boolean wantsDoorbell(Channel channel) {
         Channel sender = channel.remote;
         return delivers
@@ -109,7 +110,7 @@ final class KernelTable {
         }
     }
 
-    /// Removes the entries of both ends, and the doorbells that they ring.
+    /// Removes the entries of both ends, and closes the doorbells that they ring.
     static void disconnect(Channel channel, Channel remote) {
         channel.owner.kernelTable.deassign(channel);
         remote.owner.kernelTable.deassign(remote);
@@ -117,7 +118,8 @@ final class KernelTable {
         remote.owner.kernelTable.closeDoorbell(remote);
     }
 
-    /// Gives a channel a doorbell, and the other end an entry that rings it, or takes both away: as it is called for now.
+    /// Opens the channel's doorbell and gives the other end an entry that rings it, or removes both, as the kernel
+    /// can deliver to the channel now or cannot.
     static void refreshDoorbell(Channel channel, Channel remote) {
         KernelTable table = channel.owner.kernelTable;
         KernelTable sending = remote.owner.kernelTable;
@@ -125,7 +127,7 @@ final class KernelTable {
         if (wanted == (channel.doorbell != null)) {
             return;
         }
-        // One that is left from before a reset, too.
+        // Also removes an entry that is left from before a reset.
         sending.deassign(remote);
         if (wanted) {
             sending.assign(remote);
@@ -142,9 +144,9 @@ final class KernelTable {
         }
     }
 
-    /// The channel notifies another vCPU: so do the entries that deliver to it.
+    /// Moves the entries that deliver to a channel, which now notifies another vCPU.
     ///
-    /// @return whether its doorbell has to be opened or closed for that, which is [Interdomain#refreshDoorbell]'s
+    /// @return whether the caller has to open or close its doorbell, with [Interdomain#refreshDoorbell]
     boolean moved(Channel channel) {
         Channel sender = channel.remote;
         KernelDoorbell doorbell = channel.doorbell;
@@ -159,21 +161,22 @@ final class KernelTable {
         return wanted != (doorbell != null);
     }
 
-    /// Whether the kernel is left to deliver events.
+    /// Whether the kernel delivers events.
     boolean delivers() {
         return delivers;
     }
 
-    /// The domain has changed to the FIFO ABI, or back.
+    /// Adapts to the domain's change to the FIFO ABI, or back.
     void fifo(boolean on) {
         fifo = on;
         boolean _ = refresh();
     }
 
-    /// Turns the delivery of events by the kernel off or on, as it is called for now. Off, every entry that delivers an event
-    /// is removed, and on, is there again; except doorbells, which are [Interdomain#refreshDoorbell]'s.
+    /// Starts or stops delivery by the kernel, as the domain's ABI and callback now require. Stopping removes every
+    /// entry that delivers an event; starting adds them back. Doorbells are not touched: see
+    /// [Interdomain#refreshDoorbell].
     ///
-    /// @return whether there was anything to do
+    /// @return whether delivery was started or stopped
     boolean refresh() {
         boolean on = !fifo && kernel.notifiesVcpus();
         if (on == delivers) {
@@ -194,8 +197,8 @@ final class KernelTable {
         return true;
     }
 
-    /// Removes what the kernel will not know any more: entries of ports from `limit` on, and those that deliver to such a port.
-    /// Doorbells are [Interdomain#refreshDoorbell]'s.
+    /// Removes entries that the kernel will no longer support: those of ports from `limit` on, and those that deliver
+    /// to such a port. Doorbells are not touched: see [Interdomain#refreshDoorbell].
     void deassignFrom(int limit) {
         for (int i = 1; i < owner.ports.size(); i++) {
             Channel channel = owner.ports.at(i);
@@ -218,7 +221,7 @@ final class KernelTable {
         };
     }
 
-    /// Removes every entry at once; sends exit from here on.
+    /// Removes every entry at once; sends then exit to user space.
     void reset() {
         kernel.reset();
         for (int i = 1; i < owner.ports.size(); i++) {
@@ -228,7 +231,7 @@ final class KernelTable {
         }
     }
 
-    /// Makes the kernel's table afresh, of a domain that no other one is connected to.
+    /// Builds the kernel's table again. No other domain is connected to this one.
     void rebuild() {
         reset();
         for (int i = 1; i < owner.ports.size(); i++) {

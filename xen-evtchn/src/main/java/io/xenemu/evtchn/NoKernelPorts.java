@@ -3,7 +3,7 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.VcpuId;
 import org.jspecify.annotations.Nullable;
 
-/// Domain 0's choice: the service has no vCPUs, so there is nothing for a kernel to serve.
+/// The kernel ports of domain 0: the service has no vCPUs, so the kernel has nothing to serve.
 enum NoKernelPorts implements KernelPorts {
     INSTANCE;
 

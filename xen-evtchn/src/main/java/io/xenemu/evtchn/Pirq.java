@@ -1,7 +1,7 @@
 package io.xenemu.evtchn;
 
 /// The number of a physical interrupt as a guest sees it (`pirq`, 32 bits). Any value that a guest can write is
-/// representable; whether there is such a PIRQ is for the domain's table to say.
+/// representable; the domain's table decides whether there is such a PIRQ.
 ///
 /// @param value the 32 bits, to be read as unsigned
 public record Pirq(int value) {

@@ -5,16 +5,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
-/// What the PIRQs of one domain are, and which ports they have. Reading takes no lock; changes are for the holder of the
-/// binding lock.
+/// The sources and ports of one domain's PIRQs. Reading takes no lock; a change requires the binding lock.
 final class PirqTable {
-    /// GSIs below are ISA interrupts, edge-triggered; no PIRQ below is given out (`NR_ISA_IRQS`).
+    /// GSIs below this are ISA interrupts, edge-triggered; [#next] gives out no PIRQ below this (`NR_ISA_IRQS`).
     static final int ISA_IRQS = 16;
 
-    /// `MAP_PIRQ_TYPE_GSI`; PIRQs of any other type are given out as for messages.
+    /// `MAP_PIRQ_TYPE_GSI`; for any other type, PIRQs are given out as for messages.
     static final int TYPE_GSI = 1;
 
-    /// What a PIRQ is that is not a GSI, whose number stands for itself.
+    /// Sources of a PIRQ that is not a GSI; a GSI is represented by its number.
     static final int FREE = -1;
 
     static final int ALLOCATED = -2;
@@ -45,7 +44,7 @@ final class PirqTable {
         return Integer.compareUnsigned(pirq, sources.length()) < 0;
     }
 
-    /// The GSI of an existing PIRQ, or one of the constants above.
+    /// The source of an existing PIRQ: its GSI, or one of the constants above.
     int source(int pirq) {
         return sources.get(pirq);
     }
@@ -70,12 +69,13 @@ final class PirqTable {
         }
     }
 
-    /// @param port [EvtchnPort#NONE] when it is closed
+    /// @param port the PIRQ's port, or [EvtchnPort#NONE]
     void port(int pirq, EvtchnPort port) {
         ports.set(pirq, port.value());
     }
 
-    /// The PIRQ to be given out next, or [#FREE]: lowest first for a GSI, then highest first.
+    /// The next PIRQ to give out, or [#FREE]: for a GSI the lowest below [Pirqs#GSIS]; else, or if none is free
+    /// there, the highest.
     int next(int type) {
         for (int i = ISA_IRQS; type == TYPE_GSI && i < Pirqs.GSIS; i++) {
             if (sources.get(i) == FREE) {

@@ -3,9 +3,9 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.XenError;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
-/// The PIRQs of one domain: interrupts of the VMM's devices that the guest takes as events instead of through its interrupt
-/// controllers. What `physdev_op` does to them (`xen/include/public/physdev.h`; decoding its arguments is core's), and
-/// how a device raises them. [EventChannels#bindPirq] gives them ports.
+/// The PIRQs of one domain: interrupts of the VMM's devices that the guest receives as events instead of through its
+/// interrupt controllers. Holds the operations of `physdev_op` (`xen/include/public/physdev.h`; core decodes the
+/// arguments) and the methods with which devices raise PIRQs. [EventChannels#bindPirq] gives them ports.
 ///
 /// | a PIRQ is | by | raised with |
 /// |---|---|---|
@@ -14,18 +14,18 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 /// | a message | the first [#raiseMsi], or [#mapMsi] | [#raiseMsi] |
 /// | a GSI | [#mapGsi] | [#setGsi] |
 ///
-/// A GSI that has a PIRQ with a port does not reach the I/O APIC (Xen's `hvm_domain_use_pirq`). From GSI 16 on they are level-triggered: the event is raised when the
-/// line goes up, and again at every [#eoi] while it stays up.
+/// A GSI that has a PIRQ with a port does not reach the I/O APIC (Xen's `hvm_domain_use_pirq`). GSIs from 16 on are
+/// level-triggered: the event is raised when the line goes up, and again at every [#eoi] while it stays up.
 ///
 /// Every method may be called from any thread.
 public final class Pirqs {
     /// Pins of the I/O APIC, and so GSIs that can have a PIRQ.
     public static final int GSIS = 24;
 
-    /// PIRQs of a domain that is not told how many: what the destination field of an MSI address can name.
+    /// The default number of PIRQs: as many as the destination field of an MSI address can name.
     public static final int DEFAULT = 256;
 
-    /// The most PIRQs of a domain, for its table to stay small.
+    /// The most PIRQs of a domain, which keeps its table small.
     public static final int MAX = 4096;
 
     private final Bindings owner;
@@ -40,7 +40,7 @@ public final class Pirqs {
         this.table = new PirqTable(owner.options.pirqs());
     }
 
-    /// How many there are; numbers from here on are `EINVAL`.
+    /// The number of PIRQs; this number and higher ones are `EINVAL`.
     public int count() {
         return table.count();
     }
@@ -55,11 +55,12 @@ public final class Pirqs {
 
     /// `PHYSDEVOP_map_pirq` of type `MAP_PIRQ_TYPE_GSI`, for the calling domain.
     ///
-    /// If the PIRQ or the GSI is mapped otherwise, Xen changes nothing and reports success; so it is here, except that a guest
-    /// which leaves the choice of the PIRQ to us is told the one that the GSI has, where Xen makes up one that never fires.
+    /// If the PIRQ or the GSI is already mapped to another, Xen changes nothing and reports success; so does this.
+    /// One difference: a guest that leaves the choice of the PIRQ to the hypervisor gets the PIRQ that the GSI has,
+    /// where Xen invents one that never fires.
     ///
     /// @param gsi the `index` of the argument
-    /// @param pirq which PIRQ; negative for any
+    /// @param pirq the PIRQ; negative for any
     /// @return the PIRQ
     /// @throws XenError `EINVAL` no such GSI or PIRQ, or none free
     public Pirq mapGsi(int gsi, int pirq) throws XenError {
@@ -87,8 +88,8 @@ public final class Pirqs {
         }
     }
 
-    /// `PHYSDEVOP_unmap_pirq` for the calling domain. A port stays bound, and gets nothing any more. As in Xen it is no error if
-    /// there is nothing to unmap. Allocated PIRQs are free then, which in Xen they never are again.
+    /// `PHYSDEVOP_unmap_pirq` for the calling domain. A bound port stays bound but gets no more events. As in Xen, it
+    /// is no error if the PIRQ is not mapped. An allocated PIRQ becomes free; in Xen it never does.
     public void unmap(Pirq pirq) {
         if (!table.exists(pirq.value())) {
             return;
@@ -105,8 +106,8 @@ public final class Pirqs {
         }
     }
 
-    /// `PHYSDEVOP_eoi`: the guest has served the interrupt, which is raised again if the line of a level-triggered GSI is still
-    /// up.
+    /// `PHYSDEVOP_eoi`: the guest has served the interrupt. If the line of a level-triggered GSI is still up, it is
+    /// raised again.
     ///
     /// @throws XenError `EINVAL` there is no such PIRQ, or it is neither mapped nor allocated nor bound
     public void eoi(Pirq pirq) throws XenError {
@@ -122,8 +123,8 @@ public final class Pirqs {
         }
     }
 
-    /// `PHYSDEVOP_irq_status_query`: whether the guest has to end the interrupt with [#eoi] (`XENIRQSTAT_needs_eoi`). As in
-    /// Xen that is so for every PIRQ which has been mapped; none is shared (`XENIRQSTAT_shared`).
+    /// `PHYSDEVOP_irq_status_query`: whether the guest has to end the interrupt with [#eoi] (`XENIRQSTAT_needs_eoi`).
+    /// As in Xen, this is so for every mapped PIRQ; none is shared (`XENIRQSTAT_shared`).
     ///
     /// @throws XenError `EINVAL` there is no such PIRQ, or it is not mapped
     public boolean needsEoi(Pirq pirq) throws XenError {
@@ -177,8 +178,7 @@ public final class Pirqs {
         } finally {
             owner.lock.unlock();
         }
-        // A line that went up before there was a port would never be noticed, for it does not go up
-        // again.
+        // A line that went up before the port was bound does not go up again, so raise it now.
         int source = table.source(pirq.value());
         if (isLevel(source) && isAsserted(source)) {
             raise(pirq.value());
@@ -186,7 +186,7 @@ public final class Pirqs {
         return channel.port;
     }
 
-    /// The PIRQ's port is being closed. For the holder of the binding lock.
+    /// Removes the PIRQ's port, which is being closed. The caller holds the binding lock.
     void unbind(Pirq pirq) {
         table.port(pirq.value(), EvtchnPort.NONE);
     }
@@ -197,10 +197,10 @@ public final class Pirqs {
 
     // ---- for devices
 
-    /// A GSI's line goes up or down, all devices on it taken together.
+    /// Sets a GSI's line, which combines all devices on it.
     ///
     /// @param gsi 0 to [#GSIS] - 1
-    /// @return whether the GSI has a PIRQ with a port: if so, the I/O APIC must not see it
+    /// @return whether the GSI has a PIRQ with a port: then the I/O APIC must not see the line
     public boolean setGsi(int gsi, boolean up) {
         requireGsi(gsi);
         boolean rises = lines.getAndSet(gsi, up ? 1 : 0) == 0 && up;
@@ -220,8 +220,8 @@ public final class Pirqs {
         return table.pirqOfGsi(gsi) != PirqTable.FREE;
     }
 
-    /// A device's message names this PIRQ (vector 0, the PIRQ in the destination): from here on the kernel may deliver it,
-    /// see [KernelPorts#routePirq].
+    /// A device's message names this PIRQ (vector 0, the PIRQ in the destination): from now on the kernel may deliver
+    /// it, see [KernelPorts#routePirq].
     ///
     /// @throws XenError `EINVAL` there is no such PIRQ, or it is 0, or mapped to a GSI
     public void mapMsi(Pirq pirq) throws XenError {
@@ -247,7 +247,7 @@ public final class Pirqs {
         }
     }
 
-    /// A device sends a message that names this PIRQ.
+    /// Raises the PIRQ that a device's message names.
     ///
     /// @throws XenError as [#mapMsi]
     public void raiseMsi(Pirq pirq) throws XenError {
@@ -255,7 +255,7 @@ public final class Pirqs {
         raise(pirq.value());
     }
 
-    /// Forgets every mapping, as Xen does at a soft reset. Ports stay bound.
+    /// Removes every mapping, as Xen does at a soft reset. Ports stay bound.
     public void reset() {
         for (int i = 0; i < count(); i++) {
             unmap(new Pirq(i));
@@ -283,9 +283,9 @@ public final class Pirqs {
         }
     }
 
-    /// Gives a PIRQ the port that it had.
+    /// Restores a PIRQ's port.
     ///
-    /// @return whether there is such a PIRQ, and it has no other port
+    /// @return false if there is no such PIRQ, or it has a port already
     boolean restored(Pirq pirq, EvtchnPort port) {
         boolean free =
                 table.exists(pirq.value()) && table.port(pirq.value()).equals(EvtchnPort.NONE);
@@ -310,7 +310,7 @@ public final class Pirqs {
         }
         Vcpu due;
         synchronized (channel) {
-            // It may have been closed, and the port used for something else, since it was found.
+            // The channel may have been closed and its port reused since it was found.
             Pirq bound = channel.pirq;
             due = bound != null && bound.value() == pirq ? owner.delivery.raise(channel) : null;
         }

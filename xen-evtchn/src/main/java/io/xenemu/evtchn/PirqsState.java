@@ -14,9 +14,9 @@ public record PirqsState(List<Source> sources, int assertedGsis) {
         sources = List.copyOf(sources);
     }
 
-    /// What a PIRQ is.
+    /// The source of a PIRQ.
     public enum Kind {
-        /// Given out, but not in use yet.
+        /// Allocated, but not in use yet.
         ALLOCATED,
         /// A message.
         MSI,
@@ -26,8 +26,8 @@ public record PirqsState(List<Source> sources, int assertedGsis) {
 
     /// One PIRQ.
     ///
-    /// @param pirq its number
-    /// @param kind what it is
-    /// @param gsi for [Kind#GSI], which one; else 0
+    /// @param pirq the PIRQ's number
+    /// @param kind its source
+    /// @param gsi for [Kind#GSI], the GSI; else 0
     public record Source(int pirq, Kind kind, int gsi) {}
 }

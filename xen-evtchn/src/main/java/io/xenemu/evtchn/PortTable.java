@@ -3,10 +3,10 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.XenError;
 import org.jspecify.annotations.Nullable;
 
-/// The ports of one domain. Finding one takes no lock; allocation is for the holder of the binding lock.
+/// The ports of one domain. Finding one takes no lock; allocation requires the binding lock.
 ///
-/// As in Xen the table grows by buckets and never shrinks, and a port in no bucket yet is invalid rather than closed:
-/// EVTCHNOP_unmask and EVTCHNOP_status show the difference.
+/// As in Xen, the table grows by buckets and never shrinks, and a port beyond the last bucket is invalid instead of
+/// closed: EVTCHNOP_unmask and EVTCHNOP_status show the difference.
 final class PortTable {
     /// Xen's `EVTCHNS_PER_BUCKET`: 64-byte entries in a page.
     static final int BUCKET = 64;
@@ -18,17 +18,17 @@ final class PortTable {
     private final FreePorts used;
     private final Channel[][] buckets;
 
-    /// Written after the bucket that it makes valid.
+    /// The number of valid ports. Written after the bucket that makes them valid.
     private volatile int size;
 
     /// Ports in use, without the reserved port 0.
     private int active;
 
-    /// Whether [#account] has been given back what it paid. Guarded by the binding lock.
+    /// Whether the account has got back the table's room. Guarded by the binding lock.
     private boolean released;
 
-    /// @param capacity the most ports that there will ever be, in whatever ABI
-    /// @param account pays for all but the first bucket, without which there is no domain
+    /// @param capacity the most ports in any ABI
+    /// @param account charged for the ports; the first bucket, which every domain needs, is never refused
     PortTable(Bindings owner, int capacity, PortAccount account) {
         this.owner = owner;
         this.account = account;
@@ -39,7 +39,7 @@ final class PortTable {
         grow();
     }
 
-    /// The number of valid ports, which are those below it.
+    /// The number of valid ports: every port below it is valid.
     int size() {
         return size;
     }
@@ -69,10 +69,10 @@ final class PortTable {
         return buckets[index >>> BUCKET_SHIFT][index & BUCKET - 1];
     }
 
-    /// The lowest port that is free, and that a guest has not left in one of its queues. It is valid from here on, as in Xen,
-    /// whether or not it is taken.
+    /// The lowest port that is free and in none of the guest's queues. As in Xen, it becomes valid, whether or not it
+    /// is then taken.
     ///
-    /// @param limit ports are below it
+    /// @param limit the port is below this
     /// @param abi knows the guest's queues
     /// @throws XenError `ENOSPC` if there is none, or the account has no room for it
     int lowestFree(int limit, @Nullable EventAbi abi) throws XenError {
@@ -87,9 +87,9 @@ final class PortTable {
         return port;
     }
 
-    /// Makes at least `count` ports valid, as far as the table has room for them.
+    /// Makes at least `count` ports valid, as far as the table's capacity allows.
     ///
-    /// @return false if the account has not
+    /// @return false if the account has no room for them
     boolean growTo(int count) {
         while (size < count && size < buckets.length * BUCKET) {
             if (!account.take(BUCKET)) {
@@ -100,7 +100,7 @@ final class PortTable {
         return true;
     }
 
-    /// The domain is at its end, and nothing will be bound: another's ports have the room.
+    /// Gives the room back to the account: the domain is ending, and nothing will be bound any more.
     void release() {
         if (!released) {
             released = true;

@@ -3,7 +3,7 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.XenError;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// A back end's end of a channel to a guest.
+/// A back end's end of a channel to a guest; a port of domain 0.
 public final class ServicePort implements AutoCloseable {
     private final EventChannels channels;
     private final EvtchnPort port;
@@ -19,8 +19,8 @@ public final class ServicePort implements AutoCloseable {
         return port;
     }
 
-    /// Signals the guest. Does nothing while the guest has no port connected, as after it closed its own, or when this end is
-    /// closed.
+    /// Signals the guest. Does nothing if this end is closed, or if no guest port is connected, such as after the
+    /// guest closed its own.
     public void notifyGuest() {
         if (closed.get()) {
             return;
@@ -29,7 +29,7 @@ public final class ServicePort implements AutoCloseable {
             channels.send(port);
         } catch (XenError e) {
             if (!closed.get()) {
-                throw new IllegalStateException(port + " of domain 0 is lost", e);
+                throw new IllegalStateException(port + " of domain 0 no longer exists", e);
             }
         }
     }
@@ -46,7 +46,7 @@ public final class ServicePort implements AutoCloseable {
         }
     }
 
-    /// Closes this end; the guest's becomes unbound. Closing twice is allowed.
+    /// Closes this end; the guest's end becomes unbound. Closing twice is allowed.
     @Override
     public void close() {
         Channel channel = channels.bindings.ports.find(port);

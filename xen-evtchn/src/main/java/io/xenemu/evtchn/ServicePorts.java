@@ -4,10 +4,11 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 
-/// The event channels of domain 0, which is the service: one table for all back ends and guests, whose ports tell listeners
-/// in place of vCPUs. Only binding and closing take its lock; sends in either direction do not.
+/// The event channels of domain 0, which is the service: one table for the channels of all back ends and guests. Its
+/// ports call listeners instead of notifying vCPUs. Binding and closing take its lock; sends in either direction do
+/// not.
 public final class ServicePorts {
-    /// As many as Xen allows a domain (`EVTCHN_FIFO_NR_CHANNELS`).
+    /// The number of ports that Xen allows a domain (`EVTCHN_FIFO_NR_CHANNELS`).
     public static final int LIMIT = Fifo.PORTS;
 
     private final EventChannels channels;
@@ -35,15 +36,15 @@ public final class ServicePorts {
                         new EventChannelMetrics(registry, DomId.DOM0));
     }
 
-    /// What [Domains] has to answer for domain 0.
+    /// The event channels that [Domains] has to return for domain 0.
     public EventChannels channels() {
         return channels;
     }
 
-    /// Connects a back end to a port that the guest (or the toolstack for it) holds unbound for domain 0. `listener` is called
-    /// once before this returns, since sends on the unbound port have been dropped.
+    /// Connects a back end to a port that the guest (or the toolstack on its behalf) keeps unbound for domain 0.
+    /// Calls `listener` once before it returns, since sends on the unbound port have been dropped.
     ///
-    /// @param listener told of the guest's sends
+    /// @param listener called when the guest sends
     /// @throws XenError `ESRCH` no such domain; `EINVAL` the guest's port is invalid, not unbound, or not for domain 0;
     ///     `ENOSPC` domain 0 has no port left
     public ServicePort bindInterdomain(DomId guest, EvtchnPort guestPort, ServiceListener listener)
@@ -53,7 +54,7 @@ public final class ServicePorts {
                 channels, Interdomain.bind(channels.bindings, remote, guestPort, listener).port);
     }
 
-    /// Offers a port of domain 0 for a guest to bind to.
+    /// Allocates a port of domain 0 to which a guest may bind.
     ///
     /// @throws XenError `ENOSPC` domain 0 has no port left
     public ServicePort allocUnbound(DomId guest, ServiceListener listener) throws XenError {

@@ -5,7 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/// The way between live bindings and [EventChannelsState].
+/// Converts between live bindings and [EventChannelsState].
 final class Snapshot {
     private Snapshot() {}
 
@@ -33,7 +33,7 @@ final class Snapshot {
         }
     }
 
-    /// Fills bindings that nobody else knows yet.
+    /// Fills bindings that no other thread uses yet.
     ///
     /// @throws IllegalArgumentException if the state contradicts itself
     static void load(Bindings into, EventChannelsState state, GuestPages guest) {
@@ -82,8 +82,8 @@ final class Snapshot {
                     into.retype(channel, ChannelType.UNBOUND);
                 }
                 case EvtchnStatus.Interdomain end -> {
-                    // The other end is not ours to restore; in the same domain it follows when all
-                    // ports are there.
+                    // The other end is not part of this state. If it is in the same domain, it is
+                    // connected when all ports exist.
                     channel.remoteDom = end.remote();
                     into.retype(channel, ChannelType.UNBOUND);
                 }

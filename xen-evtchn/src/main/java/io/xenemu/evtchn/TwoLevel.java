@@ -6,14 +6,14 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
-/// The 2-level ABI: the bitmaps `evtchn_pending` and `evtchn_mask` of a shared_info page, and how an event travels from
-/// there to a vCPU (`xen/include/public/xen.h`). One bit array of 64 x 64 or 32 x 32 ports; a word of it is announced by
-/// one bit of the vCPU's `evtchn_pending_sel`.
+/// The 2-level ABI: the bitmaps `evtchn_pending` and `evtchn_mask` of a shared_info page, and the announcement of
+/// their events to a vCPU (`xen/include/public/xen.h`). A bitmap has 64 x 64 or 32 x 32 ports; a bit of the vCPU's
+/// `evtchn_pending_sel` announces one word of it.
 ///
-/// The guest, other vCPUs' hypercalls and the kernel work on the same words, so the order of the atomic steps is the
+/// The guest, other vCPUs' hypercalls and the kernel change the same words, so the order of the atomic steps is the
 /// protocol: pending, mask, selector, upcall.
 final class TwoLevel implements EventAbi {
-    /// Ports of a 64-bit domain, the most that this ABI has.
+    /// Ports of a 64-bit domain, the most in this ABI.
     static final int MAX_PORTS = 4096;
 
     private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
@@ -21,7 +21,7 @@ final class TwoLevel implements EventAbi {
     private static final long MASK_64 = 0xa00;
     private static final long MASK_32 = 0x880;
 
-    /// Where shared_info ends; it is within one page.
+    /// The end of shared_info, which is within one page.
     private static final long END_64 = 0xc40;
 
     private static final long END_32 = 0x928;
@@ -56,13 +56,13 @@ final class TwoLevel implements EventAbi {
         return width;
     }
 
-    /// The place in shared_info itself for vCPUs that registered none; there are 32 of them.
+    /// The `vcpu_info` in shared_info, for a vCPU below 32 that registered none.
     VcpuInfo legacyVcpuInfo(int vcpu) {
         return new VcpuInfo(shared.asSlice((long) VcpuInfo.SIZE * vcpu, VcpuInfo.SIZE), width);
     }
 
-    /// A masked port is left to the kernel where that delivers: only it knows which vCPUs sleep in SCHEDOP_poll on the
-    /// port, and it looks for them only if it is the one that sets the pending bit.
+    /// Lets the kernel raise the event of a masked port, if the kernel delivers: only the kernel knows which vCPUs
+    /// sleep in SCHEDOP_poll on the port, and it looks for them only if it sets the pending bit itself.
     @Override
     public boolean setPending(Channel channel, Vcpu vcpu) {
         int port = channel.port.value();
@@ -78,8 +78,8 @@ final class TwoLevel implements EventAbi {
         if (!test(mask, port)) {
             return select(port, vcpu);
         }
-        // Masked just now, and perhaps polled on since: take the event back, unless the guest has
-        // already seen it, and let the kernel raise it.
+        // The port was masked just now, and a vCPU may poll on it since: take the event back,
+        // unless the guest has already seen it, and let the kernel raise it.
         if (testAndClear(PENDING, port) && !kernel.send(channel.port, vcpu.id)) {
             return !testAndSet(PENDING, port) && !test(mask, port) && select(port, vcpu);
         }
@@ -141,7 +141,7 @@ final class TwoLevel implements EventAbi {
     }
 
     private boolean select(int port, Vcpu vcpu) {
-        // Read after the pending bit is set: whoever moves vcpu_info scans the pending bits
+        // Read after the pending bit is set: a thread that moves vcpu_info scans the pending bits
         // afterwards.
         VcpuInfo info = vcpu.info;
         return info != null && info.select(port / wordBits);

@@ -5,16 +5,16 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
-/// The event fields of a `struct vcpu_info` in guest memory: `evtchn_upcall_pending` and `evtchn_upcall_mask`, the bytes 0
-/// and 1, and `evtchn_pending_sel`, a guest word at offset 8 (64-bit) or 4 (32-bit).
+/// The event fields of a `struct vcpu_info` in guest memory: the bytes `evtchn_upcall_pending` at 0 and
+/// `evtchn_upcall_mask` at 1, and the guest word `evtchn_pending_sel` at offset 8 (64-bit) or 4 (32-bit).
 ///
-/// The kernel and the guest write the same words; every access is one atomic operation on 32 aligned bits, which serves
-/// both widths and only needs the 4-byte alignment that KVM asks for too.
+/// The kernel and the guest change the same words. Every access is one atomic operation on 32 aligned bits, which
+/// serves both widths and needs only the 4-byte alignment that KVM also requires.
 final class VcpuInfo {
     /// Size of the structure in both widths.
     static final int SIZE = 64;
 
-    /// Alignment that the atomic accesses, and KVM, ask for.
+    /// Alignment that the atomic accesses and KVM require.
     static final int ALIGNMENT = 4;
 
     private static final VarHandle WORD = ValueLayout.JAVA_INT.varHandle();
@@ -32,7 +32,7 @@ final class VcpuInfo {
         this.selectorWords = width.bytes() / Integer.BYTES;
     }
 
-    /// The same place, read by a guest of this width.
+    /// The same place, in the layout of this width.
     VcpuInfo as(GuestWidth width) {
         return new VcpuInfo(memory, width);
     }
@@ -48,7 +48,7 @@ final class VcpuInfo {
 
     /// Marks a word of the pending bitmap as having events.
     ///
-    /// @return whether `evtchn_upcall_pending` thereby went from 0 to 1, so that an upcall is due
+    /// @return whether `evtchn_upcall_pending` changed from 0 to 1, so that an upcall is needed
     boolean select(int word) {
         int bit = 1 << (word % Integer.SIZE);
         long offset = selector + (long) Integer.BYTES * (word / Integer.SIZE);
@@ -58,14 +58,15 @@ final class VcpuInfo {
 
     /// Sets `evtchn_upcall_pending`.
     ///
-    /// @return whether it thereby went from 0 to 1, so that an upcall is due
+    /// @return whether `evtchn_upcall_pending` changed from 0 to 1, so that an upcall is needed
     boolean setUpcallPending() {
         int old = (int) WORD.getAndBitwiseOr(memory, 0L, SET);
         return (old & UPCALL_PENDING_BYTE) == 0;
     }
 
-    /// Makes this place take over from `old`: what is selected and pending there, and `evtchn_upcall_mask`. The kernel may
-    /// announce events here already, and those may be all that this memory holds of use: it is as the guest left it.
+    /// Copies the selector, `evtchn_upcall_pending` and `evtchn_upcall_mask` of `old` to this place. Overwrites this
+    /// memory, which the guest left in any state; events that the kernel announced here already are announced again
+    /// by the caller.
     void takeOver(VcpuInfo old) {
         for (int i = 0; i < selectorWords; i++) {
             long offset = selector + (long) Integer.BYTES * i;

@@ -2,12 +2,12 @@ package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// A virtual interrupt number (`VIRQ_*` of Xen's public `xen.h`). Numbers without a name there are as bindable as the
-/// others; nothing ever raises them.
+/// A virtual interrupt number (`VIRQ_*` of Xen's public `xen.h`). Numbers without a name there can be bound like the
+/// others; they are never raised.
 ///
 /// @param number 0 to 23
 public record Virq(int number) {
-    /// How many there are (`NR_VIRQS`).
+    /// The number of VIRQs (`NR_VIRQS`).
     public static final int COUNT = 24;
 
     /// One-shot and periodic timer, per vCPU (`VIRQ_TIMER`).
@@ -22,7 +22,7 @@ public record Virq(int number) {
     /// A domain ended or its state changed; for the control domain, global (`VIRQ_DOM_EXC`).
     public static final Virq DOM_EXC = new Virq(3);
 
-    /// The first of the eight architecture-specific ones, all global on x86 (`VIRQ_ARCH_0`).
+    /// The first of the eight architecture-specific VIRQs, all global on x86 (`VIRQ_ARCH_0`).
     public static final Virq ARCH_0 = new Virq(16);
 
     private static final int XENOPROF = 7;
@@ -56,8 +56,8 @@ public record Virq(int number) {
         return ALL[number];
     }
 
-    /// Whether it belongs to the domain as a whole: bound on vCPU 0, movable with bind_vcpu. The others belong to one
-    /// vCPU for good. On x86 all of `VIRQ_ARCH_*` are global.
+    /// Whether the VIRQ belongs to the domain as a whole: bound on vCPU 0, movable with bind_vcpu. The others belong
+    /// to one vCPU for good. On x86 all of `VIRQ_ARCH_*` are global.
     public boolean isGlobal() {
         return switch (number) {
             case 0, 1, XENOPROF, XENPMU -> false;

@@ -3,7 +3,7 @@ package io.xenemu.evtchn;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 
-/// The virtual interrupts of one domain. A global one is registered with vCPU 0, wherever it notifies.
+/// The virtual interrupts of one domain. A global one is registered with vCPU 0, whichever vCPU it notifies.
 final class Virqs {
     private final Bindings owner;
     private final KernelPorts kernel;
@@ -40,28 +40,28 @@ final class Virqs {
         return channel.port;
     }
 
-    /// Where a VIRQ that notifies `vcpu` is registered.
+    /// The vCPU with which a VIRQ that notifies `vcpu` is registered.
     Vcpu holder(Virq virq, int vcpu) {
         return owner.vcpu(virq.isGlobal() ? 0 : vcpu);
     }
 
-    /// Frees the VIRQ of a channel that is being closed. For the holder of the binding lock.
+    /// Frees the VIRQ of a channel that is being closed. The caller holds the binding lock.
     ///
-    /// @param vcpu whom the channel notified
-    /// @return whether [#timerChanged] is due for this vCPU when all locks are released
+    /// @param vcpu the vCPU that the channel notified
+    /// @return whether [#timerChanged] has to be called for this vCPU when all locks are released
     boolean unregister(Virq virq, int vcpu) {
         holder(virq, vcpu).virqPorts.set(virq.number(), 0);
         return virq.equals(Virq.TIMER);
     }
 
-    /// With no lock held.
+    /// Called with no lock held.
     void timerChanged(int vcpu) {
         kernel.timerChanged(owner.vcpu(vcpu).id);
     }
 
-    /// With no lock held.
+    /// Called with no lock held.
     ///
-    /// @param all for vCPUs without a timer too
+    /// @param all whether to include vCPUs without a timer VIRQ
     void timersChanged(boolean all) {
         for (int i = 0; i < owner.vcpus(); i++) {
             if (all || owner.vcpu(i).virqPorts.get(Virq.TIMER.number()) != 0) {
@@ -81,7 +81,7 @@ final class Virqs {
         }
         Vcpu due;
         synchronized (channel) {
-            // It may have been closed, and the port used for something else, since it was found.
+            // The channel may have been closed and its port reused since it was found.
             if (channel.type != ChannelType.VIRQ
                     || !virq.equals(channel.virq)
                     || (!virq.isGlobal() && channel.vcpu != holder)) {

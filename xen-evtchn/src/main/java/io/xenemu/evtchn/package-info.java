@@ -1,4 +1,5 @@
-/// Xen event channels: ports, VIRQs, IPIs, the 2-level ABI and its saved state.
+/// Xen event channels: ports, VIRQs, IPIs, PIRQs, the 2-level and the FIFO ABI, the kernel's part of them, and saved
+/// state.
 @NullMarked
 package io.xenemu.evtchn;
 

@@ -13,8 +13,8 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Objects;
 import java.util.Set;
 
-/// The names of a store's file: its own, and that of a new one beside it (`.new`), which takes its place when it is whole. Whoever
-/// uses one of the files has it locked. What is in them is for [RecordFile]. Not for use by two threads at once.
+/// The names of a store's file: its own, and that of a new file beside it (`.new`), which is renamed to it when complete. A
+/// file in use is locked by its user. [RecordFile] defines the contents. Not thread-safe.
 final class JournalFiles {
     private static final Set<StandardOpenOption> READ_WRITE =
             Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
@@ -36,7 +36,7 @@ final class JournalFiles {
         this.disk = disk;
     }
 
-    /// Opens and locks the store's file; makes it if it is not there.
+    /// Opens and locks the store's file; makes it if it does not exist.
     ///
     /// @throws PersistException if another process uses it, or it cannot be opened
     FileChannel open() throws IOException {
@@ -86,7 +86,7 @@ final class JournalFiles {
                 Files.readAttributes(path, BasicFileAttributes.class).fileKey());
     }
 
-    /// Makes and locks an empty new file, in place of one that a process which was killed has left.
+    /// Makes and locks an empty new file. Replaces one that a killed process has left.
     FileChannel create() throws IOException {
         removeNew();
         FileChannel channel = disk.open(fresh, NEW);
@@ -104,18 +104,18 @@ final class JournalFiles {
         Files.deleteIfExists(fresh);
     }
 
-    /// Removes a new file that is not to take the store's place.
+    /// Removes a new file that will not be renamed to the store's.
     void discard(FileChannel channel) throws IOException {
         channel.close();
         removeNew();
     }
 
-    /// Where the new file is, for messages.
+    /// The path of the new file, for messages.
     Path newPath() {
         return fresh;
     }
 
-    /// Gives the new file the name of the store's, which has none from then on.
+    /// Renames the new file to the store's file, whose old version then has no name any more.
     void putNewInPlace() throws IOException {
         Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
     }
@@ -133,7 +133,7 @@ final class JournalFiles {
         disk.forceNames(directory);
     }
 
-    /// What the disk has left for this process, in bytes.
+    /// Bytes that the disk has left for this process.
     long usableSpace() throws IOException {
         return Files.getFileStore(path).getUsableSpace();
     }
