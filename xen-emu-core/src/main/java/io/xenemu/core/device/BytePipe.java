@@ -3,8 +3,8 @@ package io.xenemu.core.device;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/// A bounded queue of bytes between a device, which never waits, and a thread of the host, which does. In either
-/// direction nothing is lost: what does not fit stays with the giver, who is told when there is room.
+/// A bounded queue of bytes between a device, which never waits, and a host thread, which does. In either direction
+/// no byte is lost: the giver keeps bytes that do not fit, and is notified when there is room.
 public final class BytePipe implements ByteSink, ByteSource {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
@@ -22,17 +22,17 @@ public final class BytePipe implements ByteSink, ByteSource {
         ring = new byte[capacity];
     }
 
-    /// Calls `listener` on the taker's thread when there is room again after [#offer] took less than it was given.
+    /// Sets a listener that is called on the taker's thread when there is room again after an incomplete [#offer].
     public void onRoom(Runnable listener) {
         onRoom = listener;
     }
 
-    /// Calls `listener` on the giver's thread after [#put] added bytes.
+    /// Sets a listener that is called on the giver's thread after [#put] added bytes.
     public void onData(Runnable listener) {
         onData = listener;
     }
 
-    /// The device gives; nothing is taken once the pipe is closed, as if it were full.
+    /// Called by the device to give bytes. A closed pipe takes none, as if it were full.
     @Override
     public int offer(byte[] bytes, int offset, int length) {
         lock.lock();
@@ -47,7 +47,7 @@ public final class BytePipe implements ByteSink, ByteSource {
         }
     }
 
-    /// The device takes.
+    /// Called by the device to take bytes.
     @Override
     public int poll(byte[] bytes, int offset, int length) {
         lock.lock();
@@ -60,16 +60,16 @@ public final class BytePipe implements ByteSink, ByteSource {
         }
     }
 
-    /// The host's thread gives everything, and waits for room as long as it takes. Returns false when the pipe was closed
-    /// before.
+    /// Gives all bytes, and waits for room without a limit. Called by the host thread. Returns false if the pipe was
+    /// closed before.
     public boolean put(byte[] bytes, int offset, int length) throws InterruptedException {
         return put(bytes, offset, length, Long.MAX_VALUE) == length;
     }
 
-    /// The host's thread gives what it can, and waits for room each time for some time only.
+    /// Gives bytes, and waits a limited time whenever there is no room. Called by the host thread.
     ///
     /// @param patience in nanoseconds
-    /// @return how many bytes it has given: less than `length` when the device has taken none for so long, or the pipe was closed
+    /// @return the number of bytes given: less than `length` if the device took none for that time, or the pipe was closed
     public int put(byte[] bytes, int offset, int length, long patience)
             throws InterruptedException {
         int done = 0;
@@ -94,7 +94,8 @@ public final class BytePipe implements ByteSink, ByteSource {
         return done;
     }
 
-    /// The host's thread takes at least one byte, and waits for it. Returns 0 when the pipe is closed and empty.
+    /// Takes at least one byte, and waits for it. Called by the host thread. Returns 0 if the pipe is closed and
+    /// empty.
     public int take(byte[] bytes) throws InterruptedException {
         int given;
         boolean tell;
@@ -118,7 +119,7 @@ public final class BytePipe implements ByteSink, ByteSource {
 
     /// Waits until [#offer] would take something.
     ///
-    /// @return false if it would not, because the pipe was closed or [#hurry] was called meanwhile or before
+    /// @return false if it would not, because the pipe was closed or [#hurry] was called, now or earlier
     public boolean awaitRoom() throws InterruptedException {
         lock.lock();
         try {
@@ -131,7 +132,7 @@ public final class BytePipe implements ByteSink, ByteSource {
         }
     }
 
-    /// Makes [#awaitRoom] wait no longer, now and in future.
+    /// Ends waits in [#awaitRoom], now and in future.
     public void hurry() {
         lock.lock();
         try {
@@ -142,7 +143,7 @@ public final class BytePipe implements ByteSink, ByteSource {
         }
     }
 
-    /// Nothing more goes in; what is in can still be taken.
+    /// Closes the pipe: it takes no more bytes, but still gives those in it.
     public void close() {
         lock.lock();
         try {

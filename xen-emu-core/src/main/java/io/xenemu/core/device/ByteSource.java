@@ -1,11 +1,11 @@
 package io.xenemu.core.device;
 
-/// Gives what was typed for a guest. Never blocks.
+/// Gives input that was typed for a guest. Never blocks.
 @FunctionalInterface
 public interface ByteSource {
-    /// Has nothing, ever.
+    /// Never gives anything.
     ByteSource NONE = (bytes, offset, length) -> 0;
 
-    /// Moves up to `length` bytes to `bytes` from `offset` on, and says how many.
+    /// Moves up to `length` bytes to `bytes` from `offset` on, and returns how many.
     int poll(byte[] bytes, int offset, int length);
 }

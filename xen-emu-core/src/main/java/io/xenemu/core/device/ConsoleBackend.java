@@ -6,15 +6,15 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.concurrent.locks.ReentrantLock;
 
-/// The back end of the PV console: the other end of `struct xencons_interface` (Xen public/io/console.h), a page with a
-/// ring of 1024 bytes to the guest and one of 2048 bytes from it. Indices count for ever modulo 2^32.
+/// The back end of the PV console: the other end of `struct xencons_interface` (Xen public/io/console.h), a page with
+/// a ring of 1024 bytes to the guest and one of 2048 bytes from it. Indices count modulo 2^32.
 ///
-/// Nothing is lost: output is taken from the ring only as far as the sink takes it, input from the source only as far as
-/// the ring has room. The guest may write anything anywhere at any time; an index that cannot be right ends the service of
-/// this console for good, and nothing else.
+/// No byte is lost: output is taken from the ring only as far as the sink takes it, input from the source only as far
+/// as the ring has room. The guest may write anything to the page at any time; an impossible index ends the service
+/// of this console for good, and nothing else.
 ///
-/// Any thread may call. [#service] is called for each notification from the guest, whenever the sink has room again, and
-/// whenever the source has data.
+/// Thread-safe. Call [#service] for each event from the guest, whenever the sink has room again, and whenever the
+/// source has data.
 public final class ConsoleBackend {
     /// Size of the page, in bytes.
     public static final int PAGE_SIZE = 4096;
@@ -42,11 +42,11 @@ public final class ConsoleBackend {
     private boolean broken;
     private boolean closed;
 
-    /// Attaches to a ring; a ring that was in use goes on where it is.
+    /// Attaches to a ring; a ring that is in use continues where it is.
     ///
     /// @param page the console page, 4 KiB, shared with the guest
-    /// @param output takes what the guest prints
-    /// @param input gives what the guest reads
+    /// @param output takes the guest's output
+    /// @param input gives the guest's input
     /// @param notifyGuest sends the console's event to the guest; called without locks held
     public ConsoleBackend(
             MemorySegment page, ByteSink output, ByteSource input, Runnable notifyGuest) {
@@ -61,7 +61,7 @@ public final class ConsoleBackend {
         inProd = (int) INDEX.getAcquire(page, (long) IN_PROD);
     }
 
-    /// Moves what can be moved in both directions, and tells the guest if anything was.
+    /// Moves as many bytes as possible in both directions, and notifies the guest if any were moved.
     public void service() {
         boolean moved;
         lock.lock();
@@ -81,7 +81,7 @@ public final class ConsoleBackend {
         return !broken && !closed;
     }
 
-    /// Whether the guest has printed what was not taken yet.
+    /// Whether the guest has output that was not taken yet.
     public boolean hasOutput() {
         lock.lock();
         try {
@@ -91,7 +91,7 @@ public final class ConsoleBackend {
         }
     }
 
-    /// Leaves the page alone from now on: it may be unmapped when this returns.
+    /// Stops using the page: it may be unmapped when this returns.
     public void close() {
         lock.lock();
         try {
@@ -101,7 +101,7 @@ public final class ConsoleBackend {
         }
     }
 
-    /// Whether the guest broke the ring's rules, so that nothing is moved any more.
+    /// Whether the guest broke the ring's rules, so that no bytes are moved any more.
     public boolean isBroken() {
         lock.lock();
         try {
@@ -111,7 +111,7 @@ public final class ConsoleBackend {
         }
     }
 
-    /// At most one ring full per call: a guest that prints all the time notifies all the time.
+    /// Moves at most one ring full per call: a guest that prints all the time notifies all the time.
     private boolean drainOutput() {
         int available = (int) INDEX.getAcquire(page, (long) OUT_PROD) - outCons;
         if (Integer.compareUnsigned(available, OUT_SIZE) > 0) {

@@ -3,17 +3,17 @@ package io.xenemu.core.device;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.time.Duration;
 
-/// The host's end of the console of a guest in the background: keeps what was printed last, whether somebody reads or not,
-/// so that a guest never waits for a reader. Any number of readers may come and go. Who falls behind by more than is kept
-/// misses what is between, as with Xen's xenconsoled.
+/// The host's end of the console of a background guest. It keeps the last output, whether it is read or not, so that
+/// a guest never waits for a reader. Any number of readers may come and go. A reader that falls behind by more than
+/// is kept misses the output in between, as with Xen's xenconsoled.
 public final class ConsoleLog implements HostConsole {
     /// What is kept, in bytes.
     public static final int KEPT_BYTES = 64 << 10;
 
-    /// What may be typed ahead of a slow guest, in bytes.
+    /// The most input that may be typed ahead of a slow guest, in bytes.
     private static final int INPUT_BYTES = 4 << 10;
 
-    /// How long a guest may take nothing of what was typed before the rest is lost.
+    /// How long a guest may take no input before the rest is lost.
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private final BytePipe input = new BytePipe(INPUT_BYTES);
@@ -22,33 +22,33 @@ public final class ConsoleLog implements HostConsole {
     @GuardedBy("this")
     private final byte[] kept = new byte[KEPT_BYTES];
 
-    /// How much was printed ever.
+    /// The number of bytes printed so far.
     @GuardedBy("this")
     private long end;
 
     @GuardedBy("this")
     private boolean closed;
 
-    /// Nothing has been printed yet.
+    /// A log without output yet.
     public ConsoleLog() {
         this(PATIENCE);
     }
 
-    /// @param patience with a guest that takes nothing of what was typed
+    /// @param patience how long to wait for a guest that does not take its input
     ConsoleLog(Duration patience) {
         this.patience = patience;
     }
 
-    /// A reader that begins with what is kept.
+    /// A reader, which starts with the kept output.
     public final class Reader {
         @GuardedBy("ConsoleLog.this")
         private long next;
 
         private Reader() {}
 
-        /// Takes what was printed since, and waits for it if there is nothing.
+        /// Takes output printed since the last call, and waits for it if there is none.
         ///
-        /// @return how many bytes, which stand at the start of `bytes`; 0 when the guest has gone and nothing is left
+        /// @return the number of bytes at the start of `bytes`; 0 if the guest is gone and all was read
         public int take(byte[] bytes) throws InterruptedException {
             synchronized (ConsoleLog.this) {
                 while (next == end && !closed) {
@@ -70,10 +70,10 @@ public final class ConsoleLog implements HostConsole {
         return new Reader();
     }
 
-    /// Types, and waits for room. What a guest does not begin to take within 10 s is lost, as on a terminal whose queue is full: else
-    /// who types would wait for it after they have gone.
+    /// Gives input to the guest, and waits for room. Input that the guest does not start to take within 10 s is lost, as
+    /// on a terminal with a full queue; otherwise the sender would wait for the guest even after leaving.
     ///
-    /// @return false when the guest has gone
+    /// @return false if the guest is gone
     public boolean type(byte[] bytes, int length) throws InterruptedException {
         int given = input.put(bytes, 0, length, patience.toNanos());
         return given == length || !isClosed();
@@ -108,7 +108,7 @@ public final class ConsoleLog implements HostConsole {
         service.run();
     }
 
-    /// There is always room.
+    /// True: there is always room.
     @Override
     public boolean awaitRoom() {
         return true;
@@ -117,7 +117,7 @@ public final class ConsoleLog implements HostConsole {
     @Override
     public void hurry() {}
 
-    /// The guest has gone: readers get the rest and then end.
+    /// Notes that the guest is gone: readers get the rest and then end.
     public synchronized void close() {
         closed = true;
         input.close();

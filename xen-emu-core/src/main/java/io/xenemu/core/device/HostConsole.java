@@ -1,22 +1,22 @@
 package io.xenemu.core.device;
 
-/// The host's end of a guest's console or serial port, which outlives the boots of the guest.
+/// The host's end of a guest's console or serial port. It outlives reboots of the guest.
 public interface HostConsole {
-    /// Takes what the guest prints.
+    /// Takes the guest's output.
     ByteSink output();
 
-    /// Gives what was typed.
+    /// Gives the input that was typed.
     ByteSource input();
 
-    /// Calls `service` when the output has room again or the input has data, until the next call: a rebooted guest has a
-    /// new device. Calls it once at once, for what was typed meanwhile.
+    /// Makes `service` be called when the output has room again or the input has data, until the next [#attach]: a
+    /// rebooted guest has a new device. Calls it once immediately, for input typed meanwhile.
     void attach(Runnable service);
 
-    /// Waits until the reader of the output has made room for more.
+    /// Waits until the reader of the output has made room.
     ///
-    /// @return false if it has not, and is not waited for any longer
+    /// @return false if it has not, and the wait has been given up
     boolean awaitRoom();
 
-    /// From now on a reader that does not read is waited for no longer than a few seconds: somebody wants an end.
+    /// Limits waits for a slow reader to a few seconds from now on, because the guest has to end.
     void hurry();
 }

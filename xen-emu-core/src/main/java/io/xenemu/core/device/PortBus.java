@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/// Routes a guest's port accesses. What nobody answers to reads as all ones and swallows writes, as on a PC; it
-/// is counted, since a guest that does so often is looking for a device that we lack.
+/// Routes a guest's port accesses. An access without a device reads as all ones or is dropped, as on a PC. Such
+/// accesses are counted, since a guest that makes many is looking for a device that we lack.
 public final class PortBus {
     private static final int NOT_DRIVEN = 0xff;
 
@@ -25,8 +25,8 @@ public final class PortBus {
         }
     }
 
-    /// The guest reads `size` bytes (1, 2 or 4) from `port`; the answer is as wide, in the low bits. A wide access belongs
-    /// to the device of its first port and is given to it byte by byte.
+    /// Handles a guest's read of `size` bytes (1, 2 or 4) from `port`; the result is in the low bits. The device of
+    /// the first port gets a wide access byte by byte.
     public int read(int port, int size) {
         Range range = find(port);
         int value = 0;
@@ -41,7 +41,7 @@ public final class PortBus {
         return value;
     }
 
-    /// The guest writes the low `size` bytes (1, 2 or 4) of `value` to `port`; see [#read].
+    /// Handles a guest's write of the low `size` bytes (1, 2 or 4) of `value` to `port`; see [#read].
     public void write(int port, int size, int value) {
         Range range = find(port);
         if (range == null) {
@@ -52,7 +52,7 @@ public final class PortBus {
         }
     }
 
-    /// How many accesses nobody answered to.
+    /// The number of accesses without a device.
     public long unclaimed() {
         return unclaimed.sum();
     }
@@ -71,7 +71,7 @@ public final class PortBus {
     ///
     /// @param first lowest port
     /// @param last highest port, included
-    /// @param device who answers
+    /// @param device handles the accesses
     public record Range(int first, int last, PortDevice device) {
         public Range {
             if (first < 0 || last > 0xffff || first > last) {

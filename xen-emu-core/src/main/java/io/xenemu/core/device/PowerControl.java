@@ -1,10 +1,10 @@
 package io.xenemu.core.device;
 
-/// What a guest can do to itself through the hardware's power registers.
+/// The effects of the hardware's power registers.
 public interface PowerControl {
-    /// The guest turned itself off.
+    /// Turns the guest off.
     void powerOff();
 
-    /// The guest reset itself.
+    /// Resets the guest.
     void reset();
 }

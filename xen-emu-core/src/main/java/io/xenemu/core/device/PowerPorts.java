@@ -3,8 +3,8 @@ package io.xenemu.core.device;
 import io.xenemu.core.boot.AcpiTables;
 import java.util.List;
 
-/// The registers through which a guest that does not use Xen's shutdown hypercall turns itself off or resets itself: the
-/// ACPI sleep and reset registers that the FADT names, and the keyboard controller's reset line.
+/// The registers with which a guest turns itself off or resets itself without Xen's shutdown hypercall: the ACPI
+/// sleep and reset registers that the FADT names, and the keyboard controller's reset line.
 public final class PowerPorts implements PortDevice {
     private static final int KEYBOARD_COMMAND = 0x64;
     private static final int KEYBOARD_PULSE_RESET = 0xfe;
@@ -28,7 +28,7 @@ public final class PowerPorts implements PortDevice {
                 new PortBus.Range(AcpiTables.RESET_PORT, AcpiTables.RESET_PORT, this));
     }
 
-    /// Zero: no keyboard data, which spares Linux a wait of its reset path; not asleep; no reset under way.
+    /// Returns zero: no keyboard data, which spares Linux a wait when it resets; not asleep; no reset in progress.
     @Override
     public int read(int port) {
         return 0;

@@ -2,14 +2,14 @@ package io.xenemu.core.device;
 
 import java.util.concurrent.locks.ReentrantLock;
 
-/// A 16550A serial port as its data sheet (National Semiconductor PC16550D) describes it, without the time that sending a
-/// byte takes: what the guest sends goes to the sink at once, and while the sink takes nothing, the transmitter stays full.
-/// The baud rate and the frame format are remembered and have no effect. Modem lines: CTS, DSR and DCD are on.
+/// A 16550A serial port as its data sheet (National Semiconductor PC16550D) describes it, except that sending a byte
+/// takes no time: the sink gets it at once, and while the sink takes nothing, the transmitter stays full. The baud
+/// rate and the frame format are stored and have no effect. Modem lines: CTS, DSR and DCD are on.
 ///
-/// Any thread may call; the interrupt line is pulsed without locks held, once for each time a source of interrupts comes
-/// up while none was pending.
+/// Thread-safe. The interrupt line is pulsed without locks held, once each time an interrupt source becomes pending
+/// while none was pending.
 public final class Serial8250 implements PortDevice {
-    /// How many I/O ports the device has.
+    /// The number of I/O ports.
     public static final int PORTS = 8;
 
     private static final int DATA = 0;
@@ -60,8 +60,8 @@ public final class Serial8250 implements PortDevice {
     private boolean asserted;
 
     /// @param base first of its [#PORTS] I/O ports
-    /// @param output takes what the guest sends; call [#service] when it has room again
-    /// @param input gives what the guest receives; call [#service] when it has data
+    /// @param output takes the guest's output; call [#service] when it has room again
+    /// @param input gives the guest's input; call [#service] when it has data
     /// @param irq the interrupt
     public Serial8250(int base, ByteSink output, ByteSource input, IrqLine irq) {
         this.base = base;
@@ -98,7 +98,7 @@ public final class Serial8250 implements PortDevice {
         pulseIf(pulse);
     }
 
-    /// Moves what can be moved between the FIFOs and the host.
+    /// Moves as many bytes as possible between the FIFOs and the host.
     public void service() {
         boolean pulse;
         lock.lock();
@@ -113,7 +113,7 @@ public final class Serial8250 implements PortDevice {
         pulseIf(pulse);
     }
 
-    /// Whether the guest has sent what was not taken yet.
+    /// Whether the guest has output that was not taken yet.
     public boolean hasOutput() {
         lock.lock();
         try {
@@ -168,7 +168,7 @@ public final class Serial8250 implements PortDevice {
         }
     }
 
-    /// Reading the cause of a "transmitter empty" interrupt acknowledges it.
+    /// Reads the interrupt identification. Reading "transmitter empty" acknowledges that interrupt.
     private int readIir() {
         int cause = cause();
         if (cause == IIR_THR_EMPTY) {
@@ -194,7 +194,8 @@ public final class Serial8250 implements PortDevice {
         return value | (transmitter.size() == 0 ? LSR_THR_EMPTY | LSR_TRANSMITTER_EMPTY : 0);
     }
 
-    /// In loopback the modem inputs follow the outputs: RTS is CTS, DTR is DSR, OUT1 is RI, OUT2 is DCD.
+    /// Reads the modem status. In loopback the inputs follow the outputs: RTS is CTS, DTR is DSR, OUT1 is RI, OUT2 is
+    /// DCD.
     private int readMsr() {
         if ((mcr & MCR_LOOP) == 0) {
             return MSR_CTS_DSR_DCD;
@@ -202,7 +203,7 @@ public final class Serial8250 implements PortDevice {
         return (mcr & 1) << 5 | (mcr & 2) << 3 | (mcr & 0xc) << 4;
     }
 
-    /// Enabling the "transmitter empty" interrupt while it is empty raises it, which Linux's driver tests for.
+    /// Enabling the "transmitter empty" interrupt while it is empty raises it; Linux's driver tests for that.
     private void writeIer(int value) {
         boolean enabled = (value & ~ier & IER_THR_EMPTY) != 0;
         ier = value;
@@ -220,7 +221,7 @@ public final class Serial8250 implements PortDevice {
         }
     }
 
-    /// A byte that finds the transmitter full is lost, as in hardware: LSR had said so.
+    /// Sends a byte. A byte that finds the transmitter full is lost, as in hardware: LSR has said so.
     private void transmit(int value) {
         thrEmptyPending = false;
         if ((mcr & MCR_LOOP) != 0) {
@@ -237,7 +238,7 @@ public final class Serial8250 implements PortDevice {
         return (fcr & FCR_ENABLE) != 0 ? SerialFifo.SIZE : 1;
     }
 
-    /// Takes more input if there is room, and says whether the interrupt line rises. OUT2 connects it to the bus.
+    /// Takes more input if there is room, and returns whether the interrupt line rises. OUT2 connects it to the bus.
     private boolean update() {
         if ((mcr & MCR_LOOP) == 0) {
             receiver.fillFrom(input, receiverLimit());

@@ -34,14 +34,14 @@ final class SerialFifo {
         return value;
     }
 
-    /// Gives as much as `sink` takes.
+    /// Gives as many bytes as `sink` takes.
     void drainTo(ByteSink sink) {
         if (size > 0) {
             drop(sink.offer(bytes, 0, size));
         }
     }
 
-    /// Fills up to `limit` bytes in all; true if any came.
+    /// Fills up to `limit` bytes in all; returns whether any arrived.
     boolean fillFrom(ByteSource source, int limit) {
         int given = size >= limit ? 0 : source.poll(bytes, size, limit - size);
         size += given;

@@ -5,10 +5,10 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// Standard output of a command, and why it could not be written: `xen-emu --help | head -1` is no failure to tell of, a full
-/// disk is.
+/// Standard output of a command, and the reason why it could not be written: in `xen-emu --help | head -1` a closed
+/// pipe is no failure to report, but a full disk is.
 public final class StandardOutput {
-    /// The exit code when the reader has gone: 128 + SIGPIPE, as a program has it that the signal ends.
+    /// The exit code if the reader has gone: 128 + SIGPIPE, as for a program that the signal ends.
     public static final int BROKEN_PIPE = 141;
 
     private static final Path STDOUT = Path.of("/proc/self/fd/1");
@@ -20,13 +20,13 @@ public final class StandardOutput {
 
     private StandardOutput() {}
 
-    /// Whether something printed has not been written. Flushes.
+    /// Whether some output could not be written. Flushes.
     public static boolean failed() {
         return System.out.checkError();
     }
 
-    /// Whether it [#failed] because nobody reads it any more. Only a pipe or a socket has a reader, and this is why a write to
-    /// one fails; the text of the JDK's exception depends on the user's language.
+    /// Whether it [#failed] because its reader has gone. Only a pipe or a socket has a reader, and a write to one
+    /// fails only for this reason; the text of the JDK's exception depends on the user's language.
     public static boolean readerHasGone() {
         if (!failed()) {
             return false;
@@ -39,7 +39,7 @@ public final class StandardOutput {
         }
     }
 
-    /// The same as a stream whose flush throws when it cannot be written.
+    /// The same output as a stream; its flush throws if it cannot be written.
     public static OutputStream stream() {
         return new OutputStream() {
             @Override

@@ -5,19 +5,19 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.time.Duration;
 
-/// Connects a guest's console or serial port with a pair of streams of the host, normally standard input and output, by
-/// two threads.
+/// Connects a guest's console or serial port with a pair of the host's streams, normally standard input and output,
+/// with two threads.
 public final class StdioConsole implements HostConsole, AutoCloseable {
-    /// What the guest may print ahead of a slow reader, in bytes.
+    /// The most output that the guest may print ahead of a slow reader, in bytes.
     static final int OUTPUT_BYTES = 64 << 10;
 
-    /// What may be typed ahead of a slow guest, in bytes.
+    /// The most input that may be typed ahead of a slow guest, in bytes.
     static final int INPUT_BYTES = 4 << 10;
 
-    /// How long [#close] waits for a reader to take the rest after [#hurry].
+    /// How long [#close] waits, after [#hurry], for a reader to take the rest.
     private static final Duration HURRIED_FLUSH_TIME = Duration.ofSeconds(5);
 
-    /// How soon a [#close] that waits notices [#hurry].
+    /// How soon a waiting [#close] notices [#hurry].
     private static final Duration POLL_TIME = Duration.ofMillis(100);
 
     private final BytePipe output = new BytePipe(OUTPUT_BYTES);
@@ -26,11 +26,11 @@ public final class StdioConsole implements HostConsole, AutoCloseable {
     private final Thread writer;
     private final Thread reader;
 
-    /// Starts both threads. Neither keeps the JVM alive; an end of `in` ends the typing, not the guest.
+    /// Starts both threads. Neither keeps the JVM alive; the end of `in` ends the input, not the guest.
     ///
     /// @param name prefix of the threads' names, such as `dom1-console`
-    /// @param in what is typed
-    /// @param out what the guest prints; flushed after each piece, not closed
+    /// @param in the input for the guest
+    /// @param out the guest's output; flushed after each piece, not closed
     public StdioConsole(String name, InputStream in, OutputStream out) {
         writer = Thread.ofPlatform().name(name + "-out").daemon().unstarted(() -> write(out));
         reader = Thread.ofPlatform().name(name + "-in").daemon().unstarted(() -> read(in));
@@ -71,8 +71,8 @@ public final class StdioConsole implements HostConsole, AutoCloseable {
         output.hurry();
     }
 
-    /// Writes out what the guest has printed, however long its reader takes, as any program that writes into a pipe does, and
-    /// stops; but see [#hurry].
+    /// Writes all remaining output, however long its reader takes, like any program that writes into a pipe; then
+    /// stops. But see [#hurry].
     @Override
     public void close() {
         output.close();
@@ -89,7 +89,7 @@ public final class StdioConsole implements HostConsole, AutoCloseable {
         }
     }
 
-    /// When the stream breaks, the guest goes on printing into nothing.
+    /// Writes output. If the stream breaks, the guest's further output is dropped.
     private void write(OutputStream out) {
         var bytes = new byte[OUTPUT_BYTES];
         boolean works = true;
@@ -121,7 +121,7 @@ public final class StdioConsole implements HostConsole, AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            // As if the typing had ended.
+            // Treated as the end of input.
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

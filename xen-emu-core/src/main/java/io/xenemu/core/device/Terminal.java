@@ -10,8 +10,8 @@ import java.util.Arrays;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
 
-/// The terminal on standard input, as a guest's console wants it: each key at once, as it is typed, and no echo, since the
-/// guest echoes. Done by `stty`, which is part of every Linux system.
+/// The terminal on standard input, set up for a guest's console: it passes each key at once and does not echo, since
+/// the guest echoes. Uses `stty`, which is part of every Linux system.
 public final class Terminal implements AutoCloseable {
     private static final Path STDIN = Path.of("/proc/self/fd/0");
     private static final Path STDOUT = Path.of("/proc/self/fd/1");
@@ -25,14 +25,14 @@ public final class Terminal implements AutoCloseable {
         atExit = new Thread(this::restore, "terminal-restore");
     }
 
-    /// Gives every key and every byte of output to the guest, as cfmakeraw(3) does for xenconsole. Until [#close] or the end of
-    /// the JVM, also by a signal, whichever comes first. Does nothing when standard input is no terminal.
+    /// Passes every key and every byte of output unchanged, as cfmakeraw(3) does for xenconsole, until [#close] or
+    /// the end of the JVM, also by a signal. Does nothing if standard input is not a terminal.
     public static Terminal raw() {
         return with("raw", "-echo", "-iexten");
     }
 
-    /// The same for a terminal that this process shares with the guest: Ctrl-C still interrupts it, and lines of its own begin
-    /// at the left.
+    /// The same for a terminal that this process shares with the guest: Ctrl-C still interrupts the process, and its
+    /// own lines start at the left.
     public static Terminal shared() {
         return with(
                 "raw", "-echo", "-iexten", "opost", "onlcr", "isig", "quit", "undef", "susp",
@@ -49,7 +49,7 @@ public final class Terminal implements AutoCloseable {
         return terminal;
     }
 
-    /// Restores what was set before.
+    /// Restores the earlier settings.
     @Override
     public void close() {
         restore();
@@ -62,7 +62,7 @@ public final class Terminal implements AutoCloseable {
         }
     }
 
-    /// How wide the terminal on standard output is, if it is one.
+    /// The width of the terminal on standard output; empty if it is not a terminal.
     public static OptionalInt columns() {
         if (!isTerminal(STDOUT)) {
             return OptionalInt.empty();
@@ -87,8 +87,8 @@ public final class Terminal implements AutoCloseable {
         return stty(Redirect.INHERIT, arguments);
     }
 
-    /// Runs `stty` on a terminal and returns what it prints, or nothing if it fails: a terminal that stays as it is
-    /// is no reason not to run a guest.
+    /// Runs `stty` on a terminal and returns its output, or an empty text if it fails: a guest can run with a
+    /// terminal that stays as it is.
     private static String stty(Redirect terminal, String... arguments) {
         String[] command =
                 Stream.concat(Stream.of("stty"), Arrays.stream(arguments)).toArray(String[]::new);

@@ -2,9 +2,9 @@ package io.xenemu.core.device;
 
 import java.util.List;
 
-/// The ports by which PV drivers ask Xen's device model to take emulated disks and network cards away (Xen
-/// docs/misc/hvm-emulated-unplug.pandoc). There are none here to be taken away, so what is written is of no consequence; but a guest that
-/// finds nobody at these ports complains at every boot, or leaves its PV drivers unused.
+/// The ports with which PV drivers ask Xen's device model to remove emulated disks and network cards (Xen
+/// docs/misc/hvm-emulated-unplug.pandoc). There are none here, so writes have no effect. But a guest without a device
+/// at these ports complains at every boot, or does not use its PV drivers.
 public final class UnplugPorts implements PortDevice {
     private static final int MAGIC_PORT = 0x10;
     private static final int VERSION_PORT = 0x12;
@@ -13,7 +13,7 @@ public final class UnplugPorts implements PortDevice {
     /// XEN_IOPORT_MAGIC_VAL, 16 bits at [#MAGIC_PORT].
     private static final int MAGIC = 0x49d2;
 
-    /// The version with which a driver tells its number too, and looks at the magic again.
+    /// The protocol version in which a driver also reports its number, and reads the magic again.
     private static final int VERSION = 1;
 
     /// The ports of this device, for a [PortBus].

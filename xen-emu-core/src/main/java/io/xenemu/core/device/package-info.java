@@ -1,4 +1,5 @@
-/// Devices that the VMM emulates or backs itself: I/O ports, the serial port, the PV console and the terminal behind it.
+/// Devices that the VMM emulates or provides itself: I/O ports, the serial port, the PV console and the terminal
+/// behind it.
 @NullMarked
 package io.xenemu.core.device;
 

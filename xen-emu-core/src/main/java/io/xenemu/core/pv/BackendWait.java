@@ -8,12 +8,12 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
-/// Waits for what the other end does with a device.
+/// Waits for a device's back end.
 final class BackendWait {
     private final DeviceNodes nodes;
     private final Duration limit;
 
-    /// @param limit of each wait
+    /// @param limit the longest time of each wait
     BackendWait(DeviceNodes nodes, Duration limit) {
         this.nodes = nodes;
         this.limit = limit;
@@ -21,14 +21,14 @@ final class BackendWait {
 
     /// Waits for a state of a device's back end.
     ///
-    /// @param done told the state; empty if there is no back end
-    /// @return false if it has not come
+    /// @param done tests the state; empty if there is no back end
+    /// @return false if the state did not come in time
     boolean state(PvDevice device, Predicate<Optional<XenbusState>> done)
             throws XenError, InterruptedException {
         return await(device, () -> done.test(nodes.state(device)));
     }
 
-    /// Waits until the domain of a device's back end has removed its directory, as Xen's `xl devd` does.
+    /// Waits until the back end's domain has removed its directory, as Xen's `xl devd` does.
     void removal(PvDevice device) throws XenError, InterruptedException {
         boolean _ = await(device, () -> !nodes.hasBackend(device));
     }

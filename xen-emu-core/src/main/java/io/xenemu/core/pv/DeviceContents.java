@@ -3,16 +3,16 @@ package io.xenemu.core.pv;
 import java.util.Map;
 import java.util.SequencedMap;
 
-/// The nodes that a device begins with, by name and in order.
+/// The initial nodes of a device, by name and in order.
 ///
-/// @param back of the back end's directory
-/// @param front of the frontend's directory
-/// @param frontReadable of the frontend's directory, but the back end's own
+/// @param back nodes of the back end's directory
+/// @param front nodes of the front end's directory
+/// @param frontReadable nodes of the front end's directory that the back end owns
 record DeviceContents(
         SequencedMap<String, String> back,
         SequencedMap<String, String> front,
         Map<String, String> frontReadable) {
-    /// Hotplug scripts that are named without a folder are looked for in Xen's.
+    /// Hotplug scripts without a folder are in Xen's folder.
     static String script(String name) {
         return name.startsWith("/") ? name : "/etc/xen/scripts/" + name;
     }

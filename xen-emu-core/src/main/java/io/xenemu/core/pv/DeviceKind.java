@@ -15,12 +15,12 @@ public enum DeviceKind {
         this.driver = driver;
     }
 
-    /// Its name in XenStore's paths.
+    /// The kind's name in XenStore's paths.
     String directory() {
         return directory;
     }
 
-    /// Linux's driver for the back end.
+    /// The name of Linux's driver for the back end.
     String driver() {
         return driver;
     }

@@ -13,9 +13,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Writes and removes the nodes of devices, as libxl does (`tools/libs/light/libxl_device.c`): a directory for each end, and a
-/// record below `/libxl` that no guest can change. What is read from a directory of an end is whatever its guest has
-/// written.
+/// Writes and removes the nodes of devices, as libxl does (`tools/libs/light/libxl_device.c`): a directory for each
+/// end, and a record below `/libxl` that no guest can change. A guest may have written anything to its end's
+/// directory.
 final class DeviceNodes {
     private final XenStoreClient client;
 
@@ -23,11 +23,11 @@ final class DeviceNodes {
         this.client = client;
     }
 
-    /// Makes a device, in one transaction.
+    /// Creates a device, in one transaction.
     ///
-    /// @return with its number: the next one after the highest, if none was said
-    /// @throws XenError EEXIST if there is a device of that number; ENOENT if one of the domains is not in XenStore; what
-    ///     XenStore says to its values
+    /// @return the device with its number: if none was given, the next one after the highest
+    /// @throws XenError EEXIST there is a device of that number; ENOENT a domain is not in XenStore; else XenStore's
+    ///     error for its values
     PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws XenError {
         return client.transaction(view -> {
             for (DomId domain : List.of(frontend, backend)) {
@@ -92,7 +92,7 @@ final class DeviceNodes {
 
     /// Asks the back end to close a device.
     ///
-    /// @param withoutFrontend removes the frontend's directory too, for a back end that does not close before
+    /// @param withoutFrontend removes the front end's directory too, for a back end that does not close otherwise
     /// @return false if there is no back end
     boolean close(PvDevice device, boolean withoutFrontend) throws XenError {
         return client.transaction(view -> {
@@ -115,7 +115,8 @@ final class DeviceNodes {
         return true;
     }
 
-    /// Asks the back ends of all devices of a domain to close them, and removes the rest. There are no more devices for it.
+    /// Asks the back ends of all of a domain's devices to close them, and removes the rest. The domain gets no more
+    /// devices.
     ///
     /// @return those that have a back end
     List<PvDevice> closeAll(DomId frontend) throws XenError {
@@ -137,7 +138,7 @@ final class DeviceNodes {
         });
     }
 
-    /// Removes all that is left of a device.
+    /// Removes all remaining nodes of a device.
     void remove(PvDevice device) throws XenError {
         client.transaction(view -> {
             removeFrontend(view, device);
@@ -155,7 +156,7 @@ final class DeviceNodes {
         remove(view, device.recordPath(), "/libxl");
     }
 
-    /// Removes a node, and those above it, but not `top`, that are empty then.
+    /// Removes a node, and then empty nodes above it, up to but without `top`.
     private static void remove(StoreView view, String path, String top) throws XenError {
         if (view.exists(path)) {
             view.rm(path);
@@ -178,7 +179,7 @@ final class DeviceNodes {
         return true;
     }
 
-    /// The state of a device's back end, if there is one.
+    /// The state of a device's back end; empty if there is none.
     Optional<XenbusState> state(PvDevice device) throws XenError {
         return state(client, device);
     }
@@ -192,12 +193,12 @@ final class DeviceNodes {
         return client.exists(device.backendPath());
     }
 
-    /// Whether the toolstack knows a device.
+    /// Whether the toolstack has a record of a device.
     boolean hasRecord(PvDevice device) throws XenError {
         return client.exists(device.recordPath());
     }
 
-    /// The value of a node, if there is one.
+    /// The value of a node; empty if there is none.
     Optional<String> read(String path) throws XenError {
         return read(client, path);
     }
@@ -213,7 +214,7 @@ final class DeviceNodes {
         }
     }
 
-    /// The devices of a domain, in the order of their making.
+    /// The devices of a domain, in order of creation.
     List<PvDevice> devices(DeviceKind kind, DomId frontend) throws XenError {
         return client.transaction(view -> devices(view, kind, frontend));
     }
@@ -245,7 +246,7 @@ final class DeviceNodes {
         return ids;
     }
 
-    /// Calls `changed` after every change of a back end's directory, and once straight away.
+    /// Calls `changed` after every change of a back end's directory, and once at the start.
     XenStoreClient.Registration watchBackend(PvDevice device, Runnable changed) {
         return client.watch(device.backendPath(), _ -> changed.run());
     }

@@ -1,6 +1,6 @@
 package io.xenemu.core.pv;
 
-/// What cannot be done with a device; the reason is for the operator.
+/// An operation on a device is not possible; the reason is for the operator.
 public final class DeviceRefused extends Exception {
     private static final long serialVersionUID = 1;
 
@@ -12,7 +12,7 @@ public final class DeviceRefused extends Exception {
         this.reason = reason;
     }
 
-    /// One line.
+    /// The reason, one line.
     public String reason() {
         return reason;
     }

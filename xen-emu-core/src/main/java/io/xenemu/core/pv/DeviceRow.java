@@ -4,7 +4,7 @@ import com.google.common.primitives.Ints;
 import io.xenemu.kvm.abi.XenError;
 import java.util.Locale;
 
-/// A device as `xl block-list` and `xl network-list` show it. Numbers that a guest has not written are -1.
+/// A device as `xl block-list` and `xl network-list` show it. A number that a guest has not written is -1.
 final class DeviceRow {
     private final DeviceNodes nodes;
     private final DeviceKind kind;
@@ -14,7 +14,7 @@ final class DeviceRow {
         this.kind = kind;
     }
 
-    /// What the columns are.
+    /// The names of the columns.
     String header() {
         return switch (kind) {
             case VBD -> "Vdev  BE  handle state evt-ch ring-ref BE-path";

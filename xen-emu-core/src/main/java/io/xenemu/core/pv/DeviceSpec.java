@@ -2,20 +2,20 @@ package io.xenemu.core.pv;
 
 import java.util.OptionalInt;
 
-/// What an operator has said of a device to be made.
+/// An operator's specification of a device.
 public sealed interface DeviceSpec permits DiskSpec, NicSpec {
-    /// What it is.
+    /// The kind of device.
     DeviceKind kind();
 
-    /// Name or id of the domain that serves it.
+    /// Name or id of the back end's domain.
     String backend();
 
-    /// Its number, if that was said.
+    /// The device's number, if the operator gave one.
     OptionalInt id();
 
-    /// The same with the number that the device was given.
+    /// The same with the number that the device got.
     DeviceSpec numbered(int id);
 
-    /// The nodes of its ends.
+    /// The initial nodes of the device.
     DeviceContents contents(PvDevice device);
 }

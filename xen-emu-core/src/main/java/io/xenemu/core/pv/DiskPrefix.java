@@ -4,28 +4,28 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// What stood before the target of a disk in old specifications, as `tap:aio:` in `tap:aio:/srv/disk,xvda,w`, and what xl makes of it
-/// (xl-disk-configuration(5), "deprecated"; the grammar is that of libxlu_disk_l.l).
+/// A prefix of a disk's target in old specifications, such as `tap:aio:` in `tap:aio:/srv/disk,xvda,w`, and xl's
+/// meaning of it (xl-disk-configuration(5), "deprecated"; the grammar is that of libxlu_disk_l.l).
 ///
-/// @param format the format that it says, empty if none
-/// @param script the hotplug script that it says, empty if none
-/// @param length of its text with the colon
+/// @param format the format in the prefix, empty if none
+/// @param script the hotplug script in the prefix, empty if none
+/// @param length of the prefix with its colon
 record DiskPrefix(String format, String script, int length) {
     private static final Pattern FORMAT = Pattern.compile("(raw|qcow2?|vhd):.*", Pattern.DOTALL);
 
     private static final Pattern SCRIPT = Pattern.compile("(iscsi|e?nbd|drbd):.*", Pattern.DOTALL);
 
-    /// Of a back end that is not chosen in this way any more; xl ignores them.
+    /// Prefixes that used to select a back end; xl ignores them.
     private static final Pattern IGNORED =
             Pattern.compile("(tapdisk|tap2?|aio|ioemu|file|phy):.*", Pattern.DOTALL);
 
-    /// A target may begin with a word and a colon itself, but then more of the name follows.
+    /// An unknown prefix. A target may itself start with a word and a colon, but then its name continues.
     private static final Pattern UNKNOWN =
             Pattern.compile("([a-z][a-z0-9]*):(?:[^a-z0-9].*)?", Pattern.DOTALL);
 
-    /// The prefix with which a text begins, if any.
+    /// The prefix of a text, if it has one.
     ///
-    /// @throws DeviceRefused when it looks like one, but is none of xl's
+    /// @throws DeviceRefused if it looks like a prefix but is none of xl's
     static Optional<DiskPrefix> of(String text) throws DeviceRefused {
         Matcher format = FORMAT.matcher(text);
         if (format.matches()) {

@@ -8,15 +8,15 @@ import java.util.SequencedMap;
 
 /// A disk.
 ///
-/// @param target what the back end's hotplug script finds the disk by, as `/dev/vg/disk`
-/// @param vdev the frontend's name for it
-/// @param number of that name
-/// @param writable whether the frontend may write
-/// @param backend name or id of the domain that serves it
+/// @param target the back end's hotplug script finds the disk by this, such as `/dev/vg/disk`
+/// @param vdev the disk's name in the guest
+/// @param number the number of that name
+/// @param writable whether the guest may write
+/// @param backend name or id of the back end's domain
 /// @param script the hotplug script that the back end's domain runs
-/// @param discard whether the frontend may discard
-/// @param directIoSafe whether the back end may read the frontend's pages after it has said that it is done
-/// @param trusted whether the frontend may trust the back end
+/// @param discard whether the guest may discard
+/// @param directIoSafe whether the back end may read the guest's pages after it has reported completion
+/// @param trusted whether the guest may trust the back end
 /// @param cdrom whether it is a CD-ROM, which is read-only
 public record DiskSpec(
         String target,
@@ -30,9 +30,9 @@ public record DiskSpec(
         boolean trusted,
         boolean cdrom)
         implements DeviceSpec {
-    /// Reads a specification as xl does (xl-disk-configuration(5)), of which one word may have a part each.
+    /// Parses a specification as xl does (xl-disk-configuration(5)); each word may be a part of it.
     ///
-    /// @throws DeviceRefused when it is none, or of a disk that cannot be had
+    /// @throws DeviceRefused if it is malformed, or the disk is not supported
     public static DiskSpec parse(List<String> words) throws DeviceRefused {
         DiskSpecParser parser = new DiskSpecParser();
         for (String word : words) {

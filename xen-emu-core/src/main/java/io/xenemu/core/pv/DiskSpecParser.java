@@ -5,13 +5,14 @@ import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the specification of a disk, with xl's grammar (libxlu_disk_l.l), old forms included. Parts are separated by commas; those without
-/// a key are, in this order, target, format, vdev and access; there is no format after a [DiskPrefix]. The key `target` takes all
-/// that follows. What xl knows and a Linux back end of another domain does not serve is refused as that.
+/// Parses the specification of a disk with xl's grammar (libxlu_disk_l.l), including old forms. Parts are separated
+/// by commas. Parts without a key are, in this order, target, format, vdev and access; after a [DiskPrefix] there is
+/// no format. The key `target` takes the rest of the word. Values that xl knows but a Linux back end in another
+/// domain does not serve are refused as not supported.
 final class DiskSpecParser {
     private static final String TARGET = "target=";
 
-    /// What xl knows and a Linux back end does not serve.
+    /// Formats that xl knows but a Linux back end does not serve.
     private static final Set<String> OTHER_FORMATS = Set.of("qcow", "qcow2", "vhd", "qed", "empty");
 
     private static final Set<String> UNSUPPORTED =
@@ -38,7 +39,7 @@ final class DiskSpecParser {
     private boolean directIoSafe;
     private boolean trusted = true;
 
-    /// Reads one word.
+    /// Parses one word.
     void read(String word) throws DeviceRefused {
         String rest = word.stripLeading();
         while (!rest.isEmpty()) {
@@ -120,7 +121,7 @@ final class DiskSpecParser {
         if (target == null) {
             target = part;
         } else if (!prefixed && format == null) {
-            // An empty drive has a vdev and its type in this place.
+            // An empty drive has its vdev and type in this place.
             if (target.isEmpty() && part.contains(":")) {
                 vdevAndType(part);
             } else {
@@ -136,7 +137,7 @@ final class DiskSpecParser {
         }
     }
 
-    /// `xvda`, or of old `hdc:cdrom`.
+    /// Parses `xvda`, or the old form `hdc:cdrom`.
     private void vdevAndType(String part) throws DeviceRefused {
         int colon = part.lastIndexOf(':');
         vdev = once("vdev", vdev, colon < 0 ? part : part.substring(0, colon));
@@ -188,20 +189,20 @@ final class DiskSpecParser {
         return value;
     }
 
-    /// What has been read.
+    /// The parsed disk.
     DiskSpec result() throws DeviceRefused {
         if (vdev == null || vdev.isEmpty()) {
-            throw new DeviceRefused("no vdev given: what will the guest call the disk?");
+            throw new DeviceRefused("no vdev given: the disk needs a name in the guest");
         }
         OptionalInt number = VirtualDisk.number(vdev);
         if (number.isEmpty()) {
-            throw new DeviceRefused("no name of a virtual disk: " + vdev);
+            throw new DeviceRefused("not a virtual disk's name: " + vdev);
         }
         if (cdrom && (target == null || target.isEmpty())) {
             throw new DeviceRefused("an empty CD-ROM drive: not supported, a target is needed");
         }
         if (target == null || target.isEmpty()) {
-            throw new DeviceRefused("no target given: which disk is it?");
+            throw new DeviceRefused("no target given: the disk needs a path on the back end");
         }
         if (backend == null || backend.isEmpty()) {
             throw new DeviceRefused(

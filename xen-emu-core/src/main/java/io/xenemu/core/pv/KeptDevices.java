@@ -3,10 +3,10 @@ package io.xenemu.core.pv;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
-/// What a domain had that ends by a reboot, for the one that comes after it.
+/// The devices of a domain that ends by a reboot, for its next boot.
 ///
-/// @param specs of its devices, with their numbers
-/// @param removed complete when nothing is left of the devices, so that they can be made again
+/// @param specs their specifications, with their numbers
+/// @param removed completes when the devices are removed completely, so that they can be created again
 public record KeptDevices(List<DeviceSpec> specs, CompletableFuture<Void> removed) {
     /// No devices.
     public static final KeptDevices NONE =

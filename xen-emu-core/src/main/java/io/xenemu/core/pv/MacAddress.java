@@ -10,10 +10,10 @@ import java.util.regex.Pattern;
 ///
 /// @param value 48 bits, the first octet in the highest
 record MacAddress(long value) {
-    /// Of the addresses that are set aside for Xen's guests.
+    /// The prefix reserved for Xen's guests.
     private static final long XEN_PREFIX = 0x00163eL << 24;
 
-    /// The highest bit after the prefix is zero, as under xl.
+    /// The highest bit after the prefix is zero, as in xl's addresses.
     private static final int RANDOM_BITS = 23;
 
     private static final int OCTETS = 6;
@@ -21,14 +21,14 @@ record MacAddress(long value) {
     private static final Pattern TEXT =
             Pattern.compile("[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){" + (OCTETS - 1) + "}");
 
-    /// One of Xen's, by chance.
+    /// A random address with Xen's prefix (00:16:3e).
     static MacAddress random(RandomGenerator random) {
         return new MacAddress(XEN_PREFIX | random.nextInt(1 << RANDOM_BITS));
     }
 
-    /// Reads `00:16:3e:01:02:03`; a zero at the front of an octet may be missing.
+    /// Parses `00:16:3e:01:02:03`; leading zeros of an octet may be missing.
     ///
-    /// @return empty if that is none
+    /// @return empty if it is not an address
     static Optional<MacAddress> parse(String text) {
         if (!TEXT.matcher(text).matches()) {
             return Optional.empty();

@@ -9,14 +9,14 @@ import java.util.random.RandomGenerator;
 
 /// A network interface.
 ///
-/// @param id its number, if that was said
-/// @param mac its address in the frontend's domain
+/// @param id its number, if one was given
+/// @param mac its address in the guest
 /// @param mtu bytes of a packet
-/// @param backend name or id of the domain that serves it
+/// @param backend name or id of the back end's domain
 /// @param script the hotplug script that the back end's domain runs
-/// @param bridge what that script may add it to
-/// @param forScript further nodes for that script
-/// @param trusted whether the frontend may trust the back end
+/// @param bridge the bridge to which that script may add it
+/// @param forScript more nodes for that script
+/// @param trusted whether the guest may trust the back end
 public record NicSpec(
         OptionalInt id,
         MacAddress mac,
@@ -29,10 +29,10 @@ public record NicSpec(
         implements DeviceSpec {
     static final int DEFAULT_MTU = 1500;
 
-    /// Reads a specification as xl does (xl-network-configuration(5)), of which one word may have a part each.
+    /// Parses a specification as xl does (xl-network-configuration(5)); each word may be a part of it.
     ///
-    /// @param random for the address if none is given
-    /// @throws DeviceRefused when it is none, or of an interface that cannot be had
+    /// @param random makes the address if none is given
+    /// @throws DeviceRefused if it is malformed, or the interface is not supported
     public static NicSpec parse(List<String> words, RandomGenerator random) throws DeviceRefused {
         NicSpecParser parser = new NicSpecParser();
         for (String word : words) {
@@ -68,7 +68,7 @@ public record NicSpec(
         back.put("bridge", bridge);
         back.put("handle", handle);
         back.put("type", "vif");
-        // Linux's back end waits for the script to write here.
+        // Linux's back end waits until the script writes here.
         back.put("hotplug-status", "");
         SequencedMap<String, String> front = new LinkedHashMap<>();
         front.put("backend-id", Integer.toString(device.backend().value()));

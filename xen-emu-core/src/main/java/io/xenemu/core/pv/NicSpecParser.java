@@ -7,9 +7,10 @@ import java.util.SequencedMap;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the specification of a network interface: keys with values, separated by commas; what comes later counts.
+/// Parses the specification of a network interface: keys with values, separated by commas; a later value replaces an
+/// earlier one.
 final class NicSpecParser {
-    /// What Ethernet allows (`ETH_MIN_MTU`).
+    /// The least MTU of Ethernet (`ETH_MIN_MTU`).
     private static final int MIN_MTU = 68;
 
     private static final int MAX_MTU = 65535;
@@ -23,7 +24,7 @@ final class NicSpecParser {
     private final SequencedMap<String, String> forScript = new LinkedHashMap<>();
     private boolean trusted = true;
 
-    /// Reads one word.
+    /// Parses one word.
     void read(String word) throws DeviceRefused {
         for (String part : word.split(",", -1)) {
             String stripped = part.strip();
@@ -72,7 +73,7 @@ final class NicSpecParser {
         return new DeviceRefused("wrong " + key + ": " + value);
     }
 
-    /// What has been read.
+    /// The parsed interface.
     NicSpec result(RandomGenerator random) throws DeviceRefused {
         if (backend.isEmpty()) {
             throw new DeviceRefused(

@@ -9,22 +9,22 @@ import java.util.regex.Pattern;
 ///
 /// @param frontend the domain that uses it
 /// @param backend the domain that serves it
-/// @param id its number among those of its kind in the frontend's domain
+/// @param id its number among the front end's devices of its kind
 public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
     private static final Pattern BACKEND_PATH =
             Pattern.compile("/local/domain/([0-9]{1,5})/backend/.*");
 
-    /// The directory of all devices that a domain uses, which it has from its beginning.
+    /// The directory of all devices that a domain uses; it exists from the domain's start.
     static String devicesPath(DomId domain) {
         return "/local/domain/" + domain.value() + "/device";
     }
 
-    /// The frontend's own directory.
+    /// The front end's directory.
     String frontendPath() {
         return devicesPath(frontend) + "/" + kind.directory() + "/" + id;
     }
 
-    /// The back end's own directory.
+    /// The back end's directory.
     String backendPath() {
         return "/local/domain/"
                 + backend.value()
@@ -36,7 +36,7 @@ public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
                 + id;
     }
 
-    /// What the toolstack alone can change.
+    /// The record, which only the toolstack can change.
     String recordPath() {
         return recordsPath(kind, frontend) + "/" + id;
     }
@@ -46,7 +46,7 @@ public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
         return "/libxl/" + frontend.value() + "/device/" + kind.directory();
     }
 
-    /// The device of a record, which names the back end's directory.
+    /// The device of a record, which contains the path of the back end's directory.
     static Optional<PvDevice> recorded(
             DeviceKind kind, DomId frontend, int id, String backendPath) {
         Matcher matcher = BACKEND_PATH.matcher(backendPath);

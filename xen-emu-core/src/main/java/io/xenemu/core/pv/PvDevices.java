@@ -19,8 +19,9 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The devices that domains have from each other. A device ends with the domain that uses it, and is made again for the domain that
-/// comes after that by a reboot; when the domain that serves it ends, it stays until it is detached. All this is as under xl.
+/// Paravirtual devices whose back end is another domain (a driver domain). A device lives as long as its front end's
+/// domain and is re-created when the guest reboots. If the back end's domain ends, the device stays until it is
+/// detached. All as with xl.
 public final class PvDevices implements AutoCloseable {
     /// How long xl waits for a back end (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -32,10 +33,10 @@ public final class PvDevices implements AutoCloseable {
     private final BackendWait wait;
     private final Duration limit;
 
-    /// Those that an operator's command is waiting for.
+    /// Devices for which an operator's command is waiting.
     private final Set<PvDevice> busy = ConcurrentHashMap.newKeySet();
 
-    /// How those were asked for that have been taken.
+    /// The specifications of devices that their back ends have taken.
     private final Map<PvDevice, DeviceSpec> specs = new ConcurrentHashMap<>();
 
     private final ExecutorService background =
@@ -45,7 +46,7 @@ public final class PvDevices implements AutoCloseable {
         this(xenstore, LIMIT);
     }
 
-    /// @param limit how long a back end may take
+    /// @param limit the longest time to wait for a back end
     PvDevices(XenStoreServer xenstore, Duration limit) {
         this.limit = limit;
         client = xenstore.client();
@@ -53,9 +54,9 @@ public final class PvDevices implements AutoCloseable {
         wait = new BackendWait(nodes, limit);
     }
 
-    /// Makes a device, whose two domains must not end meanwhile. Its ends have not seen it yet.
+    /// Creates a device. Its two domains must not end meanwhile. Returns before its ends have seen it.
     ///
-    /// @throws DeviceRefused when there is such a device, or XenStore does not take its values
+    /// @throws DeviceRefused there is such a device already, or XenStore refuses its values
     public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws DeviceRefused {
         try {
             return nodes.create(frontend, backend, spec);
@@ -64,22 +65,22 @@ public final class PvDevices implements AutoCloseable {
                 throw new DeviceRefused("the domain has such a device already");
             }
             if (e == XenError.ENOENT) {
-                throw new DeviceRefused("one of the domains is just starting or ending");
+                throw new DeviceRefused("one of the two domains is starting or ending");
             }
             throw refused(e);
         }
     }
 
-    /// Waits until the other domain has taken a new device; if it does not, the device is removed.
+    /// Waits until the back end has taken a new device; if it does not in time, removes the device.
     ///
-    /// @param spec what it was made from
-    /// @throws DeviceRefused when it does not
+    /// @param spec the specification that it was created from
+    /// @throws DeviceRefused the back end has not taken it
     public void awaitBackend(PvDevice device, DeviceSpec spec)
             throws DeviceRefused, InterruptedException {
         awaitBackend(device, spec, "attached");
     }
 
-    /// @param told what the log says when it has been taken
+    /// @param told the text to log when it has been taken
     private void awaitBackend(PvDevice device, DeviceSpec spec, String told)
             throws DeviceRefused, InterruptedException {
         take(device);
@@ -107,7 +108,7 @@ public final class PvDevices implements AutoCloseable {
             throw refused(e);
         } finally {
             if (!taken) {
-                log.info("{}: not taken, and removed", device);
+                log.info("{}: not taken by the back end, so removed", device);
                 remove(device);
             }
             busy.remove(device);
@@ -117,7 +118,7 @@ public final class PvDevices implements AutoCloseable {
     private void keep(PvDevice device, DeviceSpec spec) throws XenError {
         specs.put(device, spec.numbered(device.id()));
         if (!nodes.hasRecord(device)) {
-            // Its domain ended meanwhile.
+            // The domain has ended meanwhile.
             specs.remove(device);
         }
     }
@@ -136,9 +137,10 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
-    /// The device that an operator means: a disk by its name or number, a network interface by its number or address.
+    /// Finds a device by an operator's argument: a disk by its name or number, a network interface by its number or
+    /// address.
     ///
-    /// @throws DeviceRefused when there is none
+    /// @throws DeviceRefused if there is none
     public PvDevice find(DeviceKind kind, DomId frontend, String which) throws DeviceRefused {
         try {
             OptionalInt id = VirtualDisk.number(which);
@@ -162,9 +164,9 @@ public final class PvDevices implements AutoCloseable {
                         .equals(MacAddress.parse(which));
     }
 
-    /// Has both ends let go of a device, and removes it.
+    /// Closes both ends of a device, and removes it.
     ///
-    /// @throws DeviceRefused when its back end does not close it in time, and it is not to be removed nevertheless
+    /// @throws DeviceRefused if the back end does not close it in time and removal is not forced
     public void detach(PvDevice device, Removal removal)
             throws DeviceRefused, InterruptedException {
         take(device);
@@ -203,7 +205,7 @@ public final class PvDevices implements AutoCloseable {
         return closed;
     }
 
-    /// A header and a row for each device of some domains, as xl shows them.
+    /// A header, and a row for each device of some domains, as xl shows them.
     public List<String> table(DeviceKind kind, List<DomId> frontends) throws DeviceRefused {
         try {
             DeviceRow row = new DeviceRow(nodes, kind);
@@ -219,12 +221,12 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
-    /// Takes the devices that a domain used from those who serve them, who have [#LIMIT] for it: nobody waits.
+    /// Removes the devices of a domain that ends. Their back ends get [#LIMIT] to close them; this does not wait.
     public void frontendEnds(DomId frontend) {
         var _ = end(frontend);
     }
 
-    /// The same, but keeps what the devices were, for [#makeAgain].
+    /// The same for a domain that reboots, but keeps the devices' specifications for [#makeAgain].
     public KeptDevices frontendReboots(DomId frontend) {
         List<DeviceSpec> kept =
                 specs.entrySet().stream()
@@ -239,7 +241,7 @@ public final class PvDevices implements AutoCloseable {
         return new KeptDevices(kept, end(frontend));
     }
 
-    /// @return complete when nothing is left of them
+    /// @return completes when they are removed
     private CompletableFuture<Void> end(DomId frontend) {
         List<PvDevice> closing = List.of();
         try {
@@ -258,7 +260,7 @@ public final class PvDevices implements AutoCloseable {
                         .toArray(CompletableFuture[]::new));
     }
 
-    /// Makes a device for the domain that comes after a reboot.
+    /// Creates a device for the next boot of a guest.
     public interface Maker {
         /// See [PvDevices#create].
         PvDevice create(DeviceSpec spec) throws DeviceRefused;
@@ -266,24 +268,24 @@ public final class PvDevices implements AutoCloseable {
 
     private record Made(PvDevice device, DeviceSpec spec) {}
 
-    /// Makes the devices that a guest had before a reboot, and waits until they have been taken. What cannot be had any more is
-    /// missing then, and the log says so.
+    /// Re-creates the devices that a guest had before a reboot, and waits until their back ends have taken them.
+    /// Devices that cannot be re-created are missing then, and the log says so.
     ///
-    /// @return complete when all that can be had is there: after up to [#LIMIT] for the end of the old ones, and as much again
-    ///     for the new ones, all at once
+    /// @return completes when all possible devices exist: after up to [#LIMIT] for the end of the old ones, and up to
+    ///     [#LIMIT] for all new ones together
     public CompletableFuture<Void> makeAgain(KeptDevices kept, Maker maker) {
         return kept.removed()
                 .thenCompose(_ -> forEach(makeAll(kept.specs(), maker), this::awaitBackend));
     }
 
-    /// One after the other: in this order the guest finds them.
+    /// Creates one device after the other, since the guest finds them in this order.
     private static List<Made> makeAll(List<DeviceSpec> specs, Maker maker) {
         List<Made> all = new ArrayList<>();
         for (DeviceSpec spec : specs) {
             try {
                 all.add(new Made(maker.create(spec), spec));
             } catch (DeviceRefused e) {
-                log.warn("not made again after a reboot: {}: {}", spec, e.reason());
+                log.warn("cannot be re-created after a reboot: {}: {}", spec, e.reason());
             }
         }
         return all;
@@ -293,7 +295,7 @@ public final class PvDevices implements AutoCloseable {
         try {
             awaitBackend(made.device(), made.spec(), "attached again after the reboot");
         } catch (DeviceRefused e) {
-            log.warn("not there after a reboot: {}: {}", made.device(), e.reason());
+            log.warn("missing after a reboot: {}: {}", made.device(), e.reason());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -312,10 +314,10 @@ public final class PvDevices implements AutoCloseable {
     }
 
     private static DeviceRefused refused(XenError e) {
-        return new DeviceRefused("XenStore says " + e.getMessage());
+        return new DeviceRefused("XenStore refuses: " + e.getMessage());
     }
 
-    /// Waits for nobody any more.
+    /// Stops waiting for back ends.
     @Override
     public void close() {
         background.shutdownNow();

@@ -1,11 +1,11 @@
 package io.xenemu.core.pv;
 
-/// What happens to a device whose back end does not close it in time.
+/// What happens to a device if its back end does not close it in time.
 public enum Removal {
-    /// It stays.
+    /// The device stays.
     ORDERLY,
-    /// Its frontend is taken away, and then the rest.
+    /// The front end's directory is removed, and then the rest.
     FORCED_AFTER_LIMIT,
-    /// Its frontend is taken away first of all.
+    /// The front end's directory is removed at once.
     FORCED
 }

@@ -5,7 +5,7 @@ import java.util.OptionalInt;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// Names of virtual disks, and the numbers that stand for them (Xen's `docs/man/xen-vbd-interface`).
+/// Names of virtual disks, and their numbers (Xen's `docs/man/xen-vbd-interface`).
 final class VirtualDisk {
     private static final Pattern NUMBER = Pattern.compile("0[xX][0-9a-fA-F]+|[0-9]+");
 
@@ -22,14 +22,14 @@ final class VirtualDisk {
     private static final int DISK_SHIFT = 4;
     private static final int IDE_DISK_SHIFT = 6;
 
-    /// Marks a number that has room for more disks and partitions than a Linux device number.
+    /// Marks a number in the extended form, which has room for more disks and partitions than a Linux device number.
     private static final int EXTENDED = 1 << 28;
 
     private static final int EXTENDED_DISK_SHIFT = 8;
     private static final int MAX_DISK = (1 << 20) - 1;
     private static final int MAX_PARTITION = 255;
 
-    /// Of disks and of partitions that a plain number has room for.
+    /// The highest disk and partition that a plain number has room for.
     private static final int PLAIN_MAX = 15;
 
     private static final int IDE_MAX_DISK = 3;
@@ -39,7 +39,7 @@ final class VirtualDisk {
 
     /// The number of a disk or partition: `xvda`, `xvda1`, `hdc`, `sdb2`, `d5p0`, or the number itself.
     ///
-    /// @return empty if that is none
+    /// @return empty if it is not one
     static OptionalInt number(String name) {
         Matcher index = INDEX.matcher(name);
         if (index.matches()) {
@@ -97,7 +97,7 @@ final class VirtualDisk {
         return disk;
     }
 
-    /// As C reads it: hexadecimal after `0x`, octal after `0`.
+    /// Parses a number as C does: hexadecimal after `0x`, octal after `0`.
     ///
     /// @return -1 if it is too large for an `int`, or has digits that are not octal
     private static int integer(String digits) {

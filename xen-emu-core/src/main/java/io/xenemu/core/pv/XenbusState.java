@@ -2,7 +2,7 @@ package io.xenemu.core.pv;
 
 import com.google.common.primitives.Ints;
 
-/// The state of one end of a device (`xen/include/public/io/xenbus.h`), without those of reconfiguration.
+/// The state of one end of a device (`xen/include/public/io/xenbus.h`), without the states of reconfiguration.
 enum XenbusState {
     UNKNOWN(0),
     INITIALISING(1),
@@ -18,7 +18,7 @@ enum XenbusState {
         this.code = code;
     }
 
-    /// As XenStore has it; [#UNKNOWN] for whatever else a guest has written.
+    /// Parses XenStore's form; [#UNKNOWN] for anything else that a guest has written.
     static XenbusState parse(String value) {
         Integer code = Ints.tryParse(value);
         for (XenbusState state : values()) {
@@ -29,12 +29,12 @@ enum XenbusState {
         return UNKNOWN;
     }
 
-    /// For XenStore.
+    /// XenStore's form.
     String code() {
         return Integer.toString(code);
     }
 
-    /// Whether a back end has taken the device, and not let go of it.
+    /// Whether a back end has taken the device and not closed it.
     boolean isUp() {
         return this == INIT_WAIT || this == INITIALISED || this == CONNECTED;
     }

@@ -1,5 +1,5 @@
-/// Paravirtual devices between two domains, of which one has the back end (a driver domain): their XenStore nodes, as libxl
-/// writes them.
+/// Paravirtual devices between two domains, one of which is a driver domain with the back end: their XenStore nodes,
+/// as libxl writes them.
 @NullMarked
 package io.xenemu.core.pv;
 

@@ -126,7 +126,7 @@ final class DeviceNodesTest extends DeviceDomains {
                         assertThrows(
                                 DeviceRefused.class,
                                 () -> devices.create(user, SERVER, disk("xvda")));
-                assertEquals("one of the domains is just starting or ending", e.reason());
+                assertEquals("one of the two domains is starting or ending", e.reason());
             }
         }
         assertFalse(client.exists("/libxl"));

@@ -89,7 +89,7 @@ final class DeviceRebootTest extends DeviceDomains {
                             .toList();
             assertEquals(
                     List.of(
-                            "dom3: vbd 51728 from dom5: not taken, and removed",
+                            "dom3: vbd 51728 from dom5: not taken by the back end, so removed",
                             "dom3: vbd 51712 from dom5: attached",
                             "dom3: vbd 51712 from dom5: its domain has ended: detached",
                             "dom4: vbd 51712 from dom5: attached again after the reboot",

@@ -120,10 +120,10 @@ final class DiskSpecTest {
     @CsvSource(
             delimiter = ';',
             value = {
-                "'';no vdev given: what will the guest call the disk?",
-                "/d,raw;no vdev given: what will the guest call the disk?",
-                "/d,raw,xvd,backend=db;no name of a virtual disk: xvd",
-                "vdev=xvda,backend=db;no target given: which disk is it?",
+                "'';no vdev given: the disk needs a name in the guest",
+                "/d,raw;no vdev given: the disk needs a name in the guest",
+                "/d,raw,xvd,backend=db;not a virtual disk's name: xvd",
+                "vdev=xvda,backend=db;no target given: the disk needs a path on the back end",
                 "/d,raw,xvda;no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet",
                 "/d,qcow2,xvda;format qcow2: not supported, only raw is",
                 "/d,ext4,xvda;unknown format of a disk: ext4",

@@ -108,8 +108,8 @@ public final class Journal implements AutoCloseable {
     /// @param store returns its current image. The journal's lock is held then, so the caller must not hold the
     ///     store's lock
     /// @param failed called once if a commit fails; the store can then confirm nothing any more
-    /// @throws IOException if the file cannot be written. Lack of room is no error if both the file and the store
-    ///     have contents
+    /// @throws IOException if the file cannot be written. Lack of room is an error only if the file is empty and the
+    ///     store is not
     public void start(Supplier<StoreImage> store, Consumer<IOException> failed) throws IOException {
         lock.lock();
         try {
