@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
-/// One ACPI table under construction: its 36-byte header is filled in here (ACPI 6.5, 5.2.6).
+/// One ACPI table under construction; this class fills in its 36-byte header (ACPI 6.5, 5.2.6).
 final class AcpiTable {
     static final int HEADER_SIZE = 36;
 
@@ -22,19 +22,19 @@ final class AcpiTable {
         bytes.put(ascii(CREATOR_ID)).putInt(1);
     }
 
-    /// The body, positioned behind the header; absolute positions count from the table's start.
+    /// The body, positioned after the header; absolute positions count from the table's start.
     ByteBuffer body() {
         return bytes;
     }
 
-    /// The finished table. The sum of all its bytes is 0 modulo 256.
+    /// The finished table. Its bytes sum to 0 modulo 256.
     byte[] finish() {
         bytes.put(CHECKSUM, (byte) 0);
         bytes.put(CHECKSUM, checksum(bytes.array(), bytes.capacity()));
         return bytes.array();
     }
 
-    /// The byte that makes the first `length` bytes sum up to 0 modulo 256.
+    /// The byte that makes the first `length` bytes sum to 0 modulo 256.
     static byte checksum(byte[] table, int length) {
         int sum = 0;
         for (int i = 0; i < length; i++) {

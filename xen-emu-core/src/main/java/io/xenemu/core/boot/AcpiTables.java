@@ -5,13 +5,13 @@ import java.nio.ByteOrder;
 
 /// The guest's ACPI tables: RSDP, XSDT, FADT, MADT and DSDT, with one I/O APIC, one local APIC per vCPU, and COM1.
 ///
-/// They are of the hardware-reduced kind. Nothing in the guest needs the fixed hardware: there is no SCI, no PM timer and
-/// no FACS to emulate, Linux does not probe for a PIC or a PIT, and powering off is one write to a register of our own.
-/// The price is that COM1's interrupt has to come from the DSDT. The PIC and the PIT may exist nevertheless, which other
-/// guests (Xen itself) want: hence PCAT_COMPAT and the override of IRQ 0.
+/// They are of the hardware-reduced kind. Nothing in the guest needs the fixed hardware: there is no SCI, no PM timer
+/// and no FACS to emulate, Linux does not probe for a PIC or a PIT, and powering off is one write to a register of
+/// our own. The price is that the DSDT has to describe COM1's interrupt. The PIC and the PIT may still exist, since
+/// other guests (Xen itself) need them: hence PCAT_COMPAT and the override of IRQ 0.
 ///
-/// The boot flags say that there is neither VGA nor an RTC, by which Linux recognises a Xen PVH guest that was not started
-/// through its PVH entry.
+/// The boot flags say that there is neither VGA nor an RTC. By these, Linux recognises a Xen PVH guest that was not
+/// started through its PVH entry.
 public final class AcpiTables {
     /// As Xen's `HVM_MAX_VCPUS`. APIC ids then fit into 8 bits.
     public static final int MAX_VCPUS = 128;
@@ -28,7 +28,7 @@ public final class AcpiTables {
     /// I/O port of the reset register.
     public static final int RESET_PORT = 0xcf9;
 
-    /// What to write to [#RESET_PORT] for a reset.
+    /// The value that, written to [#RESET_PORT], resets the guest.
     public static final int RESET_VALUE = 6;
 
     /// First I/O port of COM1.
@@ -66,7 +66,7 @@ public final class AcpiTables {
 
     private AcpiTables() {}
 
-    /// Writes all tables to their places in [GuestMemoryMap]. Processor id, APIC id and vCPU id are the same number.
+    /// Writes all tables to their places in [GuestMemoryMap]. Processor id, APIC id and vCPU id are equal.
     ///
     /// @param vcpus 1 to [#MAX_VCPUS]
     public static void write(BootMemory memory, int vcpus) {

@@ -3,8 +3,8 @@ package io.xenemu.core.boot;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 
-/// The few ACPI Machine Language encodings that our DSDT needs (ACPI specification 6.5, chapter 20). Each method returns
-/// the bytes of one term; terms are put together by nesting.
+/// The few ACPI Machine Language encodings that our DSDT needs (ACPI specification 6.5, chapter 20). Each method
+/// returns the bytes of one term; nested calls combine terms.
 final class Aml {
     private static final int NAME_OP = 0x08;
     private static final int BYTE_PREFIX = 0x0a;
@@ -75,7 +75,7 @@ final class Aml {
         return all.toByteArray();
     }
 
-    /// Puts PkgLength before the content. It counts itself.
+    /// Puts PkgLength, which counts itself, before the content.
     static byte[] sized(byte[] content) {
         if (content.length + 1 <= MAX_ONE_BYTE_LENGTH) {
             return join(op(content.length + 1), content);

@@ -1,7 +1,7 @@
 package io.xenemu.core.boot;
 
-/// What the user gave cannot be booted: a file that is no kernel, too little memory, too long a command line. The message
-/// is one line for the user that names the file; there is nothing to retry.
+/// The user's files or settings cannot be booted: a file that is not a kernel, too little memory, too long a command
+/// line. The message is one line for the user that names the file; a retry does not help.
 public final class BootException extends Exception {
     private static final long serialVersionUID = 1L;
 

@@ -5,10 +5,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The files that a guest boots from, open from the moment their headers are checked until the guest has them in its memory.
-/// They are opened anew for each boot, so a guest that reboots gets what is there then, as under xl.
+/// The files that a guest boots from. They stay open from the check of their headers until the guest has them in its
+/// memory. They are opened for each boot, so a guest that reboots gets their current contents, as with xl.
 public final class BootFiles implements AutoCloseable {
-    /// For what is unpacked.
+    /// Owns the memory of unpacked files.
     private final Arena arena = Arena.ofConfined();
 
     private final List<FileContent> open = new ArrayList<>();
@@ -32,11 +32,11 @@ public final class BootFiles implements AutoCloseable {
         }
     }
 
-    /// Opens a kernel, which may be packed by gzip, and its modules. For one thread.
+    /// Opens a kernel, which may be compressed with gzip, and its modules. Not thread-safe.
     ///
     /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
-    /// @param unpackedLimit how long a packed kernel may be when it has been unpacked, in bytes
-    /// @throws BootException when a file is no kernel, or cannot be read
+    /// @param unpackedLimit the longest that a compressed kernel may be when unpacked, in bytes
+    /// @throws BootException if a file is not a kernel, or cannot be read
     public static BootFiles open(Path kernel, List<String> modules, long unpackedLimit)
             throws BootException {
         return new BootFiles(kernel, modules, unpackedLimit);
@@ -47,7 +47,7 @@ public final class BootFiles implements AutoCloseable {
         return kernel;
     }
 
-    /// Its modules.
+    /// The kernel's modules.
     public List<BootModule> modules() {
         return List.copyOf(modules);
     }

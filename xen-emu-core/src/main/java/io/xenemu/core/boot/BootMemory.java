@@ -3,15 +3,15 @@ package io.xenemu.core.boot;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// The guest's memory before its first instruction. It is new: bytes that nobody writes read as zero, which is what
-/// `.bss` and unused table fields rely on.
+/// The guest's memory before its first instruction. It is new, so bytes that are not written read as zero; `.bss` and
+/// unused table fields rely on that.
 @FunctionalInterface
 public interface BootMemory {
-    /// In pieces of this many bytes, which stay in the CPU's cache between the file and the guest.
+    /// Bytes per piece when copying; a piece stays in the CPU's cache between the file and the guest.
     int PIECE = 256 << 10;
 
-    /// Copies all of `source` to the guest-physical address `gpa`. The range lies within the slots of the domain's
-    /// [GuestMemoryMap]; a failure is a bug of the caller.
+    /// Copies all of `source` to the guest-physical address `gpa`. The caller ensures that the range is within the
+    /// slots of the domain's [GuestMemoryMap].
     void write(long gpa, MemorySegment source);
 
     /// Copies all of `source` to `gpa`.
@@ -21,7 +21,7 @@ public interface BootMemory {
 
     /// Copies all of `source` to `gpa`.
     ///
-    /// @throws BootException when it cannot be read
+    /// @throws BootException if it cannot be read
     default void write(long gpa, BootContent source) throws BootException {
         if (source.size() == 0) {
             return;
@@ -38,7 +38,7 @@ public interface BootMemory {
         }
     }
 
-    /// Takes nothing, and looks at nothing that it is to take: to find out whether a guest's files can be loaded.
+    /// Ignores all writes, and reads no source: to find out whether a guest's files can be loaded.
     static BootMemory ofNoGuest() {
         return new BootMemory() {
             @Override

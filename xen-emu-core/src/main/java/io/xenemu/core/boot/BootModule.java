@@ -4,7 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Function;
 
-/// A file that the guest gets beside its kernel: an initramfs, or for ELF images any module.
+/// A file that the guest gets in addition to its kernel: an initramfs, or any module for ELF images.
 ///
 /// @param name for messages
 /// @param content the file's bytes
@@ -14,7 +14,7 @@ public record BootModule(String name, BootContent content, String commandLine) {
     /// line, unless a file with that whole name exists.
     ///
     /// @param opened takes over the open file
-    /// @throws BootException when the file cannot be read
+    /// @throws BootException if the file cannot be read
     static BootModule open(String argument, Function<FileContent, BootContent> opened)
             throws BootException {
         int end = fileEnd(argument);
@@ -23,13 +23,13 @@ public record BootModule(String name, BootContent content, String commandLine) {
         return new BootModule(file, content, argument.substring(end).strip());
     }
 
-    /// The same argument for a process with another working directory.
+    /// The same argument for a process with a different working directory.
     public static String absolute(String argument) {
         int end = fileEnd(argument);
         return Path.of(argument.substring(0, end)).toAbsolutePath() + argument.substring(end);
     }
 
-    /// Where the file's name ends. One that has a blank itself can have no arguments.
+    /// The end of the file's name. A file whose name contains a blank can have no arguments.
     private static int fileEnd(String argument) {
         int blank = argument.indexOf(' ');
         return blank < 0 || Files.exists(Path.of(argument)) ? argument.length() : blank;

@@ -5,13 +5,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
 
-/// `struct boot_params` and what the 32- and 64-bit boot protocols need beside it: GDT, command line, for 64 bits page tables. All
-/// of it lies in the first 64 KiB, which Linux reserves and from which it copies early.
+/// `struct boot_params`, and the other data of the 32- and 64-bit boot protocols: GDT, command line, and for 64 bits
+/// page tables. All of it is in the first 64 KiB, which Linux reserves and copies early.
 final class BootParams {
     /// The setup header may be copied up to here: the next field of `struct boot_params`.
     static final int SETUP_HEADER_END = 0x290;
 
-    /// Room for the command line without its final zero; Linux's own limit is 2047.
+    /// Room for the command line without its final NUL; Linux's own limit is 2047.
     static final int MAX_COMMAND_LINE = 0x3fff;
 
     private static final long GDT = 0x1000;
@@ -67,34 +67,34 @@ final class BootParams {
         }
     }
 
-    /// @param start where it lies, below 4 GiB: the header's field is an unsigned number of 32 bits
-    /// @param size in bytes, of what fits below 4 GiB
+    /// @param start its address, below 4 GiB: the header's field is an unsigned number of 32 bits
+    /// @param size in bytes; the end is below 4 GiB
     void initrd(long start, long size) {
         page.putInt(RAMDISK_IMAGE, UnsignedInts.checkedCast(start));
         page.putInt(RAMDISK_SIZE, UnsignedInts.checkedCast(size));
     }
 
-    /// Writes what the 64-bit protocol needs; returns the registers.
+    /// Writes the data of the 64-bit protocol; returns the registers.
     CpuEntry write64(BootMemory memory, long entry) {
         write(memory, CODE_64);
         memory.write(PAGE_TABLES, littleEndian(identityMap()));
         return CpuEntry.linux64(entry, BOOT_PARAMS, PAGE_TABLES, GDT, GDT_ENTRIES * 8 - 1);
     }
 
-    /// Writes what the 32-bit protocol needs; returns the registers.
+    /// Writes the data of the 32-bit protocol; returns the registers.
     CpuEntry write32(BootMemory memory, long entry) {
         write(memory, CODE_32);
         return CpuEntry.linux32(entry, BOOT_PARAMS, GDT, GDT_ENTRIES * 8 - 1);
     }
 
-    /// In the GDT, entries 2 and 3 are the selectors 0x10 and 0x18; 4 and 5 are the TSS.
+    /// Writes the structures. Entries 2 and 3 of the GDT are the selectors 0x10 and 0x18; 4 and 5 are the TSS.
     private void write(BootMemory memory, long code) {
         memory.write(BOOT_PARAMS, page.array());
         memory.write(COMMAND_LINE, commandLine);
         memory.write(GDT, littleEndian(0, 0, code, DATA, TSS, 0));
     }
 
-    /// PML4, PDPT and four page directories: the first 4 GiB in 2 MiB pages.
+    /// PML4, PDPT and four page directories, which map the first 4 GiB in 2 MiB pages.
     private static long[] identityMap() {
         var tables = new long[(2 + DIRECTORIES) * TABLE_ENTRIES];
         tables[0] = PAGE_TABLES + TABLE_BYTES | PTE_PRESENT_WRITABLE;

@@ -2,12 +2,12 @@ package io.xenemu.core.boot;
 
 import java.util.List;
 
-/// What to put into a new guest beside the kernel.
+/// What to put into a new guest in addition to the kernel.
 ///
 /// @param map the guest's memory map
-/// @param memory where it is written to
+/// @param memory the guest's memory
 /// @param commandLine the kernel's command line
-/// @param modules in order; bzImage kernels see them as one initramfs
+/// @param modules in order; a bzImage kernel sees them as one initramfs
 public record BootRequest(
         GuestMemoryMap map, BootMemory memory, String commandLine, List<BootModule> modules) {
     public BootRequest {

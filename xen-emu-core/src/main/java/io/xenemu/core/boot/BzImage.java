@@ -2,15 +2,15 @@ package io.xenemu.core.boot;
 
 import java.nio.charset.StandardCharsets;
 
-/// A Linux bzImage, which unpacks itself: it is started at its 64-bit entry point, or, where it has none, at its 32-bit one (Linux
-/// Documentation/arch/x86/boot.rst). The offsets are those of the setup header in the file.
+/// A Linux bzImage, which unpacks itself. It is started at its 64-bit entry point, or, without one, at its 32-bit
+/// entry point (Linux Documentation/arch/x86/boot.rst). The offsets are those of the setup header in the file.
 ///
-/// Xen's domain builder unpacks the ELF image inside and starts that by its PVH note. To unpack it here takes longer than the
-/// kernel's own code does, above all with a JVM that has just started, and finds nothing that the guest would do differently:
-/// Linux takes itself for a PVH guest by what the ACPI tables say.
+/// Xen's domain builder unpacks the ELF image inside and starts that by its PVH note. Unpacking it here takes longer
+/// than the kernel's own code does, especially with a JVM that has just started. The guest behaves the same: Linux
+/// recognises a PVH guest by the ACPI tables.
 public final class BzImage implements KernelImage {
-    /// The first protocol with `xloadflags`, which tells whether there is a 64-bit entry point. Kernels with a PVH note are
-    /// younger.
+    /// The first protocol with `xloadflags`, which says whether there is a 64-bit entry point. Kernels with a PVH
+    /// note are newer.
     private static final int MIN_PROTOCOL = 0x20c;
 
     private static final int SECTOR = 512;
@@ -82,8 +82,8 @@ public final class BzImage implements KernelImage {
                 file.part(setupSize, file.size() - setupSize));
     }
 
-    /// Loads at the kernel's preferred address, where it also runs if it is not relocatable; the initramfs as high as
-    /// the kernel allows.
+    /// Loads the kernel at its preferred address, where it also runs if it is not relocatable, and the initramfs as
+    /// high as the kernel allows.
     @Override
     public CpuEntry load(BootRequest request) throws BootException {
         byte[] commandLine = request.commandLine().getBytes(StandardCharsets.UTF_8);

@@ -2,8 +2,8 @@ package io.xenemu.core.boot;
 
 import io.xenemu.kvm.ioctl.Segment;
 
-/// The registers with which vCPU 0 starts. Whatever is not named here has its value after reset, except that the IDT and
-/// LDT are unusable, DR6 is 0xffff0ff0 and DR7 is 0x400.
+/// The registers with which vCPU 0 starts. Registers not named here have their values after reset, except that the
+/// IDT and LDT are unusable, DR6 is 0xffff0ff0 and DR7 is 0x400.
 ///
 /// @param rip first instruction
 /// @param rbx for PVH the address of `struct hvm_start_info`, else 0
@@ -13,7 +13,7 @@ import io.xenemu.kvm.ioctl.Segment;
 /// @param cr4 control register 4
 /// @param efer the EFER MSR
 /// @param gdt base of the GDT
-/// @param gdtLimit its limit: its size in bytes less 1
+/// @param gdtLimit the GDT's size in bytes less 1
 /// @param cs code segment
 /// @param data all of DS, ES and SS; FS and GS too
 /// @param tr task register
@@ -30,7 +30,7 @@ public record CpuEntry(
         Segment cs,
         Segment data,
         Segment tr) {
-    /// RFLAGS of every entry: interrupts off, the bit that is always set.
+    /// RFLAGS of every entry: interrupts disabled, and the bit that is always set.
     public static final long RFLAGS = 2;
 
     private static final long CR0_PE = 1;

@@ -3,8 +3,8 @@ package io.xenemu.core.boot;
 import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.List;
 
-/// The leaves that say which vCPUs share what: one socket, one thread per core, APIC id = vCPU id, a cache of levels 1
-/// and 2 for each core and one of level 3 for all.
+/// The CPUID leaves of the topology: one socket, one thread per core, APIC id = vCPU id, a cache of levels 1 and 2
+/// for each core and one of level 3 for all.
 final class CpuidTopology {
     private static final int EDX1_HTT = 1 << 28;
     private static final int LEAF_EXTENDED = 0xb;
@@ -25,7 +25,7 @@ final class CpuidTopology {
         idBits = Integer.SIZE - Integer.numberOfLeadingZeros(vcpus - 1);
     }
 
-    /// Leaves that are made from nothing by [#addLevels].
+    /// Whether [#addLevels] makes this leaf.
     static boolean owns(int function) {
         return function == LEAF_EXTENDED || function == LEAF_EXTENDED_V2;
     }
@@ -91,7 +91,7 @@ final class CpuidTopology {
                 leaf, index, CpuidEntry.SIGNIFICANT_INDEX, shift, count, type << 8 | index, id);
     }
 
-    /// The same leaf with another answer.
+    /// The same leaf with a different answer.
     static CpuidEntry answer(CpuidEntry leaf, int eax, int ebx, int ecx, int edx) {
         return new CpuidEntry(leaf.function(), leaf.index(), leaf.flags(), eax, ebx, ecx, edx);
     }

@@ -1,8 +1,8 @@
 package io.xenemu.core.boot;
 
-/// A 32- or 64-bit x86 ELF image with a Xen PVH entry note (`XEN_ELFNOTE_PHYS32_ENTRY`, Xen public/elfnote.h): a Linux
-/// vmlinux, Xen's pv-shim, a test guest. What Xen's domain builder (libxenguest, libelf) starts is started; the header's type
-/// and machine are not looked at there either.
+/// A 32- or 64-bit x86 ELF image with a Xen PVH entry note (`XEN_ELFNOTE_PHYS32_ENTRY`, Xen public/elfnote.h): a
+/// Linux vmlinux, Xen's pv-shim, a test guest. Accepts the images that Xen's domain builder (libxenguest, libelf)
+/// starts; like it, ignores the header's type and machine.
 public final class ElfImage implements KernelImage {
     /// More program headers than any kernel has; the time to place them grows with their square.
     static final int MAX_PROGRAM_HEADERS = 1024;
@@ -66,7 +66,7 @@ public final class ElfImage implements KernelImage {
                         offset,
                         filesz);
             } else if (kind == PT_NOTE && offset != 0) {
-                // Some linkers leave the offset of notes 0.
+                // Some linkers set the file offset of notes to 0.
                 notes.scan(offset, filesz);
             }
         }
@@ -83,7 +83,7 @@ public final class ElfImage implements KernelImage {
         return new ElfImage(file.name(), segments, entry);
     }
 
-    /// Some linkers leave notes out of the program headers. Section 0 is none.
+    /// Scans sections, since some linkers leave notes out of the program headers. Section 0 is none.
     private static void scanSections(ImageReader file, Layout layout, ElfNotes notes)
             throws BootException {
         long headers = layout.word(file, layout.shoff);
@@ -105,8 +105,8 @@ public final class ElfImage implements KernelImage {
         }
     }
 
-    /// Puts the start info into the lowest free pages from 1 MiB on: Linux has mapped 1 GiB when it reads them, Xen only
-    /// 16 MiB. The modules go as high as a 32-bit signed address allows.
+    /// Puts the start info into the lowest free pages from 1 MiB on: when it is read, Linux has mapped 1 GiB, but Xen
+    /// only 16 MiB. The modules go as high as a 32-bit signed address allows.
     @Override
     public CpuEntry load(BootRequest request) throws BootException {
         var placement = new Placement(request.map());

@@ -1,13 +1,14 @@
 package io.xenemu.core.boot;
 
-/// Looks for Xen's PVH entry point among an ELF file's notes, as libelf of Xen's domain builder does: entries are always padded
-/// to 4 bytes, whatever the table's alignment says; the name is a text that ends with a zero, whatever its size says; and a
-/// table that leads nowhere just ends.
+/// Finds Xen's PVH entry point among an ELF file's notes, as libelf of Xen's domain builder does. Entries are always
+/// padded to 4 bytes, whatever the table's alignment is; the name is a text that ends with a NUL, whatever its size
+/// is; and a table that leads nowhere just ends.
 final class ElfNotes {
     /// Section type of notes.
     static final int SHT_NOTE = 7;
 
-    /// Over all tables of a file, however often they overlap (ELF_MAX_TOTAL_NOTE_COUNT of libelf); kernels have some dozens.
+    /// The most notes in all tables of a file, however they overlap (ELF_MAX_TOTAL_NOTE_COUNT of libelf); kernels
+    /// have a few dozen.
     static final int MAX_NOTES = 65536;
 
     /// `XEN_ELFNOTE_PHYS32_ENTRY`.
@@ -17,7 +18,7 @@ final class ElfNotes {
     private static final int UNIT = 4;
     private static final int NAME_SIZE = 4;
 
-    /// "Xen" and a zero.
+    /// "Xen" and a NUL.
     private static final long NAME_XEN = 0x006e6558;
 
     private final ImageReader file;
@@ -54,7 +55,7 @@ final class ElfNotes {
         return file.has(note + HEADER, NAME_SIZE) && file.u32(note + HEADER) == NAME_XEN;
     }
 
-    /// The low 32 bits of a descriptor of 1, 2, 4 or 8 bytes; others are 0 to libelf.
+    /// The low 32 bits of a descriptor of 1, 2, 4 or 8 bytes; libelf reads other sizes as 0.
     private long number(long desc, long size) throws BootException {
         if (!file.has(desc, size)) {
             return 0;
@@ -68,12 +69,12 @@ final class ElfNotes {
         return size == 4 || size == 8 ? file.u32(desc) : 0;
     }
 
-    /// Whether the file had a note of Xen's, of any type.
+    /// Whether the file has a note of Xen's, of any type.
     boolean seen() {
         return seen;
     }
 
-    /// The physical entry point, or -1; the last one counts.
+    /// The physical entry point, or -1. The last note counts.
     long entry() {
         return entry;
     }

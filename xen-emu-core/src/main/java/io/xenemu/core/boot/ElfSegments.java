@@ -5,16 +5,18 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/// The loadable segments of an ELF image, which go to their physical addresses in the order of the headers. They may overlap, as under
-/// libelf of Xen's domain builder: what a later one has, bytes or zeros, is what remains.
+/// The loadable segments of an ELF image, which are loaded at their physical addresses in the order of the headers.
+/// They may overlap, as in libelf of Xen's domain builder: the bytes or zeros of a later one replace those of an
+/// earlier one.
 final class ElfSegments {
-    /// How often all of the image's memory may be written, so that headers cannot make the copying long (libelf's limit).
+    /// How often the image's memory may be written in total, so that headers cannot make copying take long (libelf's
+    /// limit).
     private static final int MAX_COPIES = 2;
 
     private static final MemorySegment ZEROS =
             MemorySegment.ofArray(new byte[BootMemory.PIECE]).asReadOnly();
 
-    /// @param memsz in memory; what the file does not have is zeros
+    /// @param memsz bytes in memory; those that the file lacks are zeros
     private record Segment(long paddr, long memsz, BootContent content) {
         long end() {
             return paddr + memsz;
@@ -30,9 +32,9 @@ final class ElfSegments {
         this.file = file;
     }
 
-    /// Adds the next one; 64 bits each as the header has them.
+    /// Adds the next segment; all values are the header's 64 bits.
     void add(long paddr, long memsz, long offset, long filesz) throws BootException {
-        // One that has nothing in the file may name any place in it.
+        // A segment without bytes in the file may have any offset.
         boolean empty = filesz == 0;
         if (!(empty || file.has(offset, filesz)) || memsz < filesz) {
             throw file.bad("segment outside the file");
@@ -45,7 +47,7 @@ final class ElfSegments {
         segments.add(new Segment(paddr, memsz, file.part(empty ? 0 : offset, filesz)));
     }
 
-    /// Checks all of them together.
+    /// Checks all segments together.
     void check(long entry) throws BootException {
         long start = segments.stream().mapToLong(Segment::paddr).min().orElse(0);
         long end = segments.stream().mapToLong(Segment::end).max().orElse(0);
@@ -58,9 +60,9 @@ final class ElfSegments {
         }
     }
 
-    /// Takes their memory, and writes them.
+    /// Reserves the segments' memory, and writes them.
     ///
-    /// @throws BootException when the guest has not that memory
+    /// @throws BootException if the guest does not have that memory
     void load(Placement placement, BootMemory memory) throws BootException {
         for (Range range : occupied()) {
             long size = range.end - range.start;
@@ -70,7 +72,7 @@ final class ElfSegments {
                                 .formatted(file.name(), (size >> 10) + 1, range.start));
             }
         }
-        // The memory is new, so that only what has been written has to be made zero.
+        // The memory is new, so only memory that has been written needs to be zeroed.
         long writtenStart = Long.MAX_VALUE;
         long writtenEnd = 0;
         for (Segment segment : segments) {
@@ -90,7 +92,7 @@ final class ElfSegments {
         }
     }
 
-    /// What all of them take, in ranges that do not touch.
+    /// The memory of all segments, in ranges that do not touch.
     private List<Range> occupied() {
         List<Range> ranges = new ArrayList<>();
         List<Segment> sorted =

@@ -7,7 +7,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// A file that stays open. Who replaces it in place gives its readers new bytes, or one clear failure.
+/// A file that stays open. If the file is overwritten in place, its readers get the new bytes, or one clear failure.
 final class FileContent implements BootContent, AutoCloseable {
     private final String name;
     private final FileChannel file;
@@ -21,8 +21,8 @@ final class FileContent implements BootContent, AutoCloseable {
 
     /// Opens a file.
     ///
-    /// @param what it is to the guest, for messages
-    /// @throws BootException when there is none, or it cannot be read
+    /// @param what its purpose for the guest, for messages
+    /// @throws BootException if it does not exist, or cannot be read
     static FileContent open(Path path, String what) throws BootException {
         String name = what + " " + path;
         if (!Files.isRegularFile(path)) {
@@ -66,7 +66,7 @@ final class FileContent implements BootContent, AutoCloseable {
         try {
             file.close();
         } catch (IOException e) {
-            // Nothing was written to it, so nothing is lost.
+            // Nothing was written to it, so no data is lost.
         }
     }
 }

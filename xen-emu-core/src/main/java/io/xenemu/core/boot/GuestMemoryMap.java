@@ -3,8 +3,8 @@ package io.xenemu.core.boot;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Where a guest's memory lies: one declaration from which the KVM memory slots, the e820 table, the PVH memory map and
-/// `XENMEM_memory_map` all come. The layout is that of a Xen PVH domain:
+/// The layout of a guest's memory: the KVM memory slots, the e820 table, the PVH memory map and `XENMEM_memory_map`
+/// are all derived from it. The layout is that of a Xen PVH domain:
 ///
 /// ```
 /// 0            RAM, of it 0xa0000..0xfffff reserved (the RSDP is at 0xf0000)
@@ -16,16 +16,16 @@ import java.util.List;
 /// 0x100000000  the RAM that did not fit below the hole
 /// ```
 public final class GuestMemoryMap {
-    /// Smallest unit of everything here, in bytes.
+    /// The unit of all sizes and addresses here, in bytes.
     public static final long PAGE_SIZE = 4096;
 
-    /// Less cannot hold even a small kernel beside the boot structures.
+    /// Less memory cannot hold even a small kernel with the boot structures.
     public static final long MIN_BYTES = 8L << 20;
 
     /// The smallest guest-physical address width in use is 39 bits; half of it leaves room for foreign pages.
     public static final long MAX_BYTES = 256L << 30;
 
-    /// RAM below 4 GiB ends here at the latest, as on PCs with a 1 GiB hole.
+    /// The latest end of RAM below 4 GiB, as on PCs with a 1 GiB hole.
     public static final long HOLE_START = 0xc000_0000L;
 
     /// RAM above the hole starts here.
@@ -37,7 +37,7 @@ public final class GuestMemoryMap {
     /// Room for the ACPI tables, in bytes.
     public static final long ACPI_SIZE = 64 << 10;
 
-    /// The RSDP, where a guest that was not told about it looks for it.
+    /// The RSDP, at a place where a guest searches for it that was not told the address.
     public static final long RSDP = 0xf_0000;
 
     /// Registers of the only I/O APIC.
@@ -67,7 +67,7 @@ public final class GuestMemoryMap {
 
     /// The map of a guest with `bytes` of RAM.
     ///
-    /// @throws BootException for less than [#MIN_BYTES], more than [#MAX_BYTES], or no whole number of pages
+    /// @throws BootException for less than [#MIN_BYTES], more than [#MAX_BYTES], or not a whole number of pages
     public GuestMemoryMap(long bytes) throws BootException {
         if (bytes < MIN_BYTES || bytes > MAX_BYTES || bytes % PAGE_SIZE != 0) {
             throw new BootException(
@@ -96,22 +96,22 @@ public final class GuestMemoryMap {
         entries = List.copyOf(map);
     }
 
-    /// What needs a KVM memory slot, in ascending order.
+    /// The ranges that need a KVM memory slot, in ascending order.
     public List<Slot> slots() {
         return slots;
     }
 
-    /// What the guest is told, in ascending order without overlaps.
+    /// The memory map that the guest sees, in ascending order without overlaps.
     public List<Entry> entries() {
         return entries;
     }
 
-    /// Where the RAM below 4 GiB ends.
+    /// The end of the RAM below 4 GiB.
     public long lowRamEnd() {
         return lowRamEnd;
     }
 
-    /// Whether the whole range is RAM that the guest is told it may use. False for an empty or wrapping range.
+    /// Whether the whole range is RAM in the guest's memory map. False for an empty or wrapping range.
     public boolean isRam(long start, long length) {
         for (Entry entry : entries) {
             if (entry.type == Type.RAM
@@ -125,7 +125,7 @@ public final class GuestMemoryMap {
         return false;
     }
 
-    /// What a slot's memory is for.
+    /// The purpose of a slot's memory.
     public enum Backing {
         /// Ordinary guest RAM.
         RAM,
@@ -137,7 +137,7 @@ public final class GuestMemoryMap {
     ///
     /// @param start guest-physical address, page-aligned
     /// @param length in bytes, whole pages
-    /// @param backing what it is for
+    /// @param backing its purpose
     public record Slot(long start, long length, Backing backing) {}
 
     /// The types of an e820 entry, which are also those of `struct hvm_memmap_table_entry`.
@@ -162,6 +162,6 @@ public final class GuestMemoryMap {
     ///
     /// @param start guest-physical address
     /// @param length in bytes
-    /// @param type what it is
+    /// @param type its type
     public record Entry(long start, long length, Type type) {}
 }

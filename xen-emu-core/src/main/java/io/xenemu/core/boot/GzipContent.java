@@ -9,8 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
 
-/// A kernel that was packed by gzip, unpacked into memory outside of the heap. Xen's domain builder unpacks such a file before it looks at
-/// what is in it. The memory grows with what has been unpacked: the length at the end of a gzip file may be a lie.
+/// A gzip-compressed kernel, unpacked into memory outside of the heap. Xen's domain builder also unpacks such a file
+/// before it looks at its contents. The memory grows with the unpacked bytes, since the length at the end of a gzip
+/// file may be wrong.
 final class GzipContent implements BootContent {
     /// XC_DOM_DECOMPRESS_MAX of Xen's domain builder, in bytes.
     static final long MAX_BYTES = 1L << 30;
@@ -18,7 +19,7 @@ final class GzipContent implements BootContent {
     private static final int MAGIC_0 = 0x1f;
     private static final int MAGIC_1 = 0x8b;
 
-    /// In bytes; large enough to make few, small enough to waste little.
+    /// Bytes per chunk: large enough for few chunks, small enough to waste little.
     private static final int CHUNK = 1 << 20;
 
     private static final int INPUT_BUFFER = 64 << 10;
@@ -42,10 +43,10 @@ final class GzipContent implements BootContent {
 
     /// Unpacks all of it.
     ///
-    /// @param name the file's, for messages
-    /// @param limit of what comes out, in bytes; [#MAX_BYTES] is one as well
-    /// @param arena has the memory
-    /// @throws BootException when it is broken, or more than the limit comes out
+    /// @param name the file's name, for messages
+    /// @param limit of the unpacked bytes; [#MAX_BYTES] applies as well
+    /// @param arena owns the memory
+    /// @throws BootException if the file is broken, or unpacks to more than the limit
     static BootContent unpack(String name, BootContent packed, long limit, Arena arena)
             throws BootException {
         long most = Math.min(limit, MAX_BYTES);
@@ -102,7 +103,7 @@ final class GzipContent implements BootContent {
             this.content = content;
         }
 
-        /// Carries the reason through the stream's only failure.
+        /// Carries the cause through the stream, which can only throw IOException.
         private static final class Failure extends IOException {
             private static final long serialVersionUID = 1L;
 

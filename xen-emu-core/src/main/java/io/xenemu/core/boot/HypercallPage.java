@@ -4,9 +4,9 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.util.Arrays;
 
-/// The page of code through which a guest may make hypercalls: a routine of 32 bytes for each number, which puts the number
-/// into EAX, leaves to KVM and returns. What is not code is `int3`. KVM would fill the page in the same way, except for the
-/// `iret` of PV guests, which is an invalid instruction here as in Xen.
+/// The page of code with which a guest may make hypercalls: a routine of 32 bytes for each number, which puts the
+/// number into EAX, exits to KVM and returns. The remaining bytes are `int3`. KVM would fill the page in the same
+/// way, except for the `iret` of PV guests, which is an invalid instruction here as in Xen.
 ///
 /// Source: Xen's `init_hypercall_page` for VMX and SVM, and `kvm_xen_write_hypercall_page` in Linux.
 public final class HypercallPage {
@@ -19,7 +19,7 @@ public final class HypercallPage {
     private static final byte INT3 = (byte) 0xcc;
     private static final byte[] UD2 = {0x0f, 0x0b};
 
-    /// `mov $0, %eax`, of which the immediate operand begins at the second byte.
+    /// `mov $0, %eax`; its immediate operand begins at the second byte.
     private static final byte[] MOV_TO_EAX = {(byte) 0xb8, 0, 0, 0, 0};
 
     private static final byte[] VMCALL = {0x0f, 0x01, (byte) 0xc1};
@@ -28,7 +28,7 @@ public final class HypercallPage {
 
     private final byte[] contents = new byte[GuestMemory.PAGE_SIZE];
 
-    /// @param amd whether the processor is of the kind that leaves to its hypervisor by VMMCALL in place of VMCALL
+    /// @param amd whether the processor's hypercall instruction is VMMCALL instead of VMCALL
     public HypercallPage(boolean amd) {
         Arrays.fill(contents, INT3);
         for (int number = 0; number < STUBS; number++) {
@@ -48,7 +48,7 @@ public final class HypercallPage {
         System.arraycopy(instruction, 0, contents, at, instruction.length);
     }
 
-    /// Fills a page of the guest.
+    /// Writes the page to the guest's memory.
     ///
     /// @param gpa guest-physical address
     /// @throws XenError EFAULT if not all of it can be written; then nothing is

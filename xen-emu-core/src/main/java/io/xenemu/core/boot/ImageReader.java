@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/// Little-endian numbers out of a file that may be anything: each access is checked against the file's end. What has been read
-/// last is kept, so that neighbours cost no further read.
+/// Reads little-endian numbers from a file of any content: each access is checked against the file's end. The last
+/// bytes read are kept, so that neighbouring values cost no further read.
 final class ImageReader {
     private static final ValueLayout.OfShort U16 =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -14,7 +14,7 @@ final class ImageReader {
     private static final ValueLayout.OfLong U64 =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /// Of bytes that are read at once; headers and notes are mostly in one or two of them.
+    /// Bytes per read; headers and notes are usually in one or two such pieces.
     private static final int WINDOW = 4096;
 
     private final String name;

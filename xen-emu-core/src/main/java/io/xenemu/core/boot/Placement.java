@@ -3,9 +3,9 @@ package io.xenemu.core.boot;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Hands out the RAM below 4 GiB while a guest is built, so that nothing overlaps.
+/// Allocates the RAM below 4 GiB while a guest is built, so that nothing overlaps.
 final class Placement {
-    /// Nothing is placed below: real-mode memory, boot structures and the BIOS area.
+    /// The lowest address to allocate: below are real-mode memory, boot structures and the BIOS area.
     static final long LOWEST = 1L << 20;
 
     private final GuestMemoryMap map;
@@ -15,7 +15,7 @@ final class Placement {
         this.map = map;
     }
 
-    /// Takes a fixed range; false if it is not all RAM or something is there already. An empty range is always free.
+    /// Takes a fixed range; false if it is not all RAM, or partly taken. An empty range is always free.
     boolean take(long start, long length) {
         if (length == 0) {
             return true;

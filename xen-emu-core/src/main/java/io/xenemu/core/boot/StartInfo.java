@@ -9,13 +9,13 @@ import java.util.List;
 /// `struct hvm_start_info` version 1 with its module list, memory map and command lines (Xen
 /// public/arch-x86/hvm/start_info.h), in one block of consecutive pages.
 final class StartInfo {
-    /// All modules together; the public header has no limit.
+    /// The most modules; the public header has no limit.
     private static final int MAX_MODULES = 64;
 
-    /// Of all command lines together, in bytes: far above what any guest takes.
+    /// The most bytes of all command lines together: far more than any guest accepts.
     private static final int MAX_COMMAND_LINES = 64 << 10;
 
-    /// Modules end below this: Linux and Xen both take addresses of 31 bits without doubt.
+    /// The end of the modules: Linux and Xen both certainly accept addresses of 31 bits.
     private static final long MODULES_END = 1L << 31;
 
     private static final int MAGIC = 0x336ec578;

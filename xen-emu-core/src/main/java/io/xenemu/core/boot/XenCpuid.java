@@ -6,10 +6,10 @@ import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Turns what KVM can do into what a Xen guest's vCPU sees: the host's CPU with Xen's leaves instead of KVM's, a topology
-/// of one socket with one thread per core, and nothing that this VMM neither emulates nor saves.
+/// Turns KVM's supported CPUID leaves into those of a Xen guest's vCPU: the host's CPU with Xen's leaves instead of
+/// KVM's, a topology of one socket with one thread per core, and no feature that this VMM neither emulates nor saves.
 public final class XenCpuid {
-    /// First and last leaf that a hypervisor may use; KVM's own ones are in there.
+    /// First and last leaf of hypervisors; KVM's own leaves are among them.
     private static final int HYPERVISOR_FIRST = 0x4000_0000;
 
     private static final int HYPERVISOR_LAST = 0x4000_ffff;
@@ -38,8 +38,8 @@ public final class XenCpuid {
     private final XenLeaves xen;
 
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
-    /// @param vcpus how many vCPUs the guest has
-    /// @param xen what the guest is told about its hypervisor
+    /// @param vcpus the guest's number of vCPUs
+    /// @param xen Xen's leaves
     public XenCpuid(List<CpuidEntry> supported, int vcpus, XenLeaves xen) {
         amd = supported.stream().anyMatch(XenCpuid::isAmd);
         topology = new CpuidTopology(vcpus, amd);
@@ -56,7 +56,7 @@ public final class XenCpuid {
         topology.learn(supported);
     }
 
-    /// Whether the processor is AMD's or of its kind.
+    /// Whether the processor is AMD's or compatible with AMD's.
     public boolean isAmd() {
         return amd;
     }
@@ -72,8 +72,8 @@ public final class XenCpuid {
         return List.copyOf(leaves);
     }
 
-    /// How wide the x87 instruction pointers are that Xen saves, until a guest says otherwise (HVM_PARAM_X87_FIP_WIDTH): 8
-    /// bytes on a processor that no longer saves the selectors beside them, else 0, by which each save looks anew.
+    /// The width of the x87 instruction pointers that Xen saves by default (HVM_PARAM_X87_FIP_WIDTH): 8 bytes on a
+    /// processor that no longer saves the selectors with them; else 0, which makes Xen decide at each save.
     ///
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
     public static int x87FipWidth(List<CpuidEntry> supported) {
@@ -86,7 +86,8 @@ public final class XenCpuid {
         return withoutSelectors ? 8 : 0;
     }
 
-    /// Leaves that read as zero: MONITOR, the PMU, SGX, processor trace, PMU and topology extensions of AMD, nested
+    /// Whether a leaf reads as zero: MONITOR, the PMU, SGX, processor trace, PMU and topology extensions of AMD,
+    /// nested
     /// virtualisation and memory encryption.
     private static boolean isHidden(int function) {
         return switch (function) {
@@ -104,7 +105,7 @@ public final class XenCpuid {
         switch (leaf.function()) {
             case 0x1 -> {
                 ecx &= ~(ECX1_MONITOR | ECX1_VMX | ECX1_SMX | ECX1_PDCM);
-                // The local APIC is KVM's, which has both; KVM leaves it to the VMM to say so.
+                // KVM's local APIC has both features, but KVM leaves it to the VMM to report them.
                 ecx |= ECX1_HYPERVISOR | ECX1_X2APIC | ECX1_TSC_DEADLINE;
             }
             case 0x7 -> {

@@ -11,10 +11,10 @@ import java.util.List;
 /// @param minor Xen's minor version
 /// @param tscKhz the guest's TSC frequency; KVM corrects it when the frequency is changed
 public record XenLeaves(int major, int minor, int tscKhz) {
-    /// Where the leaves begin.
+    /// The first leaf.
     public static final int BASE = 0x4000_0000;
 
-    /// The MSR to which a guest writes the address of its hypercall page.
+    /// The MSR to which a guest writes its hypercall page's address.
     public static final int HYPERCALL_MSR = 0x4000_0000;
 
     private static final int TSC = BASE + 3;
@@ -26,7 +26,7 @@ public record XenLeaves(int major, int minor, int tscKhz) {
     private static final int HOST_TSC_RELIABLE = 1 << 1;
     private static final int RDTSCP = 1 << 2;
 
-    /// Grants are good for DMA: a guest need not copy what it lets its devices reach.
+    /// Grants are valid for DMA: a guest need not copy data for its devices.
     private static final int IOMMU_MAPPINGS = 1 << 2;
 
     private static final int VCPU_ID_PRESENT = 1 << 3;
@@ -43,8 +43,8 @@ public record XenLeaves(int major, int minor, int tscKhz) {
         }
     }
 
-    /// TSC mode is 0 ("default"): with "never emulate" Linux would prefer the bare TSC to Xen's clock. EXT_DEST_ID is not
-    /// announced, since APIC ids fit into 8 bits.
+    /// Adds the leaves. TSC mode is 0 ("default"): with "never emulate", Linux would prefer the bare TSC to Xen's
+    /// clock. EXT_DEST_ID is not announced, since APIC ids fit into 8 bits.
     void addTo(List<CpuidEntry> leaves, VcpuId vcpu, DomId domain) {
         leaves.add(leaf(BASE, LAST, SIGNATURE_EBX, SIGNATURE_ECX, SIGNATURE_EDX));
         leaves.add(leaf(BASE + 1, major << 16 | minor, 0, 0, 0));

@@ -19,7 +19,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// `xen-emu xenstore dump`: all nodes as Xen's migration stream, read by ordinary requests, so that any daemon can be asked.
+/// `xen-emu xenstore dump`: writes all nodes as Xen's migration stream. It reads them by ordinary requests, so it
+/// works with any daemon.
 @Command(
         name = "dump",
         description = {
@@ -58,7 +59,7 @@ final class DumpCommand extends StoreTool {
             try {
                 special.add(new SpecialState(Path.of(name), permissions(store, name)));
             } catch (RequestFailed e) {
-                // C xenstored before 4.23 does not tell.
+                // C xenstored before 4.23 does not report this.
             }
         }
         byte[] dump = MigrationStream.encode(XenStoreState.ofNodes(nodes, special), version);
@@ -73,8 +74,8 @@ final class DumpCommand extends StoreTool {
         }
     }
 
-    /// Puts a whole dump in place of a file at once, so that one of before is there until then. What is not a file, such as
-    /// a pipe, is written to.
+    /// Replaces a file by a whole dump at once, so that an earlier dump stays there until then. A path that is not a
+    /// file, such as a pipe, is written to.
     private static void write(byte[] dump, java.nio.file.Path given) throws IOException {
         java.nio.file.Path target = Files.exists(given) ? given.toRealPath() : given;
         if (Files.exists(target) && !Files.isRegularFile(target)) {

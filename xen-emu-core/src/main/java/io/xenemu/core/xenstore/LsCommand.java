@@ -18,15 +18,15 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         exitCodeOnInvalidInput = XenstoreCommand.FAILED)
 final class LsCommand extends StoreTool {
-    /// Columns of what is not a terminal.
+    /// The width of output that is not a terminal.
     private static final int DEFAULT_WIDTH = 80;
 
     private static final int UNLIMITED = Integer.MAX_VALUE / 2;
 
-    /// Where permissions begin, if there is room.
+    /// The column of permissions, if there is room.
     private static final int PERMISSIONS_COLUMN = 60;
 
-    /// What is printed around a value.
+    /// The characters around a value.
     private static final int FRAME = " = \"...\"".length();
 
     @Option(
@@ -122,7 +122,7 @@ final class LsCommand extends StoreTool {
         }
     }
 
-    /// The first `length` characters; all of them if it is negative, as printf has it.
+    /// The first `length` characters; all of them if it is negative, as in printf.
     private static String cut(String text, int length) {
         return length < 0 || length > text.length() ? text : text.substring(0, length);
     }

@@ -11,7 +11,7 @@ public final class RequestFailed extends Exception {
         this.error = error;
     }
 
-    /// Whether it is the error of this name, such as `ENOENT`.
+    /// Whether the error has this name, such as `ENOENT`.
     boolean is(String name) {
         return error.equals(name);
     }

@@ -15,7 +15,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// `xen-emu xenstore restore`: what `dump` has written, by ordinary requests.
+/// `xen-emu xenstore restore`: writes the nodes of a `dump`, by ordinary requests.
 @Command(
         name = "restore",
         description = {
@@ -68,7 +68,7 @@ final class RestoreCommand extends StoreTool {
     private void put(StoreConnection store, NodeState node) throws IOException, ToolFailed {
         String path = node.path().toString();
         try {
-            // C xenstored takes no value for the root.
+            // C xenstored accepts no value for the root.
             if (!node.path().isRoot() || node.value().length > 0) {
                 store.write(path, node.value());
             }

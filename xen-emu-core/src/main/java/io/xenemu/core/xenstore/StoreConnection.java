@@ -23,14 +23,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/// A connection to a XenStore daemon, by its socket or, in a guest, by the kernel's device. Not thread-safe. Text is ISO
-/// 8859-1, so that every byte survives. Whatever serves the socket, nothing but an event is waited for without a limit.
+/// A connection to a XenStore daemon, by its socket or, in a guest, by the kernel's device. Not thread-safe. Text is
+/// ISO 8859-1, so that every byte survives. Every wait has a limit, except that for an event.
 public final class StoreConnection implements AutoCloseable {
     private static final int FILE_TYPE = 0xf000;
     private static final int CHARACTER_DEVICE = 0x2000;
 
-    /// For a connection, and for each reply, on a busy host: no request takes a daemon a second. What is silent longer is
-    /// stopped, or no XenStore.
+    /// The limit for connecting and for each reply, on a busy host: no request takes a daemon a second. A peer that
+    /// is silent longer is stopped, or not a XenStore.
     private static final Duration REPLY_LIMIT = Duration.ofSeconds(10);
 
     private final ByteChannel channel;
@@ -51,14 +51,14 @@ public final class StoreConnection implements AutoCloseable {
     /// Connects.
     ///
     /// @param path a socket, or the device
-    /// @throws IOException if nobody serves it, or this user may not connect, or it takes no connection in time
+    /// @throws IOException if no daemon serves it, this user may not connect, or it accepts no connection in time
     public static StoreConnection open(Path path) throws IOException {
         return open(path, REPLY_LIMIT);
     }
 
-    /// The same.
+    /// Connects with another limit.
     ///
-    /// @param limit for the connection, and then for each reply
+    /// @param limit for connecting, and then for each reply
     static StoreConnection open(Path path, Duration limit) throws IOException {
         boolean device =
                 Files.getAttribute(path, "unix:mode") instanceof Integer mode
@@ -70,7 +70,7 @@ public final class StoreConnection implements AutoCloseable {
                 limit);
     }
 
-    /// A stopped daemon whose queue is full takes no connection either.
+    /// Connects to a socket. A stopped daemon with a full queue accepts no connection either, hence the limit.
     private static SocketChannel connect(Path path, Duration limit) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         SocketDeadline deadline = SocketDeadline.of(channel, limit);
@@ -99,7 +99,7 @@ public final class StoreConnection implements AutoCloseable {
         return new String(payload, StandardCharsets.ISO_8859_1);
     }
 
-    /// The strings of a payload, each of which ends with a NUL.
+    /// The strings of a payload; each ends with a NUL.
     private static List<String> strings(byte[] payload) {
         List<String> strings = new ArrayList<>();
         int start = 0;
@@ -116,28 +116,28 @@ public final class StoreConnection implements AutoCloseable {
 
     /// The value of a node.
     ///
-    /// @throws RequestFailed what the daemon answers
+    /// @throws RequestFailed the daemon's error
     public byte[] read(String path) throws IOException, RequestFailed {
         return request(MessageType.READ, path);
     }
 
-    /// Writes a node, made with those above it if it is missing.
+    /// Writes a node; creates it and missing nodes above.
     ///
-    /// @throws RequestFailed what the daemon answers
+    /// @throws RequestFailed the daemon's error
     public void write(String path, byte[] value) throws IOException, RequestFailed {
         request(MessageType.WRITE, path, value);
     }
 
-    /// Removes a node and all below it.
+    /// Removes a node and all nodes below.
     ///
-    /// @throws RequestFailed what the daemon answers
+    /// @throws RequestFailed the daemon's error
     public void remove(String path) throws IOException, RequestFailed {
         request(MessageType.RM, path);
     }
 
-    /// The names of the children, however many they are.
+    /// The names of the children, however many there are.
     ///
-    /// @throws RequestFailed what the daemon answers
+    /// @throws RequestFailed the daemon's error
     public List<String> list(String path) throws IOException, RequestFailed {
         try {
             return strings(request(MessageType.DIRECTORY, path));
@@ -177,7 +177,7 @@ public final class StoreConnection implements AutoCloseable {
         }
     }
 
-    /// Entries such as `n0`.
+    /// The permission entries of a node, such as `n0`.
     List<String> permissions(String path) throws IOException, RequestFailed {
         return strings(request(MessageType.GET_PERMS, path));
     }
@@ -193,7 +193,7 @@ public final class StoreConnection implements AutoCloseable {
 
     /// Registers a watch, whose events wait for [#nextEvent].
     ///
-    /// @throws RequestFailed what the daemon answers
+    /// @throws RequestFailed the daemon's error
     public void watch(String path, String token) throws IOException, RequestFailed {
         request(MessageType.WATCH, path, token);
     }
@@ -209,9 +209,9 @@ public final class StoreConnection implements AutoCloseable {
         return events.removeFirst();
     }
 
-    /// Starts a transaction, in which all requests are done from now on.
+    /// Starts a transaction; all later requests belong to it.
     ///
-    /// @throws RequestFailed what the daemon answers
+    /// @throws RequestFailed the daemon's error
     public void begin() throws IOException, RequestFailed {
         String id = strings(request(MessageType.TRANSACTION_START, "")).getFirst();
         try {
@@ -223,7 +223,7 @@ public final class StoreConnection implements AutoCloseable {
 
     /// Ends the transaction.
     ///
-    /// @throws RequestFailed EAGAIN if it is to be done again
+    /// @throws RequestFailed EAGAIN if it has to be repeated
     public void end(boolean commit) throws IOException, RequestFailed {
         int id = transaction;
         transaction = 0;
@@ -236,7 +236,7 @@ public final class StoreConnection implements AutoCloseable {
         return request(type, transaction, latin(String.join("\0", strings) + '\0'));
     }
 
-    /// @param rest what follows the path
+    /// @param rest the bytes after the path
     private void request(MessageType type, String path, byte[] rest)
             throws IOException, RequestFailed {
         byte[] start = latin(path + '\0');
@@ -265,7 +265,7 @@ public final class StoreConnection implements AutoCloseable {
         return reply.payload;
     }
 
-    /// Sends a request, and waits for what is no event.
+    /// Sends a request, and returns the next message that is not an event.
     private Message reply(byte[] request) throws IOException {
         SocketDeadline deadline = SocketDeadline.of(channel, limit);
         try (deadline) {

@@ -8,19 +8,19 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Option;
 
-/// What the commands have in common: the connection, the transaction that is repeated while it is in conflict, and
-/// failures, which are told in one line and exit with 1.
+/// The common part of the commands: the connection, the transaction that is repeated after a conflict, and the report
+/// of failures, in one line and with exit code 1.
 abstract class StoreTool implements Callable<Integer> {
     @Option(names = "-s", hidden = true, description = "Has no effect, as with the Xen tools.")
     @SuppressWarnings("UnusedVariable") // that is what it is for
     private boolean socket;
 
-    /// What is done in a transaction, once or more often.
+    /// The work of a command in a transaction; may run more than once.
     @FunctionalInterface
     interface Work {
-        /// Does it, and prints what is to be seen when it is committed.
+        /// Does the work, and prints what is shown after the commit.
         ///
-        /// @throws ToolFailed if it is not to be committed
+        /// @throws ToolFailed if the transaction must not be committed
         void run(StoreConnection store, ToolOutput output)
                 throws IOException, RequestFailed, ToolFailed;
     }
@@ -54,7 +54,7 @@ abstract class StoreTool implements Callable<Integer> {
 
     abstract void run(StoreConnection store) throws IOException, RequestFailed, ToolFailed;
 
-    /// Does `work`, in a transaction if that is asked for, and prints.
+    /// Does `work`, in a transaction if `transaction` is set, and then prints its output.
     static void perform(StoreConnection store, boolean transaction, Work work)
             throws IOException, RequestFailed, ToolFailed {
         ToolOutput output = new ToolOutput();

@@ -4,7 +4,7 @@ import io.xenemu.core.device.StandardOutput;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 
-/// What a command prints when its transaction has been committed.
+/// The output of a command, printed when its transaction has been committed.
 final class ToolOutput {
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
 
@@ -21,7 +21,7 @@ final class ToolOutput {
         bytes.reset();
     }
 
-    /// @throws StoreTool.ToolFailed if it cannot be written; without a message if nobody reads it any more
+    /// @throws StoreTool.ToolFailed if it cannot be written; without a message if the reader has gone
     void writeTo(PrintStream out) throws StoreTool.ToolFailed {
         out.writeBytes(bytes.toByteArray());
         bytes.reset();

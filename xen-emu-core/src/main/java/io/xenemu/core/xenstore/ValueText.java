@@ -2,13 +2,13 @@ package io.xenemu.core.xenstore;
 
 import java.io.ByteArrayOutputStream;
 
-/// How the Xen tools show a value's bytes that are not printable ASCII, and read them.
+/// The Xen tools' form of a value: how they show and read bytes that are not printable ASCII.
 final class ValueText {
     private static final int OCTAL_BELOW = 8;
 
     private ValueText() {}
 
-    /// Printable: `\t`, `\n`, `\r`, `\\`, three octal digits below 8, else `\x` and two hexadecimal digits.
+    /// The printable form: `\t`, `\n`, `\r`, `\\`, three octal digits below 8, else `\x` and two hexadecimal digits.
     static String show(byte[] value) {
         StringBuilder text = new StringBuilder(value.length);
         for (byte b : value) {
@@ -30,8 +30,8 @@ final class ValueText {
         return text.toString();
     }
 
-    /// The bytes that a text of that form means. A backslash before anything else means that itself, and at the end it means
-    /// NUL; up to three octal or two hexadecimal digits are taken.
+    /// The bytes of a text in that form. A backslash before any other character stands for that character, and at the
+    /// end for NUL; up to three octal or two hexadecimal digits are used.
     static byte[] parse(byte[] source) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         int at = 0;

@@ -47,7 +47,7 @@ final class WriteCommand extends StoreTool {
                 });
     }
 
-    /// The bytes that stood on the command line, as far as the locale can tell.
+    /// The bytes of a command line argument, as far as the locale can encode them.
     private byte[] value(String argument) {
         byte[] bytes = argument.getBytes(Charset.forName(System.getProperty("sun.jnu.encoding")));
         return raw ? bytes : ValueText.parse(bytes);

@@ -15,7 +15,7 @@ import picocli.CommandLine.Command;
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 public final class XenstoreCommand {
-    /// What is below it, by name, in the order of the help. The parser is given the one that is asked for.
+    /// The subcommands by name, in the order of the help. The parser gets only the requested one.
     public static final ImmutableMap<String, Class<?>> SUBCOMMANDS =
             ImmutableMap.<String, Class<?>>builder()
                     .put("ls", LsCommand.class)
@@ -30,7 +30,7 @@ public final class XenstoreCommand {
                     .put("restore", RestoreCommand.class)
                     .buildOrThrow();
 
-    /// What the Xen tools exit with, whatever is wrong.
+    /// The exit code of the Xen tools for any failure.
     static final int FAILED = 1;
 
     public XenstoreCommand() {}
