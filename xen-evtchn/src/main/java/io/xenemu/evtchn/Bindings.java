@@ -28,7 +28,7 @@ final class Bindings {
     /// Guarded by the binding lock.
     private boolean dying;
 
-    /// Whether EVTCHNOP_reset is under way. Guarded by the binding lock.
+    /// Whether EVTCHNOP_reset is in progress. Guarded by the binding lock.
     private boolean resetting;
 
     Bindings(

@@ -2,7 +2,7 @@ package io.xenemu.evtchn;
 
 import java.util.Locale;
 
-/// What a port is bound to.
+/// The kind of a port's binding.
 enum ChannelType {
     CLOSED,
     UNBOUND,

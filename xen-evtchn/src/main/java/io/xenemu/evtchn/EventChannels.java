@@ -134,8 +134,8 @@ public final class EventChannels {
         Interdomain.close(bindings, bindings.ports.get(port));
     }
 
-    /// `EVTCHNOP_send`: signals the other end of an interdomain channel, or the vCPU of an IPI. On an unbound port it does
-    /// nothing.
+    /// `EVTCHNOP_send`: signals the other end of an interdomain channel, or the vCPU of an IPI. On an unbound port it
+    /// does nothing.
     ///
     /// @throws XenError `EINVAL` the port is invalid, reserved, closed, or for a VIRQ or PIRQ
     public void send(EvtchnPort port) throws XenError {
@@ -326,8 +326,8 @@ public final class EventChannels {
         return info != null && info.isUpcallPending();
     }
 
-    /// Clears the vCPU's `evtchn_upcall_mask`, as `SCHEDOP_block` does. Only the guest reads it: an HVM domain's upcalls
-    /// are interrupts.
+    /// Clears the vCPU's `evtchn_upcall_mask`, as `SCHEDOP_block` does. Only the guest reads it: an HVM domain's
+    /// upcalls are interrupts.
     public void unmaskUpcalls(VcpuId vcpu) {
         VcpuInfo info = bindings.vcpu(vcpu.value()).info;
         if (info != null) {
@@ -365,7 +365,8 @@ public final class EventChannels {
     /// [#rebuildKernelPorts]. With FIFO, the guest's memory must be in place already.
     ///
     /// @param options those of the saved domain, or wider ones
-    /// @throws IllegalArgumentException if the state contradicts itself or the options, or there is no room for its ports
+    /// @throws IllegalArgumentException if the state contradicts itself or the options, or there is no room for its
+    ///     ports
     public static EventChannels restore(
             EventChannelsState state,
             EvtchnOptions options,

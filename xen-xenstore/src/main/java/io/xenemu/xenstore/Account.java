@@ -127,7 +127,7 @@ final class Account {
         return nodes.bytes(domain) + memoryBesideNodes();
     }
 
-    /// Those bytes without nodes, which a transaction counts itself.
+    /// Bytes that count for the memory quota, without nodes, which a transaction counts itself.
     long memoryBesideNodes() {
         return watchBytes + transactionBytes + outputBytes.getAsInt();
     }

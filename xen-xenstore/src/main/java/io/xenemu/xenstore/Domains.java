@@ -38,7 +38,7 @@ public interface Domains {
     ///     goes on.
     IntroducedRing ring(DomId domain, long gfn, int port) throws XenError;
 
-    /// A host tool has released a domain, which may still run: its event channel is to be let go, as xenstored does, until the
-    /// domain is introduced again.
+    /// A host tool has released a domain, which may still run: its event channel is to be let go, as xenstored does,
+    /// until the domain is introduced again.
     void released(DomId domain);
 }

@@ -43,8 +43,8 @@ public enum Quota {
     /// Bytes of a path, without a leading `/local/domain/<id>/`.
     PATH_MAX("path-max", 2048, "Max. length of a node path"),
 
-    /// Bytes of a node as xenstored stores it: [#NODE_HEADER], [#NODE_PERMISSION] for each permission, the value, and the
-    /// children's names.
+    /// Bytes of a node as xenstored stores it: [#NODE_HEADER], [#NODE_PERMISSION] for each permission, the value, and
+    /// the children's names.
     NODE_SIZE("node-size", 2048, "Max. size of a node"),
 
     /// As [#MEMORY], but only warns.

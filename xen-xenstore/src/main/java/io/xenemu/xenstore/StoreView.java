@@ -9,8 +9,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /// Reads and changes the store from this process with the rights of domain 0: directly ([XenStoreClient]) or within a
-/// transaction ([XenStoreClient#transaction]). Paths are absolute; an invalid one is an IllegalArgumentException. Text is
-/// ISO 8859-1, so that every byte survives.
+/// transaction ([XenStoreClient#transaction]). Paths are absolute; an invalid one is an IllegalArgumentException.
+/// Text is ISO 8859-1, so that every byte survives.
 public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
     final XenStoreServer server;
     final Session session;

@@ -34,9 +34,9 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         T run(StoreView view) throws XenError;
     }
 
-    /// Events that may wait for the listeners, each of at most 3 KiB, the longest path. Guests cause events by creating
-    /// nodes below a watch of the host; a listener this far behind looks at everything anyway. Guests make no clients of
-    /// this kind: a service has one that watches.
+    /// Events that may wait for the listeners, each of at most 3 KiB, the longest path. Guests cause events by
+    /// creating nodes below a watch of the host; a listener this far behind looks at everything anyway. Guests make
+    /// no clients of this kind: a service has one that watches.
     static final int MAX_EVENTS = 1024;
 
     private record Watch(Path path, WatchListener listener) {}

@@ -29,13 +29,13 @@ import java.util.TreeMap;
 
 /// [XenStoreState] as the body of a frame of saved state.
 ///
-/// Version 2: count u32 and nodes (path, value bytes, permissions, ordinal u64, generation u64); count and special names
-/// (path, permissions); quotas; descriptors of listener u32 and events u32; count and domains (domid u16, target u16,
-/// shutdown bool, failed bool, gfn u64, port u32, features u32, quotas, connection); count and sockets (descriptor u32,
-/// connection). Quotas: count and (name string, value u32, global bool). Connection: input bytes, output bytes, count
-/// and watches (path, token bytes, relative bool, depth u32), count and transactions (id u32, doomed bool, count and
-/// changes (type u8 and what it has), count and dependencies (path, aspects u8)). Paths and permissions are bytes as on
-/// the wire. Order is kept, except that dependencies are sorted by path.
+/// Version 2: count u32 and nodes (path, value bytes, permissions, ordinal u64, generation u64); count and special
+/// names (path, permissions); quotas; descriptors of listener u32 and events u32; count and domains (domid u16,
+/// target u16, shutdown bool, failed bool, gfn u64, port u32, features u32, quotas, connection); count and sockets
+/// (descriptor u32, connection). Quotas: count and (name string, value u32, global bool). Connection: input bytes,
+/// output bytes, count and watches (path, token bytes, relative bool, depth u32), count and transactions (id u32,
+/// doomed bool, count and changes (type u8 and what it has), count and dependencies (path, aspects u8)). Paths and
+/// permissions are bytes as on the wire. Order is kept, except that dependencies are sorted by path.
 ///
 /// Version 1 had the permissions of `@introduceDomain` and `@releaseDomain` only, and neither quotas, descriptors,
 /// sockets, gfn, port, features nor depth.

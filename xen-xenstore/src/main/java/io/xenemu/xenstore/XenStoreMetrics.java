@@ -35,7 +35,8 @@ import org.jspecify.annotations.Nullable;
 /// | `xen.xenstore.denied` | domain, quota | denials by a quota, or warnings of a soft quota |
 /// | `xen.xenstore.domain.watches`, `.domain.transactions`, `.domain.nodes` | domain | the same for one domain |
 ///
-/// A domain's meters are registered when it is introduced and removed when it is released; host tools count as domain 0.
+/// A domain's meters are registered when it is introduced and removed when it is released; host tools count as domain
+/// 0.
 public final class XenStoreMetrics {
     private final MeterRegistry registry;
     private final List<Meter> totals = new ArrayList<>();

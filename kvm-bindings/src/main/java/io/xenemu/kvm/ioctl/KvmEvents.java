@@ -72,8 +72,8 @@ public final class KvmEvents {
         irqfd(eventfd, gsi, 0, 0);
     }
 
-    /// KVM_IRQFD with KVM_IRQFD_FLAG_RESAMPLE, for a level-triggered interrupt; needs [KvmVm#createIrqchip]. A signal asserts
-    /// the GSI; when the guest acknowledges, KVM deasserts it and signals `resamplefd`.
+    /// KVM_IRQFD with KVM_IRQFD_FLAG_RESAMPLE, for a level-triggered interrupt; needs [KvmVm#createIrqchip]. A signal
+    /// asserts the GSI; when the guest acknowledges, KVM deasserts it and signals `resamplefd`.
     public void assignResampleIrqfd(int eventfd, int gsi, int resamplefd) {
         irqfd(eventfd, gsi, IRQFD_RESAMPLE, resamplefd);
     }

@@ -5,8 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 
-/// `struct kvm_regs`: either a copy of its own, or the live one in a vCPU's [KvmRun]. Not thread-safe; does not allocate
-/// when read or written.
+/// `struct kvm_regs`: either a copy of its own, or the live one in a vCPU's [KvmRun]. Not thread-safe; does not
+/// allocate when read or written.
 public final class KvmRegs {
     private final MemorySegment memory;
 

@@ -97,8 +97,8 @@ public final class KvmVm implements AutoCloseable {
 
     // Memory.
 
-    /// KVM_SET_USER_MEMORY_REGION: creates a slot, moves it, or changes its flags. Costs tens of microseconds, and moving
-    /// drops every page table of the VM.
+    /// KVM_SET_USER_MEMORY_REGION: creates a slot, moves it, or changes its flags. Costs tens of microseconds, and
+    /// moving drops every page table of the VM.
     ///
     /// @param slot 0 to [KvmCapability#NR_MEMSLOTS] - 1
     /// @param flags [#MEM_LOG_DIRTY_PAGES], [#MEM_READONLY]
@@ -157,8 +157,8 @@ public final class KvmVm implements AutoCloseable {
         }
     }
 
-    /// KVM_SET_TSS_ADDR: three pages of guest physical space below 4 GiB that Intel processors without unrestricted guest
-    /// mode need, outside all slots.
+    /// KVM_SET_TSS_ADDR: three pages of guest physical space below 4 GiB that Intel processors without unrestricted
+    /// guest mode need, outside all slots.
     public void setTssAddr(long guestAddress) {
         KvmIoctl.KVM_SET_TSS_ADDR.call(fd.number(), guestAddress);
     }

@@ -75,8 +75,8 @@ public final class XenHvmAttributes {
         return get(SHARED_INFO_HVA, "u.shared_info.hva");
     }
 
-    /// KVM_XEN_ATTR_TYPE_UPCALL_VECTOR: the vector of HVM_PARAM_CALLBACK_IRQ, injected without the local APIC into vCPUs
-    /// with upcalls pending.
+    /// KVM_XEN_ATTR_TYPE_UPCALL_VECTOR: the vector of HVM_PARAM_CALLBACK_IRQ, injected without the local APIC into
+    /// vCPUs with upcalls pending.
     ///
     /// @param vector 16 to 255, or 0 for none; else EINVAL
     public void upcallVector(int vector) {

@@ -11,8 +11,8 @@ import static io.xenemu.kvm.ioctl.CTypes.union;
 
 import java.lang.foreign.StructLayout;
 
-/// Structures of KVM's Xen interface, as of Linux 6.12 (`linux/kvm.h`, `asm/kvm.h`). Older headers lack some union members;
-/// sizes and the offsets of the rest are the same.
+/// Structures of KVM's Xen interface, as of Linux 6.12 (`linux/kvm.h`, `asm/kvm.h`). Older headers lack some union
+/// members; sizes and the offsets of the rest are the same.
 final class XenStructs {
     static final StructLayout KVM_XEN_HVM_CONFIG =
             struct(

@@ -19,8 +19,8 @@ import java.util.Arrays;
 /// calls that take a name allocate.
 ///
 /// The JVM generates code for each distinct signature, at about ten milliseconds each, which is a large part of the
-/// start time. So handles differ only in their number of arguments: x86-64 passes every integer and pointer in a
-/// 64-bit register, of which the function reads the bits that its prototype names.
+/// start time. So all handles have the same signature, except mmap's: x86-64 passes every integer and pointer in a
+/// 64-bit register, and a function reads only the registers and bits that its prototype names.
 public final class Libc {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final SymbolLookup SYMBOLS = LINKER.defaultLookup();
@@ -28,7 +28,7 @@ public final class Libc {
             Linker.Option.captureStateLayout()
                     .byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
-    /// Of each function but one: those with fewer leave the other registers alone.
+    /// The arguments of every handle but mmap's: functions with fewer parameters ignore the other registers.
     private static final int ARGUMENTS = 3;
 
     // int open(const char *pathname, int flags, ...);

@@ -40,7 +40,8 @@ public final class OwnedFd implements AutoCloseable {
         return n;
     }
 
-    /// Closes the descriptor; a second call does nothing. Errors are not reported: on Linux the number is free either way.
+    /// Closes the descriptor; a second call does nothing. Errors are not reported: on Linux the number is free either
+    /// way.
     @Override
     public void close() {
         int n = number.getAndSet(CLOSED);

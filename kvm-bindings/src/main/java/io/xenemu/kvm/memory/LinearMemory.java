@@ -161,7 +161,8 @@ public final class LinearMemory {
         }
     }
 
-    /// The bytes before the first NUL, as ISO 8859-1 (one character per byte). Bytes after the NUL need not be reachable.
+    /// The bytes before the first NUL, as ISO 8859-1 (one character per byte). Bytes after the NUL need not be
+    /// reachable.
     ///
     /// @param maxLength the most characters accepted, without the NUL
     /// @throws XenError E2BIG when there is no NUL after `maxLength` characters

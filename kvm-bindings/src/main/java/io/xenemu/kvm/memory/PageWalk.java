@@ -2,8 +2,8 @@ package io.xenemu.kvm.memory;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// Translates a caller's linear address by reading its page tables, for a supervisor access (hypercalls come from CPL 0):
-/// no paging, 32-bit with 4 MiB pages and PSE-36, PAE, 4 and 5 levels with 2 MiB and 1 GiB pages.
+/// Translates a caller's linear address by reading its page tables, for a supervisor access (hypercalls come from CPL
+/// 0): no paging, 32-bit with 4 MiB pages and PSE-36, PAE, 4 and 5 levels with 2 MiB and 1 GiB pages.
 ///
 /// Throws [XenError#EFAULT] where the processor would raise a page fault: entry not present, write to a read-only
 /// page under CR0.WP, reserved bit set, non-canonical address, or a table outside guest memory. A result outside
@@ -49,7 +49,7 @@ public final class PageWalk {
 
     private final GuestAtomics entries;
 
-    /// What [#holdsForWrites] answers.
+    /// The answer of [#holdsForWrites].
     private boolean forWrites;
 
     /// A walk through the tables in `memory`.

@@ -95,7 +95,7 @@ public final class BzImage implements KernelImage {
         var placement = new Placement(request.map());
         if (prefAddress < Placement.LOWEST || !placement.take(prefAddress, initSize)) {
             throw new BootException(
-                    "%s: needs %d MiB of memory at 0x%x, which this guest has not"
+                    "%s: needs %d MiB of memory at 0x%x, which this guest does not have"
                             .formatted(name, (initSize >> 20) + 1, prefAddress));
         }
         request.memory().write(prefAddress, payload);

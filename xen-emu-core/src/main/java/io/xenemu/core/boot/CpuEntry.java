@@ -61,8 +61,8 @@ public record CpuEntry(
                 segment(0, 0x67, TYPE_TSS, false, false, false, false));
     }
 
-    /// Linux's 32-bit boot protocol: 32-bit protected mode without paging, flat segments, selectors 0x10 and 0x18; EBX, EBP and
-    /// EDI are 0 (Linux Documentation/arch/x86/boot.rst).
+    /// Linux's 32-bit boot protocol: 32-bit protected mode without paging, flat segments, selectors 0x10 and 0x18;
+    /// EBX, EBP and EDI are 0 (Linux Documentation/arch/x86/boot.rst).
     static CpuEntry linux32(long entry, long bootParams, long gdt, int gdtLimit) {
         return new CpuEntry(
                 entry,

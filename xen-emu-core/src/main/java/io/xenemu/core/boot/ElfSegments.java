@@ -68,7 +68,7 @@ final class ElfSegments {
             long size = range.end - range.start;
             if (!placement.take(range.start, size)) {
                 throw new BootException(
-                        "%s: needs %d KiB of memory at 0x%x, which this guest has not free"
+                        "%s: needs %d KiB of memory at 0x%x, which is not free in this guest"
                                 .formatted(file.name(), (size >> 10) + 1, range.start));
             }
         }

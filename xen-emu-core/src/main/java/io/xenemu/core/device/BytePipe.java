@@ -69,7 +69,8 @@ public final class BytePipe implements ByteSink, ByteSource {
     /// Gives bytes, and waits a limited time whenever there is no room. Called by the host thread.
     ///
     /// @param patience in nanoseconds
-    /// @return the number of bytes given: less than `length` if the device took none for that time, or the pipe was closed
+    /// @return the number of bytes given: less than `length` if the device took none for that time, or the pipe was
+    ///     closed
     public int put(byte[] bytes, int offset, int length, long patience)
             throws InterruptedException {
         int done = 0;

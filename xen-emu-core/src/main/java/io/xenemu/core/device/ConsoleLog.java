@@ -7,7 +7,7 @@ import java.time.Duration;
 /// a guest never waits for a reader. Any number of readers may come and go. A reader that falls behind by more than
 /// is kept misses the output in between, as with Xen's xenconsoled.
 public final class ConsoleLog implements HostConsole {
-    /// What is kept, in bytes.
+    /// Bytes of output that are kept.
     public static final int KEPT_BYTES = 64 << 10;
 
     /// The most input that may be typed ahead of a slow guest, in bytes.
@@ -70,8 +70,8 @@ public final class ConsoleLog implements HostConsole {
         return new Reader();
     }
 
-    /// Gives input to the guest, and waits for room. Input that the guest does not start to take within 10 s is lost, as
-    /// on a terminal with a full queue; otherwise the sender would wait for the guest even after leaving.
+    /// Gives input to the guest, and waits for room. Input that the guest does not start to take within 10 s is lost,
+    /// as on a terminal with a full queue; otherwise the sender would wait for the guest even after leaving.
     ///
     /// @return false if the guest is gone
     public boolean type(byte[] bytes, int length) throws InterruptedException {

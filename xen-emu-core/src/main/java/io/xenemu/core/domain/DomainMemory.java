@@ -384,7 +384,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return ramPages.byteSize() / PAGE_SIZE;
     }
 
-    // What the domain owns.
+    // The domain's reservation.
 
     /// Takes consecutive pages out of the address space, up to the first that is missing or belongs to another domain
     /// (XENMEM_decrease_reservation). Their memory goes back to the host; the guest reads zeros there until it

@@ -116,8 +116,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         assertUpcall(vcpu.id());
     }
 
-    /// As Xen's `hvm_assert_evtchn_irq`: raises a vCPU's own vector, whether events are pending or not. A local APIC that
-    /// is not enabled does not take it, and gets it later only if events are pending.
+    /// As Xen's `hvm_assert_evtchn_irq`: raises a vCPU's own vector, whether events are pending or not. A local APIC
+    /// that is not enabled does not take it, and gets it later only if events are pending.
     private void assertUpcall(VcpuId id) {
         if (vectors.get(id.value()) != 0) {
             upcall(id);

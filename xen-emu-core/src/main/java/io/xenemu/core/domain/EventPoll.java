@@ -72,8 +72,8 @@ public final class EventPoll {
     /// SCHEDOP_block: unmasks upcalls, and waits for an upcall or another interrupt.
     ///
     /// With interrupts enabled the vCPU halts, as by HLT, in its next KVM_RUN, until KVM delivers an interrupt. With
-    /// interrupts disabled it would halt forever. Xen runs such a guest again when an interrupt or upcall has been raised
-    /// for it; so does this method, and also when the domain stops.
+    /// interrupts disabled it would halt forever. Xen runs such a guest again when an interrupt or upcall has been
+    /// raised for it; so does this method, and also when the domain stops.
     public void block() {
         domain.eventChannels().unmaskUpcalls(vcpu.id());
         if (vcpu.kvm().run().interruptsEnabled()) {

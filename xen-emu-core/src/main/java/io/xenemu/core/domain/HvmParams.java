@@ -46,8 +46,8 @@ public final class HvmParams {
                     X87_FIP_WIDTH,
                     VM86_TSS_SIZED);
 
-    /// PAE_ENABLED (4), DM_DOMAIN (13), the memory event parameters (20 to 23, 25, 30), NESTEDHVM (24) and BUFIOREQ_EVTCHN
-    /// (26), which Xen no longer has.
+    /// PAE_ENABLED (4), DM_DOMAIN (13), the memory event parameters (20 to 23, 25, 30), NESTEDHVM (24) and
+    /// BUFIOREQ_EVTCHN (26), which Xen no longer has.
     private static final long DEPRECATED = mask(4, 13, 20, 21, 22, 23, 24, 25, 26, 30);
 
     /// The size of a task state segment set with VM86_TSS, which carries none: what old firmware reserves.

@@ -71,7 +71,7 @@ public final class SpecialPages implements AutoCloseable {
         return page(Math.toIntExact(gfn - GuestMemoryMap.SPECIAL_START / PAGE_SIZE));
     }
 
-    /// How many pages there are.
+    /// The number of pages.
     int count() {
         return count;
     }

@@ -21,15 +21,15 @@ final class ChmodCommand extends StoreTool {
 
     @Option(
             names = {"-u", "--upto"},
-            description = "Also of all nodes above, except for the root.")
+            description = "Also change all nodes above, except the root.")
     private boolean upTo;
 
     @Option(
             names = {"-r", "--recurse"},
-            description = "Also of all nodes below.")
+            description = "Also change all nodes below.")
     private boolean recurse;
 
-    @Parameters(index = "0", paramLabel = "PATH", description = "Which node.")
+    @Parameters(index = "0", paramLabel = "PATH", description = "Node to change.")
     private String node = "";
 
     @Parameters(
@@ -37,8 +37,8 @@ final class ChmodCommand extends StoreTool {
             arity = "0..*",
             paramLabel = "MODE",
             description =
-                    "n, r, w or b (none, read, write, both) and a domain id. The first names the owner, and what all others may"
-                            + " do.")
+                    "n, r, w or b (none, read, write, both) and a domain id. The first names the owner, and the rights of all"
+                            + " other domains.")
     private List<String> modes = new ArrayList<>();
 
     @Override

@@ -24,8 +24,8 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "dump",
         description = {
-            "Write all nodes, with values and permissions, to a file, as they are at one moment.",
-            "The format is that of Xen's docs/designs/xenstore-migration.md. Connections, watches and transactions are not part of it."
+            "Write all nodes, with values and permissions, to a file, in one consistent state.",
+            "The format is that of Xen's docs/designs/xenstore-migration.md. Connections, watches and transactions are not included."
         },
         sortOptions = false,
         usageHelpAutoWidth = true,
@@ -38,10 +38,14 @@ final class DumpCommand extends StoreTool {
             names = "--stream-version",
             paramLabel = "N",
             defaultValue = "1",
-            description = "1, which every daemon reads, or 2. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "Format version: 1, which every daemon reads, or 2. Default: ${DEFAULT-VALUE}.")
     private int version;
 
-    @Parameters(arity = "1", paramLabel = "FILE", description = "Where to; - for standard output.")
+    @Parameters(
+            arity = "1",
+            paramLabel = "FILE",
+            description = "File to write; - for standard output.")
     private String file = "";
 
     @Override

@@ -10,13 +10,13 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "exists",
         description =
-                "Tell by the exit code whether nodes exist: 0 if all of them do, otherwise 1.",
+                "Check whether nodes exist: the exit code is 0 if all of them do, otherwise 1.",
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
         exitCodeOnInvalidInput = XenstoreCommand.FAILED)
 final class ExistsCommand extends StoreTool {
-    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Which nodes.")
+    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Nodes to check.")
     private List<String> paths = new ArrayList<>();
 
     @Override

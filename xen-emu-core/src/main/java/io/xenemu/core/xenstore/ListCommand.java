@@ -10,7 +10,7 @@ import picocli.CommandLine.Parameters;
 /// `xen-emu xenstore list`, as `xenstore-list`.
 @Command(
         name = "list",
-        description = "Print the names of nodes' children.",
+        description = "Print the names of the nodes' children.",
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
@@ -21,7 +21,7 @@ final class ListCommand extends StoreTool {
             description = "Print whole paths.")
     private boolean prefix;
 
-    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Which nodes.")
+    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Nodes whose children to print.")
     private List<String> paths = new ArrayList<>();
 
     @Override

@@ -39,7 +39,7 @@ final class LsCommand extends StoreTool {
             description = "Print permissions.")
     private boolean permissions;
 
-    @Parameters(arity = "0..*", paramLabel = "PATH", description = "Which nodes. Default: /.")
+    @Parameters(arity = "0..*", paramLabel = "PATH", description = "Nodes to print. Default: /.")
     private List<String> paths = new ArrayList<>();
 
     private int width = DEFAULT_WIDTH;

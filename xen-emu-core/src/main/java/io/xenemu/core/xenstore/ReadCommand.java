@@ -23,10 +23,10 @@ final class ReadCommand extends StoreTool {
 
     @Option(
             names = {"-R", "--raw"},
-            description = "Print the bytes as they are, without an end of line.")
+            description = "Print the bytes unchanged, without an end of line.")
     private boolean raw;
 
-    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Which nodes.")
+    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Nodes to read.")
     private List<String> paths = new ArrayList<>();
 
     @Override

@@ -19,7 +19,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "restore",
         description = {
-            "Write all nodes of a file that dump has made, with values and permissions, all at once.",
+            "Write all nodes of a dump file, with values and permissions, in one transaction.",
             "Nodes that are not in the file stay as they are."
         },
         sortOptions = false,
@@ -29,11 +29,13 @@ import picocli.CommandLine.Parameters;
 final class RestoreCommand extends StoreTool {
     @Option(
             names = "--no-permissions",
-            description =
-                    "Leave permissions as they come, for a host on which the owners do not exist.")
+            description = "Do not set permissions, for a host on which the owners do not exist.")
     private boolean noPermissions;
 
-    @Parameters(arity = "1", paramLabel = "FILE", description = "Where from; - for standard input.")
+    @Parameters(
+            arity = "1",
+            paramLabel = "FILE",
+            description = "File to read; - for standard input.")
     private String file = "";
 
     @Override

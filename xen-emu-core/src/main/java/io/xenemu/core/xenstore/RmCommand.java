@@ -10,7 +10,7 @@ import picocli.CommandLine.Parameters;
 /// `xen-emu xenstore rm`, as `xenstore-rm`.
 @Command(
         name = "rm",
-        description = "Remove nodes with everything below, all at once.",
+        description = "Remove nodes and everything below, in one transaction.",
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
@@ -18,10 +18,10 @@ import picocli.CommandLine.Parameters;
 final class RmCommand extends StoreTool {
     @Option(
             names = {"-t", "--tidy"},
-            description = "Also remove the nodes above that are left without value and children.")
+            description = "Also remove the nodes above that then have neither value nor children.")
     private boolean tidy;
 
-    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Which nodes.")
+    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Nodes to remove.")
     private List<String> paths = new ArrayList<>();
 
     @Override

@@ -203,7 +203,7 @@ public final class StoreConnection implements AutoCloseable {
         while (events.isEmpty()) {
             Message message = receive();
             if (!takeEvent(message)) {
-                throw new IOException("a reply to nothing: type " + message.type);
+                throw new IOException("unexpected reply of type " + message.type);
             }
         }
         return events.removeFirst();

@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "watch",
         description =
-                "Print the path of every change at or below nodes; first of the nodes themselves.",
+                "Print the path of every change at or below nodes; first the paths of the nodes themselves.",
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
@@ -20,10 +20,10 @@ final class WatchCommand extends StoreTool {
     @Option(
             names = {"-n", "--number"},
             paramLabel = "NR",
-            description = "End after so many. Default: do not end.")
+            description = "Number of events after which to end. Default: no end.")
     private int number = -1;
 
-    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Which nodes.")
+    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Nodes to watch.")
     private List<String> paths = new ArrayList<>();
 
     @Override

@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 /// `xen-emu xenstore write`, as `xenstore-write`.
 @Command(
         name = "write",
-        description = "Set the values of nodes, all at once.",
+        description = "Set the values of nodes; several in one transaction.",
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
@@ -25,17 +25,17 @@ final class WriteCommand extends StoreTool {
 
     @Option(
             names = {"-R", "--raw"},
-            description = "Take the values as they are, without escapes such as \\n and \\x00.")
+            description = "Use the values unchanged, without escapes such as \\n and \\x00.")
     private boolean raw;
 
-    @Parameters(arity = "2..*", paramLabel = "PATH VALUE", description = "Which nodes get what.")
+    @Parameters(arity = "2..*", paramLabel = "PATH VALUE", description = "Nodes and their values.")
     private List<String> pairs = new ArrayList<>();
 
     @Override
     void run(StoreConnection store) throws IOException, RequestFailed, ToolFailed {
         if (pairs.size() % 2 != 0 && spec != null) {
             throw new ParameterException(
-                    spec.commandLine(), pairs.getLast() + " is to get no value");
+                    spec.commandLine(), "no value given for " + pairs.getLast());
         }
         perform(
                 store,

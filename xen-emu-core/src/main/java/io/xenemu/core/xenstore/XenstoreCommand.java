@@ -8,7 +8,7 @@ import picocli.CommandLine.Command;
         name = "xenstore",
         description = {
             "Read and change a XenStore, as the Xen tools xenstore-ls, xenstore-read and so on do.",
-            "The daemon is the one at XENSTORED_PATH, or else at socket in XENSTORED_RUNDIR, or at /run/xenstored/socket."
+            "The daemon's socket is XENSTORED_PATH, or else $XENSTORED_RUNDIR/socket, or /run/xenstored/socket."
         },
         sortOptions = false,
         usageHelpAutoWidth = true,

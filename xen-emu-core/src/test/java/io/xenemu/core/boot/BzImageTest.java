@@ -140,7 +140,8 @@ class BzImageTest {
                                 () -> TestImages.parse(TestImages.bzImage()).load(request))
                         .getMessage();
         assertEquals(
-                "kernel: needs 5 MiB of memory at 0x1000000, which this guest has not", message);
+                "kernel: needs 5 MiB of memory at 0x1000000, which this guest does not have",
+                message);
     }
 
     @Test

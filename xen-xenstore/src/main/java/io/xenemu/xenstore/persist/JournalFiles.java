@@ -13,8 +13,8 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Objects;
 import java.util.Set;
 
-/// The names of a store's file: its own, and that of a new file beside it (`.new`), which is renamed to it when complete.
-/// A file in use is locked by its user. [RecordFile] defines the contents. Not thread-safe.
+/// The names of a store's file: its own, and that of a new file beside it (`.new`), which is renamed to it when
+/// complete. A file in use is locked by its user. [RecordFile] defines the contents. Not thread-safe.
 final class JournalFiles {
     private static final Set<StandardOpenOption> READ_WRITE =
             Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.CREATE);

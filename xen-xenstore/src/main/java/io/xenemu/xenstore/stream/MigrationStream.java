@@ -9,9 +9,10 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteOrder;
 
-/// A store in the format that Xen documents for live update and migration (`docs/designs/xenstore-migration.md`): versions
-/// 1 and 2, read in both byte orders, written little-endian. With [io.xenemu.xenstore.XenStoreServer#save()] and
-/// `restore` it moves a store from this daemon to another one or back; C xenstored up to 4.2x takes version 1 only.
+/// A store in the format that Xen documents for live update and migration (`docs/designs/xenstore-migration.md`):
+/// versions 1 and 2, read in both byte orders, written little-endian. With [io.xenemu.xenstore.XenStoreServer#save()]
+/// and `restore` it moves a store from this daemon to another one or back; C xenstored up to 4.2x takes version 1
+/// only.
 ///
 /// The stream carries all of a state, except what the format has no place for:
 /// - Generations of nodes start again; the order of siblings is kept. A client in the middle of DIRECTORY_PART starts
