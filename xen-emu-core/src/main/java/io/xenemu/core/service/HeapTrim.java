@@ -13,14 +13,22 @@ final class HeapTrim implements AutoCloseable {
     /// What may be added at least: several times what is young, so that an idle daemon never collects.
     static final long MIN_GROWTH = 20 << 20;
 
+    /// How many times a collection's length passes until the next one. All guests' exits stand still meanwhile, so a guest that makes
+    /// the service allocate takes at most a hundredth of their time.
+    static final int REST = 100;
+
     private final CountDownLatch closed = new CountDownLatch(1);
     private long limit = MIN_GROWTH;
+    private long restsUntil;
 
-    HeapTrim() {}
+    /// @param now in `System.nanoTime()`
+    HeapTrim(long now) {
+        restsUntil = now;
+    }
 
     /// Looks after the heap of this JVM until it is closed.
     static HeapTrim start() {
-        HeapTrim trim = new HeapTrim();
+        HeapTrim trim = new HeapTrim(System.nanoTime());
         Thread.ofPlatform().name("heap").daemon().start(trim::run);
         return trim;
     }
@@ -28,9 +36,10 @@ final class HeapTrim implements AutoCloseable {
     private void run() {
         try {
             while (!closed.await(PERIOD_MILLIS, TimeUnit.MILLISECONDS)) {
-                if (isDue(used())) {
+                long begin = System.nanoTime();
+                if (isDue(used(), begin)) {
                     System.gc();
-                    collected(used());
+                    collected(used(), begin, System.nanoTime());
                 }
             }
         } catch (InterruptedException e) {
@@ -44,12 +53,16 @@ final class HeapTrim implements AutoCloseable {
     }
 
     /// @param used bytes, of what is alive and what has died since
-    boolean isDue(long used) {
-        return used > limit;
+    /// @param now in `System.nanoTime()`
+    boolean isDue(long used, long now) {
+        return used > limit && now - restsUntil >= 0;
     }
 
     /// @param live bytes that were left; half as much again may come, so that a collection's cost is shared by that many bytes
-    void collected(long live) {
+    /// @param begin of the collection, in `System.nanoTime()`
+    /// @param end of the collection
+    void collected(long live, long begin, long end) {
+        restsUntil = end + REST * (end - begin);
         limit = live + Math.max(live / 2, MIN_GROWTH);
     }
 
