@@ -48,7 +48,7 @@ public final class EventChannelMetrics implements AutoCloseable {
         upcalls =
                 remember(
                         Counter.builder("xen.evtchn.upcalls")
-                                .description("Upcalls that user space asked for")
+                                .description("Upcalls requested by user space")
                                 .baseUnit("upcalls")
                                 .tags(domain)
                                 .register(registry));

@@ -6,8 +6,7 @@ import org.jspecify.annotations.Nullable;
 /// control block. Appending requires this object's monitor; the guest removes from the front without a lock.
 final class FifoQueue {
     /// How often to try to append while the guest changes the last event's word, as in Xen. Once BUSY is set the
-    /// guest may
-    /// change it four times: mask it, unmask it, clear PENDING, unlink it.
+    /// guest may change it four times: mask it, unmask it, clear PENDING, unlink it.
     private static final int LINK_TRIES = 4;
 
     final Vcpu vcpu;

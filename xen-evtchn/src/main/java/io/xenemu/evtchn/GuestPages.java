@@ -7,8 +7,7 @@ import java.lang.foreign.MemorySegment;
 @FunctionalInterface
 public interface GuestPages {
     /// The guest's page of 4096 bytes, which any thread may read and write until the domain is destroyed. Called with
-    /// the
-    /// binding lock held: it must not call back into [EventChannels].
+    /// the binding lock held: it must not call back into [EventChannels].
     ///
     /// @param gfn the guest page number, all 64 bits as the guest wrote them
     /// @throws XenError `EINVAL` if it is not writable memory of the guest, as Xen's `map_guest_page` returns

@@ -47,7 +47,7 @@ public final class PortAccount {
                 .baseUnit("ports")
                 .register(registry);
         Gauge.builder("xen.evtchn.table.limit", this, account -> account.limit)
-                .description("Event channel ports for which they may have room")
+                .description("The most event channel ports for which they may have room")
                 .baseUnit("ports")
                 .register(registry);
     }

@@ -58,7 +58,7 @@ public final class XenStoreMetrics {
         total("xen.xenstore.connections", "Connected clients", connections);
         totals.add(
                 Gauge.builder("xen.xenstore.socket.memory", clients, ClientMemory::used)
-                        .description("What clients of the sockets hold that they do not read")
+                        .description("Memory held for socket clients that do not read")
                         .baseUnit("bytes")
                         .strongReference(true)
                         .register(registry));
@@ -68,8 +68,7 @@ public final class XenStoreMetrics {
                                 clients,
                                 ClientMemory::disconnected)
                         .description(
-                                "Clients of the sockets disconnected, furthest behind when all"
-                                        + " held too much")
+                                "Socket clients disconnected because all together held too much")
                         .register(registry));
     }
 
@@ -168,7 +167,7 @@ public final class XenStoreMetrics {
             this.denied = denied;
             add(
                     Gauge.builder("xen.xenstore.domain.memory", memory, LongSupplier::getAsLong)
-                            .description("What a domain makes the store hold")
+                            .description("Memory that the store holds for a domain")
                             .baseUnit("bytes")
                             .tags(tags)
                             .strongReference(true)
@@ -179,7 +178,7 @@ public final class XenStoreMetrics {
                                         "xen.xenstore.denied",
                                         this,
                                         meters -> meters.denied.applyAsLong(quota))
-                                .description("What a quota has denied a domain")
+                                .description("Denials by a quota, or warnings of a soft quota")
                                 .tags(tags.and("quota", quota.text()))
                                 .register(registry));
             }

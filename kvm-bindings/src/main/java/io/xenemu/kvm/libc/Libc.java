@@ -245,10 +245,10 @@ public final class Libc {
         return memory.address();
     }
 
-    // SAFETY: the class comment says why 64-bit integers stand for all types of the C prototypes,
-    // which are beside the handles with the same number of arguments. No function here takes
-    // floating-point arguments, so variadic ones need no count of vector registers. Addresses come
-    // from [#address] or are the business of the caller's SAFETY comment.
+    // SAFETY: the class comment says why three or six 64-bit integers serve all C prototypes, which
+    // are above the handles. No function here takes floating-point arguments, so variadic ones need
+    // no count of vector registers. Addresses come from [#address], or the caller's SAFETY comment
+    // covers them.
     @SuppressWarnings("restricted")
     private static MethodHandle handle(String function, int arguments) {
         MemoryLayout[] registers = new MemoryLayout[arguments];

@@ -87,8 +87,7 @@ public final class XenCpuid {
     }
 
     /// Whether a leaf reads as zero: MONITOR, the PMU, SGX, processor trace, PMU and topology extensions of AMD,
-    /// nested
-    /// virtualisation and memory encryption.
+    /// nested virtualisation and memory encryption.
     private static boolean isHidden(int function) {
         return switch (function) {
             case 0x5, 0xa, 0x12, 0x14, 0x1c, 0x23 -> true;

@@ -35,7 +35,7 @@ public final class DeadMemory implements AutoCloseable {
     /// Registers the gauge.
     public void register(MeterRegistry registry) {
         Gauge.builder("xen.gnttab.dead", bytes, AtomicLong::get)
-                .description("Memory of domains that are gone, which others use by a grant")
+                .description("Memory of domains that are gone, still used through grants")
                 .baseUnit("bytes")
                 .register(registry);
     }

@@ -76,7 +76,7 @@ record DomainResources(
             MeterRegistry registry, DomId domain, String resource, HostBudget.Share share) {
         return Gauge.builder("xen.domain.charged", share, HostBudget.Share::held)
                 .description(
-                        "How many of the process's resources the domain has, or has been promised")
+                        "The amount of the process's resource that the domain has, or has been promised")
                 .tag("domain", Integer.toString(domain.value()))
                 .tag("resource", resource)
                 .register(registry);

@@ -36,11 +36,11 @@ public final class HostBudget {
     /// Registers the gauges.
     void register(MeterRegistry registry) {
         Gauge.builder("xen.host.limit", this, budget -> budget.limit)
-                .description("How many of the process's resources all domains may have")
+                .description("The most of the process's resource that all domains may have")
                 .tag("resource", resource)
                 .register(registry);
         Gauge.builder("xen.host.charged", this, HostBudget::charged)
-                .description("How many of them domains have, or have been promised")
+                .description("The amount that domains have, or have been promised")
                 .tag("resource", resource)
                 .register(registry);
     }

@@ -26,7 +26,7 @@ public final class DeviceMetrics implements AutoCloseable {
     public void add(PortBus ports) {
         meters.add(
                 FunctionCounter.builder("xen.io.unclaimed", ports, PortBus::unclaimed)
-                        .description("Accesses to I/O ports that no device answers to")
+                        .description("Accesses to I/O ports without a device")
                         .tag("domain", domain)
                         .register(meters.registry()));
     }
@@ -36,7 +36,7 @@ public final class DeviceMetrics implements AutoCloseable {
         meters.add(
                 Gauge.builder("xen.console.broken", console, c -> c.isBroken() ? 1 : 0)
                         .description(
-                                "1 when the guest broke its console ring's rules, which ended it")
+                                "1 if the guest broke its console ring's rules, which ended the console")
                         .tag("domain", domain)
                         .register(meters.registry()));
     }
@@ -46,7 +46,7 @@ public final class DeviceMetrics implements AutoCloseable {
         meters.add(
                 FunctionCounter.builder("xen.evtchn.throttled", pauses, LongAdder::sum)
                         .description(
-                                "Pauses of the service's threads because the guest sends too many events")
+                                "Pauses of the service's threads because the guest sent too many events")
                         .tag("domain", domain)
                         .register(meters.registry()));
     }

@@ -19,7 +19,7 @@ public final class JournalMetrics {
     public JournalMetrics(MeterRegistry registry) {
         commits =
                 Timer.builder("xen.xenstore.persist.commit")
-                        .description("Time to get the changes of a batch of requests to the disk")
+                        .description("Time to write the changes of a batch of requests to the disk")
                         .register(registry);
         Gauge.builder("xen.xenstore.persist.size", size, AtomicLong::doubleValue)
                 .description("Size of the file that keeps the store")
@@ -28,7 +28,7 @@ public final class JournalMetrics {
                 .register(registry);
         refused =
                 Counter.builder("xen.xenstore.persist.refused")
-                        .description("Changes refused, since the file's disk has no room for them")
+                        .description("Changes refused because the file's disk has no room for them")
                         .register(registry);
         Gauge.builder("xen.xenstore.persist.full", full, AtomicInteger::doubleValue)
                 .description("1 while the file's disk has no room for changes")
