@@ -3,17 +3,18 @@ package io.xenemu.core.hypercall;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.docs.Document;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
-/// The README's table of hypercalls is the dispatcher's.
+/// The documents' tables of hypercalls are the dispatcher's: each operation in hypercalls.md, each hypercall in the README.
 final class HypercallTableDocTest {
-    private static final Path README = Path.of("../README.md");
     private static final Path SOURCES = Path.of("src/main/java/io/xenemu/core/hypercall");
 
     /// A hypercall without sub-operations, in the columns for them.
@@ -22,16 +23,14 @@ final class HypercallTableDocTest {
     /// The columns of a line.
     private record Row(
             String number, String hypercall, String command, String op, String file, String by) {
-        static Row parse(String line) {
-            String[] cells = line.replace("`", "").split("\\|", -1);
-            assertEquals(8, cells.length, line);
+        static Row of(List<String> cells) {
             return new Row(
-                    cells[1].strip(),
-                    cells[2].strip(),
-                    cells[3].strip(),
-                    cells[4].strip(),
-                    cells[5].strip(),
-                    cells[6].strip());
+                    cells.get(0),
+                    cells.get(1),
+                    cells.get(2),
+                    cells.get(3),
+                    cells.get(4),
+                    cells.get(5));
         }
 
         String operation() {
@@ -40,16 +39,9 @@ final class HypercallTableDocTest {
     }
 
     private static List<Row> documented() throws IOException {
-        String text = Files.readString(README);
-        int start = text.indexOf("<!-- hypercalls -->");
-        int end = text.indexOf("<!-- /hypercalls -->");
-        assertTrue(0 <= start && start < end, "README.md has no table of hypercalls");
-        List<Row> rows = new ArrayList<>();
-        List<String> lines =
-                text.substring(start, end).lines().filter(line -> line.startsWith("|")).toList();
-        // Without the header and the line below it.
-        lines.subList(2, lines.size()).forEach(line -> rows.add(Row.parse(line)));
-        return rows;
+        return Document.read("xen-emu-core/docs/hypercalls.md").table("hypercalls", 6).stream()
+                .map(Row::of)
+                .toList();
     }
 
     private static String describe(HypercallOp op) {
@@ -92,5 +84,17 @@ final class HypercallTableDocTest {
         for (Row row : documented()) {
             assertTrue(List.of("service", "KVM, else service").contains(row.by), row.toString());
         }
+    }
+
+    @Test
+    void readmeNamesTheFileOfEveryHypercall() throws IOException {
+        Set<List<String>> all = new LinkedHashSet<>();
+        documented().forEach(row -> all.add(List.of(row.number, row.hypercall, row.file)));
+        List<List<String>> inReadme =
+                Document.read("README.md").table("hypercalls", 4).stream()
+                        .map(cells -> cells.subList(0, 3))
+                        .toList();
+
+        assertEquals(List.copyOf(all), inReadme);
     }
 }
