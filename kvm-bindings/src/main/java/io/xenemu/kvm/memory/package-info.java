@@ -1,4 +1,17 @@
-/// Guest physical memory, page-table walks and the layouts of structures that guests pass by address.
+/// Guest memory: physical memory, page-table walks, and the layouts of structures that guests pass by address.
+///
+/// In reading order:
+///
+/// - Physical memory: [GuestMemory] of [MemoryRegions], each a [MemoryRegion] of a [MemFd]; [GuestAtomics] for
+///   words that the guest changes at the same time.
+/// - Linear addresses of a hypercall's caller: [LinearMemory] translates by [PageWalk] and the registers of
+///   [CpuState].
+/// - Structures: [StructBuilder] declares a [GuestStruct] of [GuestField]s for both widths, [FieldKind] has the C
+///   types. [GuestArgument] is the private copy of one: copied in once, checked once.
+/// - Beside these: [EventFd].
+///
+/// Locks: a change of the regions takes a monitor in [GuestMemory]; reading takes none, because a set of regions
+/// never changes. A [GuestArgument] belongs to one vCPU's thread.
 @NullMarked
 package io.xenemu.kvm.memory;
 

@@ -1,4 +1,7 @@
-/// Listening Unix-domain sockets of a service, and the check of their users.
+/// Listening Unix-domain sockets of a service: [UnixListener] is one with its file, [PeerCredentials] says who may
+/// connect, [AcceptPause] when to try again after accept(2) failed.
+///
+/// No locks: each object belongs to the thread that accepts.
 @NullMarked
 package io.xenemu.kvm.socket;
 

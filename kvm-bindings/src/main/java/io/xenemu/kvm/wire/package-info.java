@@ -1,4 +1,4 @@
-/// The framing of saved state. A stream is a header, then frames, then an end frame; all numbers are little-endian:
+/// The framing of saved state. A stream is a header, then frames, then an end frame. All numbers are little-endian:
 ///
 /// ```
 /// header  magic u64 "XENEMUST", format u32 (1)
@@ -6,8 +6,12 @@
 /// end     a frame with type 0, version 0 and length 0
 /// ```
 ///
-/// A type names a component; a version names the layout of its body. Nothing is skipped: an unknown type or version,
-/// bytes left over in a body, missing bytes and a wrong checksum are errors, since each would lose a guest's state.
+/// A type names a component, a version the layout of its body. Nothing is skipped: an unknown type, an unknown
+/// version, bytes left over in a body, bytes missing anywhere and a wrong checksum are errors, since each would
+/// lose a guest's state ([WireException]).
+///
+/// [FrameWriter] and [FrameReader] have the frames, [BodyWriter] and [BodyReader] their bodies, [WireLimits] the
+/// limits of both sides.
 @NullMarked
 package io.xenemu.kvm.wire;
 

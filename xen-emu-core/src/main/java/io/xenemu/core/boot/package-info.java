@@ -1,5 +1,19 @@
-/// The initial state of a guest: memory map, kernel image, ACPI tables, CPUID leaves, CPU registers.
+/// What a guest finds when its first vCPU starts: memory map, kernel image, ACPI tables, CPUID leaves, registers.
 /// Nothing here calls KVM; the domain writes the results into its VM.
+///
+/// Start at [KernelImage] and [GuestMemoryMap].
+///
+/// Families of files:
+///
+/// - Kernels: [KernelImage] is a [BzImage] or an [ElfImage] ([ElfNotes], [ElfSegments]), read by [ImageReader].
+/// - Files: [BootFiles], [BootContent], [FileContent], [GzipContent], [BootModule]. What cannot be booted is a
+///   [BootException].
+/// - Memory: [GuestMemoryMap], [BootMemory], [Placement], [BootRequest].
+/// - Structures for the kernel: [BootParams] (Linux's protocol), [StartInfo] (PVH), [CpuEntry], [HypercallPage].
+/// - ACPI: [AcpiTables], [AcpiTable], [Aml].
+/// - CPUID: [XenCpuid], [XenLeaves], [CpuidTopology].
+///
+/// No locks: one thread builds a guest.
 @NullMarked
 package io.xenemu.core.boot;
 

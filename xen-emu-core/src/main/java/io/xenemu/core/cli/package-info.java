@@ -1,4 +1,15 @@
-/// The command line: `xen-emu run`, `demo`, `lab`.
+/// The command line. One class for each command, named after it; [Subcommand] lists them; [XenEmu] turns failures
+/// into one line and an exit code.
+///
+/// Families of files:
+///
+/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [DaemonProcess],
+///   [StopOption], [Termination], [ProcessSignals], [ServiceThreads].
+/// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
+///   [DomainVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with [EscapableInput].
+/// - Values of options: [GuestOptions], [QuotaOptions], [MemorySize], [XenVersion], [MetricsAddress].
+/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion]; the log [LogSettings],
+///   [LogProvider], [LogConfigurator].
 @NullMarked
 package io.xenemu.core.cli;
 

@@ -1,4 +1,5 @@
-/// `xen-emu demo`: a Debian kernel with a shell, with nothing to prepare.
+/// `xen-emu demo`: a Debian kernel with a shell, with nothing to prepare. [DemoCommand] fetches and packs; a
+/// [GuestRunner] runs the guest.
 @NullMarked
 package io.xenemu.core.demo;
 

@@ -1,5 +1,16 @@
-/// Devices that the VMM emulates or provides itself: I/O ports, the serial port, the PV console and the terminal
-/// behind it.
+/// Devices of the service's own: I/O ports, the serial port, the PV console, and their ends on the host.
+///
+/// Families of files:
+///
+/// - I/O ports: [PortBus], [PortDevice], [PowerPorts] with [PowerControl], [UnplugPorts].
+/// - The serial port: [Serial8250], [SerialFifo], [IrqLine].
+/// - The PV console: [ConsoleBackend].
+/// - The host's ends: [HostConsole]; in the foreground [StdioConsole] and [Terminal], in the background
+///   [ConsoleLog]; what a command prints, [StandardOutput]; bytes go through [ByteSink], [ByteSource] and
+///   [BytePipe].
+///
+/// Locks: [ConsoleBackend] and [Serial8250] have one each, above those of the host's ends. Interrupts and events
+/// are sent after it is released.
 @NullMarked
 package io.xenemu.core.device;
 

@@ -1,4 +1,16 @@
-/// Hypercalls: the table from number and sub-operation to handler, one file per hypercall, and the dispatcher.
+/// Hypercalls: the table from number and command to handler, one file for each hypercall, and the dispatcher.
+///
+/// Start at [HypercallTable#standard] and [HypercallDispatcher]. `docs/hypercalls.md` prints the table.
+///
+/// Families of files:
+///
+/// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp], [HvmOp], [MemoryOp],
+///   [PhysdevOp], [SchedOp], [SetTimerOp], [VcpuOp], [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily],
+///   copies its argument in once, and calls the module that owns the semantics.
+/// - The table: [HypercallTable], [HypercallFamily], [HypercallOp], [HypercallHandler].
+/// - A call: [HypercallDispatcher], [HypercallContext], [HypercallCounters]. Each belongs to one vCPU's thread.
+///
+/// No locks, and no allocation on the way of a call.
 @NullMarked
 package io.xenemu.core.hypercall;
 

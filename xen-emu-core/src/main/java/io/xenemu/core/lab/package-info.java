@@ -1,5 +1,18 @@
-/// The lab: an emulated machine (L1) whose KVM has the Xen interface, on any Linux host (L0), with nothing but Debian packages. Guests run
-/// inside it (L2). It serves hosts and CI machines whose own KVM has no Xen support; it is never needed where KVM has it.
+/// The lab: an emulated machine (L1) whose KVM has the Xen interface, on any Linux host (L0), with nothing but
+/// Debian packages. Guests run inside it (L2). It serves hosts whose own KVM has no Xen support.
+///
+/// Start at [LabMachine], which boots one, and [LabRun], which moves `xen-emu run` into it.
+///
+/// Families of files:
+///
+/// - The machine: [LabMachine], [L1CommandLine], [L1Initramfs], [LabCpus], [QemuProcess], [MachineFolder].
+/// - A machine that hangs: [MachineWatch] notices it by its [Pulse], and tells of it in a [LabHangException] what
+///   [QemuMonitor] and [ProcessThreads] see.
+/// - Commands in it: [LabChannel], [LabProcess], [ShellScript], [StandardStreams], [ForegroundCommand].
+/// - `xen-emu run` in it: [LabRun], [RunArguments], [LabForward], [LabRelay], [SocketRelay].
+/// - What it is made of: [LabImages], [CacheFolder], [DebianPackages], [DebianSources], [HostCommand],
+///   [KernelModules], [CpioArchive], [GuestInitramfs], [GuestProgram], [Resource].
+/// - Commands of the user: [LabCommand], [LabExecCommand], [LabSetupCommand]. What fails is a [LabException].
 @NullMarked
 package io.xenemu.core.lab;
 

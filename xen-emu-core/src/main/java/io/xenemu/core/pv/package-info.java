@@ -1,5 +1,16 @@
-/// Paravirtual devices between two domains, one of which is a driver domain with the back end: their XenStore nodes,
+/// Paravirtual devices between two domains, of which one has the back end (a driver domain): their XenStore nodes,
 /// as libxl writes them.
+///
+/// Start at [PvDevices]: make, find, detach, and what happens when a domain ends or reboots.
+///
+/// Families of files:
+///
+/// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [KeptDevices], [Removal], [DeviceRefused].
+/// - Their nodes: [DeviceNodes], [DeviceContents], [XenbusState], [BackendWait].
+/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
+///   [NicSpecParser], [MacAddress].
+///
+/// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.
 @NullMarked
 package io.xenemu.core.pv;
 
