@@ -143,6 +143,7 @@ public final class LabExtension
                 if (!mayReplace()) {
                     throw e;
                 }
+                System.out.println("lab: " + e.getMessage());
                 countReplaced("while it booted");
                 return LabMachine.boot(images);
             }

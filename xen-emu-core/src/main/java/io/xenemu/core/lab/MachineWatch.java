@@ -84,7 +84,10 @@ final class MachineWatch {
         LabHangException seen = new LabHangException("the lab machine hangs: " + why + sight());
         if (qemu.isAlive()) {
             hang = Optional.of(seen);
-            tell.accept(seen.getMessage());
+            if (Files.exists(folder.ready())) {
+                // Of a machine that boots, the exception tells whoever waits for it.
+                tell.accept(seen.getMessage());
+            }
             qemu.destroyForcibly();
         }
         return seen;
