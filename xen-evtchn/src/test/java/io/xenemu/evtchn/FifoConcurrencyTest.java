@@ -2,7 +2,6 @@ package io.xenemu.evtchn;
 
 import static io.xenemu.evtchn.FakeGuest.vcpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -63,6 +62,8 @@ final class FifoConcurrencyTest {
                     for (int i = 0; i < ROUNDS; i++) {
                         channels.send(sender(random[0]));
                     }
+                    // On a busy machine the guest may not have had a turn until now.
+                    Eventually.holds("an event that the guest takes", () -> taken.get() > 0);
                     return null;
                 },
                 () -> channels.send(sender(random[1])),
@@ -73,7 +74,6 @@ final class FifoConcurrencyTest {
                 },
                 () -> taken.addAndGet(guest.consume(0, 5).size()),
                 () -> taken.addAndGet(guest.consume(1, 5).size()));
-        assertTrue(taken.get() > 0);
         assertNothingIsLeft();
     }
 
