@@ -2,7 +2,7 @@ package io.xenemu.it.bench;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.it.guest.TestGuests;
+import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.kvm.abi.DomId;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;

@@ -7,7 +7,7 @@ import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.core.lab.LabCpus;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
-import io.xenemu.it.linux.GuestPrograms;
+import io.xenemu.it.fixture.GuestPrograms;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,44 +1,37 @@
 package io.xenemu.it.events;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.it.guest.TestGuests;
+import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-import io.xenemu.it.lab.RunningCommand;
+import io.xenemu.it.program.RingingGuests;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Two guests of one service ring each other. The rates, over a million rings, are `bin/ring-benchmark`'s.
+/// Two guests of one service ring each other. `bin/soak rings` does it a million times; the rates are `bin/ring-benchmark`'s.
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RingingGuestsIT {
     private static final Path MODULE = Path.of("").toAbsolutePath();
 
-    private final Lab lab;
-    private final TestGuests guests;
+    private final LabProgram guests;
 
     RingingGuestsIT(Lab lab) throws IOException, InterruptedException {
-        this.lab = lab;
-        guests = TestGuests.build(MODULE, MODULE.resolve("target/ring-guests"));
+        TestGuests built = TestGuests.build(MODULE, MODULE.resolve("target/ring-guests"));
+        guests = new LabProgram(lab, RingingGuests.class, built.ring().toString());
     }
 
-    private String run(String... arguments) throws IOException, InterruptedException {
-        RunningCommand program =
-                lab.startJava(
-                        List.of(),
-                        RingingGuests.class,
-                        Stream.concat(Stream.of(guests.ring().toString()), Stream.of(arguments))
-                                .toArray(String[]::new));
-        int status = program.awaitExit();
-        assertEquals(0, status, program.output());
-        return program.output();
+    @AfterAll
+    void end() throws IOException, InterruptedException {
+        try (guests) {
+            guests.end();
+        }
     }
 
     private static void assertPrinted(String text, String output) {
@@ -47,8 +40,8 @@ class RingingGuestsIT {
 
     @Test
     void noRingIsLostAndNoneLeavesTheKernel() throws IOException, InterruptedException {
-        String output = run("rate", "100000", "2000");
-        assertPrinted("kernel: 100000 rings", output);
+        String output = guests.play("rate 20000 2000");
+        assertPrinted("kernel: 20000 rings", output);
         assertPrinted(" 0 sends in user space", output);
         assertPrinted("user space: 2000 rings", output);
         assertPrinted(" 2000 sends in user space", output);
@@ -56,11 +49,11 @@ class RingingGuestsIT {
 
     @Test
     void noRingIsLostWhileThePortMovesBetweenVcpus() throws IOException, InterruptedException {
-        assertPrinted("moved: 500 rings", run("moving", "500"));
+        assertPrinted("moved: 500 rings", guests.play("moving 500"));
     }
 
     @Test
     void guestOutlivesTheOneThatItRang() throws IOException, InterruptedException {
-        assertPrinted("death: survived", run("death"));
+        assertPrinted("death: survived", guests.play("death"));
     }
 }

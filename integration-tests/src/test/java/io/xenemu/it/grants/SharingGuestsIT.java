@@ -1,16 +1,15 @@
 package io.xenemu.it.grants;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.it.guest.TestGuests;
+import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-import io.xenemu.it.lab.RunningCommand;
+import io.xenemu.it.program.SharingGuests;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -21,40 +20,38 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class SharingGuestsIT {
     private static final Path MODULE = Path.of("").toAbsolutePath();
 
-    private final Lab lab;
-    private final TestGuests guests;
+    private final LabProgram guests;
 
     SharingGuestsIT(Lab lab) throws IOException, InterruptedException {
-        this.lab = lab;
-        guests = TestGuests.build(MODULE, MODULE.resolve("target/share-guests"));
+        TestGuests built = TestGuests.build(MODULE, MODULE.resolve("target/share-guests"));
+        guests = new LabProgram(lab, SharingGuests.class, built.share().toString());
     }
 
-    private void run(String last, String... arguments) throws IOException, InterruptedException {
-        RunningCommand program =
-                lab.startJava(
-                        List.of(),
-                        SharingGuests.class,
-                        Stream.concat(Stream.of(guests.share().toString()), Stream.of(arguments))
-                                .toArray(String[]::new));
-        int status = program.awaitExit();
-        assertEquals(0, status, program.output());
-        assertTrue(program.output().contains(last), program.output());
+    @AfterAll
+    void end() throws IOException, InterruptedException {
+        try (guests) {
+            guests.end();
+        }
+    }
+
+    private static void assertPrinted(String text, String output) {
+        assertTrue(output.contains(text), output);
     }
 
     @Test
     void twoGuestsShareWhatIsGrantedAndAThirdOneHasNoPart()
             throws IOException, InterruptedException {
-        run("share: done", "share");
+        assertPrinted("share: done", guests.play("share"));
     }
 
     @Test
     void pagesOutliveTheirGranterAndFlagsDoNotOutliveTheMapper()
             throws IOException, InterruptedException {
-        run("death: survived", "death");
+        assertPrinted("death: survived", guests.play("death"));
     }
 
     @Test
     void hostileGuestGetsNothingThatWasNotGrantedToIt() throws IOException, InterruptedException {
-        run("attack: survived", "attack", "20261121");
+        assertPrinted("attack: survived", guests.play("attack 20261121"));
     }
 }

@@ -3,6 +3,12 @@ package io.xenemu.it.guest;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.CheckReport;
+import io.xenemu.it.fixture.GuestRunner;
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LabGuest;
+import io.xenemu.it.fixture.TestGuests;
+import io.xenemu.it.fixture.Vmm;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
@@ -10,11 +16,13 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,15 +60,18 @@ class HypercallGuestsIT {
         guests = TestGuests.build(MODULE, MODULE.resolve("target/guests"));
     }
 
-    private Vmm ours(String... options) {
-        return new Vmm.Ours(lab.launcher(), List.of(), List.of(options));
+    private CheckReport ours(int bits, String append, int checksAtLeast, String... options)
+            throws IOException, InterruptedException {
+        List<String> all = new ArrayList<>();
+        all.addAll(List.of("--kernel", guest(bits), "--append", append));
+        all.addAll(List.of("--memory", "256M", "--vcpus", "2"));
+        all.addAll(List.of(options));
+        try (LabGuest guest = LabDaemon.shared(lab).boot("serial", "hypercalls", all)) {
+            return report(guest.awaitEnd("poweroff"), checksAtLeast);
+        }
     }
 
-    private CheckReport run(Vmm vmm, int bits, String append, int checksAtLeast)
-            throws IOException, InterruptedException {
-        String output =
-                new GuestRunner(lab.machine(), RUN_LIMIT_SECONDS)
-                        .run(vmm, guests.hypercalls(bits), append, 2);
+    private static CheckReport report(String output, int checksAtLeast) {
         CheckReport report = CheckReport.parse(output);
         assertTrue(report.complete(), output);
         assertTrue(
@@ -72,8 +83,7 @@ class HypercallGuestsIT {
     @ParameterizedTest
     @ValueSource(ints = {32, 64})
     void oursDiffersFromXenExactlyAsDocumented(int bits) throws IOException, InterruptedException {
-        CheckReport report =
-                run(ours("--max-event-channels", ALL_2_LEVEL), bits, "", CHECKS_AT_LEAST);
+        CheckReport report = ours(bits, "", CHECKS_AT_LEAST, "--max-event-channels", ALL_2_LEVEL);
 
         assertEquals(
                 documentedDifferences("ours-differences.txt"),
@@ -87,11 +97,13 @@ class HypercallGuestsIT {
     @ValueSource(ints = {32, 64})
     void pirqsAndTheLimitOfPortsAreAsInXen(int bits) throws IOException, InterruptedException {
         CheckReport report =
-                run(
-                        ours("--hvm-pirq", "--max-event-channels", MAX_PORT),
+                ours(
                         bits,
                         "only=physdev only=limits max-port=" + MAX_PORT,
-                        PIRQ_CHECKS_AT_LEAST);
+                        PIRQ_CHECKS_AT_LEAST,
+                        "--hvm-pirq",
+                        "--max-event-channels",
+                        MAX_PORT);
 
         assertEquals(Map.of(), report.failed());
     }
@@ -101,14 +113,13 @@ class HypercallGuestsIT {
     @ValueSource(ints = {32, 64})
     void limitsOfGrantTablesAreAsInXen(int bits) throws IOException, InterruptedException {
         CheckReport report =
-                run(
-                        ours(
-                                "--max-grant-frames=3",
-                                "--max-maptrack-frames=1",
-                                "--max-grant-version=1"),
+                ours(
                         bits,
                         "only=grant_limits max-grant-frames=3",
-                        GRANT_LIMIT_CHECKS_AT_LEAST);
+                        GRANT_LIMIT_CHECKS_AT_LEAST,
+                        "--max-grant-frames=3",
+                        "--max-maptrack-frames=1",
+                        "--max-grant-version=1");
 
         assertEquals(Map.of(), report.failed());
     }
@@ -117,11 +128,14 @@ class HypercallGuestsIT {
     @ValueSource(ints = {32, 64})
     void theFifoAbiIsAsInXen(int bits) throws IOException, InterruptedException {
         CheckReport report =
-                run(
-                        ours("--evtchn", "fifo", "--max-event-channels", ALL_FIFO),
+                ours(
                         bits,
                         "only=fifo abi=fifo",
-                        FIFO_CHECKS_AT_LEAST);
+                        FIFO_CHECKS_AT_LEAST,
+                        "--evtchn",
+                        "fifo",
+                        "--max-event-channels",
+                        ALL_FIFO);
 
         assertEquals(Map.of(), report.failed());
     }
@@ -130,12 +144,14 @@ class HypercallGuestsIT {
     @ValueSource(ints = {32, 64})
     void peerDiffersFromXenExactlyAsDocumented(int bits) throws IOException, InterruptedException {
         // MKDIR of a new node aborts QEMU 10.0.2.
-        CheckReport report =
-                run(
-                        new Vmm.Peer(lab.images().qemu()),
-                        bits,
-                        "skip=xenstore.mkdir",
-                        PEER_CHECKS_AT_LEAST);
+        String output =
+                new GuestRunner(lab.machine(), RUN_LIMIT_SECONDS)
+                        .run(
+                                new Vmm.Peer(lab.images().qemu()),
+                                guests.hypercalls(bits),
+                                "skip=xenstore.mkdir",
+                                2);
+        CheckReport report = report(output, PEER_CHECKS_AT_LEAST);
 
         assertEquals(
                 documentedDifferences(
@@ -146,8 +162,16 @@ class HypercallGuestsIT {
 
     @ParameterizedTest
     @ValueSource(ints = {32, 64})
-    void tripleFaultEndsWith5(int bits) throws IOException, InterruptedException {
-        RunningCommand guest =
+    void tripleFaultEndsTheDomainAndIsTold(int bits) throws IOException, InterruptedException {
+        List<String> options = List.of("--append", "triple-fault", "--kernel", guest(bits));
+        try (LabGuest guest = LabDaemon.shared(lab).boot("triple", options)) {
+            guest.awaitEnd("triple fault");
+        }
+    }
+
+    @Test
+    void runEndsWith5AfterATripleFault() throws IOException, InterruptedException {
+        RunningCommand run =
                 lab.xenEmuRun(
                         List.of(
                                 "--console",
@@ -155,10 +179,14 @@ class HypercallGuestsIT {
                                 "--append",
                                 "triple-fault",
                                 "--kernel",
-                                guests.hypercalls(bits).toString()));
-        guest.closeInput();
-        assertEquals(5, guest.awaitExit(), guest.output());
-        assertTrue(guest.output().contains("triple fault"), guest.output());
+                                guest(64)));
+        run.closeInput();
+        assertEquals(5, run.awaitExit(), run.output());
+        assertTrue(run.output().contains("triple fault"), run.output());
+    }
+
+    private String guest(int bits) {
+        return guests.hypercalls(bits).toString();
     }
 
     private static Set<String> documentedDifferences(String... lists) throws IOException {

@@ -1,4 +1,4 @@
-/// The freestanding test guests: building them, the VMMs that run them, and what they print.
+/// The hypercalls that a freestanding guest makes, checked by the guest itself.
 @NullMarked
 package io.xenemu.it.guest;
 

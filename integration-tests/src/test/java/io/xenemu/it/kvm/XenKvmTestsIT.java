@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
+import io.xenemu.it.program.JUnitInLab;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

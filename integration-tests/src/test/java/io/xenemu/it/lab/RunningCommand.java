@@ -111,6 +111,11 @@ public final class RunningCommand implements AutoCloseable {
         return process.exitValue();
     }
 
+    /// Whether it has not ended.
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
     /// Sends SIGTERM.
     public void terminate() {
         process.destroy();

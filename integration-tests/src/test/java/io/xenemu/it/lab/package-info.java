@@ -1,4 +1,4 @@
-/// Tests in the lab machine, and of it.
+/// The lab machine as tests have it.
 @NullMarked
 package io.xenemu.it.lab;
 

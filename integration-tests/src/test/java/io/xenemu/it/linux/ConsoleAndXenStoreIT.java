@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
@@ -18,10 +20,14 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// One Linux guest seen from the host beside it: its console in both directions, Debian's own XenStore tools, metrics.
 @ExtendWith(LabExtension.class)
 class ConsoleAndXenStoreIT {
+    /// The shared daemon and others have other ports.
+    private static final String METRICS = "127.0.0.1:9103";
+
     private static final String PROMPT = "/root # ";
 
     @Test
-    void shellToolsMetricsAndOrderlyShutdown(Lab lab) throws IOException, InterruptedException {
+    void consoleXenStoreAndMetricsOfOneRunServeTheHost(Lab lab)
+            throws IOException, InterruptedException {
         RunningCommand guest =
                 lab.xenEmuRun(
                         LinuxImages.arguments(
@@ -35,7 +41,7 @@ class ConsoleAndXenStoreIT {
                                 "--xenstore-socket",
                                 "/run/alpha-xenstore",
                                 "--metrics",
-                                "127.0.0.1:9100"));
+                                METRICS));
         guest.awaitText(PROMPT);
 
         consoleCarriesBothDirections(guest);
@@ -50,7 +56,8 @@ class ConsoleAndXenStoreIT {
 
     /// Far more than the ring, the pipe and every buffer between them hold, to a reader that does not read at first.
     @Test
-    void slowReaderLosesNothing(Lab lab) throws IOException, InterruptedException {
+    void readerThatComesLateLosesNothingOfTheConsole(Lab lab)
+            throws IOException, InterruptedException {
         List<String> arguments =
                 LinuxImages.arguments(lab, "6.12", Optional.of("seq 1 30000 | sed 's/^/line /'"));
         String command =
@@ -116,7 +123,7 @@ class ConsoleAndXenStoreIT {
     }
 
     private static void metricsAreServed(Lab lab) throws IOException, InterruptedException {
-        String scrape = lab.shell("wget -q -O - http://127.0.0.1:9100/metrics");
+        String scrape = LabDaemon.scrape(lab, METRICS);
         for (String series :
                 List.of(
                         "xen_hypercalls_total{domain=\"1\",hypercall=\"event_channel_op\",op=\"bind_virq\",result=\"OK\"}",

@@ -3,6 +3,9 @@ package io.xenemu.it.linux;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.GuestShell;
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
@@ -13,15 +16,20 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Two Linux guests of one daemon, which come and go at run time.
+/// Linux guests of one daemon come and go by the commands, and go with it.
 @ExtendWith(LabExtension.class)
 class DaemonIT {
+    /// The shared daemon has another one.
+    private static final int METRICS_PORT = 9101;
+
     @Test
-    void guestsComeAndGo(Lab lab) throws IOException, InterruptedException {
+    void guestsComeAndGoAndEndWithTheDaemon(Lab lab) throws IOException, InterruptedException {
         List<String> image =
                 LinuxImages.arguments(lab, "6.12", Optional.empty(), "--memory", "256M");
-        try (LinuxDaemon daemon = LinuxDaemon.start(lab, "/run/daemon")) {
-            daemon.create("first", image, "-p");
+        try (LabDaemon daemon = LabDaemon.start(lab, "/run/daemon", METRICS_PORT)) {
+            List<String> paused = new ArrayList<>(List.of("--name", "first", "-p"));
+            paused.addAll(image);
+            assertEquals("", daemon.run("create", paused));
             assertTrue(daemon.ask("list first").contains("--p---"));
             assertEquals("ok\n", daemon.ask("unpause first"));
             daemon.create("second", image);
@@ -51,8 +59,8 @@ class DaemonIT {
             try (RunningCommand console =
                     lab.startRunning(daemon.command("console", List.of("third")))) {
                 new GuestShell(console).awaitBoot();
-                daemon.daemon().terminate();
-                assertEquals(0, daemon.daemon().awaitExit(), daemon.daemon().output());
+                daemon.process().terminate();
+                assertEquals(0, daemon.process().awaitExit(), daemon.process().output());
                 assertEquals(0, console.awaitExit(), console.output());
                 assertTrue(console.output().contains("reboot: Power down"), console.output());
             }
@@ -61,8 +69,7 @@ class DaemonIT {
     }
 
     /// Names in `xen-emu list`.
-    private static List<String> listed(LinuxDaemon daemon)
-            throws IOException, InterruptedException {
+    private static List<String> listed(LabDaemon daemon) throws IOException, InterruptedException {
         return daemon.run("list", List.of())
                 .lines()
                 .skip(1)
@@ -71,7 +78,7 @@ class DaemonIT {
     }
 
     /// What XenStore calls the domains that there are.
-    private static String inXenStore(LinuxDaemon daemon) throws IOException, InterruptedException {
+    private static String inXenStore(LabDaemon daemon) throws IOException, InterruptedException {
         return daemon.xenStore(
                 "for id in $(xenstore-list /local/domain); do"
                         + " test $id = 0 || xenstore-read /local/domain/$id/name; done | sort");

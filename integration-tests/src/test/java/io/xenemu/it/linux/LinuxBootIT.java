@@ -1,14 +1,17 @@
 package io.xenemu.it.linux;
 
 import static org.junit.jupiter.api.Assertions.assertAll;
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.BootLoad;
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LabGuest;
+import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -40,19 +43,15 @@ class LinuxBootIT {
     @CsvSource({"6.12,1", "6.12,2", "6.12,4", "6.1,2"})
     void bootsAsXenGuestAndPowersOff(String series, int vcpus, Lab lab)
             throws IOException, InterruptedException {
-        RunningCommand guest =
-                lab.xenEmuRun(
+        String output =
+                boot(
+                        lab,
                         LinuxImages.arguments(
                                 lab,
                                 series,
                                 Optional.of(REPORT),
                                 "--vcpus",
                                 Integer.toString(vcpus)));
-        guest.closeInput();
-        int status = guest.awaitExit();
-        String output = guest.output();
-
-        assertEquals(0, status, output);
         String cpus = vcpus == 1 ? "cpus=0" : "cpus=0-" + (vcpus - 1);
         assertAll(
                 () -> assertPrinted(output, "Hypervisor detected: Xen"),
@@ -83,17 +82,17 @@ class LinuxBootIT {
         }
     }
 
-    @RepeatedTest(20)
+    /// A few in a row; `bin/soak boots` has many.
+    @RepeatedTest(3)
     void bootsEveryTime(Lab lab) throws IOException, InterruptedException {
-        RunningCommand guest =
-                lab.xenEmuRun(
-                        LinuxImages.arguments(
-                                lab, "6.12", Optional.of("echo up on $(nproc)"), "--vcpus", "2"));
-        guest.closeInput();
-        int status = guest.awaitExit();
+        BootLoad.once(LabDaemon.shared(lab));
+    }
 
-        assertEquals(0, status, guest.output());
-        assertPrinted(guest.output(), "up on 2");
+    private static String boot(Lab lab, List<String> options)
+            throws IOException, InterruptedException {
+        try (LabGuest guest = LabDaemon.shared(lab).boot("linux", options)) {
+            return guest.awaitEnd("poweroff");
+        }
     }
 
     private static void assertPrinted(String output, String text) {

@@ -3,6 +3,9 @@ package io.xenemu.it.linux;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LabGuest;
+import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
@@ -13,53 +16,56 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Every way in which a guest stops has its own exit code.
+/// Every way in which a guest stops: `xen-emu run` has an exit code for it, a daemon a word.
 @ExtendWith(LabExtension.class)
 class ShutdownIT {
-    private static final String PROMPT = "/root # ";
-
     @Test
-    void rebootReallyReboots(Lab lab) throws IOException, InterruptedException {
-        RunningCommand guest = shell(lab);
-        guest.type("reboot\n");
-        guest.awaitText("as a guest of Xen", 2);
-        guest.awaitText(PROMPT, 2);
-        guest.type("poweroff\n");
-        assertEquals(0, guest.awaitExit(), guest.output());
+    void guestThatRebootsItselfComesAgain(Lab lab) throws IOException, InterruptedException {
+        try (LabGuest guest =
+                LabDaemon.shared(lab)
+                        .boot("again", LinuxImages.arguments(lab, "6.12", Optional.empty()))) {
+            guest.shell().awaitBoot();
+            guest.console().type("reboot\n");
+            guest.console().awaitText("as a guest of Xen", 2);
+            guest.shell().awaitBoot();
+            guest.console().type("poweroff\n");
+            guest.awaitEnd("poweroff");
+        }
     }
 
     @Test
-    void rebootWithNoRebootEndsWith3(Lab lab) throws IOException, InterruptedException {
+    void runWithNoRebootEndsWith3WhenTheGuestReboots(Lab lab)
+            throws IOException, InterruptedException {
         RunningCommand guest = script(lab, "sync; exec busybox reboot -f", "--no-reboot");
         assertEquals(3, guest.awaitExit(), guest.output());
     }
 
     @Test
-    void crashEndsWith4(Lab lab) throws IOException, InterruptedException {
+    void runEndsWith4WhenTheGuestCrashes(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest = script(lab, "echo c > /proc/sysrq-trigger");
         assertEquals(4, guest.awaitExit(), guest.output());
     }
 
     /// Without ACPI, Linux powers off by halting for good.
     @Test
-    void poweroffWithoutAcpiEndsTheDomain(Lab lab) throws IOException, InterruptedException {
+    void powerOffWithoutAcpiEndsTheDomain(Lab lab) throws IOException, InterruptedException {
         List<String> arguments =
                 new ArrayList<>(LinuxImages.arguments(lab, "6.12", Optional.of("echo done")));
         int append = arguments.indexOf("--append") + 1;
         arguments.set(append, arguments.get(append) + " acpi=off");
-        RunningCommand guest = lab.xenEmuRun(arguments);
-        guest.closeInput();
-        assertEquals(0, guest.awaitExit(), guest.output());
+        try (LabGuest guest = LabDaemon.shared(lab).boot("without-acpi", arguments)) {
+            guest.awaitEnd("poweroff");
+        }
     }
 
     @Test
-    void timeoutEndsWith124(Lab lab) throws IOException, InterruptedException {
+    void runEndsWith124WhenItsTimeIsOver(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest = script(lab, "sleep 1000", "--timeout", "2");
         assertEquals(124, guest.awaitExit(), guest.output());
     }
 
     @Test
-    void sigtermStopsCleanly(Lab lab) throws IOException, InterruptedException {
+    void sigtermEndsRunWith143AndLeavesNoSocket(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest =
                 script(
                         lab,
@@ -73,12 +79,6 @@ class ShutdownIT {
         assertEquals(143, guest.awaitExit(), guest.output());
         assertEquals("gone\n", lab.shell("test -e /run/sigterm-xenstore || echo gone"));
         assertTrue(!guest.output().contains("Exception"), guest.output());
-    }
-
-    private static RunningCommand shell(Lab lab) throws IOException, InterruptedException {
-        RunningCommand guest = lab.xenEmuRun(LinuxImages.arguments(lab, "6.12", Optional.empty()));
-        guest.awaitText(PROMPT);
-        return guest;
     }
 
     private static RunningCommand script(Lab lab, String script, String... more)

@@ -1,12 +1,13 @@
 package io.xenemu.it.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.xenemu.core.lab.GuestProgram;
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LabGuest;
+import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -25,55 +26,52 @@ class VchanIT {
     private static final Pattern SUMS =
             Pattern.compile("mine=([0-9a-f]{64}) theirs=([0-9a-f]{64}) have");
 
-    /// How often a page of the server's is mapped, and how many pages the last client maps.
-    private static final String GRANTED = "xen_gnttab_mappings{domain=\"1\"}";
-
-    private static final String MAPPED = "xen_gnttab_maptrack_mappings{domain=\"3\"}";
-
     private static final String MODULES =
             "modprobe -a xen-evtchn xen-gntalloc xen-gntdev xen-privcmd";
 
     @Test
-    void bothDirectionsAndEitherSidesDeath(Lab lab) throws IOException, InterruptedException {
-        try (LinuxDaemon daemon = LinuxDaemon.start(lab, "/run/vchan")) {
-            List<String> image = image(lab);
-            daemon.create("server", image);
-            try (RunningCommand serverConsole = daemon.console("server")) {
-                GuestShell server = new GuestShell(serverConsole);
-                server.awaitBoot();
-                server.run(MODULES);
-                daemon.create("client", image);
-                try (RunningCommand clientConsole = daemon.console("client")) {
-                    GuestShell client = new GuestShell(clientConsole);
-                    client.awaitBoot();
-                    client.run(MODULES);
-                    swap(server, client);
-                    theEndOfTheClientsProgram(daemon, server, client);
-                    theEndOfTheClient(daemon, server, client);
-                }
-                daemon.create("other", image);
-                try (RunningCommand otherConsole = daemon.console("other")) {
-                    GuestShell other = new GuestShell(otherConsole);
-                    other.awaitBoot();
-                    other.run(MODULES);
-                    theEndOfTheServer(daemon, server, other);
-                }
+    void bytesGoBothWaysAndEachSideOutlivesTheOther(Lab lab)
+            throws IOException, InterruptedException {
+        LabDaemon daemon = LabDaemon.shared(lab);
+        List<String> image = image(lab);
+        try (LabGuest server = daemon.boot("server", image)) {
+            ready(server);
+            try (LabGuest client = daemon.boot("client", image)) {
+                ready(client);
+                swap(server, client);
+                theEndOfTheClientsProgram(daemon, server, client);
+                theEndOfTheClient(daemon, server, client);
             }
-            daemon.daemon().terminate();
-            assertEquals(0, daemon.daemon().awaitExit(), daemon.daemon().output());
-            assertFalse(daemon.daemon().output().contains("\tat "), daemon.daemon().output());
+            try (LabGuest other = daemon.boot("other", image)) {
+                ready(other);
+                theEndOfTheServer(daemon, server, other);
+            }
         }
+        daemon.assertNoBug();
     }
 
-    private static void swap(GuestShell server, GuestShell client)
+    private static void ready(LabGuest guest) throws IOException, InterruptedException {
+        guest.shell().awaitBoot();
+        guest.shell().run(MODULES);
+    }
+
+    private static void swap(LabGuest server, LabGuest client)
             throws IOException, InterruptedException {
-        server.run("(vchan-swap server 2 data/swap " + BYTES + " >/tmp/sums 2>&1 &)");
+        server.shell()
+                .run(
+                        "(vchan-swap server %d data/swap %d >/tmp/sums 2>&1 &)"
+                                .formatted(client.id(), BYTES));
         MatchResult atClient =
-                sums(client.run("vchan-swap client 1 /local/domain/1/data/swap " + BYTES));
+                sums(
+                        client.shell()
+                                .run(
+                                        "vchan-swap client %1$d /local/domain/%1$d/data/swap %2$d"
+                                                .formatted(server.id(), BYTES)));
         MatchResult atServer =
                 sums(
-                        server.run(
-                                "while ! grep -q mine= /tmp/sums; do sleep 0.2; done; cat /tmp/sums"));
+                        server.shell()
+                                .run(
+                                        "while ! grep -q mine= /tmp/sums; do sleep 0.2; done; cat /tmp/sums"));
         assertEquals(atServer.group(1), atClient.group(2));
         assertEquals(atClient.group(1), atServer.group(2));
     }
@@ -86,51 +84,62 @@ class VchanIT {
     }
 
     /// Leaves a vchan open on which the client has said something.
-    private static void connect(GuestShell server, GuestShell client, int clientId)
+    private static void connect(LabGuest server, LabGuest client)
             throws IOException, InterruptedException {
-        server.run(
-                "rm -f /tmp/heard; (sleep 10000 | vchan-socket-proxy --mode=server "
-                        + clientId
-                        + " data/open - >/tmp/heard 2>&1 &)");
-        client.run(
-                "( (echo hello; sleep 10000) | vchan-socket-proxy --mode=client 1 /local/domain/1/data/open - &)");
-        server.run("while ! grep -q hello /tmp/heard; do sleep 0.2; done");
+        server.shell()
+                .run(
+                        "rm -f /tmp/heard; (sleep 10000 | vchan-socket-proxy --mode=server %d data/open - >/tmp/heard 2>&1 &)"
+                                .formatted(client.id()));
+        client.shell()
+                .run(
+                        "( (echo hello; sleep 10000) | vchan-socket-proxy --mode=client %1$d /local/domain/%1$d/data/open - &)"
+                                .formatted(server.id()));
+        server.shell().run("while ! grep -q hello /tmp/heard; do sleep 0.2; done");
     }
 
     /// The client's kernel tells it by the byte and the event of gntdev's unmap notification.
     private static void theEndOfTheClientsProgram(
-            LinuxDaemon daemon, GuestShell server, GuestShell client)
+            LabDaemon daemon, LabGuest server, LabGuest client)
             throws IOException, InterruptedException {
-        connect(server, client, 2);
-        daemon.awaitMeter(GRANTED, "1.0");
-        client.run("killall -9 vchan-socket-proxy; killall sleep");
-        server.run("while pidof vchan-socket-proxy; do sleep 0.2; done; killall sleep");
-        daemon.awaitMeter(GRANTED, "0.0");
+        connect(server, client);
+        String granted = granted(server);
+        daemon.awaitMeter(granted, "1.0");
+        client.shell().run("killall -9 vchan-socket-proxy; killall sleep");
+        server.shell().run("while pidof vchan-socket-proxy; do sleep 0.2; done; killall sleep");
+        daemon.awaitMeter(granted, "0.0");
     }
 
     /// Nothing is left in use of what it had mapped.
-    private static void theEndOfTheClient(LinuxDaemon daemon, GuestShell server, GuestShell client)
+    private static void theEndOfTheClient(LabDaemon daemon, LabGuest server, LabGuest client)
             throws IOException, InterruptedException {
-        connect(server, client, 2);
-        daemon.awaitMeter(GRANTED, "1.0");
-        assertEquals("ok\n", daemon.ask("destroy client"));
-        daemon.awaitMeter(GRANTED, "0.0");
-        server.run("killall -9 vchan-socket-proxy; killall sleep");
-        server.assertNoComplaint();
+        connect(server, client);
+        String granted = granted(server);
+        daemon.awaitMeter(granted, "1.0");
+        client.destroy();
+        daemon.awaitMeter(granted, "0.0");
+        server.shell().run("killall -9 vchan-socket-proxy; killall sleep");
+        server.shell().assertNoComplaint();
     }
 
     /// The page is the client's until it lets it go: there it reads, after the server's death, that nobody is on the other side.
-    private static void theEndOfTheServer(LinuxDaemon daemon, GuestShell server, GuestShell client)
+    private static void theEndOfTheServer(LabDaemon daemon, LabGuest server, LabGuest client)
             throws IOException, InterruptedException {
-        connect(server, client, 3);
-        client.run("killall -STOP vchan-socket-proxy");
-        server.run("killall -9 vchan-socket-proxy");
-        assertEquals("ok\n", daemon.ask("destroy server"));
-        daemon.awaitMeter(MAPPED, "1.0");
-        client.run(
-                "killall -CONT vchan-socket-proxy; while pidof vchan-socket-proxy; do sleep 0.2; done");
-        daemon.awaitMeter(MAPPED, "0.0");
-        client.assertNoComplaint();
+        connect(server, client);
+        client.shell().run("killall -STOP vchan-socket-proxy");
+        server.shell().run("killall -9 vchan-socket-proxy");
+        server.destroy();
+        String mapped = "xen_gnttab_maptrack_mappings{domain=\"" + client.id() + "\"}";
+        daemon.awaitMeter(mapped, "1.0");
+        client.shell()
+                .run(
+                        "killall -CONT vchan-socket-proxy; while pidof vchan-socket-proxy; do sleep 0.2; done");
+        daemon.awaitMeter(mapped, "0.0");
+        client.shell().assertNoComplaint();
+    }
+
+    /// How often a page of a guest's is mapped.
+    private static String granted(LabGuest guest) throws IOException, InterruptedException {
+        return "xen_gnttab_mappings{domain=\"" + guest.id() + "\"}";
     }
 
     private static List<String> image(Lab lab) throws IOException {

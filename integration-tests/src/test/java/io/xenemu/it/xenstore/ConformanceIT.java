@@ -3,6 +3,9 @@ package io.xenemu.it.xenstore;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.abort;
 
+import io.xenemu.it.program.xenstore.ConformanceRun;
+import io.xenemu.it.program.xenstore.StoreDaemon;
+import io.xenemu.it.program.xenstore.XenStoreConformance;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
