@@ -2,7 +2,9 @@ package io.xenemu.it.events;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
@@ -15,6 +17,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Two guests of one service ring each other. `bin/soak rings` does it a million times; the rates are `bin/ring-benchmark`'s.
+@Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RingingGuestsIT {

@@ -2,7 +2,9 @@ package io.xenemu.it.grants;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
@@ -15,6 +17,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Guests of one service share pages, die, and attack.
+@Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class SharingGuestsIT {

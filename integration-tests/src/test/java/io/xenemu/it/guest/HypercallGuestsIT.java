@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.it.fixture.CheckReport;
 import io.xenemu.it.fixture.GuestRunner;
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.Vmm;
 import io.xenemu.it.lab.Lab;
@@ -29,6 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// The `hypercalls` guest, whose expected values are Xen's, on ours and on the peer.
+@Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class HypercallGuestsIT {

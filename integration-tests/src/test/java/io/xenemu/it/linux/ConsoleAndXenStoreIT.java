@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// One Linux guest seen from the host beside it: its console in both directions, Debian's own XenStore tools, metrics.
+@Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class ConsoleAndXenStoreIT {
     /// The shared daemon and others have other ports.

@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.it.fixture.GuestShell;
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
@@ -24,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Of two Linux guests one serves a disk and a network interface to the other: Linux's own drivers on both sides.
+@Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class DriverDomainIT {
     private static final String SERVER = "server";

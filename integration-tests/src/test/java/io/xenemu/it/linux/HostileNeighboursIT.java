@@ -3,7 +3,9 @@ package io.xenemu.it.linux;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.HostileNeighbours;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
@@ -14,6 +16,13 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Hostile guests beside a working Linux guest of the same daemon, which loses nothing.
+@Needs({
+    HostPackage.GCC,
+    HostPackage.LIBC,
+    HostPackage.LINUX_HEADERS,
+    HostPackage.XEN_HEADERS,
+    HostPackage.XENSTORE_UTILS
+})
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class HostileNeighboursIT {

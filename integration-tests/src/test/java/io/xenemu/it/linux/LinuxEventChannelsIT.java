@@ -1,7 +1,9 @@
 package io.xenemu.it.linux;
 
 import io.xenemu.it.fixture.EventChannelLoad;
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
@@ -10,6 +12,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// Linux with four vCPUs on both event channel ABIs: its device for user space, and its own channels while CPUs come and go.
+@Needs({
+    HostPackage.GCC,
+    HostPackage.LIBC,
+    HostPackage.LINUX_HEADERS,
+    HostPackage.XEN_HEADERS,
+    HostPackage.XENSTORE_UTILS
+})
 @ExtendWith(LabExtension.class)
 class LinuxEventChannelsIT {
     /// Of three CPUs each; `bin/soak cpus` has many.

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.it.fixture.GuestPrograms;
 import io.xenemu.it.fixture.GuestShell;
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// One Linux guest on its serial port, whose interrupt is an event channel, and all that an operator may ask of its service.
+@Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
 @ExtendWith(LabExtension.class)
 class OperatorIT {
     private static final String SOCKET = "/run/operator-control";

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
@@ -23,6 +25,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /// `xen-emu run` on a host without Xen support in its KVM: the guest is in the lab, and everything that was asked for is on the host.
+@Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class RunInLabIT {
     private static final String ONE_LINE =
