@@ -26,7 +26,10 @@ public final class Lab implements AutoCloseable {
     private final LabImages images;
     private final Path checkout;
 
-    Lab(LabMachine machine, LabImages images, Path checkout) {
+    /// The lab of a program; tests are given one by [LabExtension].
+    ///
+    /// @param checkout whose launcher has been built
+    public Lab(LabMachine machine, LabImages images, Path checkout) {
         this.machine = machine;
         this.images = images;
         this.checkout = checkout;

@@ -1,0 +1,247 @@
+package io.xenemu.it.program;
+
+import io.xenemu.core.lab.CacheFolder;
+import io.xenemu.core.lab.LabImages;
+import io.xenemu.core.lab.LabMachine;
+import io.xenemu.it.fixture.BootLoad;
+import io.xenemu.it.fixture.EventChannelLoad;
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.TestGuests;
+import io.xenemu.it.fixture.XenStoreLoad;
+import io.xenemu.it.lab.Lab;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// Plays what lab tests do a few times, for as long as one wants: `integration-tests/bin/soak --help`. Ends with 0, with 1 at the first
+/// round that fails, whose log it keeps, and with 2 for a command line that is wrong.
+public final class Soak implements AutoCloseable {
+    private static final int XENSTORE_SECONDS = 60;
+    private static final int HOTPLUG_CYCLES = 12;
+
+    /// What one round is.
+    private interface Round {
+        void play(Soak soak) throws Exception;
+    }
+
+    /// Something to play.
+    ///
+    /// @param rounds how many, where the command line does not say
+    private record Load(String name, int rounds, String description, Round round) {}
+
+    private static final List<Load> LOADS =
+            List.of(
+                    new Load(
+                            "boots",
+                            20,
+                            "a Linux guest with two vCPUs boots and powers off",
+                            soak -> BootLoad.once(soak.daemon())),
+                    new Load(
+                            "rings",
+                            10,
+                            "two guests ring each other 102,000 times; then 500 times while a port moves",
+                            Soak::rings),
+                    new Load(
+                            "attack",
+                            10,
+                            "a guest attacks another one's grants; each round has its own random seed",
+                            Soak::attack),
+                    new Load(
+                            "xenstore",
+                            10,
+                            "eight processes of a Linux guest and the host use XenStore for a minute",
+                            soak -> XenStoreLoad.run(soak.daemon(), XENSTORE_SECONDS)),
+                    new Load(
+                            "cpus",
+                            5,
+                            "three CPUs of a Linux guest go and come 12 times, on each event channel ABI",
+                            Soak::cpus));
+
+    private final SplittableRandom random = new SplittableRandom();
+    private final Lab lab;
+    private @Nullable LabProgram ringing;
+    private @Nullable LabProgram sharing;
+
+    private Soak(Lab lab) {
+        this.lab = lab;
+    }
+
+    private static TestGuests guests() throws IOException, InterruptedException {
+        Path module = Path.of("").toAbsolutePath();
+        return TestGuests.build(module, module.resolve("target/soak-guests"));
+    }
+
+    private LabDaemon daemon() throws IOException, InterruptedException {
+        return LabDaemon.shared(lab);
+    }
+
+    private void rings() throws IOException, InterruptedException {
+        LabProgram program = ringing;
+        if (program == null) {
+            program = new LabProgram(lab, RingingGuests.class, guests().ring().toString());
+            ringing = program;
+        }
+        System.out.print(program.play("rate 100000 2000"));
+        System.out.print(program.play("moving 500"));
+    }
+
+    private void attack() throws IOException, InterruptedException {
+        LabProgram program = sharing;
+        if (program == null) {
+            program = new LabProgram(lab, SharingGuests.class, guests().share().toString());
+            sharing = program;
+        }
+        String scenario = "attack " + random.nextInt(Integer.MAX_VALUE);
+        System.out.println(scenario);
+        System.out.print(program.play(scenario));
+    }
+
+    private void cpus() throws IOException, InterruptedException {
+        for (EventChannelLoad.Abi abi : EventChannelLoad.Abi.values()) {
+            EventChannelLoad.run(daemon(), abi, HOTPLUG_CYCLES);
+        }
+    }
+
+    /// How long a load goes on.
+    ///
+    /// @param rounds at most
+    /// @param time after which no round begins
+    private record Amount(int rounds, Duration time) {
+        private static final Duration NO_END = Duration.ofDays(365);
+
+        private static final Pattern WORD = Pattern.compile("([1-9]\\d{0,8})([smh]?)");
+
+        /// `12` rounds, or `90s`, `30m`, `2h`; empty for anything else.
+        static Optional<Amount> parse(String word) {
+            Matcher parts = WORD.matcher(word);
+            if (!parts.matches()) {
+                return Optional.empty();
+            }
+            int number = Integer.parseInt(parts.group(1));
+            return Optional.of(
+                    switch (parts.group(2)) {
+                        case "s" -> lasting(Duration.ofSeconds(number));
+                        case "m" -> lasting(Duration.ofMinutes(number));
+                        case "h" -> lasting(Duration.ofHours(number));
+                        default -> new Amount(number, NO_END);
+                    });
+        }
+
+        private static Amount lasting(Duration time) {
+            return new Amount(Integer.MAX_VALUE, time);
+        }
+    }
+
+    /// Entry point; the working folder is that of this module.
+    public static void main(String[] args) throws IOException, InterruptedException {
+        List<String> words = List.of(args);
+        if (words.contains("--help") || words.contains("-h")) {
+            usage(System.out);
+            return;
+        }
+        List<Load> loads = loads(words);
+        Optional<Amount> amount = Optional.empty();
+        boolean understood = !loads.isEmpty() && words.size() <= 2;
+        if (understood && words.size() == 2) {
+            amount = Amount.parse(words.get(1));
+            understood = amount.isPresent();
+        }
+        if (!understood) {
+            System.err.println("soak: not understood: " + String.join(" ", words));
+            usage(System.err);
+            System.exit(2);
+        }
+        System.exit(run(loads, amount) ? 0 : 1);
+    }
+
+    private static List<Load> loads(List<String> words) {
+        return words.isEmpty()
+                ? LOADS
+                : LOADS.stream().filter(load -> load.name.equals(words.getFirst())).toList();
+    }
+
+    private static boolean run(List<Load> loads, Optional<Amount> amount)
+            throws IOException, InterruptedException {
+        LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
+        Path checkout = Path.of("").toAbsolutePath().resolveSibling("");
+        try (LabMachine machine = LabMachine.boot(images);
+                Soak soak = new Soak(new Lab(machine, images, checkout))) {
+            for (Load load : loads) {
+                if (!soak.play(load, amount.orElse(new Amount(load.rounds, Amount.NO_END)))) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+
+    /// @return false if a round failed
+    private boolean play(Load load, Amount amount) throws IOException, InterruptedException {
+        Instant start = Instant.now();
+        for (int round = 1;
+                round <= amount.rounds
+                        && Duration.between(start, Instant.now()).compareTo(amount.time) < 0;
+                round++) {
+            Instant begun = Instant.now();
+            try {
+                load.round.play(this);
+            } catch (InterruptedException e) {
+                throw e;
+            } catch (Exception | AssertionError e) {
+                Path log = keep(load, e);
+                System.err.printf("soak: %s: round %d failed: see %s%n", load.name, round, log);
+                return false;
+            }
+            System.out.printf(
+                    "%s: round %d is well, after %d s%n",
+                    load.name, round, Duration.between(begun, Instant.now()).toSeconds());
+        }
+        return true;
+    }
+
+    private Path keep(Load load, Throwable failure) throws IOException {
+        Path folder = Files.createDirectories(Path.of("target/soak").toAbsolutePath());
+        Path log = folder.resolve(load.name + "-" + Instant.now().getEpochSecond() + ".log");
+        try (PrintWriter out = new PrintWriter(Files.newBufferedWriter(log))) {
+            failure.printStackTrace(out);
+            LabDaemon daemon = LabDaemon.running();
+            if (daemon != null) {
+                out.println("The daemon has said:");
+                out.println(daemon.process().output());
+            }
+        }
+        return log;
+    }
+
+    private static void usage(PrintStream out) {
+        out.println(
+                """
+                Usage: integration-tests/bin/soak [WHAT [AMOUNT]]
+                Repeats in one lab machine what the lab tests do a few times, and ends at the first failure, with exit code 1.
+                AMOUNT is a number of rounds, or a time such as 90s, 30m or 2h. WHAT is one of these; without it, each in turn:
+                """);
+        for (Load load : LOADS) {
+            out.printf("  %-9s %s (%d rounds)%n", load.name, load.description, load.rounds);
+        }
+    }
+
+    @Override
+    public void close() {
+        for (LabProgram program : new @Nullable LabProgram[] {ringing, sharing}) {
+            if (program != null) {
+                program.close();
+            }
+        }
+    }
+}
