@@ -34,7 +34,7 @@ public final class SocketTransport implements AutoCloseable {
     static final int MAX_CONNECTIONS = 4096;
 
     /// Rounds of turns that share one commit to the journal, so that commits cost little compared with the requests.
-    private static final int ROUNDS_PER_COMMIT = 8;
+    static final int ROUNDS_PER_COMMIT = 8;
 
     private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
     private static final int READ_BYTES = 32 * 1024;

@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import static io.xenemu.xenstore.SocketPeer.read;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.xenstore.persist.Journal;
@@ -108,18 +109,21 @@ class PersistTest {
         }
     }
 
+    /// One commit, or two, where nothing else runs. A turn is limited in time: on a busy machine it may serve one request.
     @Test
-    void requestsThatComeTogetherShareOneCommit() throws Exception {
+    void requestsThatComeTogetherShareCommits() throws Exception {
+        int count = 100;
         long before = commits();
         ByteArrayOutputStream requests = new ByteArrayOutputStream();
-        for (int i = 0; i < 100; i++) {
+        for (int i = 0; i < count; i++) {
             requests.writeBytes(RingEnd.message(MessageType.WRITE, 1, 0, "/n" + i + "\0v"));
         }
         try (SocketChannel channel = connect()) {
             channel.write(ByteBuffer.wrap(requests.toByteArray()));
-            read(channel, 100 * (MessageHeader.SIZE + 3));
+            read(channel, count * (MessageHeader.SIZE + 3));
         }
-        assertEquals(before + 1, commits());
+        long commits = commits() - before;
+        assertTrue(commits <= count / SocketTransport.ROUNDS_PER_COMMIT + 1, "commits: " + commits);
     }
 
     @Test
