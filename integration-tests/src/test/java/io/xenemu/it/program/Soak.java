@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// Plays what lab tests do a few times, for as long as one wants: `integration-tests/bin/soak --help`. Ends with 0, with 1 at the first
 /// round that fails, whose log it keeps, and with 2 for a command line that is wrong.
 public final class Soak implements AutoCloseable {
+    private static final String ALL = "all";
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
 
@@ -166,7 +167,7 @@ public final class Soak implements AutoCloseable {
     }
 
     private static List<Load> loads(List<String> words) {
-        return words.isEmpty()
+        return words.isEmpty() || words.getFirst().equals(ALL)
                 ? LOADS
                 : LOADS.stream().filter(load -> load.name.equals(words.getFirst())).toList();
     }
@@ -229,7 +230,7 @@ public final class Soak implements AutoCloseable {
                 """
                 Usage: integration-tests/bin/soak [WHAT [AMOUNT]]
                 Repeats in one lab machine what the lab tests do a few times, and ends at the first failure, with exit code 1.
-                AMOUNT is a number of rounds, or a time such as 90s, 30m or 2h. WHAT is one of these; without it, each in turn:
+                AMOUNT is a number of rounds, or a time such as 90s, 30m or 2h. WHAT is one of these, or `all`, which is each in turn:
                 """);
         for (Load load : LOADS) {
             out.printf("  %-9s %s (%d rounds)%n", load.name, load.description, load.rounds);
