@@ -5,29 +5,78 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.util.Arrays;
 
-/// The way into a running lab machine: a port on the host's loopback that QEMU forwards to the machine's agent (`l1-agent`). Every connection
-/// begins with the machine's secret and the role that the connection has.
+/// The way into a running lab machine: a port on the host's loopback that QEMU forwards to the machine's agent (`l1-agent`). On every
+/// connection the agent speaks first. Then come the machine's secret and the role of the connection.
+///
+/// QEMU accepts a connection before the machine does. What is sent before the agent has spoken may be lost in between: so nothing is.
 ///
 /// @param port on the loopback interface
 /// @param token the machine's secret
 record LabChannel(int port, String token) {
+    /// The agent's first line.
+    private static final byte[] GREETING = "agent\n".getBytes(UTF_8);
+
+    /// For the greeting. A busy host takes seconds.
+    private static final int GREETING_MILLIS = 30_000;
+
+    private static final int TRIES = 4;
+
     /// Connects to the agent.
     ///
     /// @param role the agent's line: `run ID LENGTH`, `in ID`, `out ID`, `err ID`, `tcp PORT`
     SocketChannel connect(String role) throws IOException {
+        return begin(open(), role);
+    }
+
+    /// Opens a connection, which is of no use until it begins: so the agent starts meanwhile.
+    SocketChannel open() throws IOException {
         SocketChannel socket =
                 SocketChannel.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
         try {
             socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            return socket;
+        } catch (IOException e) {
+            socket.close();
+            throw e;
+        }
+    }
+
+    /// Begins a connection.
+    ///
+    /// @param opened closed if it fails, or if the agent does not speak on it
+    /// @param role see [#connect]
+    /// @return the connection, or another one in its place
+    SocketChannel begin(SocketChannel opened, String role) throws IOException {
+        SocketChannel socket = opened;
+        try {
+            for (int tries = 1; !isGreeted(socket); tries++) {
+                if (tries == TRIES) {
+                    throw new LabException("the lab machine does not take commands");
+                }
+                socket.close();
+                socket = open();
+            }
             send(socket, (token + "\n" + role + "\n").getBytes(UTF_8));
             return socket;
         } catch (IOException e) {
             socket.close();
             throw e;
+        }
+    }
+
+    private static boolean isGreeted(SocketChannel socket) throws IOException {
+        socket.socket().setSoTimeout(GREETING_MILLIS);
+        try {
+            byte[] line = socket.socket().getInputStream().readNBytes(GREETING.length);
+            return Arrays.equals(line, GREETING);
+        } catch (SocketTimeoutException e) {
+            return false;
         }
     }
 

@@ -9,6 +9,8 @@ import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +21,11 @@ import java.util.concurrent.TimeoutException;
 public final class LabProcess extends Process {
     /// Exit status when the machine went away under the command.
     public static final int MACHINE_LOST = 255;
+
+    /// Roles of the connections beside the first one, which carries script, signals and exit status.
+    private static final List<String> STREAMS = List.of("in", "out", "err");
+
+    private static final int CONNECTIONS = 1 + STREAMS.size();
 
     private final SocketChannel control;
     private final OutputStream stdin;
@@ -39,8 +46,13 @@ public final class LabProcess extends Process {
     /// @param id not used before on this machine
     /// @param script what {@link ShellScript#of} gives for the file that {@link #pidFile} names
     static LabProcess start(LabChannel channel, long id, byte[] script) throws IOException {
-        SocketChannel control = channel.connect("run " + id + " " + script.length);
+        List<SocketChannel> opened = new ArrayList<>();
         try {
+            for (int i = 0; i < CONNECTIONS; i++) {
+                opened.add(channel.open());
+            }
+            opened.set(0, channel.begin(opened.getFirst(), "run " + id + " " + script.length));
+            SocketChannel control = opened.getFirst();
             LabChannel.send(control, script);
             BufferedReader lines =
                     new BufferedReader(
@@ -48,16 +60,17 @@ public final class LabProcess extends Process {
             if (!"ready".equals(lines.readLine())) {
                 throw new LabException("the lab machine does not take commands");
             }
+            for (int i = 1; i < CONNECTIONS; i++) {
+                opened.set(i, channel.begin(opened.get(i), STREAMS.get(i - 1) + " " + id));
+            }
             LabProcess process =
-                    new LabProcess(
-                            control,
-                            channel.connect("in " + id),
-                            channel.connect("out " + id),
-                            channel.connect("err " + id));
+                    new LabProcess(control, opened.get(1), opened.get(2), opened.get(3));
             Thread.ofVirtual().name("lab-process-" + id).start(() -> process.awaitExit(lines));
             return process;
         } catch (IOException e) {
-            control.close();
+            for (SocketChannel socket : opened) {
+                socket.close();
+            }
             throw e;
         }
     }
