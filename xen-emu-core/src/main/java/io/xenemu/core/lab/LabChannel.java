@@ -14,7 +14,7 @@ import java.util.Arrays;
 /// The way into a running lab machine: a port on the host's loopback that QEMU forwards to the machine's agent (`l1-agent`). On every
 /// connection the agent speaks first. Then come the machine's secret and the role of the connection.
 ///
-/// QEMU accepts a connection before the machine does. What is sent before the agent has spoken may be lost in between: so nothing is.
+/// QEMU accepts a connection before the machine does, and may lose what is sent in between (its backlog is full, say): nothing is.
 ///
 /// @param port on the loopback interface
 /// @param token the machine's secret
