@@ -5,7 +5,9 @@
  *  offer-to=DOMID     allocates a port for that domain and prints "port N"
  *  connect-to=DOMID   binds to that domain's port at-port=N, prints "bind RESULT", and rings first
  *  rings=N            how often each rings the other
- *  without-doorbells  connects before shared_info is mapped: then the service has no doorbell to give to the other's kernel
+ *  without-doorbells  connects before shared_info is mapped: then the service has no doorbell to give to the other's kernel.
+ *                     The guest that offers maps it only when it gets input: the other's bind has to be over, of which
+ *                     the port's status shows the beginning
  *  moving             vCPU 1 keeps moving the port between the vCPUs, and masks it, while it rings; the guest has two
  *  until-told         after as many rings as asked for prints "ringing" and goes on, until VIRQ_DEBUG says that the other
  *                     guest is gone; then prints what has become of the port
@@ -260,8 +262,11 @@ void guest_main(void)
         return;
     if (command_line_word("offer-to", &remote))
         offer(remote);
-    if (early)
+    if (early) {
+        if (!first)
+            read_input();
         take_events();
+    }
     if (first)
         /* Not a ring of the other's, but what binding raises. */
         test_and_clear_bit(port, shared_info->evtchn_pending);
