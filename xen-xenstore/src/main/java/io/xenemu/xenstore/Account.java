@@ -99,14 +99,15 @@ final class Account {
         outputBytes = waitingBytes;
     }
 
-    void addWatch(Watch watch) {
+    /// Counts one more watch, of `bytes` for the memory quota.
+    void addWatch(int bytes) {
         watches++;
-        watchBytes += watch.key().bytes();
+        watchBytes += bytes;
     }
 
-    void removeWatch(Watch watch) {
+    void removeWatch(int bytes) {
         watches--;
-        watchBytes -= watch.key().bytes();
+        watchBytes -= bytes;
     }
 
     void addTransaction() {

@@ -8,12 +8,13 @@ import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// The accounts of all domains that the store has heard of, and the default quotas of later domains. Serves
 /// GET_QUOTA, SET_QUOTA, GET_FEATURE, SET_FEATURE and CONTROL's quota commands.
 final class Accounts {
-    private final Domains domains;
+    private final Predicate<DomId> exists;
     private final NodeCounts nodes;
     private final Map<DomId, Account> accounts =
             new TreeMap<>(Comparator.comparingInt(DomId::value));
@@ -21,9 +22,10 @@ final class Accounts {
     private Quotas quotas;
 
     /// @param quotas the default quotas of domains
-    Accounts(Quotas quotas, Domains domains, NodeCounts nodes) {
+    /// @param exists whether there is such a domain
+    Accounts(Quotas quotas, Predicate<DomId> exists, NodeCounts nodes) {
         this.quotas = quotas;
-        this.domains = domains;
+        this.exists = exists;
         this.nodes = nodes;
     }
 
@@ -34,7 +36,7 @@ final class Accounts {
 
     /// @throws XenError ENOENT if there is no such domain
     private Account ofExisting(DomId domain) throws XenError {
-        if (!accounts.containsKey(domain) && !domains.exists(domain)) {
+        if (!accounts.containsKey(domain) && !exists.test(domain)) {
             throw XenError.ENOENT;
         }
         return of(domain);

@@ -14,7 +14,7 @@ import java.util.function.LongSupplier;
 /// (XSA-322): neither by a transaction begun before a release, nor by a permission given while no such domain
 /// existed. Holds at most one entry per domain id.
 final class FormerDomains {
-    private final Domains domains;
+    private final KnownDomains domains;
     private final TreeEditor editor;
     private final LongSupplier generations;
     private final Map<DomId, Long> released = new HashMap<>();
@@ -23,7 +23,7 @@ final class FormerDomains {
 
     /// @param editor the editor of the store's tree
     /// @param generations the store's change counter
-    FormerDomains(Domains domains, TreeEditor editor, LongSupplier generations) {
+    FormerDomains(KnownDomains domains, TreeEditor editor, LongSupplier generations) {
         this.domains = domains;
         this.editor = editor;
         this.generations = generations;

@@ -14,14 +14,17 @@ import org.jspecify.annotations.Nullable;
 final class GuestRings implements DomainRequests {
     private record Guest(RingConnection ring, XenStoreMetrics.DomainMeters meters) {}
 
-    private final XenStoreServer server;
+    private final StoreAccess access;
     private final XenStore store;
+    private final GuestDomains domains;
     private final XenStoreMetrics metrics;
     private final Map<DomId, Guest> guests = new TreeMap<>(Comparator.comparingInt(DomId::value));
 
-    GuestRings(XenStoreServer server, XenStore store, XenStoreMetrics metrics) {
-        this.server = server;
-        this.store = store;
+    /// @param domains answers for INTRODUCE and RELEASE
+    GuestRings(StoreAccess access, GuestDomains domains, XenStoreMetrics metrics) {
+        this.access = access;
+        this.store = access.store();
+        this.domains = domains;
         this.metrics = metrics;
     }
 
@@ -29,7 +32,7 @@ final class GuestRings implements DomainRequests {
         return guests.containsKey(domain);
     }
 
-    /// As [XenStoreServer#introduce].
+    /// Starts to serve a ring, or goes on with another page or doorbell.
     RingConnection introduce(DomId domain, Ring ring) {
         return introduce(domain, new IntroducedRing(ring, _ -> {}));
     }
@@ -53,7 +56,7 @@ final class GuestRings implements DomainRequests {
     /// Serves a ring from now on, but does not touch it yet.
     RingConnection connect(DomId domain, Ring ring) {
         XenStoreMetrics.DomainMeters meters = metrics.register(domain);
-        RingConnection connection = new RingConnection(server, domain, ring, meters);
+        RingConnection connection = new RingConnection(access, domain, ring, meters);
         Session session = connection.session();
         meters.registerGauges(
                 () -> session.watches().size(),
@@ -61,7 +64,7 @@ final class GuestRings implements DomainRequests {
                 () -> store.nodeCounts().nodes(domain));
         meters.registerQuotas(session.account()::memory, session.account()::denied);
         guests.put(domain, new Guest(connection, meters));
-        server.countConnection(1);
+        access.countConnection(1);
         return connection;
     }
 
@@ -74,7 +77,7 @@ final class GuestRings implements DomainRequests {
         }
         gone.ring.release();
         gone.meters.remove();
-        server.countConnection(-1);
+        access.countConnection(-1);
         store.introduced().release(domain);
     }
 
@@ -110,7 +113,7 @@ final class GuestRings implements DomainRequests {
         @Nullable Guest known = guests.get(domain);
         // A different frame is ignored, as in C xenstored; the port may differ.
         long gfn = known == null ? request.gfn() : known.ring.gfn(request.gfn());
-        introduce(domain, store.domains().ring(domain, gfn, request.port()));
+        introduce(domain, domains.ring(domain, gfn, request.port()));
     }
 
     @Override
@@ -122,6 +125,6 @@ final class GuestRings implements DomainRequests {
             throw XenError.ENOENT;
         }
         end(domain);
-        store.domains().released(domain);
+        domains.released(domain);
     }
 }

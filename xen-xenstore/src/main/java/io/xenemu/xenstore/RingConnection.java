@@ -31,7 +31,7 @@ public final class RingConnection {
         RELEASED
     }
 
-    private final XenStoreServer server;
+    private final StoreAccess access;
     private final DomId domain;
     private final Session session;
     private final Account account;
@@ -49,15 +49,15 @@ public final class RingConnection {
     private int outstanding;
     private boolean notify;
 
-    RingConnection(XenStoreServer server, DomId domain, Ring ring, RequestMetrics metrics) {
-        this.server = server;
+    RingConnection(StoreAccess access, DomId domain, Ring ring, RequestMetrics metrics) {
+        this.access = access;
         this.domain = domain;
         this.ring = ring;
         this.page = new RingPage(ring.page());
         this.doorbell = ring.doorbell()::ring;
         this.metrics = metrics;
         this.output = new OutputQueue(); // the domain's memory quota is the limit
-        this.session = server.connect(domain, new RingOutlet());
+        this.session = access.connect(domain, new RingOutlet());
         this.account = session.account();
         account.ring(() -> outstanding, output::held);
     }
@@ -71,11 +71,11 @@ public final class RingConnection {
     /// its store port. It is cheap when there is nothing to do, handles at most one ring full of requests, and may be
     /// called from any thread, even concurrently. The doorbell rings on the calling thread, at most once.
     public void service() {
-        server.enter();
+        access.enter();
         try {
             pump();
         } finally {
-            server.leave();
+            access.leave();
         }
     }
 
@@ -134,7 +134,7 @@ public final class RingConnection {
             }
             if (missing() == 0) {
                 received = 0;
-                server.handler().handle(session, output, message, 0, metrics);
+                access.handle(session, output, message, 0, metrics);
                 account.note(Quota.OUTSTANDING, ++outstanding);
             }
         }
@@ -194,7 +194,7 @@ public final class RingConnection {
     }
 
     private void forget() {
-        server.store().reset(session);
+        access.store().reset(session);
         output.clear();
         outstanding = 0;
         received = 0;
@@ -210,9 +210,9 @@ public final class RingConnection {
                 ring.gfn(),
                 ring.port(),
                 account.features(),
-                SavedQuotas.of(account.quotas(), server.store().accounts().quotas(), foreignQuotas),
+                SavedQuotas.of(account.quotas(), access.store().accounts().quotas(), foreignQuotas),
                 StoreSnapshot.connection(
-                        session, server.store(), Arrays.copyOf(message, received), output.copy()));
+                        session, access.store(), Arrays.copyOf(message, received), output.copy()));
     }
 
     /// Takes over the domain's limits and features, before anything that they apply to.
@@ -240,15 +240,6 @@ public final class RingConnection {
         output.restore(saved.connection().output());
         notify = true;
         session.changed();
-    }
-
-    /// Whether these bytes contain a whole request, or can never become one.
-    static boolean isWholeRequest(byte[] input) {
-        if (input.length < MessageHeader.SIZE) {
-            return false;
-        }
-        int length = MessageHeader.length(input, 0);
-        return MessageHeader.isTooLong(length) || input.length >= MessageHeader.SIZE + length;
     }
 
     /// Guest frame of the ring's page.

@@ -22,6 +22,9 @@ final class SocketConnection implements ClientMemory.Client {
     /// or not.
     private static final int WRITE_BYTES = 256 * 1024;
 
+    /// The most requests in one hold of the lock: about as many as fill a ring.
+    private static final int BATCH = 64;
+
     /// The length of a turn, apart from its last request: others wait for all turns.
     private static final long TURN_NANOS = 1_000_000;
 
@@ -29,6 +32,7 @@ final class SocketConnection implements ClientMemory.Client {
     private static final byte[] NONE = new byte[0];
 
     private final SocketTransport transport;
+    private final StoreAccess access;
     private final SocketChannel channel;
     private final SelectionKey key;
     private final Session session;
@@ -54,16 +58,16 @@ final class SocketConnection implements ClientMemory.Client {
         this.transport = transport;
         this.channel = channel;
         this.key = key;
-        XenStoreServer server = transport.server();
-        this.memory = server.clientMemory();
+        this.access = transport.access();
+        this.memory = transport.memory();
         this.output = new SocketOutput(memory);
-        server.enter();
+        access.enter();
         try {
-            this.session = server.connect(DomId.DOM0, new SocketOutlet());
+            this.session = access.connect(DomId.DOM0, new SocketOutlet());
             memory.add(this);
-            server.countConnection(1);
+            access.countConnection(1);
         } finally {
-            server.leave();
+            access.leave();
         }
     }
 
@@ -118,11 +122,10 @@ final class SocketConnection implements ClientMemory.Client {
 
     /// Handles messages under one hold of the lock; returns false if one is malformed.
     private boolean handleMessages() {
-        XenStoreServer server = transport.server();
         long start = System.nanoTime();
-        server.enter();
+        access.enter();
         try {
-            for (int handled = 0; handled < StoreLock.BATCH && hasMessage(); handled++) {
+            for (int handled = 0; handled < BATCH && hasMessage(); handled++) {
                 int length = MessageHeader.length(input, inputStart);
                 if (MessageHeader.isTooLong(length)) {
                     return false;
@@ -130,7 +133,7 @@ final class SocketConnection implements ClientMemory.Client {
                 if (output.isStalled() || (handled > 0 && isOver(start))) {
                     break;
                 }
-                server.handler().handle(session, output, input, inputStart, transport.metrics());
+                access.handle(session, output, input, inputStart, transport.metrics());
                 inputStart += MessageHeader.SIZE + length;
             }
             if (inputStart == inputEnd) {
@@ -142,7 +145,7 @@ final class SocketConnection implements ClientMemory.Client {
             lookAtOutput();
             return true;
         } finally {
-            server.leave();
+            access.leave();
         }
     }
 
@@ -222,12 +225,12 @@ final class SocketConnection implements ClientMemory.Client {
         if (writing.hasRemaining() || writing.capacity() <= SocketOutput.KEPT_BYTES) {
             return;
         }
-        transport.server().enter();
+        access.enter();
         try {
             writing = ByteBuffer.wrap(NONE);
             count();
         } finally {
-            transport.server().leave();
+            access.leave();
         }
     }
 
@@ -251,7 +254,7 @@ final class SocketConnection implements ClientMemory.Client {
     /// The output that is being written, or the waiting output. It is taken out of the queue, so that no lock is held
     /// while writing.
     private ByteBuffer nextOutput() throws IOException {
-        transport.server().enter();
+        access.enter();
         try {
             if (overrun) {
                 throw new IOException("it does not read its watch events");
@@ -262,28 +265,23 @@ final class SocketConnection implements ClientMemory.Client {
             }
             lookAtOutput();
         } finally {
-            transport.server().leave();
+            access.leave();
         }
         return writing;
     }
 
     private boolean isOverrun() {
-        transport.server().enter();
+        access.enter();
         try {
             return overrun;
         } finally {
-            transport.server().leave();
+            access.leave();
         }
     }
 
     /// Whether a complete or a malformed request waits.
     private boolean hasMessage() {
-        int size = inputEnd - inputStart;
-        if (size < MessageHeader.SIZE) {
-            return false;
-        }
-        int length = MessageHeader.length(input, inputStart);
-        return MessageHeader.isTooLong(length) || size >= MessageHeader.SIZE + length;
+        return MessageHeader.isWhole(input, inputStart, inputEnd - inputStart);
     }
 
     void close() {
@@ -291,17 +289,16 @@ final class SocketConnection implements ClientMemory.Client {
             return;
         }
         closed = true;
-        XenStoreServer server = transport.server();
-        server.enter();
+        access.enter();
         try {
-            server.store().reset(session);
-            server.countConnection(-1);
+            access.store().reset(session);
+            access.countConnection(-1);
             memory.remove(this);
             output.clear();
             memory.change(-counted);
             counted = 0;
         } finally {
-            server.leave();
+            access.leave();
         }
         key.cancel();
         try {

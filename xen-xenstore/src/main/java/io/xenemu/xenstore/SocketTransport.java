@@ -45,7 +45,8 @@ public final class SocketTransport implements AutoCloseable {
     /// Pause after a failure, so that one that repeats at once does not fill the log.
     private static final Duration RESTART_PAUSE = Duration.ofSeconds(1);
 
-    private final XenStoreServer server;
+    private final StoreAccess access;
+    private final ClientMemory memory;
     private final RequestMetrics metrics;
     private final UnixListener listener;
     private final PeerCredentials allowed;
@@ -68,14 +69,16 @@ public final class SocketTransport implements AutoCloseable {
     private volatile boolean closing;
 
     private SocketTransport(
-            XenStoreServer server,
+            StoreAccess access,
+            ClientMemory memory,
             RequestMetrics metrics,
             UnixListener listener,
             @Nullable Journal journal,
             Consumer<IOException> failed,
             Selector selector)
             throws IOException {
-        this.server = server;
+        this.access = access;
+        this.memory = memory;
         this.journal = journal;
         this.failed = failed;
         this.metrics = metrics;
@@ -88,10 +91,12 @@ public final class SocketTransport implements AutoCloseable {
 
     /// Serves a socket, and closes it at the end.
     ///
+    /// @param memory the limit of what all socket clients of the store hold
     /// @param failed called once, on the transport's thread, if it ends in another way than by [#close]; then no
     ///     client is served any more
     static SocketTransport open(
-            XenStoreServer server,
+            StoreAccess access,
+            ClientMemory memory,
             UnixListener listener,
             RequestMetrics metrics,
             @Nullable Journal journal,
@@ -101,7 +106,7 @@ public final class SocketTransport implements AutoCloseable {
             listener.channel().configureBlocking(false);
             SocketTransport transport =
                     new SocketTransport(
-                            server, metrics, listener, journal, failed, Selector.open());
+                            access, memory, metrics, listener, journal, failed, Selector.open());
             transport.thread.start();
             return transport;
         } catch (IOException e) {
@@ -127,8 +132,12 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    XenStoreServer server() {
-        return server;
+    StoreAccess access() {
+        return access;
+    }
+
+    ClientMemory memory() {
+        return memory;
     }
 
     RequestMetrics metrics() {

@@ -22,16 +22,16 @@ record SpecialPermissions(Permissions introduce, Permissions release) {
 
     /// The permissions of a special name; null if there is no such name.
     @Nullable Permissions of(Path name) {
-        if (name.equals(SpecialWatches.INTRODUCE_DOMAIN)) {
+        if (name.equals(Path.INTRODUCE_DOMAIN)) {
             return introduce;
         }
-        return name.equals(SpecialWatches.RELEASE_DOMAIN) ? release : null;
+        return name.equals(Path.RELEASE_DOMAIN) ? release : null;
     }
 
     /// The nearest existing name above an unknown special name: the special name that it extends, or the root.
     static Path above(Path name) {
         String text = name.toString();
-        for (Path known : List.of(SpecialWatches.INTRODUCE_DOMAIN, SpecialWatches.RELEASE_DOMAIN)) {
+        for (Path known : List.of(Path.INTRODUCE_DOMAIN, Path.RELEASE_DOMAIN)) {
             if (text.startsWith(known + "/")) {
                 return known;
             }
@@ -41,7 +41,7 @@ record SpecialPermissions(Permissions introduce, Permissions release) {
 
     /// The same, with other permissions for an existing name.
     SpecialPermissions with(Path name, Permissions permissions) {
-        return name.equals(SpecialWatches.INTRODUCE_DOMAIN)
+        return name.equals(Path.INTRODUCE_DOMAIN)
                 ? new SpecialPermissions(permissions, release)
                 : new SpecialPermissions(introduce, permissions);
     }
@@ -63,7 +63,7 @@ record SpecialPermissions(Permissions introduce, Permissions release) {
     /// The permissions as saved state.
     List<SpecialState> states() {
         return List.of(
-                new SpecialState(SpecialWatches.INTRODUCE_DOMAIN, introduce),
-                new SpecialState(SpecialWatches.RELEASE_DOMAIN, release));
+                new SpecialState(Path.INTRODUCE_DOMAIN, introduce),
+                new SpecialState(Path.RELEASE_DOMAIN, release));
     }
 }

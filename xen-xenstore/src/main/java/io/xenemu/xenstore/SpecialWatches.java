@@ -9,9 +9,6 @@ import io.xenemu.xenstore.tree.Path;
 /// A watch on the name reports that an event happened. A watch with depth 1 reports the domain, as
 /// `@releaseDomain/<domid>`. A watch on that longer name reports events of this domain only.
 final class SpecialWatches {
-    static final Path INTRODUCE_DOMAIN = Path.of("@introduceDomain");
-    static final Path RELEASE_DOMAIN = Path.of("@releaseDomain");
-
     /// The only depth with a meaning for a special watch, besides 0 and none, which are the same.
     static final int DOMAIN_DEPTH = 1;
 
@@ -24,10 +21,10 @@ final class SpecialWatches {
     }
 
     void fireIntroduce(DomId domain) {
-        watches.fireSpecial(INTRODUCE_DOMAIN, domain, store.special().introduce());
+        watches.fireSpecial(Path.INTRODUCE_DOMAIN, domain, store.special().introduce());
     }
 
     void fireRelease(DomId domain) {
-        watches.fireSpecial(RELEASE_DOMAIN, domain, store.special().release());
+        watches.fireSpecial(Path.RELEASE_DOMAIN, domain, store.special().release());
     }
 }

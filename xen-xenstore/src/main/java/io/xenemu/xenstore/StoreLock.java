@@ -7,11 +7,8 @@ import java.util.concurrent.locks.ReentrantLock;
 /// come first, in order. So a guest that floods its ring on its own vCPU stops neither other guests nor host tools.
 final class StoreLock {
     /// How often in a row the lock may be taken while others wait. Few enough for waiting threads not to notice: a
-    /// client holds the lock for one ring full of requests, or for [#BATCH].
+    /// client holds the lock for one ring full of requests, or for about as many requests of a socket.
     static final int OVERTAKES = 16;
-
-    /// The most requests of a socket's client in one hold of the lock: about as many as fill a ring.
-    static final int BATCH = 64;
 
     private final ReentrantLock lock = new ReentrantLock(true);
     // Written by the holder of the lock.

@@ -8,6 +8,7 @@ import io.xenemu.xenstore.XenStoreState.NodeState;
 import io.xenemu.xenstore.XenStoreState.SpecialState;
 import io.xenemu.xenstore.XenStoreState.TransactionState;
 import io.xenemu.xenstore.XenStoreState.WatchState;
+import io.xenemu.xenstore.tree.Path;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -28,7 +29,7 @@ final class StoreRestoration {
         for (DomainState domain : state.domains()) {
             DomId id = domain.domain();
             require(id.value() > 0 && id.value() < DomId.FIRST_RESERVED && domains.add(id));
-            require(!RingConnection.isWholeRequest(domain.connection().input()));
+            require(!domain.connection().hasWholeRequest());
             SavedQuotas.check(domain.quotas());
             check(domain.connection());
         }
@@ -39,8 +40,8 @@ final class StoreRestoration {
         }
         for (SpecialState special : state.special()) {
             require(
-                    special.path().equals(SpecialWatches.INTRODUCE_DOMAIN)
-                            || special.path().equals(SpecialWatches.RELEASE_DOMAIN));
+                    special.path().equals(Path.INTRODUCE_DOMAIN)
+                            || special.path().equals(Path.RELEASE_DOMAIN));
         }
     }
 

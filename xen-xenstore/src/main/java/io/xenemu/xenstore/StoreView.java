@@ -12,25 +12,25 @@ import java.util.List;
 /// transaction ([XenStoreClient#transaction]). Paths are absolute; an invalid one is an IllegalArgumentException.
 /// Text is ISO 8859-1, so that every byte survives.
 public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
-    final XenStoreServer server;
+    final StoreAccess access;
     final Session session;
     private final int transaction;
 
     /// A view outside of transactions.
-    StoreView(XenStoreServer server, Session session) {
-        this(server, session, 0);
+    StoreView(StoreAccess access, Session session) {
+        this(access, session, 0);
     }
 
-    private StoreView(XenStoreServer server, Session session, int transaction) {
-        this.server = server;
+    private StoreView(StoreAccess access, Session session, int transaction) {
+        this.access = access;
         this.session = session;
         this.transaction = transaction;
     }
 
     /// A view of an open transaction.
     static final class InTransaction extends StoreView {
-        InTransaction(XenStoreServer server, Session session, int transaction) {
-            super(server, session, transaction);
+        InTransaction(StoreAccess access, Session session, int transaction) {
+            super(access, session, transaction);
         }
     }
 
@@ -41,11 +41,11 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
     }
 
     final <T> T locked(Operation<T> operation) throws XenError {
-        server.enter();
+        access.enter();
         try {
-            return operation.run(server.store());
+            return operation.run(access.store());
         } finally {
-            server.leave();
+            access.leave();
         }
     }
 

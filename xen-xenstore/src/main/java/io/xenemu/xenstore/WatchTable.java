@@ -76,7 +76,7 @@ final class WatchTable {
     Watch restore(Session session, Watch.Key key, boolean relative, int depth) {
         Watch watch = new Watch(order++, session, key, relative, depth);
         session.watches().put(key, watch);
-        session.account().addWatch(watch);
+        session.account().addWatch(key.bytes());
         add(watch);
         return watch;
     }
@@ -87,13 +87,13 @@ final class WatchTable {
         if (watch == null) {
             throw XenError.ENOENT;
         }
-        session.account().removeWatch(watch);
+        session.account().removeWatch(watch.key().bytes());
         remove(watch);
     }
 
     void unregisterAll(Session session) {
         for (Watch watch : session.watches().values()) {
-            session.account().removeWatch(watch);
+            session.account().removeWatch(watch.key().bytes());
             remove(watch);
         }
         session.watches().clear();

@@ -18,7 +18,7 @@ import java.util.function.Predicate;
 /// Not thread-safe: [XenStoreServer] holds its lock during every call. The store calls nothing outside, except a
 /// session's [Outlet], which only queues.
 final class XenStore {
-    private final Domains domains;
+    private final KnownDomains domains;
     private final Accounts accounts;
     private final WatchTable watches = new WatchTable();
     private final TreeEditor editor;
@@ -31,11 +31,11 @@ final class XenStore {
     // Quotas of another daemon, kept for the next one.
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
 
-    XenStore(Quotas quotas, Domains domains) {
+    XenStore(Quotas quotas, KnownDomains domains) {
         this.domains = domains;
         Node root = Node.root(Permissions.DOM0_ONLY);
         NodeCounts counts = NodeCounts.of(root);
-        this.accounts = new Accounts(quotas, domains, counts);
+        this.accounts = new Accounts(quotas, domains::exists, counts);
         this.editor =
                 new TreeEditor(
                         root,
@@ -67,10 +67,6 @@ final class XenStore {
 
     Accounts accounts() {
         return accounts;
-    }
-
-    Domains domains() {
-        return domains;
     }
 
     IntroducedDomains introduced() {

@@ -45,21 +45,21 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
 
     private final Inbox inbox;
 
-    XenStoreClient(XenStoreServer server, Executor executor) {
-        this(server, new Inbox(server, executor));
+    XenStoreClient(StoreAccess access, Executor executor) {
+        this(access, new Inbox(access, executor));
     }
 
-    private XenStoreClient(XenStoreServer server, Inbox inbox) {
-        super(server, connect(server, inbox));
+    private XenStoreClient(StoreAccess access, Inbox inbox) {
+        super(access, connect(access, inbox));
         this.inbox = inbox;
     }
 
-    private static Session connect(XenStoreServer server, Inbox inbox) {
-        server.enter();
+    private static Session connect(StoreAccess access, Inbox inbox) {
+        access.enter();
         try {
-            return server.connect(DomId.DOM0, inbox);
+            return access.connect(DomId.DOM0, inbox);
         } finally {
-            server.leave();
+            access.leave();
         }
     }
 
@@ -88,7 +88,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     private <T> T run(Body<T> body, int id) throws XenError {
         boolean done = false;
         try {
-            T result = body.run(new InTransaction(server, session, id));
+            T result = body.run(new InTransaction(access, session, id));
             done = true;
             return result;
         } finally {
@@ -146,35 +146,35 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     /// Ends all watches and transactions of this client.
     @Override
     public void close() {
-        server.enter();
+        access.enter();
         try {
-            server.store().reset(session);
+            access.store().reset(session);
         } finally {
-            server.leave();
+            access.leave();
         }
     }
 
     /// Queued events, and the listeners that will receive them. Guarded by the server's lock, except while listeners
     /// are called.
     private static final class Inbox implements Outlet {
-        private final XenStoreServer server;
+        private final StoreAccess access;
         private final Executor executor;
         private final Map<Integer, Watch> watches = new HashMap<>();
         private final LinkedHashSet<Event> events = new LinkedHashSet<>();
         private int lastToken;
         private boolean draining;
 
-        Inbox(XenStoreServer server, Executor executor) {
-            this.server = server;
+        Inbox(StoreAccess access, Executor executor) {
+            this.access = access;
             this.executor = executor;
         }
 
         private void locked(Consumer<Inbox> action) {
-            server.enter();
+            access.enter();
             try {
                 action.accept(this);
             } finally {
-                server.leave();
+                access.leave();
             }
         }
 
@@ -225,7 +225,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
         }
 
         private @Nullable Event next() {
-            server.enter();
+            access.enter();
             try {
                 if (events.isEmpty()) {
                     draining = false;
@@ -233,17 +233,17 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
                 }
                 return events.removeFirst();
             } finally {
-                server.leave();
+                access.leave();
             }
         }
 
         private void deliver(Event event) {
             Watch watch;
-            server.enter();
+            access.enter();
             try {
                 watch = watches.get(event.token);
             } finally {
-                server.leave();
+                access.leave();
             }
             if (watch == null) {
                 return;

@@ -181,8 +181,8 @@ public final class XenStoreCodec {
             throws WireException, XenError {
         if (version == 1) {
             return List.of(
-                    new SpecialState(SpecialWatches.INTRODUCE_DOMAIN, permissions(body)),
-                    new SpecialState(SpecialWatches.RELEASE_DOMAIN, permissions(body)));
+                    new SpecialState(Path.INTRODUCE_DOMAIN, permissions(body)),
+                    new SpecialState(Path.RELEASE_DOMAIN, permissions(body)));
         }
         List<SpecialState> special = new ArrayList<>();
         for (int left = body.count(MAX_COUNT); left > 0; left--) {
@@ -233,7 +233,7 @@ public final class XenStoreCodec {
             quotas = quotas(body);
         }
         ConnectionState connection = connection(body, version, MAX_RING_INPUT);
-        if (RingConnection.isWholeRequest(connection.input())) {
+        if (connection.hasWholeRequest()) {
             throw new WireException("input is no part of a request");
         }
         return new DomainState(

@@ -40,24 +40,33 @@ import org.jspecify.annotations.Nullable;
 public final class XenStoreMetrics {
     private final MeterRegistry registry;
     private final List<Meter> totals = new ArrayList<>();
+    // The registry holds the objects of its function counters weakly, and has no option against
+    // it. So the counter asks this object, which the server holds.
+    private LongSupplier disconnected = () -> 0;
 
     /// Meters in `registry`.
     public XenStoreMetrics(MeterRegistry registry) {
         this.registry = registry;
     }
 
+    /// Registers the meters of the whole store.
+    ///
+    /// @param socketMemory bytes held for socket clients
+    /// @param socketClientsDisconnected the number of socket clients disconnected at the memory's limit
     void registerTotals(
             IntSupplier watches,
             IntSupplier transactions,
             IntSupplier nodes,
             IntSupplier connections,
-            ClientMemory clients) {
+            LongSupplier socketMemory,
+            LongSupplier socketClientsDisconnected) {
+        disconnected = socketClientsDisconnected;
         total("xen.xenstore.watches", "Registered watches", watches);
         total("xen.xenstore.transactions", "Open transactions", transactions);
         total("xen.xenstore.nodes", "Nodes in the store", nodes);
         total("xen.xenstore.connections", "Connected clients", connections);
         totals.add(
-                Gauge.builder("xen.xenstore.socket.memory", clients, ClientMemory::used)
+                Gauge.builder("xen.xenstore.socket.memory", socketMemory, LongSupplier::getAsLong)
                         .description("Memory held for socket clients that do not read")
                         .baseUnit("bytes")
                         .strongReference(true)
@@ -65,8 +74,8 @@ public final class XenStoreMetrics {
         totals.add(
                 FunctionCounter.builder(
                                 "xen.xenstore.socket.disconnected",
-                                clients,
-                                ClientMemory::disconnected)
+                                this,
+                                metrics -> metrics.disconnected.getAsLong())
                         .description(
                                 "Socket clients disconnected because all together held too much")
                         .register(registry));

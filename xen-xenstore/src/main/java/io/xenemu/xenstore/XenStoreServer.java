@@ -24,9 +24,8 @@ import org.jspecify.annotations.Nullable;
 /// are not overtaken forever ([StoreLock]). The lock is a leaf: doorbells, wake-ups and listeners are called after it
 /// is released.
 public final class XenStoreServer implements AutoCloseable {
-    private final StoreLock lock = new StoreLock();
+    private final LockedStore access;
     private final XenStore store;
-    private final RequestHandler handler;
     private final XenStoreMetrics metrics;
     private final XenStoreMetrics.DomainMeters hostMeters;
     private final Executor listeners;
@@ -34,7 +33,6 @@ public final class XenStoreServer implements AutoCloseable {
     private final ClientMemory clientMemory;
     private final List<SocketTransport> sockets = new ArrayList<>();
     private @Nullable Journal journal;
-    private volatile int connections;
 
     /// An empty store.
     ///
@@ -44,24 +42,24 @@ public final class XenStoreServer implements AutoCloseable {
     /// @param listeners runs the listeners of in-process watches, each client's one at a time and in order; a
     ///     listener may call the store. `Runnable::run` runs them on the thread that made the change, after the lock.
     public XenStoreServer(
-            Quotas quotas, Domains domains, XenStoreMetrics metrics, Executor listeners) {
+            Quotas quotas, GuestDomains domains, XenStoreMetrics metrics, Executor listeners) {
         this(quotas, domains, metrics, listeners, ClientMemory.ofThisProcess());
     }
 
-    /// As [#XenStoreServer(Quotas, Domains, XenStoreMetrics, Executor)].
+    /// As [#XenStoreServer(Quotas, GuestDomains, XenStoreMetrics, Executor)].
     ///
     /// @param clientMemory the limit of socket clients' memory
     XenStoreServer(
             Quotas quotas,
-            Domains domains,
+            GuestDomains domains,
             XenStoreMetrics metrics,
             Executor listeners,
             ClientMemory clientMemory) {
         this.clientMemory = clientMemory;
-        this.store = new XenStore(quotas, domains);
+        this.access = new LockedStore(quotas, domains, metrics);
+        this.store = access.store();
         this.metrics = metrics;
-        this.rings = new GuestRings(this, store, metrics);
-        this.handler = new RequestHandler(store, rings);
+        this.rings = access.rings();
         this.listeners = listeners;
         this.hostMeters = metrics.register(DomId.DOM0);
         hostMeters.registerGauges(() -> 0, () -> 0, () -> store.nodeCounts().nodes(DomId.DOM0));
@@ -70,8 +68,9 @@ public final class XenStoreServer implements AutoCloseable {
                 store::watchCount,
                 store::transactionCount,
                 store.nodeCounts()::total,
-                () -> connections,
-                clientMemory);
+                access::connections,
+                clientMemory::used,
+                clientMemory::disconnected);
     }
 
     // --- guests
@@ -83,11 +82,11 @@ public final class XenStoreServer implements AutoCloseable {
     ///
     /// @return the connection to call on events; the same object until the domain is released
     public RingConnection introduce(DomId domain, Ring ring) {
-        enter();
+        access.enter();
         try {
             return rings.introduce(domain, ring);
         } finally {
-            leave();
+            access.leave();
         }
     }
 
@@ -95,21 +94,21 @@ public final class XenStoreServer implements AutoCloseable {
     /// and its entries in other nodes' permissions, and fires `@releaseDomain` if it was introduced. Call it for
     /// every domain that is gone: tools can give nodes and quotas also to a domain that is not introduced.
     public void release(DomId domain) {
-        enter();
+        access.enter();
         try {
             rings.end(domain);
         } finally {
-            leave();
+            access.leave();
         }
     }
 
     /// Notes that a domain has shut down or crashed but still exists: fires `@releaseDomain` once.
     public void shutdown(DomId domain) {
-        enter();
+        access.enter();
         try {
             store.introduced().shutdown(domain);
         } finally {
-            leave();
+            access.leave();
         }
     }
 
@@ -117,11 +116,11 @@ public final class XenStoreServer implements AutoCloseable {
 
     /// The whole store with all introduced domains, without clients of the host.
     public XenStoreState save() {
-        enter();
+        access.enter();
         try {
             return store.save(path -> true, rings.save());
         } finally {
-            leave();
+            access.leave();
         }
     }
 
@@ -130,7 +129,7 @@ public final class XenStoreServer implements AutoCloseable {
     ///
     /// @throws IllegalStateException if it is not introduced
     public XenStoreState save(DomId domain) {
-        enter();
+        access.enter();
         try {
             if (!rings.contains(domain)) {
                 throw new IllegalStateException(domain + " is not introduced");
@@ -138,7 +137,7 @@ public final class XenStoreServer implements AutoCloseable {
             return store.save(
                     StoreSnapshot.belongsTo(store.root(), domain), List.of(rings.save(domain)));
         } finally {
-            leave();
+            access.leave();
         }
     }
 
@@ -154,11 +153,11 @@ public final class XenStoreServer implements AutoCloseable {
     public Map<DomId, RingConnection> restore(
             XenStoreState state, Function<XenStoreState.DomainState, Ring> pages) throws XenError {
         StoreRestoration.check(state);
-        enter();
+        access.enter();
         try {
             return StoreRestoration.restore(state, store, rings, pages);
         } finally {
-            leave();
+            access.leave();
         }
     }
 
@@ -192,20 +191,20 @@ public final class XenStoreServer implements AutoCloseable {
         }
         file.start(this::image, failed);
         journal = file;
-        enter();
+        access.enter();
         try {
             store.keptIn(file::promise);
         } finally {
-            leave();
+            access.leave();
         }
     }
 
     private StoreImage image() {
-        enter();
+        access.enter();
         try {
             return store.image();
         } finally {
-            leave();
+            access.leave();
         }
     }
 
@@ -213,7 +212,7 @@ public final class XenStoreServer implements AutoCloseable {
 
     /// A new client in this process, with the rights of domain 0.
     public XenStoreClient client() {
-        return new XenStoreClient(this, listeners);
+        return new XenStoreClient(access, listeners);
     }
 
     /// Serves the protocol on a Unix-domain socket, for host tools, with the rights of domain 0. If the socket cannot
@@ -236,12 +235,12 @@ public final class XenStoreServer implements AutoCloseable {
     public SocketTransport listen(UnixListener listener, Consumer<IOException> failed)
             throws IOException {
         SocketTransport transport =
-                SocketTransport.open(this, listener, hostMeters, journal, failed);
-        enter();
+                SocketTransport.open(access, clientMemory, listener, hostMeters, journal, failed);
+        access.enter();
         try {
             sockets.add(transport);
         } finally {
-            leave();
+            access.leave();
         }
         return transport;
     }
@@ -250,77 +249,21 @@ public final class XenStoreServer implements AutoCloseable {
     @Override
     public void close() {
         List<SocketTransport> open;
-        enter();
+        access.enter();
         try {
             open = List.copyOf(sockets);
             sockets.clear();
             rings.close();
         } finally {
-            leave();
+            access.leave();
         }
         open.forEach(SocketTransport::close);
         hostMeters.remove();
         metrics.removeTotals();
     }
 
-    // --- for the transports
-
-    /// Takes the lock.
-    void enter() {
-        lock.lock();
-    }
-
-    /// Flushes the sessions that have output, releases the lock, and then notifies their readers. One reader's failure
-    /// does not affect the others.
-    void leave() {
-        @Nullable Session first = null;
-        @Nullable Runnable firstAction = null;
-        @Nullable List<Runnable> more = null;
-        try {
-            List<Session> changed = store.changedSessions();
-            for (int i = 0; i < changed.size(); i++) {
-                Session session = changed.get(i);
-                Runnable action = session.flush();
-                if (action != null && first == null) {
-                    first = session;
-                    firstAction = action;
-                } else if (action != null) {
-                    more = more == null ? new ArrayList<>() : more;
-                    more.add(() -> session.notifyReader(action));
-                }
-            }
-            changed.clear();
-        } finally {
-            lock.unlock();
-        }
-        if (first != null && firstAction != null) {
-            first.notifyReader(firstAction);
-        }
-        if (more != null) {
-            more.forEach(Runnable::run);
-        }
-    }
-
-    XenStore store() {
-        return store;
-    }
-
-    ClientMemory clientMemory() {
-        return clientMemory;
-    }
-
-    RequestHandler handler() {
-        return handler;
-    }
-
-    /// Connects a new client. Lock held.
-    Session connect(DomId domain, Outlet outlet) {
-        return store.connect(domain, outlet);
-    }
-
-    /// Counts a client that connected or disconnected. Lock held.
-    @SuppressWarnings("NonAtomicVolatileUpdate")
-    void countConnection(int change) {
-        connections += change;
+    /// The store as the transports see it.
+    StoreAccess access() {
+        return access;
     }
 }

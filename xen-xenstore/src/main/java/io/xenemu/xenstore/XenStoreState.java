@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
+import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.Request;
 import java.util.List;
 import java.util.Map;
@@ -138,6 +139,12 @@ public record XenStoreState(
         public ConnectionState {
             watches = List.copyOf(watches);
             transactions = List.copyOf(transactions);
+        }
+
+        /// Whether the input contains a whole request, or can never become one. No ring's input does: a whole request
+        /// is handled at once.
+        public boolean hasWholeRequest() {
+            return MessageHeader.isWhole(input, 0, input.length);
         }
     }
 

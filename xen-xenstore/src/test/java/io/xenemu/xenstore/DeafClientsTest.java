@@ -37,7 +37,7 @@ class DeafClientsTest {
     private final XenStoreServer server =
             new XenStoreServer(
                     Quotas.DEFAULT,
-                    Domains.NONE,
+                    GuestDomains.NONE,
                     new XenStoreMetrics(registry),
                     Runnable::run,
                     memory);
@@ -104,7 +104,7 @@ class DeafClientsTest {
             } while (!receive(lively).text().startsWith(path + "\0"));
         }
         Eventually.holds("one connection is left", () -> gauge("xen.xenstore.connections") <= 1);
-        assertEquals(1, server.store().watchCount());
+        assertEquals(1, server.access().store().watchCount());
         // What all of them would have been sent is far more, since they share it.
         long sent = 8L * written * deaf * name.length();
         assertTrue(sent > 10 * LIMIT, "disconnected after " + written + " changes");

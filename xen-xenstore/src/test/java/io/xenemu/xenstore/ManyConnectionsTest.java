@@ -74,7 +74,7 @@ class ManyConnectionsTest {
     @Timeout(120) // it waits for the server to notice
     void eachIsServedAndLeavesNothingBehind() throws Exception {
         Path path = rig.server.listen(directory.resolve("xs")).path();
-        XenStore store = rig.server.store();
+        XenStore store = rig.server.access().store();
         int filesBefore = openFiles();
         for (int i = 0; i < CONNECTIONS; i++) {
             channels.add(SocketChannel.open(UnixDomainSocketAddress.of(path)));

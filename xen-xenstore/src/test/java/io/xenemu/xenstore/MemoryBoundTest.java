@@ -34,7 +34,7 @@ class MemoryBoundTest {
     private final Rig.Client dom0 = rig.client(0);
     private final RingEnd ring = new RingEnd(rig.guest(3));
     private final Rig.Client guest = rig.client(3);
-    private final Account account = rig.server.store().accounts().of(new DomId(3));
+    private final Account account = rig.server.access().store().accounts().of(new DomId(3));
 
     @BeforeEach
     void home() {
@@ -51,7 +51,7 @@ class MemoryBoundTest {
     private void assertBounded(String after) {
         long limit = (long) Quotas.DEFAULT.limit(Quota.MEMORY) + Quota.MEMORY_SLACK;
         assertTrue(account.memory() <= limit, after + ": " + account.memory());
-        long pinned = rig.server.store().pinnedBytes();
+        long pinned = rig.server.access().store().pinnedBytes();
         assertTrue(pinned <= OpenTransactions.PINNED_BYTES + ONE_CHANGE, after + ": " + pinned);
     }
 
@@ -140,9 +140,9 @@ class MemoryBoundTest {
 
     /// Changes the store until transactions have let go of their versions.
     private void churn() {
-        long before = rig.server.store().pinnedBytes();
-        for (int i = 0; rig.server.store().pinnedBytes() >= before; i++) {
-            before = rig.server.store().pinnedBytes();
+        long before = rig.server.access().store().pinnedBytes();
+        for (int i = 0; rig.server.access().store().pinnedBytes() >= before; i++) {
+            before = rig.server.access().store().pinnedBytes();
             dom0.ask(WRITE, "/churn\0" + i + "x".repeat(3000));
             assertTrue(i < 10_000, "nothing was let go");
         }

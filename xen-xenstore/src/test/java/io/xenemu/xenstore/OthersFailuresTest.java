@@ -139,7 +139,7 @@ class OthersFailuresTest {
         }
     }
 
-    private static final class NoDomains implements Domains {
+    private static final class NoDomains implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
             return domain.equals(DomId.DOM0);

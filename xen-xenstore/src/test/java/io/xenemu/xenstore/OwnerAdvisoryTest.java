@@ -181,7 +181,7 @@ final class OwnerAdvisoryTest extends AdvisoryRig {
     @Test
     void xsa419_nodesThatADeadGuestMadeElsewhereAreRemoved() {
         assertEquals(OK, rig.client(4).ask(SET_PERMS, "data\0n4\0b3\0"));
-        int before = rig.server.store().nodeCounts().total();
+        int before = rig.server.access().store().nodeCounts().total();
         for (int life = 0; life < 3; life++) {
             RingEnd guest = new RingEnd(new Rig.Guest(rig, 3));
             for (int i = 0; i < 50; i++) {
@@ -190,7 +190,8 @@ final class OwnerAdvisoryTest extends AdvisoryRig {
             rig.server.release(DOM3);
             dom0.ask(SET_PERMS, "/local/domain/4/data\0n4\0b3\0");
         }
-        assertEquals(before - 1, rig.server.store().nodeCounts().total()); // less data of 3
+        assertEquals(
+                before - 1, rig.server.access().store().nodeCounts().total()); // less data of 3
     }
 
     /// The path `/local/domain/` ended xenstored.

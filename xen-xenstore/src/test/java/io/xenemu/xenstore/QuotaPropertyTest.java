@@ -123,7 +123,7 @@ class QuotaPropertyTest {
     }
 
     private static void checkWithin(Rig rig, int guest) {
-        Account account = rig.server.store().accounts().of(new DomId(guest));
+        Account account = rig.server.access().store().accounts().of(new DomId(guest));
         for (Quota quota :
                 List.of(Quota.NODES, Quota.WATCHES, Quota.TRANSACTIONS, Quota.OUTSTANDING)) {
             assertTrue(account.used(quota) <= SMALL.limit(quota), quota + " of " + guest);
@@ -140,11 +140,11 @@ class QuotaPropertyTest {
         dom0.ask(MessageType.RM, "/shared\0");
         for (RingEnd end : ends) {
             end.receive();
-            Account account = rig.server.store().accounts().of(end.connection().domain());
+            Account account = rig.server.access().store().accounts().of(end.connection().domain());
             assertEquals(0, account.memory());
             assertEquals(0, account.watches());
             assertEquals(0, account.transactions());
         }
-        assertEquals(0, rig.server.store().transactionCount());
+        assertEquals(0, rig.server.access().store().transactionCount());
     }
 }

@@ -53,7 +53,7 @@ class QuotaTest {
     }
 
     private Account account() {
-        return rig.server.store().accounts().of(DOM3);
+        return rig.server.access().store().accounts().of(DOM3);
     }
 
     private double denied(Quota quota) {

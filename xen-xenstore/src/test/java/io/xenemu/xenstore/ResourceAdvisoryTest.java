@@ -86,7 +86,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
             dom0.ask(WRITE, "/local/domain/3/data/" + "n".repeat(1000) + i + "\0");
             dom0.ask(RM, "/local/domain/3/data/" + "n".repeat(1000) + i + "\0");
         }
-        Account account = rig.server.store().accounts().of(DOM3);
+        Account account = rig.server.access().store().accounts().of(DOM3);
         int limit = Quotas.DEFAULT.limit(Quota.MEMORY);
         assertTrue(account.memory() <= limit, "memory: " + account.memory());
         assertTrue(account.memory() > limit - 10_000, "memory: " + account.memory());
@@ -112,7 +112,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
     @Test
     void xsa330_resetWatchesGivesEverythingBack() {
         Rig.Client guest = rig.client(3);
-        Account account = rig.server.store().accounts().of(DOM3);
+        Account account = rig.server.access().store().accounts().of(DOM3);
         long before = account.memory();
         for (int round = 0; round < 50; round++) {
             for (int i = 0; i < 100; i++) {
@@ -147,7 +147,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
     @Test
     void xsa416_failedRequestsTakeNoMemory() {
         RingEnd guest = ring(3);
-        Account account = rig.server.store().accounts().of(DOM3);
+        Account account = rig.server.access().store().accounts().of(DOM3);
         long before = account.memory();
         for (int i = 0; i < 1000; i++) {
             guest.ask(READ, 0, "data/none" + i + "\0");
@@ -160,7 +160,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
     @Test
     void xsa416_guestThatDoesNotReadMakesNothingWaitButAFewReplies() {
         RingEnd guest = ring(3);
-        Account account = rig.server.store().accounts().of(DOM3);
+        Account account = rig.server.access().store().accounts().of(DOM3);
         long before = account.memory();
         dom0.ask(WRITE, "/local/domain/3/data/v\0" + "x".repeat(4000));
         dom0.ask(SET_PERMS, "/local/domain/3/data/v\0n3\0");
@@ -214,7 +214,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
     @Test
     void xsa421_nodesMadeAndRemovedInOneTransactionAreAccountedFor() {
         Rig.Client guest = rig.client(3);
-        int before = rig.server.store().nodeCounts().nodes(DOM3);
+        int before = rig.server.access().store().nodeCounts().nodes(DOM3);
         for (int round = 0; round < 20; round++) {
             int tx = guest.begin();
             assertEquals(OK, guest.ask(WRITE, tx, "data/gone/x\0x"));
@@ -222,7 +222,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
             assertEquals(OK, guest.ask(RM, tx, "data/gone\0"));
             assertEquals(OK, guest.ask(TRANSACTION_END, tx, "T\0"));
         }
-        assertEquals(before + 1, rig.server.store().nodeCounts().nodes(DOM3));
+        assertEquals(before + 1, rig.server.access().store().nodeCounts().nodes(DOM3));
     }
 
     /// The check of the quota at the end of a transaction met a conflict on what it counted.
@@ -235,7 +235,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
         guest.ask(WRITE, tx, "data/b\0x");
         guest.ask(RM, "data/a\0");
         assertEquals("EAGAIN", guest.ask(TRANSACTION_END, tx, "T\0"));
-        assertEquals(1, rig.server.store().nodeCounts().nodes(DOM3));
+        assertEquals(1, rig.server.access().store().nodeCounts().nodes(DOM3));
         assertEquals("", guest.ask(DIRECTORY, "data\0"));
     }
 
@@ -248,6 +248,6 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
         assertEquals(OK, guest.ask(RESET_WATCHES, tx, "\0"));
         assertEquals("ENOENT", guest.ask(TRANSACTION_END, tx, "T\0"));
         assertEquals("ENOENT", guest.ask(READ, "data/x\0"));
-        assertEquals(0, rig.server.store().transactionCount());
+        assertEquals(0, rig.server.access().store().transactionCount());
     }
 }

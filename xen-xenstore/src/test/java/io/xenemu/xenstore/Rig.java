@@ -49,7 +49,7 @@ final class Rig implements AutoCloseable {
                         quotas, new World(), new XenStoreMetrics(registry), Runnable::run);
     }
 
-    private final class World implements Domains {
+    private final class World implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
             if (outOfMemory) {
@@ -130,24 +130,25 @@ final class Rig implements AutoCloseable {
             output = new OutputQueue();
             metrics = new XenStoreMetrics(registry).register(new DomId(domain));
             session =
-                    server.connect(
-                            new DomId(domain),
-                            new Outlet() {
-                                @Override
-                                public void watchEvent(Path path, int skip, byte[] token) {
-                                    output.event(path, skip, token);
-                                }
+                    server.access()
+                            .connect(
+                                    new DomId(domain),
+                                    new Outlet() {
+                                        @Override
+                                        public void watchEvent(Path path, int skip, byte[] token) {
+                                            output.event(path, skip, token);
+                                        }
 
-                                @Override
-                                public Runnable flush() {
-                                    return () -> {};
-                                }
+                                        @Override
+                                        public Runnable flush() {
+                                            return () -> {};
+                                        }
 
-                                @Override
-                                public void failed(Throwable failure) {
-                                    unexpected(failure);
-                                }
-                            });
+                                        @Override
+                                        public void failed(Throwable failure) {
+                                            unexpected(failure);
+                                        }
+                                    });
         }
 
         /// Sends a request; returns everything that came since the last call, in order.
@@ -157,11 +158,11 @@ final class Rig implements AutoCloseable {
             MessageHeader.put(message, 0, MessageType.READ, ++lastRequest, tx, body.length);
             message[0] = (byte) type;
             System.arraycopy(body, 0, message, MessageHeader.SIZE, body.length);
-            server.enter();
+            server.access().enter();
             try {
-                server.handler().handle(session, output, message, 0, metrics);
+                server.access().handle(session, output, message, 0, metrics);
             } finally {
-                server.leave();
+                server.access().leave();
             }
             return drain();
         }

@@ -99,7 +99,7 @@ final class SocketTest extends SocketRig {
 
     @Test
     void closedConnectionTakesItsWatchesAndTransactionsAlong() throws Exception {
-        XenStore store = rig.server.store();
+        XenStore store = rig.server.access().store();
         try (SocketChannel channel = connect()) {
             channel.write(ByteBuffer.wrap(RingEnd.message(MessageType.WATCH, 1, 0, "/a\0t\0")));
             channel.write(
@@ -148,12 +148,12 @@ final class SocketTest extends SocketRig {
                 SocketChannel other = connect()) {
             roundTrip(busy);
             roundTrip(other);
-            rig.server.enter();
+            rig.server.access().enter();
             try {
                 busy.write(ByteBuffer.wrap(requests.toByteArray()));
                 other.write(ByteBuffer.wrap(RingEnd.message(MessageType.READ, 1, 0, "/n\0")));
             } finally {
-                rig.server.leave();
+                rig.server.access().leave();
             }
             byte[] reply = read(other, MessageHeader.SIZE + 4);
             String seen = new String(reply, MessageHeader.SIZE, 4, StandardCharsets.US_ASCII);

@@ -192,7 +192,7 @@ class StreamRoundTripPropertyTest {
 
     private static List<String> tree(XenStoreServer server) {
         List<String> lines = new ArrayList<>();
-        lines(lines, Path.ROOT, server.store().root());
+        lines(lines, Path.ROOT, server.access().store().root());
         return lines;
     }
 

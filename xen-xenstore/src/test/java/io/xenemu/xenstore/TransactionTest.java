@@ -68,7 +68,7 @@ class TransactionTest {
                 IllegalArgumentException.class,
                 () -> client.transaction(view -> view.read("no path")));
         assertThrows(XenError.class, () -> client.transaction(view -> view.read("/none")));
-        assertEquals(0, rig.server.store().transactionCount());
+        assertEquals(0, rig.server.access().store().transactionCount());
     }
 
     @Test

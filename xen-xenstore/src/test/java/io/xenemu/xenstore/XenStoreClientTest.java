@@ -18,12 +18,12 @@ class XenStoreClientTest {
     void newClientWaitsForWhoeverIsAtTheStore() throws InterruptedException {
         AtomicReference<XenStoreClient> made = new AtomicReference<>();
         Thread other = Thread.ofPlatform().unstarted(() -> made.set(rig.server.client()));
-        rig.server.enter();
+        rig.server.access().enter();
         try {
             other.start();
             Eventually.holds("the client waits", () -> other.getState() == Thread.State.WAITING);
         } finally {
-            rig.server.leave();
+            rig.server.access().leave();
         }
         other.join();
         assertNotNull(made.get());

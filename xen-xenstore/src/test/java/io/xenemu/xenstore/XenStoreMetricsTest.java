@@ -58,7 +58,7 @@ class XenStoreMetricsTest {
         try (Rig rig = new Rig()) {
             rig.guest(3);
             rig.server.client().write("/a", "");
-            rig.server.enter();
+            rig.server.access().enter();
             try {
                 List<Double> values =
                         CompletableFuture.supplyAsync(() -> values(rig))
@@ -66,7 +66,7 @@ class XenStoreMetricsTest {
                                 .join();
                 assertTrue(values.size() > 10 && !values.contains(Double.NaN), "" + values);
             } finally {
-                rig.server.leave();
+                rig.server.access().leave();
             }
         } catch (XenError e) {
             throw new AssertionError(e);

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
@@ -210,7 +210,7 @@ class StreamIT {
         try (XenStoreServer ours =
                         new XenStoreServer(
                                 Quotas.DEFAULT,
-                                Domains.NONE,
+                                GuestDomains.NONE,
                                 new XenStoreMetrics(new SimpleMeterRegistry()),
                                 Runnable::run);
                 XenStoreClient client = ours.client()) {

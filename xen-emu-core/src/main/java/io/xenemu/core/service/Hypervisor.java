@@ -27,7 +27,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.DomainDescription;
 import io.xenemu.xenstore.DomainDescription.SharedRing;
 import io.xenemu.xenstore.DomainNodes;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreClient;
@@ -340,7 +340,7 @@ public final class Hypervisor implements AutoCloseable {
     }
 
     /// What XenStore has to know of domains.
-    private final class StoreDomains implements Domains {
+    private final class StoreDomains implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
             return domain.equals(DomId.DOM0) || domains.containsKey(domain);

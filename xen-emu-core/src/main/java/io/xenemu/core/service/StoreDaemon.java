@@ -4,7 +4,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.persist.Journal;
@@ -51,7 +51,7 @@ public final class StoreDaemon {
                     open.add(
                             new XenStoreServer(
                                     request.quotas(),
-                                    Domains.NONE,
+                                    GuestDomains.NONE,
                                     new XenStoreMetrics(metrics.registry()),
                                     Runnable::run),
                             XenStoreServer::close);

@@ -22,7 +22,7 @@ import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.gnttab.GrantTableMetrics;
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.Ring;
 import io.xenemu.xenstore.XenStoreMetrics;
@@ -68,7 +68,7 @@ final class MetricsDocTest {
                 XenStoreServer store =
                         new XenStoreServer(
                                 Quotas.DEFAULT,
-                                Domains.NONE,
+                                GuestDomains.NONE,
                                 new XenStoreMetrics(registry),
                                 Runnable::run)) {
             host.register(registry);

@@ -3,7 +3,7 @@ package io.xenemu.core.pv;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreClient;
@@ -41,7 +41,7 @@ abstract class DeviceDomains {
 
     final XenStoreClient client = store.client();
 
-    static final class World implements Domains {
+    static final class World implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
             return Set.of(DomId.DOM0, USER, NEXT, SERVER).contains(domain);

@@ -18,7 +18,7 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
@@ -38,7 +38,7 @@ final class OperatorCommandsTest {
     private final XenStoreServer store =
             new XenStoreServer(
                     Quotas.DEFAULT,
-                    Domains.NONE,
+                    GuestDomains.NONE,
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
     private final OperatorCommands commands =

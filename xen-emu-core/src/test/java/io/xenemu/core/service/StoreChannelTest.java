@@ -20,7 +20,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreMetrics;
@@ -77,7 +77,7 @@ class StoreChannelTest {
             new XenStoreServer(
                     Quotas.DEFAULT, new World(), new XenStoreMetrics(registry), Runnable::run);
 
-    private final class World implements Domains {
+    private final class World implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
             return domain.value() == 0 || domain.equals(GUEST);

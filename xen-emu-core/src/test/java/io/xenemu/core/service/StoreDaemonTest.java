@@ -8,7 +8,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.Eventually;
 import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreMetrics;
 import io.xenemu.xenstore.XenStoreServer;
@@ -263,7 +263,7 @@ final class StoreDaemonTest {
         try (XenStoreServer source =
                 new XenStoreServer(
                         Quotas.DEFAULT,
-                        Domains.NONE,
+                        GuestDomains.NONE,
                         new XenStoreMetrics(new SimpleMeterRegistry()),
                         Runnable::run)) {
             source.client().write("/from/dump", "value");

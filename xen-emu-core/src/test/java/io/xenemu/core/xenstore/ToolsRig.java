@@ -9,7 +9,7 @@ import io.xenemu.core.cli.ToolRunner.Result;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.StoreView;
@@ -48,7 +48,7 @@ abstract class ToolsRig {
                     Runnable::run);
 
     /// Owners of all ids may be given.
-    static final class AnyDomain implements Domains {
+    static final class AnyDomain implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
             return true;

@@ -21,6 +21,12 @@ public final class Path {
     /// The root, `/`.
     public static final Path ROOT = new Path(new byte[] {'/'}, new int[0], new int[0]);
 
+    /// The special watch that reports a domain's introduction.
+    public static final Path INTRODUCE_DOMAIN;
+
+    /// The special watch that reports a domain's shutdown or end.
+    public static final Path RELEASE_DOMAIN;
+
     private static final int OBJECT_BYTES = 80;
     private static final Path DOMAINS;
     private static final boolean[] NAME_CHARACTER = new boolean[256];
@@ -31,6 +37,8 @@ public final class Path {
             NAME_CHARACTER[c] = true;
         }
         DOMAINS = of("/local/domain");
+        INTRODUCE_DOMAIN = of("@introduceDomain");
+        RELEASE_DOMAIN = of("@releaseDomain");
     }
 
     private final byte[] text;

@@ -42,6 +42,15 @@ public final class MessageHeader {
         return Integer.compareUnsigned(length, PAYLOAD_MAX) > 0;
     }
 
+    /// Whether `size` bytes from `at` on contain a whole message, or can never become one.
+    public static boolean isWhole(byte[] bytes, int at, int size) {
+        if (size < SIZE) {
+            return false;
+        }
+        int length = length(bytes, at);
+        return isTooLong(length) || size >= SIZE + length;
+    }
+
     /// Writes a header at `at`.
     public static void put(
             byte[] message,

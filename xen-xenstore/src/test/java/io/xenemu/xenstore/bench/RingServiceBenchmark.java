@@ -3,7 +3,7 @@ package io.xenemu.xenstore.bench;
 import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.Domains;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.IntroducedRing;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.Ring;
@@ -63,7 +63,7 @@ public class RingServiceBenchmark {
         private final XenStoreServer server =
                 new XenStoreServer(
                         Quotas.DEFAULT,
-                        new Domains() {
+                        new GuestDomains() {
                             @Override
                             public boolean exists(DomId domain) {
                                 return true;

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.Domains;
 import io.xenemu.xenstore.Eventually;
+import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.Quotas;
 import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreMetrics;
@@ -57,7 +57,7 @@ class FullDiskServerTest {
         server =
                 new XenStoreServer(
                         Quotas.DEFAULT,
-                        Domains.NONE,
+                        GuestDomains.NONE,
                         new XenStoreMetrics(new SimpleMeterRegistry()),
                         Runnable::run);
         server.persist(journal, FullDiskServerTest::unexpected);

@@ -3,12 +3,12 @@ package io.xenemu.xenstore;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 
-/// The store's questions about domains; the composition root answers them. Called with the store's lock held: a
-/// method must not wait for anything that may call the store.
-public interface Domains {
+/// The domains whose rings a host tool can have served (INTRODUCE) and let go of (RELEASE); the owner of the guests
+/// answers. Called with the store's lock held: a method must not wait for anything that may call the store.
+public interface GuestDomains extends KnownDomains {
     /// Knows only domain 0: for a XenStore of host tools.
-    Domains NONE =
-            new Domains() {
+    GuestDomains NONE =
+            new GuestDomains() {
                 @Override
                 public boolean exists(DomId domain) {
                     return domain.equals(DomId.DOM0);
@@ -24,10 +24,6 @@ public interface Domains {
                     throw new IllegalStateException(domain + " was never introduced");
                 }
             };
-
-    /// Whether there is such a domain, introduced to the store or not. Only existing domains can be given
-    /// permissions.
-    boolean exists(DomId domain);
 
     /// The ring of a domain, for a host tool's INTRODUCE request, and the receiver of its connection. The domain may
     /// have been released and still run, or still be introduced: tools make a new event channel that way.

@@ -1,0 +1,31 @@
+package io.xenemu.xenstore;
+
+import io.xenemu.kvm.abi.DomId;
+
+/// The store as its transports see it: the lock, and what they do under it. A transport takes the lock once for a
+/// batch of requests. The lock is a leaf: a holder calls nothing outside the store.
+public interface StoreAccess {
+    /// Takes the lock.
+    void enter();
+
+    /// Flushes the sessions that have output, releases the lock, and then notifies their readers. One reader's
+    /// failure does not affect the others.
+    void leave();
+
+    /// The store. Lock held.
+    XenStore store();
+
+    /// Connects a new client. Lock held.
+    Session connect(DomId domain, Outlet outlet);
+
+    /// Handles one complete message and queues the reply. Lock held.
+    ///
+    /// @param message private memory with header and payload at `at`
+    /// @param metrics counts the request
+    void handle(Session session, ReplyQueue output, byte[] message, int at, RequestMetrics metrics);
+
+    /// Counts a client that connected or disconnected. Lock held.
+    ///
+    /// @param change 1 or -1
+    void countConnection(int change);
+}
