@@ -7,7 +7,10 @@ module io.xenemu.xenstore {
     requires static org.jspecify;
 
     exports io.xenemu.xenstore;
+    exports io.xenemu.xenstore.metrics;
     exports io.xenemu.xenstore.persist;
+    exports io.xenemu.xenstore.quota;
+    exports io.xenemu.xenstore.state;
     exports io.xenemu.xenstore.stream;
     exports io.xenemu.xenstore.tree;
     exports io.xenemu.xenstore.wire;

@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.quota.Account;
 import io.xenemu.xenstore.tree.Permissions;
 import org.jspecify.annotations.Nullable;
 

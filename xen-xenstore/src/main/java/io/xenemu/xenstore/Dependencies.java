@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
-import io.xenemu.xenstore.XenStoreState.TransactionState;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.state.XenStoreState.TransactionState;
 import io.xenemu.xenstore.tree.Children;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;

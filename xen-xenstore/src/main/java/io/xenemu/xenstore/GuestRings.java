@@ -2,6 +2,8 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.metrics.XenStoreMetrics;
+import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.wire.Request;
 import java.util.Comparator;
 import java.util.List;

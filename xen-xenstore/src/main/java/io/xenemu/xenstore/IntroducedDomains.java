@@ -2,6 +2,8 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.quota.Accounts;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;

@@ -1,6 +1,9 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.metrics.RequestMetrics;
+import io.xenemu.xenstore.metrics.XenStoreMetrics;
+import io.xenemu.xenstore.quota.Quotas;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

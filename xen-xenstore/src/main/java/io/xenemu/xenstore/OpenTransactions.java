@@ -1,6 +1,9 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.quota.Account;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.util.LinkedHashSet;
 import java.util.Set;
 import java.util.function.Consumer;

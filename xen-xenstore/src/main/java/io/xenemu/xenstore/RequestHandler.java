@@ -2,6 +2,8 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.metrics.RequestMetrics;
+import io.xenemu.xenstore.quota.Quota;
 import io.xenemu.xenstore.tree.Children;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;

@@ -1,6 +1,12 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.metrics.RequestMetrics;
+import io.xenemu.xenstore.quota.Account;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.quota.SavedQuotas;
+import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.MessageHeader;

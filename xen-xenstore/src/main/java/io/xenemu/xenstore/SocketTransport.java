@@ -4,6 +4,7 @@ import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.persist.Journal;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,7 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.XenStoreState.SpecialState;
+import io.xenemu.xenstore.state.XenStoreState.SpecialState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;

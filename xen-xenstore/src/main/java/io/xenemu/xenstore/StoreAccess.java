@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.metrics.RequestMetrics;
 
 /// The store as its transports see it: the lock, and what they do under it. A transport takes the lock once for a
 /// batch of requests. The lock is a leaf: a holder calls nothing outside the store.

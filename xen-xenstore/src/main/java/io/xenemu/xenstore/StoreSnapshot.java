@@ -2,10 +2,10 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.XenStoreState.ConnectionState;
-import io.xenemu.xenstore.XenStoreState.NodeState;
-import io.xenemu.xenstore.XenStoreState.TransactionState;
-import io.xenemu.xenstore.XenStoreState.WatchState;
+import io.xenemu.xenstore.state.XenStoreState.ConnectionState;
+import io.xenemu.xenstore.state.XenStoreState.NodeState;
+import io.xenemu.xenstore.state.XenStoreState.TransactionState;
+import io.xenemu.xenstore.state.XenStoreState.WatchState;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import java.util.ArrayDeque;
@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
 
-/// Copies a store, or a part of it, to a [XenStoreState]. The store's lock is held.
+/// Copies a store, or a part of it, to a `XenStoreState`. The store's lock is held.
 final class StoreSnapshot {
     private static final Path VM = Path.of("/vm");
 

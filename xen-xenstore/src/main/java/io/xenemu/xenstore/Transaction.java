@@ -1,6 +1,10 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.quota.Account;
+import io.xenemu.xenstore.quota.NodeCounts;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;

@@ -18,6 +18,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.List;
 import java.util.Objects;

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.quota.Account;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.ArrayList;
 import java.util.List;

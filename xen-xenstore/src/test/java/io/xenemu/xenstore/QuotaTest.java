@@ -16,6 +16,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.quota.Account;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;

@@ -12,6 +12,9 @@ import static io.xenemu.xenstore.wire.MessageType.WRITE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.xenstore.quota.Account;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.List;
 import org.junit.jupiter.api.Test;

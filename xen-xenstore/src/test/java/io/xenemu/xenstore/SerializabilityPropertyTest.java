@@ -4,7 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.XenStoreState.SpecialState;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.state.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState.SpecialState;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -12,6 +12,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.state.XenStoreCodec;
+import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.stream.MigrationStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;

@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.XenStoreState.DomainState;
-import io.xenemu.xenstore.XenStoreState.NodeState;
+import io.xenemu.xenstore.state.XenStoreCodec;
+import io.xenemu.xenstore.state.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState.DomainState;
+import io.xenemu.xenstore.state.XenStoreState.NodeState;
 import io.xenemu.xenstore.stream.MigrationStream;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;

@@ -11,7 +11,7 @@ import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.service.HostKvm;
 import io.xenemu.core.service.Hypervisor;
-import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

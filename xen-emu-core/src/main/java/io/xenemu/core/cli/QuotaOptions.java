@@ -1,8 +1,8 @@
 package io.xenemu.core.cli;
 
 import com.google.common.base.Splitter;
-import io.xenemu.xenstore.Quota;
-import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.quota.Quotas;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;

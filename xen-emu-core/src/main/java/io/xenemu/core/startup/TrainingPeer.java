@@ -4,7 +4,7 @@ import com.google.common.net.HostAndPort;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
 import io.xenemu.core.service.HostException;
-import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,9 +1,9 @@
 package io.xenemu.core.xenstore;
 
 import io.xenemu.kvm.abi.IoReason;
-import io.xenemu.xenstore.XenStoreState;
-import io.xenemu.xenstore.XenStoreState.NodeState;
-import io.xenemu.xenstore.XenStoreState.SpecialState;
+import io.xenemu.xenstore.state.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState.NodeState;
+import io.xenemu.xenstore.state.XenStoreState.SpecialState;
 import io.xenemu.xenstore.stream.MigrationStream;
 import io.xenemu.xenstore.tree.Permissions;
 import java.io.BufferedInputStream;

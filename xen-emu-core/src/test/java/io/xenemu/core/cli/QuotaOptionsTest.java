@@ -2,8 +2,8 @@ package io.xenemu.core.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.xenemu.xenstore.Quota;
-import io.xenemu.xenstore.Quotas;
+import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.quota.Quotas;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;

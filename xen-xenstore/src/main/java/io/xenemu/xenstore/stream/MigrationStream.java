@@ -1,7 +1,7 @@
 package io.xenemu.xenstore.stream;
 
 import io.xenemu.kvm.wire.WireException;
-import io.xenemu.xenstore.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

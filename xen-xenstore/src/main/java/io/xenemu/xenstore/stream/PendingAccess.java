@@ -1,6 +1,6 @@
 package io.xenemu.xenstore.stream;
 
-import io.xenemu.xenstore.XenStoreState.TransactionState;
+import io.xenemu.xenstore.state.XenStoreState.TransactionState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
 import org.jspecify.annotations.Nullable;

@@ -1,12 +1,12 @@
 package io.xenemu.xenstore.stream;
 
-import static io.xenemu.xenstore.XenStoreState.TransactionState.ABSENT;
-import static io.xenemu.xenstore.XenStoreState.TransactionState.ALL;
+import static io.xenemu.xenstore.state.XenStoreState.TransactionState.ABSENT;
+import static io.xenemu.xenstore.state.XenStoreState.TransactionState.ALL;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.WireException;
-import io.xenemu.xenstore.XenStoreState.NodeState;
-import io.xenemu.xenstore.XenStoreState.TransactionState;
+import io.xenemu.xenstore.state.XenStoreState.NodeState;
+import io.xenemu.xenstore.state.XenStoreState.TransactionState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
 import java.nio.charset.StandardCharsets;

@@ -1,8 +1,8 @@
 package io.xenemu.xenstore.stream;
 
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.XenStoreState.NodeState;
-import io.xenemu.xenstore.XenStoreState.SpecialState;
+import io.xenemu.xenstore.state.XenStoreState.NodeState;
+import io.xenemu.xenstore.state.XenStoreState.SpecialState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Request;

@@ -3,7 +3,7 @@ package io.xenemu.xenstore.stream;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.WireException;
 import io.xenemu.kvm.wire.WireLimits;
-import io.xenemu.xenstore.XenStoreState.QuotaState;
+import io.xenemu.xenstore.state.XenStoreState.QuotaState;
 import io.xenemu.xenstore.tree.Access;
 import io.xenemu.xenstore.tree.Permissions;
 import java.io.IOException;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.kvm.wire.WireException;
-import io.xenemu.xenstore.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import net.jqwik.api.ForAll;

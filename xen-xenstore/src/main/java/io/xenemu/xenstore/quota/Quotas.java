@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.quota;
 
 import java.util.EnumMap;
 import java.util.Objects;
@@ -40,7 +40,7 @@ public final class Quotas {
     }
 
     /// Whether `value` is within the limit.
-    boolean allows(Quota quota, long value) {
+    public boolean allows(Quota quota, long value) {
         int limit = limit(quota);
         return value <= limit || limit == 0;
     }

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.metrics;
 
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
@@ -9,6 +9,7 @@ import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.quota.Quota;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -53,7 +54,7 @@ public final class XenStoreMetrics {
     ///
     /// @param socketMemory bytes held for socket clients
     /// @param socketClientsDisconnected the number of socket clients disconnected at the memory's limit
-    void registerTotals(
+    public void registerTotals(
             IntSupplier watches,
             IntSupplier transactions,
             IntSupplier nodes,
@@ -85,7 +86,8 @@ public final class XenStoreMetrics {
         totals.add(gauge(name, description, Tags.empty(), value));
     }
 
-    void removeTotals() {
+    /// Removes the meters of the whole store.
+    public void removeTotals() {
         totals.forEach(registry::remove);
         totals.clear();
     }
@@ -100,12 +102,13 @@ public final class XenStoreMetrics {
                 .register(registry);
     }
 
-    DomainMeters register(DomId domain) {
+    /// Registers the meters of a domain, except its gauges and quotas.
+    public DomainMeters register(DomId domain) {
         return new DomainMeters(domain);
     }
 
     /// The meters of one domain, each looked up at most once.
-    final class DomainMeters implements RequestMetrics {
+    public final class DomainMeters implements RequestMetrics {
         private static final String REQUESTS = "xen.xenstore.requests";
 
         private final Tags tags;
@@ -159,7 +162,9 @@ public final class XenStoreMetrics {
                             .register(registry));
         }
 
-        void registerGauges(IntSupplier watches, IntSupplier transactions, IntSupplier nodes) {
+        /// Registers the current numbers of a domain.
+        public void registerGauges(
+                IntSupplier watches, IntSupplier transactions, IntSupplier nodes) {
             add(gauge("xen.xenstore.domain.watches", "Watches of a domain", tags, watches));
             add(
                     gauge(
@@ -170,9 +175,11 @@ public final class XenStoreMetrics {
             add(gauge("xen.xenstore.domain.nodes", "Nodes that a domain owns", tags, nodes));
         }
 
+        /// Registers what counts for the domain's quotas.
+        ///
         /// @param memory the bytes that count for the domain's memory quota
         /// @param denied the number of denials by a quota
-        void registerQuotas(LongSupplier memory, ToLongFunction<Quota> denied) {
+        public void registerQuotas(LongSupplier memory, ToLongFunction<Quota> denied) {
             this.denied = denied;
             add(
                     Gauge.builder("xen.xenstore.domain.memory", memory, LongSupplier::getAsLong)
@@ -219,7 +226,8 @@ public final class XenStoreMetrics {
             (wasDropped ? dropped : queued).increment();
         }
 
-        void remove() {
+        /// Removes all meters of the domain.
+        public void remove() {
             registered.forEach(registry::remove);
         }
     }

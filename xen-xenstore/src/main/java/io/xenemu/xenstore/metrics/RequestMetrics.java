@@ -1,11 +1,11 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.metrics;
 
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.wire.MessageType;
 import org.jspecify.annotations.Nullable;
 
 /// Counts the requests of one domain. Called with the store's lock held.
-interface RequestMetrics {
+public interface RequestMetrics {
     /// Counts an answered request.
     ///
     /// @param type null for an unknown number

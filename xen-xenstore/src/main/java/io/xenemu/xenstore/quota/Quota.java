@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.quota;
 
 import io.xenemu.kvm.abi.XenError;
 import java.util.List;
@@ -27,7 +27,7 @@ public enum Quota {
     /// more. Watches count with every level of their path, transactions with every node that they have read or
     /// changed and what they have read there. A domain holds at most this limit and [#MEMORY_SLACK]. The earlier
     /// versions of the tree that open transactions keep depend on what others change; they are limited for all guests
-    /// together, by [OpenTransactions#PINNED_BYTES].
+    /// together, by `OpenTransactions#PINNED_BYTES`.
     MEMORY("memory", 2_621_440, "Total Xenstore memory per domain (error level)"),
 
     /// Open transactions.
@@ -52,13 +52,13 @@ public enum Quota {
 
     /// Bytes beyond [#MEMORY] that a domain may hold: unread replies, and what the last operation of each transaction
     /// has read.
-    static final int MEMORY_SLACK = 1 << 20;
+    public static final int MEMORY_SLACK = 1 << 20;
 
     /// Bytes that xenstored stores with each node in addition to its contents.
-    static final int NODE_HEADER = 24;
+    public static final int NODE_HEADER = 24;
 
     /// Bytes that xenstored stores for each entry of a permission list.
-    static final int NODE_PERMISSION = 8;
+    public static final int NODE_PERMISSION = 8;
 
     private static final List<Quota> ALL = List.of(values());
     private static final String SOFT = "soft-";

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.quota;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The accounts of all domains that the store has heard of, and the default quotas of later domains. Serves
 /// GET_QUOTA, SET_QUOTA, GET_FEATURE, SET_FEATURE and CONTROL's quota commands.
-final class Accounts {
+public final class Accounts {
     private final Predicate<DomId> exists;
     private final NodeCounts nodes;
     private final Map<DomId, Account> accounts =
@@ -23,14 +23,14 @@ final class Accounts {
 
     /// @param quotas the default quotas of domains
     /// @param exists whether there is such a domain
-    Accounts(Quotas quotas, Predicate<DomId> exists, NodeCounts nodes) {
+    public Accounts(Quotas quotas, Predicate<DomId> exists, NodeCounts nodes) {
         this.quotas = quotas;
         this.exists = exists;
         this.nodes = nodes;
     }
 
     /// The account of a domain; opened if there is none.
-    Account of(DomId domain) {
+    public Account of(DomId domain) {
         return accounts.computeIfAbsent(domain, d -> new Account(d, quotas, nodes));
     }
 
@@ -43,12 +43,12 @@ final class Accounts {
     }
 
     /// All accounts, in the order of domain ids.
-    Collection<Account> all() {
+    public Collection<Account> all() {
         return accounts.values();
     }
 
     /// Closes the account of a domain that is gone. The next domain of this id gets a new one.
-    void close(DomId domain) {
+    public void close(DomId domain) {
         Account gone = accounts.remove(domain);
         if (gone != null && domain.value() != 0) {
             for (Quota quota : Quota.all()) {
@@ -58,12 +58,12 @@ final class Accounts {
     }
 
     /// The default limits of later domains.
-    Quotas quotas() {
+    public Quotas quotas() {
         return quotas;
     }
 
     /// Changes the default limits of later domains.
-    void quotas(Quotas changed) {
+    public void quotas(Quotas changed) {
         quotas = changed;
     }
 
@@ -71,7 +71,7 @@ final class Accounts {
     ///
     /// @param domain null for the default
     /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not exist
-    int limit(@Nullable DomId domain, String name) throws XenError {
+    public int limit(@Nullable DomId domain, String name) throws XenError {
         Quotas asked = domain == null ? quotas : ofExisting(domain).quotas();
         return asked.limit(named(name));
     }
@@ -81,7 +81,7 @@ final class Accounts {
     /// @param domain null for the default
     /// @param limit 0 for none
     /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a quota that does not exist
-    void setLimit(@Nullable DomId domain, String name, int limit) throws XenError {
+    public void setLimit(@Nullable DomId domain, String name, int limit) throws XenError {
         if (domain == null) {
             quotas = quotas.with(named(name), limit);
         } else {
@@ -101,7 +101,7 @@ final class Accounts {
     /// The features of a domain.
     ///
     /// @throws XenError ENOENT for a domain that does not exist
-    int features(DomId domain) throws XenError {
+    public int features(DomId domain) throws XenError {
         return ofExisting(domain).features();
     }
 
@@ -109,7 +109,7 @@ final class Accounts {
     /// not introduced yet.
     ///
     /// @throws XenError ENOENT for a domain that does not exist, EINVAL for a feature that does not exist
-    void setFeatures(DomId domain, int features) throws XenError {
+    public void setFeatures(DomId domain, int features) throws XenError {
         Account account = ofExisting(domain);
         if ((features & ~Features.ALL) != 0) {
             throw XenError.EINVAL;
@@ -120,7 +120,7 @@ final class Accounts {
     /// The account of a domain for CONTROL.
     ///
     /// @throws XenError ENOENT for a domain that the store has not heard of
-    Account known(DomId domain) throws XenError {
+    public Account known(DomId domain) throws XenError {
         Account account = accounts.get(domain);
         if (account == null) {
             throw XenError.ENOENT;
@@ -129,7 +129,7 @@ final class Accounts {
     }
 
     /// The highest use of a quota by any unprivileged domain, past ones included.
-    long most(Quota quota) {
+    public long most(Quota quota) {
         long most = mostOfGone.getOrDefault(quota, 0L);
         for (Account account : accounts.values()) {
             if (account.domain().value() != 0) {
@@ -139,7 +139,8 @@ final class Accounts {
         return most;
     }
 
-    void forgetMost() {
+    /// Forgets the highest uses: [#most] starts again from what is used now.
+    public void forgetMost() {
         mostOfGone.clear();
         accounts.values().forEach(Account::forgetMost);
     }

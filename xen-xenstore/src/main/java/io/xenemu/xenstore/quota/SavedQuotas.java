@@ -1,17 +1,20 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.quota;
 
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.XenStoreState.QuotaState;
+import io.xenemu.xenstore.state.XenStoreState.QuotaState;
 import java.util.ArrayList;
 import java.util.List;
 
 /// Quotas in saved state: those that differ from every store's defaults or from the defaults of this store, and those
 /// of another daemon that this one does not know and keeps for the next one.
-final class SavedQuotas {
+public final class SavedQuotas {
     private SavedQuotas() {}
 
+    /// The limits to save.
+    ///
     /// @param others the domains' default limits in the saved store
-    static List<QuotaState> of(Quotas quotas, Quotas others, List<QuotaState> foreign) {
+    /// @param foreign limits of another daemon, which are saved as they are
+    public static List<QuotaState> of(Quotas quotas, Quotas others, List<QuotaState> foreign) {
         List<QuotaState> saved = new ArrayList<>();
         for (Quota quota : Quota.all()) {
             int limit = quotas.limit(quota);
@@ -23,8 +26,10 @@ final class SavedQuotas {
         return saved;
     }
 
+    /// Checks saved limits.
+    ///
     /// @throws XenError EINVAL for an impossible limit
-    static void check(List<QuotaState> saved) throws XenError {
+    public static void check(List<QuotaState> saved) throws XenError {
         for (QuotaState quota : saved) {
             if (isOwn(quota) && quota.value() < 0) {
                 throw XenError.EINVAL;
@@ -32,8 +37,10 @@ final class SavedQuotas {
         }
     }
 
+    /// The limits that were saved.
+    ///
     /// @param others the limits that are not in the saved state
-    static Quotas restore(Quotas others, List<QuotaState> saved) {
+    public static Quotas restore(Quotas others, List<QuotaState> saved) {
         Quotas quotas = others;
         for (QuotaState each : saved) {
             Quota quota = each.global() ? null : Quota.named(each.name());
@@ -44,7 +51,8 @@ final class SavedQuotas {
         return quotas;
     }
 
-    static List<QuotaState> foreign(List<QuotaState> saved) {
+    /// The saved limits that this store does not know.
+    public static List<QuotaState> foreign(List<QuotaState> saved) {
         return saved.stream().filter(quota -> !isOwn(quota)).toList();
     }
 

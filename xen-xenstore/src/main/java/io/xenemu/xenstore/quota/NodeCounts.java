@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.quota;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.tree.Node;
@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// store's.
 ///
 /// Changes need the store's lock. Meters read without it.
-final class NodeCounts {
+public final class NodeCounts {
     /// The counts of one domain; in a transaction the difference to the store's.
     private static final class Owned {
         volatile int nodes;
@@ -21,19 +21,22 @@ final class NodeCounts {
     private final @Nullable NodeCounts below;
     private final Map<DomId, Owned> counts = new ConcurrentHashMap<>();
 
-    NodeCounts(@Nullable NodeCounts below) {
+    /// No nodes yet.
+    ///
+    /// @param below the counts that these are the difference to; null for none
+    public NodeCounts(@Nullable NodeCounts below) {
         this.below = below;
     }
 
     /// Counts a whole tree.
-    static NodeCounts of(Node root) {
+    public static NodeCounts of(Node root) {
         NodeCounts counts = new NodeCounts(null);
         counts.addAll(root, 1);
         return counts;
     }
 
     /// Bytes of a node without its children; their names count as its own.
-    static int bytes(Node node) {
+    public static int bytes(Node node) {
         return Quota.NODE_HEADER
                 + Quota.NODE_PERMISSION * node.permissions().size()
                 + node.nameLength()
@@ -44,7 +47,7 @@ final class NodeCounts {
     /// stack of a thread that runs a guest.
     ///
     /// @return about the bytes of all of them
-    long addAll(Node node, int change) {
+    public long addAll(Node node, int change) {
         long bytes = 0;
         ArrayDeque<Node> left = new ArrayDeque<>();
         left.push(node);
@@ -58,12 +61,12 @@ final class NodeCounts {
     }
 
     /// Adds one node, or removes it with `change` -1.
-    void add(Node node, int change) {
+    public void add(Node node, int change) {
         add(node.permissions().owner(), change, (long) change * bytes(node));
     }
 
     /// Counts `after` instead of `before`.
-    void replace(Node before, Node after) {
+    public void replace(Node before, Node after) {
         DomId owner = before.permissions().owner();
         if (!owner.equals(after.permissions().owner())) {
             add(before, -1);
@@ -76,8 +79,9 @@ final class NodeCounts {
         }
     }
 
+    /// Adds to the counts of a domain; negative numbers subtract.
     @SuppressWarnings("NonAtomicVolatileUpdate") // the lock is held
-    void add(DomId domain, int nodes, long bytes) {
+    public void add(DomId domain, int nodes, long bytes) {
         Owned owned = counts.get(domain);
         if (owned == null) {
             owned = new Owned();
@@ -90,18 +94,20 @@ final class NodeCounts {
         }
     }
 
-    int nodes(DomId domain) {
+    /// The number of nodes that a domain owns. Any thread.
+    public int nodes(DomId domain) {
         Owned owned = counts.get(domain);
         return (owned == null ? 0 : owned.nodes) + (below == null ? 0 : below.nodes(domain));
     }
 
-    long bytes(DomId domain) {
+    /// The bytes of the nodes that a domain owns. Any thread.
+    public long bytes(DomId domain) {
         Owned owned = counts.get(domain);
         return (owned == null ? 0 : owned.bytes) + (below == null ? 0 : below.bytes(domain));
     }
 
     /// Adds these counts to those below, on commit.
-    void mergeDown() {
+    public void mergeDown() {
         if (below == null) {
             throw new IllegalStateException("nothing below");
         }
@@ -109,16 +115,18 @@ final class NodeCounts {
         counts.clear();
     }
 
-    int total() {
+    /// The number of all nodes. Any thread.
+    public int total() {
         return counts.values().stream().mapToInt(owned -> owned.nodes).sum();
     }
 
-    long totalBytes() {
+    /// The bytes of all nodes. Any thread.
+    public long totalBytes() {
         return counts.values().stream().mapToLong(owned -> owned.bytes).sum();
     }
 
     /// Whether both have the same counts for each domain.
-    boolean agrees(NodeCounts other) {
+    public boolean agrees(NodeCounts other) {
         return counts.keySet().equals(other.counts.keySet())
                 && counts.keySet().stream()
                         .allMatch(domain ->

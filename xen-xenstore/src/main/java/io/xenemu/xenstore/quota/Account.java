@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.quota;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 
 /// The quotas and features of one domain, what it uses of them, and what it was denied. Nodes are counted in
 /// [NodeCounts]. An account lasts from the first mention of a domain until that domain is gone.
-final class Account {
+public final class Account {
     private static final Logger LOG = LoggerFactory.getLogger(Account.class);
 
     /// Counters of one quota: the highest use, and how often it was denied.
@@ -37,7 +37,7 @@ final class Account {
     private long restUntil;
 
     /// @param nodes the node counts of the whole store
-    Account(DomId domain, Quotas quotas, NodeCounts nodes) {
+    public Account(DomId domain, Quotas quotas, NodeCounts nodes) {
         this.domain = domain;
         this.quotas = quotas;
         this.nodes = nodes;
@@ -48,93 +48,103 @@ final class Account {
         return Objects.requireNonNull(uses.get(quota));
     }
 
-    DomId domain() {
+    /// The account's domain.
+    public DomId domain() {
         return domain;
     }
 
-    Quotas quotas() {
+    /// The limits.
+    public Quotas quotas() {
         return quotas;
     }
 
     /// Changes the limits. The domain keeps what it has, even beyond a lower limit.
-    void quotas(Quotas changed) {
+    public void quotas(Quotas changed) {
         quotas = changed;
     }
 
-    int features() {
+    /// The features that the domain is offered: bits of [Features].
+    public int features() {
         return features;
     }
 
-    void features(int changed) {
+    /// Sets the features.
+    public void features(int changed) {
         features = changed;
     }
 
-    boolean hasFeature(int feature) {
+    /// Whether the domain is offered a feature, a bit of [Features].
+    public boolean hasFeature(int feature) {
         return (features & feature) != 0;
     }
 
-    int watches() {
+    /// The number of registered watches.
+    public int watches() {
         return watches;
     }
 
-    int transactions() {
+    /// The number of open transactions.
+    public int transactions() {
         return transactions;
     }
 
-    /// Whether the domain may not get a turn of [CommitTurns] now.
-    boolean isResting(long now) {
+    /// Whether the domain may not get a turn to commit now, after it had one.
+    public boolean isResting(long now) {
         rests = rests && now - restUntil < 0;
         return rests;
     }
 
     /// Lets the domain get no turn until `time`.
-    void restUntil(long time) {
+    public void restUntil(long time) {
         rests = true;
         restUntil = time;
     }
 
     /// Sets the functions that count the ring's outstanding requests and waiting output bytes.
-    void ring(IntSupplier outstandingRequests, IntSupplier waitingBytes) {
+    public void ring(IntSupplier outstandingRequests, IntSupplier waitingBytes) {
         outstanding = outstandingRequests;
         outputBytes = waitingBytes;
     }
 
     /// Counts one more watch, of `bytes` for the memory quota.
-    void addWatch(int bytes) {
+    public void addWatch(int bytes) {
         watches++;
         watchBytes += bytes;
     }
 
-    void removeWatch(int bytes) {
+    /// Counts one watch less, of the bytes that it was added with.
+    public void removeWatch(int bytes) {
         watches--;
         watchBytes -= bytes;
     }
 
-    void addTransaction() {
+    /// Counts one more open transaction.
+    public void addTransaction() {
         transactions++;
     }
 
     /// Adds to the bytes of open transactions; a negative number subtracts.
-    void growTransactions(long bytes) {
+    public void growTransactions(long bytes) {
         transactionBytes += bytes;
     }
 
-    void removeTransaction() {
+    /// Counts one open transaction less.
+    public void removeTransaction() {
         transactions--;
     }
 
     /// All bytes that count for the memory quota.
-    long memory() {
+    public long memory() {
         return nodes.bytes(domain) + memoryBesideNodes();
     }
 
     /// Bytes that count for the memory quota, without nodes, which a transaction counts itself.
-    long memoryBesideNodes() {
+    public long memoryBesideNodes() {
         return watchBytes + transactionBytes + outputBytes.getAsInt();
     }
 
     /// The current use of a quota; 0 for a quota of single nodes, paths or transactions.
-    long used(Quota quota) {
+    public long used(Quota quota) {
         return switch (quota) {
             case NODES -> nodes.nodes(domain);
             case WATCHES -> watches;
@@ -146,10 +156,11 @@ final class Account {
     }
 
     /// The highest use of a quota so far.
-    long most(Quota quota) {
+    public long most(Quota quota) {
         return Math.max(of(quota).most, used(quota));
     }
 
+    /// Forgets the highest uses: [#most] starts again from what is used now.
     void forgetMost() {
         for (Quota quota : Quota.all()) {
             of(quota).most = used(quota);
@@ -157,14 +168,14 @@ final class Account {
     }
 
     /// How often a quota has denied something, or a soft quota was exceeded.
-    long denied(Quota quota) {
+    public long denied(Quota quota) {
         return of(quota).denied;
     }
 
     /// Checks `value` against a quota, and notes it as a use.
     ///
     /// @throws XenError the quota's error if `value` exceeds it
-    void use(Quota quota, long value) throws XenError {
+    public void use(Quota quota, long value) throws XenError {
         if (!quotas.allows(quota, value)) {
             of(quota).denied++;
             throw quota.error();
@@ -173,7 +184,7 @@ final class Account {
     }
 
     /// Notes a use, for [#most].
-    void note(Quota quota, long value) {
+    public void note(Quota quota, long value) {
         Use use = of(quota);
         if (value > use.most) {
             use.most = value;
@@ -181,13 +192,13 @@ final class Account {
     }
 
     /// As [#use], for the hard and the soft memory quota.
-    void useMemory(long bytes) throws XenError {
+    public void useMemory(long bytes) throws XenError {
         use(Quota.MEMORY, bytes);
         noteSoft(bytes);
     }
 
     /// Whether `bytes` more of output fit into the memory quota; counts a denial if not.
-    boolean hasRoomForOutput(int bytes) {
+    public boolean hasRoomForOutput(int bytes) {
         long wanted = memory() + bytes;
         if (!quotas.allows(Quota.MEMORY, wanted)) {
             of(Quota.MEMORY).denied++;
