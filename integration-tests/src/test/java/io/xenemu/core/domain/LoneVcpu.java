@@ -6,6 +6,8 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.machine.DomainBuilder;
+import io.xenemu.core.memory.HostResources;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;

@@ -15,7 +15,7 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
-import io.xenemu.core.service.Hypervisor;
+import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.VcpuId;

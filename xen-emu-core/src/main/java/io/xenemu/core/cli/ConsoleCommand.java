@@ -2,8 +2,8 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.device.Terminal;
-import io.xenemu.core.service.ControlClient;
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.hypervisor.HostException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

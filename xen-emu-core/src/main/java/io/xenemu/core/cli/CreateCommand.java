@@ -1,9 +1,9 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.service.ControlClient;
-import io.xenemu.core.service.GuestRequest;
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.guest.GuestRequest;
+import io.xenemu.core.hypervisor.HostException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

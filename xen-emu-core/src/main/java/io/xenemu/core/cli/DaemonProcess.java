@@ -1,6 +1,6 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.hypervisor.HostException;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;

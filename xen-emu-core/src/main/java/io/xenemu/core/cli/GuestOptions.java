@@ -2,7 +2,7 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
-import io.xenemu.core.service.GuestRequest;
+import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
 import java.nio.file.Path;

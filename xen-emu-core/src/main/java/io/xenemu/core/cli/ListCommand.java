@@ -1,6 +1,6 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.hypervisor.HostException;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;

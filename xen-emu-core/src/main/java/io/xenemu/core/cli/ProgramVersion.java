@@ -1,6 +1,6 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.service.ControlClient;
+import io.xenemu.core.control.ControlClient;
 import picocli.CommandLine.IVersionProvider;
 
 /// What `--version` tells: this program, the JDK that runs it, and what it speaks with a running service.

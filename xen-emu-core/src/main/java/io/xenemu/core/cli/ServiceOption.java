@@ -1,7 +1,7 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.service.ControlClient;
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.hypervisor.HostException;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -3,7 +3,7 @@ package io.xenemu.core.cli;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.lab.LabException;
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.StoreDaemon;
 import io.xenemu.core.service.StoreDaemonRequest;
 import java.nio.file.Path;

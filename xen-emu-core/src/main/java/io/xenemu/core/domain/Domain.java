@@ -3,9 +3,18 @@ package io.xenemu.core.domain;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
-import io.xenemu.core.metrics.DeviceMetrics;
-import io.xenemu.core.metrics.ExitMetrics;
-import io.xenemu.core.metrics.HypercallMetrics;
+import io.xenemu.core.delivery.EventFdThreads;
+import io.xenemu.core.memory.DeadMemory;
+import io.xenemu.core.memory.DomainFrames;
+import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.memory.DomainPhysmap;
+import io.xenemu.core.memory.DomainResources;
+import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.host.Teardown;
+import io.xenemu.core.device.DeviceMetrics;
+import io.xenemu.core.machine.ExitMetrics;
+import io.xenemu.core.hypercall.HypercallMetrics;
+import io.xenemu.core.timer.DomainTimers;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
@@ -90,14 +99,14 @@ public final class Domain implements AutoCloseable {
 
     private final Object pauseChange = new Object();
 
-    /// The width as [DomainBuilder] has told KVM. Changed under [#sharedInfoChange].
+    /// The width as `DomainBuilder` has told KVM. Changed under [#sharedInfoChange].
     private volatile GuestWidth latchedWidth = GuestWidth.BITS_64;
 
     private volatile boolean sharedInfoMapped;
     private volatile long sharedInfoGfn;
 
-    /// Builds a domain without vCPUs; [DomainBuilder] adds those. Takes over `vm`, even if it fails.
-    Domain(
+    /// Builds a domain without vCPUs; `DomainBuilder` adds those. Takes over `vm`, even if it fails.
+    public Domain(
             DomId id,
             DomainConfig config,
             GuestMemoryMap memoryMap,
@@ -234,13 +243,13 @@ public final class Domain implements AutoCloseable {
     }
 
     /// Creates a vCPU's descriptor, which is closed with the domain.
-    KvmVcpu createVcpu(VcpuId vcpu) {
+    public KvmVcpu createVcpu(VcpuId vcpu) {
         KvmVcpu kvm = vm.createVcpu(vcpu);
         vcpuFds.add(kvm::close);
         return kvm;
     }
 
-    void add(Vcpu vcpu) {
+    public void add(Vcpu vcpu) {
         vcpus.add(vcpu);
     }
 
@@ -317,11 +326,11 @@ public final class Domain implements AutoCloseable {
         return timers;
     }
 
-    KvmVm vm() {
+    public KvmVm vm() {
         return vm;
     }
 
-    HypercallMetrics hypercallMetrics() {
+    public HypercallMetrics hypercallMetrics() {
         return hypercallMetrics;
     }
 
@@ -330,7 +339,7 @@ public final class Domain implements AutoCloseable {
         return deviceMetrics;
     }
 
-    ExitMetrics exitMetrics() {
+    public ExitMetrics exitMetrics() {
         return exitMetrics;
     }
 

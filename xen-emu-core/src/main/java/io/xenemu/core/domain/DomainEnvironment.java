@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.memory.HostResources;
 import io.xenemu.evtchn.Domains;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;

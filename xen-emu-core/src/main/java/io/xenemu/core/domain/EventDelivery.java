@@ -1,5 +1,7 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.delivery.CallbackLine;
+import io.xenemu.core.delivery.CallbackVia;
 import io.xenemu.evtchn.UpcallSink;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
@@ -163,7 +165,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
 
     /// Retries an upcall that the vCPU's local APIC refused: it is not requested again while `evtchn_upcall_pending`
     /// is set. Called by the vCPU's thread at its exits; costs one read when there is none.
-    void retry(VcpuId id) {
+    public void retry(VcpuId id) {
         if (owed.getOpaque(id.value()) != 0 && owed.compareAndSet(id.value(), 1, 0)) {
             upcallIfPending(id);
         }

@@ -1,5 +1,10 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.delivery.EventDoorbells;
+import io.xenemu.core.delivery.EventFdThread;
+import io.xenemu.core.delivery.GsiRoutes;
+import io.xenemu.core.delivery.InlineListener;
+import io.xenemu.core.host.Teardown;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.KernelDoorbell;
 import io.xenemu.evtchn.KernelPorts;

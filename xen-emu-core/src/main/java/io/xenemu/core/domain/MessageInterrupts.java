@@ -1,6 +1,9 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.delivery.EventFdThread;
+import io.xenemu.core.delivery.EventIrqfd;
+import io.xenemu.core.delivery.GsiRoutes;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Pirq;
 import io.xenemu.kvm.abi.VcpuId;

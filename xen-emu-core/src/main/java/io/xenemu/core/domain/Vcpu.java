@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmVcpu;
@@ -32,7 +33,7 @@ public final class Vcpu {
     private volatile boolean stopping;
     private volatile boolean paused;
 
-    Vcpu(Domain domain, VcpuId id, KvmVcpu kvm, Consumer<Vcpu> loop) {
+    public Vcpu(Domain domain, VcpuId id, KvmVcpu kvm, Consumer<Vcpu> loop) {
         this.id = id;
         this.kvm = kvm;
         this.areas = new VcpuAreas(this, domain);
@@ -121,7 +122,7 @@ public final class Vcpu {
     }
 
     /// Waits until the vCPU may enter the guest; serves the mailbox meanwhile. Called on its thread between entries.
-    void awaitUnpaused() {
+    public void awaitUnpaused() {
         while (paused && !stopping) {
             LockSupport.park(this);
             mailbox.serve();
@@ -147,7 +148,7 @@ public final class Vcpu {
 
     /// Whether the vCPU will not run again by itself: it was never started, or has halted with interrupts disabled.
     /// Makes the vCPU leave the guest.
-    boolean isDown() {
+    public boolean isDown() {
         AtomicBoolean down = new AtomicBoolean();
         call(attributes ->
                 down.set(
@@ -160,7 +161,7 @@ public final class Vcpu {
     }
 
     /// The vCPU's instruction pointer. Makes the vCPU leave the guest.
-    long rip() {
+    public long rip() {
         AtomicLong rip = new AtomicLong();
         call(attributes -> rip.set(kvm.getRegs().get(Gpr.RIP)));
         return rip.get();

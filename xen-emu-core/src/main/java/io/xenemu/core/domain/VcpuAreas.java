@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.GuestWidth;

@@ -1,7 +1,7 @@
 package io.xenemu.core.hypercall;
 
 import io.xenemu.core.domain.Vcpu;
-import io.xenemu.core.domain.VcpuTimer;
+import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SharedInfoStructs.RunstateInfo;
 import io.xenemu.kvm.abi.xen.VcpuStructs.RegisterVcpuInfo;

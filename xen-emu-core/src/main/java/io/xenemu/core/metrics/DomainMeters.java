@@ -6,19 +6,19 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// The meters of one domain, which are removed from the registry with it.
-final class DomainMeters implements AutoCloseable {
+public final class DomainMeters implements AutoCloseable {
     private final MeterRegistry registry;
     private final List<Meter> meters = new ArrayList<>();
 
-    DomainMeters(MeterRegistry registry) {
+    public DomainMeters(MeterRegistry registry) {
         this.registry = registry;
     }
 
-    MeterRegistry registry() {
+    public MeterRegistry registry() {
         return registry;
     }
 
-    synchronized void add(Meter meter) {
+    public synchronized void add(Meter meter) {
         meters.add(meter);
     }
 

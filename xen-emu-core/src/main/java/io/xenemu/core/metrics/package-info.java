@@ -2,7 +2,7 @@
 ///
 /// Families of files:
 ///
-/// - Meters of one domain: [HypercallMetrics], [ExitMetrics], [DeviceMetrics], with their end in [DomainMeters].
+/// - Meters of one domain: `HypercallMetrics`, `ExitMetrics`, `DeviceMetrics`, with their end in [DomainMeters].
 /// - The endpoint: [MetricsServer], [MetricsConnection], [Scraper].
 ///
 /// Locks are leaves. Counting takes none.

@@ -1,6 +1,13 @@
 package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.control.ControlSocket;
+import io.xenemu.core.control.DaemonCommands;
+import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.guest.OrderlyStop;
+import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.hypervisor.HostKvm;
+import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.XenCapability;

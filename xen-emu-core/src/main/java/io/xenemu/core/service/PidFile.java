@@ -2,6 +2,7 @@ package io.xenemu.core.service;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,6 +1,6 @@
 package io.xenemu.core.service;
 
-import io.xenemu.core.domain.Teardown;
+import io.xenemu.core.host.Teardown;
 import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

@@ -1,6 +1,7 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
+import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.xenstore.quota.Quotas;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -5,6 +5,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.metrics.MetricsServer;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;

@@ -1,6 +1,7 @@
 package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;

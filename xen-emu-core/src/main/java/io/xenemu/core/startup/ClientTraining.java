@@ -2,7 +2,7 @@ package io.xenemu.core.startup;
 
 import io.xenemu.core.cli.ExitCode;
 import io.xenemu.core.cli.XenEmu;
-import io.xenemu.core.service.ControlClient;
+import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.service.StoreSocketPath;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -4,7 +4,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallTable;
-import io.xenemu.core.metrics.HypercallMetrics;
+import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;

@@ -3,7 +3,7 @@ package io.xenemu.core.startup;
 import com.google.common.net.HostAndPort;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -2,7 +2,7 @@ package io.xenemu.core.xenstore;
 
 import static java.util.stream.Collectors.joining;
 
-import io.xenemu.core.service.SocketDeadline;
+import io.xenemu.core.control.SocketDeadline;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.EOFException;

@@ -1,6 +1,6 @@
 package io.xenemu.core.xenstore;
 
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.StoreSocketPath;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;

@@ -3,7 +3,7 @@ package io.xenemu.core.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.Signal;
-import io.xenemu.core.service.HostException;
+import io.xenemu.core.hypervisor.HostException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.util.List;

@@ -6,6 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.timer.DomainTimers;
+import io.xenemu.core.timer.PeriodicTimer;
+import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;

@@ -3,6 +3,8 @@ package io.xenemu.core.domain;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.delivery.InlineListener;
+import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;

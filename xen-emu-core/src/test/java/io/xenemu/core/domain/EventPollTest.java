@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.PortDevice;
+import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.MpState;
 import java.lang.foreign.MemorySegment;

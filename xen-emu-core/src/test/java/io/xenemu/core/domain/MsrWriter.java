@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.boot.HypercallPage;
+import io.xenemu.core.machine.HypercallMsr;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.ExitReason;
 import io.xenemu.kvm.ioctl.Gpr;
@@ -12,9 +13,9 @@ import io.xenemu.kvm.ioctl.Segment;
 import java.util.HexFormat;
 
 /// Has vCPU 0 of a [TestDomain] write and read the hypercall MSR, in real mode, and serves that.
-final class MsrWriter {
+public final class MsrWriter {
     /// Where the vCPU arrives after a write.
-    enum Arrival {
+    public enum Arrival {
         WRITTEN,
         GENERAL_PROTECTION
     }
@@ -28,14 +29,14 @@ final class MsrWriter {
     private final KvmVcpu vcpu;
     private final HypercallMsr msr;
 
-    MsrWriter(TestDomain test) {
+    public MsrWriter(TestDomain test) {
         Vcpu first = test.domain().vcpus().getFirst();
         this.test = test;
         this.vcpu = first.kvm();
         this.msr = new HypercallMsr(test.domain(), first, new HypercallPage(true));
     }
 
-    Arrival write(long value) throws XenError {
+    public Arrival write(long value) throws XenError {
         // mov ecx, 4000_0000; mov eax, value; xor edx, edx; wrmsr; out 10, al
         String code = "66b900000040" + "66b8%08x".formatted(Integer.reverseBytes((int) value));
         start(code + "6631d2" + "0f30" + "e610");
@@ -51,7 +52,7 @@ final class MsrWriter {
     }
 
     /// The low byte.
-    int read() throws XenError {
+    public int read() throws XenError {
         // mov ecx, 4000_0000; mov al, ff; rdmsr; out 10, al
         start("66b900000040" + "b0ff" + "0f32" + "e610");
         assertEquals(0, vcpu.enter());

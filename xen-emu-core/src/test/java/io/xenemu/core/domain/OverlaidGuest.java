@@ -4,6 +4,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.host.HostBudget;
+import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.memory.HolePages;
+import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmSystem;
@@ -12,22 +16,22 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 
 /// The memory of a real VM. Each special page carries its [#tag] in its first word, so one sees where it is shown.
-final class OverlaidGuest implements AutoCloseable {
+public final class OverlaidGuest implements AutoCloseable {
     static final long RAM_BYTES = GuestMemoryMap.MIN_BYTES;
-    static final int GRANT_FRAMES = 4;
+    public static final int GRANT_FRAMES = 4;
 
     /// As many mappings as a hundred pages of others cost, a few windows, and what a guest's own pages do.
-    static final long MAPPINGS = 260;
+    public static final long MAPPINGS = 260;
 
     private final KvmSystem system;
     private final KvmVm vm;
-    final SpecialPages special;
-    final HostBudget budget = new HostBudget("mappings", "mmap", Errno.ENOMEM, "test", MAPPINGS);
+    public final SpecialPages special;
+    public final HostBudget budget = new HostBudget("mappings", "mmap", Errno.ENOMEM, "test", MAPPINGS);
     final HostBudget.Share mappings = budget.open(0, 0);
     private final HolePages holes = new HolePages();
-    final DomainMemory memory;
+    public final DomainMemory memory;
 
-    OverlaidGuest() throws BootException {
+    public OverlaidGuest() throws BootException {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         system = KvmSystem.open(KvmSystem.DEVICE);
         vm = system.createVm();
@@ -40,23 +44,23 @@ final class OverlaidGuest implements AutoCloseable {
                         vm, "test", new GuestMemoryMap(RAM_BYTES), special, mappings, holes);
     }
 
-    static int tag(int page) {
+    public static int tag(int page) {
         return 0x5eed_0000 + page;
     }
 
     /// The first word of the page that the guest has at `gfn`.
     ///
     /// @throws XenError EFAULT if there is none
-    int word(long gfn) throws XenError {
+    public int word(long gfn) throws XenError {
         return memory.guest().read32(gfn * SpecialPages.PAGE_SIZE);
     }
 
     /// The first word of the page that KVM shows the guest at `gfn`, from other domains too.
-    int seen(long gfn) {
+    public int seen(long gfn) {
         return memory.seenByGuest(gfn).get(ValueLayout.JAVA_INT, 0);
     }
 
-    void setWord(long gfn, int value) throws XenError {
+    public void setWord(long gfn, int value) throws XenError {
         memory.guest().write32(gfn * SpecialPages.PAGE_SIZE, value);
     }
 

@@ -4,12 +4,16 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.CpuEntry;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.device.PortBus;
+import io.xenemu.core.machine.BootVcpu;
+import io.xenemu.core.machine.ExitLoop;
+import io.xenemu.core.machine.HypercallMsr;
+import io.xenemu.core.machine.SyncedCpuState;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Segment;
 import java.util.List;
 
 /// A domain that runs some bytes of 32-bit code on KVM, without Xen in it and without paging. vCPU 0 begins at [#CODE]; the others wait to be started.
-final class RunningGuest implements AutoCloseable {
+public final class RunningGuest implements AutoCloseable {
     /// Where the code is.
     static final int CODE = 0x8000;
 
@@ -22,13 +26,13 @@ final class RunningGuest implements AutoCloseable {
     private final PortBus ports;
 
     /// @param code bytes
-    RunningGuest(int vcpus, int... code) throws BootException, XenError {
+    public RunningGuest(int vcpus, int... code) throws BootException, XenError {
         this(new PortBus(List.of()), vcpus, code);
     }
 
     /// @param ports its devices
     /// @param code bytes
-    RunningGuest(PortBus ports, int vcpus, int... code) throws BootException, XenError {
+    public RunningGuest(PortBus ports, int vcpus, int... code) throws BootException, XenError {
         this.ports = ports;
         test = new TestDomain(vcpus, this::loop);
         for (int i = 0; i < code.length; i++) {
@@ -61,7 +65,7 @@ final class RunningGuest implements AutoCloseable {
                 .loop();
     }
 
-    Domain domain() {
+    public Domain domain() {
         return test.domain();
     }
 

@@ -8,6 +8,8 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.machine.DomainBuilder;
+import io.xenemu.core.memory.HostResources;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
@@ -97,7 +99,7 @@ public final class TestDomain implements AutoCloseable {
     }
 
     /// Skips the test where KVM has no Xen.
-    static void assumeXen() {
+    public static void assumeXen() {
         assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
         try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
             assumeTrue(
@@ -180,7 +182,7 @@ public final class TestDomain implements AutoCloseable {
     }
 
     /// What it takes from the host.
-    HostResources resources() {
+    public HostResources resources() {
         return resources;
     }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.GuestWidth;

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.metrics.HypercallMetrics;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.TestDomain;
-import io.xenemu.core.domain.VcpuTimer;
+import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import org.junit.jupiter.api.AfterEach;

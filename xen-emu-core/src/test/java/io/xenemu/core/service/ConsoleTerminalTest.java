@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
+import io.xenemu.core.control.ControlReply;
+import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.device.Terminal;
 import java.io.IOException;
 import java.io.OutputStream;

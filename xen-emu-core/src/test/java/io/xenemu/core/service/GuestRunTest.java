@@ -3,6 +3,7 @@ package io.xenemu.core.service;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.guest.Guest;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 

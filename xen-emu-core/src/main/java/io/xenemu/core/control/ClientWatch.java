@@ -1,0 +1,73 @@
+package io.xenemu.core.control;
+
+import com.google.common.util.concurrent.Uninterruptibles;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/// Looks after a client whose request waits for a guest: when it has gone, the thread that waits for it is interrupted. Else its place
+/// would be taken for as long as the guest lives. A client that sends no more counts as gone: the two look the same from here.
+public final class ClientWatch implements AutoCloseable {
+    /// How soon it is noticed, in milliseconds.
+    private static final long LOOK_MILLIS = 500;
+
+    private final SocketChannel client;
+    private final ByteBuffer ahead;
+    private final Thread waiting;
+    private final CountDownLatch answered = new CountDownLatch(1);
+    private final Thread watch;
+
+    private ClientWatch(SocketChannel client, ByteBuffer ahead) {
+        this.client = client;
+        this.ahead = ahead;
+        this.waiting = Thread.currentThread();
+        this.watch = Thread.ofVirtual().name("client-watch").unstarted(this::run);
+    }
+
+    /// Watches a client on behalf of the calling thread, which leaves the client alone until [#close].
+    ///
+    /// @param ahead takes what the client sends meanwhile; when it is full, the client is there
+    static ClientWatch start(SocketChannel client, ByteBuffer ahead) {
+        ClientWatch started = new ClientWatch(client, ahead);
+        started.watch.start();
+        return started;
+    }
+
+    private void run() {
+        try {
+            while (!answered.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
+                if (hasGone()) {
+                    waiting.interrupt();
+                    return;
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private boolean hasGone() {
+        if (!ahead.hasRemaining()) {
+            return false;
+        }
+        try {
+            client.configureBlocking(false);
+            try {
+                return client.read(ahead) < 0;
+            } finally {
+                client.configureBlocking(true);
+            }
+        } catch (IOException e) {
+            return true;
+        }
+    }
+
+    /// The request has been carried out: leaves the client to the caller.
+    @Override
+    public void close() {
+        answered.countDown();
+        Uninterruptibles.joinUninterruptibly(watch);
+    }
+}

@@ -1,0 +1,148 @@
+package io.xenemu.core.control;
+
+import io.xenemu.core.guest.GuestRequest;
+import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.kvm.abi.IoReason;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// The operator's end of a running service's [ControlSocket].
+public final class ControlClient {
+    /// Names the socket where the command line does not.
+    public static final String SOCKET_VARIABLE = "XEN_EMU_CONTROL_SOCKET";
+
+    /// The version of what a service and its clients say to each other.
+    public static final int PROTOCOL = ControlReply.VERSION;
+
+    /// Where a daemon's socket is, and is looked for, by default.
+    public static final String DEFAULT_SOCKET = "/run/xen-emu/control";
+
+    /// For a service on a busy host. What is silent longer is stopped, or no such service.
+    private static final Duration GREETING_LIMIT = Duration.ofSeconds(10);
+
+    /// For what waits for no guest. The longest is the detachment of a device, or the memory of a large guest.
+    private static final Duration REPLY_LIMIT = Duration.ofMinutes(2);
+
+    private static final int PIECE = 4096;
+
+    private ControlClient() {}
+
+    /// The socket that is meant.
+    ///
+    /// @param socket as the command line has it, or null
+    public static Path socket(@Nullable Path socket) {
+        return socket != null
+                ? socket
+                : Path.of(System.getenv().getOrDefault(SOCKET_VARIABLE, DEFAULT_SOCKET));
+    }
+
+    /// Has a service carry out one command.
+    ///
+    /// @param socket of the service
+    /// @return what it has to tell
+    /// @throws HostException when there is no service, or it does not answer, or it refuses, with its reason
+    public static List<String> command(Path socket, List<String> words) throws HostException {
+        return command(socket, words, REPLY_LIMIT);
+    }
+
+    /// Has a service carry out one command that waits for guests, however long they take.
+    ///
+    /// @throws HostException as for [#command]
+    public static List<String> patientCommand(Path socket, List<String> words)
+            throws HostException {
+        return command(socket, words, null);
+    }
+
+    private static List<String> command(Path socket, List<String> words, @Nullable Duration limit)
+            throws HostException {
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            return connection.request(words, limit);
+        }
+    }
+
+    /// Starts a guest.
+    ///
+    /// @param paused whether it begins paused
+    /// @throws HostException when there is no service, or it refuses, with its reason
+    public static void create(Path socket, GuestRequest guest, boolean paused)
+            throws HostException {
+        List<String> words = new ArrayList<>(List.of("create"));
+        if (paused) {
+            words.add("paused");
+        }
+        words.addAll(GuestWords.encode(guest));
+        List<String> _ = command(socket, words);
+    }
+
+    /// A connection to a guest's console.
+    public interface Console {
+        /// Connects it until the guest ends or `typed` says so.
+        ///
+        /// @param typed gives what is typed; less than 0 bytes end the connection
+        /// @param printed takes what the guest prints
+        void connect(InputStream typed, OutputStream printed) throws HostException;
+    }
+
+    /// Connects to the console of a guest.
+    ///
+    /// @param kind `pv` or `serial`
+    /// @throws HostException when there is no service, or no such guest
+    public static Console console(Path socket, String kind, String domain) throws HostException {
+        ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
+        try {
+            List<String> _ = connection.request(List.of("console", kind, domain), REPLY_LIMIT);
+        } catch (HostException e) {
+            connection.close();
+            throw e;
+        }
+        return (typed, printed) -> relay(connection.channel(), typed, printed);
+    }
+
+    private static void relay(SocketChannel channel, InputStream typed, OutputStream printed)
+            throws HostException {
+        Thread typist =
+                Thread.ofPlatform()
+                        .name("console-in")
+                        .daemon()
+                        .unstarted(() -> type(typed, channel));
+        typist.start();
+        ByteBuffer bytes = ByteBuffer.allocate(PIECE);
+        try (channel) {
+            while (channel.read(bytes) >= 0) {
+                printed.write(bytes.array(), 0, bytes.position());
+                printed.flush();
+                bytes.clear();
+            }
+        } catch (AsynchronousCloseException e) {
+            // The typist has closed it.
+        } catch (IOException e) {
+            throw new HostException("console: " + IoReason.of(e), e);
+        }
+    }
+
+    private static void type(InputStream typed, SocketChannel channel) {
+        byte[] bytes = new byte[PIECE];
+        try (channel) {
+            for (int count = typed.read(bytes); count >= 0; count = typed.read(bytes)) {
+                write(channel, ByteBuffer.wrap(bytes, 0, count));
+            }
+        } catch (IOException e) {
+            // The guest has gone, which the reader sees.
+        }
+    }
+
+    private static void write(SocketChannel channel, ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+}

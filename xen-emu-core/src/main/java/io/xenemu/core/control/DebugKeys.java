@@ -1,0 +1,135 @@
+package io.xenemu.core.control;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.Vcpu;
+import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.EventChannelsState;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.evtchn.Virq;
+import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/// Xen's debug keys, as far as they are about what this service has. What they tell is for who has pressed them:
+///
+/// | key | what it does for every domain |
+/// |---|---|
+/// | `e` | tells its event channels |
+/// | `h` | tells the keys |
+/// | `q` | tells what it is, and raises VIRQ_DEBUG at each of its vCPUs: Linux then prints the state of its own event channels |
+public final class DebugKeys {
+    private static final String KNOWN = "ehq";
+    private static final List<String> HELP =
+            List.of(
+                    "e: tell event channels",
+                    "h: tell the keys",
+                    "q: tell domains, and raise VIRQ_DEBUG at their vCPUs");
+
+    /// Event channels of a domain that are told: a guest may have 131,071.
+    private static final int MAX_PORTS = 4096;
+
+    private final OperatorCommands.Domains domains;
+
+    DebugKeys(OperatorCommands.Domains domains) {
+        this.domains = domains;
+    }
+
+    /// Presses keys one after another; none if one of them is unknown.
+    ///
+    /// @return what they tell
+    List<String> press(String keys) throws OperatorCommands.Refused {
+        for (int i = 0; i < keys.length(); i++) {
+            char key = keys.charAt(i);
+            if (KNOWN.indexOf(key) < 0) {
+                throw new OperatorCommands.Refused(
+                        "no such key: " + key + " (" + String.join("; ", HELP) + ")");
+            }
+        }
+        List<String> rows = new ArrayList<>();
+        for (int i = 0; i < keys.length(); i++) {
+            switch (keys.charAt(i)) {
+                case 'e' -> forEach(domain -> tellEventChannels(domain, rows));
+                case 'q' -> forEach(domain -> notifyGuest(domain, rows));
+                default -> rows.addAll(HELP);
+            }
+        }
+        return rows;
+    }
+
+    /// What fails for one domain is its own failure: the key is pressed for the others too.
+    private void forEach(Consumer<Domain> key) {
+        domains.forEach(domain -> {
+            try {
+                key.accept(domain);
+            } catch (RuntimeException | Error e) {
+                domain.failed("a debug key for " + domain.id(), e);
+            }
+        });
+    }
+
+    private static void notifyGuest(Domain domain, List<String> rows) {
+        int notified = 0;
+        for (Vcpu vcpu : domain.vcpus()) {
+            notified += domain.eventChannels().raiseVcpu(Virq.DEBUG, vcpu.id()) ? 1 : 0;
+        }
+        rows.add(
+                domain
+                        + ": "
+                        + (domain.config().memoryBytes() >> 20)
+                        + " MiB, "
+                        + domain.vcpus().size()
+                        + " vCPUs, of which "
+                        + notified
+                        + " have bound VIRQ_DEBUG");
+    }
+
+    private static void tellEventChannels(Domain domain, List<String> rows) {
+        EventChannels channels = domain.eventChannels();
+        EventChannelsState state = channels.save();
+        rows.add(
+                domain
+                        + ": "
+                        + state.ports().size()
+                        + " event channels, "
+                        + (state.fifo() == null ? "2-level" : "FIFO")
+                        + " ABI");
+        state.ports().stream()
+                .limit(MAX_PORTS)
+                .map(port -> row(domain, channels, port))
+                .forEach(rows::add);
+    }
+
+    private static String row(Domain domain, EventChannels channels, EventChannelsState.Port port) {
+        return domain.id()
+                + " port "
+                + port.number()
+                + ": vcpu "
+                + port.status().vcpu().value()
+                + ", "
+                + describe(port.status())
+                + (isPending(channels, port.number()) ? ", pending" : "");
+    }
+
+    private static String describe(EvtchnStatus status) {
+        return switch (status) {
+            case EvtchnStatus.Closed _ -> "closed";
+            case EvtchnStatus.Unbound(_, var remote) -> "unbound, for " + remote;
+            case EvtchnStatus.Interdomain(_, var remote, var port) ->
+                    "connected to port " + port.value() + " of " + remote;
+            case EvtchnStatus.PirqBound(_, var pirq) -> "PIRQ " + pirq.value();
+            case EvtchnStatus.VirqBound(_, var virq) -> "VIRQ " + virq.number();
+            case EvtchnStatus.Ipi _ -> "IPI";
+        };
+    }
+
+    private static boolean isPending(EventChannels channels, int port) {
+        try {
+            return channels.isPending(EvtchnPort.of(port));
+        } catch (XenError e) {
+            // The guest has changed to another ABI, or width, since.
+            return false;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.control;
+
+import org.jspecify.annotations.NullMarked;

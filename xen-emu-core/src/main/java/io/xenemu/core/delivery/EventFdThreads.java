@@ -1,0 +1,77 @@
+package io.xenemu.core.delivery;
+
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BiConsumer;
+
+/// The threads that serve one domain's eventfds. They may use its VM and its memory, so they end first.
+public final class EventFdThreads {
+    /// Much longer than a task takes; no task waits for anything.
+    private static final long END_LIMIT_MILLIS = 10_000;
+
+    private final Set<EventFdThread> running = ConcurrentHashMap.newKeySet();
+    private final LongAdder pauses = new LongAdder();
+    private final BiConsumer<Object, Throwable> failed;
+
+    /// @param failed receives a thread's name and an exception of its task
+    public EventFdThreads(BiConsumer<Object, Throwable> failed) {
+        this.failed = failed;
+    }
+
+    /// Starts a thread whose eventfd the guest cannot signal at will.
+    public EventFdThread start(String name, Runnable task) {
+        return started(
+                new EventFdThread(
+                        name, task, null, () -> {}, e -> failed.accept(name, e), running::remove));
+    }
+
+    /// Starts a thread whose eventfd the guest signals; [EventRate] limits how often it runs.
+    public EventFdThread startLimited(String name, Runnable task) {
+        return started(
+                new EventFdThread(
+                        name,
+                        task,
+                        new EventRate(System.nanoTime()),
+                        pauses::increment,
+                        e -> failed.accept(name, e),
+                        running::remove));
+    }
+
+    private EventFdThread started(EventFdThread thread) {
+        running.add(thread);
+        boolean started = false;
+        try {
+            thread.start();
+            started = true;
+            return thread;
+        } finally {
+            if (!started) {
+                running.remove(thread);
+                thread.eventFd().close();
+            }
+        }
+    }
+
+    /// The number of pauses that [EventRate] caused.
+    public LongAdder pauses() {
+        return pauses;
+    }
+
+    /// Whether any thread has not ended.
+    boolean isRunning() {
+        return !running.isEmpty();
+    }
+
+    /// Ends all threads, and waits until they have ended. The caller holds no lock and is none of them.
+    ///
+    /// @throws IllegalStateException if one does not end
+    public void close() {
+        running.forEach(EventFdThread::close);
+        for (EventFdThread thread : running) {
+            if (!thread.awaitEnd(END_LIMIT_MILLIS)) {
+                throw new IllegalStateException(thread + " does not end");
+            }
+        }
+    }
+}

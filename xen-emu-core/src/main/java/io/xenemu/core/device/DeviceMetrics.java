@@ -1,0 +1,57 @@
+package io.xenemu.core.device;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.metrics.DomainMeters;
+import io.xenemu.kvm.abi.DomId;
+import java.util.concurrent.atomic.LongAdder;
+
+/// Counters of failures between a domain and its devices. Each device keeps its own counter, which is read on
+/// request.
+///
+/// Accesses to memory without a device are not here: user space has no memory-mapped devices, so they are the exits
+/// with reason `mmio` of `ExitMetrics`.
+public final class DeviceMetrics implements AutoCloseable {
+    private final DomainMeters meters;
+    private final String domain;
+
+    public DeviceMetrics(MeterRegistry registry, DomId domain) {
+        this.meters = new DomainMeters(registry);
+        this.domain = Integer.toString(domain.value());
+    }
+
+    /// Adds `xen.io.unclaimed`.
+    public void add(PortBus ports) {
+        meters.add(
+                FunctionCounter.builder("xen.io.unclaimed", ports, PortBus::unclaimed)
+                        .description("Accesses to I/O ports without a device")
+                        .tag("domain", domain)
+                        .register(meters.registry()));
+    }
+
+    /// Adds `xen.console.broken`.
+    public void add(ConsoleBackend console) {
+        meters.add(
+                Gauge.builder("xen.console.broken", console, c -> c.isBroken() ? 1 : 0)
+                        .description(
+                                "1 if the guest broke its console ring's rules, which ended the console")
+                        .tag("domain", domain)
+                        .register(meters.registry()));
+    }
+
+    /// Adds `xen.evtchn.throttled`.
+    public void addThrottled(LongAdder pauses) {
+        meters.add(
+                FunctionCounter.builder("xen.evtchn.throttled", pauses, LongAdder::sum)
+                        .description(
+                                "Pauses of the service's threads because the guest sent too many events")
+                        .tag("domain", domain)
+                        .register(meters.registry()));
+    }
+
+    @Override
+    public void close() {
+        meters.close();
+    }
+}

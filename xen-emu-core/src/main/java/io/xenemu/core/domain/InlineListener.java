@@ -1,7 +1,0 @@
-package io.xenemu.core.domain;
-
-import io.xenemu.evtchn.ServiceListener;
-
-/// A listener that is served on the sending vCPU's thread, because that is faster than handing over to another
-/// thread. Sends to it exit to user space; sends to other listeners stay in the kernel.
-public interface InlineListener extends ServiceListener {}

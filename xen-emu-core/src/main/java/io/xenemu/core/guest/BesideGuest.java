@@ -1,0 +1,98 @@
+package io.xenemu.core.guest;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.device.ConsoleLog;
+import io.xenemu.core.hypervisor.Hypervisor;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A guest in the background of one in the foreground. What it prints goes where the other prints, line by line, with its name in
+/// front.
+public final class BesideGuest implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(BesideGuest.class);
+    private static final int PIECE = 4096;
+
+    /// For a reader that does not read.
+    private static final Duration READER_LIMIT = Duration.ofSeconds(5);
+
+    /// Longer lines are cut in two.
+    private static final int LINE_LIMIT = 4096;
+
+    private final HostedGuest guest;
+    private final Thread printer;
+
+    private BesideGuest(HostedGuest guest, Thread printer) {
+        this.guest = guest;
+        this.printer = printer;
+    }
+
+    /// Starts it, and waits until its domain has been made.
+    ///
+    /// @param out not closed
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    public static BesideGuest start(Hypervisor hypervisor, GuestRequest request, OutputStream out)
+            throws BootException {
+        String name = request.config().name();
+        HostedGuest guest = new HostedGuest(hypervisor, request, false, () -> {});
+        guest.start();
+        Thread printer =
+                Thread.ofVirtual()
+                        .name(name + "-out")
+                        .start(() -> print(guest.console().reader(), name + ": ", out));
+        return new BesideGuest(guest, printer);
+    }
+
+    /// Prints until the guest has gone.
+    static void print(ConsoleLog.Reader reader, String prefix, OutputStream out) {
+        byte[] bytes = new byte[PIECE];
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        try {
+            for (int count = reader.take(bytes); count > 0; count = reader.take(bytes)) {
+                for (int i = 0; i < count; i++) {
+                    if (bytes[i] != '\n') {
+                        line.write(bytes[i]);
+                    }
+                    if (bytes[i] == '\n' || line.size() == LINE_LIMIT) {
+                        write(prefix, line, out);
+                    }
+                }
+            }
+            if (line.size() > 0) {
+                write(prefix, line, out);
+            }
+        } catch (IOException e) {
+            log.debug("{}nobody reads: {}", prefix, e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// In one piece, so that no other output comes between.
+    private static void write(String prefix, ByteArrayOutputStream line, OutputStream out)
+            throws IOException {
+        ByteArrayOutputStream whole = new ByteArrayOutputStream();
+        whole.writeBytes(prefix.getBytes(UTF_8));
+        line.writeTo(whole);
+        line.reset();
+        whole.write('\n');
+        whole.writeTo(out);
+        out.flush();
+    }
+
+    /// Ends it at once, and waits until what it had printed is out.
+    @Override
+    public void close() {
+        try {
+            guest.stop();
+            printer.join(READER_LIMIT);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

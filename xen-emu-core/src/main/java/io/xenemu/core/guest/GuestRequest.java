@@ -1,0 +1,71 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootFiles;
+import io.xenemu.core.boot.BootMemory;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.BootRequest;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.DomainConfig;
+import java.nio.file.Path;
+import java.util.List;
+
+/// A guest that somebody wants.
+///
+/// @param config the domain
+/// @param kernel its kernel
+/// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
+/// @param commandLine the kernel's
+/// @param reboot whether the guest may reboot
+/// @param overcommit whether it is started although the host has not the memory for it
+public record GuestRequest(
+        DomainConfig config,
+        Path kernel,
+        List<String> modules,
+        String commandLine,
+        boolean reboot,
+        boolean overcommit) {
+    public GuestRequest {
+        modules = List.copyOf(modules);
+    }
+
+    /// The same for a process with another working directory.
+    public GuestRequest absolute() {
+        return new GuestRequest(
+                config,
+                kernel.toAbsolutePath(),
+                modules.stream().map(BootModule::absolute).toList(),
+                commandLine,
+                reboot,
+                overcommit);
+    }
+
+    /// A guest of the same kind that does not reboot.
+    ///
+    /// @param initramfs its only module
+    public GuestRequest sibling(String name, String initramfs) {
+        return new GuestRequest(
+                config.sibling(name), kernel, List.of(initramfs), commandLine, false, overcommit);
+    }
+
+    /// Opens what it boots from.
+    ///
+    /// @throws BootException when a file is no kernel, or cannot be read
+    BootFiles open() throws BootException {
+        // The guest may be given no more than it has room for.
+        return BootFiles.open(kernel, modules, config.memoryBytes());
+    }
+
+    /// Looks for what is wrong without KVM: places everything as for a boot, and writes it nowhere.
+    ///
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit into the guest
+    public void check() throws BootException {
+        GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
+        try (BootFiles files = open()) {
+            files.kernel()
+                    .load(
+                            new BootRequest(
+                                    map, BootMemory.ofNoGuest(), commandLine, files.modules()));
+        }
+    }
+}

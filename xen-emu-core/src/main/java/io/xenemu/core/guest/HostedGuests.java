@@ -1,0 +1,97 @@
+package io.xenemu.core.guest;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.control.OperatorCommands;
+import io.xenemu.kvm.abi.DomId;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/// The guests in the background of a service, by name.
+public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
+    private final Hypervisor hypervisor;
+
+    @GuardedBy("this")
+    private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
+
+    @GuardedBy("this")
+    private boolean closed;
+
+    /// Domains that have been asked to power off because the service ends.
+    private final Set<DomId> asked = ConcurrentHashMap.newKeySet();
+
+    public HostedGuests(Hypervisor hypervisor) {
+        this.hypervisor = hypervisor;
+    }
+
+    /// Starts a guest.
+    ///
+    /// @param paused whether it begins paused
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    /// @throws OperatorCommands.Refused when there is a guest of that name
+    public void create(GuestRequest request, boolean paused)
+            throws BootException, OperatorCommands.Refused {
+        String name = request.config().name();
+        HostedGuest guest = new HostedGuest(hypervisor, request, paused, () -> ended(name));
+        synchronized (this) {
+            if (closed) {
+                throw new OperatorCommands.Refused("the service ends");
+            }
+            if (guests.putIfAbsent(name, guest) != null) {
+                throw new OperatorCommands.Refused("there is a domain " + name + " already");
+            }
+        }
+        guest.start();
+    }
+
+    private synchronized void ended(String name) {
+        guests.remove(name);
+    }
+
+    /// The guest of a name, if there is one.
+    public synchronized @Nullable HostedGuest named(String name) {
+        return guests.get(name);
+    }
+
+    /// Takes no more guests, and none that reboots.
+    public void end() {
+        List<HostedGuest> last;
+        synchronized (this) {
+            closed = true;
+            last = List.copyOf(guests.values());
+        }
+        last.forEach(HostedGuest::endAtReboot);
+    }
+
+    @Override
+    public synchronized List<String> left() {
+        return List.copyOf(guests.keySet());
+    }
+
+    @Override
+    public void ask() {
+        hypervisor.askToPowerOff(asked);
+    }
+
+    /// Ends all guests at once.
+    @Override
+    public void close() {
+        List<HostedGuest> ending;
+        synchronized (this) {
+            closed = true;
+            ending = List.copyOf(guests.values());
+        }
+        try {
+            for (HostedGuest guest : ending) {
+                guest.stop();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package io.xenemu.core.guest;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The end of a service's guests in order: each is asked to power off, and has some time for it.
+public final class OrderlyStop {
+    private static final Logger log = LoggerFactory.getLogger(OrderlyStop.class);
+
+    /// How soon the end of the last guest is noticed, and a guest asked that was between two boots.
+    private static final long POLL_MILLIS = 100;
+
+    /// The guests of a service.
+    public interface Guests {
+        /// The names of those that have not ended.
+        List<String> left();
+
+        /// Asks all that were not asked yet and can be.
+        void ask();
+    }
+
+    private OrderlyStop() {}
+
+    /// Asks the guests, and waits for their end.
+    ///
+    /// @param limit the longest wait; if it is zero, nobody is asked
+    /// @param atOnce ends the wait
+    public static void run(Guests guests, Duration limit, CountDownLatch atOnce)
+            throws InterruptedException {
+        List<String> left = guests.left();
+        if (left.isEmpty() || limit.isZero()) {
+            return;
+        }
+        log.info(
+                "asking {} to power off, for up to {} s; another SIGTERM ends them at once",
+                String.join(", ", left),
+                limit.toSeconds());
+        long begun = System.nanoTime();
+        while (!left.isEmpty()
+                && Duration.ofNanos(System.nanoTime() - begun).compareTo(limit) < 0) {
+            guests.ask();
+            if (atOnce.await(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
+                break;
+            }
+            left = guests.left();
+        }
+        if (!left.isEmpty()) {
+            log.warn("destroying what has not powered off: {}", String.join(", ", left));
+        }
+    }
+}

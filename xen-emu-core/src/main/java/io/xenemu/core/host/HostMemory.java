@@ -1,0 +1,80 @@
+package io.xenemu.core.host;
+
+import com.google.common.primitives.Longs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/// What memory a process of this host may still take: what the kernel has for all (`MemAvailable` of proc_meminfo(5)), or what its control
+/// group leaves (`memory.max` of Linux Documentation/admin-guide/cgroup-v2.rst) if that is less.
+///
+/// @param root where `/proc` and `/sys` are
+public record HostMemory(Path root) {
+    private static final String AVAILABLE = "MemAvailable:";
+    private static final String INACTIVE_FILES = "inactive_file ";
+    private static final int KIB_SHIFT = 10;
+
+    /// This host's.
+    public static HostMemory ofThisHost() {
+        return new HostMemory(Path.of("/"));
+    }
+
+    /// In bytes; `Long.MAX_VALUE` where the kernel does not tell.
+    public long available() {
+        return Math.min(ofTheKernel(), ofTheGroups());
+    }
+
+    private long ofTheKernel() {
+        String file = read(root.resolve("proc/meminfo"));
+        return file == null
+                ? Long.MAX_VALUE
+                : file.lines()
+                        .filter(line -> line.startsWith(AVAILABLE))
+                        .map(line -> line.replaceAll("[^0-9]", ""))
+                        .mapToLong(number -> number(number) << KIB_SHIFT)
+                        .findFirst()
+                        .orElse(Long.MAX_VALUE);
+    }
+
+    /// The least that a group leaves, of this process's and of all that it is in. What the kernel keeps of files that were read
+    /// counts as free, as in `MemAvailable`: it goes when the memory is needed.
+    private long ofTheGroups() {
+        long least = Long.MAX_VALUE;
+        for (Path group : ControlGroups.folders(root)) {
+            String max = read(group.resolve("memory.max"));
+            String current = read(group.resolve("memory.current"));
+            // "max" where there is no limit.
+            Long limit = max == null ? null : Longs.tryParse(max.strip());
+            if (limit != null && current != null) {
+                long used = Math.max(0, number(current.strip()) - inactiveFiles(group));
+                least = Math.min(least, Math.max(0, limit - used));
+            }
+        }
+        return least;
+    }
+
+    private static long inactiveFiles(Path group) {
+        String file = read(group.resolve("memory.stat"));
+        return file == null
+                ? 0
+                : file.lines()
+                        .filter(line -> line.startsWith(INACTIVE_FILES))
+                        .mapToLong(line -> number(line.substring(INACTIVE_FILES.length()).strip()))
+                        .findFirst()
+                        .orElse(0);
+    }
+
+    private static long number(String digits) {
+        Long number = Longs.tryParse(digits);
+        return number == null ? 0 : number;
+    }
+
+    private static @Nullable String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,371 @@
+package io.xenemu.core.hypervisor;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.host.HostMemory;
+import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.machine.DomainBuilder;
+import io.xenemu.core.memory.HostResources;
+import io.xenemu.core.host.Teardown;
+import io.xenemu.core.control.DeviceCommands;
+import io.xenemu.core.control.NamedDomains;
+import io.xenemu.core.control.OperatorCommands;
+import io.xenemu.core.toolstack.KeptDevices;
+import io.xenemu.core.toolstack.PvDevices;
+import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.PortAccount;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.gnttab.GrantTable;
+import io.xenemu.gnttab.ServiceGrants;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.DomainDescription.SharedRing;
+import io.xenemu.xenstore.DomainDescription;
+import io.xenemu.xenstore.DomainNodes;
+import io.xenemu.xenstore.GuestDomains;
+import io.xenemu.xenstore.IntroducedRing;
+import io.xenemu.xenstore.XenStoreClient;
+import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.metrics.XenStoreMetrics;
+import io.xenemu.xenstore.quota.Quotas;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the back
+/// ends' event channels.
+public final class Hypervisor implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Hypervisor.class);
+
+    private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
+    private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
+
+    /// Of the domains that may be introduced again: those that are not being destroyed.
+    private final Map<DomId, StoreChannel> stores = new ConcurrentHashMap<>();
+
+    private final ServicePorts servicePorts;
+    private final ServiceGrants serviceGrants;
+    private final HostResources resources = HostResources.ofThisHost();
+    private final PortAccount ports = PortAccount.ofThisHeap();
+    private final MemoryAdmission memory = new MemoryAdmission(HostMemory.ofThisHost()::available);
+    private final XenStoreServer xenstore;
+    private final PvDevices devices;
+    private final DeviceCommands deviceCommands;
+    private final DomainBuilder builder;
+
+    /// Held while an operator's command is at work on domains, so that none is closed meanwhile.
+    private final Object operated = new Object();
+
+    /// Those of which anything is left.
+    @GuardedBy("operated")
+    private final Set<Domain> alive = new HashSet<>();
+
+    /// Those that a command may be at work on: none of which is about to be closed.
+    @GuardedBy("operated")
+    private final Map<DomId, Domain> operable =
+            new TreeMap<>(Comparator.comparingInt(DomId::value));
+
+    @GuardedBy("this")
+    private int lastDomId;
+
+    /// @param quotas limits of what a guest may have in XenStore
+    public Hypervisor(HostKvm kvm, MeterRegistry registry, Quotas quotas) {
+        servicePorts = new ServicePorts(this::eventChannels, registry);
+        xenstore =
+                new XenStoreServer(
+                        quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
+        devices = new PvDevices(xenstore);
+        deviceCommands = new DeviceCommands(new NamedDomains(new OperatedDomains()), devices);
+        DomainEnvironment environment =
+                new DomainEnvironment(
+                        registry,
+                        HypercallTable.standard(),
+                        this::eventChannels,
+                        servicePorts,
+                        this::grantTable,
+                        resources,
+                        ports);
+        serviceGrants = new ServiceGrants(this::grantTable, registry);
+        resources.register(registry);
+        ports.register(registry);
+        write(DomainNodes::writeHost);
+        builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
+    }
+
+    /// The XenStore of all domains.
+    public XenStoreServer xenstore() {
+        return xenstore;
+    }
+
+    /// What an operator may ask.
+    public OperatorCommands commands() {
+        return new OperatorCommands(new OperatedDomains(), deviceCommands);
+    }
+
+    /// Who of the guests has what of the host's memory.
+    public MemoryAdmission memory() {
+        return memory;
+    }
+
+    /// Domain 0's event channels.
+    public ServicePorts servicePorts() {
+        return servicePorts;
+    }
+
+    private @Nullable EventChannels eventChannels(DomId id) {
+        if (id.equals(DomId.DOM0)) {
+            return servicePorts.channels();
+        }
+        Domain domain = domains.get(id);
+        return domain == null ? null : domain.eventChannels();
+    }
+
+    private @Nullable GrantTable grantTable(DomId id) {
+        if (id.equals(DomId.DOM0)) {
+            return serviceGrants.table();
+        }
+        Domain domain = domains.get(id);
+        return domain == null ? null : domain.grantTable();
+    }
+
+    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither started nor
+    /// connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
+    ///
+    /// @param devices makes the devices that it sees in its I/O space
+    /// @throws BootException when the kernel does not fit
+    public Domain create(
+            DomainConfig config,
+            KernelImage kernel,
+            List<BootModule> modules,
+            String commandLine,
+            Function<Domain, PortBus> devices)
+            throws BootException {
+        DomId id = nextId();
+        Domain domain = builder.build(id, config, kernel, modules, commandLine, devices);
+        synchronized (operated) {
+            alive.add(domain);
+            operable.put(id, domain);
+            domains.put(id, domain);
+        }
+        return domain;
+    }
+
+    private synchronized DomId nextId() {
+        do {
+            lastDomId = lastDomId + 1 < DomId.FIRST_RESERVED ? lastDomId + 1 : 1;
+        } while (domains.containsKey(new DomId(lastDomId)));
+        return new DomId(lastDomId);
+    }
+
+    /// Makes the channel by which a new domain will reach XenStore, and tells the guest of it.
+    public StoreChannel storeChannel(Domain domain) {
+        StoreChannel store =
+                new StoreChannel(
+                        domain.id(),
+                        domain.eventChannels(),
+                        domain.special().xenstore(),
+                        servicePorts,
+                        e -> domain.failed("the XenStore connection of " + domain.id(), e));
+        domain.params().set(HvmParams.STORE_PFN, GuestMemoryMap.XENSTORE_GFN);
+        domain.params().set(HvmParams.STORE_EVTCHN, store.guestPort().value());
+        return store;
+    }
+
+    /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
+    public void introduce(Domain domain, StoreChannel store, ConsoleChannel console) {
+        DomainDescription description = describe(domain, store, console);
+        descriptions.put(domain.id(), description);
+        write(nodes -> nodes.write(description));
+        stores.put(domain.id(), store);
+        store.introduce(xenstore);
+    }
+
+    private static DomainDescription describe(
+            Domain domain, StoreChannel store, ConsoleChannel console) {
+        DomainConfig config = domain.config();
+        long kib = config.memoryBytes() >> 10;
+        return new DomainDescription(
+                domain.id(),
+                config.uuid(),
+                config.name(),
+                Instant.now(),
+                kib,
+                kib,
+                0,
+                config.vcpus(),
+                config.vcpus(),
+                new SharedRing(GuestMemoryMap.XENSTORE_GFN, store.guestPort().value()),
+                new SharedRing(GuestMemoryMap.CONSOLE_GFN, console.guestPort().value()),
+                "");
+    }
+
+    private interface NodeChange {
+        void apply(DomainNodes nodes) throws XenError;
+    }
+
+    /// The toolstack's own changes are within every limit.
+    private void write(NodeChange change) {
+        try (XenStoreClient client = xenstore.client()) {
+            change.apply(new DomainNodes(client));
+        } catch (XenError e) {
+            throw new IllegalStateException("XenStore refused the toolstack", e);
+        }
+    }
+
+    /// Begins to take a domain's devices from those who serve them, for its guest reboots.
+    public KeptDevices keepDevices(Domain domain) {
+        return devices.frontendReboots(domain.id());
+    }
+
+    /// Gives a domain that has been introduced what its guest had before it rebooted.
+    ///
+    /// @return complete when all that can be had is there
+    public CompletableFuture<Void> makeAgain(Domain domain, KeptDevices kept) {
+        return deviceCommands.makeAgain(domain.id(), kept);
+    }
+
+    /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
+    public void destroy(Domain domain) {
+        Teardown steps = new Teardown();
+        steps.add(() -> {
+            synchronized (operated) {
+                alive.remove(domain);
+                operated.notifyAll();
+            }
+        });
+        // Once more, for what a tool gave to it while it was going.
+        steps.add(() -> xenstore.release(domain.id()));
+        steps.add(() -> domains.remove(domain.id()));
+        steps.add(domain::close);
+        steps.add(() -> {
+            synchronized (operated) {
+                operable.remove(domain.id());
+            }
+        });
+        steps.add(() -> {
+            DomainDescription description = descriptions.remove(domain.id());
+            if (description != null) {
+                write(nodes -> nodes.remove(description));
+            }
+        });
+        steps.add(() -> devices.frontendEnds(domain.id()));
+        StoreChannel store = stores.get(domain.id());
+        if (store != null) {
+            steps.add(store::close);
+        }
+        steps.add(() -> xenstore.release(domain.id()));
+        // From here on no tool can introduce it again: one that does so now is done before the
+        // release.
+        steps.add(() -> stores.remove(domain.id()));
+        steps.close();
+    }
+
+    /// Ends every domain, and then the XenStore.
+    @Override
+    public void close() {
+        Teardown steps = new Teardown();
+        steps.add(resources::close);
+        steps.add(serviceGrants::close);
+        steps.add(xenstore::close);
+        steps.add(devices::close);
+        domains.values().forEach(domain -> steps.add(() -> destroy(domain)));
+        steps.close();
+    }
+
+    /// Asks every domain to power off that has been introduced and was not asked yet.
+    ///
+    /// @param asked who was; gets the others
+    public void askToPowerOff(Set<DomId> asked) {
+        OperatedDomains all = new OperatedDomains();
+        all.forEach(domain -> {
+            DomId id = domain.id();
+            if (asked.contains(id)) {
+                return;
+            }
+            try (XenStoreClient client = xenstore.client()) {
+                if (client.exists(OperatedDomains.shutdownNode(domain))) {
+                    all.askToShutDown(domain, "poweroff");
+                    asked.add(id);
+                }
+            } catch (XenError e) {
+                log.warn("{} cannot be asked to power off: XenStore says {}", domain, e.symbol());
+                asked.add(id);
+            }
+        });
+    }
+
+    private final class OperatedDomains implements OperatorCommands.Domains {
+        @Override
+        public void forEach(Consumer<Domain> work) {
+            synchronized (operated) {
+                operable.values().forEach(work);
+            }
+        }
+
+        @Override
+        public void askToShutDown(Domain domain, String how) throws XenError {
+            try (XenStoreClient client = xenstore.client()) {
+                client.write(shutdownNode(domain), how);
+            }
+        }
+
+        static String shutdownNode(Domain domain) {
+            return "/local/domain/" + domain.id().value() + "/control/shutdown";
+        }
+
+        @Override
+        public void awaitEnd(Domain domain) throws InterruptedException {
+            synchronized (operated) {
+                while (alive.contains(domain)) {
+                    operated.wait();
+                }
+            }
+        }
+    }
+
+    /// What XenStore has to know of domains.
+    private final class StoreDomains implements GuestDomains {
+        @Override
+        public boolean exists(DomId domain) {
+            return domain.equals(DomId.DOM0) || domains.containsKey(domain);
+        }
+
+        /// A tool can introduce again what this service has introduced before.
+        @Override
+        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
+            StoreChannel store = stores.get(domain);
+            if (store == null) {
+                throw exists(domain) ? XenError.EINVAL : XenError.ENOENT;
+            }
+            return store.introduced(gfn, port);
+        }
+
+        @Override
+        public void released(DomId domain) {
+            StoreChannel store = stores.get(domain);
+            if (store != null) {
+                store.released();
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package io.xenemu.core.hypervisor;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.DomainConfig;
+import java.util.function.LongSupplier;
+
+/// Lets a service's guests have what memory the host has, and no more. A guest takes its RAM only as it uses it, so what is free at the moment does not tell
+/// whether there is room for one more: the sum of what all may use has to fit into what was available when the service
+/// started, and the new one into what is available now. A guest keeps its share over its reboots.
+public final class MemoryAdmission {
+    /// A guest's own, besides its RAM: what a further guest was measured to cost, rounded up.
+    private static final long GUEST_BYTES = 4L << 20;
+
+    /// Its kvm_run, its thread's stack and what KVM has for it.
+    private static final long VCPU_BYTES = 256L << 10;
+
+    /// Page tables: 8 bytes for each page of 4 KiB, once for the guest and once for the process.
+    private static final long PAGE_TABLES_PART = 256;
+
+    private static final int MIB_SHIFT = 20;
+
+    private final LongSupplier available;
+    private final long atStart;
+
+    @GuardedBy("this")
+    private long taken;
+
+    /// @param available what the host has available, in bytes
+    MemoryAdmission(LongSupplier available) {
+        this.available = available;
+        this.atStart = available.getAsLong();
+    }
+
+    /// A guest's share, until it is closed.
+    public final class Share implements AutoCloseable {
+        private final long bytes;
+
+        private Share(long bytes) {
+            this.bytes = bytes;
+        }
+
+        @Override
+        public void close() {
+            release(bytes);
+        }
+    }
+
+    /// Takes a guest's share.
+    ///
+    /// @param overcommit whether it is to have it in any case
+    /// @throws BootException when there is not so much left, or no guest can have so much
+    public synchronized Share admit(DomainConfig config, boolean overcommit) throws BootException {
+        // Its limits keep the sums small.
+        GuestMemoryMap _ = new GuestMemoryMap(config.memoryBytes());
+        long beside = beside(config);
+        long need = config.memoryBytes() + beside;
+        if (!overcommit) {
+            String asked =
+                    "%s: %d MiB of RAM, and %d MiB to run it, are more than "
+                            .formatted(config.name(), mib(config.memoryBytes()), mib(beside));
+            if (need > atStart - taken) {
+                throw new BootException(
+                        asked
+                                + "is left: of the %d MiB that the host had for guests, others have %d MiB"
+                                        .formatted(mib(atStart), mib(taken))
+                                + "; --overcommit starts it anyway");
+            }
+            long now = available.getAsLong();
+            if (need > now) {
+                throw new BootException(
+                        asked
+                                + "the %d MiB that the host has available; --overcommit starts it anyway"
+                                        .formatted(mib(now)));
+            }
+        }
+        taken += need;
+        return new Share(need);
+    }
+
+    private synchronized void release(long bytes) {
+        taken -= bytes;
+    }
+
+    private static long beside(DomainConfig config) {
+        return GUEST_BYTES + config.vcpus() * VCPU_BYTES + config.memoryBytes() / PAGE_TABLES_PART;
+    }
+
+    private static long mib(long bytes) {
+        return bytes >> MIB_SHIFT;
+    }
+}

@@ -1,0 +1,138 @@
+package io.xenemu.core.hypervisor;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.delivery.InlineListener;
+import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.ServicePort;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.IntroducedRing;
+import io.xenemu.xenstore.Ring;
+import io.xenemu.xenstore.RingConnection;
+import io.xenemu.xenstore.XenStoreServer;
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// A guest's connection to XenStore: its ring page and event channel. Requests are served on the vCPU that sends the
+/// event, so the reply is in the ring when the hypercall returns.
+///
+/// A RELEASE by a host tool closes domain 0's end, as xenstored does, and the guest's waits for domain 0 again. A tool may then
+/// INTRODUCE the domain again, by the same port or by another one that the guest has allocated for domain 0 since.
+public final class StoreChannel {
+    private final DomId domain;
+    private final MemorySegment page;
+    private final ServicePorts servicePorts;
+    private final Consumer<Throwable> failed;
+    // Written by who introduces: at first its maker, later who holds the store's lock.
+    private volatile Binding binding;
+
+    /// One end of an event channel, and who serves what comes by it.
+    private static final class Binding implements InlineListener {
+        private final EvtchnPort guestPort;
+        private final ServicePort port;
+        private volatile @Nullable RingConnection ring;
+
+        @SuppressWarnings(
+                "this-escape") // told of the first event at once, which has nobody to go to
+        Binding(ServicePorts servicePorts, DomId domain, EvtchnPort guestPort) throws XenError {
+            this.guestPort = guestPort;
+            this.port = servicePorts.bindInterdomain(domain, guestPort, this);
+        }
+
+        boolean isConnectedTo(EvtchnPort other) {
+            return guestPort.equals(other) && port.isConnected();
+        }
+
+        @Override
+        public void signalled() {
+            RingConnection current = ring;
+            if (current != null) {
+                current.service();
+            }
+        }
+    }
+
+    /// Makes the channel of a new domain.
+    ///
+    /// @param page of the ring, which lasts as long as the domain
+    /// @param failed ends the domain: told what its connection has thrown on another client's thread
+    StoreChannel(
+            DomId domain,
+            EventChannels channels,
+            MemorySegment page,
+            ServicePorts servicePorts,
+            Consumer<Throwable> failed) {
+        this.domain = domain;
+        this.page = page;
+        this.servicePorts = servicePorts;
+        this.failed = failed;
+        try {
+            binding =
+                    new Binding(
+                            servicePorts, domain, channels.allocUnbound(DomId.SELF, DomId.DOM0));
+        } catch (XenError e) {
+            throw new IllegalStateException("a new domain has no free port", e);
+        }
+    }
+
+    EvtchnPort guestPort() {
+        return binding.guestPort;
+    }
+
+    /// Starts serving.
+    void introduce(XenStoreServer store) {
+        Binding current = binding;
+        current.ring = store.introduce(domain, ring(current));
+    }
+
+    private Ring ring(Binding current) {
+        return new Ring(
+                page,
+                current.port::notifyGuest,
+                failed,
+                GuestMemoryMap.XENSTORE_GFN,
+                current.guestPort.value());
+    }
+
+    /// Gives back domain 0's port, after the store has let go of the domain for good: nobody else does when the guest's end goes.
+    void close() {
+        binding.port.close();
+    }
+
+    /// A host tool has released the domain. The store's lock is held.
+    void released() {
+        Binding last = binding;
+        last.ring = null;
+        last.port.close();
+    }
+
+    /// What a host tool's INTRODUCE finds. The store's lock is held.
+    ///
+    /// @param gfn has to be the ring's frame, which alone is known to last
+    /// @param port of the guest: the one that is connected, or one that waits for domain 0
+    /// @throws XenError EINVAL for another frame, or a port that is neither
+    IntroducedRing introduced(long gfn, int port) throws XenError {
+        if (gfn != GuestMemoryMap.XENSTORE_GFN || port <= 0) {
+            throw XenError.EINVAL;
+        }
+        Binding before = binding;
+        EvtchnPort guestPort = new EvtchnPort(port);
+        Binding next =
+                before.isConnectedTo(guestPort)
+                        ? before
+                        : new Binding(servicePorts, domain, guestPort);
+        return new IntroducedRing(
+                ring(next),
+                connection -> {
+                    next.ring = connection;
+                    binding = next;
+                    if (next != before) {
+                        before.ring = null;
+                        before.port.close();
+                    }
+                });
+    }
+}

@@ -1,0 +1,173 @@
+package io.xenemu.core.machine;
+
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Sets;
+import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.BootRequest;
+import io.xenemu.core.boot.CpuEntry;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.HypercallPage;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.boot.XenCpuid;
+import io.xenemu.core.boot.XenLeaves;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.host.Teardown;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.CpuidEntry;
+import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.KvmVcpu;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenCapability;
+import io.xenemu.kvm.memory.GuestArgument;
+import java.lang.foreign.Arena;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.function.Function;
+
+/// Builds a domain from its configuration and a kernel: VM, memory, vCPUs, boot structures.
+public final class DomainBuilder {
+    /// The capabilities without which KVM cannot serve Xen guests.
+    public static final ImmutableSet<XenCapability> REQUIRED =
+            Sets.immutableEnumSet(
+                    XenCapability.INTERCEPT_HCALL,
+                    XenCapability.SHARED_INFO,
+                    XenCapability.EVTCHN_2LEVEL,
+                    XenCapability.EVTCHN_SEND);
+
+    /// Pages that KVM on Intel needs below 4 GiB, above everything in the guest's memory map.
+    private static final long TSS_ADDRESS = 0xfffb_d000L;
+
+    private static final long IDENTITY_MAP_ADDRESS = 0xfffb_c000L;
+
+    private final KvmSystem kvm;
+    private final EnumSet<XenCapability> capabilities;
+    private final DomainEnvironment environment;
+
+    public DomainBuilder(
+            KvmSystem kvm, EnumSet<XenCapability> capabilities, DomainEnvironment environment) {
+        this.kvm = kvm;
+        this.capabilities = capabilities;
+        this.environment = environment;
+    }
+
+    /// Builds the domain; its vCPUs are not started.
+    ///
+    /// @param devices makes the devices in its I/O space
+    /// @throws BootException when the kernel does not fit
+    public Domain build(
+            DomId id,
+            DomainConfig config,
+            KernelImage kernel,
+            List<BootModule> modules,
+            String commandLine,
+            Function<Domain, PortBus> devices)
+            throws BootException {
+        GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
+        KvmVm vm = newVm(config);
+        Domain domain = new Domain(id, config, map, vm, capabilities, environment);
+        try {
+            AcpiTables.write(domain.memory(), config.vcpus());
+            CpuEntry entry =
+                    kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
+            addVcpus(domain, devices.apply(domain));
+            BootVcpu.enter(domain.vcpus().get(0).kvm(), entry);
+            return domain;
+        } catch (BootException | RuntimeException | Error e) {
+            Teardown made = new Teardown();
+            made.add(domain::close);
+            made.closeAfter(e);
+            throw e;
+        }
+    }
+
+    private KvmVm newVm(DomainConfig config) {
+        KvmVm vm = kvm.createVm();
+        try {
+            EnumSet<XenCapability> served = EnumSet.of(XenCapability.INTERCEPT_HCALL);
+            if (!config.events().fifo()) {
+                // KVM's SCHEDOP_poll would look for events in the bitmaps of the 2-level ABI.
+                served.add(XenCapability.EVTCHN_SEND);
+            }
+            vm.xenHvmConfig(served, XenLeaves.HYPERCALL_MSR);
+            takeOverWidth(vm);
+            vm.xen().xenVersion(config.xenVersion());
+            vm.setTssAddr(TSS_ADDRESS);
+            vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
+            vm.createIrqchip();
+            vm.createPit2(KvmVm.PIT_SPEAKER_DUMMY);
+            return vm;
+        } catch (RuntimeException e) {
+            vm.close();
+            throw e;
+        }
+    }
+
+    /// Sets KVM's width of a new domain to ours: 64-bit, as in Xen, until [Domain#latchWidth] changes it. The guest's
+    /// writes to the hypercall MSR do not change it in KVM.
+    public static void takeOverWidth(KvmVm vm) {
+        vm.trapMsr(XenLeaves.HYPERCALL_MSR);
+        vm.xen().longMode(true);
+    }
+
+    private void addVcpus(Domain domain, PortBus ports) {
+        int count = domain.config().vcpus();
+        KvmVcpu[] kvms = new KvmVcpu[count];
+        for (int i = 0; i < count; i++) {
+            kvms[i] = domain.createVcpu(new VcpuId(i));
+        }
+        int version = domain.config().xenVersion();
+        XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, kvms[0].getTscKhz());
+        List<CpuidEntry> supported = kvm.supportedCpuid();
+        domain.params().set(HvmParams.X87_FIP_WIDTH, XenCpuid.x87FipWidth(supported));
+        XenCpuid cpuid = new XenCpuid(supported, count, leaves);
+        HypercallPage page = new HypercallPage(cpuid.isAmd());
+        for (KvmVcpu vcpu : kvms) {
+            vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));
+            vcpu.xen().vcpuId(vcpu.id().value());
+            BootVcpu.enableMtrrs(vcpu);
+            domain.add(
+                    new Vcpu(
+                            domain,
+                            vcpu.id(),
+                            vcpu,
+                            v -> runLoop(environment.hypercalls(), domain, v, page, ports)));
+        }
+    }
+
+    /// The main loop of a vCPU's thread, until its domain stops.
+    public static void runLoop(
+            HypercallTable hypercalls,
+            Domain domain,
+            Vcpu vcpu,
+            HypercallPage page,
+            PortBus ports) {
+        try (Arena arena = Arena.ofConfined()) {
+            SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm());
+            GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
+            HypercallDispatcher dispatcher =
+                    new HypercallDispatcher(
+                            hypercalls, domain.hypercallMetrics().newVcpu(), domain::crash);
+            new ExitLoop(
+                            domain,
+                            vcpu,
+                            cpu,
+                            new HypercallContext(domain, vcpu, argument),
+                            dispatcher,
+                            new HypercallMsr(domain, vcpu, page),
+                            ports,
+                            domain.exitMetrics().newVcpu())
+                    .loop();
+        }
+    }
+}

@@ -1,0 +1,150 @@
+package io.xenemu.core.machine;
+
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.ioctl.ExitReason;
+import io.xenemu.kvm.ioctl.KvmRun;
+
+/// What a vCPU's thread does: enter the guest, serve the exit, again, until the domain stops. What it throws stops the
+/// domain, in [Vcpu].
+public final class ExitLoop {
+    private static final int GENERAL_PROTECTION = 13;
+
+    /// Exits at which KVM is to leave all registers in kvm_run, for a triple fault that may follow. More than a kernel makes until its
+    /// own exception handlers work; thereafter each exit is to be as cheap as it can.
+    private static final long YOUNG_EXITS = 10_000;
+
+    private final Domain domain;
+    private final Vcpu vcpu;
+    private final KvmRun run;
+    private final SyncedCpuState cpu;
+    private final HypercallContext call;
+    private final HypercallDispatcher dispatcher;
+    private final HypercallMsr msr;
+    private final PortBus ports;
+    private final ExitMetrics.Counts exits;
+    private final LastExit last = new LastExit();
+
+    public ExitLoop(
+            Domain domain,
+            Vcpu vcpu,
+            SyncedCpuState cpu,
+            HypercallContext call,
+            HypercallDispatcher dispatcher,
+            HypercallMsr msr,
+            PortBus ports,
+            ExitMetrics.Counts exits) {
+        this.domain = domain;
+        this.vcpu = vcpu;
+        this.run = vcpu.kvm().run();
+        this.cpu = cpu;
+        this.call = call;
+        this.dispatcher = dispatcher;
+        this.msr = msr;
+        this.ports = ports;
+        this.exits = exits;
+    }
+
+    public void loop() {
+        vcpu.awaitUnpaused();
+        while (!vcpu.isStopping()) {
+            int errno = vcpu.kvm().enter();
+            if (errno == Errno.EINTR) {
+                exits.add(ExitReason.INTR);
+                run.clearImmediateExit();
+            } else if (errno == Errno.EFAULT) {
+                exits.add(ExitReason.MEMORY_FAULT);
+                refuse();
+            } else if (errno == 0) {
+                serve();
+            }
+            vcpu.serveMailbox();
+            vcpu.awaitUnpaused();
+            domain.delivery().retry(vcpu.id());
+        }
+    }
+
+    /// The guest wrote to a page that it may only read, or to a hole beside pages that it maps: a general protection fault,
+    /// as Xen raises for the former.
+    private void refuse() {
+        // Kernels before 6.8 do not say where it was.
+        boolean known = run.exitReason() == ExitReason.MEMORY_FAULT;
+        DomainMemory memory = domain.memory();
+        if (!(known ? memory.mayRefuse(run.faultAddress()) : memory.mayRefuseSome())) {
+            throw new KvmException("KVM_RUN", Errno.EFAULT, vcpu.toString());
+        }
+        vcpu.kvm().raise(GENERAL_PROTECTION, 0);
+    }
+
+    private void serve() {
+        ExitReason reason = run.exitReason();
+        exits.add(reason);
+        if (reason == ExitReason.SHUTDOWN) {
+            domain.shutdown(ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu, last, call));
+            return;
+        }
+        last.keep(run, reason, cpu.hasRegisters());
+        if (last.exits() == YOUNG_EXITS) {
+            cpu.leaveRegistersOut();
+        }
+        switch (reason) {
+            case XEN -> hypercall();
+            case IO -> io();
+            case MMIO -> mmio();
+            case X86_RDMSR -> msr.read();
+            case X86_WRMSR -> msr.write();
+            case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT -> {}
+            default -> domain.shutdown(ShutdownReason.HOST_ERROR, describe(reason));
+        }
+    }
+
+    private void hypercall() {
+        call.begin(run.xenInput(), run.xenCpl());
+        for (int i = 0; i < HypercallContext.PARAMETERS; i++) {
+            call.setParameter(i, run.xenParam(i));
+        }
+        run.xenResult(dispatcher.dispatch(call));
+        cpu.hypercallEnds();
+    }
+
+    private void io() {
+        int port = run.ioPort();
+        int size = run.ioSize();
+        int count = run.ioCount();
+        for (int i = 0; i < count; i++) {
+            if (run.ioOut()) {
+                ports.write(port, size, run.ioData(i));
+            } else {
+                run.ioData(i, ports.read(port, size));
+            }
+        }
+    }
+
+    /// Nothing in user space is memory-mapped: reads see an empty bus, writes go nowhere.
+    private void mmio() {
+        if (!run.mmioWrite()) {
+            run.mmioData(-1);
+        }
+    }
+
+    private String describe(ExitReason reason) {
+        return switch (reason) {
+            case INTERNAL_ERROR ->
+                    vcpu
+                            + ": KVM cannot emulate an instruction of the guest (suberror "
+                            + run.suberror()
+                            + ")";
+            case FAIL_ENTRY ->
+                    "%s: the processor refused to enter the guest (reason %#x)"
+                            .formatted(vcpu, run.hardwareReason());
+            default -> vcpu + ": unexpected exit " + reason + " (" + run.exitNumber() + ")";
+        };
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.machine;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,99 @@
+package io.xenemu.core.memory;
+
+import io.xenemu.gnttab.GuestFrames;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A domain's pages as it grants them: RAM and special pages, numbered within the service by their place in memory.
+/// So moving or covering a page does not change which page has been granted.
+public final class DomainFrames implements GuestFrames {
+    private static final Logger log = LoggerFactory.getLogger(DomainFrames.class);
+
+    private final DomainMemory memory;
+    private final DeadMemory dead;
+    private final long base;
+
+    /// Pages of RAM that others still use after the end of the domain.
+    private final Set<Long> kept = ConcurrentHashMap.newKeySet();
+
+    private volatile boolean counted;
+
+    public DomainFrames(DomainMemory memory, HostResources resources) {
+        this.memory = memory;
+        this.dead = resources.deadMemory();
+        this.base = resources.machineFrames().reserve(memory.pages());
+    }
+
+    @Override
+    public long mfn(long gfn) {
+        long page = memory.pageAt(gfn);
+        return page < 0 ? page : mfnOf(page);
+    }
+
+    /// The machine frame number of a page number that [DomainMemory#pageAt] returned.
+    public long mfnOf(long page) {
+        return base + page;
+    }
+
+    @Override
+    public MemorySegment memory(long mfn) {
+        return memory.memoryOf(mfn - base);
+    }
+
+    /// The domain's RAM as a file.
+    MemFd ram() {
+        return memory.fileOf(0);
+    }
+
+    /// The file that contains a page, at [#offset].
+    MemFd file(long mfn) {
+        return memory.fileOf(mfn - base);
+    }
+
+    @Override
+    public long offset(long mfn) {
+        return memory.offsetOf(mfn - base);
+    }
+
+    @Override
+    public void keepOnly(long[] mfns) {
+        long[] pages = Arrays.stream(mfns).map(mfn -> mfn - base).filter(memory::isRam).toArray();
+        Arrays.stream(pages).forEach(kept::add);
+        dead.add(pages.length * (long) SpecialPages.PAGE_SIZE + memory.specialBytes());
+        counted = true;
+        memory.keepOnly(pages);
+    }
+
+    /// Runs on the thread that ended the last use, which must not fail because of it.
+    @Override
+    public void free(long mfn) {
+        long page = mfn - base;
+        if (!memory.isRam(page)) {
+            return;
+        }
+        try {
+            memory.free(page);
+        } catch (KvmException e) {
+            log.warn(
+                    "a page of a domain that is gone stays until its last one goes: {}",
+                    e.getMessage());
+            return;
+        }
+        if (kept.remove(page)) {
+            dead.subtract(SpecialPages.PAGE_SIZE);
+        }
+    }
+
+    /// Called when the rest has been freed.
+    public void freed() {
+        if (counted) {
+            dead.subtract(kept.size() * (long) SpecialPages.PAGE_SIZE + memory.specialBytes());
+        }
+    }
+}

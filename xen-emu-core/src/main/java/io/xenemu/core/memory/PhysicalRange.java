@@ -1,0 +1,132 @@
+package io.xenemu.core.memory;
+
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/// Guest-physical addresses behind one KVM slot, in which MAP_FIXED can show other pages. KVM shows them at once
+/// without being told.
+///
+/// The guest has its own mapping, separate from the one through which the service reads hypercall arguments. A page
+/// of another domain may be read-only, and a write by the service would kill the process.
+public final class PhysicalRange {
+    private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
+
+    /// How many mappings more a page costs that is shown only to the guest: one becomes three.
+    static final int SPLITS = 2;
+
+    private final long start;
+    private final MemFd memfd;
+    private final long offset;
+    private final boolean readOnly;
+    private final MemorySegment guestView;
+    private final @Nullable MemorySegment serviceView;
+    private int shown;
+
+    /// A range of the domain's memory.
+    ///
+    /// @param start guest-physical address
+    /// @param memfd the memory there while no page is shown over it
+    /// @param offset in the memory, bytes
+    /// @param guestView the guest's mapping
+    /// @param serviceView the service's mapping
+    PhysicalRange(
+            long start,
+            MemFd memfd,
+            long offset,
+            MemorySegment guestView,
+            MemorySegment serviceView) {
+        this(start, memfd, offset, false, guestView, serviceView);
+    }
+
+    /// A hole, in which the guest has only the shown pages.
+    ///
+    /// @param memfd the memory that the guest reads around them
+    PhysicalRange(long start, MemFd memfd, MemorySegment guestView) {
+        this(start, memfd, 0, true, guestView, null);
+    }
+
+    private PhysicalRange(
+            long start,
+            MemFd memfd,
+            long offset,
+            boolean readOnly,
+            MemorySegment guestView,
+            @Nullable MemorySegment serviceView) {
+        this.start = start;
+        this.memfd = memfd;
+        this.offset = offset;
+        this.readOnly = readOnly;
+        this.guestView = guestView;
+        this.serviceView = serviceView;
+    }
+
+    /// The first guest-physical address.
+    long start() {
+        return start;
+    }
+
+    /// The address after the last one.
+    long end() {
+        return start + guestView.byteSize();
+    }
+
+    /// Whether the range has only shown pages.
+    boolean isHole() {
+        return serviceView == null;
+    }
+
+    /// Whether the range is (a part of) a certain memory.
+    boolean isOf(MemFd other) {
+        return memfd == other;
+    }
+
+    /// The number of a page within the range's memory.
+    long pageNumber(long gpa) {
+        return (offset + gpa - start) / PAGE_SIZE;
+    }
+
+    /// How many mappings more a page costs that is shown to all: it splits the guest's mapping and the service's.
+    int splitsForAll() {
+        return serviceView == null ? SPLITS : 2 * SPLITS;
+    }
+
+    /// The number of pages shown over others.
+    int shown() {
+        return shown;
+    }
+
+    /// The page that the guest sees at an address.
+    MemorySegment guestPage(long gpa) {
+        return guestView.asSlice(gpa - start, PAGE_SIZE);
+    }
+
+    /// Shows a page to the guest, and to the service unless this is a hole.
+    void showToAll(long gpa, MemFd page, long pageOffset) {
+        showToGuest(gpa, page, pageOffset, false);
+        if (serviceView != null) {
+            page.mapFixed(pageOffset, serviceView.asSlice(gpa - start, PAGE_SIZE));
+        }
+    }
+
+    /// Shows a page only to the guest.
+    void showToGuest(long gpa, MemFd page, long pageOffset, boolean pageReadOnly) {
+        page.mapFixed(pageOffset, guestPage(gpa), pageReadOnly);
+        shown++;
+    }
+
+    /// Undoes [#showToAll].
+    void uncoverForAll(long gpa) {
+        uncoverForGuest(gpa);
+        if (serviceView != null) {
+            MemorySegment under = serviceView.asSlice(gpa - start, PAGE_SIZE);
+            memfd.mapFixed(offset + gpa - start, under);
+        }
+    }
+
+    /// Undoes [#showToGuest].
+    void uncoverForGuest(long gpa) {
+        memfd.mapFixed(offset + gpa - start, guestPage(gpa), readOnly);
+        shown--;
+    }
+}

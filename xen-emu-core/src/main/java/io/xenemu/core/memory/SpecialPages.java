@@ -1,0 +1,87 @@
+package io.xenemu.core.memory;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.MemorySegment;
+
+/// Pages that Xen, not the guest, owns: the fixed special pages, shared_info, and the grant table's entry and status
+/// frames. They are in a memfd of their own and overlay guest-physical addresses. So each keeps one address for the
+/// modules and KVM, however often the guest moves it.
+public final class SpecialPages implements AutoCloseable {
+    /// Bytes in a page.
+    public static final int PAGE_SIZE = 4096;
+
+    /// The fixed special pages at GFN 0xfeff8 come first.
+    static final int FIXED_PAGES = Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / PAGE_SIZE);
+
+    public static final int SHARED_INFO = FIXED_PAGES;
+    private static final int FIRST_GRANT_FRAME = SHARED_INFO + 1;
+
+    private final MemFd memfd;
+    private final MemorySegment pages;
+    private final int firstStatusFrame;
+    private final int count;
+
+    /// @param name for /proc/PID/maps
+    /// @param grantFrames the most grant frames of the domain
+    /// @param statusFrames the most grant status frames
+    public SpecialPages(String name, int grantFrames, int statusFrames) {
+        firstStatusFrame = FIRST_GRANT_FRAME + grantFrames;
+        count = firstStatusFrame + statusFrames;
+        memfd = MemFd.create(name, (long) count * PAGE_SIZE);
+        try {
+            pages = memfd.map(0, (long) count * PAGE_SIZE);
+        } catch (RuntimeException e) {
+            memfd.close();
+            throw e;
+        }
+    }
+
+    /// The page number of grant frame `index`.
+    public static int grantFrame(int index) {
+        return FIRST_GRANT_FRAME + index;
+    }
+
+    /// The page number of grant status frame `index`.
+    public int statusFrame(int index) {
+        return firstStatusFrame + index;
+    }
+
+    /// The service's own mapping of all pages.
+    MemorySegment pages() {
+        return pages;
+    }
+
+    /// The service's own mapping of page `number`.
+    public MemorySegment page(int number) {
+        return pages.asSlice((long) number * PAGE_SIZE, PAGE_SIZE);
+    }
+
+    /// The XenStore ring (`HVM_PARAM_STORE_PFN`).
+    public MemorySegment xenstore() {
+        return fixedPage(GuestMemoryMap.XENSTORE_GFN);
+    }
+
+    /// The console ring (`HVM_PARAM_CONSOLE_PFN`).
+    public MemorySegment console() {
+        return fixedPage(GuestMemoryMap.CONSOLE_GFN);
+    }
+
+    private MemorySegment fixedPage(long gfn) {
+        return page(Math.toIntExact(gfn - GuestMemoryMap.SPECIAL_START / PAGE_SIZE));
+    }
+
+    /// The number of pages.
+    public int count() {
+        return count;
+    }
+
+    MemFd memfd() {
+        return memfd;
+    }
+
+    @Override
+    public void close() {
+        memfd.close();
+    }
+}

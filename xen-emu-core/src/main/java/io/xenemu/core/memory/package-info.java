@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.memory;
+
+import org.jspecify.annotations.NullMarked;

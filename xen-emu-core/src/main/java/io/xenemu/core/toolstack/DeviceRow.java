@@ -1,0 +1,60 @@
+package io.xenemu.core.toolstack;
+
+import com.google.common.primitives.Ints;
+import io.xenemu.kvm.abi.XenError;
+import java.util.Locale;
+
+/// A device as `xl block-list` and `xl network-list` show it. A number that a guest has not written is -1.
+public final class DeviceRow {
+    private final DeviceNodes nodes;
+    private final DeviceKind kind;
+
+    DeviceRow(DeviceNodes nodes, DeviceKind kind) {
+        this.nodes = nodes;
+        this.kind = kind;
+    }
+
+    /// The names of the columns.
+    String header() {
+        return switch (kind) {
+            case VBD -> "Vdev  BE  handle state evt-ch ring-ref BE-path";
+            case VIF -> "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path";
+        };
+    }
+
+    /// One row.
+    String of(PvDevice device) throws XenError {
+        return switch (kind) {
+            case VBD ->
+                    String.format(
+                            Locale.ROOT,
+                            "%-5d %-3d %-6d %-5d %-6d %-8d %s",
+                            device.id(),
+                            device.backend().value(),
+                            device.frontend().value(),
+                            number(device, "state"),
+                            number(device, "event-channel"),
+                            number(device, "ring-ref"),
+                            device.backendPath());
+            case VIF ->
+                    String.format(
+                            Locale.ROOT,
+                            "%-3d %-2d %-17s %6d %5d %6d %5d/%-11d %s",
+                            device.id(),
+                            device.backend().value(),
+                            nodes.read(device.recordPath() + "/mac").orElse("?"),
+                            device.id(),
+                            number(device, "state"),
+                            number(device, "event-channel"),
+                            number(device, "tx-ring-ref"),
+                            number(device, "rx-ring-ref"),
+                            device.backendPath());
+        };
+    }
+
+    private int number(PvDevice device, String node) throws XenError {
+        Integer number =
+                nodes.read(device.frontendPath() + "/" + node).map(Ints::tryParse).orElse(null);
+        return number == null ? -1 : number;
+    }
+}

@@ -1,0 +1,224 @@
+package io.xenemu.core.toolstack;
+
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Parses the specification of a disk with xl's grammar (libxlu_disk_l.l), including old forms. Parts are separated
+/// by commas. Parts without a key are, in this order, target, format, vdev and access; after a [DiskPrefix] there is
+/// no format. The key `target` takes the rest of the word. Values that xl knows but a Linux back end in another
+/// domain does not serve are refused as not supported.
+public final class DiskSpecParser {
+    private static final String TARGET = "target=";
+
+    /// Formats that xl knows but a Linux back end does not serve.
+    private static final Set<String> OTHER_FORMATS = Set.of("qcow", "qcow2", "vhd", "qed", "empty");
+
+    private static final Set<String> UNSUPPORTED =
+            Set.of(
+                    "colo",
+                    "colo-host",
+                    "colo-port",
+                    "colo-export",
+                    "active-disk",
+                    "hidden-disk",
+                    "grant_usage",
+                    "transport");
+
+    private @Nullable String target;
+    private @Nullable String format;
+    private @Nullable String vdev;
+    private @Nullable String backend;
+    private @Nullable String script;
+    private boolean prefixed;
+    private boolean writable = true;
+    private boolean accessSet;
+    private boolean cdrom;
+    private @Nullable Boolean discard;
+    private boolean directIoSafe;
+    private boolean trusted = true;
+
+    /// Parses one word.
+    void read(String word) throws DeviceRefused {
+        String rest = word.stripLeading();
+        while (!rest.isEmpty()) {
+            if (rest.startsWith(TARGET)) {
+                target = once("target", target, rest.substring(TARGET.length()));
+                return;
+            }
+            Optional<DiskPrefix> prefix = DiskPrefix.of(rest);
+            if (prefix.isPresent()) {
+                prefixed(prefix.get());
+                rest = rest.substring(prefix.get().length()).stripLeading();
+                continue;
+            }
+            int comma = rest.indexOf(',');
+            part(comma < 0 ? rest : rest.substring(0, comma));
+            rest = comma < 0 ? "" : rest.substring(comma + 1).stripLeading();
+        }
+    }
+
+    private void prefixed(DiskPrefix prefix) throws DeviceRefused {
+        prefixed = true;
+        if (!prefix.format().isEmpty()) {
+            format(prefix.format());
+        }
+        if (!prefix.script().isEmpty()) {
+            script = once("script", script, prefix.script());
+        }
+    }
+
+    private void part(String part) throws DeviceRefused {
+        int equals = part.indexOf('=');
+        if (equals >= 0) {
+            keyed(part.substring(0, equals), part.substring(equals + 1));
+        } else if (!isFlag(part)) {
+            positional(part);
+        }
+    }
+
+    private void keyed(String key, String value) throws DeviceRefused {
+        switch (key) {
+            case "format" -> format(value);
+            case "vdev" -> vdev = once(key, vdev, value);
+            case "access" -> access(value);
+            case "backend" -> backend = once(key, backend, value);
+            case "script" -> script = once(key, script, value);
+            case "devtype" -> deviceType(value);
+            case "backendtype" -> only("phy", key, value);
+            case "specification" -> only("xen", key, value);
+            default ->
+                    throw new DeviceRefused(
+                            UNSUPPORTED.contains(key)
+                                    ? key + ": not supported"
+                                    : "unknown parameter of a disk: " + key);
+        }
+    }
+
+    private boolean isFlag(String part) throws DeviceRefused {
+        switch (part) {
+            case "cdrom" -> cdrom = true;
+            case "discard" -> discard = true;
+            case "no-discard" -> discard = false;
+            case "direct-io-safe" -> directIoSafe = true;
+            case "trusted" -> trusted = true;
+            case "untrusted" -> trusted = false;
+            case "no-colo" -> {
+                // As it is.
+            }
+            default -> {
+                if (UNSUPPORTED.contains(part)) {
+                    throw new DeviceRefused(part + ": not supported");
+                }
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void positional(String part) throws DeviceRefused {
+        if (target == null) {
+            target = part;
+        } else if (!prefixed && format == null) {
+            // An empty drive has its vdev and type in this place.
+            if (target.isEmpty() && part.contains(":")) {
+                vdevAndType(part);
+            } else {
+                format(part);
+            }
+        } else if (vdev == null) {
+            vdevAndType(part);
+        } else if (!accessSet) {
+            accessSet = true;
+            access(part);
+        } else {
+            throw new DeviceRefused("too many parameters of a disk: " + part);
+        }
+    }
+
+    /// Parses `xvda`, or the old form `hdc:cdrom`.
+    private void vdevAndType(String part) throws DeviceRefused {
+        int colon = part.lastIndexOf(':');
+        vdev = once("vdev", vdev, colon < 0 ? part : part.substring(0, colon));
+        if (colon >= 0) {
+            deviceType(part.substring(colon + 1));
+        }
+    }
+
+    private void deviceType(String value) throws DeviceRefused {
+        cdrom =
+                switch (value) {
+                    case "cdrom" -> true;
+                    case "disk" -> false;
+                    default -> throw new DeviceRefused("unknown type of a disk: " + value);
+                };
+    }
+
+    private void format(String value) throws DeviceRefused {
+        if (OTHER_FORMATS.contains(value)) {
+            throw new DeviceRefused("format " + value + ": not supported, only raw is");
+        }
+        if (!value.isEmpty() && !value.equals("raw")) {
+            throw new DeviceRefused("unknown format of a disk: " + value);
+        }
+        format = "raw";
+    }
+
+    private void access(String value) throws DeviceRefused {
+        writable =
+                switch (value) {
+                    case "r", "ro" -> false;
+                    case "w", "rw", "" -> true;
+                    default -> throw new DeviceRefused("unknown access to a disk: " + value);
+                };
+    }
+
+    private static void only(String supported, String key, String value) throws DeviceRefused {
+        if (!value.equals(supported)) {
+            throw new DeviceRefused(
+                    key + "=" + value + ": not supported, only " + supported + " is");
+        }
+    }
+
+    private static String once(String key, @Nullable String before, String value)
+            throws DeviceRefused {
+        if (before != null && !before.isEmpty()) {
+            throw new DeviceRefused(key + ": given twice");
+        }
+        return value;
+    }
+
+    /// The parsed disk.
+    DiskSpec result() throws DeviceRefused {
+        if (vdev == null || vdev.isEmpty()) {
+            throw new DeviceRefused("no vdev given: the disk needs a name in the guest");
+        }
+        OptionalInt number = VirtualDisk.number(vdev);
+        if (number.isEmpty()) {
+            throw new DeviceRefused("not a virtual disk's name: " + vdev);
+        }
+        if (cdrom && (target == null || target.isEmpty())) {
+            throw new DeviceRefused("an empty CD-ROM drive: not supported, a target is needed");
+        }
+        if (target == null || target.isEmpty()) {
+            throw new DeviceRefused("no target given: the disk needs a path on the back end");
+        }
+        if (backend == null || backend.isEmpty()) {
+            throw new DeviceRefused(
+                    "no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet");
+        }
+        boolean write = writable && !cdrom;
+        return new DiskSpec(
+                target,
+                vdev,
+                number.getAsInt(),
+                write,
+                backend,
+                script == null || script.isEmpty() ? "block" : script,
+                discard == null ? write : discard,
+                directIoSafe,
+                trusted,
+                cdrom);
+    }
+}

@@ -1,0 +1,81 @@
+package io.xenemu.core.toolstack;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.SequencedMap;
+import java.util.random.RandomGenerator;
+
+/// A network interface.
+///
+/// @param id its number, if one was given
+/// @param mac its address in the guest
+/// @param mtu bytes of a packet
+/// @param backend name or id of the back end's domain
+/// @param script the hotplug script that the back end's domain runs
+/// @param bridge the bridge to which that script may add it
+/// @param forScript more nodes for that script
+/// @param trusted whether the guest may trust the back end
+public record NicSpec(
+        OptionalInt id,
+        MacAddress mac,
+        int mtu,
+        String backend,
+        String script,
+        String bridge,
+        SequencedMap<String, String> forScript,
+        boolean trusted)
+        implements DeviceSpec {
+    static final int DEFAULT_MTU = 1500;
+
+    /// Parses a specification as xl does (xl-network-configuration(5)); each word may be a part of it.
+    ///
+    /// @param random makes the address if none is given
+    /// @throws DeviceRefused if it is malformed, or the interface is not supported
+    public static NicSpec parse(List<String> words, RandomGenerator random) throws DeviceRefused {
+        NicSpecParser parser = new NicSpecParser();
+        for (String word : words) {
+            parser.read(word);
+        }
+        return parser.result(random);
+    }
+
+    @Override
+    public DeviceKind kind() {
+        return DeviceKind.VIF;
+    }
+
+    @Override
+    public NicSpec numbered(int id) {
+        return new NicSpec(
+                OptionalInt.of(id), mac, mtu, backend, script, bridge, forScript, trusted);
+    }
+
+    @Override
+    public DeviceContents contents(PvDevice device) {
+        String handle = Integer.toString(device.id());
+        SequencedMap<String, String> back = new LinkedHashMap<>();
+        back.put("frontend-id", Integer.toString(device.frontend().value()));
+        back.put("online", "1");
+        back.put("state", XenbusState.INITIALISING.code());
+        back.put("script", DeviceContents.script(script));
+        back.put("mac", mac.toString());
+        back.putAll(forScript);
+        if (mtu != DEFAULT_MTU) {
+            back.put("mtu", Integer.toString(mtu));
+        }
+        back.put("bridge", bridge);
+        back.put("handle", handle);
+        back.put("type", "vif");
+        // Linux's back end waits until the script writes here.
+        back.put("hotplug-status", "");
+        SequencedMap<String, String> front = new LinkedHashMap<>();
+        front.put("backend-id", Integer.toString(device.backend().value()));
+        front.put("state", XenbusState.INITIALISING.code());
+        front.put("handle", handle);
+        front.put("mac", mac.toString());
+        front.put("trusted", DeviceContents.flag(trusted));
+        return new DeviceContents(back, front, Map.of("mtu", Integer.toString(mtu)));
+    }
+}

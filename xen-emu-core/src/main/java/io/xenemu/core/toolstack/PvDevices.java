@@ -1,0 +1,327 @@
+package io.xenemu.core.toolstack;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.XenStoreClient;
+import io.xenemu.xenstore.XenStoreServer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Paravirtual devices whose back end is another domain (a driver domain). A device lives as long as its front end's
+/// domain and is re-created when the guest reboots. If the back end's domain ends, the device stays until it is
+/// detached. All as with xl.
+public final class PvDevices implements AutoCloseable {
+    /// How long xl waits for a back end (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
+    private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private static final Logger log = LoggerFactory.getLogger(PvDevices.class);
+
+    private final XenStoreClient client;
+    private final DeviceNodes nodes;
+    private final BackendWait wait;
+    private final Duration limit;
+
+    /// Devices for which an operator's command is waiting.
+    private final Set<PvDevice> busy = ConcurrentHashMap.newKeySet();
+
+    /// The specifications of devices that their back ends have taken.
+    private final Map<PvDevice, DeviceSpec> specs = new ConcurrentHashMap<>();
+
+    private final ExecutorService background =
+            Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pv-device").factory());
+
+    public PvDevices(XenStoreServer xenstore) {
+        this(xenstore, LIMIT);
+    }
+
+    /// @param limit the longest time to wait for a back end
+    PvDevices(XenStoreServer xenstore, Duration limit) {
+        this.limit = limit;
+        client = xenstore.client();
+        nodes = new DeviceNodes(client);
+        wait = new BackendWait(nodes, limit);
+    }
+
+    /// Creates a device. Its two domains must not end meanwhile. Returns before its ends have seen it.
+    ///
+    /// @throws DeviceRefused there is such a device already, or XenStore refuses its values
+    public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws DeviceRefused {
+        try {
+            return nodes.create(frontend, backend, spec);
+        } catch (XenError e) {
+            if (e == XenError.EEXIST) {
+                throw new DeviceRefused("the domain has such a device already");
+            }
+            if (e == XenError.ENOENT) {
+                throw new DeviceRefused("one of the two domains is starting or ending");
+            }
+            throw refused(e);
+        }
+    }
+
+    /// Waits until the back end has taken a new device; if it does not in time, removes the device.
+    ///
+    /// @param spec the specification that it was created from
+    /// @throws DeviceRefused the back end has not taken it
+    public void awaitBackend(PvDevice device, DeviceSpec spec)
+            throws DeviceRefused, InterruptedException {
+        awaitBackend(device, spec, "attached");
+    }
+
+    /// @param told the text to log when it has been taken
+    private void awaitBackend(PvDevice device, DeviceSpec spec, String told)
+            throws DeviceRefused, InterruptedException {
+        take(device);
+        boolean taken = false;
+        try {
+            boolean _ =
+                    wait.state(
+                            device,
+                            state ->
+                                    state.isEmpty()
+                                            || state.get().isUp()
+                                            || state.get() == XenbusState.CLOSED);
+            taken = nodes.state(device).filter(XenbusState::isUp).isPresent();
+            if (!taken) {
+                throw new DeviceRefused(
+                        "%s has not taken the device within %d s: does it run, with %s?"
+                                .formatted(
+                                        device.backend(),
+                                        limit.toSeconds(),
+                                        device.kind().driver()));
+            }
+            keep(device, spec);
+            log.info("{}: {}", device, told);
+        } catch (XenError e) {
+            throw refused(e);
+        } finally {
+            if (!taken) {
+                log.info("{}: not taken by the back end, so removed", device);
+                remove(device);
+            }
+            busy.remove(device);
+        }
+    }
+
+    private void keep(PvDevice device, DeviceSpec spec) throws XenError {
+        specs.put(device, spec.numbered(device.id()));
+        if (!nodes.hasRecord(device)) {
+            // The domain has ended meanwhile.
+            specs.remove(device);
+        }
+    }
+
+    private void take(PvDevice device) throws DeviceRefused {
+        if (!busy.add(device)) {
+            throw new DeviceRefused("the device is being attached or detached already");
+        }
+    }
+
+    private void remove(PvDevice device) throws DeviceRefused {
+        try {
+            nodes.remove(device);
+        } catch (XenError e) {
+            throw refused(e);
+        }
+    }
+
+    /// Finds a device by an operator's argument: a disk by its name or number, a network interface by its number or
+    /// address.
+    ///
+    /// @throws DeviceRefused if there is none
+    public PvDevice find(DeviceKind kind, DomId frontend, String which) throws DeviceRefused {
+        try {
+            OptionalInt id = VirtualDisk.number(which);
+            for (PvDevice device : nodes.devices(kind, frontend)) {
+                boolean numbered = id.isPresent() && id.getAsInt() == device.id();
+                if (numbered || hasAddress(device, which)) {
+                    return device;
+                }
+            }
+        } catch (XenError e) {
+            throw refused(e);
+        }
+        throw new DeviceRefused("no such device: " + which);
+    }
+
+    private boolean hasAddress(PvDevice device, String which) throws XenError {
+        return device.kind() == DeviceKind.VIF
+                && which.contains(":")
+                && nodes.read(device.recordPath() + "/mac")
+                        .flatMap(MacAddress::parse)
+                        .equals(MacAddress.parse(which));
+    }
+
+    /// Closes both ends of a device, and removes it.
+    ///
+    /// @throws DeviceRefused if the back end does not close it in time and removal is not forced
+    public void detach(PvDevice device, Removal removal)
+            throws DeviceRefused, InterruptedException {
+        take(device);
+        try {
+            boolean hasBackend = nodes.close(device, removal == Removal.FORCED);
+            boolean letGo = !hasBackend || awaitClosed(device);
+            if (!letGo && removal != Removal.FORCED) {
+                if (removal == Removal.ORDERLY) {
+                    throw new DeviceRefused(
+                            "%s has not let go of the device within %d s; --force removes it"
+                                    .formatted(device.backend(), limit.toSeconds()));
+                }
+                letGo = !nodes.close(device, true) || awaitClosed(device);
+            }
+            nodes.remove(device);
+            specs.remove(device);
+            log.info("{}: {}", device, detached(letGo));
+        } catch (XenError e) {
+            throw refused(e);
+        } finally {
+            busy.remove(device);
+        }
+    }
+
+    private static String detached(boolean letGo) {
+        return letGo ? "detached" : "removed, though its back end has not let go of it";
+    }
+
+    /// Waits until a back end has closed a device, and then until its domain has cleaned up.
+    private boolean awaitClosed(PvDevice device) throws XenError, InterruptedException {
+        boolean closed =
+                wait.state(device, state -> state.isEmpty() || state.get() == XenbusState.CLOSED);
+        if (closed) {
+            wait.removal(device);
+        }
+        return closed;
+    }
+
+    /// A header, and a row for each device of some domains, as xl shows them.
+    public List<String> table(DeviceKind kind, List<DomId> frontends) throws DeviceRefused {
+        try {
+            DeviceRow row = new DeviceRow(nodes, kind);
+            List<String> rows = new ArrayList<>(List.of(row.header()));
+            for (DomId frontend : frontends) {
+                for (PvDevice device : nodes.devices(kind, frontend)) {
+                    rows.add(row.of(device));
+                }
+            }
+            return rows;
+        } catch (XenError e) {
+            throw refused(e);
+        }
+    }
+
+    /// Removes the devices of a domain that ends. Their back ends get [#LIMIT] to close them; this does not wait.
+    public void frontendEnds(DomId frontend) {
+        var _ = end(frontend);
+    }
+
+    /// The same for a domain that reboots, but keeps the devices' specifications for [#makeAgain].
+    public KeptDevices frontendReboots(DomId frontend) {
+        List<DeviceSpec> kept =
+                specs.entrySet().stream()
+                        .filter(entry -> entry.getKey().frontend().equals(frontend))
+                        .sorted(
+                                Comparator.comparing(
+                                        Map.Entry::getKey,
+                                        Comparator.comparing(PvDevice::kind)
+                                                .thenComparingInt(PvDevice::id)))
+                        .map(Map.Entry::getValue)
+                        .toList();
+        return new KeptDevices(kept, end(frontend));
+    }
+
+    /// @return completes when they are removed
+    private CompletableFuture<Void> end(DomId frontend) {
+        List<PvDevice> closing = List.of();
+        try {
+            closing = nodes.closeAll(frontend);
+        } catch (XenError e) {
+            log.warn("the devices of {} cannot be removed: {}", frontend, e.getMessage());
+        }
+        specs.keySet().removeIf(device -> device.frontend().equals(frontend));
+        return forEach(closing, this::removeClosed);
+    }
+
+    private <T> CompletableFuture<Void> forEach(List<T> all, Consumer<T> work) {
+        return CompletableFuture.allOf(
+                all.stream()
+                        .map(one -> CompletableFuture.runAsync(() -> work.accept(one), background))
+                        .toArray(CompletableFuture[]::new));
+    }
+
+    /// Creates a device for the next boot of a guest.
+    public interface Maker {
+        /// See [PvDevices#create].
+        PvDevice create(DeviceSpec spec) throws DeviceRefused;
+    }
+
+    private record Made(PvDevice device, DeviceSpec spec) {}
+
+    /// Re-creates the devices that a guest had before a reboot, and waits until their back ends have taken them.
+    /// Devices that cannot be re-created are missing then, and the log says so.
+    ///
+    /// @return completes when all possible devices exist: after up to [#LIMIT] for the end of the old ones, and up to
+    ///     [#LIMIT] for all new ones together
+    public CompletableFuture<Void> makeAgain(KeptDevices kept, Maker maker) {
+        return kept.removed()
+                .thenCompose(_ -> forEach(makeAll(kept.specs(), maker), this::awaitBackend));
+    }
+
+    /// Creates one device after the other, since the guest finds them in this order.
+    private static List<Made> makeAll(List<DeviceSpec> specs, Maker maker) {
+        List<Made> all = new ArrayList<>();
+        for (DeviceSpec spec : specs) {
+            try {
+                all.add(new Made(maker.create(spec), spec));
+            } catch (DeviceRefused e) {
+                log.warn("cannot be re-created after a reboot: {}: {}", spec, e.reason());
+            }
+        }
+        return all;
+    }
+
+    private void awaitBackend(Made made) {
+        try {
+            awaitBackend(made.device(), made.spec(), "attached again after the reboot");
+        } catch (DeviceRefused e) {
+            log.warn("missing after a reboot: {}: {}", made.device(), e.reason());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void removeClosed(PvDevice device) {
+        try {
+            boolean closed = awaitClosed(device);
+            nodes.remove(device);
+            log.info("{}: its domain has ended: {}", device, detached(closed));
+        } catch (XenError e) {
+            log.warn("{} cannot be removed: {}", device, e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static DeviceRefused refused(XenError e) {
+        return new DeviceRefused("XenStore refuses: " + e.getMessage());
+    }
+
+    /// Stops waiting for back ends.
+    @Override
+    public void close() {
+        background.shutdownNow();
+        background.close();
+        client.close();
+    }
+}

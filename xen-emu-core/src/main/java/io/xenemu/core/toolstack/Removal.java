@@ -1,0 +1,11 @@
+package io.xenemu.core.toolstack;
+
+/// What happens to a device if its back end does not close it in time.
+public enum Removal {
+    /// The device stays.
+    ORDERLY,
+    /// The front end's directory is removed, and then the rest.
+    FORCED_AFTER_LIMIT,
+    /// The front end's directory is removed at once.
+    FORCED
+}

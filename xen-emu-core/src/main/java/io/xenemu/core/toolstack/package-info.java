@@ -1,0 +1,17 @@
+/// Paravirtual devices between two domains, of which one has the back end (a driver domain): their XenStore nodes,
+/// as libxl writes them.
+///
+/// Start at `PvDevices`: make, find, detach, and what happens when a domain ends or reboots.
+///
+/// Families of files:
+///
+/// - Devices: `PvDevices`, `PvDevice`, `DeviceKind`, `DeviceRow`, `KeptDevices`, `Removal`, `DeviceRefused`.
+/// - Their nodes: `DeviceNodes`, `DeviceContents`, `XenbusState`, `BackendWait`.
+/// - xl's syntax: `DeviceSpec`, `DiskSpec`, `DiskSpecParser`, `DiskPrefix`, `VirtualDisk`, `NicSpec`,
+///   `NicSpecParser`, `MacAddress`.
+///
+/// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.
+@NullMarked
+package io.xenemu.core.toolstack;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.delivery;
+
+import org.jspecify.annotations.NullMarked;

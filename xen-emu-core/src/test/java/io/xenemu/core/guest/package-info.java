@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.guest;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.host;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,76 @@
+package io.xenemu.core.hypervisor;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.gnttab.GrantLimits;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+
+class MemoryAdmissionTest {
+    private static final long GIB = 1L << 30;
+
+    private long available = 6 * GIB;
+    private final MemoryAdmission memory = new MemoryAdmission(() -> available);
+
+    private static DomainConfig guest(String name, long bytes) {
+        return new DomainConfig(
+                name,
+                new UUID(1, 2),
+                bytes,
+                4,
+                0x0004_0013,
+                GrantLimits.defaults(),
+                EventChannelConfig.DEFAULT);
+    }
+
+    private String refused(DomainConfig guest) {
+        return assertThrows(BootException.class, () -> memory.admit(guest, false)).getMessage();
+    }
+
+    @Test
+    void guestThatDoesNotFitIsRefusedWithTheNumbers() {
+        assertEquals(
+                "web: 16384 MiB of RAM, and 69 MiB to run it, are more than is left: of the 6144 MiB that the host had for"
+                        + " guests, others have 0 MiB; --overcommit starts it anyway",
+                refused(guest("web", 16 * GIB)));
+    }
+
+    @Test
+    void whatAGuestHasNotUsedYetIsNotFree() throws BootException {
+        memory.admit(guest("first", 4 * GIB), false);
+        assertEquals(
+                "second: 4096 MiB of RAM, and 21 MiB to run it, are more than is left: of the 6144 MiB that the host had for"
+                        + " guests, others have 4117 MiB; --overcommit starts it anyway",
+                refused(guest("second", 4 * GIB)));
+    }
+
+    @Test
+    void whatOthersOfTheHostHaveTakenSinceIsNotFree() {
+        available = GIB;
+        assertEquals(
+                "web: 2048 MiB of RAM, and 13 MiB to run it, are more than the 1024 MiB that the host has available;"
+                        + " --overcommit starts it anyway",
+                refused(guest("web", 2 * GIB)));
+    }
+
+    @Test
+    void shareIsFreeAgainWhenTheGuestIsGone() throws BootException {
+        for (int i = 0; i < 3; i++) {
+            try (MemoryAdmission.Share _ = memory.admit(guest("web", 4 * GIB), false)) {
+                refused(guest("other", 4 * GIB));
+            }
+        }
+    }
+
+    @Test
+    void overcommittedGuestIsStartedAndCounts() throws BootException {
+        try (MemoryAdmission.Share _ = memory.admit(guest("big", 256 * GIB), true)) {
+            refused(guest("small", 8L << 20));
+        }
+        memory.admit(guest("small", 8L << 20), false).close();
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.hypervisor;
+
+import org.jspecify.annotations.NullMarked;

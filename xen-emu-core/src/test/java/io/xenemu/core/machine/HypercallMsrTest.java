@@ -1,0 +1,53 @@
+package io.xenemu.core.machine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.XenLeaves;
+import io.xenemu.core.domain.MsrWriter;
+import io.xenemu.core.domain.TestDomain;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// What the MSR does without a change of the width, which is for `LatchedWidthXenTest`.
+@Timeout(60)
+class HypercallMsrTest {
+    private static final long PAGE = 0x9000;
+    private static final long NO_MEMORY = 0x7000_0000;
+
+    private final TestDomain test = new TestDomain(1);
+    private final MsrWriter guest = new MsrWriter(test);
+
+    HypercallMsrTest() throws BootException, XenError {}
+
+    @BeforeEach
+    void trap() {
+        test.domain().vm().trapMsr(XenLeaves.HYPERCALL_MSR);
+    }
+
+    @AfterEach
+    void close() {
+        test.close();
+    }
+
+    @Test
+    void theMsrReadsAsZero() throws XenError {
+        assertEquals(0, guest.read());
+    }
+
+    @Test
+    void secondHypercallPageIsAGeneralProtectionFault() throws XenError {
+        assertEquals(MsrWriter.Arrival.GENERAL_PROTECTION, guest.write(PAGE + 1));
+        assertEquals(0, test.memory().read32(PAGE));
+    }
+
+    @Test
+    void pageOutsideOfMemoryIsAGeneralProtectionFault() throws XenError {
+        assertEquals(MsrWriter.Arrival.GENERAL_PROTECTION, guest.write(NO_MEMORY));
+        assertEquals(GuestWidth.BITS_64, test.domain().latchedWidth());
+    }
+}

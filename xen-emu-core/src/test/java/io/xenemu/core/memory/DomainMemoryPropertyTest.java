@@ -1,0 +1,272 @@
+package io.xenemu.core.memory;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.OverlaidGuest;
+import io.xenemu.gnttab.GuestFrames;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.MemFd;
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.constraints.IntRange;
+
+/// Needs /dev/kvm: whatever a guest puts where, it sees what a map from frame to page says.
+final class DomainMemoryPropertyTest {
+    private static final List<Long> RAM = List.of(0x100L, 0x101L, 0x7ffL);
+    private static final List<Long> HOLES = List.of(0x800L, 0xc_0000L, 0xc_0001L, 0x20_0000L);
+    private static final long FIXED = GuestMemoryMap.CONSOLE_GFN;
+    private static final List<Long> IMPOSSIBLE = List.of(-1L, 1L << 40);
+    private static final int REMOVE = -1;
+
+    /// Pages of another domain that a step may place, and one that takes such a page away.
+    private static final int FIRST_FOREIGN = 1000;
+
+    private static final int FOREIGN_PAGES = 3;
+    private static final int UNMAP = -2;
+
+    /// One page of the three operations on a reservation; the last two may find the page in use.
+    private static final int INCREASE = -3;
+
+    private static final int DECREASE = -4;
+    private static final int POPULATE = -5;
+    private static final long IN_USE = 0x101;
+    private static final int PAGE = 4096;
+    private static final int OLD_CONTENT = 77;
+
+    /// Shows a special page or another domain's at `gfn`, or removes what is there, or changes what the domain owns.
+    record Step(int page, long gfn) {}
+
+    @Provide
+    Arbitrary<List<Step>> steps() {
+        Arbitrary<Integer> pages =
+                Arbitraries.oneOf(
+                        Arbitraries.just(REMOVE),
+                        Arbitraries.of(UNMAP, INCREASE, DECREASE, POPULATE),
+                        Arbitraries.integers()
+                                .between(FIRST_FOREIGN, FIRST_FOREIGN + FOREIGN_PAGES - 1),
+                        Arbitraries.integers()
+                                .between(
+                                        SpecialPages.SHARED_INFO,
+                                        SpecialPages.grantFrame(OverlaidGuest.GRANT_FRAMES - 1)));
+        Arbitrary<Long> gfns =
+                Arbitraries.oneOf(
+                        Arbitraries.of(RAM),
+                        Arbitraries.of(HOLES),
+                        Arbitraries.just(FIXED),
+                        Arbitraries.of(IMPOSSIBLE));
+        return Combinators.combine(pages, gfns).as(Step::new).list().ofMinSize(1).ofMaxSize(40);
+    }
+
+    /// @param slack how many pages more than its memory the domain may own at first
+    @Property(tries = 100)
+    void guestSeesTheModel(@ForAll("steps") List<Step> steps, @ForAll @IntRange(max = 3) int slack)
+            throws BootException, XenError, IOException {
+        try (OverlaidGuest guest = new OverlaidGuest();
+                MemFd other = MemFd.create("other", FOREIGN_PAGES * (long) PAGE)) {
+            for (int i = 0; i < FOREIGN_PAGES; i++) {
+                other.map((long) i * PAGE, PAGE).set(ValueLayout.JAVA_INT, 0, FIRST_FOREIGN + i);
+            }
+            Model model = new Model(guest, other, slack);
+            long before = mappings();
+            for (Step step : steps) {
+                model.apply(step);
+                model.check();
+            }
+            long more = mappings() - before;
+            assertTrue(more <= guest.budget.charged() + 1, "with the service's own of all holes");
+        }
+    }
+
+    /// How many mappings of memory files the process has.
+    private static long mappings() throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
+            return lines.filter(line -> line.contains("/memfd:")).count();
+        }
+    }
+
+    /// What is where, by frame.
+    private static final class Model {
+        private final OverlaidGuest guest;
+        private final DomainMemory memory;
+        private final MemFd other;
+        private final Map<Long, Integer> overlays = new HashMap<>();
+        private final Map<Long, Integer> foreign = new HashMap<>();
+        private final Map<Long, Integer> below = new HashMap<>();
+
+        /// RAM that the guest has given up, and pages that the domain owns.
+        private final Set<Long> gone = new HashSet<>();
+
+        private long owned;
+
+        Model(OverlaidGuest guest, MemFd other, int slack) throws XenError {
+            this.guest = guest;
+            this.memory = guest.memory;
+            this.other = other;
+            for (long gfn : RAM) {
+                guest.setWord(gfn, OLD_CONTENT);
+                below.put(gfn, OLD_CONTENT);
+            }
+            below.put(FIXED, guest.word(FIXED));
+            owned = memory.maxPages() - slack;
+            assertTrue(memory.increase(Math.toIntExact(owned - memory.ownedPages())));
+        }
+
+        private boolean isThere(long gfn) {
+            return RAM.contains(gfn) && !gone.contains(gfn);
+        }
+
+        void apply(Step step) throws XenError {
+            if (step.page == REMOVE) {
+                boolean covered = overlays.containsKey(step.gfn);
+                boolean ram = !covered && isThere(step.gfn) && !foreign.containsKey(step.gfn);
+                assertEquals(covered || ram, memory.removeAt(step.gfn, page -> page == IN_USE));
+                uncover(step.gfn);
+                if (ram) {
+                    goes(step.gfn);
+                }
+            } else if (step.page == UNMAP) {
+                Integer page = foreign.remove(step.gfn);
+                assertEquals(page != null, memory.remove(step.gfn, page == null ? 0 : page));
+            } else if (step.page == INCREASE) {
+                boolean possible = owned < memory.maxPages();
+                assertEquals(possible, memory.increase(1));
+                owned += possible ? 1 : 0;
+            } else if (step.page == DECREASE) {
+                decrease(step.gfn);
+            } else if (step.page == POPULATE) {
+                populate(step.gfn);
+            } else if (step.page >= FIRST_FOREIGN) {
+                place(step);
+            } else {
+                overlay(step);
+            }
+        }
+
+        /// A page that others use stays as it is.
+        private void goes(long gfn) {
+            gone.add(gfn);
+            if (gfn != IN_USE) {
+                below.put(gfn, 0);
+            }
+        }
+
+        private void decrease(long gfn) {
+            boolean covered = overlays.containsKey(gfn);
+            uncover(gfn);
+            boolean ram = isThere(gfn) && !foreign.containsKey(gfn);
+            assertEquals(covered || ram, memory.decrease(gfn, 1, page -> page == IN_USE));
+            if (ram) {
+                goes(gfn);
+                owned--;
+            }
+        }
+
+        private void populate(long gfn) {
+            boolean possible =
+                    RAM.contains(gfn)
+                            && gfn != IN_USE
+                            && !foreign.containsKey(gfn)
+                            && owned < memory.maxPages();
+            assertEquals(possible, memory.populate(gfn, 1, page -> page == IN_USE));
+            if (possible) {
+                boolean back = overlays.containsKey(gfn) && !gone.contains(gfn);
+                uncover(gfn);
+                owned += back ? 0 : 1;
+                gone.remove(gfn);
+                below.put(gfn, 0);
+            }
+        }
+
+        private void place(Step step) {
+            boolean possible = !IMPOSSIBLE.contains(step.gfn) && !foreign.containsKey(step.gfn);
+            long offset = (long) (step.page - FIRST_FOREIGN) * PAGE;
+            assertEquals(possible, memory.place(step.gfn, step.page, other, offset, true));
+            if (possible) {
+                uncover(step.gfn);
+                foreign.put(step.gfn, step.page);
+            }
+        }
+
+        private void overlay(Step step) throws XenError {
+            if (IMPOSSIBLE.contains(step.gfn) || foreign.containsKey(step.gfn)) {
+                XenError e =
+                        assertThrows(XenError.class, () -> memory.overlay(step.page, step.gfn));
+                assertSame(IMPOSSIBLE.contains(step.gfn) ? XenError.EINVAL : XenError.ENXIO, e);
+                return;
+            }
+            memory.overlay(step.page, step.gfn);
+            if (!Integer.valueOf(step.page).equals(overlays.get(step.gfn))) {
+                uncover(step.gfn);
+                List.copyOf(overlays.keySet()).stream()
+                        .filter(gfn -> Integer.valueOf(step.page).equals(overlays.get(gfn)))
+                        .forEach(this::uncover);
+                overlays.put(step.gfn, step.page);
+                owned -= isThere(step.gfn) ? 1 : 0;
+            }
+        }
+
+        private void uncover(long gfn) {
+            if (overlays.remove(gfn) != null && RAM.contains(gfn)) {
+                below.put(gfn, 0);
+                if (isThere(gfn) && owned == memory.maxPages()) {
+                    gone.add(gfn);
+                } else if (isThere(gfn)) {
+                    owned++;
+                }
+            }
+        }
+
+        void check() throws XenError {
+            assertEquals(owned, memory.ownedPages());
+            for (long gfn : RAM) {
+                boolean plain = !overlays.containsKey(gfn) && !foreign.containsKey(gfn);
+                assertEquals(plain && gone.contains(gfn), memory.pageAt(gfn) == GuestFrames.NO_RAM);
+            }
+            for (List<Long> gfns : List.of(RAM, HOLES, List.of(FIXED))) {
+                for (long gfn : gfns) {
+                    check(gfn);
+                }
+            }
+            for (int page = SpecialPages.SHARED_INFO; page < guest.special.count(); page++) {
+                long shown = memory.overlayOf(page);
+                assertEquals(shown >= 0 ? Integer.valueOf(page) : null, overlays.get(shown));
+            }
+        }
+
+        private void check(long gfn) throws XenError {
+            Integer page = overlays.get(gfn);
+            Integer content =
+                    page == null ? below.get(gfn) : Integer.valueOf(OverlaidGuest.tag(page));
+            if (content == null) {
+                assertThrows(XenError.class, () -> guest.word(gfn));
+            } else {
+                assertEquals(content, guest.word(gfn), "frame " + gfn);
+            }
+            Integer foreignPage = foreign.get(gfn);
+            if (foreignPage != null) {
+                assertEquals(foreignPage, guest.seen(gfn), "frame " + gfn);
+            } else if (content != null) {
+                assertEquals(content, guest.seen(gfn), "frame " + gfn);
+            }
+        }
+    }
+}

@@ -1,4 +1,0 @@
-@NullMarked
-package io.xenemu.core.pv;
-
-import org.jspecify.annotations.NullMarked;

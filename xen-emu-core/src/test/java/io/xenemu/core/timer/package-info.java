@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.timer;
+
+import org.jspecify.annotations.NullMarked;

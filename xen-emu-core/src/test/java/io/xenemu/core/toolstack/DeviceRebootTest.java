@@ -1,0 +1,152 @@
+package io.xenemu.core.toolstack;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.xenemu.kvm.abi.XenError;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// What becomes of devices when their guest reboots.
+final class DeviceRebootTest extends DeviceDomains {
+    /// `join` does not end when the test's time is over.
+    private static void done(CompletableFuture<?> future) {
+        future.copy().orTimeout(60, TimeUnit.SECONDS).join();
+    }
+
+    /// What happens to devices, in a process of its own: the log's level is that of a process.
+    static final class Life {
+        private Life() {}
+
+        public static void main(String[] args)
+                throws XenError, DeviceRefused, InterruptedException {
+            DeviceRebootTest test = new DeviceRebootTest();
+            test.domains();
+            try (PvDevices devices = new PvDevices(test.store, SHORT)) {
+                PvDevice ignored = devices.create(USER, SERVER, disk("xvdb"));
+                assertThrows(
+                        DeviceRefused.class, () -> devices.awaitBackend(ignored, disk("xvdb")));
+            }
+            test.serve();
+            try (PvDevices devices = new PvDevices(test.store, LONG)) {
+                attach(devices, USER, disk("xvda"));
+                KeptDevices kept = devices.frontendReboots(USER);
+                done(kept.removed());
+                done(devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)));
+                devices.detach(devices.find(DeviceKind.VBD, NEXT, "xvda"), Removal.ORDERLY);
+            }
+            test.close();
+        }
+    }
+
+    @Test
+    void devicesComeBackAfterAReboot() throws XenError, DeviceRefused, InterruptedException {
+        serve();
+        try (PvDevices devices = new PvDevices(store, LONG)) {
+            attach(devices, USER, disk("xvda"));
+            PvDevice gone = attach(devices, USER, disk("xvdb"));
+            attach(devices, USER, nic(",devid=2"));
+            attach(devices, USER, nic(",mac=00:16:3e:0a:0b:0c"));
+            attach(devices, NEXT, disk("xvdc"));
+            devices.detach(gone, Removal.ORDERLY);
+
+            KeptDevices kept = devices.frontendReboots(USER);
+            done(kept.removed());
+            assertFalse(client.exists("/local/domain/5/backend/vbd/3"));
+            done(devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)));
+
+            assertEquals(List.of("51744", "51712"), client.list("/libxl/4/device/vbd"));
+            assertEquals("2", client.read("/local/domain/5/backend/vbd/4/51712/state"));
+            assertEquals(List.of("2", "3"), client.list("/libxl/4/device/vif"));
+            assertEquals("00:16:3e:0a:0b:0c", client.read("/libxl/4/device/vif/3/mac"));
+            assertFalse(client.exists("/libxl/3"));
+        }
+    }
+
+    @Test
+    @Timeout(60)
+    void logTellsWhatBecomesOfDevices() throws IOException, InterruptedException {
+        Process life =
+                new ProcessBuilder(
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-Dxen-emu.log.level=INFO",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                Life.class.getName())
+                        .redirectErrorStream(true)
+                        .start();
+        try (BufferedReader output = life.inputReader()) {
+            List<String> told =
+                    output.lines()
+                            .filter(line -> line.contains("INFO"))
+                            .map(line -> line.replaceFirst(".*?] ", ""))
+                            .toList();
+            assertEquals(
+                    List.of(
+                            "dom3: vbd 51728 from dom5: not taken by the back end, so removed",
+                            "dom3: vbd 51712 from dom5: attached",
+                            "dom3: vbd 51712 from dom5: its domain has ended: detached",
+                            "dom4: vbd 51712 from dom5: attached again after the reboot",
+                            "dom4: vbd 51712 from dom5: detached"),
+                    told);
+            assertEquals(0, life.waitFor());
+        } finally {
+            life.destroyForcibly();
+        }
+    }
+
+    @Test
+    void whatCannotBeHadIsMissingAfterAReboot()
+            throws XenError, DeviceRefused, InterruptedException {
+        serve();
+        try (PvDevices devices = new PvDevices(store, LONG)) {
+            attach(devices, USER, disk("xvda"));
+            attach(devices, USER, nic(""));
+
+            KeptDevices kept = devices.frontendReboots(USER);
+            done(
+                    devices.makeAgain(
+                            kept,
+                            spec -> {
+                                if (spec.kind() == DeviceKind.VBD) {
+                                    throw new DeviceRefused("no such domain: db");
+                                }
+                                return devices.create(NEXT, SERVER, spec);
+                            }));
+
+            assertEquals(List.of("vif"), client.list("/libxl/4/device"));
+            assertEquals(1, devices.frontendReboots(NEXT).specs().size());
+        }
+    }
+
+    @Test
+    void onlyWhatWasTakenComesBackAfterAReboot()
+            throws XenError, DeviceRefused, InterruptedException {
+        try (PvDevices devices = new PvDevices(store, SHORT)) {
+            PvDevice device = devices.create(USER, SERVER, disk("xvda"));
+            assertThrows(DeviceRefused.class, () -> devices.awaitBackend(device, disk("xvda")));
+            devices.create(USER, SERVER, disk("xvdb"));
+
+            assertEquals(List.of(), devices.frontendReboots(USER).specs());
+        }
+    }
+
+    @Test
+    void whatIsTakenTooLateIsNotForTheNextDomainOfThatNumber()
+            throws XenError, DeviceRefused, InterruptedException {
+        try (PvDevices devices = new PvDevices(store, LONG)) {
+            PvDevice device = devices.create(USER, SERVER, disk("xvda"));
+            client.write(BACK + "/state", "2");
+            client.rm("/libxl/3");
+            devices.awaitBackend(device, disk("xvda"));
+
+            assertEquals(List.of(), devices.frontendReboots(USER).specs());
+        }
+    }
+}

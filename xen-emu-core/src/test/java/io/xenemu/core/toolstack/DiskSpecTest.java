@@ -1,0 +1,150 @@
+package io.xenemu.core.toolstack;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class DiskSpecTest {
+    private static final DiskSpec DISK =
+            new DiskSpec(
+                    "/dev/vg/disk", "xvdb", 51728, true, "db", "block", true, false, true, false);
+
+    private static DiskSpec parse(String... words) throws DeviceRefused {
+        return DiskSpec.parse(List.of(words));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/dev/vg/disk,raw,xvdb,rw,backend=db",
+                "/dev/vg/disk,,xvdb,w,backend=db",
+                "/dev/vg/disk, raw, xvdb, backend=db",
+                "backend=db,/dev/vg/disk,raw,xvdb,",
+                "format=raw,vdev=xvdb,access=rw,backend=db,target=/dev/vg/disk",
+                "vdev=xvdb,backend=db,devtype=disk,backendtype=phy,specification=xen,target=/dev/vg/disk",
+                "phy:/dev/vg/disk,xvdb,w,backend=db",
+                "file:/dev/vg/disk,xvdb,backend=db",
+                "aio:/dev/vg/disk,xvdb,w,backend=db",
+                "tap:aio:/dev/vg/disk,xvdb,w,backend=db",
+                "tap2:tapdisk:aio:/dev/vg/disk,xvdb,w,backend=db",
+                "ioemu:/dev/vg/disk,xvdb:disk,w,backend=db",
+                "raw:/dev/vg/disk,xvdb,w,backend=db",
+                "/dev/vg/disk,raw,xvdb:disk,w,backend=db",
+                "access=r,/dev/vg/disk,raw,xvdb,w,backend=db",
+                "devtype=cdrom,devtype=disk,/dev/vg/disk,raw,xvdb,w,backend=db",
+                "vdev=xvdb,discard,trusted,no-colo,script=block,backend=db,/dev/vg/disk"
+            })
+    void sameDiskInManyWords(String spec) throws DeviceRefused {
+        assertEquals(DISK, parse(spec));
+    }
+
+    @Test
+    void wordsOfOneSpecificationAreJoined() throws DeviceRefused {
+        assertEquals(DISK, parse("target=/dev/vg/disk", "vdev=xvdb,", "backend=db"));
+    }
+
+    @Test
+    void targetTakesTheRest() throws DeviceRefused {
+        assertEquals("a,b=c,ro", parse("vdev=xvdb,backend=db,target=a,b=c,ro").target());
+    }
+
+    @Test
+    void readOnlyDiskIsNotDiscarded() throws DeviceRefused {
+        DiskSpec disk = parse("/dev/vg/disk,raw,xvdb,ro,backend=db");
+
+        assertFalse(disk.writable());
+        assertFalse(disk.discard());
+        assertTrue(parse("/dev/vg/disk,raw,xvdb,ro,discard,backend=db").discard());
+    }
+
+    @Test
+    void everyFlagIsTaken() throws DeviceRefused {
+        DiskSpec disk =
+                parse("/d,raw,sda1,no-discard,direct-io-safe,untrusted,script=block-x,backend=3");
+
+        assertFalse(disk.discard());
+        assertTrue(disk.directIoSafe());
+        assertFalse(disk.trusted());
+        assertEquals("block-x", disk.script());
+        assertEquals("3", disk.backend());
+        assertEquals(2049, disk.number());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'drbd:r0,xvda,w,backend=db',r0,block-drbd",
+        "'iscsi:iqn.2001-05.com.example:disk,xvda,backend=db',iqn.2001-05.com.example:disk,block-iscsi",
+        "'nbd:host:10809,xvda,backend=db',host:10809,block-nbd",
+        "'enbd:8000,xvda,backend=db',8000,block-enbd",
+        "'iqn.2001-05.com:disk,raw,xvda,script=block-iscsi,backend=db',iqn.2001-05.com:disk,block-iscsi",
+        "'host:disk,raw,xvda,backend=db',host:disk,block"
+    })
+    void prefixMayBeAScript(String spec, String target, String script) throws DeviceRefused {
+        assertEquals(target, parse(spec).target());
+        assertEquals(script, parse(spec).script());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/root/image.iso,,hdc,cdrom,backend=db",
+                "raw:/root/image.iso,hdc:cdrom,ro,backend=db",
+                "/root/image.iso,raw,hdc:cdrom,backend=db",
+                "/root/image.iso,raw,hdc,devtype=cdrom,access=rw,backend=db",
+                "vdev=hdc,cdrom,backend=db,target=/root/image.iso"
+            })
+    void cdromIsReadOnly(String spec) throws DeviceRefused {
+        assertEquals(
+                new DiskSpec(
+                        "/root/image.iso",
+                        "hdc",
+                        5632,
+                        false,
+                        "db",
+                        "block",
+                        false,
+                        false,
+                        true,
+                        true),
+                parse(spec));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "'';no vdev given: the disk needs a name in the guest",
+                "/d,raw;no vdev given: the disk needs a name in the guest",
+                "/d,raw,xvd,backend=db;not a virtual disk's name: xvd",
+                "vdev=xvda,backend=db;no target given: the disk needs a path on the back end",
+                "/d,raw,xvda;no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet",
+                "/d,qcow2,xvda;format qcow2: not supported, only raw is",
+                "/d,ext4,xvda;unknown format of a disk: ext4",
+                "/d,raw,xvda,x;unknown access to a disk: x",
+                "/d,raw,xvda,w,more;too many parameters of a disk: more",
+                "/d,raw,xvda,vdev=xvdb;vdev: given twice",
+                "devtype=floppy;unknown type of a disk: floppy",
+                "/d,raw,xvda:floppy;unknown type of a disk: floppy",
+                ",hdc:cdrom;an empty CD-ROM drive: not supported, a target is needed",
+                "vdev=hdc,cdrom;an empty CD-ROM drive: not supported, a target is needed",
+                "tap:qcow2:/d,xvda,w;format qcow2: not supported, only raw is",
+                "vhd:/d,xvda,w;format vhd: not supported, only raw is",
+                "script=x,drbd:r0,xvda;script: given twice",
+                "/d,raw,vdev=xvda,xvdb:disk;unknown access to a disk: xvdb:disk",
+                "backendtype=qdisk;backendtype=qdisk: not supported, only phy is",
+                "specification=virtio;specification=virtio: not supported, only xen is",
+                "foo:/d,xvda;unknown prefix of a disk: foo:",
+                "colo-host=x;colo-host: not supported",
+                "colour=red;unknown parameter of a disk: colour"
+            })
+    void whatIsNoDiskIsRefusedWithTheReason(String spec, String reason) {
+        assertEquals(reason, assertThrows(DeviceRefused.class, () -> parse(spec)).reason());
+    }
+}

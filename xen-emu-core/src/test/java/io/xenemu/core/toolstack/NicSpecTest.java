@@ -1,0 +1,66 @@
+package io.xenemu.core.toolstack;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class NicSpecTest {
+    private static NicSpec parse(String... words) throws DeviceRefused {
+        return NicSpec.parse(List.of(words), new Random(1));
+    }
+
+    @Test
+    void restIsAsUnderXl() throws DeviceRefused {
+        NicSpec nic = parse("backend=net");
+
+        assertEquals("vif-bridge", nic.script());
+        assertEquals("xenbr0", nic.bridge());
+        assertEquals(1500, nic.mtu());
+        assertEquals(OptionalInt.empty(), nic.id());
+        assertEquals(Map.of(), nic.forScript());
+    }
+
+    @Test
+    void everyKeyIsTaken() throws DeviceRefused {
+        NicSpec nic =
+                parse(
+                        "mac=00:16:3E:1:02:03, bridge=br1,script=vif-route",
+                        "ip=10.0.0.2 10.0.0.3,vifname=eth7,gatewaydev=eth0,mtu=9000,devid=4,"
+                                + "type=vif,backend=net,");
+
+        assertEquals("00:16:3e:01:02:03", nic.mac().toString());
+        assertEquals("br1", nic.bridge());
+        assertEquals("vif-route", nic.script());
+        assertEquals(
+                Map.of("ip", "10.0.0.2 10.0.0.3", "vifname", "eth7", "gatewaydev", "eth0"),
+                nic.forScript());
+        assertEquals(9000, nic.mtu());
+        assertEquals(OptionalInt.of(4), nic.id());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "mac=00:16:3e:01:02:03;no backend given: backend=DOMAIN is needed, as domain 0 serves no network interfaces yet",
+                "mac=00:16:3e:01:02;wrong mac: 00:16:3e:01:02",
+                "mac=00:16:3e:01:02:100;wrong mac: 00:16:3e:01:02:100",
+                "mtu=10;wrong mtu: 10",
+                "devid=-1;wrong devid: -1",
+                "type=ioemu;type=ioemu: not supported, only vif is",
+                "rate=1MB/s;rate: not supported",
+                "model=e1000;model: not supported",
+                "fast;unknown parameter of a network interface: fast",
+                "colour=red;unknown parameter of a network interface: colour"
+            })
+    void whatIsNoInterfaceIsRefusedWithTheReason(String spec, String reason) {
+        assertEquals(reason, assertThrows(DeviceRefused.class, () -> parse(spec)).reason());
+    }
+}

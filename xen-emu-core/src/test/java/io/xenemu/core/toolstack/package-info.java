@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.toolstack;
+
+import org.jspecify.annotations.NullMarked;
