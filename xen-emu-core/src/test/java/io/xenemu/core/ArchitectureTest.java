@@ -1,11 +1,14 @@
 package io.xenemu.core;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.fields;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noFields;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaMethodCall;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
@@ -16,10 +19,12 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/// The direction of dependencies: kvm-bindings, then the three modules that do not know each other, then core.
+/// The direction of dependencies: kvm-bindings, then the three modules that do not know each other, then core. In core,
+/// a room knows only rooms before it in [#ROOMS].
 @AnalyzeClasses(packages = "io.xenemu", importOptions = ImportOption.DoNotIncludeTests.class)
 final class ArchitectureTest {
     private static final String KVM = "io.xenemu.kvm..";
@@ -29,6 +34,30 @@ final class ArchitectureTest {
     private static final String GNTTAB = "io.xenemu.gnttab..";
     private static final String XENSTORE = "io.xenemu.xenstore..";
     private static final String CORE = "io.xenemu.core..";
+
+    /// The rooms of core from the bottom to the top: each may use those before it.
+    private static final List<String> ROOMS =
+            List.of(
+                    "metrics",
+                    "boot",
+                    "device",
+                    "host",
+                    "memory",
+                    "timer",
+                    "delivery",
+                    "domain",
+                    "hypercall",
+                    "machine",
+                    "toolstack",
+                    "hypervisor",
+                    "guest",
+                    "control",
+                    "lab",
+                    "service",
+                    "demo",
+                    "xenstore",
+                    "cli",
+                    "startup");
 
     /// What of java.lang.foreign can crash the JVM (`--enable-native-access`).
     private static final Map<Class<?>, Set<String>> RESTRICTED =
@@ -94,6 +123,36 @@ final class ArchitectureTest {
             noClasses()
                     .should()
                     .haveNameMatching(".*(Utils?|Utilities|Helpers?|Manager|Impl)(\\$.*)?");
+
+    @ArchTest
+    static final ArchRule packagesHaveNoCycles =
+            slices().matching("io.xenemu.(**)").should().beFreeOfCycles();
+
+    @ArchTest
+    static void roomsKnowEarlierRoomsAlone(JavaClasses classes) {
+        for (int i = 0; i < ROOMS.size(); i++) {
+            List<String> above = ROOMS.subList(i + 1, ROOMS.size());
+            if (!above.isEmpty()) {
+                noDependency(
+                                room(ROOMS.get(i)),
+                                above.stream().map(ArchitectureTest::room).toArray(String[]::new))
+                        .check(classes);
+            }
+        }
+    }
+
+    @ArchTest
+    static final ArchRule everyPackageOfCoreIsARoom =
+            classes()
+                    .that()
+                    .resideInAPackage(CORE)
+                    .should()
+                    .resideInAnyPackage(
+                            ROOMS.stream().map(ArchitectureTest::room).toArray(String[]::new));
+
+    private static String room(String name) {
+        return "io.xenemu.core." + name + "..";
+    }
 
     private static ArchRule noDependency(String from, String... to) {
         return noClasses()

@@ -6,7 +6,7 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
-import io.xenemu.core.machine.DomainBuilder;
+import io.xenemu.core.machine.VcpuLoop;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.PortAccount;
@@ -65,7 +65,6 @@ public final class LoneVcpu implements AutoCloseable {
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry,
-                        HypercallTable.standard(),
                         this::find,
                         servicePorts,
                         this::findGrants,
@@ -79,6 +78,13 @@ public final class LoneVcpu implements AutoCloseable {
                         vm,
                         EnumSet.noneOf(XenCapability.class),
                         environment);
+        VcpuLoop loop =
+                new VcpuLoop(
+                        domain,
+                        registry,
+                        HypercallTable.standard(),
+                        new HypercallPage(true),
+                        ports());
         VcpuId number = new VcpuId(0);
         vcpu =
                 new Vcpu(
@@ -87,12 +93,7 @@ public final class LoneVcpu implements AutoCloseable {
                         domain.createVcpu(number),
                         v -> {
                             first.accept(this);
-                            DomainBuilder.runLoop(
-                                    environment.hypercalls(),
-                                    domain,
-                                    v,
-                                    new HypercallPage(true),
-                                    ports());
+                            loop.run(v);
                         });
         domain.add(vcpu);
     }

@@ -5,9 +5,9 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.memory.HostResources;
-import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantLimits;
@@ -53,7 +53,6 @@ public final class WalkAgainstKvm {
             DomainEnvironment environment =
                     new DomainEnvironment(
                             registry,
-                            HypercallTable.standard(),
                             id -> null,
                             ports,
                             id -> null,
@@ -69,7 +68,11 @@ public final class WalkAgainstKvm {
                             GrantLimits.defaults(),
                             EventChannelConfig.DEFAULT);
             Domain domain =
-                    new DomainBuilder(kvm.system(), kvm.capabilities(), environment)
+                    new DomainBuilder(
+                                    kvm.system(),
+                                    kvm.capabilities(),
+                                    environment,
+                                    HypercallTable.standard())
                             .build(
                                     new DomId(1),
                                     config,

@@ -1,8 +1,8 @@
 package io.xenemu.core.cli;
 
+import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.device.Terminal;
-import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.hypervisor.HostException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;

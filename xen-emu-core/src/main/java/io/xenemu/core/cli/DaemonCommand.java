@@ -1,9 +1,9 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
-import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.StoreSocketPath;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;

@@ -2,8 +2,8 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.StandardOutput;
-import io.xenemu.core.lab.LabException;
 import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.lab.LabException;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;

@@ -88,8 +88,8 @@ public final class ControlSocket implements AutoCloseable {
     /// The same.
     ///
     /// @param idle how long a connection may ask nothing
-    public static ControlSocket open(Path path, Function<String, ControlReply> commands, Duration idle)
-            throws IOException {
+    public static ControlSocket open(
+            Path path, Function<String, ControlReply> commands, Duration idle) throws IOException {
         PeerCredentials allowed = PeerCredentials.ofThisProcess();
         ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands, idle);
         socket.threads.execute(socket::accept);

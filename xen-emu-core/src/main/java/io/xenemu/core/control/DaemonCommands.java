@@ -4,6 +4,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.core.guest.HostedGuest;
 import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.List;
 import java.util.function.Function;
@@ -36,23 +37,23 @@ public final class DaemonCommands implements Function<String, ControlReply> {
                 case "console" -> console(words);
                 default -> others.apply(words);
             };
-        } catch (OperatorCommands.Refused e) {
+        } catch (Refused e) {
             return ControlReply.error(e.reason());
         }
     }
 
-    private ControlReply create(List<String> words) throws OperatorCommands.Refused {
+    private ControlReply create(List<String> words) throws Refused {
         boolean paused = !words.isEmpty() && words.getFirst().equals(PAUSED);
         try {
             GuestRequest guest = GuestWords.decode(paused ? words.subList(1, words.size()) : words);
             guests.create(guest, paused);
             return ControlReply.done();
         } catch (BootException | KvmException | IllegalArgumentException e) {
-            throw new OperatorCommands.Refused(String.valueOf(e.getMessage()));
+            throw new Refused(String.valueOf(e.getMessage()));
         }
     }
 
-    private ControlReply destroy(List<String> words) throws OperatorCommands.Refused {
+    private ControlReply destroy(List<String> words) throws Refused {
         if (words.size() != 2) {
             return others.apply(words);
         }
@@ -61,31 +62,31 @@ public final class DaemonCommands implements Function<String, ControlReply> {
             return ControlReply.done();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new OperatorCommands.Refused("the service ends");
+            throw new Refused("the service ends");
         }
     }
 
     /// The guest of a name, which has no domain for a moment while it reboots, or of its domain's id.
-    private HostedGuest hosted(String name) throws OperatorCommands.Refused {
+    private HostedGuest hosted(String name) throws Refused {
         HostedGuest guest = guests.named(name);
         if (guest == null) {
             guest = guests.named(others.named(name).config().name());
         }
         if (guest == null) {
-            throw new OperatorCommands.Refused("no such domain: " + name);
+            throw new Refused("no such domain: " + name);
         }
         return guest;
     }
 
-    private ControlReply console(List<String> words) throws OperatorCommands.Refused {
+    private ControlReply console(List<String> words) throws Refused {
         if (words.size() != 3) {
-            throw new OperatorCommands.Refused("console: a kind and a domain are needed");
+            throw new Refused("console: a kind and a domain are needed");
         }
         HostedGuest guest = hosted(words.get(2));
         return switch (words.get(1)) {
             case "pv" -> ControlReply.session(new ConsoleSession(guest.console()));
             case "serial" -> ControlReply.session(new ConsoleSession(guest.serial()));
-            default -> throw new OperatorCommands.Refused("no such console: " + words.get(1));
+            default -> throw new Refused("no such console: " + words.get(1));
         };
     }
 }

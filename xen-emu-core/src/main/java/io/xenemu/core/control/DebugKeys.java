@@ -2,6 +2,8 @@ package io.xenemu.core.control;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnPort;
@@ -30,21 +32,20 @@ public final class DebugKeys {
     /// Event channels of a domain that are told: a guest may have 131,071.
     private static final int MAX_PORTS = 4096;
 
-    private final OperatorCommands.Domains domains;
+    private final OperatedDomains domains;
 
-    DebugKeys(OperatorCommands.Domains domains) {
+    DebugKeys(OperatedDomains domains) {
         this.domains = domains;
     }
 
     /// Presses keys one after another; none if one of them is unknown.
     ///
     /// @return what they tell
-    List<String> press(String keys) throws OperatorCommands.Refused {
+    List<String> press(String keys) throws Refused {
         for (int i = 0; i < keys.length(); i++) {
             char key = keys.charAt(i);
             if (KNOWN.indexOf(key) < 0) {
-                throw new OperatorCommands.Refused(
-                        "no such key: " + key + " (" + String.join("; ", HELP) + ")");
+                throw new Refused("no such key: " + key + " (" + String.join("; ", HELP) + ")");
             }
         }
         List<String> rows = new ArrayList<>();

@@ -1,20 +1,18 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.toolstack.DeviceKind;
-import io.xenemu.core.toolstack.DeviceRefused;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
-import io.xenemu.core.toolstack.KeptDevices;
 import io.xenemu.core.toolstack.NicSpec;
-import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.toolstack.Removal;
 import io.xenemu.kvm.abi.DomId;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 
 /// What an operator may ask of the devices that domains have from each other, with xl's words:
 ///
@@ -24,17 +22,17 @@ import java.util.concurrent.CompletableFuture;
 /// | `network-attach DOMAIN SPEC...` | gives it a network interface: see [NicSpec] |
 /// | `block-list DOMAIN...`, `network-list DOMAIN...` | a row for each device |
 /// | `block-detach DOMAIN DEVICE [force]`, `network-detach DOMAIN DEVICE` | takes one from it |
-public final class DeviceCommands {
+final class DeviceCommands {
     private static final String FORCE = "force";
     private static final Set<String> DOMAIN_0 = Set.of("0", "Domain-0");
 
-    private final NamedDomains domains;
+    private final DeviceAttachment attachment;
     private final PvDevices devices;
     private final SecureRandom random = new SecureRandom();
 
-    public DeviceCommands(NamedDomains domains, PvDevices devices) {
-        this.domains = domains;
-        this.devices = devices;
+    DeviceCommands(DeviceAttachment attachment) {
+        this.attachment = attachment;
+        this.devices = attachment.devices();
     }
 
     /// Whether a request is one of these.
@@ -45,7 +43,7 @@ public final class DeviceCommands {
     /// Carries out a request.
     ///
     /// @return what it tells
-    List<String> carryOut(String verb, List<String> words) throws OperatorCommands.Refused {
+    List<String> carryOut(String verb, List<String> words) throws Refused {
         try {
             switch (verb) {
                 case "block-attach" -> attach(DeviceKind.VBD, words);
@@ -58,86 +56,45 @@ public final class DeviceCommands {
                 }
                 case "block-detach" -> detach(DeviceKind.VBD, words);
                 case "network-detach" -> detach(DeviceKind.VIF, words);
-                default -> throw new OperatorCommands.Refused("not a command: " + verb);
+                default -> throw new Refused("not a command: " + verb);
             }
             return List.of();
-        } catch (DeviceRefused e) {
-            throw new OperatorCommands.Refused(e.reason());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new OperatorCommands.Refused("the service ends");
+            throw new Refused("the service ends");
         }
     }
 
-    private void attach(DeviceKind kind, List<String> words)
-            throws OperatorCommands.Refused, DeviceRefused, InterruptedException {
+    private void attach(DeviceKind kind, List<String> words) throws Refused, InterruptedException {
         DeviceSpec spec = spec(kind, words.subList(1, words.size()));
         String serving = spec.backend();
         if (DOMAIN_0.contains(serving)) {
-            throw new OperatorCommands.Refused(
-                    "backend=" + serving + ": domain 0 serves no devices yet");
+            throw new Refused("backend=" + serving + ": domain 0 serves no devices yet");
         }
-        devices.awaitBackend(create(words.getFirst(), spec), spec);
+        devices.awaitBackend(attachment.create(words.getFirst(), spec), spec);
     }
 
-    /// Makes the devices again that a guest had before a reboot.
-    ///
-    /// @return complete when all that can be had is there
-    public CompletableFuture<Void> makeAgain(DomId frontend, KeptDevices kept) {
-        return devices.makeAgain(
-                kept,
-                spec -> {
-                    try {
-                        return create(Integer.toString(frontend.value()), spec);
-                    } catch (OperatorCommands.Refused e) {
-                        throw new DeviceRefused(frontend + ": " + e.reason());
-                    }
-                });
-    }
-
-    private PvDevice create(String user, DeviceSpec spec) throws OperatorCommands.Refused {
-        List<PvDevice> made = new ArrayList<>();
-        domains.on(
-                user,
-                frontend ->
-                        domains.on(
-                                spec.backend(),
-                                backend -> made.add(create(frontend.id(), backend.id(), spec))));
-        return made.getFirst();
-    }
-
-    private PvDevice create(DomId frontend, DomId backend, DeviceSpec spec)
-            throws OperatorCommands.Refused {
-        try {
-            return devices.create(frontend, backend, spec);
-        } catch (DeviceRefused e) {
-            throw new OperatorCommands.Refused(e.reason());
-        }
-    }
-
-    private DeviceSpec spec(DeviceKind kind, List<String> words) throws DeviceRefused {
+    private DeviceSpec spec(DeviceKind kind, List<String> words) throws Refused {
         return switch (kind) {
             case VBD -> DiskSpec.parse(words);
             case VIF -> NicSpec.parse(words, random);
         };
     }
 
-    private List<String> list(DeviceKind kind, List<String> names)
-            throws OperatorCommands.Refused, DeviceRefused {
+    private List<String> list(DeviceKind kind, List<String> names) throws Refused {
         List<DomId> frontends = new ArrayList<>();
         for (String name : names) {
-            frontends.add(domains.named(name).id());
+            frontends.add(attachment.named(name).id());
         }
         return devices.table(kind, frontends);
     }
 
-    private void detach(DeviceKind kind, List<String> words)
-            throws OperatorCommands.Refused, DeviceRefused, InterruptedException {
+    private void detach(DeviceKind kind, List<String> words) throws Refused, InterruptedException {
         boolean force = words.size() == 3 && words.get(2).equals(FORCE);
         if (words.size() != 2 && !force) {
-            throw new OperatorCommands.Refused("which device?");
+            throw new Refused("which device?");
         }
-        DomId frontend = domains.named(words.getFirst()).id();
+        DomId frontend = attachment.named(words.getFirst()).id();
         devices.detach(devices.find(kind, frontend, words.get(1)), removal(kind, force));
     }
 

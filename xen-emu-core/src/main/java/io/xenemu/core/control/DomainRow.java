@@ -5,6 +5,7 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.ThreadActivity;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypervisor.OperatedDomains;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,7 +24,7 @@ public final class DomainRow {
     private DomainRow() {}
 
     /// The header and a row for each domain.
-    static List<String> table(OperatorCommands.Domains domains) {
+    static List<String> table(OperatedDomains domains) {
         List<String> rows = new ArrayList<>(List.of(HEADER));
         domains.forEach(domain -> rows.add(row(domain)));
         return rows;

@@ -4,11 +4,14 @@ import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.NamedDomains;
+import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import java.util.function.Function;
 
 /// What an operator may ask of a running service, with xl's words:
@@ -35,43 +38,18 @@ public final class OperatorCommands implements Function<List<String>, ControlRep
     private static final Map<String, Integer> WAITING =
             Map.of("shutdown", 3, "reboot", 3, "shutdown-all", 2, "reboot-all", 2);
 
-    /// What must not be asked; the message is for the operator.
-    public static final class Refused extends Exception {
-        private static final long serialVersionUID = 1;
-
-        private final String reason;
-
-        public Refused(String reason) {
-            super(reason, null, false, false);
-            this.reason = reason;
-        }
-
-        String reason() {
-            return reason;
-        }
-    }
-
-    /// The domains of a service.
-    public interface Domains {
-        /// Calls `work` for every domain in the order of their ids; none of them ends meanwhile.
-        void forEach(Consumer<Domain> work);
-
-        /// Asks a guest by XenStore to shut down.
-        ///
-        /// @param how a word of Linux's `control/shutdown`: `poweroff` or `reboot`
-        /// @throws XenError what XenStore answers
-        void askToShutDown(Domain domain, String how) throws XenError;
-
-        /// Waits until nothing is left of a domain.
-        void awaitEnd(Domain domain) throws InterruptedException;
-    }
-
-    private final Domains domains;
+    private final OperatedDomains domains;
     private final NamedDomains named;
     private final DebugKeys keys;
     private final DeviceCommands devices;
 
-    public OperatorCommands(Domains domains, DeviceCommands devices) {
+    /// What an operator may ask of this hypervisor.
+    public static OperatorCommands of(Hypervisor hypervisor) {
+        return new OperatorCommands(
+                hypervisor.operated(), new DeviceCommands(hypervisor.attachment()));
+    }
+
+    OperatorCommands(OperatedDomains domains, DeviceCommands devices) {
         this.domains = domains;
         this.named = new NamedDomains(domains);
         this.keys = new DebugKeys(domains);

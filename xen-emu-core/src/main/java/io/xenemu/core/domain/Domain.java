@@ -4,16 +4,14 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.delivery.EventFdThreads;
+import io.xenemu.core.device.DeviceMetrics;
+import io.xenemu.core.host.Teardown;
 import io.xenemu.core.memory.DeadMemory;
 import io.xenemu.core.memory.DomainFrames;
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.memory.DomainPhysmap;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.SpecialPages;
-import io.xenemu.core.host.Teardown;
-import io.xenemu.core.device.DeviceMetrics;
-import io.xenemu.core.machine.ExitMetrics;
-import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.timer.DomainTimers;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
@@ -84,8 +82,6 @@ public final class Domain implements AutoCloseable {
     /// Whether the grant table exists, so that other domains may use pages.
     private boolean granting;
 
-    private final HypercallMetrics hypercallMetrics;
-    private final ExitMetrics exitMetrics;
     private final DeviceMetrics deviceMetrics;
     private final List<Vcpu> vcpus = new ArrayList<>();
 
@@ -150,10 +146,6 @@ public final class Domain implements AutoCloseable {
             granting = true;
             teardown.add(vm::close);
             teardown.add(vcpuFds::close);
-            hypercallMetrics = new HypercallMetrics(registry, id, environment.hypercalls());
-            teardown.add(hypercallMetrics::close);
-            exitMetrics = new ExitMetrics(registry, id);
-            teardown.add(exitMetrics::close);
             deviceMetrics = new DeviceMetrics(registry, id);
             teardown.add(deviceMetrics::close);
             deviceMetrics.addThrottled(threads.pauses());
@@ -253,6 +245,12 @@ public final class Domain implements AutoCloseable {
         vcpus.add(vcpu);
     }
 
+    /// Adds a step to the domain's end, which runs before those added earlier, when no vCPU runs any more. Only while
+    /// the domain is built.
+    public void alsoClose(Runnable step) {
+        teardown.add(step);
+    }
+
     /// The domain's id.
     public DomId id() {
         return id;
@@ -330,17 +328,9 @@ public final class Domain implements AutoCloseable {
         return vm;
     }
 
-    public HypercallMetrics hypercallMetrics() {
-        return hypercallMetrics;
-    }
-
     /// The meters of its devices.
     public DeviceMetrics deviceMetrics() {
         return deviceMetrics;
-    }
-
-    public ExitMetrics exitMetrics() {
-        return exitMetrics;
     }
 
     boolean sharedInfoMapped() {

@@ -1,7 +1,6 @@
 package io.xenemu.core.domain;
 
 import io.micrometer.core.instrument.MeterRegistry;
-import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.evtchn.Domains;
 import io.xenemu.evtchn.PortAccount;
@@ -10,7 +9,6 @@ import io.xenemu.evtchn.ServicePorts;
 /// What a domain shares with the other domains of its service.
 ///
 /// @param registry holds its meters
-/// @param hypercalls the hypercalls of its vCPUs
 /// @param domains finds other domains' event channels
 /// @param servicePorts domain 0's ends of event channels
 /// @param grants finds other domains' grant tables
@@ -18,7 +16,6 @@ import io.xenemu.evtchn.ServicePorts;
 /// @param ports the account of all domains' event channel ports
 public record DomainEnvironment(
         MeterRegistry registry,
-        HypercallTable hypercalls,
         Domains domains,
         ServicePorts servicePorts,
         io.xenemu.gnttab.Domains grants,

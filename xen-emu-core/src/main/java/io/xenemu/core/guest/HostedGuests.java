@@ -3,7 +3,7 @@ package io.xenemu.core.guest;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.hypervisor.Hypervisor;
-import io.xenemu.core.control.OperatorCommands;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,17 +33,16 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     ///
     /// @param paused whether it begins paused
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
-    /// @throws OperatorCommands.Refused when there is a guest of that name
-    public void create(GuestRequest request, boolean paused)
-            throws BootException, OperatorCommands.Refused {
+    /// @throws Refused when there is a guest of that name
+    public void create(GuestRequest request, boolean paused) throws BootException, Refused {
         String name = request.config().name();
         HostedGuest guest = new HostedGuest(hypervisor, request, paused, () -> ended(name));
         synchronized (this) {
             if (closed) {
-                throw new OperatorCommands.Refused("the service ends");
+                throw new Refused("the service ends");
             }
             if (guests.putIfAbsent(name, guest) != null) {
-                throw new OperatorCommands.Refused("there is a domain " + name + " already");
+                throw new Refused("there is a domain " + name + " already");
             }
         }
         guest.start();

@@ -20,7 +20,8 @@ public final class ConsoleChannel {
     private final ServicePort port;
     private volatile @Nullable ConsoleBackend backend;
 
-    public ConsoleChannel(Domain domain, ServicePorts servicePorts, ByteSink output, ByteSource input) {
+    public ConsoleChannel(
+            Domain domain, ServicePorts servicePorts, ByteSink output, ByteSource input) {
         try {
             guestPort = domain.eventChannels().allocUnbound(DomId.SELF, DomId.DOM0);
             port = servicePorts.bindInterdomain(domain.id(), guestPort, this::service);

@@ -12,13 +12,10 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.host.HostMemory;
+import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.memory.HostResources;
-import io.xenemu.core.host.Teardown;
-import io.xenemu.core.control.DeviceCommands;
-import io.xenemu.core.control.NamedDomains;
-import io.xenemu.core.control.OperatorCommands;
 import io.xenemu.core.toolstack.KeptDevices;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.evtchn.EventChannels;
@@ -28,8 +25,8 @@ import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.ServiceGrants;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.DomainDescription.SharedRing;
 import io.xenemu.xenstore.DomainDescription;
+import io.xenemu.xenstore.DomainDescription.SharedRing;
 import io.xenemu.xenstore.DomainNodes;
 import io.xenemu.xenstore.GuestDomains;
 import io.xenemu.xenstore.IntroducedRing;
@@ -38,12 +35,9 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import java.time.Instant;
-import java.util.Comparator;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -57,7 +51,7 @@ import org.slf4j.LoggerFactory;
 public final class Hypervisor implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Hypervisor.class);
 
-    private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
+    private final DomainDirectory domains = new DomainDirectory();
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
 
     /// Of the domains that may be introduced again: those that are not being destroyed.
@@ -69,21 +63,10 @@ public final class Hypervisor implements AutoCloseable {
     private final PortAccount ports = PortAccount.ofThisHeap();
     private final MemoryAdmission memory = new MemoryAdmission(HostMemory.ofThisHost()::available);
     private final XenStoreServer xenstore;
+    private final OperatedDomains operated = new DomainsOfThis();
     private final PvDevices devices;
-    private final DeviceCommands deviceCommands;
+    private final DeviceAttachment attachment;
     private final DomainBuilder builder;
-
-    /// Held while an operator's command is at work on domains, so that none is closed meanwhile.
-    private final Object operated = new Object();
-
-    /// Those of which anything is left.
-    @GuardedBy("operated")
-    private final Set<Domain> alive = new HashSet<>();
-
-    /// Those that a command may be at work on: none of which is about to be closed.
-    @GuardedBy("operated")
-    private final Map<DomId, Domain> operable =
-            new TreeMap<>(Comparator.comparingInt(DomId::value));
 
     @GuardedBy("this")
     private int lastDomId;
@@ -95,11 +78,10 @@ public final class Hypervisor implements AutoCloseable {
                 new XenStoreServer(
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
         devices = new PvDevices(xenstore);
-        deviceCommands = new DeviceCommands(new NamedDomains(new OperatedDomains()), devices);
+        attachment = new DeviceAttachment(new NamedDomains(operated), devices);
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry,
-                        HypercallTable.standard(),
                         this::eventChannels,
                         servicePorts,
                         this::grantTable,
@@ -109,7 +91,9 @@ public final class Hypervisor implements AutoCloseable {
         resources.register(registry);
         ports.register(registry);
         write(DomainNodes::writeHost);
-        builder = new DomainBuilder(kvm.system(), kvm.capabilities(), environment);
+        builder =
+                new DomainBuilder(
+                        kvm.system(), kvm.capabilities(), environment, HypercallTable.standard());
     }
 
     /// The XenStore of all domains.
@@ -117,9 +101,14 @@ public final class Hypervisor implements AutoCloseable {
         return xenstore;
     }
 
-    /// What an operator may ask.
-    public OperatorCommands commands() {
-        return new OperatorCommands(new OperatedDomains(), deviceCommands);
+    /// Its domains as an operator's commands use them.
+    public OperatedDomains operated() {
+        return operated;
+    }
+
+    /// Attaches devices to its domains.
+    public DeviceAttachment attachment() {
+        return attachment;
     }
 
     /// Who of the guests has what of the host's memory.
@@ -136,7 +125,7 @@ public final class Hypervisor implements AutoCloseable {
         if (id.equals(DomId.DOM0)) {
             return servicePorts.channels();
         }
-        Domain domain = domains.get(id);
+        Domain domain = domains.find(id);
         return domain == null ? null : domain.eventChannels();
     }
 
@@ -144,7 +133,7 @@ public final class Hypervisor implements AutoCloseable {
         if (id.equals(DomId.DOM0)) {
             return serviceGrants.table();
         }
-        Domain domain = domains.get(id);
+        Domain domain = domains.find(id);
         return domain == null ? null : domain.grantTable();
     }
 
@@ -162,18 +151,14 @@ public final class Hypervisor implements AutoCloseable {
             throws BootException {
         DomId id = nextId();
         Domain domain = builder.build(id, config, kernel, modules, commandLine, devices);
-        synchronized (operated) {
-            alive.add(domain);
-            operable.put(id, domain);
-            domains.put(id, domain);
-        }
+        domains.add(domain);
         return domain;
     }
 
     private synchronized DomId nextId() {
         do {
             lastDomId = lastDomId + 1 < DomId.FIRST_RESERVED ? lastDomId + 1 : 1;
-        } while (domains.containsKey(new DomId(lastDomId)));
+        } while (domains.contains(new DomId(lastDomId)));
         return new DomId(lastDomId);
     }
 
@@ -241,27 +226,18 @@ public final class Hypervisor implements AutoCloseable {
     ///
     /// @return complete when all that can be had is there
     public CompletableFuture<Void> makeAgain(Domain domain, KeptDevices kept) {
-        return deviceCommands.makeAgain(domain.id(), kept);
+        return attachment.reattach(domain.id(), kept);
     }
 
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     public void destroy(Domain domain) {
         Teardown steps = new Teardown();
-        steps.add(() -> {
-            synchronized (operated) {
-                alive.remove(domain);
-                operated.notifyAll();
-            }
-        });
+        steps.add(() -> domains.ended(domain));
         // Once more, for what a tool gave to it while it was going.
         steps.add(() -> xenstore.release(domain.id()));
-        steps.add(() -> domains.remove(domain.id()));
+        steps.add(() -> domains.closed(domain));
         steps.add(domain::close);
-        steps.add(() -> {
-            synchronized (operated) {
-                operable.remove(domain.id());
-            }
-        });
+        steps.add(() -> domains.closing(domain));
         steps.add(() -> {
             DomainDescription description = descriptions.remove(domain.id());
             if (description != null) {
@@ -288,7 +264,7 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);
         steps.add(devices::close);
-        domains.values().forEach(domain -> steps.add(() -> destroy(domain)));
+        domains.all().forEach(domain -> steps.add(() -> destroy(domain)));
         steps.close();
     }
 
@@ -296,15 +272,14 @@ public final class Hypervisor implements AutoCloseable {
     ///
     /// @param asked who was; gets the others
     public void askToPowerOff(Set<DomId> asked) {
-        OperatedDomains all = new OperatedDomains();
-        all.forEach(domain -> {
+        operated.forEach(domain -> {
             DomId id = domain.id();
             if (asked.contains(id)) {
                 return;
             }
             try (XenStoreClient client = xenstore.client()) {
-                if (client.exists(OperatedDomains.shutdownNode(domain))) {
-                    all.askToShutDown(domain, "poweroff");
+                if (client.exists(shutdownNode(domain))) {
+                    operated.askToShutDown(domain, "poweroff");
                     asked.add(id);
                 }
             } catch (XenError e) {
@@ -314,12 +289,14 @@ public final class Hypervisor implements AutoCloseable {
         });
     }
 
-    private final class OperatedDomains implements OperatorCommands.Domains {
+    private static String shutdownNode(Domain domain) {
+        return "/local/domain/" + domain.id().value() + "/control/shutdown";
+    }
+
+    private final class DomainsOfThis implements OperatedDomains {
         @Override
         public void forEach(Consumer<Domain> work) {
-            synchronized (operated) {
-                operable.values().forEach(work);
-            }
+            domains.forEach(work);
         }
 
         @Override
@@ -329,17 +306,9 @@ public final class Hypervisor implements AutoCloseable {
             }
         }
 
-        static String shutdownNode(Domain domain) {
-            return "/local/domain/" + domain.id().value() + "/control/shutdown";
-        }
-
         @Override
         public void awaitEnd(Domain domain) throws InterruptedException {
-            synchronized (operated) {
-                while (alive.contains(domain)) {
-                    operated.wait();
-                }
-            }
+            domains.awaitEnd(domain);
         }
     }
 
@@ -347,7 +316,7 @@ public final class Hypervisor implements AutoCloseable {
     private final class StoreDomains implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
-            return domain.equals(DomId.DOM0) || domains.containsKey(domain);
+            return domain.equals(DomId.DOM0) || domains.contains(domain);
         }
 
         /// A tool can introduce again what this service has introduced before.

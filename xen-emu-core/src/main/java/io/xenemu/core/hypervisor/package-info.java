@@ -1,3 +1,14 @@
+/// Xen and domain 0 for the domains of this process: ids, XenStore, domain 0's ends of channels.
+///
+/// Start at [Hypervisor].
+///
+/// - The domains: [Hypervisor], [DomainDirectory]; as an operator names them [NamedDomains] and [OperatedDomains].
+/// - The host: [HostKvm], [HostException], [MemoryAdmission].
+/// - Channels of domain 0: [StoreChannel], [ConsoleChannel].
+/// - Devices between domains: [DeviceAttachment].
+///
+/// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile; a
+/// pause waits for vCPUs under it. The monitor of [MemoryAdmission] is a leaf.
 @NullMarked
 package io.xenemu.core.hypervisor;
 

@@ -18,10 +18,8 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.Vcpu;
-import io.xenemu.core.hypercall.HypercallContext;
-import io.xenemu.core.hypercall.HypercallDispatcher;
-import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.host.Teardown;
+import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
@@ -29,8 +27,6 @@ import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
-import io.xenemu.kvm.memory.GuestArgument;
-import java.lang.foreign.Arena;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.function.Function;
@@ -53,12 +49,18 @@ public final class DomainBuilder {
     private final KvmSystem kvm;
     private final EnumSet<XenCapability> capabilities;
     private final DomainEnvironment environment;
+    private final HypercallTable hypercalls;
 
+    /// @param hypercalls those of its domains
     public DomainBuilder(
-            KvmSystem kvm, EnumSet<XenCapability> capabilities, DomainEnvironment environment) {
+            KvmSystem kvm,
+            EnumSet<XenCapability> capabilities,
+            DomainEnvironment environment,
+            HypercallTable hypercalls) {
         this.kvm = kvm;
         this.capabilities = capabilities;
         this.environment = environment;
+        this.hypercalls = hypercalls;
     }
 
     /// Builds the domain; its vCPUs are not started.
@@ -131,43 +133,18 @@ public final class DomainBuilder {
         List<CpuidEntry> supported = kvm.supportedCpuid();
         domain.params().set(HvmParams.X87_FIP_WIDTH, XenCpuid.x87FipWidth(supported));
         XenCpuid cpuid = new XenCpuid(supported, count, leaves);
-        HypercallPage page = new HypercallPage(cpuid.isAmd());
+        VcpuLoop loop =
+                new VcpuLoop(
+                        domain,
+                        environment.registry(),
+                        hypercalls,
+                        new HypercallPage(cpuid.isAmd()),
+                        ports);
         for (KvmVcpu vcpu : kvms) {
             vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));
             vcpu.xen().vcpuId(vcpu.id().value());
             BootVcpu.enableMtrrs(vcpu);
-            domain.add(
-                    new Vcpu(
-                            domain,
-                            vcpu.id(),
-                            vcpu,
-                            v -> runLoop(environment.hypercalls(), domain, v, page, ports)));
-        }
-    }
-
-    /// The main loop of a vCPU's thread, until its domain stops.
-    public static void runLoop(
-            HypercallTable hypercalls,
-            Domain domain,
-            Vcpu vcpu,
-            HypercallPage page,
-            PortBus ports) {
-        try (Arena arena = Arena.ofConfined()) {
-            SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm());
-            GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
-            HypercallDispatcher dispatcher =
-                    new HypercallDispatcher(
-                            hypercalls, domain.hypercallMetrics().newVcpu(), domain::crash);
-            new ExitLoop(
-                            domain,
-                            vcpu,
-                            cpu,
-                            new HypercallContext(domain, vcpu, argument),
-                            dispatcher,
-                            new HypercallMsr(domain, vcpu, page),
-                            ports,
-                            domain.exitMetrics().newVcpu())
-                    .loop();
+            domain.add(new Vcpu(domain, vcpu.id(), vcpu, loop::run));
         }
     }
 }

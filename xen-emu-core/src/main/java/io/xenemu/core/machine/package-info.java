@@ -1,3 +1,12 @@
+/// The machine around a domain: how it is built on KVM, and the loop that serves its exits.
+///
+/// Start at [DomainBuilder], which makes a domain with its vCPUs, then [ExitLoop], which a vCPU's thread runs.
+///
+/// - Building: [DomainBuilder], [BootVcpu].
+/// - Exits: [VcpuLoop], [ExitLoop], [SyncedCpuState], [HypercallMsr], [ExitMetrics].
+/// - What is known of a vCPU that halts or is gone: [HaltWatch], [LastExit], [TripleFault].
+///
+/// No locks: each belongs to one vCPU's thread.
 @NullMarked
 package io.xenemu.core.machine;
 

@@ -26,7 +26,8 @@ public record HostResources(
     }
 
     /// Resources with these budgets.
-    public static HostResources of(HostBudget mappings, HostBudget descriptors, HostBudget threads) {
+    public static HostResources of(
+            HostBudget mappings, HostBudget descriptors, HostBudget threads) {
         return new HostResources(
                 mappings,
                 descriptors,

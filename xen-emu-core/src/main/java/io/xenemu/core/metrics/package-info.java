@@ -1,8 +1,7 @@
-/// Meters of core, and the HTTP endpoint that Prometheus scrapes. `docs/metrics.md` lists every meter.
+/// Meters of a domain end with it, and the HTTP endpoint that Prometheus scrapes. `docs/metrics.md` lists every meter.
 ///
-/// Families of files:
-///
-/// - Meters of one domain: `HypercallMetrics`, `ExitMetrics`, `DeviceMetrics`, with their end in [DomainMeters].
+/// - [DomainMeters] ends the meters of one domain. `HypercallMetrics`, `ExitMetrics` and `DeviceMetrics` are beside
+///   what they count.
 /// - The endpoint: [MetricsServer], [MetricsConnection], [Scraper].
 ///
 /// Locks are leaves. Counting takes none.

@@ -180,7 +180,7 @@ public final class GuestRun {
         if (path == null) {
             return;
         }
-        OperatorCommands commands = hypervisor.commands();
+        OperatorCommands commands = OperatorCommands.of(hypervisor);
         try {
             open.add(
                     ControlSocket.open(path, line -> commands.apply(ControlWords.decode(line))),

@@ -1,9 +1,9 @@
 package io.xenemu.core.startup;
 
 import com.google.common.net.HostAndPort;
+import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
-import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,6 +1,6 @@
 package io.xenemu.core.timer;
 
-import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
@@ -38,7 +38,7 @@ public final class VcpuTimersCodec {
             throw WireException.unknownVersion("vCPU timers", version);
         }
         List<VcpuTimer.State> timers = new ArrayList<>();
-        for (int left = body.count(DomainConfig.MAX_VCPUS); left > 0; left--) {
+        for (int left = body.count(AcpiTables.MAX_VCPUS); left > 0; left--) {
             timers.add(new VcpuTimer.State(body.u64(), period(body.u64())));
         }
         return List.copyOf(timers);

@@ -25,8 +25,8 @@ public record DiskPrefix(String format, String script, int length) {
 
     /// The prefix of a text, if it has one.
     ///
-    /// @throws DeviceRefused if it looks like a prefix but is none of xl's
-    static Optional<DiskPrefix> of(String text) throws DeviceRefused {
+    /// @throws Refused if it looks like a prefix but is none of xl's
+    static Optional<DiskPrefix> of(String text) throws Refused {
         Matcher format = FORMAT.matcher(text);
         if (format.matches()) {
             return prefix(format, format.group(1), "");
@@ -41,7 +41,7 @@ public record DiskPrefix(String format, String script, int length) {
         }
         Matcher unknown = UNKNOWN.matcher(text);
         if (unknown.matches()) {
-            throw new DeviceRefused("unknown prefix of a disk: " + unknown.group(1) + ":");
+            throw new Refused("unknown prefix of a disk: " + unknown.group(1) + ":");
         }
         return Optional.empty();
     }

@@ -32,8 +32,8 @@ public record DiskSpec(
         implements DeviceSpec {
     /// Parses a specification as xl does (xl-disk-configuration(5)); each word may be a part of it.
     ///
-    /// @throws DeviceRefused if it is malformed, or the disk is not supported
-    public static DiskSpec parse(List<String> words) throws DeviceRefused {
+    /// @throws Refused if it is malformed, or the disk is not supported
+    public static DiskSpec parse(List<String> words) throws Refused {
         DiskSpecParser parser = new DiskSpecParser();
         for (String word : words) {
             parser.read(word);

@@ -40,7 +40,7 @@ public final class DiskSpecParser {
     private boolean trusted = true;
 
     /// Parses one word.
-    void read(String word) throws DeviceRefused {
+    void read(String word) throws Refused {
         String rest = word.stripLeading();
         while (!rest.isEmpty()) {
             if (rest.startsWith(TARGET)) {
@@ -59,7 +59,7 @@ public final class DiskSpecParser {
         }
     }
 
-    private void prefixed(DiskPrefix prefix) throws DeviceRefused {
+    private void prefixed(DiskPrefix prefix) throws Refused {
         prefixed = true;
         if (!prefix.format().isEmpty()) {
             format(prefix.format());
@@ -69,7 +69,7 @@ public final class DiskSpecParser {
         }
     }
 
-    private void part(String part) throws DeviceRefused {
+    private void part(String part) throws Refused {
         int equals = part.indexOf('=');
         if (equals >= 0) {
             keyed(part.substring(0, equals), part.substring(equals + 1));
@@ -78,7 +78,7 @@ public final class DiskSpecParser {
         }
     }
 
-    private void keyed(String key, String value) throws DeviceRefused {
+    private void keyed(String key, String value) throws Refused {
         switch (key) {
             case "format" -> format(value);
             case "vdev" -> vdev = once(key, vdev, value);
@@ -89,14 +89,14 @@ public final class DiskSpecParser {
             case "backendtype" -> only("phy", key, value);
             case "specification" -> only("xen", key, value);
             default ->
-                    throw new DeviceRefused(
+                    throw new Refused(
                             UNSUPPORTED.contains(key)
                                     ? key + ": not supported"
                                     : "unknown parameter of a disk: " + key);
         }
     }
 
-    private boolean isFlag(String part) throws DeviceRefused {
+    private boolean isFlag(String part) throws Refused {
         switch (part) {
             case "cdrom" -> cdrom = true;
             case "discard" -> discard = true;
@@ -109,7 +109,7 @@ public final class DiskSpecParser {
             }
             default -> {
                 if (UNSUPPORTED.contains(part)) {
-                    throw new DeviceRefused(part + ": not supported");
+                    throw new Refused(part + ": not supported");
                 }
                 return false;
             }
@@ -117,7 +117,7 @@ public final class DiskSpecParser {
         return true;
     }
 
-    private void positional(String part) throws DeviceRefused {
+    private void positional(String part) throws Refused {
         if (target == null) {
             target = part;
         } else if (!prefixed && format == null) {
@@ -133,12 +133,12 @@ public final class DiskSpecParser {
             accessSet = true;
             access(part);
         } else {
-            throw new DeviceRefused("too many parameters of a disk: " + part);
+            throw new Refused("too many parameters of a disk: " + part);
         }
     }
 
     /// Parses `xvda`, or the old form `hdc:cdrom`.
-    private void vdevAndType(String part) throws DeviceRefused {
+    private void vdevAndType(String part) throws Refused {
         int colon = part.lastIndexOf(':');
         vdev = once("vdev", vdev, colon < 0 ? part : part.substring(0, colon));
         if (colon >= 0) {
@@ -146,66 +146,64 @@ public final class DiskSpecParser {
         }
     }
 
-    private void deviceType(String value) throws DeviceRefused {
+    private void deviceType(String value) throws Refused {
         cdrom =
                 switch (value) {
                     case "cdrom" -> true;
                     case "disk" -> false;
-                    default -> throw new DeviceRefused("unknown type of a disk: " + value);
+                    default -> throw new Refused("unknown type of a disk: " + value);
                 };
     }
 
-    private void format(String value) throws DeviceRefused {
+    private void format(String value) throws Refused {
         if (OTHER_FORMATS.contains(value)) {
-            throw new DeviceRefused("format " + value + ": not supported, only raw is");
+            throw new Refused("format " + value + ": not supported, only raw is");
         }
         if (!value.isEmpty() && !value.equals("raw")) {
-            throw new DeviceRefused("unknown format of a disk: " + value);
+            throw new Refused("unknown format of a disk: " + value);
         }
         format = "raw";
     }
 
-    private void access(String value) throws DeviceRefused {
+    private void access(String value) throws Refused {
         writable =
                 switch (value) {
                     case "r", "ro" -> false;
                     case "w", "rw", "" -> true;
-                    default -> throw new DeviceRefused("unknown access to a disk: " + value);
+                    default -> throw new Refused("unknown access to a disk: " + value);
                 };
     }
 
-    private static void only(String supported, String key, String value) throws DeviceRefused {
+    private static void only(String supported, String key, String value) throws Refused {
         if (!value.equals(supported)) {
-            throw new DeviceRefused(
-                    key + "=" + value + ": not supported, only " + supported + " is");
+            throw new Refused(key + "=" + value + ": not supported, only " + supported + " is");
         }
     }
 
-    private static String once(String key, @Nullable String before, String value)
-            throws DeviceRefused {
+    private static String once(String key, @Nullable String before, String value) throws Refused {
         if (before != null && !before.isEmpty()) {
-            throw new DeviceRefused(key + ": given twice");
+            throw new Refused(key + ": given twice");
         }
         return value;
     }
 
     /// The parsed disk.
-    DiskSpec result() throws DeviceRefused {
+    DiskSpec result() throws Refused {
         if (vdev == null || vdev.isEmpty()) {
-            throw new DeviceRefused("no vdev given: the disk needs a name in the guest");
+            throw new Refused("no vdev given: the disk needs a name in the guest");
         }
         OptionalInt number = VirtualDisk.number(vdev);
         if (number.isEmpty()) {
-            throw new DeviceRefused("not a virtual disk's name: " + vdev);
+            throw new Refused("not a virtual disk's name: " + vdev);
         }
         if (cdrom && (target == null || target.isEmpty())) {
-            throw new DeviceRefused("an empty CD-ROM drive: not supported, a target is needed");
+            throw new Refused("an empty CD-ROM drive: not supported, a target is needed");
         }
         if (target == null || target.isEmpty()) {
-            throw new DeviceRefused("no target given: the disk needs a path on the back end");
+            throw new Refused("no target given: the disk needs a path on the back end");
         }
         if (backend == null || backend.isEmpty()) {
-            throw new DeviceRefused(
+            throw new Refused(
                     "no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet");
         }
         boolean write = writable && !cdrom;

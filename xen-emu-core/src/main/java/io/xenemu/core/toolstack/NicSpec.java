@@ -32,8 +32,8 @@ public record NicSpec(
     /// Parses a specification as xl does (xl-network-configuration(5)); each word may be a part of it.
     ///
     /// @param random makes the address if none is given
-    /// @throws DeviceRefused if it is malformed, or the interface is not supported
-    public static NicSpec parse(List<String> words, RandomGenerator random) throws DeviceRefused {
+    /// @throws Refused if it is malformed, or the interface is not supported
+    public static NicSpec parse(List<String> words, RandomGenerator random) throws Refused {
         NicSpecParser parser = new NicSpecParser();
         for (String word : words) {
             parser.read(word);

@@ -25,7 +25,7 @@ public final class NicSpecParser {
     private boolean trusted = true;
 
     /// Parses one word.
-    void read(String word) throws DeviceRefused {
+    void read(String word) throws Refused {
         for (String part : word.split(",", -1)) {
             String stripped = part.strip();
             if (!stripped.isEmpty()) {
@@ -34,10 +34,10 @@ public final class NicSpecParser {
         }
     }
 
-    private void part(String part) throws DeviceRefused {
+    private void part(String part) throws Refused {
         int equals = part.indexOf('=');
         if (equals < 0) {
-            throw new DeviceRefused("unknown parameter of a network interface: " + part);
+            throw new Refused("unknown parameter of a network interface: " + part);
         }
         String key = part.substring(0, equals);
         String value = part.substring(equals + 1);
@@ -53,15 +53,15 @@ public final class NicSpecParser {
             case "trusted" -> trusted = number(key, value, 0, 1) == 1;
             case "type" -> {
                 if (!value.equals("vif")) {
-                    throw new DeviceRefused("type=" + value + ": not supported, only vif is");
+                    throw new Refused("type=" + value + ": not supported, only vif is");
                 }
             }
-            case "model", "rate", "accel" -> throw new DeviceRefused(key + ": not supported");
-            default -> throw new DeviceRefused("unknown parameter of a network interface: " + key);
+            case "model", "rate", "accel" -> throw new Refused(key + ": not supported");
+            default -> throw new Refused("unknown parameter of a network interface: " + key);
         }
     }
 
-    private static int number(String key, String value, int min, int max) throws DeviceRefused {
+    private static int number(String key, String value, int min, int max) throws Refused {
         Integer number = Ints.tryParse(value);
         if (number == null || number < min || number > max) {
             throw wrong(key, value);
@@ -69,14 +69,14 @@ public final class NicSpecParser {
         return number;
     }
 
-    private static DeviceRefused wrong(String key, String value) {
-        return new DeviceRefused("wrong " + key + ": " + value);
+    private static Refused wrong(String key, String value) {
+        return new Refused("wrong " + key + ": " + value);
     }
 
     /// The parsed interface.
-    NicSpec result(RandomGenerator random) throws DeviceRefused {
+    NicSpec result(RandomGenerator random) throws Refused {
         if (backend.isEmpty()) {
-            throw new DeviceRefused(
+            throw new Refused(
                     "no backend given: backend=DOMAIN is needed, as domain 0 serves no network"
                             + " interfaces yet");
         }

@@ -56,16 +56,16 @@ public final class PvDevices implements AutoCloseable {
 
     /// Creates a device. Its two domains must not end meanwhile. Returns before its ends have seen it.
     ///
-    /// @throws DeviceRefused there is such a device already, or XenStore refuses its values
-    public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws DeviceRefused {
+    /// @throws Refused there is such a device already, or XenStore refuses its values
+    public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws Refused {
         try {
             return nodes.create(frontend, backend, spec);
         } catch (XenError e) {
             if (e == XenError.EEXIST) {
-                throw new DeviceRefused("the domain has such a device already");
+                throw new Refused("the domain has such a device already");
             }
             if (e == XenError.ENOENT) {
-                throw new DeviceRefused("one of the two domains is starting or ending");
+                throw new Refused("one of the two domains is starting or ending");
             }
             throw refused(e);
         }
@@ -74,15 +74,15 @@ public final class PvDevices implements AutoCloseable {
     /// Waits until the back end has taken a new device; if it does not in time, removes the device.
     ///
     /// @param spec the specification that it was created from
-    /// @throws DeviceRefused the back end has not taken it
+    /// @throws Refused the back end has not taken it
     public void awaitBackend(PvDevice device, DeviceSpec spec)
-            throws DeviceRefused, InterruptedException {
+            throws Refused, InterruptedException {
         awaitBackend(device, spec, "attached");
     }
 
     /// @param told the text to log when it has been taken
     private void awaitBackend(PvDevice device, DeviceSpec spec, String told)
-            throws DeviceRefused, InterruptedException {
+            throws Refused, InterruptedException {
         take(device);
         boolean taken = false;
         try {
@@ -95,7 +95,7 @@ public final class PvDevices implements AutoCloseable {
                                             || state.get() == XenbusState.CLOSED);
             taken = nodes.state(device).filter(XenbusState::isUp).isPresent();
             if (!taken) {
-                throw new DeviceRefused(
+                throw new Refused(
                         "%s has not taken the device within %d s: does it run, with %s?"
                                 .formatted(
                                         device.backend(),
@@ -123,13 +123,13 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
-    private void take(PvDevice device) throws DeviceRefused {
+    private void take(PvDevice device) throws Refused {
         if (!busy.add(device)) {
-            throw new DeviceRefused("the device is being attached or detached already");
+            throw new Refused("the device is being attached or detached already");
         }
     }
 
-    private void remove(PvDevice device) throws DeviceRefused {
+    private void remove(PvDevice device) throws Refused {
         try {
             nodes.remove(device);
         } catch (XenError e) {
@@ -140,8 +140,8 @@ public final class PvDevices implements AutoCloseable {
     /// Finds a device by an operator's argument: a disk by its name or number, a network interface by its number or
     /// address.
     ///
-    /// @throws DeviceRefused if there is none
-    public PvDevice find(DeviceKind kind, DomId frontend, String which) throws DeviceRefused {
+    /// @throws Refused if there is none
+    public PvDevice find(DeviceKind kind, DomId frontend, String which) throws Refused {
         try {
             OptionalInt id = VirtualDisk.number(which);
             for (PvDevice device : nodes.devices(kind, frontend)) {
@@ -153,7 +153,7 @@ public final class PvDevices implements AutoCloseable {
         } catch (XenError e) {
             throw refused(e);
         }
-        throw new DeviceRefused("no such device: " + which);
+        throw new Refused("no such device: " + which);
     }
 
     private boolean hasAddress(PvDevice device, String which) throws XenError {
@@ -166,16 +166,15 @@ public final class PvDevices implements AutoCloseable {
 
     /// Closes both ends of a device, and removes it.
     ///
-    /// @throws DeviceRefused if the back end does not close it in time and removal is not forced
-    public void detach(PvDevice device, Removal removal)
-            throws DeviceRefused, InterruptedException {
+    /// @throws Refused if the back end does not close it in time and removal is not forced
+    public void detach(PvDevice device, Removal removal) throws Refused, InterruptedException {
         take(device);
         try {
             boolean hasBackend = nodes.close(device, removal == Removal.FORCED);
             boolean letGo = !hasBackend || awaitClosed(device);
             if (!letGo && removal != Removal.FORCED) {
                 if (removal == Removal.ORDERLY) {
-                    throw new DeviceRefused(
+                    throw new Refused(
                             "%s has not let go of the device within %d s; --force removes it"
                                     .formatted(device.backend(), limit.toSeconds()));
                 }
@@ -206,7 +205,7 @@ public final class PvDevices implements AutoCloseable {
     }
 
     /// A header, and a row for each device of some domains, as xl shows them.
-    public List<String> table(DeviceKind kind, List<DomId> frontends) throws DeviceRefused {
+    public List<String> table(DeviceKind kind, List<DomId> frontends) throws Refused {
         try {
             DeviceRow row = new DeviceRow(nodes, kind);
             List<String> rows = new ArrayList<>(List.of(row.header()));
@@ -263,7 +262,7 @@ public final class PvDevices implements AutoCloseable {
     /// Creates a device for the next boot of a guest.
     public interface Maker {
         /// See [PvDevices#create].
-        PvDevice create(DeviceSpec spec) throws DeviceRefused;
+        PvDevice create(DeviceSpec spec) throws Refused;
     }
 
     private record Made(PvDevice device, DeviceSpec spec) {}
@@ -284,7 +283,7 @@ public final class PvDevices implements AutoCloseable {
         for (DeviceSpec spec : specs) {
             try {
                 all.add(new Made(maker.create(spec), spec));
-            } catch (DeviceRefused e) {
+            } catch (Refused e) {
                 log.warn("cannot be re-created after a reboot: {}: {}", spec, e.reason());
             }
         }
@@ -294,7 +293,7 @@ public final class PvDevices implements AutoCloseable {
     private void awaitBackend(Made made) {
         try {
             awaitBackend(made.device(), made.spec(), "attached again after the reboot");
-        } catch (DeviceRefused e) {
+        } catch (Refused e) {
             log.warn("missing after a reboot: {}: {}", made.device(), e.reason());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -313,8 +312,8 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
-    private static DeviceRefused refused(XenError e) {
-        return new DeviceRefused("XenStore refuses: " + e.getMessage());
+    private static Refused refused(XenError e) {
+        return new Refused("XenStore refuses: " + e.getMessage());
     }
 
     /// Stops waiting for back ends.

@@ -1,14 +1,14 @@
-/// Paravirtual devices between two domains, of which one has the back end (a driver domain): their XenStore nodes,
-/// as libxl writes them.
+/// The toolstack's knowledge: XenStore nodes as libxl writes them, and xl's syntax. Paravirtual devices are between
+/// two domains, of which one has the back end (a driver domain).
 ///
-/// Start at `PvDevices`: make, find, detach, and what happens when a domain ends or reboots.
+/// Start at [PvDevices]: make, find, detach, and what happens when a domain ends or reboots.
 ///
 /// Families of files:
 ///
-/// - Devices: `PvDevices`, `PvDevice`, `DeviceKind`, `DeviceRow`, `KeptDevices`, `Removal`, `DeviceRefused`.
-/// - Their nodes: `DeviceNodes`, `DeviceContents`, `XenbusState`, `BackendWait`.
-/// - xl's syntax: `DeviceSpec`, `DiskSpec`, `DiskSpecParser`, `DiskPrefix`, `VirtualDisk`, `NicSpec`,
-///   `NicSpecParser`, `MacAddress`.
+/// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [KeptDevices], [Removal], [Refused].
+/// - Their nodes: [DeviceNodes], [DeviceContents], [XenbusState], [BackendWait].
+/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
+///   [NicSpecParser], [MacAddress].
 ///
 /// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.
 @NullMarked

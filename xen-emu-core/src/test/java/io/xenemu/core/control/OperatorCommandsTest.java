@@ -12,6 +12,9 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.hypervisor.NamedDomains;
+import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
@@ -44,11 +47,13 @@ final class OperatorCommandsTest {
     private final OperatorCommands commands =
             new OperatorCommands(
                     new OneDomain(),
-                    new DeviceCommands(new NamedDomains(new OneDomain()), new PvDevices(store)));
+                    new DeviceCommands(
+                            new DeviceAttachment(
+                                    new NamedDomains(new OneDomain()), new PvDevices(store))));
 
     OperatorCommandsTest() throws BootException, XenError {}
 
-    private final class OneDomain implements OperatorCommands.Domains {
+    private final class OneDomain implements OperatedDomains {
         @Override
         public void forEach(Consumer<Domain> work) {
             work.accept(guest.domain());

@@ -26,7 +26,8 @@ public final class OverlaidGuest implements AutoCloseable {
     private final KvmSystem system;
     private final KvmVm vm;
     public final SpecialPages special;
-    public final HostBudget budget = new HostBudget("mappings", "mmap", Errno.ENOMEM, "test", MAPPINGS);
+    public final HostBudget budget =
+            new HostBudget("mappings", "mmap", Errno.ENOMEM, "test", MAPPINGS);
     final HostBudget.Share mappings = budget.open(0, 0);
     private final HolePages holes = new HolePages();
     public final DomainMemory memory;

@@ -6,6 +6,7 @@ import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.machine.BootVcpu;
 import io.xenemu.core.machine.ExitLoop;
+import io.xenemu.core.machine.ExitMetrics;
 import io.xenemu.core.machine.HypercallMsr;
 import io.xenemu.core.machine.SyncedCpuState;
 import io.xenemu.kvm.abi.XenError;
@@ -23,6 +24,7 @@ public final class RunningGuest implements AutoCloseable {
     private static final int TYPE_TSS = 11;
 
     private final TestDomain test;
+    private final ExitMetrics exits;
     private final PortBus ports;
 
     /// @param code bytes
@@ -35,6 +37,8 @@ public final class RunningGuest implements AutoCloseable {
     public RunningGuest(PortBus ports, int vcpus, int... code) throws BootException, XenError {
         this.ports = ports;
         test = new TestDomain(vcpus, this::loop);
+        exits = new ExitMetrics(test.registry(), TestDomain.ID);
+        domain().alsoClose(exits::close);
         for (int i = 0; i < code.length; i++) {
             domain().memory().write(CODE + i, new byte[] {(byte) code[i]});
         }
@@ -61,7 +65,7 @@ public final class RunningGuest implements AutoCloseable {
                         test.dispatcher(),
                         new HypercallMsr(domain, vcpu, new HypercallPage(true)),
                         ports,
-                        domain.exitMetrics().newVcpu())
+                        exits.newVcpu())
                 .loop();
     }
 

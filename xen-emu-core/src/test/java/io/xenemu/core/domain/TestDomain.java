@@ -7,6 +7,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.memory.HostResources;
@@ -57,6 +58,7 @@ public final class TestDomain implements AutoCloseable {
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final HostResources resources = HostResources.ofThisHost();
     private final Domain domain;
+    private final HypercallMetrics hypercallMetrics;
 
     public TestDomain(int vcpus) throws BootException, XenError {
         this(vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, vcpu -> {});
@@ -138,12 +140,13 @@ public final class TestDomain implements AutoCloseable {
                         EnumSet.noneOf(XenCapability.class),
                         new DomainEnvironment(
                                 registry,
-                                table,
                                 this::find,
                                 servicePorts,
                                 this::findGrants,
                                 resources,
                                 new PortAccount(ServicePorts.LIMIT)));
+        hypercallMetrics = new HypercallMetrics(registry, ID, table);
+        domain.alsoClose(hypercallMetrics::close);
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
             domain.add(new Vcpu(domain, id, domain.createVcpu(id), loop));
@@ -201,7 +204,7 @@ public final class TestDomain implements AutoCloseable {
 
     /// A dispatcher with counters of its own.
     public HypercallDispatcher dispatcher() {
-        return new HypercallDispatcher(table, domain.hypercallMetrics().newVcpu(), domain::crash);
+        return new HypercallDispatcher(table, hypercallMetrics.newVcpu(), domain::crash);
     }
 
     @Override

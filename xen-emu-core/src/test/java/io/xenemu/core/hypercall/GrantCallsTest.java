@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.memory.ContiguousViews;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.memory.ContiguousViews;
 import io.xenemu.gnttab.BackendMappings;
 import io.xenemu.gnttab.GrantMapping;
 import io.xenemu.gnttab.GrantRange;

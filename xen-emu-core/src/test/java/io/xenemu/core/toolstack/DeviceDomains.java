@@ -97,17 +97,17 @@ abstract class DeviceDomains {
         }
     }
 
-    static DiskSpec disk(String vdev) throws DeviceRefused {
+    static DiskSpec disk(String vdev) throws Refused {
         return DiskSpec.parse(List.of("/dev/ram0,raw," + vdev + ",rw,backend=db"));
     }
 
-    static NicSpec nic(String more) throws DeviceRefused {
+    static NicSpec nic(String more) throws Refused {
         return NicSpec.parse(
                 List.of("mac=00:16:3e:01:02:03,backend=db,ip=10.0.0.2" + more), new Random(1));
     }
 
     static PvDevice attach(PvDevices devices, DomId user, DeviceSpec spec)
-            throws DeviceRefused, InterruptedException {
+            throws Refused, InterruptedException {
         PvDevice device = devices.create(user, SERVER, spec);
         devices.awaitBackend(device, spec);
         return device;
@@ -135,7 +135,7 @@ abstract class DeviceDomains {
     static void detach(PvDevices devices, PvDevice device) {
         try {
             devices.detach(device, Removal.ORDERLY);
-        } catch (DeviceRefused | InterruptedException e) {
+        } catch (Refused | InterruptedException e) {
             // The test's end.
         }
     }

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 /// How devices come and go: by order, by force, and with the domains that use or serve them.
 final class DeviceEndTest extends DeviceDomains {
     @Test
-    void deviceIsTakenAndLetGoOf() throws XenError, DeviceRefused, InterruptedException {
+    void deviceIsTakenAndLetGoOf() throws XenError, Refused, InterruptedException {
         String before = dump("/local");
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
@@ -23,21 +23,20 @@ final class DeviceEndTest extends DeviceDomains {
             assertEquals(device, devices.find(DeviceKind.VBD, USER, "xvda"));
 
             devices.detach(device, Removal.ORDERLY);
-            assertThrows(DeviceRefused.class, () -> devices.find(DeviceKind.VBD, USER, "xvda"));
+            assertThrows(Refused.class, () -> devices.find(DeviceKind.VBD, USER, "xvda"));
         }
         assertEquals(before, dump("/local"));
         assertFalse(client.exists("/libxl/3"));
     }
 
     @Test
-    void deviceThatNobodyTakesIsRemoved() throws XenError, DeviceRefused {
+    void deviceThatNobodyTakesIsRemoved() throws XenError, Refused {
         String before = dump("/local");
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
 
-            DeviceRefused e =
-                    assertThrows(
-                            DeviceRefused.class, () -> devices.awaitBackend(device, disk("xvda")));
+            Refused e =
+                    assertThrows(Refused.class, () -> devices.awaitBackend(device, disk("xvda")));
             assertEquals(
                     "dom5 has not taken the device within 0 s: does it run, with xen-blkback?",
                     e.reason());
@@ -46,14 +45,12 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void deviceThatIsNotLetGoOfStays() throws XenError, DeviceRefused, InterruptedException {
+    void deviceThatIsNotLetGoOfStays() throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "4");
 
-            DeviceRefused e =
-                    assertThrows(
-                            DeviceRefused.class, () -> devices.detach(device, Removal.ORDERLY));
+            Refused e = assertThrows(Refused.class, () -> devices.detach(device, Removal.ORDERLY));
             assertEquals(
                     "dom5 has not let go of the device within 0 s; --force removes it", e.reason());
             assertEquals("5", client.read(BACK + "/state"));
@@ -68,7 +65,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void forceIsUsedAfterTheLimit() throws XenError, DeviceRefused, InterruptedException {
+    void forceIsUsedAfterTheLimit() throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, nic(""));
 
@@ -79,7 +76,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void closedBackEndKeepsItsState() throws XenError, DeviceRefused, InterruptedException {
+    void closedBackEndKeepsItsState() throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "6");
@@ -90,7 +87,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void guestCannotMisleadByWhatItWrites() throws XenError, DeviceRefused, InterruptedException {
+    void guestCannotMisleadByWhatItWrites() throws XenError, Refused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
@@ -111,7 +108,7 @@ final class DeviceEndTest extends DeviceDomains {
 
     @Test
     void deadDomainsDevicesAreTakenFromWhoServesThem()
-            throws XenError, DeviceRefused, InterruptedException {
+            throws XenError, Refused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
             attach(devices, USER, disk("xvda"));
@@ -126,7 +123,7 @@ final class DeviceEndTest extends DeviceDomains {
 
     @Test
     void deadDomainsDevicesDoNotStayWithWhoIgnoresThat()
-            throws XenError, DeviceRefused, InterruptedException {
+            throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "4");
@@ -140,7 +137,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void deviceOfADeadServerCanBeDetached() throws XenError, DeviceRefused, InterruptedException {
+    void deviceOfADeadServerCanBeDetached() throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.rm("/local/domain/5");
@@ -154,15 +151,14 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void secondDetachIsRefusedMeanwhile() throws DeviceRefused, InterruptedException {
+    void secondDetachIsRefusedMeanwhile() throws Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             Thread waiting = Thread.ofVirtual().start(() -> detach(devices, device));
             Eventually.holds(
                     "the detach waits", () -> waiting.getState() == Thread.State.TIMED_WAITING);
 
-            DeviceRefused e =
-                    assertThrows(DeviceRefused.class, () -> devices.detach(device, Removal.FORCED));
+            Refused e = assertThrows(Refused.class, () -> devices.detach(device, Removal.FORCED));
             assertEquals("the device is being attached or detached already", e.reason());
             waiting.interrupt();
             waiting.join();

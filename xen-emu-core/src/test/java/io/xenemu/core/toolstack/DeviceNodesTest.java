@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 /// What of a device is in XenStore.
 final class DeviceNodesTest extends DeviceDomains {
     @Test
-    void diskHasTheNodesThatLibxlWrites() throws XenError, DeviceRefused {
+    void diskHasTheNodesThatLibxlWrites() throws XenError, Refused {
         try (PvDevices devices = new PvDevices(store)) {
             devices.create(USER, SERVER, disk("xvda"));
         }
@@ -51,7 +51,7 @@ final class DeviceNodesTest extends DeviceDomains {
     }
 
     @Test
-    void recordIsDomain0sAlone() throws XenError, DeviceRefused {
+    void recordIsDomain0sAlone() throws XenError, Refused {
         try (PvDevices devices = new PvDevices(store)) {
             devices.create(USER, SERVER, disk("xvda"));
         }
@@ -63,7 +63,7 @@ final class DeviceNodesTest extends DeviceDomains {
     }
 
     @Test
-    void networkInterfaceHasTheNodesThatLibxlWrites() throws XenError, DeviceRefused {
+    void networkInterfaceHasTheNodesThatLibxlWrites() throws XenError, Refused {
         try (PvDevices devices = new PvDevices(store)) {
             devices.create(USER, SERVER, nic(""));
         }
@@ -97,7 +97,7 @@ final class DeviceNodesTest extends DeviceDomains {
     }
 
     @Test
-    void networkInterfacesAreNumbered() throws DeviceRefused {
+    void networkInterfacesAreNumbered() throws Refused {
         try (PvDevices devices = new PvDevices(store)) {
             assertEquals(0, devices.create(USER, SERVER, nic("")).id());
             assertEquals(7, devices.create(USER, SERVER, nic(",devid=7")).id());
@@ -106,26 +106,24 @@ final class DeviceNodesTest extends DeviceDomains {
     }
 
     @Test
-    void secondDiskOfANumberIsRefused() throws DeviceRefused {
+    void secondDiskOfANumberIsRefused() throws Refused {
         try (PvDevices devices = new PvDevices(store)) {
             devices.create(USER, SERVER, disk("xvda"));
 
-            DeviceRefused e =
-                    assertThrows(
-                            DeviceRefused.class, () -> devices.create(USER, SERVER, disk("d0p0")));
+            Refused e =
+                    assertThrows(Refused.class, () -> devices.create(USER, SERVER, disk("d0p0")));
             assertEquals("the domain has such a device already", e.reason());
         }
     }
 
     @Test
-    void domainThatEndsGetsNoDevice() throws XenError, DeviceRefused {
+    void domainThatEndsGetsNoDevice() throws XenError, Refused {
         try (PvDevices devices = new PvDevices(store)) {
             devices.frontendEnds(USER);
             for (DomId user : List.of(USER, new DomId(9))) {
-                DeviceRefused e =
+                Refused e =
                         assertThrows(
-                                DeviceRefused.class,
-                                () -> devices.create(user, SERVER, disk("xvda")));
+                                Refused.class, () -> devices.create(user, SERVER, disk("xvda")));
                 assertEquals("one of the two domains is starting or ending", e.reason());
             }
         }
@@ -133,19 +131,19 @@ final class DeviceNodesTest extends DeviceDomains {
     }
 
     @Test
-    void tooLongAValueLeavesNothing() throws XenError, DeviceRefused {
+    void tooLongAValueLeavesNothing() throws XenError, Refused {
         try (PvDevices devices = new PvDevices(store)) {
             DeviceSpec spec =
                     DiskSpec.parse(List.of("vdev=xvda,backend=db,target=" + "x".repeat(5000)));
 
-            assertThrows(DeviceRefused.class, () -> devices.create(USER, SERVER, spec));
+            assertThrows(Refused.class, () -> devices.create(USER, SERVER, spec));
         }
         assertFalse(client.exists(FRONT));
         assertFalse(client.exists("/libxl"));
     }
 
     @Test
-    void devicesAreListed() throws XenError, DeviceRefused {
+    void devicesAreListed() throws XenError, Refused {
         try (PvDevices devices = new PvDevices(store)) {
             devices.create(USER, SERVER, disk("xvda"));
             devices.create(USER, SERVER, nic(""));

@@ -24,14 +24,12 @@ final class DeviceRebootTest extends DeviceDomains {
     static final class Life {
         private Life() {}
 
-        public static void main(String[] args)
-                throws XenError, DeviceRefused, InterruptedException {
+        public static void main(String[] args) throws XenError, Refused, InterruptedException {
             DeviceRebootTest test = new DeviceRebootTest();
             test.domains();
             try (PvDevices devices = new PvDevices(test.store, SHORT)) {
                 PvDevice ignored = devices.create(USER, SERVER, disk("xvdb"));
-                assertThrows(
-                        DeviceRefused.class, () -> devices.awaitBackend(ignored, disk("xvdb")));
+                assertThrows(Refused.class, () -> devices.awaitBackend(ignored, disk("xvdb")));
             }
             test.serve();
             try (PvDevices devices = new PvDevices(test.store, LONG)) {
@@ -46,7 +44,7 @@ final class DeviceRebootTest extends DeviceDomains {
     }
 
     @Test
-    void devicesComeBackAfterAReboot() throws XenError, DeviceRefused, InterruptedException {
+    void devicesComeBackAfterAReboot() throws XenError, Refused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
             attach(devices, USER, disk("xvda"));
@@ -102,8 +100,7 @@ final class DeviceRebootTest extends DeviceDomains {
     }
 
     @Test
-    void whatCannotBeHadIsMissingAfterAReboot()
-            throws XenError, DeviceRefused, InterruptedException {
+    void whatCannotBeHadIsMissingAfterAReboot() throws XenError, Refused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
             attach(devices, USER, disk("xvda"));
@@ -115,7 +112,7 @@ final class DeviceRebootTest extends DeviceDomains {
                             kept,
                             spec -> {
                                 if (spec.kind() == DeviceKind.VBD) {
-                                    throw new DeviceRefused("no such domain: db");
+                                    throw new Refused("no such domain: db");
                                 }
                                 return devices.create(NEXT, SERVER, spec);
                             }));
@@ -126,11 +123,10 @@ final class DeviceRebootTest extends DeviceDomains {
     }
 
     @Test
-    void onlyWhatWasTakenComesBackAfterAReboot()
-            throws XenError, DeviceRefused, InterruptedException {
+    void onlyWhatWasTakenComesBackAfterAReboot() throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
-            assertThrows(DeviceRefused.class, () -> devices.awaitBackend(device, disk("xvda")));
+            assertThrows(Refused.class, () -> devices.awaitBackend(device, disk("xvda")));
             devices.create(USER, SERVER, disk("xvdb"));
 
             assertEquals(List.of(), devices.frontendReboots(USER).specs());
@@ -139,7 +135,7 @@ final class DeviceRebootTest extends DeviceDomains {
 
     @Test
     void whatIsTakenTooLateIsNotForTheNextDomainOfThatNumber()
-            throws XenError, DeviceRefused, InterruptedException {
+            throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "2");

@@ -16,7 +16,7 @@ final class DiskSpecTest {
             new DiskSpec(
                     "/dev/vg/disk", "xvdb", 51728, true, "db", "block", true, false, true, false);
 
-    private static DiskSpec parse(String... words) throws DeviceRefused {
+    private static DiskSpec parse(String... words) throws Refused {
         return DiskSpec.parse(List.of(words));
     }
 
@@ -41,22 +41,22 @@ final class DiskSpecTest {
                 "devtype=cdrom,devtype=disk,/dev/vg/disk,raw,xvdb,w,backend=db",
                 "vdev=xvdb,discard,trusted,no-colo,script=block,backend=db,/dev/vg/disk"
             })
-    void sameDiskInManyWords(String spec) throws DeviceRefused {
+    void sameDiskInManyWords(String spec) throws Refused {
         assertEquals(DISK, parse(spec));
     }
 
     @Test
-    void wordsOfOneSpecificationAreJoined() throws DeviceRefused {
+    void wordsOfOneSpecificationAreJoined() throws Refused {
         assertEquals(DISK, parse("target=/dev/vg/disk", "vdev=xvdb,", "backend=db"));
     }
 
     @Test
-    void targetTakesTheRest() throws DeviceRefused {
+    void targetTakesTheRest() throws Refused {
         assertEquals("a,b=c,ro", parse("vdev=xvdb,backend=db,target=a,b=c,ro").target());
     }
 
     @Test
-    void readOnlyDiskIsNotDiscarded() throws DeviceRefused {
+    void readOnlyDiskIsNotDiscarded() throws Refused {
         DiskSpec disk = parse("/dev/vg/disk,raw,xvdb,ro,backend=db");
 
         assertFalse(disk.writable());
@@ -65,7 +65,7 @@ final class DiskSpecTest {
     }
 
     @Test
-    void everyFlagIsTaken() throws DeviceRefused {
+    void everyFlagIsTaken() throws Refused {
         DiskSpec disk =
                 parse("/d,raw,sda1,no-discard,direct-io-safe,untrusted,script=block-x,backend=3");
 
@@ -86,7 +86,7 @@ final class DiskSpecTest {
         "'iqn.2001-05.com:disk,raw,xvda,script=block-iscsi,backend=db',iqn.2001-05.com:disk,block-iscsi",
         "'host:disk,raw,xvda,backend=db',host:disk,block"
     })
-    void prefixMayBeAScript(String spec, String target, String script) throws DeviceRefused {
+    void prefixMayBeAScript(String spec, String target, String script) throws Refused {
         assertEquals(target, parse(spec).target());
         assertEquals(script, parse(spec).script());
     }
@@ -100,7 +100,7 @@ final class DiskSpecTest {
                 "/root/image.iso,raw,hdc,devtype=cdrom,access=rw,backend=db",
                 "vdev=hdc,cdrom,backend=db,target=/root/image.iso"
             })
-    void cdromIsReadOnly(String spec) throws DeviceRefused {
+    void cdromIsReadOnly(String spec) throws Refused {
         assertEquals(
                 new DiskSpec(
                         "/root/image.iso",
@@ -145,6 +145,6 @@ final class DiskSpecTest {
                 "colour=red;unknown parameter of a disk: colour"
             })
     void whatIsNoDiskIsRefusedWithTheReason(String spec, String reason) {
-        assertEquals(reason, assertThrows(DeviceRefused.class, () -> parse(spec)).reason());
+        assertEquals(reason, assertThrows(Refused.class, () -> parse(spec)).reason());
     }
 }

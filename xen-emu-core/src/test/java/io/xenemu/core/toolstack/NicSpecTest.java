@@ -12,12 +12,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 final class NicSpecTest {
-    private static NicSpec parse(String... words) throws DeviceRefused {
+    private static NicSpec parse(String... words) throws Refused {
         return NicSpec.parse(List.of(words), new Random(1));
     }
 
     @Test
-    void restIsAsUnderXl() throws DeviceRefused {
+    void restIsAsUnderXl() throws Refused {
         NicSpec nic = parse("backend=net");
 
         assertEquals("vif-bridge", nic.script());
@@ -28,7 +28,7 @@ final class NicSpecTest {
     }
 
     @Test
-    void everyKeyIsTaken() throws DeviceRefused {
+    void everyKeyIsTaken() throws Refused {
         NicSpec nic =
                 parse(
                         "mac=00:16:3E:1:02:03, bridge=br1,script=vif-route",
@@ -61,6 +61,6 @@ final class NicSpecTest {
                 "colour=red;unknown parameter of a network interface: colour"
             })
     void whatIsNoInterfaceIsRefusedWithTheReason(String spec, String reason) {
-        assertEquals(reason, assertThrows(DeviceRefused.class, () -> parse(spec)).reason());
+        assertEquals(reason, assertThrows(Refused.class, () -> parse(spec)).reason());
     }
 }

@@ -34,7 +34,7 @@ final class SpecPropertyTest {
             DiskSpec disk = DiskSpec.parse(words);
             assertEquals(OptionalInt.of(disk.number()), VirtualDisk.number(disk.vdev()));
             assertFalse(disk.target().isEmpty() || disk.backend().isEmpty());
-        } catch (DeviceRefused e) {
+        } catch (Refused e) {
             assertFalse(e.reason().isBlank());
         }
     }
@@ -83,7 +83,7 @@ final class SpecPropertyTest {
             assertFalse(nic.backend().isEmpty());
             assertTrue(nic.mtu() >= 68 && nic.mtu() <= 65535);
             assertTrue(nic.id().orElse(0) >= 0);
-        } catch (DeviceRefused e) {
+        } catch (Refused e) {
             assertFalse(e.reason().isBlank());
         }
     }

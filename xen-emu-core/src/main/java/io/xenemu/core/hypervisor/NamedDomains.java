@@ -1,8 +1,9 @@
-package io.xenemu.core.control;
+package io.xenemu.core.hypervisor;
 
 import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.toolstack.Refused;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -10,35 +11,35 @@ import java.util.Objects;
 /// The domains of a service by what an operator calls them: id or name. Digits alone are always an id, as under xl.
 public final class NamedDomains {
     /// What is done on a domain.
-    interface Order {
-        void carryOut(Domain domain) throws OperatorCommands.Refused;
+    public interface Order {
+        void carryOut(Domain domain) throws Refused;
     }
 
-    private final OperatorCommands.Domains domains;
+    private final OperatedDomains domains;
 
-    public NamedDomains(OperatorCommands.Domains domains) {
+    public NamedDomains(OperatedDomains domains) {
         this.domains = domains;
     }
 
     /// The domain of a name or id, which may be about to end.
     ///
-    /// @throws OperatorCommands.Refused when there is none
-    Domain named(String name) throws OperatorCommands.Refused {
+    /// @throws Refused when there is none
+    public Domain named(String name) throws Refused {
         return on(name, _ -> {});
     }
 
     /// Carries out an order on the domain of a name, which does not end meanwhile.
     ///
-    /// @throws OperatorCommands.Refused when there is none, or the order is refused
-    Domain on(String name, Order order) throws OperatorCommands.Refused {
+    /// @throws Refused when there is none, or the order is refused
+    public Domain on(String name, Order order) throws Refused {
         List<Domain> found = new ArrayList<>();
-        List<OperatorCommands.Refused> refused = new ArrayList<>();
+        List<Refused> refused = new ArrayList<>();
         domains.forEach(domain -> {
             if (found.isEmpty() && isNamed(domain, name)) {
                 found.add(domain);
                 try {
                     order.carryOut(domain);
-                } catch (OperatorCommands.Refused e) {
+                } catch (Refused e) {
                     refused.add(e);
                 }
             }
@@ -47,7 +48,7 @@ public final class NamedDomains {
             throw refused.getFirst();
         }
         if (found.isEmpty()) {
-            throw new OperatorCommands.Refused("no such domain: " + name);
+            throw new Refused("no such domain: " + name);
         }
         return found.getFirst();
     }

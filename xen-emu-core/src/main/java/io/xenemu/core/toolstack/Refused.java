@@ -1,13 +1,13 @@
 package io.xenemu.core.toolstack;
 
-/// An operation on a device is not possible; the reason is for the operator.
-public final class DeviceRefused extends Exception {
+/// A request is refused. The reason is for the operator.
+public final class Refused extends Exception {
     private static final long serialVersionUID = 1;
 
     private final String reason;
 
     /// @param reason one line
-    public DeviceRefused(String reason) {
+    public Refused(String reason) {
         super(reason, null, false, false);
         this.reason = reason;
     }

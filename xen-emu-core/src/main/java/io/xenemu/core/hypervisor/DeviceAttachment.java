@@ -1,0 +1,66 @@
+package io.xenemu.core.hypervisor;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.KeptDevices;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.PvDevices;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.DomId;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/// Attaches PV devices whose ends are named as an operator names domains.
+public final class DeviceAttachment {
+    private final NamedDomains domains;
+    private final PvDevices devices;
+
+    public DeviceAttachment(NamedDomains domains, PvDevices devices) {
+        this.domains = domains;
+        this.devices = devices;
+    }
+
+    /// The devices that exist.
+    public PvDevices devices() {
+        return devices;
+    }
+
+    /// The domain of a name or id, which may be about to end.
+    ///
+    /// @throws Refused when there is none
+    public Domain named(String name) throws Refused {
+        return domains.named(name);
+    }
+
+    /// Creates a device. Neither end ends meanwhile.
+    ///
+    /// @param frontend name or id of the domain that gets it
+    /// @throws Refused when an end does not exist, or cannot have the device
+    public PvDevice create(String frontend, DeviceSpec spec) throws Refused {
+        List<PvDevice> made = new ArrayList<>();
+        domains.on(
+                frontend,
+                user ->
+                        domains.on(
+                                spec.backend(),
+                                backend ->
+                                        made.add(devices.create(user.id(), backend.id(), spec))));
+        return made.getFirst();
+    }
+
+    /// Creates the devices again that a guest had before a reboot.
+    ///
+    /// @return complete when all that are possible exist
+    CompletableFuture<Void> reattach(DomId frontend, KeptDevices kept) {
+        return devices.makeAgain(
+                kept,
+                spec -> {
+                    try {
+                        return create(Integer.toString(frontend.value()), spec);
+                    } catch (Refused e) {
+                        throw new Refused(frontend + ": " + e.reason());
+                    }
+                });
+    }
+}

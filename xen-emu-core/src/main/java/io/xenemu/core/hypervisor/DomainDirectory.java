@@ -1,0 +1,91 @@
+package io.xenemu.core.hypervisor;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.kvm.abi.DomId;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// The domains of one hypervisor by id. A domain is found until its memory and devices are gone. Commands no longer
+/// reach it from the moment before it is closed.
+final class DomainDirectory {
+    private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
+
+    /// Held while a command works on domains, so that none is closed meanwhile.
+    private final Object operated = new Object();
+
+    /// The domains of which anything is left.
+    @GuardedBy("operated")
+    private final Set<Domain> alive = new HashSet<>();
+
+    /// The domains that commands may work on.
+    @GuardedBy("operated")
+    private final Map<DomId, Domain> operable =
+            new TreeMap<>(Comparator.comparingInt(DomId::value));
+
+    void add(Domain domain) {
+        synchronized (operated) {
+            alive.add(domain);
+            operable.put(domain.id(), domain);
+            domains.put(domain.id(), domain);
+        }
+    }
+
+    /// The domain of an id, or null.
+    @Nullable Domain find(DomId id) {
+        return domains.get(id);
+    }
+
+    /// Whether a domain has this id.
+    boolean contains(DomId id) {
+        return domains.containsKey(id);
+    }
+
+    Collection<Domain> all() {
+        return domains.values();
+    }
+
+    /// Calls `work` for every domain that commands may work on, in the order of their ids. None of them is closed
+    /// meanwhile.
+    void forEach(Consumer<Domain> work) {
+        synchronized (operated) {
+            operable.values().forEach(work);
+        }
+    }
+
+    /// Takes a domain from commands, before it is closed.
+    void closing(Domain domain) {
+        synchronized (operated) {
+            operable.remove(domain.id());
+        }
+    }
+
+    /// Frees the id of a domain that has been closed.
+    void closed(Domain domain) {
+        domains.remove(domain.id());
+    }
+
+    /// Tells [#awaitEnd] that nothing is left of a domain.
+    void ended(Domain domain) {
+        synchronized (operated) {
+            alive.remove(domain);
+            operated.notifyAll();
+        }
+    }
+
+    /// Waits until nothing is left of a domain.
+    void awaitEnd(Domain domain) throws InterruptedException {
+        synchronized (operated) {
+            while (alive.contains(domain)) {
+                operated.wait();
+            }
+        }
+    }
+}

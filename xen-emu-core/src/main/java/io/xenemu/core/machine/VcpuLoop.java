@@ -1,0 +1,61 @@
+package io.xenemu.core.machine;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.boot.HypercallPage;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.hypercall.HypercallMetrics;
+import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.kvm.memory.GuestArgument;
+import java.lang.foreign.Arena;
+
+/// The main loop of a domain's vCPU threads, and the meters of their exits and hypercalls, which end with the domain.
+public final class VcpuLoop {
+    private final Domain domain;
+    private final HypercallTable hypercalls;
+    private final HypercallPage page;
+    private final PortBus ports;
+    private final HypercallMetrics hypercallMetrics;
+    private final ExitMetrics exitMetrics;
+
+    /// @param page the code that the hypercall MSR writes
+    /// @param ports the devices in the domain's I/O space
+    public VcpuLoop(
+            Domain domain,
+            MeterRegistry registry,
+            HypercallTable hypercalls,
+            HypercallPage page,
+            PortBus ports) {
+        this.domain = domain;
+        this.hypercalls = hypercalls;
+        this.page = page;
+        this.ports = ports;
+        hypercallMetrics = new HypercallMetrics(registry, domain.id(), hypercalls);
+        domain.alsoClose(hypercallMetrics::close);
+        exitMetrics = new ExitMetrics(registry, domain.id());
+        domain.alsoClose(exitMetrics::close);
+    }
+
+    /// Runs a vCPU on its own thread until its domain stops.
+    public void run(Vcpu vcpu) {
+        try (Arena arena = Arena.ofConfined()) {
+            SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm());
+            GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
+            HypercallDispatcher dispatcher =
+                    new HypercallDispatcher(hypercalls, hypercallMetrics.newVcpu(), domain::crash);
+            new ExitLoop(
+                            domain,
+                            vcpu,
+                            cpu,
+                            new HypercallContext(domain, vcpu, argument),
+                            dispatcher,
+                            new HypercallMsr(domain, vcpu, page),
+                            ports,
+                            exitMetrics.newVcpu())
+                    .loop();
+        }
+    }
+}
