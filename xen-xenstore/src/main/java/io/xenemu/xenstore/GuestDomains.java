@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.store.KnownDomains;
 
 /// The domains whose rings a host tool can have served (INTRODUCE) and let go of (RELEASE); the owner of the guests
 /// answers. Called with the store's lock held: a method must not wait for anything that may call the store.

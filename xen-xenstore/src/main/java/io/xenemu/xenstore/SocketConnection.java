@@ -1,6 +1,9 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.request.StoreAccess;
+import io.xenemu.xenstore.store.Outlet;
+import io.xenemu.xenstore.store.Session;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import java.io.IOException;

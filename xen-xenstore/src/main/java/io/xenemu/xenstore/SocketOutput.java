@@ -1,5 +1,7 @@
 package io.xenemu.xenstore;
 
+import io.xenemu.xenstore.request.OutputQueue;
+import io.xenemu.xenstore.request.ReplyQueue;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;

@@ -6,6 +6,7 @@ import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.persist.Journal;
+import io.xenemu.xenstore.request.StoreAccess;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;

@@ -10,6 +10,8 @@ import io.xenemu.xenstore.state.XenStoreState.NodeState;
 import io.xenemu.xenstore.state.XenStoreState.SpecialState;
 import io.xenemu.xenstore.state.XenStoreState.TransactionState;
 import io.xenemu.xenstore.state.XenStoreState.WatchState;
+import io.xenemu.xenstore.store.Watch;
+import io.xenemu.xenstore.store.XenStore;
 import io.xenemu.xenstore.tree.Path;
 import java.util.HashMap;
 import java.util.HashSet;

@@ -1,6 +1,9 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.request.StoreAccess;
+import io.xenemu.xenstore.store.Session;
+import io.xenemu.xenstore.store.XenStore;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.tree.Permissions;

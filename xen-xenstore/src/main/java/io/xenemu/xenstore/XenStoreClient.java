@@ -2,6 +2,11 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.request.StoreAccess;
+import io.xenemu.xenstore.store.CommitTurns;
+import io.xenemu.xenstore.store.Outlet;
+import io.xenemu.xenstore.store.Session;
+import io.xenemu.xenstore.store.Watch;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
 import java.nio.ByteBuffer;

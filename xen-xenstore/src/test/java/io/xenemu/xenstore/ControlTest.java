@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.store.Watch;
 import io.xenemu.xenstore.tree.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;

@@ -88,9 +88,9 @@ class FeatureTest {
     @Test
     void withoutReconnectionTheRingIsNotReset() {
         RingEnd guest = guestWith(0);
-        guest.set(CONNECTION, RingPage.RECONNECT);
+        guest.set(CONNECTION, RingEnd.RECONNECT);
         guest.service();
-        assertEquals(RingPage.RECONNECT, guest.get(CONNECTION));
+        assertEquals(RingEnd.RECONNECT, guest.get(CONNECTION));
     }
 
     @Test

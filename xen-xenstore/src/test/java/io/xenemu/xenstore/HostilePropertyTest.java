@@ -77,7 +77,7 @@ class HostilePropertyTest {
                 assertEquals("kept", dom0.ask(MessageType.READ, "/x\0"));
             }
             // However it went, the guest can start anew.
-            guest.page.set(ValueLayout.JAVA_INT, 0x814, RingPage.RECONNECT);
+            guest.page.set(ValueLayout.JAVA_INT, 0x814, RingEnd.RECONNECT);
             guest.connection.service();
             assertEquals(0, guest.page.get(ValueLayout.JAVA_INT, 0x814));
             assertEquals(0, guest.page.get(ValueLayout.JAVA_INT, 0x818));

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// However a guest goes about it, what the store holds for it stays within its memory quota and [Quota#MEMORY_SLACK], and
-/// what transactions keep of earlier versions of the tree within [OpenTransactions#PINNED_BYTES].
+/// what transactions keep of earlier versions of the tree within [Quota#PINNED_BYTES].
 class MemoryBoundTest {
     private static final String OK = "OK\0";
     private static final String DEEP = "data" + "/a".repeat(1000);
@@ -55,7 +55,7 @@ class MemoryBoundTest {
         long limit = (long) Quotas.DEFAULT.limit(Quota.MEMORY) + Quota.MEMORY_SLACK;
         assertTrue(account.memory() <= limit, after + ": " + account.memory());
         long pinned = rig.server.access().store().pinnedBytes();
-        assertTrue(pinned <= OpenTransactions.PINNED_BYTES + ONE_CHANGE, after + ": " + pinned);
+        assertTrue(pinned <= Quota.PINNED_BYTES + ONE_CHANGE, after + ": " + pinned);
     }
 
     private static String node(int i) {

@@ -19,6 +19,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.quota.Account;
 import io.xenemu.xenstore.quota.Quota;
 import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.store.Watch;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;
@@ -195,7 +196,7 @@ class QuotaTest {
                 start
                         + Watch.WATCH_BYTES
                         + Path.of("/local/domain/3/data").bytes()
-                        + 4 * WatchTable.LEVEL_BYTES
+                        + 4 * Watch.LEVEL_BYTES
                         + 5,
                 account().memory());
         long watching = account().memory();

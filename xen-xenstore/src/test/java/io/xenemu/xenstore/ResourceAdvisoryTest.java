@@ -15,6 +15,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.xenstore.quota.Account;
 import io.xenemu.xenstore.quota.Quota;
 import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.request.OutputQueue;
 import io.xenemu.xenstore.wire.MessageType;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -15,6 +15,14 @@ record RingEnd(MemorySegment page, RingConnection connection) {
     static final int RSP_CONS = 0x808;
     static final int RSP_PROD = 0x80c;
 
+    /// Value of `connection`, by which a guest asks for a reconnection.
+    static final int RECONNECT = 1;
+
+    /// Values of `error`.
+    static final int ERROR_RING_INDEX = 2;
+
+    static final int ERROR_PROTOCOL = 3;
+
     RingEnd(Rig.Guest guest) {
         this(guest.page, guest.connection);
     }

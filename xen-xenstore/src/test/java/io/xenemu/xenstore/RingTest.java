@@ -175,7 +175,7 @@ class RingTest {
         guest.bells.set(0);
         set(REQ_PROD, get(REQ_CONS) + 1025);
         guest.connection.service();
-        assertEquals(RingPage.ERROR_RING_INDEX, get(ERROR));
+        assertEquals(RingEnd.ERROR_RING_INDEX, get(ERROR));
         assertEquals(1, guest.bells.get());
         assertEquals(0.0, rig.registry.get("xen.xenstore.watches").gauge().value());
         assertEquals("OK\0", dom0.ask(MessageType.WRITE, "/x\0v"));
@@ -191,7 +191,7 @@ class RingTest {
         set(RSP_CONS, get(RSP_PROD) + 1);
         produce(message(MessageType.GET_DOMAIN_PATH, 1, "3\0"), 0, 1024);
         guest.connection.service();
-        assertEquals(RingPage.ERROR_RING_INDEX, get(ERROR));
+        assertEquals(RingEnd.ERROR_RING_INDEX, get(ERROR));
     }
 
     @Test
@@ -201,7 +201,7 @@ class RingTest {
         bytes[13] = 16; // 4097
         produce(bytes, 0, bytes.length);
         guest.connection.service();
-        assertEquals(RingPage.ERROR_PROTOCOL, get(ERROR));
+        assertEquals(RingEnd.ERROR_PROTOCOL, get(ERROR));
     }
 
     @Test
@@ -210,7 +210,7 @@ class RingTest {
         set(REQ_PROD, get(REQ_CONS) + 5000);
         guest.connection.service();
         guest.bells.set(0);
-        set(CONNECTION, RingPage.RECONNECT);
+        set(CONNECTION, RingEnd.RECONNECT);
         guest.connection.service();
         assertEquals(0, get(CONNECTION));
         assertEquals(0, get(ERROR));

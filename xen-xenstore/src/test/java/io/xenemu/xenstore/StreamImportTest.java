@@ -47,7 +47,7 @@ class StreamImportTest {
     }
 
     private static XenStoreState dump() throws IOException {
-        URL file = Resources.getResource(StreamImportTest.class, "c-xenstored-4.17.hex");
+        URL file = Resources.getResource(MigrationStream.class, "c-xenstored-4.17.hex");
         String hex = Resources.toString(file, StandardCharsets.US_ASCII);
         return MigrationStream.decode(HexFormat.of().parseHex(hex.replaceAll("\\s", "")));
     }

@@ -27,7 +27,7 @@ public enum Quota {
     /// more. Watches count with every level of their path, transactions with every node that they have read or
     /// changed and what they have read there. A domain holds at most this limit and [#MEMORY_SLACK]. The earlier
     /// versions of the tree that open transactions keep depend on what others change; they are limited for all guests
-    /// together, by `OpenTransactions#PINNED_BYTES`.
+    /// together, by [#PINNED_BYTES].
     MEMORY("memory", 2_621_440, "Total Xenstore memory per domain (error level)"),
 
     /// Open transactions.
@@ -53,6 +53,11 @@ public enum Quota {
     /// Bytes beyond [#MEMORY] that a domain may hold: unread replies, and what the last operation of each transaction
     /// has read.
     public static final int MEMORY_SLACK = 1 << 20;
+
+    /// About the bytes of replaced nodes that the open transactions of all guests together may keep from being freed:
+    /// some thousand changes. Beyond that, they let go of their versions of the tree; each then repeats its changes
+    /// when it goes on.
+    public static final long PINNED_BYTES = 16L << 20;
 
     /// Bytes that xenstored stores with each node in addition to its contents.
     public static final int NODE_HEADER = 24;

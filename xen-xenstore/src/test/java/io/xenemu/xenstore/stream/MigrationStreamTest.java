@@ -269,7 +269,7 @@ class MigrationStreamTest {
     /// with target 3; a tool amid a request; the tool that asked for the live update. A transaction was open, too: C
     /// xenstored gives those up.
     private static byte[] dumpOfC() throws IOException {
-        URL file = Resources.getResource(XenStoreState.class, "c-xenstored-4.17.hex");
+        URL file = Resources.getResource(MigrationStream.class, "c-xenstored-4.17.hex");
         String hex = Resources.toString(file, StandardCharsets.US_ASCII);
         return HexFormat.of().parseHex(hex.replaceAll("\\s", ""));
     }

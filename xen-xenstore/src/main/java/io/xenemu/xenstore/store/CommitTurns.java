@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -13,14 +13,14 @@ import org.jspecify.annotations.Nullable;
 /// A turn is short, and the client that has waited longest gets it. A guest's turns delay others only for a limited
 /// time: other guests for a tenth of the time by one guest and half the time by all guests, domain 0 never. Requests
 /// outside of transactions are never delayed.
-final class CommitTurns {
+public final class CommitTurns {
     /// Failed commits in a row after which a client waits for a turn. Few clients that conflict only by chance fail
     /// as often.
-    static final int FAILURES = 4;
+    public static final int FAILURES = 4;
 
     /// The longest turn, in nanoseconds: enough for the requests of a slow guest (oxenstored looks at conflicts of
     /// the last 50 ms). A client that has not tried for this time does not wait any more.
-    static final long TURN_NANOS = 100_000_000;
+    public static final long TURN_NANOS = 100_000_000;
 
     /// After a turn, a guest gets none for this many times the turn's length.
     static final int GUEST_REST = 9;

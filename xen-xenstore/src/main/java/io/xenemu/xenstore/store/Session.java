@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.quota.Account;
@@ -10,7 +10,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// The store's state of one connected client, whatever its transport. Guarded by the store's lock.
-final class Session {
+public final class Session {
     private final Account account;
     private final Outlet outlet;
     private final List<Session> changedSessions;
@@ -31,18 +31,19 @@ final class Session {
         this.home = Path.ofDomain(account.domain());
     }
 
-    Caller caller() {
+    /// On whose behalf its requests are handled.
+    public Caller caller() {
         return caller;
     }
 
     /// The account of the client's domain.
-    Account account() {
+    public Account account() {
         return account;
     }
 
     /// Lets the client act for another domain as well. Open transactions get into conflict, since their answers were
     /// given with the old rights.
-    void target(DomId target) {
+    public void target(DomId target) {
         if (!caller.target().equals(target)) {
             transactions.values().forEach(Transaction::rightsHaveChanged);
         }
@@ -54,19 +55,22 @@ final class Session {
     }
 
     /// `/local/domain/<id>`, where its relative paths start.
-    Path home() {
+    public Path home() {
         return home;
     }
 
-    Map<Watch.Key, Watch> watches() {
+    /// The registered watches, in order of registration.
+    public Map<Watch.Key, Watch> watches() {
         return watches;
     }
 
-    Map<Integer, Transaction> transactions() {
+    /// The open transactions by id.
+    public Map<Integer, Transaction> transactions() {
         return transactions;
     }
 
-    @Nullable Transaction transaction(int id) {
+    /// The open transaction of that id; null if there is none.
+    public @Nullable Transaction transaction(int id) {
         return transactions.get(id);
     }
 
@@ -95,7 +99,7 @@ final class Session {
     }
 
     /// Makes the server flush the outlet before the lock is released.
-    void changed() {
+    public void changed() {
         if (!changed) {
             changed = true;
             changedSessions.add(this);
@@ -105,7 +109,7 @@ final class Session {
     /// Lock held.
     ///
     /// @return the action for [#notifyReader] after the lock is released; null for none
-    @Nullable Runnable flush() {
+    public @Nullable Runnable flush() {
         changed = false;
         try {
             return outlet.flush();
@@ -116,7 +120,7 @@ final class Session {
 
     /// Runs the result of [#flush] for this session's client. A failure does not reach the thread that happens to run
     /// it.
-    void notifyReader(Runnable action) {
+    public void notifyReader(Runnable action) {
         try {
             action.run();
         } catch (RuntimeException | Error e) {

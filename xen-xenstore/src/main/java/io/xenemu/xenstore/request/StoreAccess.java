@@ -1,7 +1,10 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.request;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.metrics.RequestMetrics;
+import io.xenemu.xenstore.store.Outlet;
+import io.xenemu.xenstore.store.Session;
+import io.xenemu.xenstore.store.XenStore;
 
 /// The store as its transports see it: the lock, and what they do under it. A transport takes the lock once for a
 /// batch of requests. The lock is a leaf: a holder calls nothing outside the store.

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -10,7 +10,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// The domains whose rings are served, and the special events when they come and go.
-final class IntroducedDomains {
+public final class IntroducedDomains {
     private static final class Introduced {
         final Session session;
         boolean shutdown;
@@ -38,21 +38,23 @@ final class IntroducedDomains {
         this.reset = reset;
     }
 
-    boolean contains(DomId domain) {
+    /// Whether a domain is introduced.
+    public boolean contains(DomId domain) {
         // DOMID_SELF counts as introduced, as in both existing daemons.
         return domain.equals(DomId.DOM0)
                 || domain.equals(DomId.SELF)
                 || introduced.containsKey(domain);
     }
 
-    void introduce(DomId domain, Session session) {
+    /// Adds a domain, and fires `@introduceDomain`.
+    public void introduce(DomId domain, Session session) {
         introduced.put(domain, new Introduced(session));
         special.fireIntroduce(domain);
     }
 
     /// Ends the service of a domain. Removes the nodes that it owns and its entries in other nodes' permissions, so
     /// that the next domain of this id does not get them and the store does not fill with them (XSA-322, XSA-419).
-    void release(DomId domain) {
+    public void release(DomId domain) {
         Introduced gone = introduced.remove(domain);
         if (gone != null) {
             reset.accept(gone.session);
@@ -67,13 +69,13 @@ final class IntroducedDomains {
     }
 
     /// Removes everything of a domain that is gone, whether it was introduced or not.
-    void forget(DomId domain) {
+    public void forget(DomId domain) {
         former.remove(domain);
         accounts.close(domain);
     }
 
     /// Fires `@releaseDomain` once when a domain has shut down, until it is resumed.
-    void shutdown(DomId domain) {
+    public void shutdown(DomId domain) {
         Introduced gone = introduced.get(domain);
         if (gone != null && !gone.shutdown) {
             gone.shutdown = true;
@@ -81,24 +83,31 @@ final class IntroducedDomains {
         }
     }
 
-    boolean isShutdown(DomId domain) {
+    /// Whether `@releaseDomain` has fired for the shutdown of a domain.
+    public boolean isShutdown(DomId domain) {
         Introduced known = introduced.get(domain);
         return known != null && known.shutdown;
     }
 
     /// Restores a domain that was shut down before it was saved: `@releaseDomain` has fired already.
-    void restoreShutdown(DomId domain) {
+    public void restoreShutdown(DomId domain) {
         Introduced restored = introduced.get(domain);
         if (restored != null) {
             restored.shutdown = true;
         }
     }
 
-    void resume(DomId domain) throws XenError {
+    /// Notes that a domain runs again after a shutdown (RESUME).
+    ///
+    /// @throws XenError ENOENT if it is not introduced
+    public void resume(DomId domain) throws XenError {
         existing(domain).shutdown = false;
     }
 
-    void setTarget(DomId domain, DomId target) throws XenError {
+    /// Lets a domain act for another one as well (SET_TARGET).
+    ///
+    /// @throws XenError ENOENT if one of them is not introduced
+    public void setTarget(DomId domain, DomId target) throws XenError {
         Introduced stub = existing(domain);
         if (!target.equals(DomId.DOM0)) {
             existing(target);
@@ -118,7 +127,7 @@ final class IntroducedDomains {
     ///
     /// @param state the state that both are restored from
     /// @throws XenError EINVAL if it is neither
-    void checkTarget(XenStoreState.DomainState domain, XenStoreState state) throws XenError {
+    public void checkTarget(XenStoreState.DomainState domain, XenStoreState state) throws XenError {
         DomId target = domain.target();
         boolean restored =
                 state.domains().stream().anyMatch(saved -> saved.domain().equals(target));

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.quota.Account;
@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// @param domain the client's domain; domain 0 for a socket's client
 /// @param target the domain that it may also act as (SET_TARGET); `domain` if none
 /// @param account holds the limits that apply; null for domain 0, which has none
-record Caller(DomId domain, DomId target, @Nullable Account account) {
+public record Caller(DomId domain, DomId target, @Nullable Account account) {
     static final Caller DOM0 = new Caller(DomId.DOM0, DomId.DOM0, null);
 
     /// The client of an account, without a target.
@@ -24,7 +24,8 @@ record Caller(DomId domain, DomId target, @Nullable Account account) {
         return new Caller(domain, other, account);
     }
 
-    boolean isPrivileged() {
+    /// Whether it is domain 0, which may do anything and has no limits.
+    public boolean isPrivileged() {
         return account == null;
     }
 

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -16,7 +16,7 @@ import java.util.Optional;
 import java.util.function.Predicate;
 
 /// Copies a store, or a part of it, to a `XenStoreState`. The store's lock is held.
-final class StoreSnapshot {
+public final class StoreSnapshot {
     private static final Path VM = Path.of("/vm");
 
     private record Place(Path path, Node node) {}
@@ -24,7 +24,7 @@ final class StoreSnapshot {
     private StoreSnapshot() {}
 
     /// All nodes that `wanted` selects; a node's parents are included only if they are selected too.
-    static List<NodeState> nodes(Node root, Predicate<Path> wanted) {
+    public static List<NodeState> nodes(Node root, Predicate<Path> wanted) {
         List<NodeState> nodes = new ArrayList<>();
         ArrayDeque<Place> left = new ArrayDeque<>();
         left.push(new Place(Path.ROOT, root));
@@ -48,7 +48,7 @@ final class StoreSnapshot {
     }
 
     /// Selects the nodes of one domain: its own directory, that of its VM, and its back ends in domain 0.
-    static Predicate<Path> belongsTo(Node root, DomId domain) {
+    public static Predicate<Path> belongsTo(Node root, DomId domain) {
         Path home = Path.ofDomain(domain);
         List<Path> tops = new ArrayList<>(List.of(home));
         Node vm = root.find(home.child("vm"));
@@ -75,7 +75,7 @@ final class StoreSnapshot {
     }
 
     /// A connection's state; its transport passes input and output.
-    static ConnectionState connection(
+    public static ConnectionState connection(
             Session session, XenStore store, byte[] input, byte[] output) {
         return new ConnectionState(input, output, watches(session), transactions(session, store));
     }

@@ -1,8 +1,8 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 /// Reserves room in the store's file for each change before it is made. Called with the store's lock held.
 @FunctionalInterface
-interface ChangeRoom {
+public interface ChangeRoom {
     /// Reserves room for one change.
     ///
     /// @param bytes the most that its record takes

@@ -1,9 +1,12 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.request;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.store.Session;
+import io.xenemu.xenstore.store.Watch;
+import io.xenemu.xenstore.store.XenStore;
 import io.xenemu.xenstore.tree.Children;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Path;
@@ -21,7 +24,7 @@ import org.slf4j.LoggerFactory;
 
 /// Handles one message and queues its reply. A session's own watch events come before the reply to the request that
 /// caused them, as in C xenstored, except that the reply to WATCH comes before its first event.
-final class RequestHandler {
+public final class RequestHandler {
     private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
     private static final byte[] OK = ascii("OK\0");
     private static final byte[] TRUE = ascii("T\0");
@@ -31,7 +34,10 @@ final class RequestHandler {
     private final DomainRequests domainRequests;
     private final ControlCommands control;
 
-    RequestHandler(XenStore store, DomainRequests domainRequests) {
+    /// Handles requests to a store.
+    ///
+    /// @param domainRequests handles INTRODUCE and RELEASE
+    public RequestHandler(XenStore store, DomainRequests domainRequests) {
         this.store = store;
         this.domainRequests = domainRequests;
         this.control = new ControlCommands(store);
@@ -45,7 +51,7 @@ final class RequestHandler {
     ///
     /// @param message private memory with header and payload at `at`
     /// @param metrics counts the request
-    void handle(
+    public void handle(
             Session session, ReplyQueue output, byte[] message, int at, RequestMetrics metrics) {
         long start = System.nanoTime();
         MessageType type = MessageType.of(MessageHeader.type(message, at));

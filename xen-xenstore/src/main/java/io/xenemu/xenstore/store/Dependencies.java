@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.xenstore.quota.Quota;
 import io.xenemu.xenstore.state.XenStoreState.TransactionState;

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.state.XenStoreState.SpecialState;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param introduce permissions of `@introduceDomain`
 /// @param release permissions of `@releaseDomain`
-record SpecialPermissions(Permissions introduce, Permissions release) {
+public record SpecialPermissions(Permissions introduce, Permissions release) {
     /// As in Xen 4.23 (XSA-115): any domain may watch @releaseDomain; @introduceDomain is reserved for domain 0 and
     /// the domains it permits.
     static final SpecialPermissions STANDARD =
@@ -61,7 +61,7 @@ record SpecialPermissions(Permissions introduce, Permissions release) {
     }
 
     /// The permissions as saved state.
-    List<SpecialState> states() {
+    public List<SpecialState> states() {
         return List.of(
                 new SpecialState(Path.INTRODUCE_DOMAIN, introduce),
                 new SpecialState(Path.RELEASE_DOMAIN, release));

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
@@ -11,19 +11,19 @@ import java.util.Arrays;
 /// @param key the watched path and the token
 /// @param relative whether events name paths relative to the session's own directory
 /// @param depth the number of levels below the path that it covers, or [Request.Watch#ANY_DEPTH]
-record Watch(long order, Session session, Key key, boolean relative, int depth) {
+public record Watch(long order, Session session, Key key, boolean relative, int depth) {
     /// About the bytes of a watch, without its path and token.
-    static final int WATCH_BYTES = 256;
+    public static final int WATCH_BYTES = 256;
+
+    /// About the bytes of each level of a watched path in the table of watches, unless another watch shares it.
+    public static final int LEVEL_BYTES = 256;
 
     /// Identifies a watch within a session. `token` is not modified.
     @SuppressWarnings("ArrayRecordComponent") // equals and hashCode are by content
-    record Key(Path path, byte[] token) {
+    public record Key(Path path, byte[] token) {
         /// Its bytes for the domain's memory quota: more than in xenstored, where a watch takes less.
-        int bytes() {
-            return WATCH_BYTES
-                    + path.bytes()
-                    + WatchTable.LEVEL_BYTES * path.depth()
-                    + token.length;
+        public int bytes() {
+            return WATCH_BYTES + path.bytes() + LEVEL_BYTES * path.depth() + token.length;
         }
 
         @Override
@@ -42,7 +42,8 @@ record Watch(long order, Session session, Key key, boolean relative, int depth) 
         return depth == Request.Watch.ANY_DEPTH || path.depth() - key.path.depth() <= depth;
     }
 
-    void fire(Path path) {
+    /// Queues an event at `path` for the session.
+    public void fire(Path path) {
         int skip = relative ? session.home().length() + 1 : 0;
         session.outlet().watchEvent(path, skip, key.token());
         session.changed();

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -21,9 +21,6 @@ import org.jspecify.annotations.Nullable;
 /// All watches by path: a change costs only as much as its own path and its watchers, however many other watches
 /// there are.
 final class WatchTable {
-    /// About the bytes of each level of a watched path, unless another watch shares it.
-    static final int LEVEL_BYTES = 256;
-
     private static final Comparator<Watch> REGISTRATION = Comparator.comparingLong(Watch::order);
 
     /// A place in the tree of watched paths: it has watches, or leads to some.

@@ -1,10 +1,10 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.xenstore.tree.Path;
 import org.jspecify.annotations.Nullable;
 
 /// Sends a session's output. A failure is the client's own, whichever client's thread it occurs on.
-interface Outlet {
+public interface Outlet {
     /// Queues a watch event. Called with the store's lock held; must not call out.
     ///
     /// @param skip the number of leading bytes of the path to leave out (relative watches)

@@ -1,9 +1,10 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.request;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.quota.Account;
 import io.xenemu.xenstore.quota.Quota;
+import io.xenemu.xenstore.store.XenStore;
 import io.xenemu.xenstore.wire.Request;
 import java.nio.charset.StandardCharsets;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -22,9 +22,9 @@ import java.util.function.Predicate;
 /// The store: the tree, the watches, the sessions with their transactions, and the introduced domains. Behaves as
 /// `docs/misc/xenstore.txt` says, and as C xenstored where that is silent; comments name the differences.
 ///
-/// Not thread-safe: [XenStoreServer] holds its lock during every call. The store calls nothing outside, except a
+/// Not thread-safe: `XenStoreServer` holds its lock during every call. The store calls nothing outside, except a
 /// session's [Outlet], which only queues.
-final class XenStore {
+public final class XenStore {
     private final KnownDomains domains;
     private final Accounts accounts;
     private final WatchTable watches = new WatchTable();
@@ -38,7 +38,10 @@ final class XenStore {
     // Quotas of another daemon, kept for the next one.
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
 
-    XenStore(Quotas quotas, KnownDomains domains) {
+    /// An empty store.
+    ///
+    /// @param quotas limits of guests, until SET_QUOTA or CONTROL changes them
+    public XenStore(Quotas quotas, KnownDomains domains) {
         this.domains = domains;
         Node root = Node.root(Permissions.DOM0_ONLY);
         NodeCounts counts = NodeCounts.of(root);
@@ -64,7 +67,7 @@ final class XenStore {
     }
 
     /// Sets the room for changes; a change without room is refused from now on.
-    void keptIn(ChangeRoom room) {
+    public void keptIn(ChangeRoom room) {
         editor.keptIn(room);
     }
 
@@ -72,41 +75,48 @@ final class XenStore {
         return ++generation;
     }
 
-    Accounts accounts() {
+    /// The accounts of all domains.
+    public Accounts accounts() {
         return accounts;
     }
 
-    IntroducedDomains introduced() {
+    /// The introduced domains.
+    public IntroducedDomains introduced() {
         return introduced;
     }
 
-    Node root() {
+    /// The current version of the tree.
+    public Node root() {
         return editor.root();
     }
 
-    NodeCounts nodeCounts() {
+    /// The number of nodes of each domain.
+    public NodeCounts nodeCounts() {
         return editor.counts();
     }
 
-    int watchCount() {
+    /// The number of registered watches. Any thread; may be slightly old.
+    public int watchCount() {
         return watches.size();
     }
 
-    int transactionCount() {
+    /// The number of open transactions. Any thread; may be slightly old.
+    public int transactionCount() {
         return transactions.count();
     }
 
     /// About the bytes of earlier versions of the tree that open transactions of guests keep.
-    long pinnedBytes() {
+    public long pinnedBytes() {
         return transactions.pinnedBytes();
     }
 
     /// Sessions with output that has not been flushed.
-    List<Session> changedSessions() {
+    public List<Session> changedSessions() {
         return changedSessions;
     }
 
-    Session connect(DomId domain, Outlet outlet) {
+    /// Connects a new client.
+    public Session connect(DomId domain, Outlet outlet) {
         return new Session(accounts.of(domain), outlet, changedSessions);
     }
 
@@ -124,19 +134,26 @@ final class XenStore {
         }
     }
 
-    byte[] read(Session session, int transaction, Path path) throws XenError {
+    /// The value of a node.
+    ///
+    /// @param transaction an id of the session, or 0 for none; the same below
+    /// @throws XenError ENOENT if there is no such node or transaction; EACCES; the error of a quota
+    public byte[] read(Session session, int transaction, Path path) throws XenError {
         return editor(session, transaction, path).read(session.caller(), path);
     }
 
-    Node directory(Session session, int transaction, Path path) throws XenError {
+    /// The node whose children the client lists. Errors as of [#read].
+    public Node directory(Session session, int transaction, Path path) throws XenError {
         return editor(session, transaction, path).directory(session.caller(), path);
     }
 
-    Permissions permissions(Session session, int transaction, Path path) throws XenError {
+    /// The permissions of a node or special watch. Errors as of [#read].
+    public Permissions permissions(Session session, int transaction, Path path) throws XenError {
         return editor(session, transaction, path).permissions(session.caller(), path);
     }
 
-    void change(Session session, int transaction, Request.Change change) throws XenError {
+    /// Makes a change. Errors as of [#read], and ENOSPC if the file of the store has no room.
+    public void change(Session session, int transaction, Request.Change change) throws XenError {
         Request.Change allowed = change;
         if (change instanceof Request.SetPerms(Path path, Permissions permissions)) {
             allowed = new Request.SetPerms(path, settable(session, permissions));
@@ -176,7 +193,7 @@ final class XenStore {
     /// Compares the counters with the tree (CONTROL check).
     ///
     /// @throws IllegalStateException if they differ, which is our bug
-    void check() {
+    public void check() {
         NodeCounts found = NodeCounts.of(editor.root());
         if (!found.agrees(editor.counts())) {
             throw new IllegalStateException(
@@ -192,36 +209,45 @@ final class XenStore {
     // --- watches
 
     /// Registers a watch. The caller replies first, and then fires the watch once.
-    Watch watch(Session session, Request.Watch request) throws XenError {
+    public Watch watch(Session session, Request.Watch request) throws XenError {
         checkLength(session, request.path());
         return watches.register(session, request);
     }
 
-    void unwatch(Session session, Path path, byte[] token) throws XenError {
+    /// Removes a watch.
+    ///
+    /// @throws XenError ENOENT if the session has no such watch
+    public void unwatch(Session session, Path path, byte[] token) throws XenError {
         checkLength(session, path);
         watches.unregister(session, path, token);
     }
 
     // --- transactions
 
-    int startTransaction(Session session, int inTransaction) throws XenError {
+    /// Starts a transaction, and returns its id.
+    ///
+    /// @param inTransaction the id that the request came with, 0 for none
+    /// @throws XenError EBUSY within a transaction; the error of a quota
+    public int startTransaction(Session session, int inTransaction) throws XenError {
         return transactions.start(session, inTransaction);
     }
 
     /// Ends a transaction, with or without success.
-    void endTransaction(Session session, int id, boolean commit) throws XenError {
+    public void endTransaction(Session session, int id, boolean commit) throws XenError {
         transactions.end(session, id, commit);
     }
 
     /// Drops the watches and transactions of a session: RESET_WATCHES, a reconnection, or its end.
-    void reset(Session session) {
+    public void reset(Session session) {
         watches.unregisterAll(session);
         transactions.drop(session);
     }
 
     // --- saved state
 
-    XenStoreState save(Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
+    /// Saves the nodes that are wanted, and what belongs to the whole store.
+    public XenStoreState save(
+            Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
                 StoreSnapshot.nodes(editor.root(), wanted),
                 editor.special().states(),
@@ -231,7 +257,8 @@ final class XenStore {
                 List.of());
     }
 
-    void restoreNodes(List<XenStoreState.NodeState> nodes) throws XenError {
+    /// Adds saved nodes; they replace those of the same path.
+    public void restoreNodes(List<XenStoreState.NodeState> nodes) throws XenError {
         // Children first: adding a child to a node would change the node's generation.
         for (XenStoreState.NodeState node : nodes.reversed()) {
             editor.restore(node);
@@ -245,13 +272,14 @@ final class XenStore {
         return transactions.isInConflict(transaction);
     }
 
-    StoreImage image() {
+    /// What the file of the store keeps: one version of the tree and of the special permissions.
+    public StoreImage image() {
         return new StoreImage(
                 editor.root(), editor.special().introduce(), editor.special().release());
     }
 
-    /// Takes over what only a whole store has. The state has passed [StoreRestoration#check(XenStoreState)].
-    void restoreWhole(XenStoreState state) {
+    /// Takes over what only a whole store has. The state has passed `StoreRestoration#check(XenStoreState)`.
+    public void restoreWhole(XenStoreState state) {
         for (XenStoreState.SpecialState saved : state.special()) {
             editor.special(editor.special().with(saved.path(), saved.permissions()));
             former.set(saved.permissions());
@@ -260,7 +288,8 @@ final class XenStore {
         foreignQuotas = SavedQuotas.foreign(state.quotas());
     }
 
-    void restore(Session session, XenStoreState.ConnectionState state) {
+    /// Restores the watches and transactions of a connection.
+    public void restore(Session session, XenStoreState.ConnectionState state) {
         for (XenStoreState.WatchState saved : state.watches()) {
             watches.restore(
                     session,
@@ -272,12 +301,12 @@ final class XenStore {
     }
 
     /// Removes what was given to earlier domains of this id, before a new domain is introduced or restored.
-    void removeNamesFromBefore(DomId domain) {
+    public void removeNamesFromBefore(DomId domain) {
         former.removeNamesFromBefore(domain);
     }
 
     /// Keeps the permissions of restored domains.
-    void takeRestored(List<XenStoreState.DomainState> restored) {
+    public void takeRestored(List<XenStoreState.DomainState> restored) {
         restored.forEach(domain -> former.forget(domain.domain()));
     }
 }

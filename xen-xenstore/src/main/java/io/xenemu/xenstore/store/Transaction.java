@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.quota.Account;

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.store;
 
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.quota.Account;
@@ -13,11 +13,6 @@ import java.util.function.LongSupplier;
 /// of the tree that all guests' transactions keep are limited here, since a version grows by what others change, not
 /// its owner.
 final class OpenTransactions {
-    /// About the bytes of replaced nodes that all guests' transactions together may keep from being freed: some
-    /// thousand changes. Beyond that, they let go of their versions ([Transaction#letGo]); each then repeats its
-    /// changes when it goes on.
-    static final long PINNED_BYTES = 16L << 20;
-
     private final TreeEditor store;
     private final FormerDomains former;
     private final LongSupplier generations;
@@ -156,9 +151,9 @@ final class OpenTransactions {
         return guests.isEmpty() ? 0 : store.replacedBytes() - pinnedSince;
     }
 
-    /// Enforces [#PINNED_BYTES]. Call it after changes of the store.
+    /// Enforces [Quota#PINNED_BYTES]. Call it after changes of the store.
     void boundVersions() {
-        if (pinnedBytes() > PINNED_BYTES) {
+        if (pinnedBytes() > Quota.PINNED_BYTES) {
             pinnedSince = store.replacedBytes();
             guests.forEach(Transaction::letGo);
         }

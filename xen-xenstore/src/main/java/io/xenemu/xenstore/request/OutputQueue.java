@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.request;
 
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
@@ -12,9 +12,9 @@ import java.util.Set;
 /// Messages that wait for a client to read them, as bytes. Replies are always queued; the transport stops reading
 /// requests when too many wait. A watch event is dropped if the same event is still waiting unsent (XSA-326: acting
 /// on that one, the client will see all changes).
-final class OutputQueue implements ReplyQueue {
+public final class OutputQueue implements ReplyQueue {
     /// About the heap of a waiting event, without its bytes.
-    static final int EVENT_BYTES = 128;
+    public static final int EVENT_BYTES = 128;
 
     private static final int FIRST_CAPACITY = 512;
     private static final int RING_KEPT_BYTES = 16 * 1024;
@@ -47,31 +47,34 @@ final class OutputQueue implements ReplyQueue {
     private int pathBytes;
 
     /// A queue for a ring.
-    OutputQueue() {
+    public OutputQueue() {
         this(RING_KEPT_BYTES);
     }
 
+    /// An empty queue.
+    ///
     /// @param keptBytes the largest array that is kept for later messages
-    OutputQueue(int keptBytes) {
+    public OutputQueue(int keptBytes) {
         this.keptBytes = keptBytes;
     }
 
     /// The number of waiting bytes.
-    int size() {
+    public int size() {
         return tail - head;
     }
 
-    boolean isEmpty() {
+    /// Whether nothing waits.
+    public boolean isEmpty() {
         return head == tail;
     }
 
     /// About the heap of everything that waits: an event has its path in addition to its bytes.
-    int held() {
+    public int held() {
         return size() + heldByEvents();
     }
 
     /// As [#held], including unused room.
-    int heldCapacity() {
+    public int heldCapacity() {
         return buffer.length + heldByEvents();
     }
 
@@ -80,7 +83,7 @@ final class OutputQueue implements ReplyQueue {
     }
 
     /// About the heap of one event.
-    static int held(Path path, int skip, byte[] token) {
+    public static int held(Path path, int skip, byte[] token) {
         return MessageHeader.SIZE
                 + path.length()
                 - skip
@@ -102,7 +105,7 @@ final class OutputQueue implements ReplyQueue {
     /// Queues a watch event.
     ///
     /// @return false if it is too long for the protocol, and was dropped
-    boolean event(Path path, int skip, byte[] token) {
+    public boolean event(Path path, int skip, byte[] token) {
         int length = path.length() - skip + token.length + 2;
         if (MessageHeader.isTooLong(length)) {
             return false;
@@ -125,17 +128,17 @@ final class OutputQueue implements ReplyQueue {
     }
 
     /// Whether the same event waits.
-    boolean isWaiting(Path path, int skip, byte[] token) {
+    public boolean isWaiting(Path path, int skip, byte[] token) {
         return waitingSet.contains(new Waiting(0, path, skip, Arrays.hashCode(token), token));
     }
 
     /// A copy of the waiting bytes, to save them.
-    byte[] copy() {
+    public byte[] copy() {
         return Arrays.copyOfRange(buffer, head, tail);
     }
 
     /// Puts back saved bytes, which may start within a message.
-    void restore(byte[] bytes) {
+    public void restore(byte[] bytes) {
         reserve(bytes.length);
         System.arraycopy(bytes, 0, buffer, tail, bytes.length);
         tail += bytes.length;
@@ -159,16 +162,17 @@ final class OutputQueue implements ReplyQueue {
     }
 
     /// The array that holds the waiting bytes: [#size] of them from [#head] on; valid until the next call.
-    byte[] buffer() {
+    public byte[] buffer() {
         return buffer;
     }
 
-    int head() {
+    /// The place of the first waiting byte in [#buffer].
+    public int head() {
         return head;
     }
 
     /// Removes the first `count` waiting bytes, which have been sent.
-    void advance(int count) {
+    public void advance(int count) {
         head += count;
         sent += count;
         while (!waiting.isEmpty() && waiting.getFirst().start < sent) {
@@ -188,7 +192,7 @@ final class OutputQueue implements ReplyQueue {
     /// Removes and returns everything that waits, which then counts as sent.
     ///
     /// @param spare an array that is no longer needed, for the next messages
-    ByteBuffer take(byte[] spare) {
+    public ByteBuffer take(byte[] spare) {
         ByteBuffer taken = ByteBuffer.wrap(buffer, head, size());
         sent += size();
         forgetWaiting();
@@ -199,7 +203,7 @@ final class OutputQueue implements ReplyQueue {
     }
 
     /// Drops everything that waits.
-    void clear() {
+    public void clear() {
         forgetWaiting();
         sent += size();
         head = 0;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.xenstore.store;
+
+import org.jspecify.annotations.NullMarked;
