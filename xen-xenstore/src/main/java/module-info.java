@@ -7,9 +7,12 @@ module io.xenemu.xenstore {
     requires static org.jspecify;
 
     exports io.xenemu.xenstore;
+    exports io.xenemu.xenstore.client;
     exports io.xenemu.xenstore.metrics;
     exports io.xenemu.xenstore.persist;
     exports io.xenemu.xenstore.quota;
+    exports io.xenemu.xenstore.ring;
+    exports io.xenemu.xenstore.socket;
     exports io.xenemu.xenstore.state;
     exports io.xenemu.xenstore.stream;
     exports io.xenemu.xenstore.tree;

@@ -2,6 +2,8 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.client.StoreView;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
 import java.util.Locale;

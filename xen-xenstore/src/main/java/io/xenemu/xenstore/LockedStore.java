@@ -7,6 +7,8 @@ import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.request.ReplyQueue;
 import io.xenemu.xenstore.request.RequestHandler;
 import io.xenemu.xenstore.request.StoreAccess;
+import io.xenemu.xenstore.ring.GuestDomains;
+import io.xenemu.xenstore.ring.GuestRings;
 import io.xenemu.xenstore.store.Outlet;
 import io.xenemu.xenstore.store.Session;
 import io.xenemu.xenstore.store.XenStore;

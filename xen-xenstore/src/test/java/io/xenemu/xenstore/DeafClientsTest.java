@@ -6,8 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.ring.GuestDomains;
+import io.xenemu.xenstore.socket.ClientMemory;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;

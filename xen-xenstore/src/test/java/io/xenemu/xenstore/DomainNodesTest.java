@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Instant;
 import java.util.List;
 import java.util.UUID;

@@ -8,8 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.ring.GuestDomains;
+import io.xenemu.xenstore.ring.IntroducedRing;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.RejectedExecutionException;

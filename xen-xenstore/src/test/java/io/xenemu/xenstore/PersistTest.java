@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.persist.JournalMetrics;
+import io.xenemu.xenstore.socket.SocketTransport;
 import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;

@@ -1,5 +1,6 @@
 package io.xenemu.xenstore;
 
+import io.xenemu.xenstore.ring.RingConnection;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;

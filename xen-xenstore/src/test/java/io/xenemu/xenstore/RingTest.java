@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.ring.Ring;
+import io.xenemu.xenstore.ring.RingConnection;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;

@@ -24,6 +24,8 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
+import io.xenemu.xenstore.ring.Ring;
+import io.xenemu.xenstore.ring.RingConnection;
 import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.wire.Features;

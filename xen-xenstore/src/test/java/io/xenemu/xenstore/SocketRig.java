@@ -1,5 +1,6 @@
 package io.xenemu.xenstore;
 
+import io.xenemu.xenstore.socket.SocketTransport;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;

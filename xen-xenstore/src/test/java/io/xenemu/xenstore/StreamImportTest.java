@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.ring.Ring;
 import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.stream.MigrationStream;

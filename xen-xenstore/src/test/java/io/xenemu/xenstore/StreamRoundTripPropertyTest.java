@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.ring.Ring;
+import io.xenemu.xenstore.ring.RingConnection;
 import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.state.XenStoreState.DomainState;

@@ -16,6 +16,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.quota.Quota;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.wire.MessageType;

@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.xenstore.GuestDomains;
-import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.stream.MigrationStream;
 import io.xenemu.xenstore.tree.Permissions;

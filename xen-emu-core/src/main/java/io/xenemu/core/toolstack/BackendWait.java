@@ -1,7 +1,7 @@
 package io.xenemu.core.toolstack;
 
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.XenStoreClient;
+import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;

@@ -2,8 +2,8 @@ package io.xenemu.core.toolstack;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.XenStoreClient;
 import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.XenStoreClient;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.wire.MessageType;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.client;
 
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.request.StoreAccess;

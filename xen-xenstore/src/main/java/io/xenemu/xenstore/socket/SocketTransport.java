@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.socket;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.kvm.socket.AcceptPause;
@@ -36,7 +36,7 @@ public final class SocketTransport implements AutoCloseable {
     static final int MAX_CONNECTIONS = 4096;
 
     /// Rounds of turns that share one commit to the journal, so that commits cost little compared with the requests.
-    static final int ROUNDS_PER_COMMIT = 8;
+    public static final int ROUNDS_PER_COMMIT = 8;
 
     private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
     private static final int READ_BYTES = 32 * 1024;
@@ -96,7 +96,7 @@ public final class SocketTransport implements AutoCloseable {
     /// @param memory the limit of what all socket clients of the store hold
     /// @param failed called once, on the transport's thread, if it ends in another way than by [#close]; then no
     ///     client is served any more
-    static SocketTransport open(
+    public static SocketTransport open(
             StoreAccess access,
             ClientMemory memory,
             UnixListener listener,

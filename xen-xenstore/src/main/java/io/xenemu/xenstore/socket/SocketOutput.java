@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.socket;
 
 import io.xenemu.xenstore.request.OutputQueue;
 import io.xenemu.xenstore.request.ReplyQueue;

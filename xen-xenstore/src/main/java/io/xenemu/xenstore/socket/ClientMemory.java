@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.socket;
 
 import io.xenemu.xenstore.tree.Path;
 import java.util.Comparator;
@@ -12,7 +12,7 @@ import java.util.Set;
 /// unread output is disconnected.
 ///
 /// The path of a waiting event is held once for all clients. The store's lock is held, except for [#used].
-final class ClientMemory {
+public final class ClientMemory {
     /// The divisor of the heap for clients; the rest is for nodes, guests and garbage of requests.
     private static final int HEAP_PARTS = 8;
 
@@ -47,24 +47,26 @@ final class ClientMemory {
     private volatile long used;
     private volatile long disconnected;
 
+    /// Memory that no client uses yet.
+    ///
     /// @param limit bytes
-    ClientMemory(long limit) {
+    public ClientMemory(long limit) {
         this.limit = limit;
     }
 
     /// The memory of this process, with a limit that depends on its heap.
-    static ClientMemory ofThisProcess() {
+    public static ClientMemory ofThisProcess() {
         return new ClientMemory(
                 Math.max(MIN_LIMIT_BYTES, Runtime.getRuntime().maxMemory() / HEAP_PARTS));
     }
 
     /// Bytes held now. Any thread.
-    long used() {
+    public long used() {
         return used;
     }
 
     /// The number of clients disconnected at the limit. Any thread.
-    long disconnected() {
+    public long disconnected() {
         return disconnected;
     }
 

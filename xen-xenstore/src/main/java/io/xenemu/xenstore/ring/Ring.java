@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.ring;
 
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.client;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -42,7 +42,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     /// Events that may wait for the listeners, each of at most 3 KiB, the longest path. Guests cause events by
     /// creating nodes below a watch of the host; a listener this far behind looks at everything anyway. Guests make
     /// no clients of this kind: a service has one that watches.
-    static final int MAX_EVENTS = 1024;
+    public static final int MAX_EVENTS = 1024;
 
     private record Watch(Path path, WatchListener listener) {}
 
@@ -50,7 +50,10 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
 
     private final Inbox inbox;
 
-    XenStoreClient(StoreAccess access, Executor executor) {
+    /// Connects a client; users call `XenStoreServer.client()`.
+    ///
+    /// @param executor runs the listeners of its watches, one at a time and in order
+    public XenStoreClient(StoreAccess access, Executor executor) {
         this(access, new Inbox(access, executor));
     }
 

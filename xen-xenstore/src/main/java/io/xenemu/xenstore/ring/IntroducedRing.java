@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.ring;
 
 import java.util.function.Consumer;
 

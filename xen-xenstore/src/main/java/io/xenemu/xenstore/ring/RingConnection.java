@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.ring;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.metrics.RequestMetrics;

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.ring;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -21,14 +21,14 @@ import java.util.Set;
 import java.util.function.Function;
 
 /// Restores a [XenStoreState] into a store.
-final class StoreRestoration {
+public final class StoreRestoration {
     private StoreRestoration() {}
 
     /// Checks that a store can take over a state, before anything is changed.
     ///
     /// @throws XenError EINVAL for something that it cannot take over, such as a ring of domain 0, sockets, or
     ///     duplicates
-    static void check(XenStoreState state) throws XenError {
+    public static void check(XenStoreState state) throws XenError {
         Set<DomId> domains = new HashSet<>();
         for (DomainState domain : state.domains()) {
             DomId id = domain.domain();
@@ -67,11 +67,11 @@ final class StoreRestoration {
         }
     }
 
-    /// Adds the saved state, as [XenStoreServer#restore] does. The state has passed [#check]; the store's lock is
+    /// Adds the saved state, as `XenStoreServer#restore` does. The state has passed [#check]; the store's lock is
     /// held.
     ///
     /// @throws XenError EEXIST a domain is introduced already; EINVAL a domain's target is not introduced
-    static Map<DomId, RingConnection> restore(
+    public static Map<DomId, RingConnection> restore(
             XenStoreState state,
             XenStore store,
             GuestRings rings,

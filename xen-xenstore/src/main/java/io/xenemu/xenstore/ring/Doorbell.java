@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.ring;
 
 /// Notifies a guest that its ring has changed: the store's side of the event channel.
 @FunctionalInterface

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.socket;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.request.StoreAccess;

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.client;
 
 /// Receives changes below a watched path.
 @FunctionalInterface

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.ring;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -25,6 +25,11 @@ public interface GuestDomains extends KnownDomains {
                     throw new IllegalStateException(domain + " was never introduced");
                 }
             };
+
+    /// Whether there is such a domain, introduced to the store or not. Only existing domains can be given
+    /// permissions.
+    @Override
+    boolean exists(DomId domain);
 
     /// The ring of a domain, for a host tool's INTRODUCE request, and the receiver of its connection. The domain may
     /// have been released and still run, or still be introduced: tools make a new event channel that way.

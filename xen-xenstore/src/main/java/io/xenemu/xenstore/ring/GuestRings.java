@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.xenstore.ring;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -17,7 +17,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /// The rings of the introduced domains, and the requests that start and end their service. The store's lock is held.
-final class GuestRings implements DomainRequests {
+public final class GuestRings implements DomainRequests {
     private record Guest(RingConnection ring, XenStoreMetrics.DomainMeters meters) {}
 
     private final StoreAccess access;
@@ -26,20 +26,23 @@ final class GuestRings implements DomainRequests {
     private final XenStoreMetrics metrics;
     private final Map<DomId, Guest> guests = new TreeMap<>(Comparator.comparingInt(DomId::value));
 
+    /// No rings yet.
+    ///
     /// @param domains answers for INTRODUCE and RELEASE
-    GuestRings(StoreAccess access, GuestDomains domains, XenStoreMetrics metrics) {
+    public GuestRings(StoreAccess access, GuestDomains domains, XenStoreMetrics metrics) {
         this.access = access;
         this.store = access.store();
         this.domains = domains;
         this.metrics = metrics;
     }
 
-    boolean contains(DomId domain) {
+    /// Whether a domain is introduced.
+    public boolean contains(DomId domain) {
         return guests.containsKey(domain);
     }
 
     /// Starts to serve a ring, or goes on with another page or doorbell.
-    RingConnection introduce(DomId domain, Ring ring) {
+    public RingConnection introduce(DomId domain, Ring ring) {
         return introduce(domain, new IntroducedRing(ring, _ -> {}));
     }
 
@@ -75,7 +78,7 @@ final class GuestRings implements DomainRequests {
     }
 
     /// Ends the service of a domain that is gone, introduced or not.
-    void end(DomId domain) {
+    public void end(DomId domain) {
         @Nullable Guest gone = guests.remove(domain);
         if (gone == null) {
             store.introduced().forget(domain);
@@ -88,7 +91,7 @@ final class GuestRings implements DomainRequests {
     }
 
     /// Stops using all rings; their domains' nodes stay.
-    void close() {
+    public void close() {
         guests.values()
                 .forEach(guest -> {
                     guest.ring.release();
@@ -97,12 +100,13 @@ final class GuestRings implements DomainRequests {
         guests.clear();
     }
 
-    List<XenStoreState.DomainState> save() {
+    /// The states of all introduced domains.
+    public List<XenStoreState.DomainState> save() {
         return guests.keySet().stream().map(this::save).toList();
     }
 
     /// The state of an introduced domain.
-    XenStoreState.DomainState save(DomId domain) {
+    public XenStoreState.DomainState save(DomId domain) {
         return Objects.requireNonNull(guests.get(domain))
                 .ring
                 .save(store.introduced().isShutdown(domain));
