@@ -4,6 +4,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
 
 /// The event channels of one domain: the `EVTCHNOP_*` operations with the results and errors of Xen 4.19
@@ -34,13 +35,10 @@ public final class EventChannels {
     /// The most vCPUs of a domain. Xen's own limit for HVM guests is lower (`HVM_MAX_VCPUS`, 128).
     public static final int MAX_VCPUS = 4096;
 
-    /// Bytes of a guest page.
-    static final int PAGE_SIZE = 4096;
-
     private static final VcpuId NO_VCPU = new VcpuId(Integer.MAX_VALUE);
 
     private final DomId domId;
-    private final Domains domains;
+    private final PeerChannels domains;
     private final EventChannelMetrics metrics;
     private final VcpuId[] vcpuIds;
     final Bindings bindings;
@@ -191,7 +189,7 @@ public final class EventChannels {
     public int initControl(VcpuId vcpu, long gfn, int offset) throws XenError {
         requireFifo();
         Vcpu notified = bindings.require(vcpu);
-        if (Integer.compareUnsigned(offset, PAGE_SIZE - ControlBlock.SIZE) > 0
+        if (Integer.compareUnsigned(offset, GuestMemory.PAGE_SIZE - ControlBlock.SIZE) > 0
                 || offset % ControlBlock.ALIGNMENT != 0) {
             throw XenError.EINVAL;
         }

@@ -13,7 +13,7 @@ import java.util.function.Consumer;
 ///     domain's thread, which goes on as if the effect had taken place, and with locks held: it must not wait, throw,
 ///     or call back into [EventChannels]
 public record EventEnvironment(
-        Domains domains,
+        PeerChannels domains,
         KernelPorts kernel,
         UpcallSink upcalls,
         GuestPages pages,

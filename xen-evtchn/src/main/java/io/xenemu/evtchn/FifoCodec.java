@@ -1,5 +1,6 @@
 package io.xenemu.evtchn;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
@@ -38,7 +39,7 @@ final class FifoCodec {
         for (int i = body.count(EventChannels.MAX_VCPUS); i > 0; i--) {
             int vcpu = body.count(EventChannels.MAX_VCPUS);
             long gfn = body.u64();
-            controls.add(new FifoState.Control(vcpu, gfn, body.count(EventChannels.PAGE_SIZE)));
+            controls.add(new FifoState.Control(vcpu, gfn, body.count(GuestMemory.PAGE_SIZE)));
         }
         List<Long> pages = new ArrayList<>();
         for (int i = body.count(MAX_PAGES); i > 0; i--) {

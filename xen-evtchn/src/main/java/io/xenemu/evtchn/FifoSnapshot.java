@@ -1,6 +1,7 @@
 package io.xenemu.evtchn;
 
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -78,7 +79,7 @@ final class FifoSnapshot {
     }
 
     private static boolean fits(int offset) {
-        return offset <= EventChannels.PAGE_SIZE - ControlBlock.SIZE
+        return offset <= GuestMemory.PAGE_SIZE - ControlBlock.SIZE
                 && offset % ControlBlock.ALIGNMENT == 0;
     }
 

@@ -15,7 +15,7 @@ public final class ServicePorts {
 
     /// @param domains finds guests
     /// @param registry for the meters of domain 0
-    public ServicePorts(Domains domains, MeterRegistry registry) {
+    public ServicePorts(PeerChannels domains, MeterRegistry registry) {
         this.channels =
                 new EventChannels(
                         DomId.DOM0,
@@ -36,7 +36,7 @@ public final class ServicePorts {
                         new EventChannelMetrics(registry, DomId.DOM0));
     }
 
-    /// The event channels that [Domains] has to return for domain 0.
+    /// The event channels that [PeerChannels] has to return for domain 0.
     public EventChannels channels() {
         return channels;
     }

@@ -13,7 +13,7 @@
 /// - What KVM serves by itself: [KernelTable], [ContainedPorts].
 /// - Domain 0's ends, for the service's back ends: [ServicePorts], [ServicePort], [ServiceListener],
 ///   [NoKernelPorts].
-/// - Interfaces that core implements: [Domains], [KernelPorts], [KernelDoorbell], [UpcallSink], [GuestPages]; with
+/// - Interfaces that core implements: [PeerChannels], [KernelPorts], [KernelDoorbell], [UpcallSink], [GuestPages]; with
 ///   others in [EventEnvironment].
 /// - Values at the border: [EvtchnPort], [EvtchnStatus], [EvtchnOptions], [Pirq], [Virq].
 /// - Saved state: [EventChannelsState], [PirqsState], [FifoState], their copies from live objects [Snapshot] and

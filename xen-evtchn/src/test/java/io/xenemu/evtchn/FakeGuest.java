@@ -74,7 +74,7 @@ final class FakeGuest {
             @Nullable FakeGuest host,
             PortAccount account) {
         this.account = account;
-        Domains domains = host == null ? this::find : host::find;
+        PeerChannels domains = host == null ? this::find : host::find;
         this.width = width;
         this.service = host == null ? new ServicePorts(domains, registry) : host.service;
         this.channels =
@@ -99,7 +99,7 @@ final class FakeGuest {
     }
 
     /// What this guest's event channels work with, by another kernel perhaps.
-    EventEnvironment environment(Domains domains, KernelPorts ports) {
+    EventEnvironment environment(PeerChannels domains, KernelPorts ports) {
         return new EventEnvironment(
                 domains,
                 ports,

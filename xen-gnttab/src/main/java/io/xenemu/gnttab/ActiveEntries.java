@@ -1,5 +1,6 @@
 package io.xenemu.gnttab;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -17,7 +18,6 @@ final class ActiveEntries {
     /// range of its 8-bit counters.
     static final int MAX_PINS = 128;
 
-    private static final int PAGE_SIZE = 4096;
     private static final int PART = 1 << 31;
     private static final int MAX_START = 0x7fff;
 
@@ -78,7 +78,7 @@ final class ActiveEntries {
 
     /// The number of bytes of the page that are granted.
     int length(int entry) {
-        return isPart(entry) ? parts[entry] & 0xffff : PAGE_SIZE;
+        return isPart(entry) ? parts[entry] & 0xffff : GuestMemory.PAGE_SIZE;
     }
 
     /// Whether the entry cannot be mapped: it grants a part of a page, or is transitive.

@@ -7,8 +7,6 @@ import java.util.List;
 /// Mappings of one domain's grants by the service's own back ends. The granter sees them like
 /// `GNTTABOP_map_grant_ref` by domain 0; the page is in the service's memory, and there are no handles.
 public final class BackendMappings {
-    static final int PAGE_SIZE = 4096;
-
     /// The most pages of a range: more than any ring has pages, or any request has segments.
     public static final int MAX_RANGE = 1024;
 

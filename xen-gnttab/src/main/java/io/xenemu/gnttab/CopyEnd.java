@@ -1,12 +1,11 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
 
 /// One end of a copy: the guest's arguments, and the page that has been claimed for it.
 final class CopyEnd {
-    private static final int PAGE_SIZE = 4096;
-
     private final DomId domId;
     private final Pins own;
     private final boolean readOnly;
@@ -36,7 +35,7 @@ final class CopyEnd {
         this.offset = offset;
     }
 
-    GrantStatus find(Domains domains) {
+    GrantStatus find(Granters domains) {
         if (dom.equals(DomId.SELF)) {
             granter = own;
             return GrantStatus.OKAY;
@@ -58,7 +57,7 @@ final class CopyEnd {
             owner = own.frames;
             mfn = owner.mfn(page);
             start = 0;
-            granted = PAGE_SIZE;
+            granted = GuestMemory.PAGE_SIZE;
             return mfn < 0 ? GrantStatus.BAD_PAGE : GrantStatus.OKAY;
         }
         int ref = ref();
@@ -86,7 +85,7 @@ final class CopyEnd {
     }
 
     boolean isBeyondPage(int length) {
-        return offset + length > PAGE_SIZE;
+        return offset + length > GuestMemory.PAGE_SIZE;
     }
 
     boolean grants(int length) {

@@ -9,12 +9,12 @@ import java.lang.foreign.MemorySegment;
 /// Xen keeps the page that one operation of a batch has claimed, if the next operation names it too. Here each
 /// operation claims its own; a guest sees no difference.
 public final class GrantCopy {
-    private final Domains domains;
+    private final Granters domains;
     private final GrantTableMetrics metrics;
     private final CopyEnd source;
     private final CopyEnd dest;
 
-    GrantCopy(DomId domId, Pins own, Domains domains, GrantTableMetrics metrics) {
+    GrantCopy(DomId domId, Pins own, Granters domains, GrantTableMetrics metrics) {
         this.domains = domains;
         this.metrics = metrics;
         this.source = new CopyEnd(domId, own, true);

@@ -7,4 +7,4 @@ package io.xenemu.gnttab;
 /// @param frames the pages that the domain can grant
 /// @param physmap the address space into which the domain maps other domains' grants
 public record GrantEnvironment(
-        Domains domains, TablePages pages, GuestFrames frames, Physmap physmap) {}
+        Granters domains, TablePages pages, GuestFrames frames, Physmap physmap) {}

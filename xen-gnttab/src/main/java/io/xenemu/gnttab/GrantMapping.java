@@ -1,6 +1,7 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +34,7 @@ public final class GrantMapping {
         }
         MemorySegment mapped = page;
         if (mapped == null) {
-            mapped = owner.memory(mfn).asSlice(owner.offset(mfn), BackendMappings.PAGE_SIZE);
+            mapped = owner.memory(mfn).asSlice(owner.offset(mfn), GuestMemory.PAGE_SIZE);
             mapped = readOnly ? mapped.asReadOnly() : mapped;
             page = mapped;
         }

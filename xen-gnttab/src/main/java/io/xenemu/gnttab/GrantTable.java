@@ -18,7 +18,7 @@ public final class GrantTable {
 
     private final DomId domId;
     private final GrantLimits limits;
-    private final Domains domains;
+    private final Granters domains;
     private final GrantTableMetrics metrics;
     private final EntryTable table;
     private final Pins pins;

@@ -22,7 +22,7 @@ final class GuestMappings {
     private static final int PAGE_SHIFT = 12;
 
     private final DomId domId;
-    private final Domains domains;
+    private final Granters domains;
     private final Physmap physmap;
     private final GrantTableMetrics metrics;
     private final Maptrack maptrack;

@@ -15,7 +15,7 @@ final class Pins {
     final GrantTableMetrics metrics;
     private final DomId domId;
     private final EntryTable table;
-    private final Domains domains;
+    private final Granters domains;
     private final Lifetime lifetime = new Lifetime();
     private final PinnedFrames pinned = new PinnedFrames();
 

@@ -2,6 +2,7 @@ package io.xenemu.gnttab;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -9,14 +10,12 @@ import java.lang.foreign.MemorySegment;
 /// one to which any other domain has not granted it.
 public final class ServiceGrants implements AutoCloseable {
     private static final GrantLimits LIMITS = new GrantLimits(1, 0, 1);
-    private static final int PAGE_SIZE = 4096;
-
     private final Arena arena = Arena.ofShared();
     private final GrantTable table;
 
     /// @param domains finds grant tables; must return this one for domain 0
-    public ServiceGrants(Domains domains, MeterRegistry registry) {
-        MemorySegment page = arena.allocate(PAGE_SIZE, PAGE_SIZE);
+    public ServiceGrants(Granters domains, MeterRegistry registry) {
+        MemorySegment page = arena.allocate(GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
         table =
                 new GrantTable(
                         DomId.DOM0,

@@ -14,7 +14,7 @@
 /// - Copies: [GrantCopy], [CopyEnd].
 /// - Mappings of the service's own back ends: [BackendMappings], [GrantMapping], [GrantRange].
 /// - Domain 0's table, which grants nothing: [ServiceGrants].
-/// - Interfaces that core implements: [Domains], [GuestFrames], [ContiguousPages], [Physmap], [TablePages];
+/// - Interfaces that core implements: [Granters], [GuestFrames], [ContiguousPages], [Physmap], [TablePages];
 ///   together [GrantEnvironment].
 /// - Values at the border: [GrantRef], [GrantStatus], [GrantLimits], [GrantOp].
 /// - Saved state: [GrantTableState], [GrantTableCodec], the earlier version [GrantTableStateV1], and [RestoredPins]

@@ -127,6 +127,11 @@ public final class GuestArgument {
         return Integer.toUnsignedLong(copy.get(INT, field.offset(width())));
     }
 
+    /// The 32 bits of an unsigned field, for a number whose sign the caller gives no meaning.
+    public int bits(GuestField.U32 field) {
+        return (int) (get(field) & 0xffff_ffffL);
+    }
+
     /// 32 bits, signed.
     public int get(GuestField.S32 field) {
         return copy.get(INT, field.offset(width()));

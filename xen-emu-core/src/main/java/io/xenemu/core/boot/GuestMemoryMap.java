@@ -1,5 +1,6 @@
 package io.xenemu.core.boot;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,7 +18,7 @@ import java.util.List;
 /// ```
 public final class GuestMemoryMap {
     /// The unit of all sizes and addresses here, in bytes.
-    public static final long PAGE_SIZE = 4096;
+    public static final long PAGE_SIZE = GuestMemory.PAGE_SIZE;
 
     /// Less memory cannot hold even a small kernel with the boot structures.
     public static final long MIN_BYTES = 8L << 20;

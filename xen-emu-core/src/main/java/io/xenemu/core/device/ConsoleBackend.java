@@ -1,5 +1,6 @@
 package io.xenemu.core.device;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -16,9 +17,6 @@ import java.util.concurrent.locks.ReentrantLock;
 /// Thread-safe. Call [#service] for each event from the guest, whenever the sink has room again, and whenever the
 /// source has data.
 public final class ConsoleBackend {
-    /// Size of the page, in bytes.
-    public static final int PAGE_SIZE = 4096;
-
     private static final int IN_OFFSET = 0;
     private static final int IN_SIZE = 1024;
     private static final int OUT_OFFSET = 0x400;
@@ -50,7 +48,7 @@ public final class ConsoleBackend {
     /// @param notifyGuest sends the console's event to the guest; called without locks held
     public ConsoleBackend(
             MemorySegment page, ByteSink output, ByteSource input, Runnable notifyGuest) {
-        if (page.byteSize() != PAGE_SIZE) {
+        if (page.byteSize() != GuestMemory.PAGE_SIZE) {
             throw new IllegalArgumentException("console page of " + page.byteSize() + " bytes");
         }
         this.page = page;

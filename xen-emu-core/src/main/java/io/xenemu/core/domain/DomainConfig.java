@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.gnttab.GrantLimits;
 import java.util.UUID;
 
@@ -70,5 +71,5 @@ public record DomainConfig(
     public static final int MAX_NAME_BYTES = 200;
 
     /// HVM_MAX_VCPUS of Xen.
-    public static final int MAX_VCPUS = 128;
+    public static final int MAX_VCPUS = AcpiTables.MAX_VCPUS;
 }

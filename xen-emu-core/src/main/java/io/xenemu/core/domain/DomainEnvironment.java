@@ -2,9 +2,10 @@ package io.xenemu.core.domain;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.memory.HostResources;
-import io.xenemu.evtchn.Domains;
+import io.xenemu.evtchn.PeerChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.gnttab.Granters;
 
 /// What a domain shares with the other domains of its service.
 ///
@@ -16,8 +17,8 @@ import io.xenemu.evtchn.ServicePorts;
 /// @param ports the account of all domains' event channel ports
 public record DomainEnvironment(
         MeterRegistry registry,
-        Domains domains,
+        PeerChannels domains,
         ServicePorts servicePorts,
-        io.xenemu.gnttab.Domains grants,
+        Granters grants,
         HostResources resources,
         PortAccount ports) {}

@@ -1,6 +1,5 @@
 package io.xenemu.core.domain;
 
-import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -70,7 +69,7 @@ public final class VcpuAreas {
             if (domain.capabilities().contains(XenCapability.SHARED_INFO_HVA)) {
                 attributes.vcpuInfoHva(sharedInfo.asSlice(offset, VCPU_INFO_SIZE));
             } else {
-                attributes.vcpuInfo(gfn.getAsLong() * SpecialPages.PAGE_SIZE + offset);
+                attributes.vcpuInfo(gfn.getAsLong() * GuestMemory.PAGE_SIZE + offset);
             }
             placed = true;
         });
@@ -96,15 +95,15 @@ public final class VcpuAreas {
                 throw XenError.EINVAL;
             }
         }
-        boolean impossible = Long.compareUnsigned(gfn, Long.MAX_VALUE / SpecialPages.PAGE_SIZE) > 0;
-        if (impossible || offset >= SpecialPages.PAGE_SIZE) {
+        boolean impossible = Long.compareUnsigned(gfn, Long.MAX_VALUE / GuestMemory.PAGE_SIZE) > 0;
+        if (impossible || offset >= GuestMemory.PAGE_SIZE) {
             throw XenError.EINVAL;
         }
         if (registered) {
             throw registeredBefore();
         }
         requirePlace(offset);
-        long gpa = gfn * SpecialPages.PAGE_SIZE + offset;
+        long gpa = gfn * GuestMemory.PAGE_SIZE + offset;
         MemorySegment place;
         try {
             place = memory.segment(gpa, VCPU_INFO_SIZE);
@@ -127,7 +126,7 @@ public final class VcpuAreas {
     }
 
     private void requirePlace(long offset) throws XenError {
-        boolean crosses = offset > SpecialPages.PAGE_SIZE - VCPU_INFO_SIZE;
+        boolean crosses = offset > GuestMemory.PAGE_SIZE - VCPU_INFO_SIZE;
         if (crosses || offset % domain.latchedWidth().bytes() != 0) {
             throw XenError.ENXIO;
         }
@@ -142,7 +141,7 @@ public final class VcpuAreas {
     public void registerTime(LinearMemory linear, long address) throws XenError {
         long gpa = place(linear, address, TIME_INFO_SIZE);
         if (gpa != XenVcpuAttributes.INVALID_GPA
-                && gpa % SpecialPages.PAGE_SIZE > SpecialPages.PAGE_SIZE - TIME_INFO_SIZE) {
+                && gpa % GuestMemory.PAGE_SIZE > GuestMemory.PAGE_SIZE - TIME_INFO_SIZE) {
             throw XenError.EINVAL;
         }
         set(attributes -> {

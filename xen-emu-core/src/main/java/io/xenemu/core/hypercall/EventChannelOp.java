@@ -59,7 +59,7 @@ final class EventChannelOp {
     private static long bindVirq(HypercallContext c) throws XenError {
         var argument = c.argument();
         argument.copyIn(BindVirq.STRUCT, c.word(1));
-        Virq virq = Virq.of(raw(c, BindVirq.VIRQ));
+        Virq virq = Virq.of(c.argument().bits(BindVirq.VIRQ));
         EvtchnPort port = c.domain().eventChannels().bindVirq(virq, vcpu(c, BindVirq.VCPU));
         argument.set(BindVirq.PORT, port.value());
         return answer(c, BindVirq.PORT, port);
@@ -68,8 +68,9 @@ final class EventChannelOp {
     private static long bindPirq(HypercallContext c) throws XenError {
         var argument = c.argument();
         argument.copyIn(BindPirq.STRUCT, c.word(1));
-        Pirq pirq = new Pirq(raw(c, BindPirq.PIRQ));
-        EvtchnPort port = c.domain().eventChannels().bindPirq(pirq, raw(c, BindPirq.FLAGS));
+        Pirq pirq = new Pirq(c.argument().bits(BindPirq.PIRQ));
+        EvtchnPort port =
+                c.domain().eventChannels().bindPirq(pirq, c.argument().bits(BindPirq.FLAGS));
         argument.set(BindPirq.PORT, port.value());
         return answer(c, BindPirq.PORT, port);
     }
@@ -150,7 +151,7 @@ final class EventChannelOp {
         var argument = c.argument();
         argument.copyIn(InitControl.STRUCT, c.word(1));
         long gfn = argument.get(InitControl.CONTROL_GFN);
-        int offset = raw(c, InitControl.OFFSET);
+        int offset = c.argument().bits(InitControl.OFFSET);
         int linkBits =
                 c.domain().eventChannels().initControl(vcpu(c, InitControl.VCPU), gfn, offset);
         argument.set(InitControl.LINK_BITS, linkBits);
@@ -168,7 +169,7 @@ final class EventChannelOp {
         c.argument().copyIn(SetPriority.STRUCT, c.word(1));
         c.domain()
                 .eventChannels()
-                .setPriority(port(c, SetPriority.PORT), raw(c, SetPriority.PRIORITY));
+                .setPriority(port(c, SetPriority.PORT), c.argument().bits(SetPriority.PRIORITY));
         return 0;
     }
 
@@ -185,15 +186,11 @@ final class EventChannelOp {
         return 0;
     }
 
-    private static int raw(HypercallContext c, GuestField.U32 field) {
-        return (int) (c.argument().get(field) & 0xffff_ffffL);
-    }
-
     private static EvtchnPort port(HypercallContext c, GuestField.U32 field) {
-        return EvtchnPort.of(raw(c, field));
+        return EvtchnPort.of(c.argument().bits(field));
     }
 
     private static VcpuId vcpu(HypercallContext c, GuestField.U32 field) {
-        return c.domain().eventChannels().vcpuId(raw(c, field));
+        return c.domain().eventChannels().vcpuId(c.argument().bits(field));
     }
 }

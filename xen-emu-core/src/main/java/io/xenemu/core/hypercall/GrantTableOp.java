@@ -99,11 +99,6 @@ final class GrantTableOp {
         return count;
     }
 
-    /// The 32 bits of an unsigned field.
-    private static int bits(HypercallContext c, GuestField.U32 field) {
-        return (int) (c.argument().get(field) & 0xffff_ffffL);
-    }
-
     private static void map(HypercallContext c) {
         var argument = c.argument();
         MapResult result = c.mapResult();
@@ -112,8 +107,8 @@ final class GrantTableOp {
                         .grantTable()
                         .mapGrantRef(
                                 argument.get(MapGrantRef.HOST_ADDR),
-                                bits(c, MapGrantRef.FLAGS),
-                                bits(c, MapGrantRef.REF),
+                                c.argument().bits(MapGrantRef.FLAGS),
+                                c.argument().bits(MapGrantRef.REF),
                                 DomId.of(argument.get(MapGrantRef.DOM)),
                                 result);
         argument.set(MapGrantRef.STATUS, status.code());
@@ -131,7 +126,7 @@ final class GrantTableOp {
                         .grantTable()
                         .unmapGrantRef(
                                 argument.get(UnmapGrantRef.HOST_ADDR),
-                                bits(c, UnmapGrantRef.HANDLE));
+                                c.argument().bits(UnmapGrantRef.HANDLE));
         argument.set(UnmapGrantRef.STATUS, status.code());
     }
 
@@ -159,8 +154,8 @@ final class GrantTableOp {
                 c.domain()
                         .grantTable()
                         .swapGrantRef(
-                                new GrantRef(bits(c, SwapGrantRef.REF_A)),
-                                new GrantRef(bits(c, SwapGrantRef.REF_B)));
+                                new GrantRef(c.argument().bits(SwapGrantRef.REF_A)),
+                                new GrantRef(c.argument().bits(SwapGrantRef.REF_B)));
         c.argument().set(SwapGrantRef.STATUS, status.code());
     }
 
@@ -181,7 +176,7 @@ final class GrantTableOp {
         requireOne(c);
         var argument = c.argument();
         argument.copyIn(SetupTable.STRUCT, c.word(1));
-        int count = bits(c, SetupTable.NR_FRAMES);
+        int count = c.argument().bits(SetupTable.NR_FRAMES);
         long list = argument.get(SetupTable.FRAME_LIST);
         DomId dom = DomId.of(argument.get(SetupTable.DOM));
         GrantStatus status = c.domain().grantTable().setupTable(dom, count);
@@ -226,7 +221,7 @@ final class GrantTableOp {
         argument.copyIn(SetVersion.STRUCT, c.word(1));
         GrantTable table = c.domain().grantTable();
         // A version above 2^31 is refused like any other that is not 1 or 2.
-        int version = bits(c, SetVersion.VERSION);
+        int version = c.argument().bits(SetVersion.VERSION);
         try {
             table.setVersion(version);
         } finally {

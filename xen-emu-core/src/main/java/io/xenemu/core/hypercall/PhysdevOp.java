@@ -44,7 +44,7 @@ final class PhysdevOp {
         requirePirqs(c);
         var argument = c.argument();
         argument.copyIn(IrqStatusQuery.STRUCT, c.word(1));
-        Pirq pirq = new Pirq(bits(argument.get(IrqStatusQuery.IRQ)));
+        Pirq pirq = new Pirq(argument.bits(IrqStatusQuery.IRQ));
         boolean needsEoi = c.domain().eventChannels().pirqs().needsEoi(pirq);
         argument.set(IrqStatusQuery.FLAGS, needsEoi ? NEEDS_EOI : 0);
         argument.copyOut(IrqStatusQuery.STRUCT, c.word(1));
@@ -54,7 +54,7 @@ final class PhysdevOp {
     private static long eoi(HypercallContext c) throws XenError {
         requirePirqs(c);
         c.argument().copyIn(Eoi.STRUCT, c.word(1));
-        c.domain().eventChannels().pirqs().eoi(new Pirq(bits(c.argument().get(Eoi.IRQ))));
+        c.domain().eventChannels().pirqs().eoi(new Pirq(c.argument().bits(Eoi.IRQ)));
         return 0;
     }
 
@@ -133,9 +133,5 @@ final class PhysdevOp {
         argument.set(GetFreePirq.PIRQ, pirq.value());
         argument.copyOut(GetFreePirq.STRUCT, c.word(1));
         return 0;
-    }
-
-    private static int bits(long value) {
-        return (int) (value & 0xffff_ffffL);
     }
 }

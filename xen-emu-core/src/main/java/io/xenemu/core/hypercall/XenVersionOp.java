@@ -7,6 +7,7 @@ import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.VersionStructs.CompileInfo;
 import io.xenemu.kvm.abi.xen.VersionStructs.FeatureInfo;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.UUID;
@@ -18,7 +19,6 @@ final class XenVersionOp {
     private static final int CAPABILITIES_LENGTH = 1024;
     private static final int CHANGESET_LENGTH = 64;
     private static final int HANDLE_LENGTH = 16;
-    private static final int PAGE_SIZE = 4096;
 
     /// Xen's own answer to a domain without the right to know (`xen_deny`).
     private static final String DENIED = "<denied>";
@@ -117,7 +117,7 @@ final class XenVersionOp {
         if (c.word(1) != 0) {
             throw XenError.EINVAL;
         }
-        return PAGE_SIZE;
+        return GuestMemory.PAGE_SIZE;
     }
 
     private static long guestHandle(HypercallContext c) throws XenError {

@@ -4,11 +4,11 @@ import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.boot.XenLeaves;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Vcpu;
-import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmSregs;
+import io.xenemu.kvm.memory.GuestMemory;
 
 /// The MSR with which a guest fills its hypercall page and tells its width. The guest's accesses do not reach KVM,
 /// which would change its number of ports without [Domain#latchWidth], and takes any code in a long mode segment for
@@ -18,8 +18,6 @@ import io.xenemu.kvm.ioctl.KvmSregs;
 public final class HypercallMsr {
     /// EFER's bit for active long mode.
     private static final long LONG_MODE_ACTIVE = 1L << 10;
-
-    private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
     private final Domain domain;
     private final Vcpu vcpu;
@@ -53,8 +51,9 @@ public final class HypercallMsr {
     /// @param value the page's guest-physical address, with the number of the hypercall page in the low 12 bits
     /// @return false if there is no such hypercall page, or the frame is not the guest's own RAM
     private boolean fill(long value) {
-        long gfn = Long.divideUnsigned(value, PAGE_SIZE);
-        if (Long.remainderUnsigned(value, PAGE_SIZE) != 0 || domain.memory().pageAt(gfn) < 0) {
+        long gfn = Long.divideUnsigned(value, GuestMemory.PAGE_SIZE);
+        if (Long.remainderUnsigned(value, GuestMemory.PAGE_SIZE) != 0
+                || domain.memory().pageAt(gfn) < 0) {
             return false;
         }
         domain.latchWidth(width());

@@ -2,6 +2,7 @@ package io.xenemu.core.memory;
 
 import io.xenemu.gnttab.ContiguousPages;
 import io.xenemu.gnttab.GuestFrames;
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,8 +12,6 @@ import java.util.concurrent.ConcurrentHashMap;
 /// Shows pages of domains contiguously, by mapping their memory again. Each view costs one mmap(2), and one of the
 /// process's mappings, for every piece that is contiguous in the domain. Any thread may use it.
 public final class ContiguousViews implements ContiguousPages {
-    private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
-
     private final Map<Long, Arena> views = new ConcurrentHashMap<>();
 
     /// Views, none yet.
@@ -26,12 +25,15 @@ public final class ContiguousViews implements ContiguousPages {
         Arena arena = Arena.ofShared();
         try {
             // Any memory of that length reserves the addresses.
-            MemorySegment view = frames.ram().map(arena, 0, (long) count * PAGE_SIZE, readOnly);
+            MemorySegment view =
+                    frames.ram().map(arena, 0, (long) count * GuestMemory.PAGE_SIZE, readOnly);
             for (int first = 0; first < count; ) {
                 int next = endOfPiece(frames, mfns, first, count);
                 MemFd file = frames.file(mfns[first]);
                 MemorySegment piece =
-                        view.asSlice((long) first * PAGE_SIZE, (long) (next - first) * PAGE_SIZE);
+                        view.asSlice(
+                                (long) first * GuestMemory.PAGE_SIZE,
+                                (long) (next - first) * GuestMemory.PAGE_SIZE);
                 file.mapFixed(frames.offset(mfns[first]), piece, readOnly);
                 first = next;
             }

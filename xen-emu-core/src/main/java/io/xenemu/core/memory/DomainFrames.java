@@ -2,6 +2,7 @@ package io.xenemu.core.memory;
 
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -65,7 +66,7 @@ public final class DomainFrames implements GuestFrames {
     public void keepOnly(long[] mfns) {
         long[] pages = Arrays.stream(mfns).map(mfn -> mfn - base).filter(memory::isRam).toArray();
         Arrays.stream(pages).forEach(kept::add);
-        dead.add(pages.length * (long) SpecialPages.PAGE_SIZE + memory.specialBytes());
+        dead.add(pages.length * (long) GuestMemory.PAGE_SIZE + memory.specialBytes());
         counted = true;
         memory.keepOnly(pages);
     }
@@ -86,14 +87,14 @@ public final class DomainFrames implements GuestFrames {
             return;
         }
         if (kept.remove(page)) {
-            dead.subtract(SpecialPages.PAGE_SIZE);
+            dead.subtract(GuestMemory.PAGE_SIZE);
         }
     }
 
     /// Called when the rest has been freed.
     public void freed() {
         if (counted) {
-            dead.subtract(kept.size() * (long) SpecialPages.PAGE_SIZE + memory.specialBytes());
+            dead.subtract(kept.size() * (long) GuestMemory.PAGE_SIZE + memory.specialBytes());
         }
     }
 }

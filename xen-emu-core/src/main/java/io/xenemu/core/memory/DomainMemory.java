@@ -26,7 +26,6 @@ import java.util.function.LongPredicate;
 /// arguments from beneath foreign pages, where Xen answers EFAULT.
 public final class DomainMemory implements BootMemory, AutoCloseable {
     private static final long NOWHERE = -1;
-    private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
 
     /// Guest frame numbers are below this; no CPU addresses more than 52 bits.
     private static final long GFN_LIMIT = 1L << 40;
@@ -88,7 +87,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         // As on Xen, the pages of its ACPI tables are owned in addition to its memory.
         reservation =
                 new Reservation(
-                        ramBytes / PAGE_SIZE, (ramBytes - GuestMemoryMap.ACPI_SIZE) / PAGE_SIZE);
+                        ramBytes / GuestMemory.PAGE_SIZE,
+                        (ramBytes - GuestMemoryMap.ACPI_SIZE) / GuestMemory.PAGE_SIZE);
         ranges = new PhysicalRanges(vm, mappings, holes);
         ram = MemFd.create("xen-ram-" + name, ramBytes);
         try {
@@ -134,7 +134,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             throw XenError.EINVAL;
         }
         try {
-            return guest.segment(gfn * PAGE_SIZE, PAGE_SIZE);
+            return guest.segment(gfn * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
         } catch (XenError e) {
             throw XenError.EINVAL;
         }
@@ -170,13 +170,13 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (specialGfn[page] == gfn) {
             return;
         }
-        long gpa = gfn * PAGE_SIZE;
+        long gpa = gfn * GuestMemory.PAGE_SIZE;
         PhysicalRange range = ranges.make(gpa);
         if (!mappings.take(range.splitsForAll())) {
             throw XenError.ENOMEM;
         }
         evict(gfn);
-        range.showToAll(gpa, special.memfd(), (long) page * PAGE_SIZE);
+        range.showToAll(gpa, special.memfd(), (long) page * GuestMemory.PAGE_SIZE);
         if (range.isHole()) {
             guest.add(gpa, special.page(page));
         }
@@ -198,7 +198,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         specialGfn[page] = NOWHERE;
         specialAt.remove(gfn);
-        long gpa = gfn * PAGE_SIZE;
+        long gpa = gfn * GuestMemory.PAGE_SIZE;
         PhysicalRange range = existing(gpa);
         if (range.isHole()) {
             guest.remove(gpa);
@@ -207,7 +207,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         mappings.give(range.splitsForAll());
         int uncovered = ramPage(gfn);
         if (uncovered >= 0) {
-            ramPages.asSlice((long) uncovered * PAGE_SIZE, PAGE_SIZE).fill((byte) 0);
+            ramPages.asSlice((long) uncovered * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE)
+                    .fill((byte) 0);
             if (!gone.get(uncovered) && !reservation.take(1)) {
                 gone.set(uncovered);
             }
@@ -264,7 +265,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         boolean placed = false;
         try {
-            long gpa = gfn * PAGE_SIZE;
+            long gpa = gfn * GuestMemory.PAGE_SIZE;
             PhysicalRange range = ranges.make(gpa);
             evict(gfn);
             range.showToGuest(gpa, file, offset, readOnly);
@@ -289,7 +290,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (!foreignAt.remove(gfn, mfn)) {
             return false;
         }
-        long gpa = gfn * PAGE_SIZE;
+        long gpa = gfn * GuestMemory.PAGE_SIZE;
         PhysicalRange range = existing(gpa);
         range.uncoverForGuest(gpa);
         cover(range, gpa, false);
@@ -303,7 +304,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// @param gpa guest-physical address
     public synchronized boolean mayRefuse(long gpa) {
         PhysicalRange range = ranges.at(gpa);
-        return range != null && (range.isHole() || foreignAt.containsKey(gpa / PAGE_SIZE));
+        return range != null
+                && (range.isHole() || foreignAt.containsKey(gpa / GuestMemory.PAGE_SIZE));
     }
 
     /// The same if the address is not known.
@@ -315,7 +317,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     ///
     /// @throws IllegalStateException if there is none
     public synchronized MemorySegment seenByGuest(long gfn) {
-        return existing(gfn * PAGE_SIZE).guestPage(gfn * PAGE_SIZE);
+        return existing(gfn * GuestMemory.PAGE_SIZE).guestPage(gfn * GuestMemory.PAGE_SIZE);
     }
 
     // The domain's own pages.
@@ -328,7 +330,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (!isPossible(gfn)) {
             return GuestFrames.NO_RAM;
         }
-        long gpa = gfn * PAGE_SIZE;
+        long gpa = gfn * GuestMemory.PAGE_SIZE;
         PhysicalRange range = ranges.at(gpa);
         if (range == null) {
             return GuestFrames.NO_RAM;
@@ -363,7 +365,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// Offset of a page number's page in [#memoryOf] and [#fileOf].
     long offsetOf(long page) {
         long ramCount = ramPageCount();
-        return (page < ramCount ? page : page - ramCount) * PAGE_SIZE;
+        return (page < ramCount ? page : page - ramCount) * GuestMemory.PAGE_SIZE;
     }
 
     /// The number of page numbers.
@@ -382,7 +384,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     }
 
     private long ramPageCount() {
-        return ramPages.byteSize() / PAGE_SIZE;
+        return ramPages.byteSize() / GuestMemory.PAGE_SIZE;
     }
 
     // The domain's reservation.
@@ -428,7 +430,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             reservation.give(1);
         }
         if (!inUse.test(page)) {
-            ram.discard(ramPages.asSlice((long) page * PAGE_SIZE, PAGE_SIZE));
+            ram.discard(
+                    ramPages.asSlice((long) page * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE));
         }
         return true;
     }
@@ -458,7 +461,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             if (!charged) {
                 reservation.take(1);
             }
-            ram.discard(ramPages.asSlice((long) page * PAGE_SIZE, PAGE_SIZE));
+            ram.discard(
+                    ramPages.asSlice((long) page * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE));
         }
         return true;
     }
@@ -486,9 +490,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (!isPossible(gfn)) {
             return -1;
         }
-        PhysicalRange range = ranges.at(gfn * PAGE_SIZE);
+        PhysicalRange range = ranges.at(gfn * GuestMemory.PAGE_SIZE);
         return range != null && range.isOf(ram)
-                ? Math.toIntExact(range.pageNumber(gfn * PAGE_SIZE))
+                ? Math.toIntExact(range.pageNumber(gfn * GuestMemory.PAGE_SIZE))
                 : -1;
     }
 
@@ -511,7 +515,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     private void giveBack(long from, long to) {
         if (from < to) {
-            ram.discard(ramPages.asSlice(from * PAGE_SIZE, (to - from) * PAGE_SIZE));
+            ram.discard(
+                    ramPages.asSlice(
+                            from * GuestMemory.PAGE_SIZE, (to - from) * GuestMemory.PAGE_SIZE));
         }
     }
 

@@ -1,5 +1,6 @@
 package io.xenemu.core.memory;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -10,8 +11,6 @@ import org.jspecify.annotations.Nullable;
 /// The guest has its own mapping, separate from the one through which the service reads hypercall arguments. A page
 /// of another domain may be read-only, and a write by the service would kill the process.
 public final class PhysicalRange {
-    private static final int PAGE_SIZE = SpecialPages.PAGE_SIZE;
-
     /// How many mappings more a page costs that is shown only to the guest: one becomes three.
     static final int SPLITS = 2;
 
@@ -83,7 +82,7 @@ public final class PhysicalRange {
 
     /// The number of a page within the range's memory.
     long pageNumber(long gpa) {
-        return (offset + gpa - start) / PAGE_SIZE;
+        return (offset + gpa - start) / GuestMemory.PAGE_SIZE;
     }
 
     /// How many mappings more a page costs that is shown to all: it splits the guest's mapping and the service's.
@@ -98,14 +97,14 @@ public final class PhysicalRange {
 
     /// The page that the guest sees at an address.
     MemorySegment guestPage(long gpa) {
-        return guestView.asSlice(gpa - start, PAGE_SIZE);
+        return guestView.asSlice(gpa - start, GuestMemory.PAGE_SIZE);
     }
 
     /// Shows a page to the guest, and to the service unless this is a hole.
     void showToAll(long gpa, MemFd page, long pageOffset) {
         showToGuest(gpa, page, pageOffset, false);
         if (serviceView != null) {
-            page.mapFixed(pageOffset, serviceView.asSlice(gpa - start, PAGE_SIZE));
+            page.mapFixed(pageOffset, serviceView.asSlice(gpa - start, GuestMemory.PAGE_SIZE));
         }
     }
 
@@ -119,7 +118,7 @@ public final class PhysicalRange {
     void uncoverForAll(long gpa) {
         uncoverForGuest(gpa);
         if (serviceView != null) {
-            MemorySegment under = serviceView.asSlice(gpa - start, PAGE_SIZE);
+            MemorySegment under = serviceView.asSlice(gpa - start, GuestMemory.PAGE_SIZE);
             memfd.mapFixed(offset + gpa - start, under);
         }
     }

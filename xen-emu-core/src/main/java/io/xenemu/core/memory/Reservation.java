@@ -1,10 +1,12 @@
 package io.xenemu.core.memory;
 
+import io.xenemu.kvm.memory.GuestMemory;
+
 /// The account of the pages that a domain owns (Xen's `tot_pages`) and may own (`max_pages`). A page that is in no
 /// address space any more still counts, as in Xen. Not thread-safe.
 public final class Reservation {
     /// Pages that a domain may own beyond its configured memory, as with xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
-    private static final long SLACK = (1 << 20) / SpecialPages.PAGE_SIZE;
+    private static final long SLACK = (1 << 20) / GuestMemory.PAGE_SIZE;
 
     private final long max;
     private long owned;

@@ -1,6 +1,7 @@
 package io.xenemu.core.memory;
 
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 
@@ -8,11 +9,9 @@ import java.lang.foreign.MemorySegment;
 /// frames. They are in a memfd of their own and overlay guest-physical addresses. So each keeps one address for the
 /// modules and KVM, however often the guest moves it.
 public final class SpecialPages implements AutoCloseable {
-    /// Bytes in a page.
-    public static final int PAGE_SIZE = 4096;
-
     /// The fixed special pages at GFN 0xfeff8 come first.
-    static final int FIXED_PAGES = Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / PAGE_SIZE);
+    static final int FIXED_PAGES =
+            Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / GuestMemory.PAGE_SIZE);
 
     public static final int SHARED_INFO = FIXED_PAGES;
     private static final int FIRST_GRANT_FRAME = SHARED_INFO + 1;
@@ -28,9 +27,9 @@ public final class SpecialPages implements AutoCloseable {
     public SpecialPages(String name, int grantFrames, int statusFrames) {
         firstStatusFrame = FIRST_GRANT_FRAME + grantFrames;
         count = firstStatusFrame + statusFrames;
-        memfd = MemFd.create(name, (long) count * PAGE_SIZE);
+        memfd = MemFd.create(name, (long) count * GuestMemory.PAGE_SIZE);
         try {
-            pages = memfd.map(0, (long) count * PAGE_SIZE);
+            pages = memfd.map(0, (long) count * GuestMemory.PAGE_SIZE);
         } catch (RuntimeException e) {
             memfd.close();
             throw e;
@@ -54,7 +53,7 @@ public final class SpecialPages implements AutoCloseable {
 
     /// The service's own mapping of page `number`.
     public MemorySegment page(int number) {
-        return pages.asSlice((long) number * PAGE_SIZE, PAGE_SIZE);
+        return pages.asSlice((long) number * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
     }
 
     /// The XenStore ring (`HVM_PARAM_STORE_PFN`).
@@ -68,7 +67,7 @@ public final class SpecialPages implements AutoCloseable {
     }
 
     private MemorySegment fixedPage(long gfn) {
-        return page(Math.toIntExact(gfn - GuestMemoryMap.SPECIAL_START / PAGE_SIZE));
+        return page(Math.toIntExact(gfn - GuestMemoryMap.SPECIAL_START / GuestMemory.PAGE_SIZE));
     }
 
     /// The number of pages.

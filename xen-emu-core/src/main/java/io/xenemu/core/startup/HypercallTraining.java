@@ -21,7 +21,6 @@ final class HypercallTraining {
     /// As many as the JVM compiles well after.
     private static final int ROUNDS = 20_000;
 
-    private static final int PAGE = 4096;
     private static final int PAGES = 16;
     private static final int LEVELS = 4;
 
@@ -43,7 +42,8 @@ final class HypercallTraining {
         try (Arena arena = Arena.ofConfined();
                 HypercallMetrics metrics = new HypercallMetrics(registry, GUEST, table)) {
             GuestMemory memory = new GuestMemory();
-            memory.add(0, arena.allocate((long) PAGES * PAGE, PAGE));
+            memory.add(
+                    0, arena.allocate((long) PAGES * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE));
             writePageTables(memory);
             GuestArgument argument = new GuestArgument(memory, new Kernel(), arena);
             HypercallDispatcher dispatcher =
@@ -74,10 +74,14 @@ final class HypercallTraining {
     /// Maps the first pages to themselves.
     private static void writePageTables(GuestMemory memory) throws XenError {
         for (int level = 1; level < LEVELS; level++) {
-            memory.write64((long) PAGE * level, (long) PAGE * (level + 1) | RIGHTS);
+            memory.write64(
+                    (long) GuestMemory.PAGE_SIZE * level,
+                    (long) GuestMemory.PAGE_SIZE * (level + 1) | RIGHTS);
         }
         for (int i = 0; i < PAGES; i++) {
-            memory.write64((long) PAGE * LEVELS + 8L * i, (long) PAGE * i | RIGHTS);
+            memory.write64(
+                    (long) GuestMemory.PAGE_SIZE * LEVELS + 8L * i,
+                    (long) GuestMemory.PAGE_SIZE * i | RIGHTS);
         }
     }
 
@@ -96,7 +100,7 @@ final class HypercallTraining {
 
         @Override
         public long cr3() {
-            return PAGE;
+            return GuestMemory.PAGE_SIZE;
         }
 
         @Override

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -32,7 +33,7 @@ final class DeviceMetricsTest {
     @Test
     void aBrokenConsoleIsCounted() {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment page = arena.allocate(ConsoleBackend.PAGE_SIZE, Integer.BYTES);
+            MemorySegment page = arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES);
             ConsoleBackend console =
                     new ConsoleBackend(page, ByteSink.DISCARD, ByteSource.NONE, () -> {});
             metrics.add(console);

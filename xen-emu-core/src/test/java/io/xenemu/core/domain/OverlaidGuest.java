@@ -12,6 +12,7 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 
@@ -53,7 +54,7 @@ public final class OverlaidGuest implements AutoCloseable {
     ///
     /// @throws XenError EFAULT if there is none
     public int word(long gfn) throws XenError {
-        return memory.guest().read32(gfn * SpecialPages.PAGE_SIZE);
+        return memory.guest().read32(gfn * GuestMemory.PAGE_SIZE);
     }
 
     /// The first word of the page that KVM shows the guest at `gfn`, from other domains too.
@@ -62,7 +63,7 @@ public final class OverlaidGuest implements AutoCloseable {
     }
 
     public void setWord(long gfn, int value) throws XenError {
-        memory.guest().write32(gfn * SpecialPages.PAGE_SIZE, value);
+        memory.guest().write32(gfn * GuestMemory.PAGE_SIZE, value);
     }
 
     @Override

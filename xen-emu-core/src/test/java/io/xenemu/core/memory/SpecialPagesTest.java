@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.HashSet;
 import java.util.Set;
@@ -27,7 +28,7 @@ final class SpecialPagesTest {
         Set<Long> addresses = new HashSet<>();
         for (int page = 0; page < special.count(); page++) {
             MemorySegment segment = special.page(page);
-            assertEquals(SpecialPages.PAGE_SIZE, segment.byteSize());
+            assertEquals(GuestMemory.PAGE_SIZE, segment.byteSize());
             assertTrue(addresses.add(segment.address()), "page " + page);
         }
     }

@@ -24,6 +24,7 @@ import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.gnttab.GrantTableMetrics;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.persist.JournalMetrics;
@@ -87,7 +88,7 @@ final class MetricsDocTest {
             devices.add(new PortBus(List.of()));
             devices.add(
                     new ConsoleBackend(
-                            arena.allocate(ConsoleBackend.PAGE_SIZE, Integer.BYTES),
+                            arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES),
                             ByteSink.DISCARD,
                             ByteSource.NONE,
                             () -> {}));
@@ -96,7 +97,7 @@ final class MetricsDocTest {
             new GrantTableMetrics(registry, GUEST);
             store.introduce(
                     GUEST,
-                    new Ring(arena.allocate(ConsoleBackend.PAGE_SIZE, Integer.BYTES), () -> {}));
+                    new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));
             new JournalMetrics(registry);
             return new Scrape(registry.getMeters(), registry.scrape());
         }

@@ -1,13 +1,13 @@
 package io.xenemu.evtchn.bench;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.evtchn.Domains;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.KernelPorts;
+import io.xenemu.evtchn.PeerChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -62,7 +62,7 @@ public class EventChannelsBenchmark {
     private final MemorySegment shared = arena.allocate(4096, 4096);
     private final MemorySegment control = arena.allocate(4096, 4096);
     private final MemorySegment words = arena.allocate(4096, 4096);
-    private final Domains nobody = id -> null;
+    private final PeerChannels nobody = id -> null;
     private final EvtchnPort[] ipis = new EvtchnPort[SENDERS];
     private EventChannels channels = create();
 

@@ -2,7 +2,6 @@ package io.xenemu.gnttab.bench;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.gnttab.Domains;
 import io.xenemu.gnttab.GrantCopy;
 import io.xenemu.gnttab.GrantEnvironment;
 import io.xenemu.gnttab.GrantLimits;
@@ -11,6 +10,7 @@ import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GrantTableMetrics;
+import io.xenemu.gnttab.Granters;
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.gnttab.MapResult;
 import io.xenemu.gnttab.Physmap;
@@ -81,7 +81,7 @@ public class GrantTableBenchmark {
         private final MemorySegment ram = arena.allocate((long) PAGES * PAGE, PAGE);
         final MemorySegment entries = arena.allocate(PAGE, PAGE);
         private final MemorySegment status = arena.allocate(PAGE, PAGE);
-        private final Domains domains =
+        private final Granters domains =
                 id -> id.equals(GRANTER) ? table(true) : id.equals(MAPPER) ? table(false) : null;
         final GrantTable table;
 
