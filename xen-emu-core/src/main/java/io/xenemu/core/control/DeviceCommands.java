@@ -1,13 +1,13 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.core.toolstack.Removal;
 import io.xenemu.kvm.abi.DomId;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -95,13 +95,13 @@ final class DeviceCommands {
             throw new Refused("which device?");
         }
         DomId frontend = attachment.named(words.getFirst()).id();
-        devices.detach(devices.find(kind, frontend, words.get(1)), removal(kind, force));
+        devices.detach(devices.find(kind, frontend, words.get(1)), mode(kind, force));
     }
 
-    private static Removal removal(DeviceKind kind, boolean force) {
+    private static DetachMode mode(DeviceKind kind, boolean force) {
         if (force) {
-            return Removal.FORCED;
+            return DetachMode.FORCED;
         }
-        return kind == DeviceKind.VIF ? Removal.FORCED_AFTER_LIMIT : Removal.ORDERLY;
+        return kind == DeviceKind.VIF ? DetachMode.FORCED_AFTER_LIMIT : DetachMode.ORDERLY;
     }
 }

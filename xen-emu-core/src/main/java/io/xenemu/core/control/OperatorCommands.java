@@ -8,7 +8,6 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -105,9 +104,11 @@ public final class OperatorCommands implements Function<List<String>, ControlRep
             }
             case "shutdown", "reboot" -> {
                 require(options.isEmpty() || options.equals(List.of(WAIT)), words);
-                Domain domain = shutDown(name, verb.equals("reboot") ? verb : "poweroff");
+                Domain domain = named.named(name);
+                onGuest(() ->
+                        domains.askToShutDown(domain, verb.equals("reboot") ? verb : "poweroff"));
                 if (!options.isEmpty()) {
-                    awaitEnd(domain);
+                    onGuest(() -> domains.awaitEnd(domain));
                 }
             }
             default -> {
@@ -125,20 +126,35 @@ public final class OperatorCommands implements Function<List<String>, ControlRep
             case "list" -> named.on(name, domain -> rows.addAll(DomainRow.table(domain)));
             case "domid" ->
                     named.on(name, domain -> rows.add(Integer.toString(domain.id().value())));
-            case "pause" -> named.on(name, Domain::pause);
-            case "unpause" -> named.on(name, OperatorCommands::unpause);
-            case "destroy" ->
-                    awaitEnd(
-                            named.on(
-                                    name, domain -> domain.shutdown(ShutdownReason.DESTROYED, "")));
+            case "pause" -> {
+                Domain domain = named.named(name);
+                onGuest(() -> domains.pause(domain));
+            }
+            case "unpause" -> {
+                Domain domain = named.named(name);
+                onGuest(() -> domains.unpause(domain));
+            }
+            case "destroy" -> {
+                Domain domain = named.named(name);
+                domains.destroy(domain);
+                onGuest(() -> domains.awaitEnd(domain));
+            }
             default -> throw notACommand(words);
         }
         return rows;
     }
 
-    private static void unpause(Domain domain) throws Refused {
-        if (!domain.unpause()) {
-            throw new Refused(domain.config().name() + " is not paused");
+    /// What waits for a guest. It is done without a lock: the guest may need it.
+    private interface GuestStep {
+        void carryOut() throws Refused, InterruptedException;
+    }
+
+    private static void onGuest(GuestStep step) throws Refused {
+        try {
+            step.carryOut();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Refused("the service ends");
         }
     }
 
@@ -156,7 +172,10 @@ public final class OperatorCommands implements Function<List<String>, ControlRep
         switch (trigger) {
             case "nmi" -> named.on(name, domain -> vcpu(domain, vcpu).nmi());
             case "reset" -> named.on(name, domain -> domain.shutdown(ShutdownReason.REBOOT, ""));
-            case "power" -> shutDown(name, "poweroff");
+            case "power" -> {
+                Domain domain = named.named(name);
+                onGuest(() -> domains.askToShutDown(domain, "poweroff"));
+            }
             case "init" -> throw new Refused("init: Xen does not send it to HVM domains either");
             case "sleep", "s3resume" ->
                     throw new Refused(trigger + ": the domains have no ACPI sleep states");
@@ -164,50 +183,31 @@ public final class OperatorCommands implements Function<List<String>, ControlRep
         }
     }
 
-    private Domain shutDown(String name, String how) throws Refused {
-        return named.on(
-                name,
-                domain -> {
-                    try {
-                        domains.askToShutDown(domain, how);
-                    } catch (XenError e) {
-                        throw new Refused(how + ": XenStore says " + e);
-                    }
-                });
-    }
-
-    /// Asks all of which XenStore lets it, and tells of the others.
+    /// Asks every guest, and reports those that XenStore refuses.
     private ControlReply shutDownAll(List<String> words, String how) throws Refused {
         boolean wait = words.size() > 1;
         require(!wait || words.subList(1, words.size()).equals(List.of(WAIT)), words);
         List<Domain> asked = new ArrayList<>();
         List<String> refused = new ArrayList<>();
-        domains.forEach(domain -> {
+        List<Domain> all = new ArrayList<>();
+        domains.forEach(all::add);
+        for (Domain domain : all) {
             try {
-                domains.askToShutDown(domain, how);
+                onGuest(() -> domains.askToShutDown(domain, how));
                 asked.add(domain);
-            } catch (XenError e) {
-                refused.add(domain.config().name() + ": " + how + ": XenStore says " + e);
+            } catch (Refused e) {
+                refused.add(domain.config().name() + ": " + e.reason());
             }
-        });
+        }
         if (wait) {
             for (Domain domain : asked) {
-                awaitEnd(domain);
+                onGuest(() -> domains.awaitEnd(domain));
             }
         }
         if (!refused.isEmpty()) {
             throw new Refused(String.join("; ", refused));
         }
         return ControlReply.done();
-    }
-
-    private void awaitEnd(Domain domain) throws Refused {
-        try {
-            domains.awaitEnd(domain);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new Refused("the service ends");
-        }
     }
 
     /// The domain of a name or id, which may be about to end.

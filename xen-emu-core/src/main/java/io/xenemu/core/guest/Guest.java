@@ -13,7 +13,7 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MemoryAdmission;
 import io.xenemu.core.hypervisor.StoreChannel;
 import io.xenemu.core.machine.HaltWatch;
-import io.xenemu.core.toolstack.KeptDevices;
+import io.xenemu.core.toolstack.DevicesOverReboot;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Optional;
@@ -75,7 +75,7 @@ public final class Guest {
     }
 
     private RunOutcome boots(long deadline, Consumer<Domain> starting) throws BootException {
-        KeptDevices kept = KeptDevices.NONE;
+        DevicesOverReboot kept = DevicesOverReboot.NONE;
         while (true) {
             if (stopped.isDone()) {
                 return RunOutcome.STOPPED;
@@ -171,7 +171,7 @@ public final class Guest {
     private RunOutcome once(
             Domain domain,
             GuestDevices devices,
-            KeptDevices kept,
+            DevicesOverReboot kept,
             long deadline,
             Consumer<Domain> starting) {
         StoreChannel store = hypervisor.storeChannel(domain);
@@ -179,7 +179,7 @@ public final class Guest {
         hypervisor.introduce(domain, store, channel);
         devices.attach();
         // Its root file system may be on one of them.
-        CompletableFuture.anyOf(stopped, hypervisor.makeAgain(domain, kept)).join();
+        CompletableFuture.anyOf(stopped, hypervisor.reattach(domain, kept)).join();
         if (stopped.isDone()) {
             return RunOutcome.STOPPED;
         }

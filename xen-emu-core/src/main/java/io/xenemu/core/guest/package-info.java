@@ -3,7 +3,7 @@
 /// Start at [Guest].
 ///
 /// - A guest: [Guest], [GuestRequest], [GuestDevices], [RestartLimit], [RunOutcome].
-/// - In the background: [HostedGuests], [HostedGuest]; beside one in the foreground: [BesideGuest].
+/// - In the background: [HostedGuests], [HostedGuest]; beside one in the foreground: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitor of

@@ -2,7 +2,7 @@ package io.xenemu.core.hypervisor;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.DeviceSpec;
-import io.xenemu.core.toolstack.KeptDevices;
+import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
@@ -52,8 +52,8 @@ public final class DeviceAttachment {
     /// Creates the devices again that a guest had before a reboot.
     ///
     /// @return complete when all that are possible exist
-    CompletableFuture<Void> reattach(DomId frontend, KeptDevices kept) {
-        return devices.makeAgain(
+    CompletableFuture<Void> reattach(DomId frontend, DevicesOverReboot kept) {
+        return devices.reattach(
                 kept,
                 spec -> {
                     try {

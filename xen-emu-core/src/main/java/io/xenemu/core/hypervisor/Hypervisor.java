@@ -11,13 +11,15 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.memory.HostResources;
-import io.xenemu.core.toolstack.KeptDevices;
+import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.PvDevices;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
@@ -218,14 +220,14 @@ public final class Hypervisor implements AutoCloseable {
     }
 
     /// Begins to take a domain's devices from those who serve them, for its guest reboots.
-    public KeptDevices keepDevices(Domain domain) {
+    public DevicesOverReboot keepDevices(Domain domain) {
         return devices.frontendReboots(domain.id());
     }
 
     /// Gives a domain that has been introduced what its guest had before it rebooted.
     ///
     /// @return complete when all that can be had is there
-    public CompletableFuture<Void> makeAgain(Domain domain, KeptDevices kept) {
+    public CompletableFuture<Void> reattach(Domain domain, DevicesOverReboot kept) {
         return attachment.reattach(domain.id(), kept);
     }
 
@@ -279,7 +281,7 @@ public final class Hypervisor implements AutoCloseable {
             }
             try (XenStoreClient client = xenstore.client()) {
                 if (client.exists(shutdownNode(domain))) {
-                    operated.askToShutDown(domain, "poweroff");
+                    writeShutdown(domain, "poweroff");
                     asked.add(id);
                 }
             } catch (XenError e) {
@@ -287,6 +289,12 @@ public final class Hypervisor implements AutoCloseable {
                 asked.add(id);
             }
         });
+    }
+
+    private void writeShutdown(Domain domain, String how) throws XenError {
+        try (XenStoreClient client = xenstore.client()) {
+            client.write(shutdownNode(domain), how);
+        }
     }
 
     private static String shutdownNode(Domain domain) {
@@ -300,10 +308,38 @@ public final class Hypervisor implements AutoCloseable {
         }
 
         @Override
-        public void askToShutDown(Domain domain, String how) throws XenError {
-            try (XenStoreClient client = xenstore.client()) {
-                client.write(shutdownNode(domain), how);
+        public void pause(Domain domain) throws Refused {
+            onOpen(domain, Domain::pause);
+        }
+
+        @Override
+        public void unpause(Domain domain) throws Refused {
+            onOpen(
+                    domain,
+                    one -> {
+                        if (!one.unpause()) {
+                            throw new Refused(one.config().name() + " is not paused");
+                        }
+                    });
+        }
+
+        /// Works on a domain with the commands' lock held, so that its vCPUs are not closed meanwhile.
+        private void onOpen(Domain domain, NamedDomains.Order order) throws Refused {
+            Domain _ = new NamedDomains(this).on(Integer.toString(domain.id().value()), order);
+        }
+
+        @Override
+        public void askToShutDown(Domain domain, String how) throws Refused {
+            try {
+                writeShutdown(domain, how);
+            } catch (XenError e) {
+                throw new Refused(how + ": XenStore says " + e.symbol());
             }
+        }
+
+        @Override
+        public void destroy(Domain domain) {
+            domain.shutdown(ShutdownReason.DESTROYED, "");
         }
 
         @Override

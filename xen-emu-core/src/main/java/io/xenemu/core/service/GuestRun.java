@@ -7,11 +7,11 @@ import io.xenemu.core.control.ControlWords;
 import io.xenemu.core.control.OperatorCommands;
 import io.xenemu.core.device.StdioConsole;
 import io.xenemu.core.device.Terminal;
-import io.xenemu.core.guest.BesideGuest;
 import io.xenemu.core.guest.Guest;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.core.guest.OrderlyStop;
 import io.xenemu.core.guest.RunOutcome;
+import io.xenemu.core.guest.SecondGuest;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.hypervisor.Hypervisor;
@@ -91,8 +91,8 @@ public final class GuestRun {
         GuestRequest beside = request.beside();
         if (beside != null) {
             open.add(
-                    BesideGuest.start(hypervisor, beside, new FileOutputStream(FileDescriptor.out)),
-                    BesideGuest::close);
+                    SecondGuest.start(hypervisor, beside, new FileOutputStream(FileDescriptor.out)),
+                    SecondGuest::close);
         }
     }
 

@@ -30,7 +30,7 @@ public final class PvDevices implements AutoCloseable {
 
     private final XenStoreClient client;
     private final DeviceNodes nodes;
-    private final BackendWait wait;
+    private final XenbusWait wait;
     private final Duration limit;
 
     /// Devices for which an operator's command is waiting.
@@ -51,7 +51,7 @@ public final class PvDevices implements AutoCloseable {
         this.limit = limit;
         client = xenstore.client();
         nodes = new DeviceNodes(client);
-        wait = new BackendWait(nodes, limit);
+        wait = new XenbusWait(nodes, limit);
     }
 
     /// Creates a device. Its two domains must not end meanwhile. Returns before its ends have seen it.
@@ -167,13 +167,13 @@ public final class PvDevices implements AutoCloseable {
     /// Closes both ends of a device, and removes it.
     ///
     /// @throws Refused if the back end does not close it in time and removal is not forced
-    public void detach(PvDevice device, Removal removal) throws Refused, InterruptedException {
+    public void detach(PvDevice device, DetachMode mode) throws Refused, InterruptedException {
         take(device);
         try {
-            boolean hasBackend = nodes.close(device, removal == Removal.FORCED);
+            boolean hasBackend = nodes.close(device, mode == DetachMode.FORCED);
             boolean letGo = !hasBackend || awaitClosed(device);
-            if (!letGo && removal != Removal.FORCED) {
-                if (removal == Removal.ORDERLY) {
+            if (!letGo && mode != DetachMode.FORCED) {
+                if (mode == DetachMode.ORDERLY) {
                     throw new Refused(
                             "%s has not let go of the device within %d s; --force removes it"
                                     .formatted(device.backend(), limit.toSeconds()));
@@ -225,8 +225,8 @@ public final class PvDevices implements AutoCloseable {
         var _ = end(frontend);
     }
 
-    /// The same for a domain that reboots, but keeps the devices' specifications for [#makeAgain].
-    public KeptDevices frontendReboots(DomId frontend) {
+    /// The same for a domain that reboots, but keeps the devices' specifications for [#reattach].
+    public DevicesOverReboot frontendReboots(DomId frontend) {
         List<DeviceSpec> kept =
                 specs.entrySet().stream()
                         .filter(entry -> entry.getKey().frontend().equals(frontend))
@@ -237,7 +237,7 @@ public final class PvDevices implements AutoCloseable {
                                                 .thenComparingInt(PvDevice::id)))
                         .map(Map.Entry::getValue)
                         .toList();
-        return new KeptDevices(kept, end(frontend));
+        return new DevicesOverReboot(kept, end(frontend));
     }
 
     /// @return completes when they are removed
@@ -272,7 +272,7 @@ public final class PvDevices implements AutoCloseable {
     ///
     /// @return completes when all possible devices exist: after up to [#LIMIT] for the end of the old ones, and up to
     ///     [#LIMIT] for all new ones together
-    public CompletableFuture<Void> makeAgain(KeptDevices kept, Maker maker) {
+    public CompletableFuture<Void> reattach(DevicesOverReboot kept, Maker maker) {
         return kept.removed()
                 .thenCompose(_ -> forEach(makeAll(kept.specs(), maker), this::awaitBackend));
     }

@@ -5,8 +5,8 @@
 ///
 /// Families of files:
 ///
-/// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [KeptDevices], [Removal], [Refused].
-/// - Their nodes: [DeviceNodes], [DeviceContents], [XenbusState], [BackendWait].
+/// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot], [DetachMode], [Refused].
+/// - Their nodes: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
 ///   [NicSpecParser], [MacAddress].
 ///

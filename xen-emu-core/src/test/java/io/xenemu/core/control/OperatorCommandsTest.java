@@ -16,6 +16,7 @@ import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.PvDevices;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
@@ -57,6 +58,23 @@ final class OperatorCommandsTest {
         @Override
         public void forEach(Consumer<Domain> work) {
             work.accept(guest.domain());
+        }
+
+        @Override
+        public void pause(Domain domain) {
+            domain.pause();
+        }
+
+        @Override
+        public void unpause(Domain domain) throws Refused {
+            if (!domain.unpause()) {
+                throw new Refused("not paused");
+            }
+        }
+
+        @Override
+        public void destroy(Domain domain) {
+            domain.shutdown(ShutdownReason.DESTROYED, "");
         }
 
         @Override

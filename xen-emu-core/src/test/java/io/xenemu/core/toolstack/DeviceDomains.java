@@ -134,7 +134,7 @@ abstract class DeviceDomains {
 
     static void detach(PvDevices devices, PvDevice device) {
         try {
-            devices.detach(device, Removal.ORDERLY);
+            devices.detach(device, DetachMode.ORDERLY);
         } catch (Refused | InterruptedException e) {
             // The test's end.
         }

@@ -22,7 +22,7 @@ final class DeviceEndTest extends DeviceDomains {
             assertEquals("2", client.read(BACK + "/state"));
             assertEquals(device, devices.find(DeviceKind.VBD, USER, "xvda"));
 
-            devices.detach(device, Removal.ORDERLY);
+            devices.detach(device, DetachMode.ORDERLY);
             assertThrows(Refused.class, () -> devices.find(DeviceKind.VBD, USER, "xvda"));
         }
         assertEquals(before, dump("/local"));
@@ -50,14 +50,15 @@ final class DeviceEndTest extends DeviceDomains {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "4");
 
-            Refused e = assertThrows(Refused.class, () -> devices.detach(device, Removal.ORDERLY));
+            Refused e =
+                    assertThrows(Refused.class, () -> devices.detach(device, DetachMode.ORDERLY));
             assertEquals(
                     "dom5 has not let go of the device within 0 s; --force removes it", e.reason());
             assertEquals("5", client.read(BACK + "/state"));
             assertEquals("0", client.read(BACK + "/online"));
             assertTrue(client.exists(FRONT));
 
-            devices.detach(device, Removal.FORCED);
+            devices.detach(device, DetachMode.FORCED);
             assertFalse(client.exists(FRONT));
             assertFalse(client.exists(BACK));
             assertFalse(client.exists(RECORD));
@@ -69,7 +70,7 @@ final class DeviceEndTest extends DeviceDomains {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, nic(""));
 
-            devices.detach(device, Removal.FORCED_AFTER_LIMIT);
+            devices.detach(device, DetachMode.FORCED_AFTER_LIMIT);
         }
         assertFalse(client.exists("/local/domain/3/device/vif"));
         assertFalse(client.exists("/local/domain/5/backend"));
@@ -81,7 +82,7 @@ final class DeviceEndTest extends DeviceDomains {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "6");
 
-            devices.detach(device, Removal.ORDERLY);
+            devices.detach(device, DetachMode.ORDERLY);
         }
         assertFalse(client.exists(BACK));
     }
@@ -101,7 +102,7 @@ final class DeviceEndTest extends DeviceDomains {
             assertEquals(
                     "51712 5   3      -1    -1     -1       " + BACK,
                     devices.table(DeviceKind.VBD, List.of(USER)).getLast());
-            devices.detach(device, Removal.ORDERLY);
+            devices.detach(device, DetachMode.ORDERLY);
         }
         assertEquals("4", client.read("/local/domain/0/backend/console/3/0/state"));
     }
@@ -143,7 +144,7 @@ final class DeviceEndTest extends DeviceDomains {
             client.rm("/local/domain/5");
             assertTrue(client.exists(FRONT));
 
-            devices.detach(device, Removal.ORDERLY);
+            devices.detach(device, DetachMode.ORDERLY);
         }
         assertFalse(client.exists(FRONT));
         assertFalse(client.exists("/local/domain/5"));
@@ -158,7 +159,8 @@ final class DeviceEndTest extends DeviceDomains {
             Eventually.holds(
                     "the detach waits", () -> waiting.getState() == Thread.State.TIMED_WAITING);
 
-            Refused e = assertThrows(Refused.class, () -> devices.detach(device, Removal.FORCED));
+            Refused e =
+                    assertThrows(Refused.class, () -> devices.detach(device, DetachMode.FORCED));
             assertEquals("the device is being attached or detached already", e.reason());
             waiting.interrupt();
             waiting.join();

@@ -34,10 +34,10 @@ final class DeviceRebootTest extends DeviceDomains {
             test.serve();
             try (PvDevices devices = new PvDevices(test.store, LONG)) {
                 attach(devices, USER, disk("xvda"));
-                KeptDevices kept = devices.frontendReboots(USER);
+                DevicesOverReboot kept = devices.frontendReboots(USER);
                 done(kept.removed());
-                done(devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)));
-                devices.detach(devices.find(DeviceKind.VBD, NEXT, "xvda"), Removal.ORDERLY);
+                done(devices.reattach(kept, spec -> devices.create(NEXT, SERVER, spec)));
+                devices.detach(devices.find(DeviceKind.VBD, NEXT, "xvda"), DetachMode.ORDERLY);
             }
             test.close();
         }
@@ -52,12 +52,12 @@ final class DeviceRebootTest extends DeviceDomains {
             attach(devices, USER, nic(",devid=2"));
             attach(devices, USER, nic(",mac=00:16:3e:0a:0b:0c"));
             attach(devices, NEXT, disk("xvdc"));
-            devices.detach(gone, Removal.ORDERLY);
+            devices.detach(gone, DetachMode.ORDERLY);
 
-            KeptDevices kept = devices.frontendReboots(USER);
+            DevicesOverReboot kept = devices.frontendReboots(USER);
             done(kept.removed());
             assertFalse(client.exists("/local/domain/5/backend/vbd/3"));
-            done(devices.makeAgain(kept, spec -> devices.create(NEXT, SERVER, spec)));
+            done(devices.reattach(kept, spec -> devices.create(NEXT, SERVER, spec)));
 
             assertEquals(List.of("51744", "51712"), client.list("/libxl/4/device/vbd"));
             assertEquals("2", client.read("/local/domain/5/backend/vbd/4/51712/state"));
@@ -106,9 +106,9 @@ final class DeviceRebootTest extends DeviceDomains {
             attach(devices, USER, disk("xvda"));
             attach(devices, USER, nic(""));
 
-            KeptDevices kept = devices.frontendReboots(USER);
+            DevicesOverReboot kept = devices.frontendReboots(USER);
             done(
-                    devices.makeAgain(
+                    devices.reattach(
                             kept,
                             spec -> {
                                 if (spec.kind() == DeviceKind.VBD) {

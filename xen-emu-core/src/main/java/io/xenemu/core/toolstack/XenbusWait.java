@@ -9,12 +9,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
 /// Waits for a device's back end.
-public final class BackendWait {
+public final class XenbusWait {
     private final DeviceNodes nodes;
     private final Duration limit;
 
     /// @param limit the longest time of each wait
-    BackendWait(DeviceNodes nodes, Duration limit) {
+    XenbusWait(DeviceNodes nodes, Duration limit) {
         this.nodes = nodes;
         this.limit = limit;
     }

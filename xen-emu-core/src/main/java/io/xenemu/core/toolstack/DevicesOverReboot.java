@@ -7,8 +7,8 @@ import java.util.concurrent.CompletableFuture;
 ///
 /// @param specs their specifications, with their numbers
 /// @param removed completes when the devices are removed completely, so that they can be created again
-public record KeptDevices(List<DeviceSpec> specs, CompletableFuture<Void> removed) {
+public record DevicesOverReboot(List<DeviceSpec> specs, CompletableFuture<Void> removed) {
     /// No devices.
-    public static final KeptDevices NONE =
-            new KeptDevices(List.of(), CompletableFuture.completedFuture(null));
+    public static final DevicesOverReboot NONE =
+            new DevicesOverReboot(List.of(), CompletableFuture.completedFuture(null));
 }

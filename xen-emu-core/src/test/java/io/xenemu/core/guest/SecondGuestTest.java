@@ -7,7 +7,7 @@ import io.xenemu.core.device.ConsoleLog;
 import java.io.ByteArrayOutputStream;
 import org.junit.jupiter.api.Test;
 
-class BesideGuestTest {
+class SecondGuestTest {
     private final ConsoleLog console = new ConsoleLog();
 
     @Test
@@ -38,7 +38,7 @@ class BesideGuestTest {
     private String printed() {
         console.close();
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        BesideGuest.print(console.reader(), "receiver: ", out);
+        SecondGuest.print(console.reader(), "receiver: ", out);
         return out.toString(UTF_8);
     }
 }

@@ -12,13 +12,13 @@ import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A guest in the background of one in the foreground. What it prints goes where the other prints, line by line, with its name in
-/// front.
-public final class BesideGuest implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(BesideGuest.class);
+/// A second guest that runs beside the one in the foreground (`demo --pair`). Its console goes to the same output, line
+/// by line, prefixed with its name.
+public final class SecondGuest implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(SecondGuest.class);
     private static final int PIECE = 4096;
 
-    /// For a reader that does not read.
+    /// How long to wait for a reader that does not read.
     private static final Duration READER_LIMIT = Duration.ofSeconds(5);
 
     /// Longer lines are cut in two.
@@ -27,16 +27,16 @@ public final class BesideGuest implements AutoCloseable {
     private final HostedGuest guest;
     private final Thread printer;
 
-    private BesideGuest(HostedGuest guest, Thread printer) {
+    private SecondGuest(HostedGuest guest, Thread printer) {
         this.guest = guest;
         this.printer = printer;
     }
 
-    /// Starts it, and waits until its domain has been made.
+    /// Starts the guest, and waits until its domain has been built.
     ///
     /// @param out not closed
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
-    public static BesideGuest start(Hypervisor hypervisor, GuestRequest request, OutputStream out)
+    public static SecondGuest start(Hypervisor hypervisor, GuestRequest request, OutputStream out)
             throws BootException {
         String name = request.config().name();
         HostedGuest guest = new HostedGuest(hypervisor, request, false, () -> {});
@@ -45,10 +45,10 @@ public final class BesideGuest implements AutoCloseable {
                 Thread.ofVirtual()
                         .name(name + "-out")
                         .start(() -> print(guest.console().reader(), name + ": ", out));
-        return new BesideGuest(guest, printer);
+        return new SecondGuest(guest, printer);
     }
 
-    /// Prints until the guest has gone.
+    /// Prints until the guest is gone.
     static void print(ConsoleLog.Reader reader, String prefix, OutputStream out) {
         byte[] bytes = new byte[PIECE];
         ByteArrayOutputStream line = new ByteArrayOutputStream();
@@ -73,7 +73,7 @@ public final class BesideGuest implements AutoCloseable {
         }
     }
 
-    /// In one piece, so that no other output comes between.
+    /// Writes the line in one piece, so that no other output comes between.
     private static void write(String prefix, ByteArrayOutputStream line, OutputStream out)
             throws IOException {
         ByteArrayOutputStream whole = new ByteArrayOutputStream();
@@ -85,7 +85,7 @@ public final class BesideGuest implements AutoCloseable {
         out.flush();
     }
 
-    /// Ends it at once, and waits until what it had printed is out.
+    /// Destroys the guest, and waits until its output is written.
     @Override
     public void close() {
         try {

@@ -1,7 +1,7 @@
 package io.xenemu.core.toolstack;
 
 /// What happens to a device if its back end does not close it in time.
-public enum Removal {
+public enum DetachMode {
     /// The device stays.
     ORDERLY,
     /// The front end's directory is removed, and then the rest.
