@@ -153,7 +153,7 @@ final class DeliveryTest {
 
     @ParameterizedTest
     @EnumSource
-    void registeringVcpuInfoKeepsWhatIsAnnouncedOfPortsThatHaveMovedAway(GuestWidth width)
+    void registeringVcpuInfoKeepsAnnouncementsOfPortsThatMovedAway(GuestWidth width)
             throws XenError {
         FakeGuest guest = guest(width);
         EvtchnPort offered = guest.channels.allocUnbound(DomId.SELF, DomId.SELF);
@@ -222,7 +222,7 @@ final class DeliveryTest {
 
     @ParameterizedTest
     @EnumSource
-    void announcePendingFindsWhatNobodyAnnounced(GuestWidth width) throws XenError {
+    void announcePendingFindsUnannouncedEvents(GuestWidth width) throws XenError {
         FakeGuest guest = guest(width);
         EvtchnPort port = guest.channels.bindIpi(vcpu(3));
         guest.setPending(port.value(), true);

@@ -199,7 +199,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void closeOfWhatIsNotOpenIsEinval() throws XenError {
+    void closeOfAClosedPortIsEinval() throws XenError {
         EvtchnPort port = unbound(DomId.DOM0);
         channels.close(port);
         assertFails(XenError.EINVAL, () -> channels.close(port));

@@ -119,7 +119,7 @@ final class FailureTest {
     }
 
     @Test
-    void aDomainWhoseKernelRefusesLetsGoOfOthersAtItsEnd() throws XenError {
+    void aDomainWhoseKernelRefusesReleasesOthersAtItsEnd() throws XenError {
         refuseTheOthersPorts();
         othersMemory.close();
         other.channels.destroy();

@@ -124,7 +124,7 @@ class PortAccountTest {
     }
 
     @Test
-    void tableTakesHalfOfWhatTheAccountSays() {
+    void tableTakesHalfOfTheAccount() {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         FakeGuest guest =
                 new FakeGuest(

@@ -186,7 +186,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void aTransitiveGrantIsNoBetterThanWhatIsBehindIt() {
+    void aTransitiveGrantHasNoMoreRightsThanTheGrantBehindIt() {
         granter.grantTransitive(9, 0, caller.id, third.id, 20);
         assertEquals(GrantStatus.GENERAL_ERROR, refToFrame(9, 5, 4), "nothing behind");
         third.grant(20, caller, 7);

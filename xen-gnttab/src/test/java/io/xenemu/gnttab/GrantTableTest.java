@@ -73,7 +73,7 @@ final class GrantTableTest {
     }
 
     @Test
-    void aStatusFrameThatIsThereIsGivenEvenIfItsGrantFramesExceedTheLimit() throws XenError {
+    void anExistingStatusFrameIsGivenEvenIfItsGrantFramesExceedTheLimit() throws XenError {
         FakeDomain small = domains.add(7, new GrantLimits(9, 1, 2));
         small.table.setVersion(2);
         assertEquals(new TableFrame(true, 0), small.table.frame(STATUS));
@@ -128,7 +128,7 @@ final class GrantTableTest {
     }
 
     @Test
-    void setVersionRefusesWhatTheTableDoesNotHave() throws XenError {
+    void setVersionRefusesUnknownVersions() throws XenError {
         table.setVersion(1);
         assertFails(XenError.EINVAL, () -> table.setVersion(0));
         assertFails(XenError.EINVAL, () -> table.setVersion(3));

@@ -89,7 +89,7 @@ class ControlTest {
     }
 
     @Test
-    void quotaShowsAndSetsWhatNewDomainsGet() {
+    void quotaShowsAndSetsTheLimitsOfNewDomains() {
         assertEquals(
                 """
                 Quota settings:
@@ -118,7 +118,7 @@ class ControlTest {
     }
 
     @Test
-    void quotaOfADomainShowsWhatItUsesAndUsed() {
+    void quotaOfADomainShowsItsUseAndItsMaximum() {
         assertEquals("ENOENT", control("quota 3"));
         rig.guest(3);
         Rig.Client guest = rig.client(3);

@@ -58,7 +58,7 @@ class DomainNodesTest {
     }
 
     @Test
-    void domainFindsWhatXlWrites() throws XenError {
+    void domainFindsTheNodesThatXlWrites() throws XenError {
         rig.existing.add(new DomId(3));
         nodes.write(DESCRIPTION);
         assertEquals(
@@ -118,7 +118,7 @@ class DomainNodesTest {
     }
 
     @Test
-    void writingAgainReplacesWhatTheGuestLeft() throws XenError {
+    void writingAgainReplacesTheGuestsValue() throws XenError {
         rig.existing.add(new DomId(3));
         nodes.write(DESCRIPTION);
         client.write("/local/domain/3/data/left", "x");

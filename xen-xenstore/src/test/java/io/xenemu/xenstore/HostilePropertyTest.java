@@ -66,7 +66,7 @@ class HostilePropertyTest {
     }
 
     @Property(tries = 500)
-    void arbitraryRingContentsHarmNobodyElse(@ForAll("writes") List<Write> writes) {
+    void arbitraryRingContentsHarmNoOtherDomain(@ForAll("writes") List<Write> writes) {
         try (Rig rig = new Rig()) {
             Rig.Client dom0 = rig.client(0);
             Rig.Guest guest = rig.guest(3);

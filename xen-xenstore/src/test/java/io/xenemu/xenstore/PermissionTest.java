@@ -50,7 +50,7 @@ class PermissionTest {
     }
 
     @Test
-    void guestReadsButDoesNotWriteWhatIsReadable() {
+    void guestReadsButDoesNotWriteReadableNodes() {
         assertEquals("data\0", guest.ask(DIRECTORY, "/local/domain/3\0"));
         assertEquals("EACCES", guest.ask(WRITE, "/local/domain/3\0x"));
         assertEquals("EACCES", guest.ask(WRITE, "new\0x"));
@@ -58,7 +58,7 @@ class PermissionTest {
     }
 
     @Test
-    void guestOwnsWhatItCreates() {
+    void guestOwnsTheNodesThatItCreates() {
         assertEquals(OK, guest.ask(WRITE, "data/x/y\0value"));
         assertEquals("n3\0", guest.ask(GET_PERMS, "data/x\0"));
         assertEquals("value", guest.ask(READ, "/local/domain/3/data/x/y\0"));
@@ -144,7 +144,7 @@ class PermissionTest {
     }
 
     @Test
-    void unknownSpecialNameIsEnoentToWhoMayLookAtTheRoot() {
+    void unknownSpecialNameIsEnoentForReadersOfTheRoot() {
         for (String name : List.of("@other\0", "@\0", "@introduceDomain/x\0")) {
             assertEquals("ENOENT", dom0.ask(GET_PERMS, name));
             assertEquals("ENOENT", dom0.ask(SET_PERMS, name + "n0\0"));

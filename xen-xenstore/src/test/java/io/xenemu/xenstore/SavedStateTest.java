@@ -140,7 +140,7 @@ class SavedStateTest {
     }
 
     @Test
-    void domainNamedByAnotherRestoredOneKeepsWhatIsItsOwn() throws Exception {
+    void domainNamedByAnotherRestoredOneKeepsItsOwnNodes() throws Exception {
         fill();
         RingEnd named = new RingEnd(source.guest(4));
         dom0.ask(MKDIR, "/local/domain/4\0");
@@ -172,7 +172,7 @@ class SavedStateTest {
     }
 
     @Test
-    void featuresAreNotWhatTheGuestHasWrittenIntoItsPage() {
+    void featuresDoNotComeFromTheGuestsPage() {
         guest.set(SERVER_FEATURES, -1);
         assertEquals(Features.ALL, source.server.save().domains().getFirst().features());
     }

@@ -260,7 +260,7 @@ final class SocketTest extends SocketRig {
     /// Needs root, setpriv and perl, to be another user.
     @Test
     @Timeout(60)
-    void anotherUserIsDisconnectedWhateverTheFilesMode() throws Exception {
+    void anotherUserIsDisconnectedWithAnyModeOfTheFile() throws Exception {
         String setpriv = Tool.need("setpriv", "util-linux");
         String perl = Tool.need("perl", "perl-base");
         assumeTrue(Files.getOwner(directory).getName().equals("root"), "needs root");

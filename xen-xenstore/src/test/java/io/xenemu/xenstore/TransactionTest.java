@@ -182,7 +182,7 @@ class TransactionTest {
     }
 
     @Test
-    void changedPermissionsConflictWithWhoeverDependsOnThem() {
+    void changedPermissionsConflictWithTransactionsThatDependOnThem() {
         int tx = a.begin();
         a.ask(GET_PERMS, tx, "/d/x\0");
         a.ask(WRITE, tx, "/d/y\0" + "2");
@@ -195,7 +195,7 @@ class TransactionTest {
     }
 
     @Test
-    void removalTakesWhatWasAddedMeanwhile() {
+    void removalTakesNodesThatWereAddedMeanwhile() {
         int tx = a.begin();
         a.ask(RM, tx, "/d\0");
         b.ask(WRITE, "/d/z\0");
@@ -237,7 +237,7 @@ class TransactionTest {
     }
 
     @Test
-    void parentThatWentAwayIsAConflictForWhoRemovedNothingBelow() {
+    void removedParentIsAConflictForATransactionThatRemovedNothingBelow() {
         a.ask(MKDIR, "/f/c\0");
         int tx = a.begin();
         assertEquals(OK, a.ask(RM, tx, "/f/c/missing\0")); // since the parent is there
@@ -263,7 +263,7 @@ class TransactionTest {
     }
 
     @Test
-    void refusalForWantOfQuotaIsInConflictWithWhatMakesRoom() {
+    void refusalByAQuotaConflictsWithAChangeThatMakesRoom() {
         Rig.Client guest = rig.client(3);
         a.ask(MKDIR, "/g\0");
         a.ask(SET_PERMS, "/g\0b3\0");

@@ -62,7 +62,7 @@ class WatchDepthTest {
     }
 
     @Test
-    void removalFromAboveFiresWhateverTheDepth() {
+    void removalFromAboveFiresAtAnyDepth() {
         dom0.ask(WRITE, "/a/b/c\0x");
         watch(watcher, "/a/b zero 0");
         watch(watcher, "/ root 0");

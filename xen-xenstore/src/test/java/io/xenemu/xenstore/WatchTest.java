@@ -82,7 +82,7 @@ class WatchTest {
     }
 
     @Test
-    void removalFiresWatchesOnWhatWentAwayDeepestFirst() {
+    void removalFiresWatchesOnRemovedNodesDeepestFirst() {
         dom0.ask(WRITE, "/a/b/c\0x");
         watch("/a/b/c");
         watch("/a/b");
@@ -140,7 +140,7 @@ class WatchTest {
     }
 
     @Test
-    void guestSeesOnlyWhatItMayRead() {
+    void guestSeesOnlyNodesThatItMayRead() {
         dom0.ask(WRITE, "/secret/x\0v");
         guest.ask(WATCH, "/\0t\0");
         guest.drain();

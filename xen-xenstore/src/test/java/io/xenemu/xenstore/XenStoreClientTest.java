@@ -16,7 +16,7 @@ class XenStoreClientTest {
     }
 
     @Test
-    void newClientWaitsForWhoeverIsAtTheStore() throws InterruptedException {
+    void newClientWaitsForTheStoresLock() throws InterruptedException {
         AtomicReference<XenStoreClient> made = new AtomicReference<>();
         Thread other = Thread.ofPlatform().unstarted(() -> made.set(rig.server.client()));
         rig.server.access().enter();

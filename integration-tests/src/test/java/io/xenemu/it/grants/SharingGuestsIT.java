@@ -42,8 +42,7 @@ class SharingGuestsIT {
     }
 
     @Test
-    void twoGuestsShareWhatIsGrantedAndAThirdOneHasNoPart()
-            throws IOException, InterruptedException {
+    void twoGuestsShareGrantedPagesAndAThirdOneCannot() throws IOException, InterruptedException {
         assertPrinted("share: done", guests.play("share"));
     }
 

@@ -70,7 +70,7 @@ class HostileNeighboursIT {
     }
 
     @Test
-    void guestWhoseUpcallsKvmRefusesHarmsNobody() throws IOException, InterruptedException {
+    void guestWhoseUpcallsKvmRefusesHarmsNoOther() throws IOException, InterruptedException {
         int hostile = neighbours.start("hostile", "same-apic-ids", "--vcpus", "2");
         neighbours.awaitReport(hostile, "ready");
         // Time to take its id; from here on, each event for it is a message that KVM refuses.
@@ -87,7 +87,7 @@ class HostileNeighboursIT {
     }
 
     @Test
-    void guestThatNarrowsItselfHarmsNobodyAtItsHighPorts()
+    void guestThatNarrowsItselfHarmsNoOtherAtItsHighPorts()
             throws IOException, InterruptedException {
         int hostile =
                 neighbours.start(

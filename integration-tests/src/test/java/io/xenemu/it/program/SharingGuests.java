@@ -12,7 +12,7 @@ import java.util.List;
 /// |---|---|
 /// | `share` | one guest maps pages of another, for writing and for reading; a third one tries to |
 /// | `death` | the one that maps ends by a triple fault, then the one that grants is destroyed |
-/// | `attack SEED` | as {@link HostileGuest} says |
+/// | `attack SEED` | as [HostileGuest] says |
 ///
 /// A scenario fails if anything is not as it should be.
 public final class SharingGuests {

@@ -21,7 +21,7 @@ final class IoReasonTest {
     }
 
     @Test
-    void reasonThatIsThereIsKept() {
+    void earlierReasonIsKept() {
         FileSystemException full = new FileSystemException("/x", null, "No space left on device");
         assertEquals("/x: No space left on device", IoReason.of(full));
         assertEquals("No space left on device", IoReason.withoutFile(full));

@@ -168,7 +168,7 @@ class KvmRunTest {
     }
 
     @Test
-    void immediateExitCompletesWhatIsPending() {
+    void immediateExitCompletesAPendingExit() {
         try (TinyVm t = new TinyVm(IN_AL_10 + JMP_SELF)) {
             assertEquals(0, t.vcpu.enter());
             t.vcpu.run().ioData(0, 0x5a);

@@ -38,7 +38,7 @@ class KvmVmTest {
     }
 
     @Test
-    void missingDeviceSaysWhatToDo() {
+    void missingDeviceIsExplainedWithARemedy() {
         KvmException e =
                 assertThrows(
                         KvmException.class, () -> KvmSystem.open(Path.of("/dev/no-kvm")).close());
@@ -56,7 +56,7 @@ class KvmVmTest {
     }
 
     @Test
-    void systemTellsWhatItCan() {
+    void systemTellsItsCapabilities() {
         TinyVm.assumeKvm();
         try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
             assertEquals(12, system.apiVersion());

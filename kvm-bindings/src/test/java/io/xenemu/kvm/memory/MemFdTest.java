@@ -66,7 +66,7 @@ class MemFdTest {
     }
 
     @Test
-    void sizeCannotBeChangedByWhoeverHasTheDescriptor() throws IOException {
+    void sizeCannotBeChangedThroughTheDescriptor() throws IOException {
         try (MemFd ram = MemFd.create("ram", 2 * PAGE);
                 FileChannel other =
                         FileChannel.open(

@@ -116,7 +116,7 @@ class FrameTest {
     }
 
     @Test
-    void writerRefusesWhatAReaderWould() throws IOException {
+    void writerRefusesTheSameAsTheReader() throws IOException {
         FrameWriter writer = new FrameWriter(new ByteArrayOutputStream());
         assertThrows(IllegalArgumentException.class, () -> writer.write(0, 1, new BodyWriter()));
         assertThrows(IllegalArgumentException.class, () -> new BodyWriter().u8(256));

@@ -28,7 +28,7 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         mixinStandardHelpOptions = true)
 public final class DemoCommand implements Callable<Integer> {
-    /// As `run` has it for a failure of the host.
+    /// The exit code of `run` for a failure of the host.
     private static final int HOST_ERROR = 1;
 
     /// The hidden option of `run` for the second guest's initramfs.
@@ -37,7 +37,7 @@ public final class DemoCommand implements Callable<Integer> {
     /// The second guest's name.
     public static final String RECEIVER = "receiver";
 
-    /// The second guest is made first, in a service of its own, so its id is 1 and this is the other's.
+    /// The first guest's id: the second guest is made before it and has id 1.
     private static final String RECEIVE = "receive 2";
 
     private final GuestRunner runner;
@@ -99,7 +99,7 @@ public final class DemoCommand implements Callable<Integer> {
         try {
             LabImages.Kernel kernel = images.kernel(kernelVersion);
             Path temporary = Files.createTempDirectory(Files.createDirectories(folder), "run-");
-            // A signal ends the JVM while the guest runs: what follows is not reached then.
+            // A signal that ends the JVM while the guest runs skips what follows.
             Thread atSignal = new Thread(() -> delete(temporary), "demo-end");
             Runtime.getRuntime().addShutdownHook(atSignal);
             try {
@@ -113,7 +113,7 @@ public final class DemoCommand implements Callable<Integer> {
         }
     }
 
-    /// The guest has read its files, or is in the lab, which has them; if it is just about to open them, it ends anyway.
+    /// The guest has read its files, or the lab has them. A guest that is about to open them ends anyway.
     private static void delete(Path folder) {
         try {
             CacheFolder.deleteTree(folder);

@@ -24,7 +24,7 @@ public final class CpioArchive implements AutoCloseable {
 
     /// An empty archive.
     ///
-    /// @param out gets the archive; closed by {@link #close}
+    /// @param out gets the archive; closed by [#close]
     public CpioArchive(OutputStream out) {
         this.out = out;
     }

@@ -41,7 +41,7 @@ public final class DebianPackages {
     ///
     /// @param name a package, `busybox-static`
     /// @return the folder it is unpacked in
-    /// @throws LabException when it cannot be had
+    /// @throws LabException when it cannot be fetched
     public Path unpacked(String name) throws IOException {
         return cache.entry("packages/" + name, target -> unpack(List.of(name), target));
     }
@@ -50,7 +50,7 @@ public final class DebianPackages {
     ///
     /// @param label the name of the entry in the cache
     /// @param prefix the beginning of the package's name
-    /// @param rest what has to follow it
+    /// @param rest pattern of the rest of the name
     public Path unpackedNewest(String label, String prefix, Pattern rest) throws IOException {
         return cache.entry(
                 "packages/" + label,
@@ -67,10 +67,10 @@ public final class DebianPackages {
     }
 
     /// Gets the files of the newest package whose name matches, together with those of the libraries that it needs and that are not
-    /// installed here. Its further dependencies, which can be half a system, are left out.
+    /// installed here. Its further dependencies, which can be half a system, are not fetched.
     ///
     /// @param prefix the beginning of the package's name, and of that of the entry in the cache
-    /// @param rest what has to follow it
+    /// @param rest pattern of the rest of the name
     /// @param libraries names of the libraries' packages
     public Path unpackedWithLibraries(String prefix, Pattern rest, Pattern libraries)
             throws IOException {
@@ -86,7 +86,7 @@ public final class DebianPackages {
                 });
     }
 
-    /// What apt would install for a package, as `name=version`.
+    /// The packages that apt would install for a package, as `name=version`.
     private List<String> missing(Apt apt, String name, Predicate<String> wanted)
             throws IOException {
         HostCommand.Result simulated =
@@ -151,7 +151,7 @@ public final class DebianPackages {
                         .sorted(Comparator.comparing(DebianPackages::sortKey).reversed())
                         .toList();
         for (String name : newestFirst) {
-            // A name may be there only because another package mentions it.
+            // apt lists a name that only another package mentions.
             if (!apt.cache("show", "--no-all-versions", name).isEmpty()) {
                 return name;
             }
@@ -159,7 +159,7 @@ public final class DebianPackages {
         throw new LabException("no package " + prefix + " in Debian " + apt.sources.codename());
     }
 
-    /// Numbers padded, so that names sort by them.
+    /// Pads numbers, so that names sort by them.
     private static String sortKey(String name) {
         return Pattern.compile("\\d+")
                 .matcher(name)
@@ -179,7 +179,7 @@ public final class DebianPackages {
                         .isBefore(Instant.now().minus(LISTS_VALID))) {
             progress.accept("reading Debian's package lists");
             HostCommand.Result update = apt.get(root, "update");
-            // One source of several may be out of reach; a package that is missing for it is
+            // One source of several may be out of reach. A package that is then missing is
             // reported by name.
             if (apt.cache("pkgnames", "linux-image-").isEmpty()) {
                 throw new LabException("cannot read Debian's package lists: " + update.lastError());
@@ -244,7 +244,8 @@ public final class DebianPackages {
                             "Dir::Cache=" + root.resolve("cache"),
                             "Acquire::Languages=none",
                             "APT::Default-Release=" + sources.labSuite(),
-                            // Otherwise apt, run by root, downloads as a user who cannot see our
+                            // Without this, apt run by root downloads as a user without access to
+                            // our
                             // folder.
                             "APT::Sandbox::User=" + System.getProperty("user.name"))) {
                 command.add("-o");

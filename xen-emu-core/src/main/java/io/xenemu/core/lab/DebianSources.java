@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/// Where the machine itself gets Debian from, as `apt-get indextargets` tells, turned into a sources list of our own. So the lab uses the mirror and
+/// The machine's own Debian sources (`apt-get indextargets`) as a sources list of the lab's. So the lab uses the mirror and
 /// the proxy that the operator chose, and adds the backports suite without touching the machine's configuration.
 ///
 /// @param codename the release, `bookworm`
@@ -18,7 +18,7 @@ public record DebianSources(String codename, Set<String> suites) {
 
     private static final Pattern STANZAS = Pattern.compile("\n\\s*\n");
 
-    /// Picks Debian's own sources out of all.
+    /// Selects Debian's own sources.
     ///
     /// @param codename VERSION_CODENAME of /etc/os-release
     /// @param indexTargets the output of `apt-get indextargets`
@@ -49,7 +49,7 @@ public record DebianSources(String codename, Set<String> suites) {
         return new DebianSources(codename, suites);
     }
 
-    /// The suite that has a kernel and a QEMU which are new enough.
+    /// The suite with a kernel and a QEMU that are new enough.
     public String labSuite() {
         return codename.equals(NEEDS_BACKPORTS) ? codename + "-backports" : codename;
     }

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/// A command in the lab in the place of this process: with its streams, its folder, its environment, and ended when this process is told to end.
+/// A command in the lab that stands for this process: it has its streams, folder and environment, and ends with it.
 final class ForegroundCommand {
     /// How long the command may take to end by itself when this process ends: after Ctrl-C or SIGTERM.
     private static final long END_LIMIT_SECONDS = 15;
@@ -23,11 +23,11 @@ final class ForegroundCommand {
 
     /// The same, for a command that may take longer to end after SIGTERM.
     ///
-    /// @param terminated is given what passes SIGTERM on, in place of the end of this process
+    /// @param terminated gets an action that passes SIGTERM on, instead of the end of this process
     static int run(LabMachine machine, List<String> command, Consumer<Runnable> terminated)
             throws IOException, InterruptedException {
         LabProcess process = machine.start(command, Path.of(""), System.getenv());
-        // The shutdown sequence is where Java tells of SIGINT and SIGTERM. Output goes on during
+        // Java reports SIGINT and SIGTERM by its shutdown sequence. Output goes on during
         // it.
         Thread atSignal = new Thread(() -> end(process, machine), "lab-end");
         Runtime.getRuntime().addShutdownHook(atSignal);
@@ -36,7 +36,7 @@ final class ForegroundCommand {
         try {
             Runtime.getRuntime().removeShutdownHook(atSignal);
         } catch (IllegalStateException shuttingDown) {
-            // The hook does the rest.
+            // The shutdown hook does the rest.
             return status;
         }
         return status;

@@ -13,7 +13,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /// A small user space for a guest: busybox with a shell on the console, the kernel's modules for Xen, to be loaded with `modprobe`, and
-/// `send` and `receive`, which pass files from one guest to another where [LabImages#vchanSocketProxy] is there.
+/// `send` and `receive`, which pass files from one guest to another where [LabImages#vchanSocketProxy] exists.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
             List.of(
@@ -33,7 +33,7 @@ public final class GuestInitramfs {
 
     /// Writes the archive. Not compressed: the guest would have to decompress it.
     ///
-    /// @param command a shell command to run in place of an interactive shell; the guest powers off after it
+    /// @param command a shell command to run instead of an interactive shell; the guest powers off after it
     /// @param target the file to write
     public static void write(
             LabImages images, LabImages.Kernel kernel, Optional<String> command, Path target)
@@ -69,7 +69,7 @@ public final class GuestInitramfs {
         }
     }
 
-    /// What several programs need is there once.
+    /// A file that several programs need is written once.
     private static void programs(List<GuestProgram> programs, CpioArchive archive)
             throws IOException {
         Map<String, Path> files = new LinkedHashMap<>();

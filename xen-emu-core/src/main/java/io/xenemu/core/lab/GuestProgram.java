@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 /// @param file the executable
 /// @param libraryFolders where shared libraries are searched before this machine's own
 public record GuestProgram(Path file, List<Path> libraryFolders) {
-    /// The x86-64 ABI's name of the dynamic loader, which is also what every such program asks for.
+    /// The dynamic loader's path in the x86-64 ABI; every dynamic program names it.
     private static final String LOADER = "/lib64/ld-linux-x86-64.so.2";
 
     /// `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007fa606067000)`.
@@ -22,12 +22,12 @@ public record GuestProgram(Path file, List<Path> libraryFolders) {
 
     private static final String LIBRARIES = "lib/x86_64-linux-gnu/";
 
-    /// What the C library loads when a thread is cancelled, without asking for it before.
+    /// The C library loads it when a thread is cancelled. No program's dependencies name it.
     private static final Path UNWINDER = Path.of("/lib/x86_64-linux-gnu/libgcc_s.so.1");
 
     private static final Pattern MISSING = Pattern.compile("\\s*(\\S+) => not found");
 
-    /// A program that needs no other libraries than this machine's own, or none.
+    /// A program that needs at most this machine's own libraries.
     public static GuestProgram of(Path file) {
         return new GuestProgram(file, List.of());
     }
@@ -35,12 +35,12 @@ public record GuestProgram(Path file, List<Path> libraryFolders) {
     /// A file for the guest.
     ///
     /// @param name its path there, without a leading slash
-    /// @param content where it is here
+    /// @param content its path on this machine
     public record Entry(String name, Path content) {}
 
     /// The executable, and the dynamic loader with all libraries if it needs them.
     ///
-    /// @throws LabException when a library is not there
+    /// @throws LabException when a library is missing
     public List<Entry> entries() throws IOException {
         List<Entry> entries = new ArrayList<>();
         entries.add(new Entry("bin/" + file.getFileName(), file));

@@ -11,7 +11,7 @@ import java.util.List;
 final class HostCommand {
     private HostCommand() {}
 
-    /// What a tool printed.
+    /// The output of a tool.
     ///
     /// @param status its exit status
     /// @param output its standard output, a char for each byte
@@ -55,7 +55,7 @@ final class HostCommand {
         }
     }
 
-    /// Runs a tool that has to succeed.
+    /// Runs a tool, and fails if it does.
     ///
     /// @return its standard output, a char for each byte
     /// @throws LabException when it does not

@@ -17,8 +17,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// The modules of one unpacked kernel package. What a module needs is read from the module itself (`depends=` in its .modinfo section), because
-/// modules.dep is made by depmod when a package is installed and is not in the package.
+/// The modules of one unpacked kernel package. A module's dependencies come from the module itself (`depends=` in its .modinfo section):
+/// modules.dep is not in the package; depmod makes it when the package is installed.
 public final class KernelModules {
     private static final Pattern DEPENDS = Pattern.compile("\0depends=([^\0]*)\0");
 

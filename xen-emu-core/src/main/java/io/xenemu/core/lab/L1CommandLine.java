@@ -11,7 +11,7 @@ import java.util.List;
 final class L1CommandLine {
     private static final int MAX_MIB = 6144;
 
-    /// Less than this does not hold a JVM and a guest.
+    /// The least memory that holds a JVM and a guest.
     private static final int MIN_MIB = 1536;
 
     private L1CommandLine() {}

@@ -18,7 +18,7 @@ final class L1Initramfs {
 
     private L1Initramfs() {}
 
-    /// Makes the initramfs, or takes the one that was made before.
+    /// Makes the initramfs, unless the cache has it.
     static Path of(LabImages images, LabImages.Kernel kernel) throws IOException {
         byte[] init = Resource.bytes("l1-init");
         byte[] agent = Resource.bytes("l1-agent");

@@ -14,7 +14,7 @@ import java.util.Arrays;
 /// The way into a running lab machine: a port on the host's loopback that QEMU forwards to the machine's agent (`l1-agent`). On every
 /// connection the agent speaks first. Then come the machine's secret and the role of the connection.
 ///
-/// QEMU accepts a connection before the machine does, and may lose what is sent in between (its backlog is full, say): nothing is.
+/// QEMU accepts a connection before the machine does, and may lose bytes that are sent in between, for example with a full backlog. So none are sent.
 ///
 /// @param port on the loopback interface
 /// @param token the machine's secret
@@ -22,7 +22,7 @@ record LabChannel(int port, String token) {
     /// The agent's first line.
     private static final byte[] GREETING = "agent\n".getBytes(UTF_8);
 
-    /// For the greeting. A busy host takes seconds.
+    /// The longest wait for the greeting. A busy host takes seconds.
     private static final int GREETING_MILLIS = 30_000;
 
     private static final int TRIES = 4;
@@ -34,7 +34,7 @@ record LabChannel(int port, String token) {
         return begin(open(), role);
     }
 
-    /// Opens a connection, which is of no use until it begins: so the agent starts meanwhile.
+    /// Opens a connection ahead of [#begin], so that the agent starts meanwhile.
     SocketChannel open() throws IOException {
         SocketChannel socket =
                 SocketChannel.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
@@ -51,7 +51,7 @@ record LabChannel(int port, String token) {
     ///
     /// @param opened closed if it fails, or if the agent does not speak on it
     /// @param role see [#connect]
-    /// @return the connection, or another one in its place
+    /// @return the connection, or a new one instead
     SocketChannel begin(SocketChannel opened, String role) throws IOException {
         SocketChannel socket = opened;
         try {

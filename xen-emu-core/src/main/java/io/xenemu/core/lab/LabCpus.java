@@ -2,12 +2,12 @@ package io.xenemu.core.lab;
 
 import java.util.List;
 
-/// How many CPUs the lab machine has, and how QEMU emulates them.
+/// The number of CPUs of the lab machine, and how QEMU emulates them.
 public enum LabCpus {
-    /// One CPU, for whatever has to be right each time. With two, QEMU 10.0.2, about one in three guests that printed much
+    /// One CPU, for correctness. With two (QEMU 10.0.2), about one in three guests that printed much
     /// died: of a triple fault at the first instruction after VMRUN, or of an interrupt that was delivered while it had them
-    /// disabled, as if its nested SVM injected an event a second time. With one, none did. The cause is a guess; that the
-    /// number of CPUs matters was seen.
+    /// disabled, as if its nested SVM injected an event a second time. With one, none died. The cause is a guess; the effect of the
+    /// number of CPUs was measured.
     ONE("tcg,thread=single") {
         @Override
         int count() {
@@ -15,7 +15,7 @@ public enum LabCpus {
         }
     },
 
-    /// As many as the host has, 2 to 4, each on a thread of the host, for measurements: a peer that hands work to another
+    /// As many CPUs as the host has, 2 to 4, each on a thread of the host, for measurements: a peer that passes work to another
     /// thread must not be punished for it.
     PARALLEL("tcg,thread=multi") {
         @Override

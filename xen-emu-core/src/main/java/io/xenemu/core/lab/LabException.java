@@ -2,8 +2,8 @@ package io.xenemu.core.lab;
 
 import java.io.IOException;
 
-/// The lab cannot be had or has failed: a package is not to be had, QEMU does not start, the machine does not boot. The message is one that an
-/// operator can act on and is printed as it is.
+/// The lab is not available or has failed: a package is missing, QEMU does not start, the machine does not boot. The message tells the
+/// operator what to do, and is printed unchanged.
 public sealed class LabException extends IOException permits LabHangException {
     private static final long serialVersionUID = 1L;
 
@@ -14,10 +14,10 @@ public sealed class LabException extends IOException permits LabHangException {
         super(message);
     }
 
-    /// A failure that something else showed.
+    /// A failure with its cause.
     ///
     /// @param message what is wrong
-    /// @param cause what showed it
+    /// @param cause the exception that showed it
     public LabException(String message, Throwable cause) {
         super(message, cause);
     }

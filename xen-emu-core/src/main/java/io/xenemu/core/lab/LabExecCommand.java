@@ -16,7 +16,7 @@ import picocli.CommandLine.Parameters;
         },
         mixinStandardHelpOptions = true)
 public final class LabExecCommand implements Callable<Integer> {
-    /// Exit status when the lab cannot be had: as `env` and `docker run` use it for their own failures.
+    /// Exit status when the lab is not available; `env` and `docker run` use it for their own failures.
     static final int NO_LAB = 125;
 
     @Parameters(arity = "1..*", paramLabel = "CMD", description = "The command and its arguments.")

@@ -7,13 +7,13 @@ import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Path;
 
-/// A Unix socket or a TCP port of this host that leads to a TCP port in the lab machine. Who connects before {@link #start} waits.
+/// A Unix socket or a TCP port of this host that leads to a TCP port in the lab machine. A client that connects before [#start] waits.
 final class LabForward implements AutoCloseable {
     private final ServerSocketChannel listener;
     private final Closer socket;
     private final int port;
 
-    /// Closes the listener with what belongs to it.
+    /// Closes the listener and removes its file.
     @FunctionalInterface
     private interface Closer {
         void close() throws IOException;
@@ -44,7 +44,7 @@ final class LabForward implements AutoCloseable {
         return new LabForward(listener, listener::close, port);
     }
 
-    /// Listens on a Unix socket. What a service that has ended left behind is replaced.
+    /// Listens on a Unix socket. Replaces the socket of a service that has ended.
     ///
     /// @param port in the lab machine
     /// @throws LabException when it is in use

@@ -20,10 +20,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// A running lab machine (L1): an emulated AMD machine whose /dev/kvm has every Xen capability. Commands run in it with the host's files visible
-/// read-only under their own paths; /tmp and /run are the machine's own (what the host has in /tmp shows through), and {@link #share} is
+/// read-only under their own paths; /tmp and /run are the machine's own (what the host has in /tmp shows through), and [#share] is
 /// written through to the host. One machine serves any number of commands at once. It ends with this process, however this process ends.
 public final class LabMachine implements AutoCloseable {
-    /// Name of the environment variable that tells a command where {@link #share} is.
+    /// Name of the environment variable that tells a command where [#share] is.
     public static final String SHARE_VARIABLE = "XEN_EMU_LAB_SHARE";
 
     /// Emulation on a loaded machine is slow; a machine that boots needs 5 s on an idle one.
@@ -57,14 +57,14 @@ public final class LabMachine implements AutoCloseable {
 
     /// Fetches what is missing and boots a machine with [LabCpus#ONE].
     ///
-    /// @throws LabException with one clear line when there can be no lab here
+    /// @throws LabException with one clear line when this host cannot have a lab
     public static LabMachine boot(LabImages images) throws IOException {
         return boot(images, LabCpus.ONE);
     }
 
     /// Fetches what is missing and boots a machine.
     ///
-    /// @throws LabException with one clear line when there can be no lab here
+    /// @throws LabException with one clear line when this host cannot have a lab
     /// @throws LabHangException when the machine hangs
     public static LabMachine boot(LabImages images, LabCpus cpus) throws IOException {
         LabImages.Kernel kernel = images.kernel("6.12");
@@ -100,14 +100,14 @@ public final class LabMachine implements AutoCloseable {
         }
     }
 
-    /// The folder that commands in the machine and the host both can write, at the same path.
+    /// A folder that commands in the machine and on the host can write, at the same path.
     public Path share() {
         return folder.share();
     }
 
     /// Starts a command.
     ///
-    /// @param folder where it runs; has to exist on the host
+    /// @param folder its working folder, which exists on the host
     /// @param environment all of its environment
     public LabProcess start(List<String> command, Path folder, Map<String, String> environment)
             throws IOException {
@@ -144,7 +144,7 @@ public final class LabMachine implements AutoCloseable {
         return qemu.isAlive();
     }
 
-    /// What was seen, if the machine hung: it has been ended then.
+    /// The observations of a machine that hung and was ended; else null.
     public Optional<LabHangException> hang() {
         return watch.hang();
     }
@@ -167,7 +167,7 @@ public final class LabMachine implements AutoCloseable {
         }
     }
 
-    /// Asks QEMU which port it took: it was told to take any.
+    /// Asks QEMU for the port that it chose.
     private static int forwardedPort(
             Process qemu, QemuMonitor monitor, MachineWatch watch, MachineFolder folder)
             throws IOException, InterruptedException {

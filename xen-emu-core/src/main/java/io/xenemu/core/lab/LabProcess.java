@@ -19,7 +19,7 @@ import java.util.concurrent.TimeoutException;
 /// A command that runs in the lab machine, with its streams and exit status. It has a process group of its own there, and signals go to all of it.
 /// As in a shell, a command that a signal ended has exit status 128 + signal.
 public final class LabProcess extends Process {
-    /// Exit status when the machine went away under the command.
+    /// Exit status when the machine ended before the command.
     public static final int MACHINE_LOST = 255;
 
     /// Roles of the connections beside the first one, which carries script, signals and exit status.
@@ -44,7 +44,7 @@ public final class LabProcess extends Process {
     /// Starts a command.
     ///
     /// @param id not used before on this machine
-    /// @param script what {@link ShellScript#of} gives for the file that {@link #pidFile} names
+    /// @param script [ShellScript#of] with [#pidFile]
     static LabProcess start(LabChannel channel, long id, byte[] script) throws IOException {
         List<SocketChannel> opened = new ArrayList<>();
         try {
@@ -75,7 +75,7 @@ public final class LabProcess extends Process {
         }
     }
 
-    /// Where the command's script has to write its process id.
+    /// The file to which the command's script writes its process id.
     static String pidFile(long id) {
         return "/run/xen-emu/exec/" + id + "/pid";
     }

@@ -11,10 +11,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/// The part of {@link LabRun} that is inside the lab, in the xen-emu that runs there: it makes the XenStore socket reachable by TCP and tells the host
+/// The part of [LabRun] that runs in the lab's xen-emu: it makes the XenStore socket reachable by TCP, and tells the host
 /// that services can be reached.
 public final class LabRelay implements AutoCloseable {
-    /// In the shared folder.
+    /// A file in the shared folder.
     static final String SERVICES_UP = "services-up";
 
     private final @Nullable SocketRelay relay;
@@ -23,11 +23,11 @@ public final class LabRelay implements AutoCloseable {
         this.relay = relay;
     }
 
-    /// To be called when XenStore and metrics are served.
+    /// Called when XenStore and metrics are served.
     ///
-    /// @param port what `--lab-relay` says: where to listen, on the loopback interface
-    /// @param xenstoreSocket what `--xenstore-socket` says, or null
-    /// @param share the value of {@link LabMachine#SHARE_VARIABLE}
+    /// @param port the value of `--lab-relay`: the port to listen on, on the loopback interface
+    /// @param xenstoreSocket the value of `--xenstore-socket`, or null
+    /// @param share the value of [LabMachine#SHARE_VARIABLE]
     public static LabRelay start(int port, @Nullable Path xenstoreSocket, Path share)
             throws IOException {
         SocketRelay relay = null;

@@ -10,13 +10,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// `xen-emu run` on a host whose KVM has no Xen support: the same run, inside the lab, with the console, the XenStore socket and the metrics port where the user
-/// asked for them on the host.
+/// `xen-emu run` on a host whose KVM has no Xen support: the same run, inside the lab, with the console, the XenStore socket and the metrics port
+/// on the host, as the user asked.
 public final class LabRun {
-    /// The hidden option of `run` that the run inside gets: see {@link LabRelay#start}.
+    /// The hidden option of `run` that the run inside gets: see [LabRelay#start].
     public static final String RELAY_OPTION = "--lab-relay";
 
-    /// Set by the launcher to its own path.
+    /// The environment variable that the launcher sets to its own path.
     private static final String LAUNCHER_VARIABLE = "XEN_EMU_LAUNCHER";
 
     // Ports of the machine's own loopback interface, which has no other services.
@@ -32,14 +32,14 @@ public final class LabRun {
     /// A run in a machine of its own.
     ///
     /// @param launcher `xen-emu-core/bin/xen-emu`
-    /// @param progress gets the one line that says what happens
+    /// @param progress gets one line about what happens
     public LabRun(LabImages images, Path launcher, Consumer<String> progress) {
         this.images = images;
         this.launcher = launcher;
         this.progress = progress;
     }
 
-    /// A run by the xen-emu that this process is.
+    /// A run by this process's own xen-emu.
     ///
     /// @throws LabException if this process was not started by the launcher
     public static LabRun ofThisProgram(Consumer<String> progress) throws LabException {
@@ -57,9 +57,9 @@ public final class LabRun {
     /// Runs a guest, with this process's stdin, stdout and stderr.
     ///
     /// @param arguments of `xen-emu run`, without the word `run`, checked already
-    /// @param terminated is given what passes a first SIGTERM on to the run inside, which then ends in its own time
+    /// @param terminated gets an action that passes a first SIGTERM on to the run inside, which then ends in its own time
     /// @return the exit code of the run inside
-    /// @throws LabException with one clear line when there can be no lab, or an address is in use
+    /// @throws LabException with one clear line when the lab is not available, or an address is in use
     public int runInLab(List<String> arguments, Consumer<Runnable> terminated)
             throws IOException, InterruptedException {
         RunArguments split = RunArguments.parse(arguments);

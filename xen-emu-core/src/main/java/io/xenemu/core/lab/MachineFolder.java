@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 record MachineFolder(Path root) {
     private static final int LAST_LINES = 8;
 
-    /// Makes a folder, and deletes those whose owner died without doing so.
+    /// Makes a folder, and deletes those that dead owners left.
     static MachineFolder create(CacheFolder cache, String token) throws IOException {
         Path machines = cache.root().resolve("machines");
         Files.createDirectories(machines);
@@ -36,17 +36,17 @@ record MachineFolder(Path root) {
         return folder;
     }
 
-    /// Seen by the machine at the same path.
+    /// The folder that the machine sees at the same path.
     Path share() {
         return root.resolve("share");
     }
 
-    /// Exists when the machine takes commands.
+    /// A file that exists when the machine takes commands.
     Path ready() {
         return control().resolve("ready");
     }
 
-    /// The machine writes it every 5 s from then on: its uptime.
+    /// The heartbeat: from then on the machine writes its uptime to this file every 5 s.
     Path heartbeat() {
         return control().resolve("heartbeat");
     }
@@ -63,7 +63,7 @@ record MachineFolder(Path root) {
         return share().resolve(".machine");
     }
 
-    /// What the machine and QEMU printed last, for a message.
+    /// The last lines of the machine and QEMU, for a message.
     String lastWords() throws IOException {
         String serial = tail(serialLog());
         return serial.isEmpty() ? tail(qemuLog()) : serial;

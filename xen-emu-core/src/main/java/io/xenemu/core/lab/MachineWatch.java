@@ -8,8 +8,8 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/// Notices that a lab machine hangs, says what it sees, and ends the machine: whatever waits for it fails at once, and not each command after a limit of its
-/// own. QEMU's nested virtualization does hang at times (seen with 10.0.2).
+/// Notices that a lab machine hangs, reports what it sees, and ends the machine. So all commands fail at once instead of each after its
+/// own limit. QEMU's nested virtualization does hang at times (seen with 10.0.2).
 ///
 /// A machine that boots computes without a pause: it hangs when QEMU hardly wants a CPU. A machine that has booted writes a heartbeat
 /// every 5 s (`l1-init`), whatever its commands do.
@@ -35,7 +35,7 @@ final class MachineWatch {
 
     /// A watch that has not begun.
     ///
-    /// @param tell gets what was seen of a machine that hangs, some lines
+    /// @param tell gets some lines about a machine that hangs
     MachineWatch(Process qemu, QemuMonitor monitor, MachineFolder folder, Consumer<String> tell) {
         this.qemu = qemu;
         this.monitor = monitor;
@@ -48,7 +48,7 @@ final class MachineWatch {
         Thread.ofPlatform().name("lab-watch").daemon().start(this::watch);
     }
 
-    /// What was seen, if the machine hung. It is set before the machine is ended.
+    /// The observations of a machine that hung; set before the machine is ended.
     Optional<LabHangException> hang() {
         return hang;
     }
@@ -78,14 +78,14 @@ final class MachineWatch {
 
     /// Ends the machine.
     ///
-    /// @param why what made us think that it hangs
-    /// @return with what was seen
+    /// @param why the reason to think that it hangs
+    /// @return the reason with the observations
     LabHangException end(String why) throws IOException, InterruptedException {
         LabHangException seen = new LabHangException("the lab machine hangs: " + why + sight());
         if (qemu.isAlive()) {
             hang = Optional.of(seen);
             if (Files.exists(folder.ready())) {
-                // Of a machine that boots, the exception tells whoever waits for it.
+                // The boot of a machine fails with the exception, which tells it.
                 tell.accept(seen.getMessage());
             }
             qemu.destroyForcibly();
@@ -98,7 +98,7 @@ final class MachineWatch {
         try {
             return Files.getLastModifiedTime(folder.heartbeat()).toMillis();
         } catch (NoSuchFileException e) {
-            // The first one comes with `ready`; or the machine is being closed.
+            // There is none before `ready`, or while the machine is closed.
             return 0;
         }
     }
@@ -129,7 +129,7 @@ final class MachineWatch {
         }
         String same =
                 first.equals(second) ? "the same a second later" : "not the same a second later";
-        // General registers, segments and control registers; the rest is of floating point.
+        // General, segment and control registers, without those of floating point.
         String text =
                 second.get()
                         .lines()

@@ -16,10 +16,10 @@ record ProcessThreads(List<One> threads) {
     ///
     /// @param state the kernel's letter: R runs or could, S and D wait, T is stopped
     /// @param cpuNanos time on a CPU
-    /// @param waitNanos time that it could have run and had no CPU
+    /// @param waitNanos time that it was ready and had no CPU
     record One(long id, String name, char state, long cpuNanos, long waitNanos) {}
 
-    /// Looks at a process; there are no threads when it has ended.
+    /// Reads a process's threads; none when it has ended.
     static ProcessThreads of(long pid) throws IOException {
         Path tasks = Path.of("/proc", Long.toString(pid), "task");
         List<Path> folders;
@@ -44,7 +44,7 @@ record ProcessThreads(List<One> threads) {
         return new ProcessThreads(List.copyOf(threads));
     }
 
-    /// Time on a CPU, and time that a thread was kept from one by others: what a process that has nothing to do does not gain.
+    /// Time on a CPU plus time of waiting for one. It does not grow while a process is idle.
     long wantedNanos() {
         return threads.stream().mapToLong(one -> one.cpuNanos() + one.waitNanos()).sum();
     }
@@ -72,7 +72,7 @@ record ProcessThreads(List<One> threads) {
 
     private static One one(Path folder) throws IOException {
         String stat = Files.readString(folder.resolve("stat"));
-        // The name is in brackets and may have some itself.
+        // The name is in brackets and may contain brackets.
         int nameEnd = stat.lastIndexOf(')');
         List<String> times =
                 Splitter.on(' ').splitToList(Files.readString(folder.resolve("schedstat")).strip());

@@ -1,13 +1,13 @@
 package io.xenemu.core.lab;
 
-/// Whether something that counts up still does. Looks are counted instead of time: a watcher that did not run itself saw nothing.
+/// Notices when a counter stops. It counts looks instead of time, because a watcher that did not run saw nothing.
 final class Pulse {
     private final int limit;
     private final long least;
     private long last;
     private int looks;
 
-    /// A pulse that has just been felt.
+    /// A pulse that has just beaten.
     ///
     /// @param limit after so many looks without progress it is silent
     /// @param least the progress that counts

@@ -13,12 +13,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// The monitor of a QEMU whose standard streams speak QMP. Questions are those of the human monitor. A QEMU that does not answer keeps nobody
+/// The monitor of a QEMU whose standard streams speak QMP. Questions are those of the human monitor. A QEMU that does not answer keeps no caller
 /// waiting: each question has a limit.
 final class QemuMonitor {
     private static final Pattern REPLY = Pattern.compile("\"return\": \"(.*)\", \"id\": (\\d+)");
 
-    /// Replies that nobody waits for any more are few: one for each question that took too long.
+    /// The most late replies: one for each question that took too long.
     private static final int MAX_REPLIES = 64;
 
     private static final long LOOK_MILLIS = 200;
@@ -72,7 +72,7 @@ final class QemuMonitor {
                 }
             }
         } catch (IOException e) {
-            // QEMU has ended: whoever asks sees that.
+            // QEMU has ended, which each question notices.
             return;
         }
     }

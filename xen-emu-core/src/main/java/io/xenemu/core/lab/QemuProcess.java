@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
-/// Starts QEMU such that it cannot outlive this process, not even when this process is killed, and does not see a terminal's Ctrl-C, which is for this
-/// process to handle.
+/// Starts QEMU so that it cannot outlive this process, even when this process is killed. It does not get the terminal's Ctrl-C, which this
+/// process handles.
 final class QemuProcess {
     private QemuProcess() {}
 
@@ -19,7 +19,7 @@ final class QemuProcess {
         List<String> dying = new ArrayList<>(List.of("setsid", "setpriv", "--pdeathsig", "KILL"));
         dying.addAll(command);
         CompletableFuture<Process> started = new CompletableFuture<>();
-        // The kernel sends that signal when the thread ends which started the process, so one
+        // The kernel sends that signal when the thread that started the process ends, so one
         // thread stays for it.
         Thread.ofPlatform()
                 .name("lab-qemu")

@@ -6,10 +6,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// The arguments of `xen-emu run`, with those taken out that mean something on the host.
+/// The arguments of `xen-emu run`, split into those for the lab and those for the host.
 ///
-/// @param inner what the guest's run in the lab gets as it is
-/// @param outer values by option of what is the host's: `--lab`, `--xenstore-socket`, `--metrics`
+/// @param inner the arguments that the run in the lab gets unchanged
+/// @param outer the host's options and their values: `--lab`, `--xenstore-socket`, `--metrics`
 record RunArguments(List<String> inner, Map<String, String> outer) {
     static final String LAB = "--lab";
     static final String XENSTORE_SOCKET = "--xenstore-socket";

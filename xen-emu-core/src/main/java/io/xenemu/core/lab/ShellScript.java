@@ -8,12 +8,12 @@ import java.util.Map;
 
 /// One command as text for the lab machine's shell.
 final class ShellScript {
-    /// Exit status when the working folder does not exist in the lab; what `env` uses for its own failures.
+    /// Exit status when the working folder does not exist in the lab; `env` uses it for its own failures.
     private static final int CANNOT_ENTER_FOLDER = 125;
 
     private ShellScript() {}
 
-    /// Quotes a word, whatever is in it.
+    /// Quotes any word.
     static String quote(String word) {
         return "'" + word.replace("'", "'\\''") + "'";
     }

@@ -10,7 +10,7 @@ import java.util.concurrent.Semaphore;
 
 /// Accepts connections and passes their bytes to and from connections made for them elsewhere. The end of either direction is passed on by itself.
 final class SocketRelay implements AutoCloseable {
-    /// More clients than this wait to be accepted. The relay is for an operator's tools, not for load.
+    /// The most clients that wait to be accepted. The relay is for an operator's tools, not for load.
     private static final int MAX_CONNECTIONS = 256;
 
     private static final int BUFFER_BYTES = 16 * 1024;
@@ -53,7 +53,7 @@ final class SocketRelay implements AutoCloseable {
                 accept(pause);
             }
         } catch (ClosedChannelException e) {
-            // Closed by us: the end.
+            // The relay is closed.
             return;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -90,7 +90,7 @@ final class SocketRelay implements AutoCloseable {
             copy(client, server);
             back.join();
         } catch (IOException e) {
-            // The client sees its connection end: there is nothing behind it.
+            // Nothing is behind the connection: the client sees it end.
             return;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -19,7 +19,7 @@ final class StandardStreams {
     static int connect(LabProcess process) throws InterruptedException {
         Thread out = copier("lab-stdout", process.getInputStream(), FileDescriptor.out);
         Thread err = copier("lab-stderr", process.getErrorStream(), FileDescriptor.err);
-        // Stays in read() when the command ends first: a daemon.
+        // A daemon thread: it stays in read() when the command ends first.
         Thread.ofPlatform().name("lab-stdin").daemon().start(() -> feed(process.getOutputStream()));
         int status = process.waitFor();
         out.join();
@@ -35,7 +35,7 @@ final class StandardStreams {
                     try (from) {
                         copy(from, new FileOutputStream(to));
                     } catch (IOException e) {
-                        // The machine or our reader is gone; the exit status tells.
+                        // The machine or the reader is gone, as the exit status tells.
                         return;
                     }
                 });

@@ -6,13 +6,13 @@
 /// Families of files:
 ///
 /// - The machine: [LabMachine], [L1CommandLine], [L1Initramfs], [LabCpus], [QemuProcess], [MachineFolder].
-/// - A machine that hangs: [MachineWatch] notices it by its [Pulse], and tells of it in a [LabHangException] what
-///   [QemuMonitor] and [ProcessThreads] see.
+/// - A machine that hangs: [MachineWatch] notices it by its [Pulse], and throws a [LabHangException] with the findings of
+///   [QemuMonitor] and [ProcessThreads].
 /// - Commands in it: [LabChannel], [LabProcess], [ShellScript], [StandardStreams], [ForegroundCommand].
 /// - `xen-emu run` in it: [LabRun], [RunArguments], [LabForward], [LabRelay], [SocketRelay].
-/// - What it is made of: [LabImages], [CacheFolder], [DebianPackages], [DebianSources], [HostCommand],
+/// - Its contents: [LabImages], [CacheFolder], [DebianPackages], [DebianSources], [HostCommand],
 ///   [KernelModules], [CpioArchive], [GuestInitramfs], [GuestProgram], [Resource].
-/// - Commands of the user: [LabCommand], [LabExecCommand], [LabSetupCommand]. What fails is a [LabException].
+/// - Commands of the user: [LabCommand], [LabExecCommand], [LabSetupCommand]. Failures are a [LabException].
 @NullMarked
 package io.xenemu.core.lab;
 

@@ -123,7 +123,7 @@ class BootFilesTest {
     }
 
     @Test
-    void nextBootTakesWhatReplacedTheKernelInPlace() throws IOException, BootException {
+    void nextBootTakesAKernelThatReplacedTheFile() throws IOException, BootException {
         try (BootFiles files = open()) {
             assertEquals(TestImages.LOAD + 0x200, load(files).rip());
         }
@@ -168,7 +168,8 @@ class BootFilesTest {
     }
 
     @Test
-    void placingForNoGuestWritesNothingAndFindsWhatDoesNotFit() throws IOException, BootException {
+    void placingForNoGuestWritesNothingAndFindsParametersThatDoNotFit()
+            throws IOException, BootException {
         Path initrd = folder.resolve("initrd");
         try (var file = new java.io.RandomAccessFile(initrd.toFile(), "rw")) {
             file.setLength(1L << 30);

@@ -112,7 +112,7 @@ class ElfAsXenLoadsItTest {
     }
 
     @Test
-    void laterBssMakesZeroWhatAnEarlierSegmentHad() throws BootException {
+    void laterBssZeroesAnEarlierSegment() throws BootException {
         segment(0, TestImages.ELF_LOAD + 0x80, 0, 0x40);
         load();
         assertArrayEquals(inFile(DATA, 0x80), memory.read(TestImages.ELF_LOAD, 0x80));

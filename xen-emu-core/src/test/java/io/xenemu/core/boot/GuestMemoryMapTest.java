@@ -14,7 +14,7 @@ class GuestMemoryMapTest {
 
     @ParameterizedTest
     @ValueSource(longs = {8L << 20, 512L << 20, 3 * GIB, 3 * GIB + 4096, 16 * GIB, 256 * GIB})
-    void slotsHoldAllRamAndWhatTheGuestIsTold(long bytes) throws BootException {
+    void slotsHoldAllRamOfTheGuestsMap(long bytes) throws BootException {
         var map = new GuestMemoryMap(bytes);
         long ram =
                 map.slots().stream()

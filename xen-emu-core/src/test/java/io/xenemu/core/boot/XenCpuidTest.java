@@ -88,7 +88,7 @@ class XenCpuidTest {
     }
 
     @Test
-    void noLeafIsThereTwice() {
+    void noLeafIsListedTwice() {
         var seen = new HashSet<List<Integer>>();
         for (CpuidEntry leaf : leaves(INTEL, 4, 0)) {
             assertTrue(seen.add(List.of(leaf.function(), leaf.index())), leaf.toString());

@@ -154,7 +154,7 @@ final class XenEmuTest {
     }
 
     @Test
-    void folderInPlaceOfAKernelIsExplainedInOneLine() {
+    void folderInsteadOfAKernelIsExplainedInOneLine() {
         assertHostError(
                 "not a regular file",
                 List.of("run", "--lab", "never", "--kernel", folder.toString()));
@@ -241,8 +241,7 @@ final class XenEmuTest {
     @ParameterizedTest
     @ValueSource(strings = {"--version", "--help"})
     @Timeout(60)
-    void outputThatNobodyReadsAnyMoreEndsItWithoutAWord(String option)
-            throws IOException, InterruptedException {
+    void closedOutputEndsItWithoutAMessage(String option) throws IOException, InterruptedException {
         // The only reader has gone before the program is started; it holds the end to write to.
         String pipe = folder.resolve("pipe").toString();
         String script =

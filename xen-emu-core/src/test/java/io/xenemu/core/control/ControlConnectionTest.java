@@ -95,7 +95,7 @@ final class ControlConnectionTest {
     }
 
     @Test
-    void refusalInPlaceOfAGreetingIsTold() throws IOException {
+    void refusalInsteadOfAGreetingIsTold() throws IOException {
         assertEquals("user x may not connect", complaint("error: user x may not connect\n"));
     }
 
@@ -107,7 +107,7 @@ final class ControlConnectionTest {
     }
 
     @Test
-    void socketWhereNobodyListensIsNamed() {
+    void errorNamesASocketWithoutAListener() {
         HostException e =
                 assertThrows(HostException.class, () -> ControlConnection.open(path(), SHORT));
         assertEquals("no service at " + path() + ": No such file or directory", e.getMessage());

@@ -420,7 +420,7 @@ final class ControlSocketTest {
     }
 
     @Test
-    void clientTellsWhatIsWrong() throws IOException {
+    void clientTellsTheError() throws IOException {
         try (ControlSocket _ = open()) {
             HostException refused =
                     assertThrows(

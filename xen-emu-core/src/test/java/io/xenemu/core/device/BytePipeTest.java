@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class BytePipeTest {
     @Test
-    void offerTakesWhatFits() {
+    void offerTakesAsManyBytesAsFit() {
         var pipe = new BytePipe(3);
         assertEquals(3, pipe.offer(new byte[] {1, 2, 3, 4}, 0, 4));
         var bytes = new byte[4];
@@ -64,7 +64,7 @@ class BytePipeTest {
     }
 
     @Test
-    void closedPipeGivesWhatItHasAndTakesNothing() throws InterruptedException {
+    void closedPipeGivesItsBytesAndTakesNone() throws InterruptedException {
         var pipe = new BytePipe(10);
         assertTrue(pipe.put(new byte[4], 0, 4));
         pipe.close();

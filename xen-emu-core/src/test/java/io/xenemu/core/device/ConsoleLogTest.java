@@ -47,7 +47,7 @@ final class ConsoleLogTest {
     }
 
     @Test
-    void whoFallsBehindGetsWhatIsKept() throws InterruptedException {
+    void slowReaderGetsTheBytesThatAreKept() throws InterruptedException {
         ConsoleLog.Reader slow = log.reader();
         print("x".repeat(ConsoleLog.KEPT_BYTES));
         print("end");
@@ -79,7 +79,7 @@ final class ConsoleLogTest {
     }
 
     @Test
-    void whatAGuestDoesNotTakeIsLostAndNobodyWaitsForItForEver() throws InterruptedException {
+    void bytesThatAGuestDoesNotTakeAreLostAndNoWriterWaitsForEver() throws InterruptedException {
         ConsoleLog hasty = new ConsoleLog(Duration.ofMillis(50));
         byte[] pasted = new byte[5000];
         assertTrue(hasty.type(pasted, pasted.length));

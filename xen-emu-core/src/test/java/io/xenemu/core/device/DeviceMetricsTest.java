@@ -19,7 +19,7 @@ final class DeviceMetricsTest {
     private final DeviceMetrics metrics = new DeviceMetrics(registry, new DomId(3));
 
     @Test
-    void portsThatNobodyAnswersToAreCounted() {
+    void portsWithoutADeviceAreCounted() {
         PortBus ports = new PortBus(List.of());
         metrics.add(ports);
 

@@ -203,7 +203,7 @@ class Serial8250Test {
     }
 
     @Test
-    void clearingTheReceiverDropsWhatItHolds() throws InterruptedException {
+    void clearingTheReceiverDropsItsBytes() throws InterruptedException {
         type(5);
         out(FCR, 3);
         assertEquals(0, in(LSR) & 1);

@@ -19,7 +19,7 @@ class StdioConsoleTest {
     private static final byte[] TEXT = "some text".getBytes(StandardCharsets.US_ASCII);
 
     @Test
-    void closeWritesOutWhatTheGuestPrinted() {
+    void closeWritesOutTheGuestsOutput() {
         var out = new ByteArrayOutputStream();
         var console = new StdioConsole("t", new ByteArrayInputStream(new byte[0]), out);
         console.output().offer(TEXT, 0, TEXT.length);

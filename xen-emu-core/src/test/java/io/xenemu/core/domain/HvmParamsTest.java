@@ -26,7 +26,7 @@ final class HvmParamsTest {
     private final HvmParams params = new HvmParams(crashes::add);
 
     @Test
-    void guestReadsWhatXenLetsItRead() throws XenError {
+    void guestReadsTheParametersThatXenLetsItRead() throws XenError {
         for (int index = 0; index < HvmParams.COUNT; index++) {
             params.set(index, 1000 + index);
         }
@@ -41,7 +41,7 @@ final class HvmParamsTest {
     }
 
     @Test
-    void guestWritesWhatXenLetsItWrite() throws XenError {
+    void guestWritesTheParametersThatXenLetsItWrite() throws XenError {
         for (int index = 0; index < HvmParams.COUNT; index++) {
             params.set(index, 1000 + index);
             if (WRITABLE.contains(index)) {

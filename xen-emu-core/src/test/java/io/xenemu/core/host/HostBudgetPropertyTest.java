@@ -43,7 +43,7 @@ final class HostBudgetPropertyTest {
     }
 
     @Property
-    void nobodyTakesWhatIsAnothers(@ForAll("steps") List<Step> steps) {
+    void aShareCannotTakeAnothers(@ForAll("steps") List<Step> steps) {
         HostBudget budget = new HostBudget("mappings", "mmap", Errno.ENOMEM, "", LIMIT);
         List<Domain> domains = new ArrayList<>();
         for (Step step : steps) {

@@ -80,7 +80,7 @@ final class HostBudgetTest {
     }
 
     @Test
-    void metersTellWhoHasWhat() {
+    void metersTellTheShareOfEachDomain() {
         try (HostResources host = host(1000, 100, 50)) {
             host.register(registry);
             DomainResources domain = DomainResources.open(host, 2, SPECIAL_PAGES);
@@ -106,7 +106,7 @@ final class HostBudgetTest {
 
     /// A sysctl cannot be read in pieces.
     @Test
-    void limitIsOfTheWholeNumberThatTheHostSays() throws IOException {
+    void limitIsTheHostsWholeNumber() throws IOException {
         Process cat = new ProcessBuilder("cat", "/proc/sys/vm/max_map_count").start();
         long mappings =
                 Long.parseLong(new String(cat.getInputStream().readAllBytes(), US_ASCII).strip());

@@ -24,7 +24,7 @@ class HostMemoryTest {
     }
 
     @Test
-    void kernelTellsWhatIsAvailable() throws IOException {
+    void kernelTellsAvailableMemory() throws IOException {
         write("proc/meminfo", "MemTotal:  24105000 kB\nMemAvailable:   23745 kB\n");
         assertEquals(23745L << 10, available());
     }

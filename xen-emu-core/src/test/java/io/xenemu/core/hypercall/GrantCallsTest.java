@@ -128,7 +128,7 @@ final class GrantCallsTest extends CallingGuest {
     }
 
     @Test
-    void aFaultEndsABatchAndLeavesWhatWasDone() throws XenError {
+    void aFaultEndsABatchAndKeepsItsEarlierOperations() throws XenError {
         long last = 0x1f_fff4; // the last structure that is in mapped memory
         memory.write32(last, 8);
         memory.write32(last + 4, 600);
@@ -177,7 +177,7 @@ final class GrantCallsTest extends CallingGuest {
     }
 
     @Test
-    void aCoveredPageIsNotWhatIsGranted() throws XenError {
+    void aCoveredPageIsNotGranted() throws XenError {
         memory.write64(0x20_0000, 0x1234);
         memory.write32(TABLE + 8 * 9 + 4, 0x200);
         memory.write32(TABLE + 8 * 9, 1);

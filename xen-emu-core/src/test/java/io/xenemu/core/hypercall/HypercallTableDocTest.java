@@ -80,7 +80,7 @@ final class HypercallTableDocTest {
     }
 
     @Test
-    void everyLineSaysWhoAnswers() throws IOException {
+    void everyLineNamesTheServerThatAnswers() throws IOException {
         for (Row row : documented()) {
             assertTrue(List.of("service", "KVM, else service").contains(row.by), row.toString());
         }

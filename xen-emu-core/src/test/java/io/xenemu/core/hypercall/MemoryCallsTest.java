@@ -78,7 +78,7 @@ final class MemoryCallsTest extends CallingGuest {
     }
 
     @Test
-    void memoryMapGivesWhatFits() throws XenError {
+    void memoryMapGivesTheEntriesThatFit() throws XenError {
         List<GuestMemoryMap.Entry> entries = guest.domain().memoryMap().entries();
         memory.write32(ARG, 2);
         memory.write64(ARG + 8, ARG + 0x1000);
@@ -152,7 +152,7 @@ final class MemoryCallsTest extends CallingGuest {
     }
 
     @Test
-    void whatIsThereCanBeRemoved() throws XenError {
+    void existingDevicesCanBeRemoved() throws XenError {
         addToPhysmap(1, 0, 0x123);
         assertEquals(0, call(MEMORY_OP, 7, ARG));
 

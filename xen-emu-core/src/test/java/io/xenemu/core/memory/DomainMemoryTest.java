@@ -46,7 +46,7 @@ final class DomainMemoryTest {
     }
 
     @Test
-    void ramIsWhatWasWritten() throws XenError {
+    void ramKeepsWhatWasWritten() throws XenError {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment source = arena.allocateFrom(ValueLayout.JAVA_INT, 5, 6);
             memory.write(IN_RAM * 4096, source);

@@ -54,7 +54,7 @@ final class ForeignPagesTest {
     }
 
     @Test
-    void pageIsSharedAndWhatItCoveredComesBack() throws XenError {
+    void pageIsSharedAndTheCoveredPageComesBack() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
 
         assertTrue(place(IN_RAM, 2));

@@ -96,7 +96,7 @@ final class MetricsServerTest {
     }
 
     @Test
-    void halfARequestKeepsNobodyWaiting() throws IOException {
+    void halfARequestKeepsNoOtherClientWaiting() throws IOException {
         try (Socket half = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
             half.getOutputStream().write("GET /met".getBytes(StandardCharsets.US_ASCII));
 

@@ -25,7 +25,7 @@ class HeapTrimTest {
     }
 
     @Test
-    void largeHeapMayGrowByHalfOfWhatIsAlive() {
+    void largeHeapMayGrowByHalfOfItsLiveBytes() {
         HeapTrim trim = new HeapTrim(NOW);
         trim.collected(LARGE, NOW, NOW);
         assertFalse(trim.isDue(LARGE + LARGE / 2, NOW));

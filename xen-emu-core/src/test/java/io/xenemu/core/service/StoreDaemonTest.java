@@ -296,7 +296,7 @@ final class StoreDaemonTest {
     }
 
     @Test
-    void startsWithADumpButNotInPlaceOfANewerStore() throws Exception {
+    void startsWithADumpButNotInsteadOfANewerStore() throws Exception {
         Path store = folder.resolve("store");
         Path dump = dump();
         Process daemon = serve("--persist", store.toString(), "--restore", dump.toString());

@@ -30,7 +30,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void deviceThatNobodyTakesIsRemoved() throws XenError, Refused {
+    void deviceThatNoBackEndTakesIsRemoved() throws XenError, Refused {
         String before = dump("/local");
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
@@ -88,7 +88,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void guestCannotMisleadByWhatItWrites() throws XenError, Refused, InterruptedException {
+    void guestCannotMisleadByItsNodes() throws XenError, Refused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
@@ -108,7 +108,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void deadDomainsDevicesAreTakenFromWhoServesThem()
+    void devicesOfADeadDomainAreRemovedFromItsBackEnd()
             throws XenError, Refused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, LONG)) {
@@ -123,7 +123,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void deadDomainsDevicesDoNotStayWithWhoIgnoresThat()
+    void devicesOfADeadDomainAreRemovedEvenIfTheBackEndDoesNotClose()
             throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             devices.create(USER, SERVER, disk("xvda"));

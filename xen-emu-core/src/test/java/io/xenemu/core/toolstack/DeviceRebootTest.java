@@ -69,7 +69,7 @@ final class DeviceRebootTest extends DeviceDomains {
 
     @Test
     @Timeout(60)
-    void logTellsWhatBecomesOfDevices() throws IOException, InterruptedException {
+    void logTellsTheStatesOfDevices() throws IOException, InterruptedException {
         Process life =
                 new ProcessBuilder(
                                 ProcessHandle.current().info().command().orElseThrow(),
@@ -123,7 +123,8 @@ final class DeviceRebootTest extends DeviceDomains {
     }
 
     @Test
-    void onlyWhatWasTakenComesBackAfterAReboot() throws XenError, Refused, InterruptedException {
+    void onlyDevicesThatWereTakenComeBackAfterAReboot()
+            throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             assertThrows(Refused.class, () -> devices.awaitBackend(device, disk("xvda")));

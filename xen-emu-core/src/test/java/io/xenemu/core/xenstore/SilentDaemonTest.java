@@ -62,7 +62,7 @@ final class SilentDaemonTest {
     }
 
     @Test
-    void eventsMayTakeAnyTimeOnceTheWatchIsThere() throws Exception {
+    void eventsMayTakeAnyTimeOnceTheWatchIsSet() throws Exception {
         try (ServerSocketChannel server = listen(8);
                 StoreConnection store = StoreConnection.open(folder.resolve("socket"), SHORT);
                 SocketChannel daemon = server.accept()) {

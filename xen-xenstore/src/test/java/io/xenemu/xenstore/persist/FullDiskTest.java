@@ -86,7 +86,7 @@ class FullDiskTest {
     }
 
     @Test
-    void whatWasPromisedFitsWhateverOthersTake() throws Exception {
+    void promisedShareFitsWhateverOthersTake() throws Exception {
         try (Journal journal = open()) {
             for (int i = 0; i < 200; i++) {
                 disk.free(1 << 20);
@@ -145,7 +145,7 @@ class FullDiskTest {
 
     /// There what was promised may not fit all the same: nobody is told of it, and it is tried again.
     @Test
-    void fileSystemThatWritesNothingInPlaceHasItTriedAgain() throws Exception {
+    void writeInPlaceIsTriedAgainOnAFileSystemThatFailedIt() throws Exception {
         try (Journal journal = open()) {
             assertTrue(journal.promise(CHANGE));
             write("/a", "kept");

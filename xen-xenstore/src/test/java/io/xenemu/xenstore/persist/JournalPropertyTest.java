@@ -83,7 +83,7 @@ class JournalPropertyTest {
 
     /// A disk that got the new length of the file first, or some pages of the last record only.
     @Property(tries = 20)
-    void zerosInPlaceOfTheEndLeaveTheCommitsBefore(
+    void zerosInsteadOfTheEndKeepTheCommitsBefore(
             @ForAll @NotEmpty @Size(max = 6) List<@Size(max = 4) List<Integer>> batches)
             throws IOException {
         Path folder = folder();

@@ -94,7 +94,7 @@ class JournalTest {
     }
 
     @Test
-    void closingCommitsWhatWasWrittenBefore() throws Exception {
+    void closingCommitsEarlierWrites() throws Exception {
         try (Journal journal = open()) {
             journal.start(source, JournalTest::unexpected);
             source.write(path("/a"), "last", Permissions.DOM0_ONLY);
@@ -245,7 +245,7 @@ class JournalTest {
     }
 
     @Test
-    void laterFileWhoseRenameIsNotOnTheDiskIsAFailureAndHoldsWhatWasConfirmed() throws Exception {
+    void laterFileWhoseRenameIsNotOnTheDiskIsAFailureAndHoldsConfirmedChanges() throws Exception {
         BlockingQueue<IOException> failures = new LinkedBlockingQueue<>();
         AtomicBoolean broken = new AtomicBoolean();
         Journal journal =
