@@ -2,6 +2,7 @@ package io.xenemu.core.control;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
@@ -21,7 +22,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,10 +43,6 @@ public final class ControlSocket implements AutoCloseable {
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
 
-    /// Requests that change nothing.
-    private static final Set<String> QUESTIONS =
-            Set.of("list", "domid", "console", "block-list", "network-list", "debug-keys");
-
     /// Words of a request that are logged: verb, guest, and what is done to it. A new guest has many more.
     private static final int TOLD_WORDS = 3;
 
@@ -55,7 +51,7 @@ public final class ControlSocket implements AutoCloseable {
 
     private final UnixListener listener;
     private final PeerCredentials allowed;
-    private final Function<String, ControlReply> commands;
+    private final ControlCommands commands;
     private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
     private final Semaphore sessions = new Semaphore(MAX_SESSIONS);
     private final Duration idle;
@@ -68,7 +64,7 @@ public final class ControlSocket implements AutoCloseable {
     private ControlSocket(
             UnixListener listener,
             PeerCredentials allowed,
-            Function<String, ControlReply> commands,
+            ControlCommands commands,
             Duration idle) {
         this.listener = listener;
         this.allowed = allowed;
@@ -78,18 +74,17 @@ public final class ControlSocket implements AutoCloseable {
 
     /// Serves `commands` at `path`, in place of a socket there that nobody serves any more.
     ///
-    /// @param commands the reply to a request; called by several threads
+    /// @param commands called by several threads
     /// @throws IOException when the socket is in use, or cannot be made
-    public static ControlSocket open(Path path, Function<String, ControlReply> commands)
-            throws IOException {
+    public static ControlSocket open(Path path, ControlCommands commands) throws IOException {
         return open(path, commands, IDLE);
     }
 
     /// The same.
     ///
     /// @param idle how long a connection may ask nothing
-    public static ControlSocket open(
-            Path path, Function<String, ControlReply> commands, Duration idle) throws IOException {
+    public static ControlSocket open(Path path, ControlCommands commands, Duration idle)
+            throws IOException {
         PeerCredentials allowed = PeerCredentials.ofThisProcess();
         ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands, idle);
         socket.threads.execute(socket::accept);
@@ -242,10 +237,24 @@ public final class ControlSocket implements AutoCloseable {
     private ControlReply answer(
             SocketChannel client, String user, String request, ByteBuffer buffer) {
         List<String> words = ControlWords.decode(request);
-        tell(user, words);
-        if (!OperatorCommands.waits(words)) {
-            return carryOut(request);
+        try {
+            ControlCommands.Command command = commands.find(words);
+            tell(user, words, command.effect());
+            return command.waits() ? waited(client, command, buffer) : command.work().carryOut();
+        } catch (Refused e) {
+            return ControlReply.error(e.reason());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return ControlReply.error(Refused.serviceEnds().reason());
+        } catch (RuntimeException | Error e) {
+            log.error("the command '{}' failed: this is a bug", request, e);
+            return ControlReply.error("internal error: " + e);
         }
+    }
+
+    private ControlReply waited(
+            SocketChannel client, ControlCommands.Command command, ByteBuffer buffer)
+            throws Refused, InterruptedException {
         // Before it is asked: a guest is not shut down by a command that is refused.
         if (!sessions.tryAcquire()) {
             return TOO_MANY_SESSIONS;
@@ -253,25 +262,16 @@ public final class ControlSocket implements AutoCloseable {
         int end = buffer.limit();
         ByteBuffer ahead = buffer.duplicate().clear().position(end);
         try (ClientWatch _ = ClientWatch.start(client, ahead)) {
-            return carryOut(request);
+            return command.work().carryOut();
         } finally {
             buffer.limit(ahead.position());
             sessions.release();
         }
     }
 
-    private ControlReply carryOut(String request) {
-        try {
-            return commands.apply(request);
-        } catch (RuntimeException | Error e) {
-            log.error("the command '{}' failed: this is a bug", request, e);
-            return ControlReply.error("internal error: " + e);
-        }
-    }
-
-    /// Who has asked for what changes something; the first words say what.
-    private static void tell(String user, List<String> words) {
-        if (words.isEmpty() || QUESTIONS.contains(words.getFirst())) {
+    /// Logs who has asked for a change. The first words say for which.
+    private static void tell(String user, List<String> words, Verb.Effect effect) {
+        if (effect != Verb.Effect.CHANGES) {
             log.debug("user {} asks: {}", user, words);
         } else {
             log.info(

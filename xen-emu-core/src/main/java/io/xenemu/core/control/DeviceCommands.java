@@ -1,5 +1,9 @@
 package io.xenemu.core.control;
 
+import static io.xenemu.core.control.VerbArgument.flag;
+import static io.xenemu.core.control.VerbArgument.one;
+import static io.xenemu.core.control.VerbArgument.some;
+
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
@@ -14,88 +18,84 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
-/// What an operator may ask of the devices that domains have from each other, with xl's words:
-///
-/// | request | what it does |
-/// |---|---|
-/// | `block-attach DOMAIN SPEC...` | gives it a disk: see [DiskSpec] |
-/// | `network-attach DOMAIN SPEC...` | gives it a network interface: see [NicSpec] |
-/// | `block-list DOMAIN...`, `network-list DOMAIN...` | a row for each device |
-/// | `block-detach DOMAIN DEVICE [force]`, `network-detach DOMAIN DEVICE` | takes one from it |
+/// The verbs of xl's for the disks and network interfaces that one domain serves to another.
 final class DeviceCommands {
+    private static final String DOMAIN = "domain";
+    private static final String SPEC = "spec";
+    private static final String DEVICE = "device";
     private static final String FORCE = "force";
+
+    static final List<Verb> VERBS =
+            List.of(
+                    Verb.changes(
+                            "block-attach",
+                            (service, call) -> attach(DeviceKind.VBD, service, call),
+                            one(DOMAIN),
+                            some(SPEC)),
+                    Verb.reads(
+                            "block-list",
+                            (service, call) -> list(DeviceKind.VBD, service, call),
+                            some(DOMAIN)),
+                    Verb.changes(
+                            "block-detach",
+                            (service, call) -> detach(DeviceKind.VBD, service, call),
+                            one(DOMAIN),
+                            one(DEVICE),
+                            flag(FORCE)),
+                    Verb.changes(
+                            "network-attach",
+                            (service, call) -> attach(DeviceKind.VIF, service, call),
+                            one(DOMAIN),
+                            some(SPEC)),
+                    Verb.reads(
+                            "network-list",
+                            (service, call) -> list(DeviceKind.VIF, service, call),
+                            some(DOMAIN)),
+                    Verb.changes(
+                            "network-detach",
+                            (service, call) -> detach(DeviceKind.VIF, service, call),
+                            one(DOMAIN),
+                            one(DEVICE)));
+
     private static final Set<String> DOMAIN_0 = Set.of("0", "Domain-0");
 
-    private final DeviceAttachment attachment;
-    private final PvDevices devices;
-    private final SecureRandom random = new SecureRandom();
+    private DeviceCommands() {}
 
-    DeviceCommands(DeviceAttachment attachment) {
-        this.attachment = attachment;
-        this.devices = attachment.devices();
-    }
-
-    /// Whether a request is one of these.
-    static boolean knows(String verb) {
-        return verb.startsWith("block-") || verb.startsWith("network-");
-    }
-
-    /// Carries out a request.
-    ///
-    /// @return what it tells
-    List<String> carryOut(String verb, List<String> words) throws Refused {
-        try {
-            switch (verb) {
-                case "block-attach" -> attach(DeviceKind.VBD, words);
-                case "network-attach" -> attach(DeviceKind.VIF, words);
-                case "block-list" -> {
-                    return list(DeviceKind.VBD, words);
-                }
-                case "network-list" -> {
-                    return list(DeviceKind.VIF, words);
-                }
-                case "block-detach" -> detach(DeviceKind.VBD, words);
-                case "network-detach" -> detach(DeviceKind.VIF, words);
-                default -> throw new Refused("not a command: " + verb);
-            }
-            return List.of();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new Refused("the service ends");
-        }
-    }
-
-    private void attach(DeviceKind kind, List<String> words) throws Refused, InterruptedException {
-        DeviceSpec spec = spec(kind, words.subList(1, words.size()));
+    /// Creates a device ([DiskSpec], [NicSpec]), and waits for its back end.
+    private static ControlReply attach(DeviceKind kind, OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        DeviceSpec spec = spec(kind, call.all(SPEC));
         String serving = spec.backend();
         if (DOMAIN_0.contains(serving)) {
             throw new Refused("backend=" + serving + ": domain 0 serves no devices yet");
         }
-        devices.awaitBackend(attachment.create(words.getFirst(), spec), spec);
+        DeviceAttachment attachment = service.attachment();
+        attachment.devices().awaitBackend(attachment.create(call.one(DOMAIN), spec), spec);
+        return ControlReply.done();
     }
 
-    private DeviceSpec spec(DeviceKind kind, List<String> words) throws Refused {
+    private static DeviceSpec spec(DeviceKind kind, List<String> words) throws Refused {
         return switch (kind) {
             case VBD -> DiskSpec.parse(words);
-            case VIF -> NicSpec.parse(words, random);
+            case VIF -> NicSpec.parse(words, new SecureRandom());
         };
     }
 
-    private List<String> list(DeviceKind kind, List<String> names) throws Refused {
+    private static ControlReply list(DeviceKind kind, OperatedService service, VerbCall call)
+            throws Refused {
         List<DomId> frontends = new ArrayList<>();
-        for (String name : names) {
-            frontends.add(attachment.named(name).id());
+        for (String name : call.all(DOMAIN)) {
+            frontends.add(service.attachment().named(name).id());
         }
-        return devices.table(kind, frontends);
+        return ControlReply.rows(service.attachment().devices().table(kind, frontends));
     }
 
-    private void detach(DeviceKind kind, List<String> words) throws Refused, InterruptedException {
-        boolean force = words.size() == 3 && words.get(2).equals(FORCE);
-        if (words.size() != 2 && !force) {
-            throw new Refused("which device?");
-        }
-        DomId frontend = attachment.named(words.getFirst()).id();
-        devices.detach(devices.find(kind, frontend, words.get(1)), mode(kind, force));
+    private static ControlReply detach(DeviceKind kind, OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
+        PvDevices devices = service.attachment().devices();
+        devices.detach(devices.find(kind, frontend, call.one(DEVICE)), mode(kind, call.has(FORCE)));
+        return ControlReply.done();
     }
 
     private static DetachMode mode(DeviceKind kind, boolean force) {

@@ -1,13 +1,14 @@
 /// The control protocol, and what an operator may ask.
 ///
-/// Start at [ControlSocket] and [OperatorCommands].
+/// Start at [ControlSocket] and [VerbTable].
 ///
 /// Families of files:
 ///
 /// - The service's side: [ControlSocket], [ControlReply], [ControlWords], [SocketDeadline], [ClientWatch].
 /// - The client's side: [ControlClient], [ControlConnection].
-/// - Requests: [DaemonCommands], [OperatorCommands], [DeviceCommands], [DebugKeys], [DomainRow], [GuestWords],
-///   [ConsoleSession].
+/// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on: [OperatedService].
+/// - The handlers, a family each: [GuestCommands], [DomainCommands], [DebugCommands], [DeviceCommands].
+/// - What handlers use: [DebugKeys], [DomainRow], [GuestWords], [ConsoleSession].
 ///
 /// No locks of its own.
 @NullMarked

@@ -39,7 +39,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         HostedGuest guest = new HostedGuest(hypervisor, request, paused, () -> ended(name));
         synchronized (this) {
             if (closed) {
-                throw new Refused("the service ends");
+                throw Refused.serviceEnds();
             }
             if (guests.putIfAbsent(name, guest) != null) {
                 throw new Refused("there is a domain " + name + " already");

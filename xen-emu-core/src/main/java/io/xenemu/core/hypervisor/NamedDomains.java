@@ -48,7 +48,7 @@ public final class NamedDomains {
             throw refused.getFirst();
         }
         if (found.isEmpty()) {
-            throw new Refused("no such domain: " + name);
+            throw Refused.noSuchDomain(name);
         }
         return found.getFirst();
     }

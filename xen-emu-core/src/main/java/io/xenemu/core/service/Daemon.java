@@ -2,8 +2,8 @@ package io.xenemu.core.service;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.control.ControlSocket;
-import io.xenemu.core.control.DaemonCommands;
-import io.xenemu.core.control.OperatorCommands;
+import io.xenemu.core.control.OperatedService;
+import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.guest.OrderlyStop;
 import io.xenemu.core.hypervisor.HostException;
@@ -71,7 +71,7 @@ public final class Daemon {
             open.add(
                     ControlSocket.open(
                             request.controlSocket(),
-                            new DaemonCommands(guests, OperatorCommands.of(hypervisor))),
+                            new VerbTable(OperatedService.ofDaemon(hypervisor, guests))),
                     ControlSocket::close);
             pid.write();
             log.info("serving {} and {}", request.controlSocket(), request.xenstoreSocket());

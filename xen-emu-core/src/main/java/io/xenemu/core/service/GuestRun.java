@@ -3,8 +3,8 @@ package io.xenemu.core.service;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.control.ControlSocket;
-import io.xenemu.core.control.ControlWords;
-import io.xenemu.core.control.OperatorCommands;
+import io.xenemu.core.control.OperatedService;
+import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.device.StdioConsole;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.guest.Guest;
@@ -180,11 +180,9 @@ public final class GuestRun {
         if (path == null) {
             return;
         }
-        OperatorCommands commands = OperatorCommands.of(hypervisor);
+        VerbTable verbs = new VerbTable(OperatedService.of(hypervisor));
         try {
-            open.add(
-                    ControlSocket.open(path, line -> commands.apply(ControlWords.decode(line))),
-                    ControlSocket::close);
+            open.add(ControlSocket.open(path, verbs), ControlSocket::close);
         } catch (IOException e) {
             throw new HostException("--control-socket: " + IoReason.of(e), e);
         }

@@ -4,12 +4,48 @@ package io.xenemu.core.toolstack;
 public final class Refused extends Exception {
     private static final long serialVersionUID = 1;
 
+    /// The kinds of refusal that a program may want to tell apart.
+    public enum Kind {
+        /// The request cannot be carried out.
+        REFUSED,
+        /// The request names a domain that does not exist.
+        NO_SUCH_DOMAIN,
+        /// The service has no such command, or its arguments do not fit.
+        NOT_A_COMMAND,
+        /// The service serves as many clients as it can.
+        BUSY,
+        /// The service ends.
+        ENDING
+    }
+
+    private final Kind kind;
     private final String reason;
 
     /// @param reason one line
     public Refused(String reason) {
+        this(Kind.REFUSED, reason);
+    }
+
+    /// @param reason one line
+    public Refused(Kind kind, String reason) {
         super(reason, null, false, false);
+        this.kind = kind;
         this.reason = reason;
+    }
+
+    /// No domain has this name or id.
+    public static Refused noSuchDomain(String name) {
+        return new Refused(Kind.NO_SUCH_DOMAIN, "no such domain: " + name);
+    }
+
+    /// The service takes no more requests.
+    public static Refused serviceEnds() {
+        return new Refused(Kind.ENDING, "the service ends");
+    }
+
+    /// Its kind.
+    public Kind kind() {
+        return kind;
     }
 
     /// The reason, one line.

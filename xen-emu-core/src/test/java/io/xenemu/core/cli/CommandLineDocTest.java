@@ -34,7 +34,7 @@ final class CommandLineDocTest {
     private static final Splitter NAMES = Splitter.on(", ");
 
     /// Commands that no running service carries out, with sections of their own.
-    private static final Set<String> NO_VERBS =
+    static final Set<String> NO_VERBS =
             Set.of("run", "daemon", "xenstored", "xenstore", "lab", "demo");
 
     private static void addOptions(CommandLine command, Set<String> options) {

@@ -63,7 +63,7 @@ final class ControlSocketTest {
     }
 
     private ControlSocket open() throws IOException {
-        return ControlSocket.open(path(), ControlSocketTest::echo);
+        return ControlSocket.open(path(), new TestCommands(ControlSocketTest::echo));
     }
 
     private final class Client implements AutoCloseable {
@@ -229,7 +229,8 @@ final class ControlSocketTest {
         CountDownLatch end = new CountDownLatch(1);
         List<Client> clients = new ArrayList<>();
         try (ControlSocket _ =
-                ControlSocket.open(path(), line -> waitThenEcho(line, waiting, end))) {
+                ControlSocket.open(
+                        path(), new TestCommands(line -> waitThenEcho(line, waiting, end)))) {
             for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
                 Client client = new Client();
                 clients.add(client);
@@ -258,7 +259,8 @@ final class ControlSocketTest {
         CountDownLatch waiting = new CountDownLatch(ControlSocket.MAX_SESSIONS);
         CountDownLatch never = new CountDownLatch(1);
         try (ControlSocket _ =
-                ControlSocket.open(path(), line -> waitThenEcho(line, waiting, never))) {
+                ControlSocket.open(
+                        path(), new TestCommands(line -> waitThenEcho(line, waiting, never)))) {
             List<Client> clients = new ArrayList<>();
             for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
                 clients.add(new Client());
@@ -284,7 +286,9 @@ final class ControlSocketTest {
         CountDownLatch waiting = new CountDownLatch(1);
         CountDownLatch end = new CountDownLatch(1);
         try (ControlSocket _ =
-                        ControlSocket.open(path(), line -> waitThenEcho(line, waiting, end));
+                        ControlSocket.open(
+                                path(),
+                                new TestCommands(line -> waitThenEcho(line, waiting, end)));
                 Client client = new Client()) {
             client.send("shutdown web wait\nfirst\nsec");
             waiting.await();
@@ -315,7 +319,9 @@ final class ControlSocketTest {
     void connectionThatAsksNothingIsClosed() throws IOException {
         try (ControlSocket _ =
                         ControlSocket.open(
-                                path(), ControlSocketTest::echo, Duration.ofMillis(200));
+                                path(),
+                                new TestCommands(ControlSocketTest::echo),
+                                Duration.ofMillis(200));
                 Client client = new Client()) {
             client.send("half a line");
             assertNull(client.replies.readLine());
@@ -396,7 +402,7 @@ final class ControlSocketTest {
 
         public static void main(String[] args) throws IOException, HostException {
             Path path = Path.of(args[0]);
-            ControlSocket _ = ControlSocket.open(path, ControlSocketTest::echo);
+            ControlSocket _ = ControlSocket.open(path, new TestCommands(ControlSocketTest::echo));
             // Loads the classes that are needed later, which takes descriptors.
             List<String> _ = ControlClient.command(path, List.of("ok"));
             LoggerFactory.getLogger(ControlSocket.class).warn("{}: {}", path, "ready");

@@ -8,6 +8,7 @@ import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.core.control.ControlReply;
 import io.xenemu.core.control.ControlSocket;
+import io.xenemu.core.control.TestCommands;
 import io.xenemu.core.device.Terminal;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -117,7 +118,9 @@ final class ConsoleTerminalTest {
         Path socket = folder.resolve("control");
         try (ControlSocket _ =
                 ControlSocket.open(
-                        socket, _ -> ControlReply.session(client -> guest(client, typed)))) {
+                        socket,
+                        new TestCommands(
+                                _ -> ControlReply.session(client -> guest(client, typed))))) {
             Process terminal = onTerminal(java(XenEmu.class, "console -s " + socket + " web"));
             String shown = awaitText(terminal, PROMPT.stripTrailing() + "\r");
             // The guest's line ends as it has sent it.

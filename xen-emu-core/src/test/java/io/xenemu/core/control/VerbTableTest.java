@@ -36,7 +36,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Needs /dev/kvm: what an operator asks of a service with one domain, which is named `test` and has id 1 and two vCPUs.
-final class OperatorCommandsTest {
+final class VerbTableTest {
     private final TestDomain guest = new TestDomain(2);
     private final List<String> asked = new ArrayList<>();
     private final XenStoreServer store =
@@ -45,14 +45,16 @@ final class OperatorCommandsTest {
                     GuestDomains.NONE,
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
-    private final OperatorCommands commands =
-            new OperatorCommands(
-                    new OneDomain(),
-                    new DeviceCommands(
-                            new DeviceAttachment(
-                                    new NamedDomains(new OneDomain()), new PvDevices(store))));
+    private final OperatedDomains domains = new OneDomain();
+    private final VerbTable verbs =
+            new VerbTable(
+                    new OperatedService(
+                            domains,
+                            new NamedDomains(domains),
+                            new DeviceAttachment(new NamedDomains(domains), new PvDevices(store)),
+                            null));
 
-    OperatorCommandsTest() throws BootException, XenError {}
+    VerbTableTest() throws BootException, XenError {}
 
     private final class OneDomain implements OperatedDomains {
         @Override
@@ -95,7 +97,13 @@ final class OperatorCommandsTest {
     }
 
     private ControlReply send(String line) {
-        return commands.apply(ControlWords.decode(line));
+        try {
+            return verbs.find(ControlWords.decode(line)).work().carryOut();
+        } catch (Refused e) {
+            return ControlReply.error(e.reason());
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
     }
 
     @ParameterizedTest
@@ -130,6 +138,7 @@ final class OperatorCommandsTest {
                 "shutdown-all wait 1",
                 "reboot-all test",
                 "create name=x",
+                "console pv 1",
                 "block-attach",
                 "block-attach 1",
                 "block-attach 1 nonsense",

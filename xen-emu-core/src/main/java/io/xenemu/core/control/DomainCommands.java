@@ -1,0 +1,135 @@
+package io.xenemu.core.control;
+
+import static io.xenemu.core.control.VerbArgument.one;
+import static io.xenemu.core.control.VerbArgument.optional;
+import static io.xenemu.core.control.VerbArgument.waitFlag;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.toolstack.Refused;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The verbs of xl's that any domain knows. A domain is named by its id or name.
+final class DomainCommands {
+    private static final String DOMAIN = "domain";
+    private static final String WAIT = "wait";
+
+    /// A word of Linux's `control/shutdown`.
+    private static final String POWEROFF = "poweroff";
+
+    private static final String REBOOT = "reboot";
+
+    static final List<Verb> VERBS =
+            List.of(
+                    Verb.reads("list", DomainCommands::list, optional(DOMAIN)),
+                    Verb.reads("domid", DomainCommands::domid, one(DOMAIN)),
+                    Verb.changes("pause", DomainCommands::pause, one(DOMAIN)),
+                    Verb.changes("unpause", DomainCommands::unpause, one(DOMAIN)),
+                    Verb.changes(
+                            "shutdown",
+                            (service, call) -> shutDown(service, call, POWEROFF),
+                            one(DOMAIN),
+                            waitFlag()),
+                    Verb.changes(
+                            "reboot",
+                            (service, call) -> shutDown(service, call, REBOOT),
+                            one(DOMAIN),
+                            waitFlag()),
+                    Verb.changes(
+                            "shutdown-all",
+                            (service, call) -> shutDownAll(service, call, POWEROFF),
+                            waitFlag()),
+                    Verb.changes(
+                            "reboot-all",
+                            (service, call) -> shutDownAll(service, call, REBOOT),
+                            waitFlag()),
+                    Verb.changes("destroy", DomainCommands::destroy, one(DOMAIN)));
+
+    private DomainCommands() {}
+
+    private static ControlReply list(OperatedService service, VerbCall call) throws Refused {
+        String name = call.find(DOMAIN);
+        if (name == null) {
+            return ControlReply.rows(DomainRow.table(service.domains()));
+        }
+        List<String> rows = new ArrayList<>();
+        service.named().on(name, domain -> rows.addAll(DomainRow.table(domain)));
+        return ControlReply.rows(rows);
+    }
+
+    private static ControlReply domid(OperatedService service, VerbCall call) throws Refused {
+        int id = service.named().named(call.one(DOMAIN)).id().value();
+        return ControlReply.rows(List.of(Integer.toString(id)));
+    }
+
+    private static ControlReply pause(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        service.domains().pause(service.named().named(call.one(DOMAIN)));
+        return ControlReply.done();
+    }
+
+    private static ControlReply unpause(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        service.domains().unpause(service.named().named(call.one(DOMAIN)));
+        return ControlReply.done();
+    }
+
+    /// @param how a word of Linux's `control/shutdown`
+    private static ControlReply shutDown(OperatedService service, VerbCall call, String how)
+            throws Refused, InterruptedException {
+        Domain domain = service.named().named(call.one(DOMAIN));
+        service.domains().askToShutDown(domain, how);
+        if (call.has(WAIT)) {
+            service.domains().awaitEnd(domain);
+        }
+        return ControlReply.done();
+    }
+
+    /// Asks one guest to power off.
+    static void askToPowerOff(OperatedService service, String name)
+            throws Refused, InterruptedException {
+        service.domains().askToShutDown(service.named().named(name), POWEROFF);
+    }
+
+    /// Asks every guest, and then reports those that XenStore refuses to ask.
+    private static ControlReply shutDownAll(OperatedService service, VerbCall call, String how)
+            throws Refused, InterruptedException {
+        OperatedDomains domains = service.domains();
+        List<Domain> all = new ArrayList<>();
+        domains.forEach(all::add);
+        List<Domain> asked = new ArrayList<>();
+        List<String> refused = new ArrayList<>();
+        for (Domain domain : all) {
+            try {
+                domains.askToShutDown(domain, how);
+                asked.add(domain);
+            } catch (Refused e) {
+                refused.add(domain.config().name() + ": " + e.reason());
+            }
+        }
+        if (call.has(WAIT)) {
+            for (Domain domain : asked) {
+                domains.awaitEnd(domain);
+            }
+        }
+        if (!refused.isEmpty()) {
+            throw new Refused(String.join("; ", refused));
+        }
+        return ControlReply.done();
+    }
+
+    /// Ends a domain at once. A daemon's guest is gone then, with its name.
+    private static ControlReply destroy(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        String name = call.one(DOMAIN);
+        if (service.hosted() != null) {
+            GuestCommands.hosted(service, name).stop();
+        } else {
+            Domain domain = service.named().named(name);
+            service.domains().destroy(domain);
+            service.domains().awaitEnd(domain);
+        }
+        return ControlReply.done();
+    }
+}

@@ -1,0 +1,69 @@
+package io.xenemu.core.control;
+
+import static io.xenemu.core.control.VerbArgument.flag;
+import static io.xenemu.core.control.VerbArgument.one;
+import static io.xenemu.core.control.VerbArgument.some;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.guest.HostedGuest;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.KvmException;
+import java.util.List;
+
+/// The verbs that only a daemon serves: it starts guests, and keeps their consoles.
+final class GuestCommands {
+    private static final String PAUSED = "paused";
+    private static final String SETTING = "setting";
+    private static final String KIND = "kind";
+    private static final String DOMAIN = "domain";
+
+    static final List<Verb> VERBS =
+            List.of(
+                    Verb.ofDaemon(
+                            "create",
+                            Verb.Effect.CHANGES,
+                            GuestCommands::create,
+                            flag(PAUSED),
+                            some(SETTING)),
+                    Verb.ofDaemon(
+                            "console",
+                            Verb.Effect.SESSION,
+                            GuestCommands::console,
+                            one(KIND),
+                            one(DOMAIN)));
+
+    private GuestCommands() {}
+
+    /// Starts a guest: see [GuestWords].
+    private static ControlReply create(OperatedService service, VerbCall call) throws Refused {
+        try {
+            service.guests().create(GuestWords.decode(call.all(SETTING)), call.has(PAUSED));
+            return ControlReply.done();
+        } catch (BootException | KvmException | IllegalArgumentException e) {
+            throw new Refused(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /// The connection becomes the console of a guest.
+    private static ControlReply console(OperatedService service, VerbCall call) throws Refused {
+        HostedGuest guest = hosted(service, call.one(DOMAIN));
+        String kind = call.one(KIND);
+        return switch (kind) {
+            case "pv" -> ControlReply.session(new ConsoleSession(guest.console()));
+            case "serial" -> ControlReply.session(new ConsoleSession(guest.serial()));
+            default -> throw new Refused("no such console: " + kind);
+        };
+    }
+
+    /// The guest of a name, or of a domain's id. Between the domains of a reboot only the name finds it.
+    static HostedGuest hosted(OperatedService service, String name) throws Refused {
+        HostedGuest guest = service.guests().named(name);
+        if (guest == null) {
+            guest = service.guests().named(service.named().named(name).config().name());
+        }
+        if (guest == null) {
+            throw Refused.noSuchDomain(name);
+        }
+        return guest;
+    }
+}

@@ -1,0 +1,49 @@
+package io.xenemu.core.control;
+
+import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.NamedDomains;
+import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.toolstack.Refused;
+import org.jspecify.annotations.Nullable;
+
+/// The service that an operator's verbs work on.
+///
+/// @param domains its domains
+/// @param named the same by id or name
+/// @param attachment their devices
+/// @param hosted the guests of a daemon; null for a service that runs one guest
+public record OperatedService(
+        OperatedDomains domains,
+        NamedDomains named,
+        DeviceAttachment attachment,
+        @Nullable HostedGuests hosted) {
+    /// A service that runs guests in the foreground.
+    public static OperatedService of(Hypervisor hypervisor) {
+        return of(hypervisor, null);
+    }
+
+    /// A daemon.
+    public static OperatedService ofDaemon(Hypervisor hypervisor, HostedGuests guests) {
+        return of(hypervisor, guests);
+    }
+
+    private static OperatedService of(Hypervisor hypervisor, @Nullable HostedGuests hosted) {
+        return new OperatedService(
+                hypervisor.operated(),
+                new NamedDomains(hypervisor.operated()),
+                hypervisor.attachment(),
+                hosted);
+    }
+
+    /// The guests of a daemon.
+    ///
+    /// @throws Refused for another service
+    HostedGuests guests() throws Refused {
+        if (hosted == null) {
+            throw new Refused("only a daemon does that");
+        }
+        return hosted;
+    }
+}

@@ -1,0 +1,73 @@
+package io.xenemu.core.control;
+
+import io.xenemu.core.toolstack.Refused;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// One row of the table of verbs ([VerbTable]): what an operator may ask of a service.
+///
+/// @param name xl's name where xl has the verb
+/// @param service which services serve it
+/// @param effect what it does
+/// @param arguments in the order of a request's words
+/// @param handler carries it out
+public record Verb(
+        String name,
+        Service service,
+        Effect effect,
+        List<VerbArgument> arguments,
+        Handler handler) {
+    /// The services that serve a verb.
+    public enum Service {
+        /// `daemon`, and `run --control-socket`.
+        ANY,
+        /// `daemon` alone.
+        DAEMON
+    }
+
+    /// What a verb does to the service.
+    public enum Effect {
+        /// It changes nothing.
+        READS,
+        /// It changes something, so the log tells who asked.
+        CHANGES,
+        /// It changes nothing, and its connection serves nothing else from then on.
+        SESSION
+    }
+
+    /// Carries out a verb.
+    public interface Handler {
+        /// Several threads call it at a time.
+        ///
+        /// @throws Refused when it cannot be done
+        /// @throws InterruptedException when the client has gone, or the service ends
+        ControlReply carryOut(OperatedService service, VerbCall call)
+                throws Refused, InterruptedException;
+    }
+
+    public Verb {
+        arguments = List.copyOf(arguments);
+    }
+
+    /// One that every service serves, and that changes nothing.
+    static Verb reads(String name, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, Service.ANY, Effect.READS, List.of(arguments), handler);
+    }
+
+    /// One that every service serves, and that changes something.
+    static Verb changes(String name, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, Service.ANY, Effect.CHANGES, List.of(arguments), handler);
+    }
+
+    /// One that only a daemon serves.
+    static Verb ofDaemon(String name, Effect effect, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, Service.DAEMON, effect, List.of(arguments), handler);
+    }
+
+    /// How it is asked for, such as `shutdown DOMAIN [wait]`.
+    public String usage() {
+        return Stream.concat(Stream.of(name), arguments.stream().map(VerbArgument::usage))
+                .collect(Collectors.joining(" "));
+    }
+}

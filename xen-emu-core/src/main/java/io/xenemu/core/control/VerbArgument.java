@@ -1,0 +1,54 @@
+package io.xenemu.core.control;
+
+import java.util.Locale;
+
+/// One argument of a [Verb].
+///
+/// @param name lower case; a request that names its arguments has it as the key, and a flag also as the word
+/// @param count how many words it takes
+public record VerbArgument(String name, Count count) {
+    /// How many words an argument takes.
+    public enum Count {
+        /// One word.
+        ONE,
+        /// One word, or none at the end of the request.
+        OPTIONAL,
+        /// All remaining words, at least one.
+        SOME,
+        /// Its own name, or nothing.
+        FLAG,
+        /// A flag that makes the request last until guests have ended.
+        WAIT
+    }
+
+    static VerbArgument one(String name) {
+        return new VerbArgument(name, Count.ONE);
+    }
+
+    static VerbArgument optional(String name) {
+        return new VerbArgument(name, Count.OPTIONAL);
+    }
+
+    static VerbArgument some(String name) {
+        return new VerbArgument(name, Count.SOME);
+    }
+
+    static VerbArgument flag(String name) {
+        return new VerbArgument(name, Count.FLAG);
+    }
+
+    /// The flag of verbs that can wait for guests.
+    static VerbArgument waitFlag() {
+        return new VerbArgument("wait", Count.WAIT);
+    }
+
+    /// As usage shows it: capitals stand for a word of the operator's choice, brackets for what may be left out.
+    String usage() {
+        return switch (count) {
+            case ONE -> name.toUpperCase(Locale.ROOT);
+            case OPTIONAL -> '[' + name.toUpperCase(Locale.ROOT) + ']';
+            case SOME -> name.toUpperCase(Locale.ROOT) + "...";
+            case FLAG, WAIT -> '[' + name + ']';
+        };
+    }
+}

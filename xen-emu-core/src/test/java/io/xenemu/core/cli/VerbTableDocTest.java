@@ -1,0 +1,105 @@
+package io.xenemu.core.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+
+import io.xenemu.core.control.Verb;
+import io.xenemu.core.control.VerbArgument;
+import io.xenemu.core.control.VerbTable;
+import io.xenemu.core.docs.Document;
+import java.io.IOException;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+
+/// The table of verbs, beside the command line and the documents.
+final class VerbTableDocTest {
+    /// The verbs of `shutdown --all` and `reboot --all`.
+    private static final String ALL = "-all";
+
+    /// Arguments that the command line has as options: those of a guest, and `console --type`.
+    private static final Set<String> OPTIONS = Set.of("setting", "kind");
+
+    /// The name of the subcommand that asks for a verb.
+    private static String command(Verb verb) {
+        String name = verb.name();
+        return name.endsWith(ALL) ? name.substring(0, name.length() - ALL.length()) : name;
+    }
+
+    private static CommandSpec parser(String command) {
+        CommandLine line = XenEmu.commandLine(command).getSubcommands().get(command);
+        assertNotNull(line, command);
+        return line.getCommandSpec();
+    }
+
+    @Test
+    void everyVerbHasASubcommandAndEverySubcommandAVerb() {
+        Set<String> verbs = new TreeSet<>();
+        VerbTable.ALL.forEach(verb -> verbs.add(command(verb)));
+        Set<String> commands = new TreeSet<>(XenEmu.commandLine().getSubcommands().keySet());
+        commands.removeAll(CommandLineDocTest.NO_VERBS);
+
+        assertEquals(commands, verbs);
+        assertEquals(
+                VerbTable.ALL.size(), VerbTable.ALL.stream().map(Verb::name).distinct().count());
+    }
+
+    @Test
+    void subcommandsTakeTheArgumentsOfTheirVerbs() {
+        for (Verb verb : VerbTable.ALL) {
+            CommandSpec parser = parser(command(verb));
+            Set<String> words = new HashSet<>();
+            for (VerbArgument argument : verb.arguments()) {
+                switch (argument.count()) {
+                    case FLAG, WAIT ->
+                            assertNotNull(
+                                    parser.findOption("--" + argument.name()),
+                                    verb.name() + " " + argument.name());
+                    case ONE, OPTIONAL, SOME -> words.add(argument.name());
+                }
+            }
+            words.removeAll(OPTIONS);
+            Set<String> parameters =
+                    parser.positionalParameters().stream()
+                            .map(it -> it.paramLabel().toLowerCase(Locale.ROOT))
+                            .map(label -> label.startsWith("nmi|") ? "trigger" : label)
+                            .collect(Collectors.toCollection(HashSet::new));
+            if (verb.name().endsWith(ALL)) {
+                assertNotNull(parser.findOption("--all"));
+                parameters.remove("domain");
+            }
+            assertEquals(words, parameters, verb.name());
+        }
+    }
+
+    @Test
+    void documentedRequestsAreThoseOfTheTable() throws IOException {
+        List<List<String>> rows =
+                VerbTable.ALL.stream()
+                        .map(verb -> List.of(verb.usage(), effect(verb), service(verb)))
+                        .toList();
+
+        assertEquals(rows, Document.read("xen-emu-core/docs/operations.md").table("requests", 3));
+    }
+
+    private static String effect(Verb verb) {
+        return switch (verb.effect()) {
+            case READS -> "reads";
+            case CHANGES -> "changes";
+            case SESSION -> "session";
+        };
+    }
+
+    private static String service(Verb verb) {
+        return switch (verb.service()) {
+            case ANY -> "any";
+            case DAEMON -> "daemon";
+        };
+    }
+}
