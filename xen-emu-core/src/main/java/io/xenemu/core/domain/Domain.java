@@ -1,6 +1,5 @@
 package io.xenemu.core.domain;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.delivery.EventFdThreads;
@@ -89,11 +88,8 @@ public final class Domain implements AutoCloseable {
     /// thread that holds it never waits for a vCPU.
     private final Object sharedInfoChange = new Object();
 
-    /// The number of pauses without an unpause.
-    @GuardedBy("pauseChange")
-    private int pauses;
-
-    private final Object pauseChange = new Object();
+    private final Quiescence quiescence = new Quiescence(vcpus, Quiescence.LIMIT);
+    private final PauseCount pauses = new PauseCount(quiescence);
 
     /// The width as `DomainBuilder` has told KVM. Changed under [#sharedInfoChange].
     private volatile GuestWidth latchedWidth = GuestWidth.BITS_64;
@@ -499,36 +495,24 @@ public final class Domain implements AutoCloseable {
         vcpus.reversed().forEach(Vcpu::start);
     }
 
-    /// Keeps the domain from running until each pause has been undone. When it returns, no vCPU is in the guest.
+    /// Keeps the domain from running until each pause has been undone. When it returns, every vCPU is parked: see
+    /// [Quiescence].
+    ///
+    /// @throws VcpuStuckException if a vCPU does not park in time; then the domain goes on as before
     public void pause() {
-        synchronized (pauseChange) {
-            pauses++;
-            vcpus.forEach(vcpu -> vcpu.setPaused(true));
-        }
-        vcpus.forEach(vcpu -> vcpu.call(_ -> {}));
+        pauses.pause();
     }
 
     /// Undoes one [#pause].
     ///
     /// @return false if it was not paused
     public boolean unpause() {
-        synchronized (pauseChange) {
-            if (pauses == 0) {
-                return false;
-            }
-            pauses--;
-            if (pauses == 0) {
-                vcpus.forEach(vcpu -> vcpu.setPaused(false));
-            }
-            return true;
-        }
+        return pauses.unpause();
     }
 
     /// Whether it is paused.
     public boolean isPaused() {
-        synchronized (pauseChange) {
-            return pauses != 0;
-        }
+        return pauses.count() != 0;
     }
 
     /// Stops the domain for `reason`, unless it has been stopped already. Does not wait for the vCPUs.

@@ -45,18 +45,19 @@ public final class EventPoll {
         this.vcpu = vcpu;
     }
 
-    /// Waits until one of the ports is pending, the vCPU has a deliverable interrupt, the time is over, or the domain
-    /// stops. Serves other threads' requests to this vCPU meanwhile.
+    /// Waits until one of the ports is pending, the vCPU has a deliverable interrupt, the time is over, the domain
+    /// stops, or the vCPU is to park. Serves other threads' requests to this vCPU meanwhile.
     ///
     /// As in Xen, the list is read only if there is no interrupt, and only up to the first pending port. A port that
     /// is closed later is no longer waited for.
     ///
     /// @param count entries of the list
     /// @param timeout ns of system time, absolute; 0 for none
+    /// @return false if the vCPU is to park: the guest makes the call again later
     /// @throws XenError EFAULT when an entry cannot be read, EINVAL when its port is invalid or closed
-    public void await(int count, PortList list, long timeout) throws XenError {
+    public boolean await(int count, PortList list, long timeout) throws XenError {
         if (isInterrupted() || isPending(count, list)) {
-            return;
+            return true;
         }
         long left = timeout == 0 ? Long.MAX_VALUE : timeout - domain.vm().getClock().clock();
         long start = System.nanoTime();
@@ -64,9 +65,13 @@ public final class EventPoll {
             LockSupport.parkNanos(this, Math.min(left - waited, SLICE_NANOS));
             vcpu.serveMailbox();
             if (vcpu.isStopping() || isInterrupted() || isPending()) {
-                return;
+                return true;
+            }
+            if (vcpu.isHeld()) {
+                return false;
             }
         }
+        return true;
     }
 
     /// SCHEDOP_block: unmasks upcalls, and waits for an upcall or another interrupt.
@@ -74,16 +79,22 @@ public final class EventPoll {
     /// With interrupts enabled the vCPU halts, as by HLT, in its next KVM_RUN, until KVM delivers an interrupt. With
     /// interrupts disabled it would halt forever. Xen runs such a guest again when an interrupt or upcall has been
     /// raised for it; so does this method, and also when the domain stops.
-    public void block() {
+    ///
+    /// @return false if the vCPU is to park: the guest makes the call again later
+    public boolean block() {
         domain.eventChannels().unmaskUpcalls(vcpu.id());
         if (vcpu.kvm().run().interruptsEnabled()) {
             vcpu.kvm().setMpState(MpState.HALTED);
-            return;
+            return true;
         }
         while (!isRaised() && !vcpu.isStopping()) {
+            if (vcpu.isHeld()) {
+                return false;
+            }
             LockSupport.parkNanos(this, SLICE_NANOS);
             vcpu.serveMailbox();
         }
+        return true;
     }
 
     private boolean isPending(int count, PortList list) throws XenError {

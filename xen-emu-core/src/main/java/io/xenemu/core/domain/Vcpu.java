@@ -25,13 +25,13 @@ public final class Vcpu {
     private final KvmVcpu kvm;
     private final Thread thread;
     private final VcpuMailbox mailbox = new VcpuMailbox();
+    private final VcpuGate gate = new VcpuGate();
     private final VcpuAreas areas;
     private final VcpuTimer timer;
     private volatile ThreadActivity.@Nullable Source activity;
     private volatile ThreadActivity ended = ThreadActivity.NONE;
     private volatile boolean started;
     private volatile boolean stopping;
-    private volatile boolean paused;
 
     public Vcpu(Domain domain, VcpuId id, KvmVcpu kvm, Consumer<Vcpu> loop) {
         this.id = id;
@@ -55,10 +55,19 @@ public final class Vcpu {
         } catch (Throwable e) {
             domain.failed(this, e);
         } finally {
-            ended = activity().atRest();
-            activity = null;
-            mailbox.close();
+            try {
+                ended = activity().atRest();
+                activity = null;
+            } finally {
+                end();
+            }
         }
+    }
+
+    /// Nobody waits any more for the thread to serve its mailbox or to park.
+    private void end() {
+        gate.end();
+        mailbox.close();
     }
 
     /// The vCPU's number.
@@ -88,6 +97,9 @@ public final class Vcpu {
 
     /// Runs `change` on the vCPU's thread, outside of the guest, and waits until it has run. Does nothing if the vCPU
     /// has ended: its domain is being destroyed.
+    ///
+    /// That says nothing of the guest: the thread may be within a hypercall, or have an exit that KVM has not completed.
+    /// [Quiescence] is for what needs that.
     void call(Consumer<XenVcpuAttributes> change) {
         if (isCurrent() || !started) {
             change.accept(kvm.xen());
@@ -115,23 +127,56 @@ public final class Vcpu {
         mailbox.serve();
     }
 
-    /// Keeps the vCPU out of the guest, or lets it in again. Its timers keep running, as on Xen.
-    void setPaused(boolean paused) {
-        this.paused = paused;
-        wake();
+    /// Keeps the vCPU out of the guest; see [#awaitParked].
+    void hold() {
+        if (gate.hold()) {
+            wake();
+        }
     }
 
-    /// Waits until the vCPU may enter the guest; serves the mailbox meanwhile. Called on its thread between entries.
-    public void awaitUnpaused() {
-        while (paused && !stopping) {
+    /// Lets it in again. Its timers have kept running, as on Xen.
+    void release() {
+        gate.release();
+        LockSupport.unpark(thread);
+    }
+
+    /// Waits until the vCPU is parked.
+    ///
+    /// @param deadline by [System#nanoTime]
+    /// @return false if it is not by then
+    boolean awaitParked(long deadline) {
+        return gate.awaitParked(deadline);
+    }
+
+    /// Whether the vCPU is to park: its thread is to complete its exit and call [#park]. Long work for the guest ends
+    /// early. Costs one volatile read.
+    public boolean isHeld() {
+        return gate.isHeld();
+    }
+
+    /// Waits until the vCPU may enter the guest, or its domain stops; serves the mailbox meanwhile. Called on its
+    /// thread before the first entry, and when [#isHeld] and KVM has completed the last exit.
+    public void park() {
+        while (!gate.pass(stopping)) {
             LockSupport.park(this);
             mailbox.serve();
         }
     }
 
+    /// Where the vCPU's thread is; empty if it has none.
+    StackTraceElement[] stack() {
+        return thread.getStackTrace();
+    }
+
     void start() {
         started = true;
-        thread.start();
+        try {
+            thread.start();
+        } catch (Throwable e) {
+            // The host has no thread left.
+            end();
+            throw e;
+        }
     }
 
     /// Whether the domain has been stopped: long work for the guest may be abandoned.

@@ -7,13 +7,15 @@
 /// - The domain: [Domain], [DomainConfig], [EventChannelConfig], [DomainEnvironment], [HvmParams], [ShutdownReason],
 ///   [ShutdownLatch].
 /// - vCPUs: [Vcpu], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
+/// - vCPUs that stand still: [Quiescence], [PauseCount], [VcpuGate], [VcpuStuckException].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [MessageInterrupts] are
 ///   devices' messages.
 ///
 /// Locks:
 ///
 /// - `sharedInfoChange` of [Domain] guards the place and layout of shared_info, above the event channels' locks.
-///   `stopping` guards the reason for which it stopped, `pauseChange` the number of pauses.
+///   `stopping` guards the reason for which it stopped.
+/// - The monitor of [Quiescence] is above that of [VcpuGate]; whoever waits until vCPUs are parked holds neither.
 /// - The monitors of [MessageInterrupts] and `GsiRoutes` are taken below the event channels' locks. Those of
 ///   [EventDelivery] and `CallbackLine` guard the callback, and are taken with none of these held.
 /// - The monitor of [VcpuMailbox] is a leaf. A thread that waits for a vCPU holds none of these locks.

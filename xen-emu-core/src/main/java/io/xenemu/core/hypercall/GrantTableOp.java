@@ -65,8 +65,8 @@ final class GrantTableOp {
     }
 
     /// Serves a batch. Each structure is copied in once, and its results are copied out before the next one is read.
-    /// A fault ends the batch; what has been done stays. Xen interrupts a long batch and continues later; here the
-    /// vCPU serves its mailbox between two structures.
+    /// A fault ends the batch; what has been done stays. Between two structures the vCPU serves its mailbox. If it is to
+    /// park, the guest makes another call for the rest, as when Xen interrupts a batch.
     ///
     /// @param result the only field that is written back; null for the whole structure
     private static long batch(
@@ -87,6 +87,12 @@ final class GrantTableOp {
                 argument.copyOut(result, address);
             }
             c.vcpu().serveMailbox();
+            int left = count - i - 1;
+            if (left > 0 && c.isPreempted()) {
+                c.setParameter(1, argument.element(struct, c.word(1), i + 1));
+                c.setParameter(2, left);
+                return HypercallContext.CONTINUED;
+            }
         }
         return 0;
     }

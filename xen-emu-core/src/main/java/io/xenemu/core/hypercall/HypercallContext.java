@@ -14,6 +14,10 @@ public final class HypercallContext {
     /// Parameter registers of a hypercall (rdi rsi rdx r10 r8 r9; ebx ecx edx esi edi ebp).
     public static final int PARAMETERS = 6;
 
+    /// What a handler returns when the guest is to make the call again, with the parameters as they are now: Xen's
+    /// `-ERESTART`. No guest sees it.
+    public static final long CONTINUED = -85;
+
     private final Domain domain;
     private final Vcpu vcpu;
     private final GuestArgument argument;
@@ -39,6 +43,11 @@ public final class HypercallContext {
     /// Sets parameter register `i`, 0 to 5.
     public void setParameter(int i, long value) {
         parameters[i] = value;
+    }
+
+    /// Whether a long call is to end early, with [#CONTINUED] (Xen's `hypercall_preempt_check`).
+    boolean isPreempted() {
+        return vcpu.isHeld();
     }
 
     /// The domain that the calling vCPU belongs to.

@@ -29,7 +29,7 @@ public final class HypercallDispatcher {
 
     /// Serves the call.
     ///
-    /// @return what the guest gets in RAX: zero or positive, or a negated errno
+    /// @return what the guest gets in RAX: zero or positive, or a negated errno; or [HypercallContext#CONTINUED]
     public long dispatch(HypercallContext call) {
         HypercallOp op = table.lookup(call.number(), call.word(0));
         long begin = counters.begin(op);

@@ -14,9 +14,8 @@ import java.util.List;
 /// `memory_op` (12): the guest's pages, the frames of special pages, and its memory map.
 /// `xen/include/public/memory.h`.
 final class MemoryOp {
-    /// The upper bits of the command are the extent at which a preempted batch continues (`MEMOP_EXTENT_SHIFT`). Here
-    /// no batch is preempted: a vCPU in a batch serves its mailbox between two extents. But a guest may set these
-    /// bits.
+    /// The upper bits of the command are the extent at which a preempted batch continues (`MEMOP_EXTENT_SHIFT`). A
+    /// guest may set them too.
     private static final int EXTENT_SHIFT = 6;
 
     private static final int COMMAND_MASK = (1 << EXTENT_SHIFT) - 1;
@@ -96,7 +95,8 @@ final class MemoryOp {
     }
 
     /// Applies a change to each extent of a list of frame numbers, up to the first that fails. Whatever the failure,
-    /// the result is the number of extents done.
+    /// the result is the number of extents done. If the vCPU is to park between two extents, the guest makes another
+    /// call for the rest.
     ///
     /// @param command one of the three operations on a reservation
     private static long extents(HypercallContext c, int command, ExtentChange change) {
@@ -133,6 +133,10 @@ final class MemoryOp {
             }
             done++;
             c.vcpu().serveMailbox();
+            if (done < count && c.isPreempted()) {
+                c.setParameter(0, done << EXTENT_SHIFT | command);
+                return HypercallContext.CONTINUED;
+            }
         }
         return done;
     }

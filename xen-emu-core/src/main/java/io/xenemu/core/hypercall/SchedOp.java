@@ -29,8 +29,7 @@ final class SchedOp {
     }
 
     private static long block(HypercallContext c) {
-        new EventPoll(c.domain(), c.vcpu()).block();
-        return 0;
+        return new EventPoll(c.domain(), c.vcpu()).block() ? 0 : HypercallContext.CONTINUED;
     }
 
     private static long poll(HypercallContext c) throws XenError {
@@ -42,14 +41,17 @@ final class SchedOp {
         }
         long list = argument.get(Poll.PORTS);
         long timeout = argument.get(Poll.TIMEOUT);
-        new EventPoll(c.domain(), c.vcpu())
-                .await(
-                        Math.toIntExact(count),
-                        i ->
-                                EvtchnPort.of(
-                                        argument.linear().read32(list + (long) Integer.BYTES * i)),
-                        timeout);
-        return 0;
+        boolean over =
+                new EventPoll(c.domain(), c.vcpu())
+                        .await(
+                                Math.toIntExact(count),
+                                i ->
+                                        EvtchnPort.of(
+                                                argument.linear()
+                                                        .read32(list + (long) Integer.BYTES * i)),
+                                timeout);
+        // The time-out is absolute, so that the same call is right again.
+        return over ? 0 : HypercallContext.CONTINUED;
     }
 
     /// Shuts the domain down, for any reason. Xen keeps eight bits of it.

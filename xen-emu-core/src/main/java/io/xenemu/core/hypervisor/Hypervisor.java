@@ -12,6 +12,7 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.VcpuStuckException;
 import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -309,7 +310,16 @@ public final class Hypervisor implements AutoCloseable {
 
         @Override
         public void pause(Domain domain) throws Refused {
-            onOpen(domain, Domain::pause);
+            onOpen(
+                    domain,
+                    one -> {
+                        try {
+                            one.pause();
+                        } catch (VcpuStuckException e) {
+                            throw new Refused(
+                                    one.config().name() + " cannot be paused: " + e.getMessage());
+                        }
+                    });
         }
 
         @Override

@@ -10,9 +10,9 @@ public interface OperatedDomains {
     /// Calls `work` for every domain in the order of their ids; none of them ends meanwhile.
     void forEach(Consumer<Domain> work);
 
-    /// Pauses a domain. When it returns, no vCPU is in the guest. Pauses nest: each needs its own [#unpause].
+    /// Pauses a domain. When it returns, every vCPU is parked. Pauses nest: each needs its own [#unpause].
     ///
-    /// @throws Refused if the domain is gone
+    /// @throws Refused if the domain is gone, or one of its vCPUs does not stop
     void pause(Domain domain) throws Refused, InterruptedException;
 
     /// Undoes one [#pause].

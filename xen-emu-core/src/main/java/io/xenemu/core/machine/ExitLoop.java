@@ -53,22 +53,43 @@ public final class ExitLoop {
     }
 
     public void loop() {
-        vcpu.awaitUnpaused();
+        vcpu.park();
         while (!vcpu.isStopping()) {
-            int errno = vcpu.kvm().enter();
-            if (errno == Errno.EINTR) {
-                exits.add(ExitReason.INTR);
-                run.clearImmediateExit();
-            } else if (errno == Errno.EFAULT) {
-                exits.add(ExitReason.MEMORY_FAULT);
-                refuse();
-            } else if (errno == 0) {
-                serve();
-            }
+            boolean completed = enter();
             vcpu.serveMailbox();
-            vcpu.awaitUnpaused();
+            if (vcpu.isHeld()) {
+                rest(completed);
+            }
             domain.delivery().retry(vcpu.id());
         }
+    }
+
+    /// Enters the guest, and serves the exit.
+    ///
+    /// @return whether KVM is known to have completed all exits so far, and has left the guest since
+    private boolean enter() {
+        int errno = vcpu.kvm().enter();
+        if (errno == Errno.EINTR) {
+            exits.add(ExitReason.INTR);
+            run.clearImmediateExit();
+        } else if (errno == Errno.EFAULT) {
+            exits.add(ExitReason.MEMORY_FAULT);
+            refuse();
+        } else if (errno == 0) {
+            serve();
+        }
+        return errno == Errno.EINTR;
+    }
+
+    /// Parks the vCPU. Before that, KVM completes the last exit: at an entry that is to end at once it does only that.
+    /// A completed part of an instruction may bring the next exit; KVM goes back to the guest within 1024 of them.
+    private void rest(boolean alreadyCompleted) {
+        boolean completed = alreadyCompleted;
+        while (!completed && !vcpu.isStopping()) {
+            run.requestImmediateExit();
+            completed = enter();
+        }
+        vcpu.park();
     }
 
     /// The guest wrote to a page that it may only read, or to a hole beside pages that it maps: a general protection fault,
@@ -110,7 +131,12 @@ public final class ExitLoop {
         for (int i = 0; i < HypercallContext.PARAMETERS; i++) {
             call.setParameter(i, run.xenParam(i));
         }
-        run.xenResult(dispatcher.dispatch(call));
+        long result = dispatcher.dispatch(call);
+        if (result == HypercallContext.CONTINUED) {
+            ContinuedCall.prepare(vcpu.kvm(), call);
+        } else {
+            run.xenResult(result);
+        }
         cpu.hypercallEnds();
     }
 

@@ -3,7 +3,7 @@
 /// Start at [DomainBuilder], which makes a domain with its vCPUs, then [ExitLoop], which a vCPU's thread runs.
 ///
 /// - Building: [DomainBuilder], [BootVcpu].
-/// - Exits: [VcpuLoop], [ExitLoop], [SyncedCpuState], [HypercallMsr], [ExitMetrics].
+/// - Exits: [VcpuLoop], [ExitLoop], [ContinuedCall], [SyncedCpuState], [HypercallMsr], [ExitMetrics].
 /// - What is known of a vCPU that halts or is gone: [HaltWatch], [LastExit], [TripleFault].
 ///
 /// No locks: each belongs to one vCPU's thread.
