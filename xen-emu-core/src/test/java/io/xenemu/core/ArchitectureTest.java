@@ -24,7 +24,7 @@ import java.util.Map;
 import java.util.Set;
 
 /// The direction of dependencies: kvm-bindings, then the three modules that do not know each other, then core. In core,
-/// a room knows only rooms before it in [#ROOMS].
+/// a room knows only rooms before it in [#ROOMS]; in xen-xenstore, only those before it in [#STORE_ROOMS].
 @AnalyzeClasses(packages = "io.xenemu", importOptions = ImportOption.DoNotIncludeTests.class)
 final class ArchitectureTest {
     private static final String KVM = "io.xenemu.kvm..";
@@ -32,7 +32,8 @@ final class ArchitectureTest {
     private static final String LIBC = "io.xenemu.kvm.libc..";
     private static final String EVTCHN = "io.xenemu.evtchn..";
     private static final String GNTTAB = "io.xenemu.gnttab..";
-    private static final String XENSTORE = "io.xenemu.xenstore..";
+    private static final String STORE = "io.xenemu.xenstore";
+    private static final String XENSTORE = STORE + "..";
     private static final String CORE = "io.xenemu.core..";
 
     /// The rooms of core from the bottom to the top: each may use those before it.
@@ -58,6 +59,12 @@ final class ArchitectureTest {
                     "xenstore",
                     "cli",
                     "startup");
+
+    /// The packages of xen-xenstore from the bottom to the top. The module's own package, which composes, is above all.
+    private static final List<String> STORE_ROOMS =
+            List.of(
+                    "tree", "wire", "state", "stream", "persist", "quota", "metrics", "store",
+                    "request", "ring", "socket", "client");
 
     /// What of java.lang.foreign can crash the JVM (`--enable-native-access`).
     private static final Map<Class<?>, Set<String>> RESTRICTED =
@@ -130,14 +137,37 @@ final class ArchitectureTest {
 
     @ArchTest
     static void roomsKnowEarlierRoomsAlone(JavaClasses classes) {
-        for (int i = 0; i < ROOMS.size(); i++) {
-            List<String> above = ROOMS.subList(i + 1, ROOMS.size());
-            if (!above.isEmpty()) {
-                noDependency(
-                                room(ROOMS.get(i)),
-                                above.stream().map(ArchitectureTest::room).toArray(String[]::new))
-                        .check(classes);
-            }
+        checkOrder(ROOMS.stream().map(ArchitectureTest::room).toList(), classes);
+    }
+
+    @ArchTest
+    static void roomsOfTheStoreKnowEarlierRoomsAlone(JavaClasses classes) {
+        List<String> rooms = STORE_ROOMS.stream().map(ArchitectureTest::storeRoom).toList();
+        checkOrder(rooms, classes);
+        noDependency(STORE + ".*..", STORE).check(classes);
+    }
+
+    @ArchTest
+    static final ArchRule transportsDoNotKnowEachOther =
+            slices().matching("io.xenemu.xenstore.(ring|socket|client)..")
+                    .should()
+                    .notDependOnEachOther();
+
+    @ArchTest
+    static final ArchRule everyPackageOfTheStoreIsARoom =
+            classes()
+                    .that()
+                    .resideInAPackage(STORE + ".*..")
+                    .should()
+                    .resideInAnyPackage(
+                            STORE_ROOMS.stream()
+                                    .map(ArchitectureTest::storeRoom)
+                                    .toArray(String[]::new));
+
+    private static void checkOrder(List<String> rooms, JavaClasses classes) {
+        for (int i = 0; i + 1 < rooms.size(); i++) {
+            String[] above = rooms.subList(i + 1, rooms.size()).toArray(String[]::new);
+            noDependency(rooms.get(i), above).check(classes);
         }
     }
 
@@ -152,6 +182,10 @@ final class ArchitectureTest {
 
     private static String room(String name) {
         return "io.xenemu.core." + name + "..";
+    }
+
+    private static String storeRoom(String name) {
+        return STORE + "." + name + "..";
     }
 
     private static ArchRule noDependency(String from, String... to) {

@@ -3,7 +3,7 @@
 /// Start at [XenStoreServer], which puts everything together. Then read [LockedStore], and in the order of a guest's
 /// request `ring.RingConnection`, `request.RequestHandler`, `store.XenStore` and `store.TreeEditor`.
 ///
-/// The packages, from above to below; each uses only packages below it, and ArchUnit checks that they have no cycle:
+/// The packages, from above to below; each uses only packages below it, which ArchitectureTest checks:
 ///
 /// - this one: [XenStoreServer] composes; [LockedStore] is the store with its [StoreLock].
 /// - `ring`, `socket`, `client`: the transports. They do not know each other.
@@ -12,7 +12,6 @@
 /// - `metrics`, `quota`: meters; limits and what is used of them.
 /// - `persist`: the file of a store. `stream`: Xen's migration format. `state`: saved state.
 /// - `wire`, `tree`: messages and the immutable tree.
-/// - [DomainNodes], [DomainDescription]: the nodes that a toolstack gives a domain.
 ///
 /// Lock: one, [StoreLock], guards the store and all sessions. Each transport takes it once for a batch of requests.
 /// It is a leaf: doorbells, wake-ups and listeners are called after it is released. The interfaces

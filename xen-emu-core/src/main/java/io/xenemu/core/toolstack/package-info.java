@@ -6,7 +6,8 @@
 /// Families of files:
 ///
 /// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot], [DetachMode], [Refused].
-/// - Their nodes: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
+/// - Nodes of a domain: [DomainNodes], [DomainDescription].
+/// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
 ///   [NicSpecParser], [MacAddress].
 ///

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.core.toolstack;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
@@ -40,7 +40,7 @@ public final class DomainNodes {
     }
 
     /// Writes all nodes of a domain in one transaction, and replaces earlier nodes of that domain id. The domain must
-    /// exist already (`KnownDomains#exists`); introduce it afterwards.
+    /// exist already ([io.xenemu.xenstore.ring.GuestDomains#exists]); introduce it afterwards.
     ///
     /// @throws XenError ENOENT if the domain does not exist; EAGAIN if others keep changing the same nodes
     public void write(DomainDescription description) throws XenError {

@@ -1,4 +1,4 @@
-package io.xenemu.xenstore;
+package io.xenemu.core.toolstack;
 
 import io.xenemu.kvm.abi.DomId;
 import java.time.Instant;

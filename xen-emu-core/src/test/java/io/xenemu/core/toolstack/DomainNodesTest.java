@@ -1,12 +1,16 @@
-package io.xenemu.xenstore;
+package io.xenemu.core.toolstack;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.XenStoreClient;
+import io.xenemu.xenstore.metrics.XenStoreMetrics;
+import io.xenemu.xenstore.quota.Quotas;
 import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
@@ -30,13 +34,18 @@ class DomainNodesTest {
                     new DomainDescription.SharedRing(0xfeffb, 2),
                     "");
 
-    private final Rig rig = new Rig();
-    private final XenStoreClient client = rig.server.client();
+    private final XenStoreServer store =
+            new XenStoreServer(
+                    Quotas.DEFAULT,
+                    new DeviceDomains.World(),
+                    new XenStoreMetrics(new SimpleMeterRegistry()),
+                    Runnable::run);
+    private final XenStoreClient client = store.client();
     private final DomainNodes nodes = new DomainNodes(client);
 
     @AfterEach
     void close() {
-        rig.close();
+        store.close();
     }
 
     private String dump(String path) throws XenError {
@@ -59,7 +68,6 @@ class DomainNodesTest {
 
     @Test
     void domainFindsTheNodesThatXlWrites() throws XenError {
-        rig.existing.add(new DomId(3));
         nodes.write(DESCRIPTION);
         assertEquals(
                 """
@@ -119,7 +127,6 @@ class DomainNodesTest {
 
     @Test
     void writingAgainReplacesTheGuestsValue() throws XenError {
-        rig.existing.add(new DomId(3));
         nodes.write(DESCRIPTION);
         client.write("/local/domain/3/data/left", "x");
         client.write("/local/domain/3/control/shutdown", "reboot");
@@ -130,7 +137,6 @@ class DomainNodesTest {
 
     @Test
     void removedDomainLeavesNothing() throws XenError {
-        rig.existing.add(new DomId(3));
         nodes.writeHost();
         String before = dump("/");
         nodes.write(DESCRIPTION);
