@@ -14,6 +14,13 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import io.xenemu.kvm.ioctl.KvmEvents;
+import io.xenemu.kvm.ioctl.KvmRun;
+import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.KvmVcpu;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenHvmAttributes;
+import io.xenemu.kvm.ioctl.XenVcpuAttributes;
 import java.lang.foreign.AddressLayout;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -40,6 +47,7 @@ final class ArchitectureTest {
     private static final List<String> ROOMS =
             List.of(
                     "metrics",
+                    "vm",
                     "boot",
                     "device",
                     "host",
@@ -179,6 +187,29 @@ final class ArchitectureTest {
                     .should()
                     .resideInAnyPackage(
                             ROOMS.stream().map(ArchitectureTest::room).toArray(String[]::new));
+
+    /// Above the port, only the rooms that build a VM and run its vCPUs know KVM's own handles. The others run on any VM.
+    @ArchTest
+    static final ArchRule roomsKnowTheVmAsAPort =
+            noClasses()
+                    .that()
+                    .resideInAnyPackage(
+                            room("vm"),
+                            room("memory"),
+                            room("timer"),
+                            room("delivery"),
+                            room("domain"),
+                            room("hypercall"))
+                    .should()
+                    .dependOnClassesThat()
+                    .belongToAnyOf(
+                            KvmSystem.class,
+                            KvmVm.class,
+                            KvmVcpu.class,
+                            KvmRun.class,
+                            KvmEvents.class,
+                            XenHvmAttributes.class,
+                            XenVcpuAttributes.class);
 
     private static String room(String name) {
         return "io.xenemu.core." + name + "..";

@@ -6,6 +6,8 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.machine.LocalVcpu;
+import io.xenemu.core.machine.LocalVm;
 import io.xenemu.core.machine.VcpuLoop;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.evtchn.EventChannels;
@@ -17,6 +19,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.ExitReason;
 import io.xenemu.kvm.ioctl.KvmSystem;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.EnumSet;
@@ -46,12 +49,14 @@ public final class LoneVcpu implements AutoCloseable {
     private final DomId id;
     private final Domain domain;
     private final Vcpu vcpu;
+    private final KvmVcpu kvm;
 
     /// @param first what the vCPU's thread does before it enters the loop
     public LoneVcpu(DomId id, Consumer<LoneVcpu> first) throws BootException {
         this.id = id;
-        KvmVm vm = system.createVm();
-        vm.createIrqchip();
+        KvmVm kvm = system.createVm();
+        kvm.createIrqchip();
+        LocalVm vm = new LocalVm(kvm);
         ServicePorts servicePorts = new ServicePorts(this::find, registry);
         DomainConfig config =
                 new DomainConfig(
@@ -86,14 +91,16 @@ public final class LoneVcpu implements AutoCloseable {
                         new HypercallPage(true),
                         ports());
         VcpuId number = new VcpuId(0);
+        LocalVcpu local = vm.createVcpu(number);
+        this.kvm = local.kvm();
         vcpu =
                 new Vcpu(
                         domain,
                         number,
-                        domain.createVcpu(number),
+                        local,
                         v -> {
                             first.accept(this);
-                            loop.run(v);
+                            loop.run(v, local.kvm());
                         });
         domain.add(vcpu);
     }
@@ -118,6 +125,11 @@ public final class LoneVcpu implements AutoCloseable {
     /// The vCPU.
     public Vcpu vcpu() {
         return vcpu;
+    }
+
+    /// Its descriptor.
+    public KvmVcpu kvm() {
+        return kvm;
     }
 
     /// How many exits it has made for this reason.

@@ -7,6 +7,7 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.machine.DomainBuilder;
+import io.xenemu.core.machine.LocalVcpu;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
@@ -84,7 +85,7 @@ public final class WalkAgainstKvm {
             domain.start();
             for (int i = 0; i < STOPS; i++) {
                 Thread.sleep(STOP_EVERY_MILLIS);
-                domain.vcpus().get(0).call(attributes -> walk.compare());
+                domain.vcpus().get(0).call(_ -> walk.compare());
             }
             domain.close();
             System.out.printf(
@@ -94,7 +95,7 @@ public final class WalkAgainstKvm {
     }
 
     private void compare() {
-        KvmVcpu vcpu = domain.vcpus().get(0).kvm();
+        KvmVcpu vcpu = ((LocalVcpu) domain.vcpus().get(0).port()).kvm();
         Registers registers = new Registers(vcpu.getSregs());
         PageWalk walk = new PageWalk(domain.memory().guest());
         long rip = vcpu.getRegs().get(Gpr.RIP);

@@ -22,7 +22,7 @@ enum ExitLoad {
             GuestMemory memory = lone.domain().memory().guest();
             // out %al, $0x80; jmp to it
             memory.write32(CODE, 0xfceb_80e6);
-            KvmVcpu vcpu = lone.vcpu().kvm();
+            KvmVcpu vcpu = lone.kvm();
             KvmSregs sregs = vcpu.getSregs();
             sregs.segment(
                     Segment.Name.CS,
@@ -117,7 +117,7 @@ enum ExitLoad {
         for (int i = 0; i < ENTRIES; i++) {
             memory.write64(TABLES + PAGE * (LEVELS - 1) + 8L * i, PAGE * i | RIGHTS);
         }
-        KvmVcpu vcpu = lone.vcpu().kvm();
+        KvmVcpu vcpu = lone.kvm();
         KvmSregs sregs = vcpu.getSregs();
         sregs.cr0(CR0).cr3(TABLES).cr4(CR4).efer(EFER);
         sregs.segment(

@@ -1,12 +1,12 @@
 package io.xenemu.core.delivery;
 
 import io.xenemu.core.host.HostBudget;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.KernelDoorbell;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.memory.EventFd;
 import java.util.HashSet;
 import java.util.List;
@@ -18,14 +18,14 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Not thread-safe.
 public final class EventDoorbells {
-    private final KvmEvents kvm;
+    private final VmPort vm;
     private final GsiRoutes routes;
     private final HostBudget.Share descriptors;
     private final Set<Doorbell> open = new HashSet<>();
 
     /// @param descriptors the domain's share: each doorbell takes one
-    public EventDoorbells(KvmEvents kvm, GsiRoutes routes, HostBudget.Share descriptors) {
-        this.kvm = kvm;
+    public EventDoorbells(VmPort vm, GsiRoutes routes, HostBudget.Share descriptors) {
+        this.vm = vm;
         this.routes = routes;
         this.descriptors = descriptors;
     }
@@ -55,7 +55,7 @@ public final class EventDoorbells {
         }
         Doorbell doorbell = null;
         try {
-            EventIrqfd irqfd = EventIrqfd.connect(kvm, routes, eventFd, port, vcpu);
+            EventIrqfd irqfd = EventIrqfd.connect(vm, routes, eventFd, port, vcpu);
             if (irqfd != null) {
                 doorbell = new Doorbell(irqfd);
                 open.add(doorbell);

@@ -1,8 +1,8 @@
 package io.xenemu.core.delivery;
 
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.memory.EventFd;
 import java.util.Collection;
 import java.util.List;
@@ -11,13 +11,13 @@ import org.jspecify.annotations.Nullable;
 /// An eventfd whose signals KVM turns into events: an irqfd on a GSI of its own, which is routed to an event channel
 /// (`KVM_IRQ_ROUTING_XEN_EVTCHN`). Its owner closes the eventfd.
 public final class EventIrqfd {
-    private final KvmEvents kvm;
+    private final VmPort vm;
     private final GsiRoutes routes;
     private final EventFd eventFd;
     private final int gsi;
 
-    private EventIrqfd(KvmEvents kvm, GsiRoutes routes, EventFd eventFd, int gsi) {
-        this.kvm = kvm;
+    private EventIrqfd(VmPort vm, GsiRoutes routes, EventFd eventFd, int gsi) {
+        this.vm = vm;
         this.routes = routes;
         this.eventFd = eventFd;
         this.gsi = gsi;
@@ -27,18 +27,18 @@ public final class EventIrqfd {
     ///
     /// @return null if the VM has no GSI left
     public static @Nullable EventIrqfd connect(
-            KvmEvents kvm, GsiRoutes routes, EventFd eventFd, EvtchnPort port, VcpuId vcpu) {
+            VmPort vm, GsiRoutes routes, EventFd eventFd, EvtchnPort port, VcpuId vcpu) {
         int gsi = routes.add(port, vcpu);
         if (gsi == GsiRoutes.NONE) {
             return null;
         }
         try {
-            kvm.assignIrqfd(eventFd.fd(), gsi);
+            vm.assignIrqfd(eventFd.fd(), gsi);
         } catch (RuntimeException e) {
             routes.remove(List.of(gsi));
             throw e;
         }
-        return new EventIrqfd(kvm, routes, eventFd, gsi);
+        return new EventIrqfd(vm, routes, eventFd, gsi);
     }
 
     EventFd eventFd() {
@@ -53,7 +53,7 @@ public final class EventIrqfd {
     /// Disconnects some irqfds of one VM. When it returns, no event that they delivered is in progress.
     public static void disconnect(GsiRoutes routes, Collection<EventIrqfd> ending) {
         for (EventIrqfd irqfd : ending) {
-            irqfd.kvm.deassignIrqfd(irqfd.eventFd.fd(), irqfd.gsi);
+            irqfd.vm.deassignIrqfd(irqfd.eventFd.fd(), irqfd.gsi);
         }
         routes.remove(ending.stream().map(irqfd -> irqfd.gsi).toList());
     }

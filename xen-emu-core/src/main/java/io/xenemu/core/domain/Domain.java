@@ -12,6 +12,7 @@ import io.xenemu.core.memory.DomainPhysmap;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.timer.DomainTimers;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
@@ -24,10 +25,7 @@ import io.xenemu.gnttab.TablePages;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.KvmException;
-import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.ioctl.KvmVcpu;
-import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -46,7 +44,7 @@ public final class Domain implements AutoCloseable {
     private final DomId id;
     private final DomainConfig config;
     private final DomainEnvironment environment;
-    private final KvmVm vm;
+    private final VmPort vm;
     private final Set<XenCapability> capabilities;
     private final GuestMemoryMap memoryMap;
     private final SpecialPages special;
@@ -58,7 +56,6 @@ public final class Domain implements AutoCloseable {
     /// Closes the memory, which others may still use when the domain is gone.
     private final Teardown pages = new Teardown();
 
-    private final Teardown vcpuFds = new Teardown();
     private final ShutdownLatch shutdown = new ShutdownLatch();
     private final EventFdThreads threads = new EventFdThreads(this::failed);
 
@@ -102,7 +99,7 @@ public final class Domain implements AutoCloseable {
             DomId id,
             DomainConfig config,
             GuestMemoryMap memoryMap,
-            KvmVm vm,
+            VmPort vm,
             Set<XenCapability> capabilities,
             DomainEnvironment environment) {
         this.id = id;
@@ -141,7 +138,6 @@ public final class Domain implements AutoCloseable {
             grantTable = newGrantTable();
             granting = true;
             teardown.add(vm::close);
-            teardown.add(vcpuFds::close);
             deviceMetrics = new DeviceMetrics(registry, id);
             teardown.add(deviceMetrics::close);
             deviceMetrics.addThrottled(threads.pauses());
@@ -230,13 +226,6 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    /// Creates a vCPU's descriptor, which is closed with the domain.
-    public KvmVcpu createVcpu(VcpuId vcpu) {
-        KvmVcpu kvm = vm.createVcpu(vcpu);
-        vcpuFds.add(kvm::close);
-        return kvm;
-    }
-
     public void add(Vcpu vcpu) {
         vcpus.add(vcpu);
     }
@@ -320,7 +309,8 @@ public final class Domain implements AutoCloseable {
         return timers;
     }
 
-    public KvmVm vm() {
+    /// Its VM.
+    public VmPort vm() {
         return vm;
     }
 
@@ -374,7 +364,7 @@ public final class Domain implements AutoCloseable {
             if (width == GuestWidth.BITS_32) {
                 eventChannels.narrowKernelPorts(width);
             }
-            vm.xen().longMode(width == GuestWidth.BITS_64);
+            vm.longMode(width == GuestWidth.BITS_64);
             latchedWidth = width;
             eventChannels.setSharedInfo(sharedInfo(), width);
         }
@@ -396,9 +386,9 @@ public final class Domain implements AutoCloseable {
         synchronized (sharedInfoChange) {
             memory.overlay(SpecialPages.SHARED_INFO, gfn);
             if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
-                vm.xen().sharedInfoHva(sharedInfo());
+                vm.sharedInfoHva(sharedInfo());
             } else {
-                vm.xen().sharedInfoGfn(gfn);
+                vm.sharedInfoGfn(gfn);
             }
             sharedInfoGfn = gfn;
             sharedInfoMapped = true;
@@ -470,7 +460,7 @@ public final class Domain implements AutoCloseable {
     /// VMASST_TYPE_runstate_update_flag.
     public void setRunstateUpdateFlag(boolean enable) {
         if (capabilities.contains(XenCapability.RUNSTATE_UPDATE_FLAG)) {
-            vm.xen().runstateUpdateFlag(enable);
+            vm.runstateUpdateFlag(enable);
         }
     }
 

@@ -2,10 +2,10 @@ package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.CallbackLine;
 import io.xenemu.core.delivery.CallbackVia;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.UpcallSink;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.ioctl.KvmVm;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +22,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
 
     private record ConnectedLine(int gsi, CallbackLine line) {}
 
-    private final KvmVm vm;
+    private final VmPort vm;
     private final Domain domain;
     private final AtomicIntegerArray vectors;
 
@@ -35,7 +35,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     /// The line to vCPU 0, if there is one; changed by one thread at a time.
     private volatile @Nullable ConnectedLine connected;
 
-    EventDelivery(KvmVm vm, Domain domain, int vcpus) {
+    EventDelivery(VmPort vm, Domain domain, int vcpus) {
         this.vm = vm;
         this.domain = domain;
         this.vectors = new AtomicIntegerArray(vcpus);
@@ -47,7 +47,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         domain.latchWidth(width);
         synchronized (this) {
             via = CallbackVia.of(value);
-            vm.xen().upcallVector(via instanceof CallbackVia.Vector(int vector) ? vector : 0);
+            vm.upcallVector(via instanceof CallbackVia.Vector(int vector) ? vector : 0);
             connect();
         }
         domain.eventChannels().kernelDeliveryChanged();
@@ -76,8 +76,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
                             () -> domain.eventChannels().isUpcallPending(BOOT_VCPU),
                             domain.threads());
             try {
-                vm.events()
-                        .assignResampleIrqfd(line.trigger().fd(), gsi, line.acknowledgement().fd());
+                vm.assignResampleIrqfd(line.trigger().fd(), gsi, line.acknowledgement().fd());
             } catch (RuntimeException e) {
                 line.close();
                 throw e;
@@ -87,7 +86,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     }
 
     private void disconnect(ConnectedLine old) {
-        vm.events().deassignIrqfd(old.line().trigger().fd(), old.gsi());
+        vm.deassignIrqfd(old.line().trigger().fd(), old.gsi());
         old.line().close();
     }
 
@@ -111,7 +110,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
 
     /// HVMOP_set_evtchn_upcall_vector. The vector is raised once, as in Xen: an event may have come before it.
     public void setUpcallVector(Vcpu vcpu, int vector) {
-        vcpu.call(attributes -> attributes.upcallVector(vector));
+        vcpu.call(port -> port.upcallVector(vector));
         vectors.set(vcpu.id().value(), vector);
         connect();
         domain.eventChannels().kernelDeliveryChanged();

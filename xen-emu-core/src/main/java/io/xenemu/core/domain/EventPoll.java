@@ -59,7 +59,7 @@ public final class EventPoll {
         if (isInterrupted() || isPending(count, list)) {
             return true;
         }
-        long left = timeout == 0 ? Long.MAX_VALUE : timeout - domain.vm().getClock().clock();
+        long left = timeout == 0 ? Long.MAX_VALUE : timeout - domain.vm().clock();
         long start = System.nanoTime();
         for (long waited = 0; waited < left; waited = System.nanoTime() - start) {
             LockSupport.parkNanos(this, Math.min(left - waited, SLICE_NANOS));
@@ -83,8 +83,8 @@ public final class EventPoll {
     /// @return false if the vCPU is to park: the guest makes the call again later
     public boolean block() {
         domain.eventChannels().unmaskUpcalls(vcpu.id());
-        if (vcpu.kvm().run().interruptsEnabled()) {
-            vcpu.kvm().setMpState(MpState.HALTED);
+        if (vcpu.port().interruptsEnabled()) {
+            vcpu.port().setMpState(MpState.HALTED);
             return true;
         }
         while (!isRaised() && !vcpu.isStopping()) {
@@ -123,7 +123,7 @@ public final class EventPoll {
 
     /// A guest that polls with interrupts disabled waits only for its ports.
     private boolean isInterrupted() {
-        return vcpu.kvm().run().interruptsEnabled() && isRaised();
+        return vcpu.port().interruptsEnabled() && isRaised();
     }
 
     private boolean isRaised() {
@@ -131,7 +131,7 @@ public final class EventPoll {
     }
 
     private boolean isRequested() {
-        ByteBuffer apic = ByteBuffer.wrap(vcpu.kvm().getLapic()).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer apic = ByteBuffer.wrap(vcpu.port().getLapic()).order(ByteOrder.LITTLE_ENDIAN);
         int requested = 0;
         for (int i = 0; i < APIC_WORDS; i++) {
             requested |= apic.getInt(APIC_IRR + i * APIC_STRIDE);

@@ -5,6 +5,7 @@ import io.xenemu.core.delivery.EventFdThread;
 import io.xenemu.core.delivery.GsiRoutes;
 import io.xenemu.core.delivery.InlineListener;
 import io.xenemu.core.host.Teardown;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.KernelDoorbell;
 import io.xenemu.evtchn.KernelPorts;
@@ -13,8 +14,6 @@ import io.xenemu.evtchn.ServiceListener;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.ioctl.KvmVm;
-import io.xenemu.kvm.ioctl.XenHvmAttributes;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -24,20 +23,18 @@ import org.jspecify.annotations.Nullable;
 /// KVM's part of a domain's event channels: IPIs, loopback, devices' messages, and sends to other domains and to the
 /// service's threads stay in the kernel.
 final class KvmKernelPorts implements KernelPorts {
-    private final KvmVm vm;
-    private final XenHvmAttributes xen;
+    private final VmPort vm;
     private final Domain domain;
     private final EventDoorbells doorbells;
     private final MessageInterrupts messages;
     private final Map<EvtchnPort, EventFdThread> services = new HashMap<>();
     private final Set<EvtchnPort> inline = new HashSet<>();
 
-    KvmKernelPorts(KvmVm vm, Domain domain) {
+    KvmKernelPorts(VmPort vm, Domain domain) {
         this.vm = vm;
-        this.xen = vm.xen();
         this.domain = domain;
-        GsiRoutes routes = new GsiRoutes(vm.events()::setGsiRouting);
-        this.doorbells = new EventDoorbells(vm.events(), routes, domain.resources().descriptors());
+        GsiRoutes routes = new GsiRoutes(vm::setGsiRouting);
+        this.doorbells = new EventDoorbells(vm, routes, domain.resources().descriptors());
         this.messages = new MessageInterrupts(domain, routes);
     }
 
@@ -47,7 +44,7 @@ final class KvmKernelPorts implements KernelPorts {
 
     @Override
     public void assignIpi(EvtchnPort port, VcpuId vcpu) {
-        xen.assignIpi(port.value(), vcpu);
+        vm.assignIpi(port.value(), vcpu);
     }
 
     @Override
@@ -59,17 +56,17 @@ final class KvmKernelPorts implements KernelPorts {
         String name = domain.id() + "-port" + port.value();
         EventFdThread thread = domain.threads().startLimited(name, listener::signalled);
         services.put(port, thread);
-        xen.assignEventfd(port.value(), thread.eventFd().fd());
+        vm.assignEventfd(port.value(), thread.eventFd().fd());
     }
 
     @Override
     public void assignLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {
-        xen.assignLoopback(port.value(), target.value(), vcpu);
+        vm.assignLoopback(port.value(), target.value(), vcpu);
     }
 
     @Override
     public void updateLoopback(EvtchnPort port, EvtchnPort target, VcpuId vcpu) {
-        xen.updateLoopback(port.value(), target.value(), vcpu);
+        vm.updateLoopback(port.value(), target.value(), vcpu);
     }
 
     @Override
@@ -77,7 +74,7 @@ final class KvmKernelPorts implements KernelPorts {
         if (!(doorbell instanceof EventDoorbells.Doorbell known)) {
             throw new IllegalArgumentException("not a doorbell of KVM: " + doorbell);
         }
-        xen.assignEventfd(port.value(), known.eventFd().fd());
+        vm.assignEventfd(port.value(), known.eventFd().fd());
     }
 
     /// False before the guest has mapped shared_info, and if the vCPU has no `vcpu_info`.
@@ -122,7 +119,7 @@ final class KvmKernelPorts implements KernelPorts {
             return;
         }
         try {
-            xen.deassign(port.value());
+            vm.deassignPort(port.value());
         } finally {
             EventFdThread thread = services.remove(port);
             if (thread != null) {
@@ -142,7 +139,7 @@ final class KvmKernelPorts implements KernelPorts {
             services.clear();
             inline.clear();
         });
-        steps.add(xen::resetEvtchns);
+        steps.add(vm::resetPorts);
         steps.close();
     }
 
@@ -173,6 +170,6 @@ final class KvmKernelPorts implements KernelPorts {
     @Override
     public void timerChanged(VcpuId id) {
         Vcpu vcpu = domain.vcpus().get(id.value());
-        vcpu.call(attributes -> vcpu.timer().portChanged());
+        vcpu.call(_ -> vcpu.timer().portChanged());
     }
 }

@@ -4,11 +4,11 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.delivery.EventFdThread;
 import io.xenemu.core.delivery.EventIrqfd;
 import io.xenemu.core.delivery.GsiRoutes;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Pirq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.memory.EventFd;
 import java.util.HashMap;
 import java.util.List;
@@ -28,7 +28,7 @@ public final class MessageInterrupts {
     private static final Logger log = LoggerFactory.getLogger(MessageInterrupts.class);
 
     private final Domain domain;
-    private final KvmEvents kvm;
+    private final VmPort vm;
     private final GsiRoutes routes;
 
     @GuardedBy("this")
@@ -39,7 +39,7 @@ public final class MessageInterrupts {
 
     MessageInterrupts(Domain domain, GsiRoutes routes) {
         this.domain = domain;
-        this.kvm = domain.vm().events();
+        this.vm = domain.vm();
         this.routes = routes;
     }
 
@@ -142,7 +142,7 @@ public final class MessageInterrupts {
         }
         // Without a free GSI, the thread goes on serving it.
         message.irqfd =
-                EventIrqfd.connect(kvm, routes, message.thread.eventFd(), target.port, target.vcpu);
+                EventIrqfd.connect(vm, routes, message.thread.eventFd(), target.port, target.vcpu);
     }
 
     @GuardedBy("this")

@@ -2,12 +2,11 @@ package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.core.timer.VcpuTimer;
+import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.Gpr;
-import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
-import io.xenemu.kvm.ioctl.XenVcpuAttributes;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -15,14 +14,14 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// One vCPU of a domain: its KVM descriptor, its thread, and its registered areas.
+/// One vCPU of a domain: its side of the VM, its thread, and its registered areas.
 public final class Vcpu {
     private static final Runstate NO_TIME = new Runstate(0, 0, 0, 0, 0, 0);
 
     private static final long RFLAGS_IF = 1 << 9;
 
     private final VcpuId id;
-    private final KvmVcpu kvm;
+    private final VcpuPort port;
     private final Thread thread;
     private final VcpuMailbox mailbox = new VcpuMailbox();
     private final VcpuGate gate = new VcpuGate();
@@ -33,17 +32,17 @@ public final class Vcpu {
     private volatile boolean started;
     private volatile boolean stopping;
 
-    public Vcpu(Domain domain, VcpuId id, KvmVcpu kvm, Consumer<Vcpu> loop) {
+    public Vcpu(Domain domain, VcpuId id, VcpuPort port, Consumer<Vcpu> loop) {
         this.id = id;
-        this.kvm = kvm;
+        this.port = port;
         this.areas = new VcpuAreas(this, domain);
         this.timer =
                 new VcpuTimer(
-                        kvm,
+                        port,
                         domain.eventChannels(),
                         id,
                         domain.timers(),
-                        () -> domain.vm().getClock().clock());
+                        () -> domain.vm().clock());
         this.thread = new VcpuThread(domain.id() + "-" + id, this, () -> run(domain, loop));
     }
 
@@ -75,9 +74,9 @@ public final class Vcpu {
         return id;
     }
 
-    /// Its KVM descriptor. Its ioctls block until the vCPU has left the guest, so only its own thread uses it.
-    public KvmVcpu kvm() {
-        return kvm;
+    /// Its VM's side. Its calls wait until the vCPU has left the guest, so only its own thread uses it.
+    VcpuPort port() {
+        return port;
     }
 
     /// The areas that the guest has registered.
@@ -100,12 +99,12 @@ public final class Vcpu {
     ///
     /// That says nothing of the guest: the thread may be within a hypercall, or have an exit that KVM has not completed.
     /// [Quiescence] is for what needs that.
-    void call(Consumer<XenVcpuAttributes> change) {
+    void call(Consumer<VcpuPort> change) {
         if (isCurrent() || !started) {
-            change.accept(kvm.xen());
+            change.accept(port);
             return;
         }
-        boolean ran = mailbox.call(() -> change.accept(kvm.xen()), this::wake, current());
+        boolean ran = mailbox.call(() -> change.accept(port), this::wake, current());
         if (!ran && !stopping) {
             throw new IllegalStateException(this + " has ended");
         }
@@ -117,7 +116,7 @@ public final class Vcpu {
 
     /// Makes the vCPU leave the guest and check its mailbox and pending upcalls.
     void wake() {
-        kvm.kick();
+        port.kick();
         LockSupport.unpark(thread);
     }
 
@@ -187,7 +186,7 @@ public final class Vcpu {
     /// Whether the vCPU has been started: the boot vCPU, or one that was sent INIT (VCPUOP_is_up).
     public boolean isUp() {
         AtomicBoolean up = new AtomicBoolean();
-        call(attributes -> up.set(kvm.getMpState() != MpState.UNINITIALIZED));
+        call(_ -> up.set(port.getMpState() != MpState.UNINITIALIZED));
         return up.get();
     }
 
@@ -195,11 +194,11 @@ public final class Vcpu {
     /// Makes the vCPU leave the guest.
     public boolean isDown() {
         AtomicBoolean down = new AtomicBoolean();
-        call(attributes ->
+        call(_ ->
                 down.set(
-                        switch (kvm.getMpState()) {
+                        switch (port.getMpState()) {
                             case UNINITIALIZED, INIT_RECEIVED -> true;
-                            case HALTED -> (kvm.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
+                            case HALTED -> (port.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
                             case RUNNABLE, SIPI_RECEIVED -> false;
                         }));
         return down.get();
@@ -208,19 +207,19 @@ public final class Vcpu {
     /// The vCPU's instruction pointer. Makes the vCPU leave the guest.
     public long rip() {
         AtomicLong rip = new AtomicLong();
-        call(attributes -> rip.set(kvm.getRegs().get(Gpr.RIP)));
+        call(_ -> rip.set(port.getRegs().get(Gpr.RIP)));
         return rip.get();
     }
 
     /// Sends the vCPU a non-maskable interrupt.
     public void nmi() {
-        call(attributes -> kvm.nmi());
+        call(VcpuPort::nmi);
     }
 
     /// How the vCPU has spent its time (VCPUOP_get_runstate_info).
     public Runstate runstate() {
         AtomicReference<Runstate> state = new AtomicReference<>(NO_TIME);
-        call(attributes -> state.set(attributes.runstateData()));
+        call(_ -> state.set(port.runstateData()));
         return state.get();
     }
 

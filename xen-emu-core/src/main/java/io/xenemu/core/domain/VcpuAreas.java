@@ -1,12 +1,12 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.XenCapability;
-import io.xenemu.kvm.ioctl.XenVcpuAttributes;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.LinearMemory;
 import java.lang.foreign.MemorySegment;
@@ -40,9 +40,9 @@ public final class VcpuAreas {
     private volatile boolean placed;
 
     /// The addresses to which KVM writes the second time area and the runstate; for the vCPU's thread.
-    private long timeArea = XenVcpuAttributes.INVALID_GPA;
+    private long timeArea = VcpuPort.INVALID_GPA;
 
-    private long runstateArea = XenVcpuAttributes.INVALID_GPA;
+    private long runstateArea = VcpuPort.INVALID_GPA;
 
     VcpuAreas(Vcpu vcpu, Domain domain) {
         this.vcpu = vcpu;
@@ -62,14 +62,14 @@ public final class VcpuAreas {
             return;
         }
         long offset = (long) i * VCPU_INFO_SIZE;
-        vcpu.call(attributes -> {
+        vcpu.call(port -> {
             if (registered) {
                 return;
             }
             if (domain.capabilities().contains(XenCapability.SHARED_INFO_HVA)) {
-                attributes.vcpuInfoHva(sharedInfo.asSlice(offset, VCPU_INFO_SIZE));
+                port.vcpuInfoHva(sharedInfo.asSlice(offset, VCPU_INFO_SIZE));
             } else {
-                attributes.vcpuInfo(gfn.getAsLong() * GuestMemory.PAGE_SIZE + offset);
+                port.vcpuInfo(gfn.getAsLong() * GuestMemory.PAGE_SIZE + offset);
             }
             placed = true;
         });
@@ -110,11 +110,11 @@ public final class VcpuAreas {
         } catch (XenError e) {
             throw XenError.EINVAL;
         }
-        set(attributes -> {
+        set(port -> {
             if (registered) {
                 throw registeredBefore();
             }
-            attributes.vcpuInfo(gpa);
+            port.vcpuInfo(gpa);
             registered = true;
             placed = true;
             channels.setVcpuInfo(vcpu.id(), place);
@@ -140,14 +140,14 @@ public final class VcpuAreas {
     /// @throws XenError EINVAL the area crosses a page
     public void registerTime(LinearMemory linear, long address) throws XenError {
         long gpa = place(linear, address, TIME_INFO_SIZE);
-        if (gpa != XenVcpuAttributes.INVALID_GPA
+        if (gpa != VcpuPort.INVALID_GPA
                 && gpa % GuestMemory.PAGE_SIZE > GuestMemory.PAGE_SIZE - TIME_INFO_SIZE) {
             throw XenError.EINVAL;
         }
-        set(attributes -> {
+        set(port -> {
             // Without an area there is nothing to end. The same area is filled again.
-            if (gpa != XenVcpuAttributes.INVALID_GPA || timeArea != gpa) {
-                attributes.vcpuTimeInfo(gpa);
+            if (gpa != VcpuPort.INVALID_GPA || timeArea != gpa) {
+                port.vcpuTimeInfo(gpa);
                 timeArea = gpa;
             }
         });
@@ -160,13 +160,13 @@ public final class VcpuAreas {
     public void registerRunstate(LinearMemory linear, long address) throws XenError {
         boolean wide = domain.latchedWidth() == GuestWidth.BITS_64;
         long gpa = place(linear, address, wide ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32);
-        boolean none = gpa == XenVcpuAttributes.INVALID_GPA;
+        boolean none = gpa == VcpuPort.INVALID_GPA;
         if (!none && !domain.capabilities().contains(XenCapability.RUNSTATE)) {
             throw XenError.EOPNOTSUPP;
         }
-        set(attributes -> {
+        set(port -> {
             if (!none || runstateArea != gpa) {
-                attributes.runstateAddr(gpa);
+                port.runstateAddr(gpa);
                 runstateArea = gpa;
             }
         });
@@ -177,7 +177,7 @@ public final class VcpuAreas {
     /// @return INVALID_GPA if the address is 0, or not all of the area can be written
     private long place(LinearMemory linear, long address, int size) throws XenError {
         if (address == 0) {
-            return XenVcpuAttributes.INVALID_GPA;
+            return VcpuPort.INVALID_GPA;
         }
         long gpa;
         long last;
@@ -187,7 +187,7 @@ public final class VcpuAreas {
             memory.check(gpa, 1, true);
             memory.check(last, 1, true);
         } catch (XenError e) {
-            return XenVcpuAttributes.INVALID_GPA;
+            return VcpuPort.INVALID_GPA;
         }
         if (last - gpa != size - 1) {
             throw XenError.EINVAL;
@@ -196,15 +196,15 @@ public final class VcpuAreas {
     }
 
     private interface Change {
-        void apply(XenVcpuAttributes attributes) throws XenError;
+        void apply(VcpuPort port) throws XenError;
     }
 
     /// Runs a change on the vCPU's thread; changes run one after another, whichever vCPUs request them.
     private void set(Change change) throws XenError {
         AtomicReference<@Nullable XenError> refused = new AtomicReference<>();
-        vcpu.call(attributes -> {
+        vcpu.call(port -> {
             try {
-                change.apply(attributes);
+                change.apply(port);
             } catch (XenError e) {
                 refused.set(e);
             } catch (KvmException e) {

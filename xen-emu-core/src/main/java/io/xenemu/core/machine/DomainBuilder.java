@@ -76,14 +76,13 @@ public final class DomainBuilder {
             Function<Domain, PortBus> devices)
             throws BootException {
         GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
-        KvmVm vm = newVm(config);
+        LocalVm vm = new LocalVm(newVm(config));
         Domain domain = new Domain(id, config, map, vm, capabilities, environment);
         try {
             AcpiTables.write(domain.memory(), config.vcpus());
             CpuEntry entry =
                     kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
-            addVcpus(domain, devices.apply(domain));
-            BootVcpu.enter(domain.vcpus().get(0).kvm(), entry);
+            BootVcpu.enter(addVcpus(vm, domain, devices.apply(domain)), entry);
             return domain;
         } catch (BootException | RuntimeException | Error e) {
             Teardown made = new Teardown();
@@ -122,14 +121,18 @@ public final class DomainBuilder {
         vm.xen().longMode(true);
     }
 
-    private void addVcpus(Domain domain, PortBus ports) {
+    /// Adds the domain's vCPUs.
+    ///
+    /// @return the boot vCPU
+    private KvmVcpu addVcpus(LocalVm vm, Domain domain, PortBus ports) {
         int count = domain.config().vcpus();
-        KvmVcpu[] kvms = new KvmVcpu[count];
+        LocalVcpu[] vcpus = new LocalVcpu[count];
         for (int i = 0; i < count; i++) {
-            kvms[i] = domain.createVcpu(new VcpuId(i));
+            vcpus[i] = vm.createVcpu(new VcpuId(i));
         }
+        KvmVcpu boot = vcpus[0].kvm();
         int version = domain.config().xenVersion();
-        XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, kvms[0].getTscKhz());
+        XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, boot.getTscKhz());
         List<CpuidEntry> supported = kvm.supportedCpuid();
         domain.params().set(HvmParams.X87_FIP_WIDTH, XenCpuid.x87FipWidth(supported));
         XenCpuid cpuid = new XenCpuid(supported, count, leaves);
@@ -140,11 +143,13 @@ public final class DomainBuilder {
                         hypercalls,
                         new HypercallPage(cpuid.isAmd()),
                         ports);
-        for (KvmVcpu vcpu : kvms) {
-            vcpu.setCpuid(cpuid.leavesOf(vcpu.id(), domain.id()));
-            vcpu.xen().vcpuId(vcpu.id().value());
-            BootVcpu.enableMtrrs(vcpu);
-            domain.add(new Vcpu(domain, vcpu.id(), vcpu, loop::run));
+        for (LocalVcpu vcpu : vcpus) {
+            KvmVcpu own = vcpu.kvm();
+            own.setCpuid(cpuid.leavesOf(own.id(), domain.id()));
+            own.xen().vcpuId(own.id().value());
+            BootVcpu.enableMtrrs(own);
+            domain.add(new Vcpu(domain, own.id(), vcpu, v -> loop.run(v, own)));
         }
+        return boot;
     }
 }

@@ -11,6 +11,7 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.ExitReason;
 import io.xenemu.kvm.ioctl.KvmRun;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 
 /// What a vCPU's thread does: enter the guest, serve the exit, again, until the domain stops. What it throws stops the
 /// domain, in [Vcpu].
@@ -23,6 +24,7 @@ public final class ExitLoop {
 
     private final Domain domain;
     private final Vcpu vcpu;
+    private final KvmVcpu kvm;
     private final KvmRun run;
     private final SyncedCpuState cpu;
     private final HypercallContext call;
@@ -35,6 +37,7 @@ public final class ExitLoop {
     public ExitLoop(
             Domain domain,
             Vcpu vcpu,
+            KvmVcpu kvm,
             SyncedCpuState cpu,
             HypercallContext call,
             HypercallDispatcher dispatcher,
@@ -43,7 +46,8 @@ public final class ExitLoop {
             ExitMetrics.Counts exits) {
         this.domain = domain;
         this.vcpu = vcpu;
-        this.run = vcpu.kvm().run();
+        this.kvm = kvm;
+        this.run = kvm.run();
         this.cpu = cpu;
         this.call = call;
         this.dispatcher = dispatcher;
@@ -68,7 +72,7 @@ public final class ExitLoop {
     ///
     /// @return whether KVM is known to have completed all exits so far, and has left the guest since
     private boolean enter() {
-        int errno = vcpu.kvm().enter();
+        int errno = kvm.enter();
         if (errno == Errno.EINTR) {
             exits.add(ExitReason.INTR);
             run.clearImmediateExit();
@@ -101,14 +105,15 @@ public final class ExitLoop {
         if (!(known ? memory.mayRefuse(run.faultAddress()) : memory.mayRefuseSome())) {
             throw new KvmException("KVM_RUN", Errno.EFAULT, vcpu.toString());
         }
-        vcpu.kvm().raise(GENERAL_PROTECTION, 0);
+        kvm.raise(GENERAL_PROTECTION, 0);
     }
 
     private void serve() {
         ExitReason reason = run.exitReason();
         exits.add(reason);
         if (reason == ExitReason.SHUTDOWN) {
-            domain.shutdown(ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu, last, call));
+            domain.shutdown(
+                    ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu, kvm, last, call));
             return;
         }
         last.keep(run, reason, cpu.hasRegisters());
@@ -133,7 +138,7 @@ public final class ExitLoop {
         }
         long result = dispatcher.dispatch(call);
         if (result == HypercallContext.CONTINUED) {
-            ContinuedCall.prepare(vcpu.kvm(), call);
+            ContinuedCall.prepare(kvm, call);
         } else {
             run.xenResult(result);
         }

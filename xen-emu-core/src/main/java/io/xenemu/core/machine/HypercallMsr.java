@@ -3,11 +3,11 @@ package io.xenemu.core.machine;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.boot.XenLeaves;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.Vcpu;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmSregs;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.memory.GuestMemory;
 
 /// The MSR with which a guest fills its hypercall page and tells its width. The guest's accesses do not reach KVM,
@@ -20,15 +20,15 @@ public final class HypercallMsr {
     private static final long LONG_MODE_ACTIVE = 1L << 10;
 
     private final Domain domain;
-    private final Vcpu vcpu;
+    private final KvmVcpu kvm;
     private final KvmRun run;
     private final HypercallPage page;
 
-    /// Serves the MSR for the thread of `vcpu`.
-    public HypercallMsr(Domain domain, Vcpu vcpu, HypercallPage page) {
+    /// Serves the MSR for the thread that runs `kvm`.
+    public HypercallMsr(Domain domain, KvmVcpu kvm, HypercallPage page) {
         this.domain = domain;
-        this.vcpu = vcpu;
-        this.run = vcpu.kvm().run();
+        this.kvm = kvm;
+        this.run = kvm.run();
         this.page = page;
     }
 
@@ -67,7 +67,7 @@ public final class HypercallMsr {
     }
 
     private GuestWidth width() {
-        KvmSregs registers = vcpu.kvm().getSregs();
+        KvmSregs registers = kvm.getSregs();
         boolean wide = registers.csLong() && (registers.efer() & LONG_MODE_ACTIVE) != 0;
         return wide ? GuestWidth.BITS_64 : GuestWidth.BITS_32;
     }

@@ -6,6 +6,7 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmSregs;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 
 /// Describes, for an operator, a guest's end by a triple fault.
 public final class TripleFault {
@@ -17,12 +18,13 @@ public final class TripleFault {
     /// One line; called on the vCPU's thread, at the exit. On AMD, KVM has reset the vCPU by then, so only the
     /// preceding exit is known.
     ///
+    /// @param kvm its descriptor
     /// @param last the exit before
     /// @param call the last hypercall, if there was one
-    static String describe(Vcpu vcpu, LastExit last, HypercallContext call) {
+    static String describe(Vcpu vcpu, KvmVcpu kvm, LastExit last, HypercallContext call) {
         StringBuilder line = new StringBuilder(vcpu + ": triple fault");
         try {
-            line.append(registers(vcpu));
+            line.append(registers(kvm));
         } catch (KvmException e) {
             line.append(" (").append(e.getMessage()).append(')');
         }
@@ -35,9 +37,9 @@ public final class TripleFault {
         return line.toString();
     }
 
-    private static String registers(Vcpu vcpu) {
-        KvmRegs regs = vcpu.kvm().getRegs();
-        KvmSregs sregs = vcpu.kvm().getSregs();
+    private static String registers(KvmVcpu kvm) {
+        KvmRegs regs = kvm.getRegs();
+        KvmSregs sregs = kvm.getSregs();
         long rip = regs.get(Gpr.RIP);
         if (rip == RESET_RIP && sregs.cr3() == 0) {
             return " (KVM has reset the registers)";

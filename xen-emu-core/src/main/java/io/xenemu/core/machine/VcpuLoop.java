@@ -9,6 +9,7 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.memory.GuestArgument;
 import java.lang.foreign.Arena;
 
@@ -40,19 +41,22 @@ public final class VcpuLoop {
     }
 
     /// Runs a vCPU on its own thread until its domain stops.
-    public void run(Vcpu vcpu) {
+    ///
+    /// @param kvm its descriptor
+    public void run(Vcpu vcpu, KvmVcpu kvm) {
         try (Arena arena = Arena.ofConfined()) {
-            SyncedCpuState cpu = new SyncedCpuState(vcpu.kvm());
+            SyncedCpuState cpu = new SyncedCpuState(kvm);
             GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
             HypercallDispatcher dispatcher =
                     new HypercallDispatcher(hypercalls, hypercallMetrics.newVcpu(), domain::crash);
             new ExitLoop(
                             domain,
                             vcpu,
+                            kvm,
                             cpu,
                             new HypercallContext(domain, vcpu, argument),
                             dispatcher,
-                            new HypercallMsr(domain, vcpu, page),
+                            new HypercallMsr(domain, kvm, page),
                             ports,
                             exitMetrics.newVcpu())
                     .loop();

@@ -3,10 +3,11 @@
 /// Start at [DomainBuilder], which makes a domain with its vCPUs, then [ExitLoop], which a vCPU's thread runs.
 ///
 /// - Building: [DomainBuilder], [BootVcpu].
+/// - The VM as the domain sees it: [LocalVm], [LocalVcpu].
 /// - Exits: [VcpuLoop], [ExitLoop], [ContinuedCall], [SyncedCpuState], [HypercallMsr], [ExitMetrics].
 /// - What is known of a vCPU that halts or is gone: [HaltWatch], [LastExit], [TripleFault].
 ///
-/// No locks: each belongs to one vCPU's thread.
+/// No locks: each belongs to one vCPU's thread, except [LocalVm], which any thread may call.
 @NullMarked
 package io.xenemu.core.machine;
 

@@ -4,9 +4,9 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.host.HostBudget;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.Arena;
@@ -68,7 +68,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     private final Reservation reservation;
 
     public DomainMemory(
-            KvmVm vm,
+            VmPort vm,
             String name,
             GuestMemoryMap map,
             SpecialPages special,

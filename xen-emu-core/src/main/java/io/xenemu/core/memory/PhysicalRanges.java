@@ -1,10 +1,10 @@
 package io.xenemu.core.memory;
 
 import io.xenemu.core.host.HostBudget;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -26,7 +26,7 @@ public final class PhysicalRanges implements AutoCloseable {
     /// 2 GiB of addresses. Each window costs KVM some kilobytes.
     static final int MAX_WINDOWS = 1024;
 
-    private final KvmVm vm;
+    private final VmPort vm;
     private final HostBudget.Share mappings;
     private final HolePages holes;
     private final Arena guestViews = Arena.ofShared();
@@ -47,7 +47,7 @@ public final class PhysicalRanges implements AutoCloseable {
 
     /// @param mappings the domain's share: each window takes one
     /// @param holes the pages that a guest reads in holes
-    PhysicalRanges(KvmVm vm, HostBudget.Share mappings, HolePages holes) {
+    PhysicalRanges(VmPort vm, HostBudget.Share mappings, HolePages holes) {
         this.vm = vm;
         this.mappings = mappings;
         this.holes = holes;
@@ -58,7 +58,7 @@ public final class PhysicalRanges implements AutoCloseable {
     /// @param serviceView the service's mapping of the same pages
     void add(long start, MemFd memfd, long offset, MemorySegment serviceView) {
         MemorySegment view = memfd.map(guestViews, offset, serviceView.byteSize(), false);
-        vm.setMemoryRegion(slots, 0, start, view);
+        vm.setMemoryRegion(slots, start, view);
         slots++;
         PhysicalRange range = new PhysicalRange(start, memfd, offset, view, serviceView);
         memory.add(range);
@@ -103,7 +103,7 @@ public final class PhysicalRanges implements AutoCloseable {
         Window window = unused();
         MemorySegment view = window.view.asSlice(0, length);
         try {
-            vm.setMemoryRegion(window.slot, 0, start, view);
+            vm.setMemoryRegion(window.slot, start, view);
         } catch (KvmException e) {
             unused.push(window);
             // Only these errors are the guest's fault.

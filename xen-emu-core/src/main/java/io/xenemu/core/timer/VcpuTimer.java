@@ -1,10 +1,10 @@
 package io.xenemu.core.timer;
 
+import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.util.function.LongSupplier;
 
@@ -29,7 +29,7 @@ public final class VcpuTimer {
     /// A time in the past; 0 would mean none.
     private static final long LONG_AGO = 1;
 
-    private final KvmVcpu kvm;
+    private final VcpuPort vcpu;
     private final EventChannels channels;
     private final VcpuId id;
     private final DomainTimers timers;
@@ -52,12 +52,12 @@ public final class VcpuTimer {
 
     /// @param clock the guest's current system time
     public VcpuTimer(
-            KvmVcpu kvm,
+            VcpuPort vcpu,
             EventChannels channels,
             VcpuId id,
             DomainTimers timers,
             LongSupplier clock) {
-        this.kvm = kvm;
+        this.vcpu = vcpu;
         this.channels = channels;
         this.id = id;
         this.timers = timers;
@@ -95,7 +95,7 @@ public final class VcpuTimer {
     private void start(long nanos) {
         int port = channels.timerPort(id).value();
         if (port != 0 || kernelPort != 0) {
-            kvm.xen().timer(port == 0 ? XenTimer.NONE : new XenTimer(port, nanos));
+            vcpu.timer(port == 0 ? XenTimer.NONE : new XenTimer(port, nanos));
         }
         kernelPort = port;
         if (port == 0 && channels.isKernelDelivering()) {
@@ -122,8 +122,8 @@ public final class VcpuTimer {
     public State suspend() {
         long deadline = kept;
         if (kernelPort != 0) {
-            deadline = kvm.xen().timer().expiresNs();
-            kvm.xen().timer(new XenTimer(kernelPort, 0));
+            deadline = vcpu.timer().expiresNs();
+            vcpu.timer(new XenTimer(kernelPort, 0));
         }
         kept = 0;
         long waiting = userSpace.stop();
@@ -149,7 +149,7 @@ public final class VcpuTimer {
         if (kernelPort != 0) {
             boolean closed =
                     channels.isKernelDelivering() && channels.timerPort(id).equals(EvtchnPort.NONE);
-            running = closed ? 0 : kvm.xen().timer().expiresNs();
+            running = closed ? 0 : vcpu.timer().expiresNs();
         }
         kept = 0;
         start(running == 0 ? waiting : running);

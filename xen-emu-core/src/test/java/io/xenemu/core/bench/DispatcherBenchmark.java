@@ -21,7 +21,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /// What a hypercall costs in this process, from the vCPU loop's registers to its result: dispatcher, argument copies
-/// through 4-level page tables, module. Without the exit and the entry. Needs /dev/kvm for the domain, without Xen.
+/// through 4-level page tables, module. Without the exit and the entry.
 ///
 /// ```
 /// ./mvnw -q -pl xen-emu-core -am test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath

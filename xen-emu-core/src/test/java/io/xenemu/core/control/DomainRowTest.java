@@ -15,7 +15,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs /dev/kvm. Its vCPUs' threads do not enter the guest and serve no calls, so a list that needed them would hang.
+/// Its vCPUs' threads do not enter the guest and serve no calls, so a list that needed them would hang.
 @Timeout(60)
 final class DomainRowTest {
     private static final int STATE = 63;

@@ -35,7 +35,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: what an operator asks of a service with one domain, which is named `test` and has id 1 and two vCPUs.
+/// What an operator asks of a service with one domain, which is named `test` and has id 1 and two vCPUs.
 final class VerbTableTest {
     private final TestDomain guest = new TestDomain(2);
     private final List<String> asked = new ArrayList<>();

@@ -24,7 +24,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs /dev/kvm: what Xen's security advisories on the memory and the timers of a domain were about must not be possible here.
+/// What Xen's security advisories on the memory and the timers of a domain were about must not be possible here.
 /// One method each, named after it.
 ///
 /// XSA-410 is about the end of a domain as well, where Xen freed all its page tables at once: KVM's are not ours to free.

@@ -19,7 +19,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// SCHEDOP_block; needs /dev/kvm, without Xen. A vCPU that has not run has its interrupts disabled.
+/// SCHEDOP_block. A vCPU that has not run has its interrupts disabled.
 @Timeout(60)
 class EventPollTest {
     private static final int UPCALL_PENDING = 0;
@@ -102,13 +102,13 @@ class EventPollTest {
             Vcpu vcpu = guest.domain().vcpus().getFirst();
             AtomicReference<MpState> state = new AtomicReference<>();
             while (state.get() != MpState.HALTED) {
-                vcpu.call(_ -> state.set(vcpu.kvm().getMpState()));
+                vcpu.call(_ -> state.set(guest.vcpu(0).getMpState()));
             }
             assertFalse(vcpu.isDown());
             assertFalse(wentOn.await(0, TimeUnit.SECONDS));
 
             // As an interrupt would.
-            vcpu.call(_ -> vcpu.kvm().setMpState(MpState.RUNNABLE));
+            vcpu.call(_ -> guest.vcpu(0).setMpState(MpState.RUNNABLE));
             wentOn.await();
         }
     }

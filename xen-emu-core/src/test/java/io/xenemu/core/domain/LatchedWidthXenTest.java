@@ -38,13 +38,15 @@ class LatchedWidthXenTest {
     private static final EventChannelConfig ALL_PORTS =
             new EventChannelConfig(false, EvtchnOptions.UNLIMITED, false);
 
+    private KvmDomain kvm;
     private TestDomain test;
     private Domain domain;
     private EventChannels channels;
 
     @BeforeEach
     void setUp() throws BootException, XenError {
-        test = TestDomain.withXen(1, ALL_PORTS);
+        kvm = KvmDomain.withXen(1, ALL_PORTS);
+        test = kvm.test();
         domain = test.domain();
         channels = domain.eventChannels();
     }
@@ -52,14 +54,14 @@ class LatchedWidthXenTest {
     @AfterEach
     void tearDown() {
         // Not there where the test was skipped.
-        if (test != null) {
-            test.close();
+        if (kvm != null) {
+            kvm.close();
         }
     }
 
     private void assertWidth(GuestWidth width) {
         assertEquals(width, domain.latchedWidth());
-        assertEquals(width == GuestWidth.BITS_64, domain.vm().xen().longMode());
+        assertEquals(width == GuestWidth.BITS_64, kvm.vm().xen().longMode());
     }
 
     private List<EvtchnPort> bindMany() throws XenError {
@@ -130,7 +132,7 @@ class LatchedWidthXenTest {
 
     @Test
     void hypercallMsrFillsThePageAndLatchesTheWidth() throws XenError {
-        assertEquals(MsrWriter.Arrival.WRITTEN, new MsrWriter(test).write(PAGE));
+        assertEquals(MsrWriter.Arrival.WRITTEN, new MsrWriter(kvm).write(PAGE));
         assertEquals(0xb8, test.memory().read8(PAGE));
         assertEquals(0x0b0f, test.memory().read16(PAGE + 23 * 32));
         assertWidth(GuestWidth.BITS_32);

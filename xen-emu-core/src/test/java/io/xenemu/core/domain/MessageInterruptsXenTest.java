@@ -29,6 +29,7 @@ class MessageInterruptsXenTest {
     private static final long GSI_CALLBACK = 5;
     private static final Pirq PIRQ = new Pirq(40);
 
+    private KvmDomain kvm;
     private TestDomain test;
     private Domain domain;
     private EvtchnPort port;
@@ -36,7 +37,8 @@ class MessageInterruptsXenTest {
 
     @BeforeEach
     void setUp() throws BootException, XenError {
-        test = TestDomain.withXen(2);
+        kvm = KvmDomain.withXen(2);
+        test = kvm.test();
         domain = test.domain();
         domain.mapSharedInfo(0, SHARED_INFO_GFN);
         message = domain.messageInterrupts().open(PIRQ);
@@ -46,8 +48,8 @@ class MessageInterruptsXenTest {
     @AfterEach
     void tearDown() {
         // Not there where the test was skipped.
-        if (test != null) {
-            test.close();
+        if (kvm != null) {
+            kvm.close();
         }
     }
 

@@ -12,7 +12,7 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Segment;
 import java.util.HexFormat;
 
-/// Has vCPU 0 of a [TestDomain] write and read the hypercall MSR, in real mode, and serves that.
+/// Has vCPU 0 of a [KvmDomain] write and read the hypercall MSR, in real mode, and serves that.
 public final class MsrWriter {
     /// Where the vCPU arrives after a write.
     public enum Arrival {
@@ -29,11 +29,10 @@ public final class MsrWriter {
     private final KvmVcpu vcpu;
     private final HypercallMsr msr;
 
-    public MsrWriter(TestDomain test) {
-        Vcpu first = test.domain().vcpus().getFirst();
-        this.test = test;
-        this.vcpu = first.kvm();
-        this.msr = new HypercallMsr(test.domain(), first, new HypercallPage(true));
+    public MsrWriter(KvmDomain kvm) {
+        this.test = kvm.test();
+        this.vcpu = kvm.vcpu(0);
+        this.msr = new HypercallMsr(test.domain(), vcpu, new HypercallPage(true));
     }
 
     public Arrival write(long value) throws XenError {

@@ -1,22 +1,18 @@
 package io.xenemu.core.domain;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.host.HostBudget;
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.memory.HolePages;
 import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.ioctl.KvmSystem;
-import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
 
-/// The memory of a real VM. Each special page carries its [#tag] in its first word, so one sees where it is shown.
+/// The memory of a VM. Each special page carries its [#tag] in its first word, so one sees where it is shown.
 public final class OverlaidGuest implements AutoCloseable {
     static final long RAM_BYTES = GuestMemoryMap.MIN_BYTES;
     public static final int GRANT_FRAMES = 4;
@@ -24,8 +20,7 @@ public final class OverlaidGuest implements AutoCloseable {
     /// As many mappings as a hundred pages of others cost, a few windows, and what a guest's own pages do.
     public static final long MAPPINGS = 260;
 
-    private final KvmSystem system;
-    private final KvmVm vm;
+    private final FakeVm vm = new FakeVm();
     public final SpecialPages special;
     public final HostBudget budget =
             new HostBudget("mappings", "mmap", Errno.ENOMEM, "test", MAPPINGS);
@@ -34,9 +29,6 @@ public final class OverlaidGuest implements AutoCloseable {
     public final DomainMemory memory;
 
     public OverlaidGuest() throws BootException {
-        assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
-        system = KvmSystem.open(KvmSystem.DEVICE);
-        vm = system.createVm();
         special = new SpecialPages("test-special", GRANT_FRAMES, 0);
         for (int page = 0; page < special.count(); page++) {
             special.page(page).set(ValueLayout.JAVA_INT, 0, tag(page));
@@ -72,6 +64,5 @@ public final class OverlaidGuest implements AutoCloseable {
         memory.close();
         special.close();
         holes.close();
-        system.close();
     }
 }

@@ -10,6 +10,8 @@ import io.xenemu.core.machine.ExitMetrics;
 import io.xenemu.core.machine.HypercallMsr;
 import io.xenemu.core.machine.SyncedCpuState;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmVcpu;
+import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.Segment;
 import java.util.List;
 
@@ -23,7 +25,7 @@ public final class RunningGuest implements AutoCloseable {
     private static final int TYPE_DATA = 3;
     private static final int TYPE_TSS = 11;
 
-    private final TestDomain test;
+    private final KvmDomain kvm;
     private final ExitMetrics exits;
     private final PortBus ports;
 
@@ -36,8 +38,8 @@ public final class RunningGuest implements AutoCloseable {
     /// @param code bytes
     public RunningGuest(PortBus ports, int vcpus, int... code) throws BootException, XenError {
         this.ports = ports;
-        test = new TestDomain(vcpus, this::loop);
-        exits = new ExitMetrics(test.registry(), TestDomain.ID);
+        kvm = new KvmDomain(vcpus, this::loop);
+        exits = new ExitMetrics(kvm.test().registry(), TestDomain.ID);
         domain().alsoClose(exits::close);
         for (int i = 0; i < code.length; i++) {
             domain().memory().write(CODE + i, new byte[] {(byte) code[i]});
@@ -47,8 +49,7 @@ public final class RunningGuest implements AutoCloseable {
         Segment task =
                 new Segment(0, 0x67, 0, TYPE_TSS, true, 0, false, false, false, false, false);
         BootVcpu.enter(
-                domain().vcpus().getFirst().kvm(),
-                new CpuEntry(CODE, 0, 0, CR0_PE_ET, 0, 0, 0, 0, 0, text, data, task));
+                kvm.vcpu(0), new CpuEntry(CODE, 0, 0, CR0_PE_ET, 0, 0, 0, 0, 0, text, data, task));
     }
 
     private static Segment segment(int selector, int type) {
@@ -57,24 +58,38 @@ public final class RunningGuest implements AutoCloseable {
 
     private void loop(Vcpu vcpu) {
         Domain domain = domain();
+        int number = vcpu.id().value();
+        KvmVcpu own = kvm.vcpu(number);
         new ExitLoop(
                         domain,
                         vcpu,
-                        new SyncedCpuState(vcpu.kvm()),
-                        test.caller(vcpu.id().value(), false),
-                        test.dispatcher(),
-                        new HypercallMsr(domain, vcpu, new HypercallPage(true)),
+                        own,
+                        new SyncedCpuState(own),
+                        kvm.test().caller(number, false),
+                        kvm.test().dispatcher(),
+                        new HypercallMsr(domain, own, new HypercallPage(true)),
                         ports,
                         exits.newVcpu())
                 .loop();
     }
 
+    /// A vCPU's descriptor.
+    public KvmVcpu vcpu(int number) {
+        return kvm.vcpu(number);
+    }
+
+    /// Its VM.
+    public KvmVm vm() {
+        return kvm.vm();
+    }
+
+    /// The domain.
     public Domain domain() {
-        return test.domain();
+        return kvm.domain();
     }
 
     @Override
     public void close() {
-        test.close();
+        kvm.close();
     }
 }

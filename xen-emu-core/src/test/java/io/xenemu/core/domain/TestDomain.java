@@ -1,7 +1,5 @@
 package io.xenemu.core.domain;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -9,8 +7,10 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
-import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.memory.HostResources;
+import io.xenemu.core.vm.FakeVm;
+import io.xenemu.core.vm.VcpuPort;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
@@ -19,22 +19,19 @@ import io.xenemu.gnttab.GrantTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.ioctl.KvmSystem;
-import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.CpuState;
 import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
-import java.nio.file.Files;
 import java.util.EnumSet;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// A domain on a real VM whose vCPUs never run: tests make hypercalls in their place. It needs KVM but no Xen support in
-/// it, so what needs one of KVM's Xen attributes fails, and the log says so when the domain ends. Two MiB from address 0
-/// on are mapped to themselves by page tables in 64-bit mode; in 32-bit mode there is no paging.
+/// A domain on a [FakeVm], or for a [KvmDomain] on a real one, whose vCPUs never run: tests make hypercalls in their place.
+/// Two MiB from address 0 on are mapped to themselves by page tables in 64-bit mode; in 32-bit mode there is no paging.
 public final class TestDomain implements AutoCloseable {
     /// The domain's id.
     public static final DomId ID = new DomId(1);
@@ -52,7 +49,6 @@ public final class TestDomain implements AutoCloseable {
     private static final int RIGHTS = 0x63;
     private static final int TABLE_ENTRIES = 512;
 
-    private final KvmSystem system;
     private final Arena arena = Arena.ofShared();
     private final HypercallTable table = HypercallTable.standard();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
@@ -61,66 +57,74 @@ public final class TestDomain implements AutoCloseable {
     private final HypercallMetrics hypercallMetrics;
 
     public TestDomain(int vcpus) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, vcpu -> {});
+        this(new FakeVm(), vcpus);
     }
 
-    /// @param grants how much it may grant and map
-    public TestDomain(int vcpus, GrantLimits grants) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, grants, VERSION, vcpu -> {});
-    }
-
-    /// @param events what its event channels may be used for
-    public TestDomain(int vcpus, EventChannelConfig events) throws BootException, XenError {
-        this(vcpus, events, GRANTS, VERSION, vcpu -> {});
-    }
-
-    /// @param loop what the vCPUs' threads do, if they are started
-    public TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
-        this(vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, loop);
-    }
-
-    /// A domain of two vCPUs that is told of a release of Xen.
-    public static TestDomain ofXen(EventChannelConfig events, int major, int minor)
-            throws BootException, XenError {
-        return new TestDomain(2, events, GRANTS, major << 16 | minor, vcpu -> {});
-    }
-
-    /// A domain on a KVM with Xen, which is assumed to be there.
-    public static TestDomain withXen(int vcpus) throws BootException, XenError {
-        return withXen(vcpus, EventChannelConfig.DEFAULT);
+    /// @param vm its VM, to be looked at
+    public TestDomain(FakeVm vm, int vcpus) throws BootException, XenError {
+        this(vm, vcpus, EventChannelConfig.DEFAULT);
     }
 
     /// The same.
     ///
     /// @param events what its event channels may be used for
-    static TestDomain withXen(int vcpus, EventChannelConfig events) throws BootException, XenError {
-        assumeXen();
-        TestDomain test = new TestDomain(vcpus, events);
-        DomainBuilder.takeOverWidth(test.domain.vm());
-        return test;
+    public TestDomain(FakeVm vm, int vcpus, EventChannelConfig events)
+            throws BootException, XenError {
+        this(vm, vm::createVcpu, vcpus, events, GRANTS, VERSION, vcpu -> {});
     }
 
-    /// Skips the test where KVM has no Xen.
-    public static void assumeXen() {
-        assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
-        try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
-            assumeTrue(
-                    system.xenCapabilities().containsAll(DomainBuilder.REQUIRED),
-                    "needs a KVM with Xen");
-        }
+    /// @param grants how much it may grant and map
+    public TestDomain(int vcpus, GrantLimits grants) throws BootException, XenError {
+        this(new FakeVm(), vcpus, EventChannelConfig.DEFAULT, grants, VERSION, vcpu -> {});
+    }
+
+    /// @param events what its event channels may be used for
+    public TestDomain(int vcpus, EventChannelConfig events) throws BootException, XenError {
+        this(new FakeVm(), vcpus, events);
+    }
+
+    /// @param loop what the vCPUs' threads do, if they are started
+    public TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
+        this(new FakeVm(), vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, loop);
+    }
+
+    /// A domain of two vCPUs that is told of a release of Xen.
+    public static TestDomain ofXen(EventChannelConfig events, int major, int minor)
+            throws BootException, XenError {
+        return new TestDomain(new FakeVm(), 2, events, GRANTS, major << 16 | minor, vcpu -> {});
     }
 
     private TestDomain(
+            FakeVm vm,
             int vcpus,
             EventChannelConfig events,
             GrantLimits grants,
             int xenVersion,
             Consumer<Vcpu> loop)
             throws BootException, XenError {
-        assumeTrue(Files.isWritable(KvmSystem.DEVICE), "needs /dev/kvm");
-        system = KvmSystem.open(KvmSystem.DEVICE);
-        KvmVm vm = system.createVm();
-        vm.createIrqchip();
+        this(vm, vm::createVcpu, vcpus, events, grants, xenVersion, loop);
+    }
+
+    /// A domain on a VM that a [KvmDomain] has made.
+    TestDomain(
+            VmPort vm,
+            Function<VcpuId, VcpuPort> newVcpu,
+            int vcpus,
+            EventChannelConfig events,
+            Consumer<Vcpu> loop)
+            throws BootException, XenError {
+        this(vm, newVcpu, vcpus, events, GRANTS, VERSION, loop);
+    }
+
+    private TestDomain(
+            VmPort vm,
+            Function<VcpuId, VcpuPort> newVcpu,
+            int vcpus,
+            EventChannelConfig events,
+            GrantLimits grants,
+            int xenVersion,
+            Consumer<Vcpu> loop)
+            throws BootException, XenError {
         ServicePorts servicePorts = new ServicePorts(this::find, registry);
         DomainConfig config =
                 new DomainConfig(
@@ -149,7 +153,7 @@ public final class TestDomain implements AutoCloseable {
         domain.alsoClose(hypercallMetrics::close);
         for (int i = 0; i < vcpus; i++) {
             VcpuId id = new VcpuId(i);
-            domain.add(new Vcpu(domain, id, domain.createVcpu(id), loop));
+            domain.add(new Vcpu(domain, id, newVcpu.apply(id), loop));
         }
         writePageTables();
     }
@@ -214,7 +218,6 @@ public final class TestDomain implements AutoCloseable {
         } finally {
             resources.close();
             arena.close();
-            system.close();
         }
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -24,48 +25,48 @@ class UpcallVectorXenTest {
     private static final int ENABLED = 1 << 8;
     private static final int REQUESTED = 0x200 + VECTOR / 32 * 0x10;
 
-    private static void enableApic(Vcpu vcpu) {
-        byte[] apic = vcpu.kvm().getLapic();
+    private static void enableApic(KvmVcpu vcpu) {
+        byte[] apic = vcpu.getLapic();
         apic[SPURIOUS] = (byte) 0xff;
         apic[SPURIOUS + 1] = ENABLED >> 8;
-        vcpu.kvm().setLapic(apic);
+        vcpu.setLapic(apic);
     }
 
     /// Whether the vector has been raised since it was last asked.
-    private static boolean takeVector(Vcpu vcpu) {
-        byte[] apic = vcpu.kvm().getLapic();
+    private static boolean takeVector(KvmVcpu vcpu) {
+        byte[] apic = vcpu.getLapic();
         int at = REQUESTED + VECTOR % 32 / 8;
         boolean raised = (apic[at] >> VECTOR % 8 & 1) != 0;
         apic[at] = 0;
-        vcpu.kvm().setLapic(apic);
+        vcpu.setLapic(apic);
         return raised;
     }
 
     @Test
     void newVectorIsRaisedWithoutAnEvent() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(2)) {
+        try (KvmDomain test = KvmDomain.withXen(2)) {
             Vcpu vcpu = test.domain().vcpus().getFirst();
-            enableApic(vcpu);
+            enableApic(test.vcpu(0));
 
             test.domain().delivery().setUpcallVector(vcpu, VECTOR);
-            assertTrue(takeVector(vcpu));
-            assertFalse(takeVector(vcpu));
+            assertTrue(takeVector(test.vcpu(0)));
+            assertFalse(takeVector(test.vcpu(0)));
 
             test.domain().delivery().setCallback(DUMMY_CALLBACK, GuestWidth.BITS_64);
-            assertTrue(takeVector(vcpu));
+            assertTrue(takeVector(test.vcpu(0)));
         }
     }
 
     @Test
     void apicThatIsNotEnabledTakesNoVector() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(2)) {
+        try (KvmDomain test = KvmDomain.withXen(2)) {
             Vcpu vcpu = test.domain().vcpus().getFirst();
 
             test.domain().delivery().setUpcallVector(vcpu, VECTOR);
-            enableApic(vcpu);
+            enableApic(test.vcpu(0));
             test.domain().delivery().retry(vcpu.id());
 
-            assertFalse(takeVector(vcpu));
+            assertFalse(takeVector(test.vcpu(0)));
         }
     }
 }

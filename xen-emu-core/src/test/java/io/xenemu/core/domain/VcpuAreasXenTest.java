@@ -21,18 +21,18 @@ class VcpuAreasXenTest {
     /// Beyond the page tables.
     private static final long NOWHERE = 0x4000_0000;
 
-    private static Vcpu vcpu(TestDomain test) {
+    private static Vcpu vcpu(KvmDomain test) {
         return test.domain().vcpus().getFirst();
     }
 
-    private static XenError refused(TestDomain test, long offset) {
+    private static XenError refused(KvmDomain test, long offset) {
         Vcpu vcpu = vcpu(test);
         return assertThrows(XenError.class, () -> vcpu.areas().registerVcpuInfo(GFN, offset, vcpu));
     }
 
     @Test
     void vcpuInfoIsRegisteredOnceAndThatIsLookedAtBeforeThePlace() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(1)) {
+        try (KvmDomain test = KvmDomain.withXen(1)) {
             vcpu(test).areas().registerVcpuInfo(GFN, 0, vcpu(test));
 
             assertSame(XenError.EBUSY, refused(test, 0));
@@ -43,7 +43,7 @@ class VcpuAreasXenTest {
 
     @Test
     void vcpuInfoOfANarrowDomainIsAlignedToFourBytes() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(1)) {
+        try (KvmDomain test = KvmDomain.withXen(1)) {
             assertSame(XenError.ENXIO, refused(test, 4));
 
             test.domain().latchWidth(GuestWidth.BITS_32);
@@ -55,9 +55,9 @@ class VcpuAreasXenTest {
 
     @Test
     void timeAreaEndsWithAnAddressThatIsNowhere() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(1)) {
-            LinearMemory linear = test.caller(0, true).argument().linear();
-            XenVcpuAttributes kvm = vcpu(test).kvm().xen();
+        try (KvmDomain test = KvmDomain.withXen(1)) {
+            LinearMemory linear = test.test().caller(0, true).argument().linear();
+            XenVcpuAttributes kvm = test.vcpu(0).xen();
             for (long end : new long[] {0, NOWHERE}) {
                 vcpu(test).areas().registerTime(linear, AREA);
                 assertEquals(AREA, kvm.vcpuTimeInfo());

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Needs /dev/kvm: what becomes of a domain when a vCPU's thread fails.
+/// What becomes of a domain when a vCPU's thread fails.
 @Timeout(60)
 final class VcpuTest {
     private static final long MILLIS = 30_000;

@@ -22,18 +22,18 @@ class VcpuTimerXenTest {
     /// An hour of system time, which does not come.
     private static final long DEADLINE = 3_600_000_000_000L;
 
-    private static VcpuTimer timer(TestDomain test) {
+    private static VcpuTimer timer(KvmDomain test) {
         return test.domain().vcpus().getFirst().timer();
     }
 
-    private static void mapSharedInfo(TestDomain test) throws XenError {
+    private static void mapSharedInfo(KvmDomain test) throws XenError {
         test.domain().mapSharedInfo(0, SHARED_INFO_GFN);
     }
 
     @Test
     void deadlineOfTheKernelsTimerIsSavedAndRestored() throws BootException, XenError {
         VcpuTimer.State state;
-        try (TestDomain source = TestDomain.withXen(1)) {
+        try (KvmDomain source = KvmDomain.withXen(1)) {
             mapSharedInfo(source);
             source.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(source).setDeadline(DEADLINE);
@@ -41,7 +41,7 @@ class VcpuTimerXenTest {
             state = timer(source).suspend();
         }
         assertEquals(new VcpuTimer.State(DEADLINE, 0), state);
-        try (TestDomain target = TestDomain.withXen(1)) {
+        try (KvmDomain target = KvmDomain.withXen(1)) {
             mapSharedInfo(target);
             target.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(target).restore(state);
@@ -51,7 +51,7 @@ class VcpuTimerXenTest {
 
     @Test
     void zeroIsATimeThatIsOver() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(1)) {
+        try (KvmDomain test = KvmDomain.withXen(1)) {
             mapSharedInfo(test);
             EvtchnPort port = test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(test).setDeadline(DEADLINE);
@@ -64,7 +64,7 @@ class VcpuTimerXenTest {
 
     @Test
     void deadlineFromBeforeThePortIsSaved() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(1)) {
+        try (KvmDomain test = KvmDomain.withXen(1)) {
             mapSharedInfo(test);
             timer(test).setDeadline(DEADLINE);
             assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).suspend());
@@ -73,7 +73,7 @@ class VcpuTimerXenTest {
 
     @Test
     void deadlineThatUserSpaceKeepsIsSaved() throws BootException, XenError {
-        try (TestDomain test = TestDomain.withXen(1)) {
+        try (KvmDomain test = KvmDomain.withXen(1)) {
             mapSharedInfo(test);
             test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             test.domain().delivery().setCallback(5, GuestWidth.BITS_64);
@@ -82,7 +82,7 @@ class VcpuTimerXenTest {
         }
     }
 
-    private static long kernelDeadline(TestDomain test) {
-        return test.domain().vcpus().getFirst().kvm().xen().timer().expiresNs();
+    private static long kernelDeadline(KvmDomain test) {
+        return test.vcpu(0).xen().timer().expiresNs();
     }
 }

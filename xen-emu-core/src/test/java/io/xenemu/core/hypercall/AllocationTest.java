@@ -12,7 +12,7 @@ import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// Needs /dev/kvm: the hypercalls that guests make all the time leave no garbage, argument copies included.
+/// The hypercalls that guests make all the time leave no garbage, argument copies included.
 final class AllocationTest {
     private static final int ROUNDS = 20_000;
     private static final int MEMORY_OP = 12;

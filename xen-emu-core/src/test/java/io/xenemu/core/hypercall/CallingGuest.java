@@ -7,8 +7,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import org.junit.jupiter.api.AfterEach;
 
-/// A guest on a real VM that makes hypercalls, with arguments in its memory at the offsets that Xen's headers give. Needs
-/// /dev/kvm.
+/// A guest that makes hypercalls, with arguments in its memory at the offsets that Xen's headers give.
 abstract class CallingGuest {
     static final int SCHED_OP = 29;
     static final int EVENT_CHANNEL_OP = 32;

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: long calls of a vCPU that is to park all the time, so that each call does as little as it can.
+/// Long calls of a vCPU that is to park all the time, so that each call does as little as it can.
 final class ContinuedCallsTest extends CallingGuest {
     private static final int MEMORY_OP = 12;
     private static final int GRANT_TABLE_OP = 20;

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: event channel operations as a guest makes them.
+/// Event channel operations as a guest makes them.
 final class EventChannelCallsTest extends CallingGuest {
     private static final int SEND = 4;
     private static final int STATUS = 5;

@@ -12,7 +12,7 @@ import io.xenemu.kvm.abi.XenError;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs /dev/kvm: a guest that uses the FIFO ABI.
+/// A guest that uses the FIFO ABI.
 @Timeout(60)
 final class FifoCallsTest extends CallingGuest {
     private static final int SET_TIMER_OP = 15;

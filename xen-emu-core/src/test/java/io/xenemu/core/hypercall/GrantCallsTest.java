@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: `grant_table_op` as a guest makes it, with structures at the offsets that Xen's header gives. The guest's
+/// `grant_table_op` as a guest makes it, with structures at the offsets that Xen's header gives. The guest's
 /// grant table is at frame 0x123.
 final class GrantCallsTest extends CallingGuest {
     private static final int MEMORY_OP = 12;

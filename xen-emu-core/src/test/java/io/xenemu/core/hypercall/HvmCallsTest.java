@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: what an HVM guest asks Xen for, sets and reports: version, parameters, shutdown, assists.
+/// What an HVM guest asks Xen for, sets and reports: version, parameters, shutdown, assists.
 final class HvmCallsTest extends CallingGuest {
     private static final int XEN_VERSION = 17;
     private static final int CONSOLE_IO = 18;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: what Xen's security advisories on the hypercalls of HVM guests were about must not be possible here. One method
+/// What Xen's security advisories on the hypercalls of HVM guests were about must not be possible here. One method
 /// each, named after it.
 final class HypercallAdvisoryTest extends CallingGuest {
     private static final int MEMORY_OP = 12;

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: memory and grant table operations as a guest makes them.
+/// Memory and grant table operations as a guest makes them.
 final class MemoryCallsTest extends CallingGuest {
     private static final int MEMORY_OP = 12;
     private static final int GRANT_TABLE_OP = 20;

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: what a guest asks of its devices' interrupts, and what it is refused.
+/// What a guest asks of its devices' interrupts, and what it is refused.
 final class PhysdevCallsTest extends CallingGuest {
     private static final int XEN_VERSION = 17;
     private static final int EVENT_CHANNEL_OP_COMPAT = 16;

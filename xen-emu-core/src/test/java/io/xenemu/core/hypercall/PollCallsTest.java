@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 
-/// Needs /dev/kvm: SCHEDOP_poll and SCHEDOP_block.
+/// SCHEDOP_poll and SCHEDOP_block.
 final class PollCallsTest extends CallingGuest {
     /// Where polled ports are listed, and a time that is over.
     private static final long PORTS = ARG + 0x1000;

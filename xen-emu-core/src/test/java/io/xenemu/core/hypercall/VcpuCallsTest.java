@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: what vcpu_op answers before KVM's Xen attributes are needed.
+/// What vcpu_op answers before KVM's Xen attributes are needed.
 final class VcpuCallsTest {
     private static final int VCPU_OP = 24;
     private static final int REGISTER_RUNSTATE = 5;

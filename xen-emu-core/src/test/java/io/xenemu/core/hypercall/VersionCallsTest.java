@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Needs /dev/kvm: xen_version, whose answers depend on the release of Xen that the guest is told of.
+/// Xen_version, whose answers depend on the release of Xen that the guest is told of.
 final class VersionCallsTest {
     private static final int XEN_VERSION = 17;
     private static final int PLATFORM_PARAMETERS = 5;

@@ -8,12 +8,11 @@ import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.XenLeaves;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.domain.RunningGuest;
-import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
-import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.util.EnumSet;
@@ -68,11 +67,11 @@ final class ContinuedCallXenTest {
 
     @Test
     void batchThatPausesInterruptIsMadeWhole() throws BootException, XenError {
-        TestDomain.assumeXen();
+        KvmDomain.assumeXen();
         try (RunningGuest guest = new RunningGuest(1, CODE)) {
             Domain domain = guest.domain();
             GuestMemory memory = domain.memory().guest();
-            domain.vm()
+            guest.vm()
                     .xenHvmConfig(
                             EnumSet.of(XenCapability.INTERCEPT_HCALL), XenLeaves.HYPERCALL_MSR);
             domain.start();
@@ -81,7 +80,7 @@ final class ContinuedCallXenTest {
                 long next = LIST + (long) (COUNT - left) * SIZE;
                 Eventually.holds("the batch goes on", () -> memory.read16(next + STATUS) != 0);
                 domain.pause();
-                left = assertStandsBetweenTwoStructures(domain, left);
+                left = assertStandsBetweenTwoStructures(guest, left);
                 domain.unpause();
             }
 
@@ -94,17 +93,18 @@ final class ContinuedCallXenTest {
     }
 
     /// Returns how many structures are left.
-    private static int assertStandsBetweenTwoStructures(Domain domain, int before) throws XenError {
-        KvmVcpu vcpu = domain.vcpus().getFirst().kvm();
-        KvmRegs registers = vcpu.getRegs();
+    private static int assertStandsBetweenTwoStructures(RunningGuest guest, int before)
+            throws XenError {
+        GuestMemory memory = guest.domain().memory().guest();
+        KvmRegs registers = guest.vcpu(0).getRegs();
         assertEquals(HYPERCALL_AT, registers.get(Gpr.RIP));
         assertEquals(20, registers.get(Gpr.RAX));
         int left = Math.toIntExact(registers.get(Gpr.RDX));
         assertTrue(left > 0 && left < before, left + " of " + before);
         long next = LIST + (long) (COUNT - left) * SIZE;
         assertEquals(next, registers.get(Gpr.RCX));
-        assertNotEquals(0, domain.memory().guest().read16(next - SIZE + STATUS));
-        assertEquals(0, domain.memory().guest().read16(next + STATUS));
+        assertNotEquals(0, memory.read16(next - SIZE + STATUS));
+        assertEquals(0, memory.read16(next + STATUS));
         return left;
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.XenLeaves;
+import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.domain.MsrWriter;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -13,25 +14,26 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// What the MSR does without a change of the width, which is for `LatchedWidthXenTest`.
+/// Needs /dev/kvm: what the MSR does without a change of the width, which is for `LatchedWidthXenTest`.
 @Timeout(60)
 class HypercallMsrTest {
     private static final long PAGE = 0x9000;
     private static final long NO_MEMORY = 0x7000_0000;
 
-    private final TestDomain test = new TestDomain(1);
-    private final MsrWriter guest = new MsrWriter(test);
+    private final KvmDomain kvm = new KvmDomain(1);
+    private final TestDomain test = kvm.test();
+    private final MsrWriter guest = new MsrWriter(kvm);
 
     HypercallMsrTest() throws BootException, XenError {}
 
     @BeforeEach
     void trap() {
-        test.domain().vm().trapMsr(XenLeaves.HYPERCALL_MSR);
+        kvm.vm().trapMsr(XenLeaves.HYPERCALL_MSR);
     }
 
     @AfterEach
     void close() {
-        test.close();
+        kvm.close();
     }
 
     @Test

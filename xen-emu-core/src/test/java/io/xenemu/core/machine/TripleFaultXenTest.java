@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.domain.RunningGuest;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
-import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -43,7 +43,7 @@ final class TripleFaultXenTest {
         int[] all = new int[code.length + FAULT.length];
         System.arraycopy(code, 0, all, 0, code.length);
         System.arraycopy(FAULT, 0, all, code.length, FAULT.length);
-        TestDomain.assumeXen();
+        KvmDomain.assumeXen();
         try (RunningGuest guest = new RunningGuest(1, all)) {
             guest.domain().start();
             ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().await(MILLIS);

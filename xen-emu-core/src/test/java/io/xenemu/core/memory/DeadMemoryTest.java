@@ -28,7 +28,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// Needs /dev/kvm: what a domain leaves on the host when others use a page of it.
+/// What a domain leaves on the host when others use a page of it.
 final class DeadMemoryTest {
     private static final String RAM = "/memfd:xen-ram-test ";
     private static final long PAGE = 4096;

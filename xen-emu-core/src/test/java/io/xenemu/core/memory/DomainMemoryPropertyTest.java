@@ -29,7 +29,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
 
-/// Needs /dev/kvm: whatever a guest puts where, it sees what a map from frame to page says.
+/// Whatever a guest puts where, it sees what a map from frame to page says.
 final class DomainMemoryPropertyTest {
     private static final List<Long> RAM = List.of(0x100L, 0x101L, 0x7ffL);
     private static final List<Long> HOLES = List.of(0x800L, 0xc_0000L, 0xc_0001L, 0x20_0000L);

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: overlays of special pages in a real VM's memory.
+/// Overlays of special pages in a VM's memory.
 final class DomainMemoryTest {
     private static final int SHARED_INFO = SpecialPages.SHARED_INFO;
     private static final int GRANT_FRAME = SpecialPages.grantFrame(0);

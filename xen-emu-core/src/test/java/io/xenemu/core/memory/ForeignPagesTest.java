@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Needs /dev/kvm: pages of another domain in a real VM's memory.
+/// Pages of another domain in a VM's memory.
 final class ForeignPagesTest {
     private static final long PAGE = 4096;
     private static final long MFN = 12_345;

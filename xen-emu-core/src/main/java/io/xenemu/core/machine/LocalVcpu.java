@@ -1,0 +1,101 @@
+package io.xenemu.core.machine;
+
+import io.xenemu.core.vm.VcpuPort;
+import io.xenemu.kvm.ioctl.KvmRegs;
+import io.xenemu.kvm.ioctl.KvmVcpu;
+import io.xenemu.kvm.ioctl.MpState;
+import io.xenemu.kvm.ioctl.Runstate;
+import io.xenemu.kvm.ioctl.XenTimer;
+import io.xenemu.kvm.ioctl.XenVcpuAttributes;
+import java.lang.foreign.MemorySegment;
+
+/// A vCPU of a [LocalVm], which closes it.
+public final class LocalVcpu implements VcpuPort {
+    private final KvmVcpu kvm;
+    private final XenVcpuAttributes xen;
+
+    LocalVcpu(KvmVcpu kvm) {
+        this.kvm = kvm;
+        this.xen = kvm.xen();
+    }
+
+    /// The descriptor, with which this room runs the vCPU.
+    public KvmVcpu kvm() {
+        return kvm;
+    }
+
+    @Override
+    public void kick() {
+        kvm.kick();
+    }
+
+    @Override
+    public boolean interruptsEnabled() {
+        return kvm.run().interruptsEnabled();
+    }
+
+    @Override
+    public KvmRegs getRegs() {
+        return kvm.getRegs();
+    }
+
+    @Override
+    public MpState getMpState() {
+        return kvm.getMpState();
+    }
+
+    @Override
+    public void setMpState(MpState state) {
+        kvm.setMpState(state);
+    }
+
+    @Override
+    public byte[] getLapic() {
+        return kvm.getLapic();
+    }
+
+    @Override
+    public void nmi() {
+        kvm.nmi();
+    }
+
+    @Override
+    public void vcpuInfo(long gpa) {
+        xen.vcpuInfo(gpa);
+    }
+
+    @Override
+    public void vcpuInfoHva(MemorySegment info) {
+        xen.vcpuInfoHva(info);
+    }
+
+    @Override
+    public void vcpuTimeInfo(long gpa) {
+        xen.vcpuTimeInfo(gpa);
+    }
+
+    @Override
+    public void runstateAddr(long gpa) {
+        xen.runstateAddr(gpa);
+    }
+
+    @Override
+    public Runstate runstateData() {
+        return xen.runstateData();
+    }
+
+    @Override
+    public void timer(XenTimer timer) {
+        xen.timer(timer);
+    }
+
+    @Override
+    public XenTimer timer() {
+        return xen.timer();
+    }
+
+    @Override
+    public void upcallVector(int vector) {
+        xen.upcallVector(vector);
+    }
+}

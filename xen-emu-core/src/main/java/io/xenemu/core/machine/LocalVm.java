@@ -1,0 +1,144 @@
+package io.xenemu.core.machine;
+
+import io.xenemu.core.host.Teardown;
+import io.xenemu.core.vm.VmPort;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.GsiRoute;
+import io.xenemu.kvm.ioctl.KvmEvents;
+import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenHvmAttributes;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/// A VM that this process has made with KVM. It gives KVM the calls of its domain, and closes its vCPUs.
+public final class LocalVm implements VmPort {
+    private final KvmVm kvm;
+    private final XenHvmAttributes xen;
+    private final KvmEvents events;
+    private final Teardown open = new Teardown();
+
+    /// Takes over the descriptor.
+    public LocalVm(KvmVm kvm) {
+        this.kvm = kvm;
+        this.xen = kvm.xen();
+        this.events = kvm.events();
+        open.add(kvm::close);
+    }
+
+    /// KVM_CREATE_VCPU. The vCPU is closed with the VM, before it. Only while the domain is built.
+    public LocalVcpu createVcpu(VcpuId id) {
+        LocalVcpu vcpu = new LocalVcpu(kvm.createVcpu(id));
+        open.add(vcpu.kvm()::close);
+        return vcpu;
+    }
+
+    @Override
+    public void longMode(boolean on) {
+        xen.longMode(on);
+    }
+
+    @Override
+    public void sharedInfoGfn(long gfn) {
+        xen.sharedInfoGfn(gfn);
+    }
+
+    @Override
+    public void sharedInfoHva(MemorySegment page) {
+        xen.sharedInfoHva(page);
+    }
+
+    @Override
+    public void upcallVector(int vector) {
+        xen.upcallVector(vector);
+    }
+
+    @Override
+    public void runstateUpdateFlag(boolean on) {
+        xen.runstateUpdateFlag(on);
+    }
+
+    @Override
+    public void assignIpi(int port, VcpuId vcpu) {
+        xen.assignIpi(port, vcpu);
+    }
+
+    @Override
+    public void assignLoopback(int sendPort, int deliverPort, VcpuId vcpu) {
+        xen.assignLoopback(sendPort, deliverPort, vcpu);
+    }
+
+    @Override
+    public void updateLoopback(int sendPort, int deliverPort, VcpuId vcpu) {
+        xen.updateLoopback(sendPort, deliverPort, vcpu);
+    }
+
+    @Override
+    public void assignEventfd(int sendPort, int eventfd) {
+        xen.assignEventfd(sendPort, eventfd);
+    }
+
+    @Override
+    public void deassignPort(int sendPort) {
+        xen.deassign(sendPort);
+    }
+
+    @Override
+    public void resetPorts() {
+        xen.resetEvtchns();
+    }
+
+    @Override
+    public void xenEvtchnSend(int port, VcpuId vcpu) {
+        kvm.xenEvtchnSend(port, vcpu);
+    }
+
+    @Override
+    public void setGsiRouting(List<GsiRoute> routes) {
+        events.setGsiRouting(routes);
+    }
+
+    @Override
+    public void assignIrqfd(int eventfd, int gsi) {
+        events.assignIrqfd(eventfd, gsi);
+    }
+
+    @Override
+    public void assignResampleIrqfd(int eventfd, int gsi, int resamplefd) {
+        events.assignResampleIrqfd(eventfd, gsi, resamplefd);
+    }
+
+    @Override
+    public void deassignIrqfd(int eventfd, int gsi) {
+        events.deassignIrqfd(eventfd, gsi);
+    }
+
+    @Override
+    public void irqLine(int gsi, boolean level) {
+        kvm.irqLine(gsi, level);
+    }
+
+    @Override
+    public boolean signalMsi(long address, int data) {
+        return kvm.signalMsi(address, data);
+    }
+
+    @Override
+    public void setMemoryRegion(int slot, long guestAddress, MemorySegment host) {
+        kvm.setMemoryRegion(slot, 0, guestAddress, host);
+    }
+
+    @Override
+    public void deleteMemoryRegion(int slot) {
+        kvm.deleteMemoryRegion(slot);
+    }
+
+    @Override
+    public long clock() {
+        return kvm.getClock().clock();
+    }
+
+    @Override
+    public void close() {
+        open.close();
+    }
+}

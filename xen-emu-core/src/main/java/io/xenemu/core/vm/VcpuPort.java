@@ -1,0 +1,76 @@
+package io.xenemu.core.vm;
+
+import io.xenemu.kvm.ioctl.KvmRegs;
+import io.xenemu.kvm.ioctl.MpState;
+import io.xenemu.kvm.ioctl.Runstate;
+import io.xenemu.kvm.ioctl.XenTimer;
+import java.lang.foreign.MemorySegment;
+
+/// A vCPU of a domain's VM: what the service asks of it while the domain lives. The exit loop is not part of it.
+///
+/// Any thread may call [#kick]. The other methods wait until the vCPU has left the guest, so only the vCPU's own
+/// thread calls them. Every method throws [io.xenemu.kvm.abi.KvmException] if the VM refuses: EINVAL for a Xen
+/// attribute that the kernel does not have, and as each method says. Guest addresses are physical.
+///
+/// Source: Linux, Documentation/virt/kvm/api.rst.
+public interface VcpuPort {
+    /// The address that means "none", and ends a registration.
+    long INVALID_GPA = -1L;
+
+    /// Makes the vCPU leave the guest: at once, or at its next entry. A kick is never lost.
+    void kick();
+
+    /// `if_flag` of kvm_run: whether the guest had interrupts enabled at the last exit.
+    boolean interruptsEnabled();
+
+    /// KVM_GET_REGS.
+    KvmRegs getRegs();
+
+    /// KVM_GET_MP_STATE.
+    MpState getMpState();
+
+    /// KVM_SET_MP_STATE.
+    void setMpState(MpState state);
+
+    /// KVM_GET_LAPIC: the 1024 bytes of the local APIC's register page.
+    byte[] getLapic();
+
+    /// KVM_NMI.
+    void nmi();
+
+    // Xen.
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO: sets vcpu_info's address; the VM fills in its time at the next entry. ENXIO
+    /// if it is not aligned to 4 bytes, EINVAL if its 64 bytes cross a page, EFAULT outside all memory slots.
+    void vcpuInfo(long gpa);
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA: sets vcpu_info's address in this process, for one inside shared_info.
+    /// Needs [io.xenemu.kvm.ioctl.XenCapability#SHARED_INFO_HVA].
+    ///
+    /// @param info a mapping that outlives this setting
+    void vcpuInfoHva(MemorySegment info);
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO: sets a second place for the 32 bytes of time, which must not cross a
+    /// page; [#INVALID_GPA] for none.
+    void vcpuTimeInfo(long gpa);
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR: sets the address of the runstate area, which is written at once; or
+    /// [#INVALID_GPA] for none. It may cross into the next guest physical page. EOPNOTSUPP without runstate
+    /// accounting.
+    void runstateAddr(long gpa);
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA: how the vCPU has spent its time. EOPNOTSUPP without runstate accounting.
+    Runstate runstateData();
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_TIMER: replaces the single-shot timer. An expired one fires at once, so set shared_info
+    /// and vcpu_info first.
+    void timer(XenTimer timer);
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_TIMER. Delivers the event first if it is due.
+    XenTimer timer();
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_UPCALL_VECTOR: the vector of HVMOP_set_evtchn_upcall_vector, delivered by the local APIC.
+    ///
+    /// @param vector 16 to 255, or 0 for none; else EINVAL
+    void upcallVector(int vector);
+}
