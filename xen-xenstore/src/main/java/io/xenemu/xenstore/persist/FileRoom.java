@@ -14,7 +14,7 @@ final class FileRoom {
     /// The least bytes by which the room grows, so that it seldom has to.
     static final int STEP_BYTES = 64 * 1024;
 
-    private static final Logger LOG = LoggerFactory.getLogger(FileRoom.class);
+    private static final Logger log = LoggerFactory.getLogger(FileRoom.class);
 
     /// Renames one file to another.
     @FunctionalInterface
@@ -78,7 +78,7 @@ final class FileRoom {
         if (!full) {
             full = true;
             metrics.full(true);
-            LOG.warn("{}: changes are refused until there is room: {}", path, why.getMessage());
+            log.warn("{}: changes are refused until there is room: {}", path, why.getMessage());
         }
     }
 
@@ -86,7 +86,7 @@ final class FileRoom {
         if (full) {
             full = false;
             metrics.full(false);
-            LOG.warn("{}: there is room again for changes", path);
+            log.warn("{}: there is room again for changes", path);
         }
     }
 

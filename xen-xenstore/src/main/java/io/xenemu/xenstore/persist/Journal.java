@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// The file is locked while it is used. Thread-safe.
 public final class Journal implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(Journal.class);
+    private static final Logger log = LoggerFactory.getLogger(Journal.class);
 
     /// The file is written again when it is this many times as large as when it was new ...
     private static final int GROWTH = 2;
@@ -84,7 +84,7 @@ public final class Journal implements AutoCloseable {
             RecordReader.Contents contents =
                     RecordReader.read(channel, body -> ChangeRecord.apply(body, image));
             if (contents.torn() > 0) {
-                LOG.warn("{}: ignored {} bytes of a write that was cut off", path, contents.torn());
+                log.warn("{}: ignored {} bytes of a write that was cut off", path, contents.torn());
             }
             RecordFile file = RecordFile.resume(channel, contents);
             metrics.size(file.length());
@@ -138,7 +138,7 @@ public final class Journal implements AutoCloseable {
         try {
             files.removeNew(); // of a process that was killed just here
         } catch (IOException e) {
-            LOG.warn("{}: cannot be removed: {}", files.newPath(), e.toString());
+            log.warn("{}: cannot be removed: {}", files.newPath(), e.toString());
         }
     }
 
@@ -264,7 +264,7 @@ public final class Journal implements AutoCloseable {
             finishCompaction(fresh, image);
         } catch (IOException | RuntimeException | Error e) {
             // The next attempt comes when the file has grown by as much again.
-            LOG.warn("{}: cannot be written anew: {}", path, e.toString());
+            log.warn("{}: cannot be written anew: {}", path, e.toString());
         } finally {
             endCompaction();
         }

@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
 /// The quotas and features of one domain, what it uses of them, and what it was denied. Nodes are counted in
 /// [NodeCounts]. An account lasts from the first mention of a domain until that domain is gone.
 public final class Account {
-    private static final Logger LOG = LoggerFactory.getLogger(Account.class);
+    private static final Logger log = LoggerFactory.getLogger(Account.class);
 
     /// Counters of one quota: the highest use, and how often it was denied.
     private static final class Use {
@@ -217,7 +217,7 @@ public final class Account {
         of(Quota.SOFT_MEMORY).denied++;
         if (!warned) {
             warned = true;
-            LOG.warn("{} exceeds its soft memory quota of XenStore: {} bytes", domain, bytes);
+            log.warn("{} exceeds its soft memory quota of XenStore: {} bytes", domain, bytes);
         }
     }
 }

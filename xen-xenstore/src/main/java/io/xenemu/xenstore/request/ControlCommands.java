@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// `logfile` is missing: the service decides where logs go. So `memreport` takes no file and answers with its report.
 final class ControlCommands {
-    private static final Logger LOG = LoggerFactory.getLogger(ControlCommands.class);
+    private static final Logger log = LoggerFactory.getLogger(ControlCommands.class);
     private static final String OK = "OK";
 
     /// Leaves room for a last line within a payload.
@@ -82,7 +82,7 @@ final class ControlCommands {
         if (parameters.size() != 1) {
             throw XenError.EINVAL;
         }
-        LOG.info("control print: {}", parameters.getFirst());
+        log.info("control print: {}", parameters.getFirst());
         return OK;
     }
 
@@ -217,7 +217,7 @@ final class ControlCommands {
                 return value;
             }
         } catch (NumberFormatException e) {
-            LOG.debug("not a number: {}", text);
+            log.debug("not a number: {}", text);
         }
         throw XenError.EINVAL;
     }

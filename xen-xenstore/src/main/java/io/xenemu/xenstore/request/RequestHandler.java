@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
 /// Handles one message and queues its reply. A session's own watch events come before the reply to the request that
 /// caused them, as in C xenstored, except that the reply to WATCH comes before its first event.
 public final class RequestHandler {
-    private static final Logger LOG = LoggerFactory.getLogger(RequestHandler.class);
+    private static final Logger log = LoggerFactory.getLogger(RequestHandler.class);
     private static final byte[] OK = ascii("OK\0");
     private static final byte[] TRUE = ascii("T\0");
     private static final byte[] FALSE = ascii("F\0");
@@ -78,7 +78,7 @@ public final class RequestHandler {
             output.reply(MessageType.ERROR, request, transaction, WireError.payload(e));
         }
         if (control.isLogging()) {
-            LOG.info(
+            log.info(
                     "{} {} tx {}: {}",
                     session.caller().domain(),
                     type,

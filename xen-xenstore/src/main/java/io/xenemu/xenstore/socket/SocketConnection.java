@@ -31,7 +31,7 @@ final class SocketConnection implements ClientMemory.Client {
     /// The length of a turn, apart from its last request: others wait for all turns.
     private static final long TURN_NANOS = 1_000_000;
 
-    private static final Logger LOG = LoggerFactory.getLogger(SocketConnection.class);
+    private static final Logger log = LoggerFactory.getLogger(SocketConnection.class);
     private static final byte[] NONE = new byte[0];
 
     private final SocketTransport transport;
@@ -115,7 +115,7 @@ final class SocketConnection implements ClientMemory.Client {
             return;
         }
         if (!handleMessages()) {
-            LOG.debug("a client sent a payload over the limit");
+            log.debug("a client sent a payload over the limit");
             close();
         }
         if (!closed) {
@@ -216,7 +216,7 @@ final class SocketConnection implements ClientMemory.Client {
                 forgetWritten();
             }
         } catch (IOException e) {
-            LOG.debug("disconnecting a client: {}", e.getMessage());
+            log.debug("disconnecting a client: {}", e.getMessage());
             close();
             return;
         }
@@ -307,7 +307,7 @@ final class SocketConnection implements ClientMemory.Client {
         try {
             channel.close();
         } catch (IOException e) {
-            LOG.debug("closing a client's socket failed: {}", e.getMessage());
+            log.debug("closing a client's socket failed: {}", e.getMessage());
         }
         transport.closed(this);
     }

@@ -38,7 +38,7 @@ public final class SocketTransport implements AutoCloseable {
     /// Rounds of turns that share one commit to the journal, so that commits cost little compared with the requests.
     public static final int ROUNDS_PER_COMMIT = 8;
 
-    private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
+    private static final Logger log = LoggerFactory.getLogger(SocketTransport.class);
     private static final int READ_BYTES = 32 * 1024;
 
     /// The time until a commit is retried for which there was no room.
@@ -203,7 +203,7 @@ public final class SocketTransport implements AutoCloseable {
             served = false;
             Set.copyOf(connections).forEach(SocketConnection::close);
             ready.clear();
-            LOG.error(
+            log.error(
                     "{}: all clients have been disconnected, since their thread failed", path(), e);
             Uninterruptibles.sleepUninterruptibly(RESTART_PAUSE);
         }
@@ -277,14 +277,14 @@ public final class SocketTransport implements AutoCloseable {
         try {
             work.run();
         } catch (RuntimeException e) {
-            LOG.error("a XenStore connection failed", e); // our bug; the other clients go on
+            log.error("a XenStore connection failed", e); // our bug; the other clients go on
             connection.close();
         }
     }
 
     /// Handles a failure of a connection's output. Other threads only pass output to this one, so they close nothing.
     void failed(SocketConnection connection, Throwable failure) {
-        LOG.error("a XenStore connection failed", failure); // our bug; the other clients go on
+        log.error("a XenStore connection failed", failure); // our bug; the other clients go on
         if (Thread.currentThread().equals(thread)) {
             connection.close();
         }
@@ -294,7 +294,7 @@ public final class SocketTransport implements AutoCloseable {
         try {
             SocketChannel channel = listener.channel().accept();
             if (acceptPause.worked()) {
-                LOG.warn("{}: accepts clients again", path());
+                log.warn("{}: accepts clients again", path());
             }
             if (channel != null) {
                 connect(channel);
@@ -302,7 +302,7 @@ public final class SocketTransport implements AutoCloseable {
         } catch (IOException e) {
             // Most likely there are no descriptors left.
             if (acceptPause.failed()) {
-                LOG.warn("{}: cannot accept clients: {}", path(), e.getMessage());
+                log.warn("{}: cannot accept clients: {}", path(), e.getMessage());
             }
             acceptKey.interestOps(0);
         }
@@ -311,14 +311,14 @@ public final class SocketTransport implements AutoCloseable {
     private void connect(SocketChannel channel) throws IOException {
         try {
             UserPrincipal user = allowed.check(channel);
-            LOG.debug("{}: a client of user {}", path(), user.getName());
+            log.debug("{}: a client of user {}", path(), user.getName());
             channel.configureBlocking(false);
             SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
             SocketConnection connection = new SocketConnection(this, channel, key);
             key.attach(connection);
             connections.add(connection);
         } catch (IOException e) {
-            LOG.debug("{}: refused a client: {}", path(), e.getMessage());
+            log.debug("{}: refused a client: {}", path(), e.getMessage());
             channel.close();
         }
         if (connections.size() >= MAX_CONNECTIONS) {
@@ -339,7 +339,7 @@ public final class SocketTransport implements AutoCloseable {
             selector.close();
             listener.close();
         } catch (IOException e) {
-            LOG.warn("cannot clean up XenStore socket {}: {}", path(), e.getMessage());
+            log.warn("cannot clean up XenStore socket {}: {}", path(), e.getMessage());
         }
     }
 }
