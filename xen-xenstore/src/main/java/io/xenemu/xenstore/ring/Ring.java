@@ -16,10 +16,10 @@ import org.slf4j.LoggerFactory;
 /// @param port event channel port in the guest, for saved state; 0 if not known
 public record Ring(
         MemorySegment page, Doorbell doorbell, Consumer<Throwable> failed, long gfn, int port) {
-    private static final Logger LOG = LoggerFactory.getLogger(Ring.class);
+    private static final Logger log = LoggerFactory.getLogger(Ring.class);
 
     /// A ring of unknown frame and port, whose failures are only logged.
     public Ring(MemorySegment page, Doorbell doorbell) {
-        this(page, doorbell, e -> LOG.error("a guest's XenStore ring failed", e), 0, 0);
+        this(page, doorbell, e -> log.error("a guest's XenStore ring failed", e), 0, 0);
     }
 }

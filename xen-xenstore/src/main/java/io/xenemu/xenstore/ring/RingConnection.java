@@ -3,10 +3,8 @@ package io.xenemu.xenstore.ring;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.quota.Account;
-import io.xenemu.xenstore.quota.Quota;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.quota.SavedQuotas;
-import io.xenemu.xenstore.request.OutputQueue;
 import io.xenemu.xenstore.request.StoreAccess;
 import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.store.Outlet;
@@ -14,8 +12,6 @@ import io.xenemu.xenstore.store.Session;
 import io.xenemu.xenstore.store.StoreSnapshot;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Features;
-import io.xenemu.xenstore.wire.MessageHeader;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -31,10 +27,7 @@ import org.slf4j.LoggerFactory;
 /// Requests stay in the ring while the guest does not read its replies. They are taken when it reads, since it then
 /// sends an event too.
 public final class RingConnection {
-    private static final Logger LOG = LoggerFactory.getLogger(RingConnection.class);
-
-    /// Bytes of unread output at which no further requests are taken: four of the largest replies.
-    private static final int STALL_BYTES = 4 * (MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX);
+    private static final Logger log = LoggerFactory.getLogger(RingConnection.class);
 
     private enum State {
         CONNECTED,
@@ -47,17 +40,14 @@ public final class RingConnection {
     private final Session session;
     private final Account account;
     private final RequestMetrics metrics;
-    private final OutputQueue output;
-    private final byte[] message = new byte[MessageHeader.SIZE + MessageHeader.PAYLOAD_MAX];
+    private final RingInput input = new RingInput();
+    private final RingOutput output;
     private Ring ring;
     private RingPage page;
     private Runnable doorbell;
     // Quotas of another daemon, kept for the next one.
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
     private State state = State.CONNECTED;
-    private int received;
-    // Requests handled since the guest had read all replies.
-    private int outstanding;
     private boolean notify;
 
     RingConnection(StoreAccess access, DomId domain, Ring ring, RequestMetrics metrics) {
@@ -67,10 +57,9 @@ public final class RingConnection {
         this.page = new RingPage(ring.page());
         this.doorbell = ring.doorbell()::ring;
         this.metrics = metrics;
-        this.output = new OutputQueue(); // the domain's memory quota is the limit
         this.session = access.connect(domain, new RingOutlet());
         this.account = session.account();
-        account.ring(() -> outstanding, output::held);
+        this.output = new RingOutput(account);
     }
 
     /// The domain that is served.
@@ -132,21 +121,18 @@ public final class RingConnection {
     private int receive(int from, int available) {
         int consumer = from;
         int left = available;
-        while (left > 0 && mayTakeMore()) {
-            int count = Math.min(left, missing());
-            page.readRequest(consumer, message, received, count);
+        while (left > 0 && output.mayTakeMore()) {
+            int count = input.take(page, consumer, left);
             consumer += count;
             left -= count;
-            received += count;
-            if (received == MessageHeader.SIZE
-                    && MessageHeader.isTooLong(MessageHeader.length(message, 0))) {
+            if (input.isTooLong()) {
                 fail(RingPage.ERROR_PROTOCOL, "payload is too long");
                 return 0;
             }
-            if (missing() == 0) {
-                received = 0;
-                access.handle(session, output, message, 0, metrics);
-                account.note(Quota.OUTSTANDING, ++outstanding);
+            if (input.isComplete()) {
+                input.clear();
+                access.handle(session, output.replies(), input.message(), 0, metrics);
+                output.handled();
             }
         }
         if (left != available) {
@@ -156,45 +142,18 @@ public final class RingConnection {
         return left;
     }
 
-    private boolean mayTakeMore() {
-        return output.size() < STALL_BYTES
-                && account.quotas().allows(Quota.OUTSTANDING, outstanding + 1L);
-    }
-
-    /// Bytes missing to complete the header or, after it, the message.
-    private int missing() {
-        if (received < MessageHeader.SIZE) {
-            return MessageHeader.SIZE - received;
-        }
-        return MessageHeader.SIZE + MessageHeader.length(message, 0) - received;
-    }
-
-    /// Moves output into the ring as far as there is room.
+    /// Moves output into the ring as far as there is room; returns false if the connection has failed.
     private boolean send() {
-        if (output.isEmpty()) {
-            outstanding = 0;
-            return true;
-        }
-        int producer = page.responseProducer();
-        int used = producer - page.responseConsumer();
-        if (Integer.compareUnsigned(used, RingPage.BUFFER_SIZE) > 0) {
+        int sent = output.send(page);
+        if (sent == RingOutput.INCONSISTENT) {
             return fail(RingPage.ERROR_RING_INDEX, "response indices are inconsistent");
         }
-        int count = Math.min(RingPage.BUFFER_SIZE - used, output.size());
-        if (count > 0) {
-            page.writeResponse(producer, output.buffer(), output.head(), count);
-            output.advance(count);
-            if (output.isEmpty()) {
-                outstanding = 0;
-            }
-            page.setResponseProducer(producer + count);
-            notify = true;
-        }
+        notify |= sent > 0;
         return true;
     }
 
     private boolean fail(int error, String why) {
-        LOG.debug("{}: ring connection stopped: {}", domain, why);
+        log.debug("{}: ring connection stopped: {}", domain, why);
         forget();
         state = State.FAILED;
         if (account.hasFeature(Features.ERROR)) {
@@ -207,8 +166,7 @@ public final class RingConnection {
     private void forget() {
         access.store().reset(session);
         output.clear();
-        outstanding = 0;
-        received = 0;
+        input.clear();
     }
 
     /// The state outside the page, and a copy of what the guest has not read. Lock held.
@@ -223,7 +181,7 @@ public final class RingConnection {
                 account.features(),
                 SavedQuotas.of(account.quotas(), access.store().accounts().quotas(), foreignQuotas),
                 StoreSnapshot.connection(
-                        session, access.store(), Arrays.copyOf(message, received), output.copy()));
+                        session, access.store(), input.copy(), output.copy()));
     }
 
     /// Takes over the domain's limits and features, before anything that they apply to.
@@ -245,9 +203,7 @@ public final class RingConnection {
         if (saved.features() != XenStoreState.DomainState.FEATURES_UNKNOWN) {
             page.setFeatures(saved.features());
         }
-        byte[] input = saved.connection().input();
-        received = input.length;
-        System.arraycopy(input, 0, message, 0, received);
+        input.restore(saved.connection().input());
         output.restore(saved.connection().output());
         notify = true;
         session.changed();
@@ -287,15 +243,8 @@ public final class RingConnection {
         @Override
         public void watchEvent(Path path, int skip, byte[] token) {
             if (state == State.CONNECTED) {
-                metrics.event(!queue(path, skip, token));
+                metrics.event(!output.event(path, skip, token));
             }
-        }
-
-        /// A guest that has read everything always gets at least one event.
-        private boolean queue(Path path, int skip, byte[] token) {
-            int bytes = OutputQueue.held(path, skip, token);
-            return (output.isEmpty() || account.hasRoomForOutput(bytes))
-                    && output.event(path, skip, token);
         }
 
         @Override

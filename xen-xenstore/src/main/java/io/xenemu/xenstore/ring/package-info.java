@@ -5,7 +5,7 @@
 /// Families of files:
 ///
 /// - What the owner of the guests gives: [Ring], [Doorbell], [GuestDomains], [IntroducedRing].
-/// - A guest's connection: [RingConnection], [RingPage].
+/// - A guest's connection: [RingConnection], with its [RingInput] and [RingOutput], on a [RingPage].
 /// - All guests: [GuestRings], [StoreRestoration] (a whole store with its guests, from saved state).
 ///
 /// Lock: the store's. [RingConnection#service] takes it; doorbells ring after it is released. A ring is served on the
