@@ -4,19 +4,11 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.request.StoreAccess;
 import io.xenemu.xenstore.store.CommitTurns;
-import io.xenemu.xenstore.store.Outlet;
 import io.xenemu.xenstore.store.Session;
-import io.xenemu.xenstore.store.Watch;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Request;
-import java.nio.ByteBuffer;
-import java.util.HashMap;
-import java.util.LinkedHashSet;
-import java.util.Map;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,7 +21,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     /// turn.
     private static final long TURN_PAUSE_NANOS = 2 * CommitTurns.TURN_NANOS / TRANSACTION_TRIES;
 
-    private static final Logger LOG = LoggerFactory.getLogger(XenStoreClient.class);
+    private static final Logger log = LoggerFactory.getLogger(XenStoreClient.class);
 
     /// The operations of a transaction. They run again after a conflict with an outside change, so they must have no
     /// side effects.
@@ -43,10 +35,6 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     /// creating nodes below a watch of the host; a listener this far behind looks at everything anyway. Guests make
     /// no clients of this kind: a service has one that watches.
     public static final int MAX_EVENTS = 1024;
-
-    private record Watch(Path path, WatchListener listener) {}
-
-    private record Event(Integer token, String path) {}
 
     private final Inbox inbox;
 
@@ -119,7 +107,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
     /// @return closing it ends the watch; an event on its way may still be delivered
     public Registration watch(String path, WatchListener listener) {
         Path watched = Path.of(path);
-        byte[] token = inbox.register(new Watch(watched, listener));
+        byte[] token = inbox.register(watched, listener);
         try {
             locked(store -> {
                 store.watch(
@@ -139,7 +127,7 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
                     return token;
                 });
             } catch (XenError e) {
-                LOG.debug("watch on {} was closed twice", watched);
+                log.debug("watch on {} was closed twice", watched);
             }
         };
     }
@@ -159,110 +147,6 @@ public final class XenStoreClient extends StoreView implements AutoCloseable {
             access.store().reset(session);
         } finally {
             access.leave();
-        }
-    }
-
-    /// Queued events, and the listeners that will receive them. Guarded by the server's lock, except while listeners
-    /// are called.
-    private static final class Inbox implements Outlet {
-        private final StoreAccess access;
-        private final Executor executor;
-        private final Map<Integer, Watch> watches = new HashMap<>();
-        private final LinkedHashSet<Event> events = new LinkedHashSet<>();
-        private int lastToken;
-        private boolean draining;
-
-        Inbox(StoreAccess access, Executor executor) {
-            this.access = access;
-            this.executor = executor;
-        }
-
-        private void locked(Consumer<Inbox> action) {
-            access.enter();
-            try {
-                action.accept(this);
-            } finally {
-                access.leave();
-            }
-        }
-
-        byte[] register(Watch watch) {
-            byte[] token = new byte[Integer.BYTES];
-            locked(inbox -> {
-                watches.put(++lastToken, watch);
-                ByteBuffer.wrap(token).putInt(lastToken);
-            });
-            return token;
-        }
-
-        void unregister(byte[] token) {
-            locked(inbox -> watches.remove(ByteBuffer.wrap(token).getInt()));
-        }
-
-        @Override
-        public void watchEvent(Path path, int skip, byte[] token) {
-            int number = ByteBuffer.wrap(token).getInt();
-            Watch watch = watches.get(number);
-            if (watch != null) {
-                // At most one more for each watch: the set holds an event once.
-                Path told = events.size() < MAX_EVENTS ? path : watch.path;
-                events.add(new Event(number, told.toString()));
-            }
-        }
-
-        @Override
-        public @Nullable Runnable flush() {
-            if (draining || events.isEmpty()) {
-                return null;
-            }
-            draining = true;
-            return () -> executor.execute(this::drain);
-        }
-
-        /// The executor has refused. The next event tries again.
-        @Override
-        public void failed(Throwable failure) {
-            LOG.error("watch listeners cannot be called", failure);
-            locked(inbox -> draining = false);
-        }
-
-        private void drain() {
-            for (Event event = next(); event != null; event = next()) {
-                deliver(event);
-            }
-        }
-
-        private @Nullable Event next() {
-            access.enter();
-            try {
-                if (events.isEmpty()) {
-                    draining = false;
-                    return null;
-                }
-                return events.removeFirst();
-            } finally {
-                access.leave();
-            }
-        }
-
-        private void deliver(Event event) {
-            Watch watch;
-            access.enter();
-            try {
-                watch = watches.get(event.token);
-            } finally {
-                access.leave();
-            }
-            if (watch == null) {
-                return;
-            }
-            try {
-                watch.listener.changed(event.path);
-            } catch (RuntimeException | Error e) {
-                // Our bug, or no memory: the other listeners still have to be called, and the
-                // client that made the change is not at fault.
-                LOG.error("a watch listener failed at {}", event.path, e);
-            }
         }
     }
 }

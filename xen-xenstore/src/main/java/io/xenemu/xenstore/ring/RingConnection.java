@@ -180,8 +180,7 @@ public final class RingConnection {
                 ring.port(),
                 account.features(),
                 SavedQuotas.of(account.quotas(), access.store().accounts().quotas(), foreignQuotas),
-                StoreSnapshot.connection(
-                        session, access.store(), input.copy(), output.copy()));
+                StoreSnapshot.connection(session, access.store(), input.copy(), output.copy()));
     }
 
     /// Takes over the domain's limits and features, before anything that they apply to.
