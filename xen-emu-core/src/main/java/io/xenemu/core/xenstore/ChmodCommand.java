@@ -9,13 +9,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /// `xen-emu xenstore chmod`, as `xenstore-chmod`.
-@Command(
-        name = "chmod",
-        description = "Set the owner and the permissions of a node.",
-        sortOptions = false,
-        usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true,
-        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+@Command(name = "chmod", description = "Set the owner and the permissions of a node.")
 final class ChmodCommand extends StoreTool {
     private static final String LETTERS = "nrwb";
 

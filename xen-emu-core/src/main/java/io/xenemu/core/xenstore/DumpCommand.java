@@ -26,11 +26,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Write all nodes, with values and permissions, to a file, in one consistent state.",
             "The format is that of Xen's docs/designs/xenstore-migration.md. Connections, watches and transactions are not included."
-        },
-        sortOptions = false,
-        usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true,
-        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+        })
 final class DumpCommand extends StoreTool {
     private static final List<String> SPECIAL = List.of("@introduceDomain", "@releaseDomain");
 

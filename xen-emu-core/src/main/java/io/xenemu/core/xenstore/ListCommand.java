@@ -1,42 +1,29 @@
 package io.xenemu.core.xenstore;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `xen-emu xenstore list`, as `xenstore-list`.
-@Command(
-        name = "list",
-        description = "Print the names of the nodes' children.",
-        sortOptions = false,
-        usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true,
-        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
-final class ListCommand extends StoreTool {
+@Command(name = "list", description = "Print the names of the nodes' children.")
+final class ListCommand extends PathsTool {
     @Option(
             names = {"-p", "--prefix"},
             description = "Print whole paths.")
     private boolean prefix;
 
-    @Parameters(arity = "1..*", paramLabel = "PATH", description = "Nodes whose children to print.")
-    private List<String> paths = new ArrayList<>();
+    @Override
+    void run(StoreConnection store, String path, ToolOutput output) throws IOException, ToolFailed {
+        String front = prefix ? (path.equals("/") ? "" : path) + "/" : "";
+        for (String name : names(store, path)) {
+            output.print(front + name + "\n");
+        }
+    }
 
     @Override
-    void run(StoreConnection store) throws IOException, RequestFailed, ToolFailed {
-        perform(
-                store,
-                true,
-                (connection, output) -> {
-                    for (String path : paths) {
-                        String front = prefix ? (path.equals("/") ? "" : path) + "/" : "";
-                        for (String name : names(connection, path)) {
-                            output.print(front + name + "\n");
-                        }
-                    }
-                });
+    boolean needsTransaction(int nodes) {
+        return true;
     }
 
     private static List<String> names(StoreConnection store, String path)

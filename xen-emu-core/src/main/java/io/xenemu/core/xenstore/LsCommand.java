@@ -10,13 +10,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /// `xen-emu xenstore ls`, as `xenstore-ls`.
-@Command(
-        name = "ls",
-        description = "Print nodes with their values, and all nodes below.",
-        sortOptions = false,
-        usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true,
-        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+@Command(name = "ls", description = "Print nodes with their values, and all nodes below.")
 final class LsCommand extends StoreTool {
     /// The width of output that is not a terminal.
     private static final int DEFAULT_WIDTH = 80;

@@ -21,11 +21,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Write all nodes of a dump file, with values and permissions, in one transaction.",
             "Nodes that are not in the file stay as they are."
-        },
-        sortOptions = false,
-        usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true,
-        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+        })
 final class RestoreCommand extends StoreTool {
     @Option(
             names = "--no-permissions",

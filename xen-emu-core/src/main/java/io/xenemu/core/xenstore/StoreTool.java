@@ -6,10 +6,16 @@ import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /// The common part of the commands: the connection, the transaction that is repeated after a conflict, and the report
 /// of failures, in one line and with exit code 1.
+@Command(
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true,
+        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
 abstract class StoreTool implements Callable<Integer> {
     @Option(names = "-s", hidden = true, description = "Has no effect, as with the Xen tools.")
     @SuppressWarnings("UnusedVariable") // that is what it is for

@@ -11,11 +11,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "watch",
         description =
-                "Print the path of every change at or below nodes; first the paths of the nodes themselves.",
-        sortOptions = false,
-        usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true,
-        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+                "Print the path of every change at or below nodes; first the paths of the nodes themselves.")
 final class WatchCommand extends StoreTool {
     @Option(
             names = {"-n", "--number"},

@@ -13,13 +13,7 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /// `xen-emu xenstore write`, as `xenstore-write`.
-@Command(
-        name = "write",
-        description = "Set the values of nodes; several in one transaction.",
-        sortOptions = false,
-        usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true,
-        exitCodeOnInvalidInput = XenstoreCommand.FAILED)
+@Command(name = "write", description = "Set the values of nodes; several in one transaction.")
 final class WriteCommand extends StoreTool {
     @Spec private @Nullable CommandSpec spec;
 
