@@ -22,44 +22,50 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// for a guest, and what a domain leaves to it.
 @ExtendWith(LabExtension.class)
 class XenKvmTestsIT {
-    private static final Pattern XEN_TEST = Pattern.compile("(\\w*Xen\\w*Test)\\.class");
-
     /// Half of the tests must not pass for all of them.
-    private static final int TESTS_AT_LEAST = 65;
+    private static final int TESTS_AT_LEAST = 90;
 
-    /// A package's tests.
+    /// A module's tests, by their names.
     ///
-    /// @param module the folder of its module
-    private record TestPackage(String module, String name) {
+    /// @param module the module's folder
+    /// @param folder the packages' common folder
+    /// @param name matches the file of a test
+    private record ModuleTests(String module, String folder, Pattern name) {
         Path classPath() {
             return Path.of("..", module, "target/test-classes").toAbsolutePath().normalize();
         }
 
-        List<String> xenTests() throws IOException {
-            try (Stream<Path> files = Files.list(classPath().resolve(name.replace('.', '/')))) {
-                return files.map(file -> XEN_TEST.matcher(file.getFileName().toString()))
-                        .filter(Matcher::matches)
-                        .map(test -> name + "." + test.group(1))
+        List<String> classes() throws IOException {
+            try (Stream<Path> files = Files.walk(classPath().resolve(folder))) {
+                return files.filter(file -> name.matcher(file.getFileName().toString()).matches())
+                        .map(file -> classPath().relativize(file).toString())
+                        .map(file -> file.replace(".class", "").replace('/', '.'))
                         .sorted()
                         .toList();
             }
         }
     }
 
-    private static final List<TestPackage> PACKAGES =
+    private static final List<ModuleTests> MODULES =
             List.of(
-                    new TestPackage("kvm-bindings", "io.xenemu.kvm.ioctl"),
-                    new TestPackage("xen-emu-core", "io.xenemu.core.domain"));
+                    new ModuleTests(
+                            "kvm-bindings",
+                            "io/xenemu/kvm/ioctl",
+                            Pattern.compile("\\w*Xen\\w*Test\\.class")),
+                    new ModuleTests(
+                            "xen-emu-core",
+                            "io/xenemu/core",
+                            Pattern.compile("\\w+XenTest\\.class")));
 
     @Test
     void xenSupportOfARealKernelIsAsDescribed(Lab lab) throws IOException, InterruptedException {
         List<String> classes = new ArrayList<>();
-        for (TestPackage each : PACKAGES) {
-            classes.addAll(each.xenTests());
+        for (ModuleTests each : MODULES) {
+            classes.addAll(each.classes());
         }
         RunningCommand tests =
                 lab.startJava(
-                        PACKAGES.stream().map(TestPackage::classPath).toList(),
+                        MODULES.stream().map(ModuleTests::classPath).toList(),
                         JUnitInLab.class,
                         classes.toArray(String[]::new));
         int status = tests.awaitExit();

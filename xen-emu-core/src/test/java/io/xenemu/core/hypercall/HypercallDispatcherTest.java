@@ -7,11 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -43,6 +46,26 @@ final class HypercallDispatcherTest {
     private final HypercallDispatcher dispatcher =
             new HypercallDispatcher(table, counters, crashes::add);
 
+    private final TestDomain guest = new TestDomain(1);
+    private final HypercallContext caller = guest.caller(0, true);
+
+    HypercallDispatcherTest() throws BootException, XenError {}
+
+    @AfterEach
+    void close() {
+        guest.close();
+    }
+
+    private long call(long number, long first) {
+        return call(number, first, 0);
+    }
+
+    private long call(long number, long first, int cpl) {
+        caller.begin(number, cpl);
+        caller.setParameter(0, first);
+        return dispatcher.dispatch(caller);
+    }
+
     private static long refuse(HypercallContext call) throws XenError {
         throw XenError.ENOSPC;
     }
@@ -57,8 +80,8 @@ final class HypercallDispatcherTest {
 
     @Test
     void answerReachesTheGuestAndIsCounted() {
-        assertEquals(42, dispatcher.dispatch(BareCall.of(NUMBER, ANSWERS)));
-        assertEquals(42, dispatcher.dispatch(BareCall.of(NUMBER, ANSWERS)));
+        assertEquals(42, call(NUMBER, ANSWERS));
+        assertEquals(42, call(NUMBER, ANSWERS));
 
         HypercallOp op = table.lookup(NUMBER, ANSWERS);
         assertEquals(2, counters.count(op, 0));
@@ -67,7 +90,7 @@ final class HypercallDispatcherTest {
 
     @Test
     void xenErrorBecomesItsNegatedNumber() {
-        assertEquals(-28, dispatcher.dispatch(BareCall.of(NUMBER, REFUSES)));
+        assertEquals(-28, call(NUMBER, REFUSES));
         assertEquals(1, count(NUMBER, REFUSES, XenError.ENOSPC));
         assertEquals(0, counters.count(table.lookup(NUMBER, REFUSES), 0));
     }
@@ -88,7 +111,7 @@ final class HypercallDispatcherTest {
             for (int i = 0; i < XenError.ALL.size(); i++) {
                 XenError error = XenError.ALL.get(i);
 
-                assertEquals(-error.number(), vcpu.dispatch(BareCall.of(NUMBER, i)));
+                assertEquals(-error.number(), CallingGuest.call(vcpu, caller, NUMBER, i));
 
                 FunctionCounter counter =
                         registry.get("xen.hypercalls")
@@ -106,23 +129,23 @@ final class HypercallDispatcherTest {
     @ParameterizedTest
     @ValueSource(longs = {-1, 0, NUMBER + 1, 64, Long.MIN_VALUE})
     void unknownHypercallIsEnosysAndCounted(long number) {
-        assertEquals(-38, dispatcher.dispatch(BareCall.of(number, 0)));
+        assertEquals(-38, call(number, 0));
         assertEquals(1, count(number, 0, XenError.ENOSYS));
     }
 
     @ParameterizedTest
     @ValueSource(longs = {-1, HOST_FAILS + 1, 64, 0xffff_ffffL})
     void unknownOperationIsEnosysAndCounted(long command) {
-        assertEquals(-38, dispatcher.dispatch(BareCall.of(NUMBER, command)));
+        assertEquals(-38, call(NUMBER, command));
         assertEquals(1, count(NUMBER, command, XenError.ENOSYS));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
     void callsFromOutsideTheKernelAreEperm(int cpl) {
-        assertEquals(-1, dispatcher.dispatch(BareCall.of(NUMBER, BROKEN, cpl)));
-        assertEquals(-1, dispatcher.dispatch(BareCall.of(NUMBER, 60, cpl)));
-        assertEquals(-1, dispatcher.dispatch(BareCall.of(60, 0, cpl)));
+        assertEquals(-1, call(NUMBER, BROKEN, cpl));
+        assertEquals(-1, call(NUMBER, 60, cpl));
+        assertEquals(-1, call(60, 0, cpl));
 
         assertEquals(1, count(NUMBER, BROKEN, XenError.EPERM));
         assertEquals(1, count(NUMBER, 60, XenError.EPERM));
@@ -132,7 +155,7 @@ final class HypercallDispatcherTest {
 
     @Test
     void bugOfOursCrashesTheDomainAndTheCallIsEinval() {
-        assertEquals(-22, dispatcher.dispatch(BareCall.of(NUMBER, BROKEN)));
+        assertEquals(-22, call(NUMBER, BROKEN));
 
         assertEquals(List.of("internal error in test_op"), crashes);
         assertEquals(1, count(NUMBER, BROKEN, XenError.EINVAL));
@@ -140,9 +163,7 @@ final class HypercallDispatcherTest {
 
     @Test
     void hostFailureIsLeftToTheVcpusLoop() {
-        HypercallContext call = BareCall.of(NUMBER, HOST_FAILS);
-
-        KvmException e = assertThrows(KvmException.class, () -> dispatcher.dispatch(call));
+        KvmException e = assertThrows(KvmException.class, () -> call(NUMBER, HOST_FAILS));
 
         assertSame(hostFailure, e);
         assertEquals(List.of(), crashes);

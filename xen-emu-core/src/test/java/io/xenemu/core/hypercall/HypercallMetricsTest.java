@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.micrometer.core.instrument.FunctionTimer;
 import io.micrometer.core.instrument.search.RequiredSearch;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -22,9 +25,21 @@ final class HypercallMetricsTest {
     private final HypercallTable table = HypercallTable.standard();
     private final HypercallMetrics metrics = new HypercallMetrics(registry, new DomId(3), table);
 
+    private final TestDomain guest = new TestDomain(1);
+    private final HypercallContext caller = guest.caller(0, true);
+
+    HypercallMetricsTest() throws BootException, XenError {}
+
     @AfterEach
     void close() {
+        guest.close();
         registry.close();
+    }
+
+    private void call(HypercallDispatcher vcpu, long number, long first, int cpl) {
+        caller.begin(number, cpl);
+        caller.setParameter(0, first);
+        vcpu.dispatch(caller);
     }
 
     private List<HypercallDispatcher> vcpus(int count) {
@@ -50,9 +65,9 @@ final class HypercallMetricsTest {
     @Test
     void allVcpusShareOneSeriesOfEachKind() {
         for (HypercallDispatcher vcpu : vcpus(16)) {
-            vcpu.dispatch(BareCall.of(UNKNOWN_NUMBER, 0));
-            vcpu.dispatch(BareCall.of(UNKNOWN_NUMBER, 1));
-            vcpu.dispatch(BareCall.of(EVENT_CHANNEL_OP, SEND, 3));
+            call(vcpu, UNKNOWN_NUMBER, 0, 0);
+            call(vcpu, UNKNOWN_NUMBER, 1, 0);
+            call(vcpu, EVENT_CHANNEL_OP, SEND, 3);
         }
 
         assertEquals(4, registry.getMeters().size());
@@ -71,7 +86,7 @@ final class HypercallMetricsTest {
 
     @Test
     void closeTakesTheDomainsSeriesAway() {
-        vcpus(2).forEach(vcpu -> vcpu.dispatch(BareCall.of(UNKNOWN_NUMBER, 0)));
+        vcpus(2).forEach(vcpu -> call(vcpu, UNKNOWN_NUMBER, 0, 0));
         registry.counter("another").increment();
 
         metrics.close();

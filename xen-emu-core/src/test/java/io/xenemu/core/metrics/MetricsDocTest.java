@@ -7,13 +7,15 @@ import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
 import io.xenemu.core.device.ConsoleBackend;
 import io.xenemu.core.device.DeviceMetrics;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.docs.Document;
-import io.xenemu.core.hypercall.BareCall;
+import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -24,6 +26,7 @@ import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.gnttab.GrantTableMetrics;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
@@ -64,8 +67,9 @@ final class MetricsDocTest {
             new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
 
     /// The meters of a service with one guest, and of a store that is kept in a file.
-    private Scrape registered() {
-        try (Arena arena = Arena.ofShared();
+    private Scrape registered() throws BootException, XenError {
+        try (TestDomain guest = new TestDomain(1);
+                Arena arena = Arena.ofShared();
                 HostResources host = HostResources.ofThisHost();
                 DomainResources resources = DomainResources.open(host, 1, SPECIAL_PAGES);
                 XenStoreServer store =
@@ -78,11 +82,13 @@ final class MetricsDocTest {
             resources.register(registry, GUEST);
             PortAccount.ofThisHeap().register(registry);
             HypercallTable table = HypercallTable.standard();
+            HypercallContext call = guest.caller(0, true);
+            call.begin(NO_HYPERCALL, 0);
             new HypercallDispatcher(
                             table,
                             new HypercallMetrics(registry, GUEST, table).newVcpu(),
                             reason -> {})
-                    .dispatch(BareCall.of(NO_HYPERCALL, 0));
+                    .dispatch(call);
             new ExitMetrics(registry, GUEST);
             DeviceMetrics devices = new DeviceMetrics(registry, GUEST);
             devices.add(new PortBus(List.of()));
@@ -134,7 +140,7 @@ final class MetricsDocTest {
     }
 
     @Test
-    void tableHasEveryMeterWithItsTags() throws IOException {
+    void tableHasEveryMeterWithItsTags() throws IOException, BootException, XenError {
         Scrape scrape = registered();
         Set<String> names = new TreeSet<>();
         scrape.meters().forEach(meter -> names.add(meter.getId().getName()));
