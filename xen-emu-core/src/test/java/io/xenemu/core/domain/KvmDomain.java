@@ -11,6 +11,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.memory.EventFd;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,7 +19,7 @@ import java.util.function.Consumer;
 
 /// A [TestDomain] on a VM of KVM, for tests of what KVM does. Without Xen in KVM, what needs one of its Xen attributes
 /// fails, and the log says so when the domain ends.
-public final class KvmDomain implements AutoCloseable {
+public final class KvmDomain implements VmDomain {
     private final KvmSystem system = open();
     private final KvmVm kvm = system.createVm();
     private final List<LocalVcpu> vcpus = new ArrayList<>();
@@ -50,14 +51,10 @@ public final class KvmDomain implements AutoCloseable {
     }
 
     /// A domain on a KVM with Xen, which is assumed to be there.
-    public static KvmDomain withXen(int vcpus) throws BootException, XenError {
-        return withXen(vcpus, EventChannelConfig.DEFAULT);
-    }
-
-    /// The same.
     ///
     /// @param events what its event channels may be used for
-    static KvmDomain withXen(int vcpus, EventChannelConfig events) throws BootException, XenError {
+    public static KvmDomain withXen(int vcpus, EventChannelConfig events)
+            throws BootException, XenError {
         assumeXen();
         KvmDomain domain = new KvmDomain(vcpus, events, _ -> {});
         DomainBuilder.takeOverWidth(domain.kvm);
@@ -78,14 +75,29 @@ public final class KvmDomain implements AutoCloseable {
         return KvmSystem.open(KvmSystem.DEVICE);
     }
 
-    /// The domain as a test makes hypercalls in it.
+    @Override
     public TestDomain test() {
         return test;
     }
 
-    /// The domain.
-    public Domain domain() {
-        return test.domain();
+    @Override
+    public boolean isLongMode() {
+        return kvm.xen().longMode();
+    }
+
+    @Override
+    public long timeInfo(int vcpu) {
+        return vcpu(vcpu).xen().vcpuTimeInfo();
+    }
+
+    @Override
+    public void setLapic(int vcpu, byte[] registers) {
+        vcpu(vcpu).setLapic(registers);
+    }
+
+    @Override
+    public void signal(EventFd eventFd) {
+        eventFd.signal();
     }
 
     /// Its VM.

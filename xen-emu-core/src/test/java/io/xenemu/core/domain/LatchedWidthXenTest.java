@@ -17,9 +17,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/// Needs a KVM with Xen support, such as the lab's, since it is KVM that has to agree.
+/// The VM has to agree on the width.
 @Timeout(60)
+@ParameterizedClass
+@EnumSource(VmDomain.Kind.class)
 class LatchedWidthXenTest {
     private static final long SHARED_INFO_GFN = 0x70;
     private static final long SHARED_INFO = SHARED_INFO_GFN << 12;
@@ -32,21 +36,25 @@ class LatchedWidthXenTest {
     /// More ports than a 32-bit domain has.
     private static final int MANY = 1500;
 
-    private static final long PAGE = 0x9000;
     private static final VcpuId VCPU0 = new VcpuId(0);
 
     private static final EventChannelConfig ALL_PORTS =
             new EventChannelConfig(false, EvtchnOptions.UNLIMITED, false);
 
-    private KvmDomain kvm;
+    private final VmDomain.Kind kind;
+    private VmDomain vm;
     private TestDomain test;
     private Domain domain;
     private EventChannels channels;
 
+    LatchedWidthXenTest(VmDomain.Kind kind) {
+        this.kind = kind;
+    }
+
     @BeforeEach
     void setUp() throws BootException, XenError {
-        kvm = KvmDomain.withXen(1, ALL_PORTS);
-        test = kvm.test();
+        vm = kind.open(1, ALL_PORTS);
+        test = vm.test();
         domain = test.domain();
         channels = domain.eventChannels();
     }
@@ -54,14 +62,14 @@ class LatchedWidthXenTest {
     @AfterEach
     void tearDown() {
         // Not there where the test was skipped.
-        if (kvm != null) {
-            kvm.close();
+        if (vm != null) {
+            vm.close();
         }
     }
 
     private void assertWidth(GuestWidth width) {
         assertEquals(width, domain.latchedWidth());
-        assertEquals(width == GuestWidth.BITS_64, kvm.vm().xen().longMode());
+        assertEquals(width == GuestWidth.BITS_64, vm.isLongMode());
     }
 
     private List<EvtchnPort> bindMany() throws XenError {
@@ -72,7 +80,7 @@ class LatchedWidthXenTest {
         return ports;
     }
 
-    /// KVM has room for as many ports as the guest from the beginning on.
+    /// The VM has room for as many ports as the guest from the beginning on.
     @Test
     void newDomainIs64Bit() throws XenError {
         assertWidth(GuestWidth.BITS_64);
@@ -128,13 +136,5 @@ class LatchedWidthXenTest {
         channels.close(far);
         channels.close(otherFar);
         channels.close(otherNear);
-    }
-
-    @Test
-    void hypercallMsrFillsThePageAndLatchesTheWidth() throws XenError {
-        assertEquals(MsrWriter.Arrival.WRITTEN, new MsrWriter(kvm).write(PAGE));
-        assertEquals(0xb8, test.memory().read8(PAGE));
-        assertEquals(0x0b0f, test.memory().read16(PAGE + 23 * 32));
-        assertWidth(GuestWidth.BITS_32);
     }
 }

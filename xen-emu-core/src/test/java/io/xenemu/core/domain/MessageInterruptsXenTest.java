@@ -17,9 +17,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/// Needs a KVM with Xen support, such as the lab's, since it is KVM that delivers.
+/// The VM delivers messages of devices.
 @Timeout(60)
+@ParameterizedClass
+@EnumSource(VmDomain.Kind.class)
 class MessageInterruptsXenTest {
     private static final long SHARED_INFO_GFN = 0x70;
     private static final long SHARED_INFO = SHARED_INFO_GFN << 12;
@@ -29,16 +33,21 @@ class MessageInterruptsXenTest {
     private static final long GSI_CALLBACK = 5;
     private static final Pirq PIRQ = new Pirq(40);
 
-    private KvmDomain kvm;
+    private final VmDomain.Kind kind;
+    private VmDomain vm;
     private TestDomain test;
     private Domain domain;
     private EvtchnPort port;
     private EventFd message;
 
+    MessageInterruptsXenTest(VmDomain.Kind kind) {
+        this.kind = kind;
+    }
+
     @BeforeEach
     void setUp() throws BootException, XenError {
-        kvm = KvmDomain.withXen(2);
-        test = kvm.test();
+        vm = kind.open(2);
+        test = vm.test();
         domain = test.domain();
         domain.mapSharedInfo(0, SHARED_INFO_GFN);
         message = domain.messageInterrupts().open(PIRQ);
@@ -48,8 +57,8 @@ class MessageInterruptsXenTest {
     @AfterEach
     void tearDown() {
         // Not there where the test was skipped.
-        if (kvm != null) {
-            kvm.close();
+        if (vm != null) {
+            vm.close();
         }
     }
 
@@ -61,7 +70,7 @@ class MessageInterruptsXenTest {
     }
 
     private void awaitEvent() throws XenError, InterruptedException {
-        message.signal();
+        vm.signal(message);
         Eventually.holds("the event is pending", this::takePending);
     }
 

@@ -5,15 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.ioctl.XenVcpuAttributes;
 import io.xenemu.kvm.memory.LinearMemory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/// Needs a KVM with Xen support, such as the lab's, since it is KVM that is told of the areas.
+/// The VM is told of the areas.
 @Timeout(60)
+@ParameterizedClass
+@EnumSource(VmDomain.Kind.class)
 class VcpuAreasXenTest {
     private static final long GFN = 0x100;
     private static final long AREA = 0x10_1000;
@@ -21,18 +25,24 @@ class VcpuAreasXenTest {
     /// Beyond the page tables.
     private static final long NOWHERE = 0x4000_0000;
 
-    private static Vcpu vcpu(KvmDomain test) {
+    private final VmDomain.Kind vm;
+
+    VcpuAreasXenTest(VmDomain.Kind vm) {
+        this.vm = vm;
+    }
+
+    private static Vcpu vcpu(VmDomain test) {
         return test.domain().vcpus().getFirst();
     }
 
-    private static XenError refused(KvmDomain test, long offset) {
+    private static XenError refused(VmDomain test, long offset) {
         Vcpu vcpu = vcpu(test);
         return assertThrows(XenError.class, () -> vcpu.areas().registerVcpuInfo(GFN, offset, vcpu));
     }
 
     @Test
     void vcpuInfoIsRegisteredOnceAndThatIsLookedAtBeforeThePlace() throws BootException, XenError {
-        try (KvmDomain test = KvmDomain.withXen(1)) {
+        try (VmDomain test = vm.open(1)) {
             vcpu(test).areas().registerVcpuInfo(GFN, 0, vcpu(test));
 
             assertSame(XenError.EBUSY, refused(test, 0));
@@ -43,7 +53,7 @@ class VcpuAreasXenTest {
 
     @Test
     void vcpuInfoOfANarrowDomainIsAlignedToFourBytes() throws BootException, XenError {
-        try (KvmDomain test = KvmDomain.withXen(1)) {
+        try (VmDomain test = vm.open(1)) {
             assertSame(XenError.ENXIO, refused(test, 4));
 
             test.domain().latchWidth(GuestWidth.BITS_32);
@@ -55,15 +65,14 @@ class VcpuAreasXenTest {
 
     @Test
     void timeAreaEndsWithAnAddressThatIsNowhere() throws BootException, XenError {
-        try (KvmDomain test = KvmDomain.withXen(1)) {
+        try (VmDomain test = vm.open(1)) {
             LinearMemory linear = test.test().caller(0, true).argument().linear();
-            XenVcpuAttributes kvm = test.vcpu(0).xen();
             for (long end : new long[] {0, NOWHERE}) {
                 vcpu(test).areas().registerTime(linear, AREA);
-                assertEquals(AREA, kvm.vcpuTimeInfo());
+                assertEquals(AREA, test.timeInfo(0));
 
                 vcpu(test).areas().registerTime(linear, end);
-                assertEquals(XenVcpuAttributes.INVALID_GPA, kvm.vcpuTimeInfo());
+                assertEquals(VcpuPort.INVALID_GPA, test.timeInfo(0));
             }
         }
     }

@@ -12,9 +12,13 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/// Needs a KVM with Xen support, such as the lab's, since it is KVM's timer that is saved.
+/// The VM's timer is saved and restored.
 @Timeout(60)
+@ParameterizedClass
+@EnumSource(VmDomain.Kind.class)
 class VcpuTimerXenTest {
     private static final long SHARED_INFO_GFN = 0x70;
     private static final VcpuId VCPU0 = new VcpuId(0);
@@ -22,18 +26,24 @@ class VcpuTimerXenTest {
     /// An hour of system time, which does not come.
     private static final long DEADLINE = 3_600_000_000_000L;
 
-    private static VcpuTimer timer(KvmDomain test) {
+    private final VmDomain.Kind vm;
+
+    VcpuTimerXenTest(VmDomain.Kind vm) {
+        this.vm = vm;
+    }
+
+    private static VcpuTimer timer(VmDomain test) {
         return test.domain().vcpus().getFirst().timer();
     }
 
-    private static void mapSharedInfo(KvmDomain test) throws XenError {
+    private static void mapSharedInfo(VmDomain test) throws XenError {
         test.domain().mapSharedInfo(0, SHARED_INFO_GFN);
     }
 
     @Test
     void deadlineOfTheKernelsTimerIsSavedAndRestored() throws BootException, XenError {
         VcpuTimer.State state;
-        try (KvmDomain source = KvmDomain.withXen(1)) {
+        try (VmDomain source = vm.open(1)) {
             mapSharedInfo(source);
             source.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(source).setDeadline(DEADLINE);
@@ -41,7 +51,7 @@ class VcpuTimerXenTest {
             state = timer(source).suspend();
         }
         assertEquals(new VcpuTimer.State(DEADLINE, 0), state);
-        try (KvmDomain target = KvmDomain.withXen(1)) {
+        try (VmDomain target = vm.open(1)) {
             mapSharedInfo(target);
             target.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(target).restore(state);
@@ -51,7 +61,7 @@ class VcpuTimerXenTest {
 
     @Test
     void zeroIsATimeThatIsOver() throws BootException, XenError {
-        try (KvmDomain test = KvmDomain.withXen(1)) {
+        try (VmDomain test = vm.open(1)) {
             mapSharedInfo(test);
             EvtchnPort port = test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(test).setDeadline(DEADLINE);
@@ -64,7 +74,7 @@ class VcpuTimerXenTest {
 
     @Test
     void deadlineFromBeforeThePortIsSaved() throws BootException, XenError {
-        try (KvmDomain test = KvmDomain.withXen(1)) {
+        try (VmDomain test = vm.open(1)) {
             mapSharedInfo(test);
             timer(test).setDeadline(DEADLINE);
             assertEquals(new VcpuTimer.State(DEADLINE, 0), timer(test).suspend());
@@ -73,7 +83,7 @@ class VcpuTimerXenTest {
 
     @Test
     void deadlineThatUserSpaceKeepsIsSaved() throws BootException, XenError {
-        try (KvmDomain test = KvmDomain.withXen(1)) {
+        try (VmDomain test = vm.open(1)) {
             mapSharedInfo(test);
             test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             test.domain().delivery().setCallback(5, GuestWidth.BITS_64);
@@ -82,7 +92,7 @@ class VcpuTimerXenTest {
         }
     }
 
-    private static long kernelDeadline(KvmDomain test) {
-        return test.vcpu(0).xen().timer().expiresNs();
+    private static long kernelDeadline(VmDomain test) {
+        return test.domain().vcpus().getFirst().port().timer().expiresNs();
     }
 }

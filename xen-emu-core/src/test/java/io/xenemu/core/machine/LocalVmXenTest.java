@@ -22,7 +22,7 @@ final class LocalVmXenTest extends VmPortKit {
         }
 
         @Override
-        public void signal(EventFd eventFd, int gsi) {
+        public void signal(EventFd eventFd) {
             eventFd.signal();
         }
 

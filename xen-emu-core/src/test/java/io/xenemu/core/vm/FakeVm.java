@@ -4,6 +4,7 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
+import io.xenemu.kvm.memory.EventFd;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,7 +16,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// A VM without KVM. It records calls, keeps what KVM keeps, refuses what KVM refuses, and raises events in the 2-level
-/// ABI; `VmPortKit` compares it with KVM. No code runs in it, and a signalled eventfd raises nothing.
+/// ABI; `VmPortKit` compares it with KVM. No code runs in it, and it takes signals of eventfds only from [#signal].
 ///
 /// Thread-safe, like KVM's VM.
 public final class FakeVm implements VmPort {
@@ -139,13 +140,25 @@ public final class FakeVm implements VmPort {
         return closed;
     }
 
-    /// Does what a signal of an irqfd's eventfd does that leads to an event channel.
-    public synchronized void raise(int gsi) {
+    /// Signals an eventfd. If it is an irqfd, the VM takes the signal before any reader, as KVM does.
+    public void signal(EventFd eventFd) {
+        if (!raise(eventFd.fd())) {
+            eventFd.signal();
+        }
+    }
+
+    private synchronized boolean raise(int eventfd) {
+        Irqfd irqfd = irqfds.get(eventfd);
+        if (irqfd == null) {
+            return false;
+        }
         for (GsiRoute route : routes) {
-            if (route instanceof GsiRoute.XenEvtchn(int own, int port, VcpuId vcpu) && own == gsi) {
+            if (route instanceof GsiRoute.XenEvtchn(int gsi, int port, VcpuId vcpu)
+                    && gsi == irqfd.gsi) {
                 boolean _ = deliver(port, vcpu);
             }
         }
+        return true;
     }
 
     // Xen.

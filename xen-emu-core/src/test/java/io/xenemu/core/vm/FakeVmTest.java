@@ -22,8 +22,8 @@ final class FakeVmTest extends VmPortKit {
         }
 
         @Override
-        public void signal(EventFd eventFd, int gsi) {
-            vm.raise(gsi);
+        public void signal(EventFd eventFd) {
+            vm.signal(eventFd);
         }
 
         @Override

@@ -38,8 +38,8 @@ public abstract class VmPortKit {
         /// KVM_SET_LAPIC.
         void setLapic(int vcpu, byte[] registers);
 
-        /// Signals an eventfd that is an irqfd.
-        void signal(EventFd eventFd, int gsi);
+        /// Signals an eventfd.
+        void signal(EventFd eventFd);
 
         @Override
         void close();
@@ -319,7 +319,7 @@ public abstract class VmPortKit {
         vm.setGsiRouting(List.of(new GsiRoute.XenEvtchn(GSI, PORT, VCPU0)));
         try (EventFd eventFd = EventFd.create()) {
             vm.assignIrqfd(eventFd.fd(), GSI);
-            rig.signal(eventFd, GSI);
+            rig.signal(eventFd);
             Eventually.holds("the event is pending", () -> isUpcallPending(0));
             vm.deassignIrqfd(eventFd.fd(), GSI);
         }
