@@ -15,9 +15,11 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import java.util.List;
 import java.util.UUID;
@@ -62,8 +64,38 @@ public final class ServiceGuest implements AutoCloseable {
                         XEN_VERSION,
                         GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
-        domain = hypervisor.create(config, kernel, List.of(), commandLine, _ -> ports());
+        domain =
+                hypervisor.create(
+                        config, kernel, List.of(), commandLine, _ -> ports(), new NoOrders());
         domain.start();
+    }
+
+    /// No operator's command reaches a domain of a program.
+    private static final class NoOrders implements DomainDriver {
+        @Override
+        public void pause(DomId domain) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void unpause(DomId domain) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void askToPowerOff(DomId domain) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void askToReboot(DomId domain) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void destroy() {
+            throw new UnsupportedOperationException();
+        }
     }
 
     private PortBus ports() {

@@ -12,6 +12,7 @@ public final class ShutdownLatch {
 
     private final AtomicReference<@Nullable Outcome> outcome = new AtomicReference<>();
     private final CountDownLatch set = new CountDownLatch(1);
+    private volatile @Nullable Runnable listener;
 
     /// Sets the reason unless there is one.
     ///
@@ -21,7 +22,24 @@ public final class ShutdownLatch {
             return false;
         }
         set.countDown();
+        tellListener();
         return true;
+    }
+
+    /// Has `listener` called when there is a reason; at once if there is one already. There is one listener at a time.
+    /// It may be called twice, by any thread and with its locks held, so it does not wait.
+    public void onSet(Runnable listener) {
+        this.listener = listener;
+        if (outcome.get() != null) {
+            listener.run();
+        }
+    }
+
+    private void tellListener() {
+        Runnable current = listener;
+        if (current != null) {
+            current.run();
+        }
     }
 
     /// The reason, or null while the domain runs.

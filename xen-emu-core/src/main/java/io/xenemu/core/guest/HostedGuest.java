@@ -2,114 +2,103 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ConsoleLog;
-import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A guest in the background of a service: its thread, and what is kept of its consoles over its reboots.
+/// A guest in the background of a service: its driver thread, and what is kept of its consoles over its reboots.
 public final class HostedGuest {
     private static final Logger log = LoggerFactory.getLogger(HostedGuest.class);
 
-    private final GuestRequest request;
+    private final String name;
+    private final Guest guest;
+    private final DriverRequest start;
     private final ConsoleLog console = new ConsoleLog();
     private final ConsoleLog serial = new ConsoleLog();
-    private final CompletableFuture<Void> started = new CompletableFuture<>();
     private final Thread thread;
     private final Runnable ended;
-    private volatile @Nullable Guest guest;
-    private volatile boolean stopping;
-    private volatile boolean endsAtReboot;
 
     /// @param paused whether its first domain begins paused
     /// @param ended called when nothing is left of it
     HostedGuest(Hypervisor hypervisor, GuestRequest request, boolean paused, Runnable ended) {
-        this.request = request;
+        this.name = request.config().name();
+        this.guest = new Guest(request);
+        this.start = guest.start(paused);
         this.ended = ended;
-        thread =
-                Thread.ofPlatform()
-                        .name("guest-" + request.config().name())
-                        .unstarted(() -> run(hypervisor, paused));
+        this.thread = Thread.ofPlatform().name("guest-" + name).unstarted(() -> run(hypervisor));
     }
 
-    /// Starts it, and waits until its first domain has been made.
+    /// Starts the guest, and waits until its first domain runs.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
     /// @throws KvmException when the host has no room for it
-    void start() throws BootException {
+    /// @throws Refused when the guest is destroyed before it runs
+    void start() throws BootException, Refused, InterruptedException {
         try {
             thread.start();
         } catch (OutOfMemoryError e) {
-            // The host has no thread left: its name is free again.
+            // The host has no thread left: the name is free again.
             ended.run();
             throw e;
         }
         try {
-            started.join();
-        } catch (CompletionException e) {
+            start.await();
+        } catch (ExecutionException e) {
             switch (e.getCause()) {
                 case BootException cause -> throw cause;
                 case KvmException cause -> throw cause;
-                case null, default -> throw e;
+                case null, default -> throw new IllegalStateException(name + " has failed", e);
             }
         }
     }
 
-    private void run(Hypervisor hypervisor, boolean paused) {
+    private void run(Hypervisor hypervisor) {
+        Throwable failure = null;
         try {
-            Guest made = new Guest(hypervisor, request, console, serial);
-            guest = made;
-            if (stopping) {
-                made.stop();
-            }
-            if (endsAtReboot) {
-                made.endAtReboot();
-            }
-            RunOutcome outcome = made.run(Guest.FOREVER, domain -> starting(domain, paused));
-            log.debug("{} is gone: {}", request.config().name(), outcome);
-        } catch (BootException | KvmException e) {
-            if (!started.completeExceptionally(e)) {
-                log.error("{} cannot be restarted: {}", request.config().name(), e.getMessage());
-            }
-        } catch (RuntimeException | Error e) {
-            if (!started.completeExceptionally(e)) {
-                log.error("{} has ended: this is a bug", request.config().name(), e);
-            }
+            RunOutcome outcome = guest.run(hypervisor, console, serial, Guest.FOREVER);
+            log.debug("{} is gone: {}", name, outcome);
+        } catch (BootException | RuntimeException | Error e) {
+            failure = e;
         } finally {
-            started.complete(null);
             console.close();
             serial.close();
             ended.run();
+            answer(failure);
         }
     }
 
-    private void starting(Domain domain, boolean paused) {
-        if (paused && !started.isDone()) {
-            domain.pause();
+    /// Tells the thread that waits for the start of a failure; the log, if the guest had been started.
+    private void answer(@Nullable Throwable failure) {
+        boolean starting = start.fail(failure == null ? Refusal.DESTROYED.of(name) : failure);
+        if (starting || failure == null) {
+            return;
         }
-        started.complete(null);
+        if (failure instanceof BootException || failure instanceof KvmException) {
+            log.error("{} cannot be restarted: {}", name, failure.getMessage());
+        } else {
+            log.error("{} has ended: this is a bug", name, failure);
+        }
     }
 
-    /// Lets it be gone when it reboots.
+    /// Asks the guest to power off. Does not wait.
+    ///
+    /// @return false if it cannot be asked now
+    boolean askToPowerOff() {
+        return guest.askToPowerOff();
+    }
+
+    /// Makes the next reboot the guest's end.
     void endAtReboot() {
-        endsAtReboot = true;
-        Guest running = guest;
-        if (running != null) {
-            running.endAtReboot();
-        }
+        guest.endAtReboot();
     }
 
-    /// Ends it at once, and waits until nothing is left.
+    /// Destroys the guest, and waits until nothing is left of it.
     public void stop() throws InterruptedException {
-        stopping = true;
-        Guest running = guest;
-        if (running != null) {
-            running.stop();
-        }
+        guest.destroy();
         thread.join();
     }
 

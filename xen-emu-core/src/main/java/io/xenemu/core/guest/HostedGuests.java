@@ -4,7 +4,6 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.kvm.abi.DomId;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,8 +21,8 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     @GuardedBy("this")
     private boolean closed;
 
-    /// Domains that have been asked to power off because the service ends.
-    private final Set<DomId> asked = ConcurrentHashMap.newKeySet();
+    /// Guests that have been asked to power off because the service ends.
+    private final Set<HostedGuest> asked = ConcurrentHashMap.newKeySet();
 
     public HostedGuests(Hypervisor hypervisor) {
         this.hypervisor = hypervisor;
@@ -33,7 +32,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     ///
     /// @param paused whether it begins paused
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
-    /// @throws Refused when there is a guest of that name
+    /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
     public void create(GuestRequest request, boolean paused) throws BootException, Refused {
         String name = request.config().name();
         HostedGuest guest = new HostedGuest(hypervisor, request, paused, () -> ended(name));
@@ -45,7 +44,12 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
                 throw new Refused("there is a domain " + name + " already");
             }
         }
-        guest.start();
+        try {
+            guest.start();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw Refused.serviceEnds();
+        }
     }
 
     private synchronized void ended(String name) {
@@ -57,7 +61,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         return guests.get(name);
     }
 
-    /// Takes no more guests, and none that reboots.
+    /// Takes no more guests. Those that are here end when they reboot.
     public void end() {
         List<HostedGuest> last;
         synchronized (this) {
@@ -74,7 +78,15 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
 
     @Override
     public void ask() {
-        hypervisor.askToPowerOff(asked);
+        List<HostedGuest> all;
+        synchronized (this) {
+            all = List.copyOf(guests.values());
+        }
+        for (HostedGuest guest : all) {
+            if (!asked.contains(guest) && guest.askToPowerOff()) {
+                asked.add(guest);
+            }
+        }
     }
 
     /// Ends all guests at once.

@@ -1,6 +1,8 @@
 package io.xenemu.core.guest;
 
-/// How running a guest in the foreground ended.
+import io.xenemu.core.domain.ShutdownReason;
+
+/// How running a guest ended.
 public enum RunOutcome {
     POWEROFF,
     /// The guest asked for a reboot that it was not to get.
@@ -11,6 +13,19 @@ public enum RunOutcome {
     OTHER_SHUTDOWN,
     TIMEOUT,
     HOST_ERROR,
-    /// `GuestRun#stop` was called.
-    STOPPED
+    /// The guest was destroyed.
+    STOPPED;
+
+    /// The outcome of a domain that has stopped.
+    static RunOutcome of(ShutdownReason reason) {
+        return switch (reason) {
+            case POWEROFF -> POWEROFF;
+            case REBOOT -> REBOOT;
+            case CRASH -> CRASH;
+            case TRIPLE_FAULT -> TRIPLE_FAULT;
+            case HOST_ERROR -> HOST_ERROR;
+            case DESTROYED -> STOPPED;
+            case SUSPEND, WATCHDOG, SOFT_RESET, OTHER -> OTHER_SHUTDOWN;
+        };
+    }
 }

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.toolstack.Refused;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -36,8 +37,9 @@ public final class SecondGuest implements AutoCloseable {
     ///
     /// @param out not closed
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    /// @throws Refused when the guest is destroyed before it runs
     public static SecondGuest start(Hypervisor hypervisor, GuestRequest request, OutputStream out)
-            throws BootException {
+            throws BootException, Refused, InterruptedException {
         String name = request.config().name();
         HostedGuest guest = new HostedGuest(hypervisor, request, false, () -> {});
         guest.start();
@@ -46,6 +48,11 @@ public final class SecondGuest implements AutoCloseable {
                         .name(name + "-out")
                         .start(() -> print(guest.console().reader(), name + ": ", out));
         return new SecondGuest(guest, printer);
+    }
+
+    /// Asks the guest to power off, if it can be asked now. Does not wait.
+    public void askToPowerOff() {
+        boolean _ = guest.askToPowerOff();
     }
 
     /// Prints until the guest is gone.

@@ -1,13 +1,16 @@
 /// Guests over their reboots: each boot is a new domain.
 ///
-/// Start at [Guest].
+/// Start at [Guest], which draws the states.
 ///
 /// - A guest: [Guest], [GuestRequest], [GuestDevices], [RestartLimit], [RunOutcome].
+/// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot].
+/// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - In the background: [HostedGuests], [HostedGuest]; beside one in the foreground: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///
-/// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitor of
-/// [HostedGuests] is a leaf.
+/// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of
+/// [GuestInbox] and [HostedGuests] are leaves. A thread that waits for a driver's answer holds no lock, because the driver
+/// may need it.
 @NullMarked
 package io.xenemu.core.guest;
 

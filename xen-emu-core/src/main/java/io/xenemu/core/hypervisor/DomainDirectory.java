@@ -5,6 +5,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.kvm.abi.DomId;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
@@ -30,11 +31,23 @@ final class DomainDirectory {
     private final Map<DomId, Domain> operable =
             new TreeMap<>(Comparator.comparingInt(DomId::value));
 
-    void add(Domain domain) {
+    /// What moves each of them.
+    @GuardedBy("operated")
+    private final Map<Domain, DomainDriver> drivers = new HashMap<>();
+
+    void add(Domain domain, DomainDriver driver) {
         synchronized (operated) {
             alive.add(domain);
             operable.put(domain.id(), domain);
+            drivers.put(domain, driver);
             domains.put(domain.id(), domain);
+        }
+    }
+
+    /// What moves a domain; null if commands can no longer work on it.
+    @Nullable DomainDriver driver(Domain domain) {
+        synchronized (operated) {
+            return drivers.get(domain);
         }
     }
 
@@ -64,6 +77,7 @@ final class DomainDirectory {
     void closing(Domain domain) {
         synchronized (operated) {
             operable.remove(domain.id());
+            drivers.remove(domain);
         }
     }
 

@@ -11,8 +11,6 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.HvmParams;
-import io.xenemu.core.domain.ShutdownReason;
-import io.xenemu.core.domain.VcpuStuckException;
 import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -40,20 +38,15 @@ import io.xenemu.xenstore.ring.IntroducedRing;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the back
 /// ends' event channels.
 public final class Hypervisor implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(Hypervisor.class);
-
     private final DomainDirectory domains = new DomainDirectory();
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
 
@@ -144,17 +137,19 @@ public final class Hypervisor implements AutoCloseable {
     /// connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
     ///
     /// @param devices makes the devices that it sees in its I/O space
+    /// @param driver takes the operator's orders for it
     /// @throws BootException when the kernel does not fit
     public Domain create(
             DomainConfig config,
             KernelImage kernel,
             List<BootModule> modules,
             String commandLine,
-            Function<Domain, PortBus> devices)
+            Function<Domain, PortBus> devices,
+            DomainDriver driver)
             throws BootException {
         DomId id = nextId();
         Domain domain = builder.build(id, config, kernel, modules, commandLine, devices);
-        domains.add(domain);
+        domains.add(domain, driver);
         return domain;
     }
 
@@ -271,28 +266,11 @@ public final class Hypervisor implements AutoCloseable {
         steps.close();
     }
 
-    /// Asks every domain to power off that has been introduced and was not asked yet.
+    /// Asks the guest of a domain that has been introduced to shut down. For the domain's driver.
     ///
-    /// @param asked who was; gets the others
-    public void askToPowerOff(Set<DomId> asked) {
-        operated.forEach(domain -> {
-            DomId id = domain.id();
-            if (asked.contains(id)) {
-                return;
-            }
-            try (XenStoreClient client = xenstore.client()) {
-                if (client.exists(shutdownNode(domain))) {
-                    writeShutdown(domain, "poweroff");
-                    asked.add(id);
-                }
-            } catch (XenError e) {
-                log.warn("{} cannot be asked to power off: XenStore says {}", domain, e.symbol());
-                asked.add(id);
-            }
-        });
-    }
-
-    private void writeShutdown(Domain domain, String how) throws XenError {
+    /// @param how a word of Linux's `control/shutdown`: `poweroff` or `reboot`
+    /// @throws XenError what XenStore answers
+    public void askToShutDown(Domain domain, String how) throws XenError {
         try (XenStoreClient client = xenstore.client()) {
             client.write(shutdownNode(domain), how);
         }
@@ -309,47 +287,43 @@ public final class Hypervisor implements AutoCloseable {
         }
 
         @Override
-        public void pause(Domain domain) throws Refused {
-            onOpen(
-                    domain,
-                    one -> {
-                        try {
-                            one.pause();
-                        } catch (VcpuStuckException e) {
-                            throw new Refused(
-                                    one.config().name() + " cannot be paused: " + e.getMessage());
-                        }
-                    });
+        public void pause(Domain domain) throws Refused, InterruptedException {
+            driver(domain).pause(domain.id());
         }
 
         @Override
-        public void unpause(Domain domain) throws Refused {
-            onOpen(
-                    domain,
-                    one -> {
-                        if (!one.unpause()) {
-                            throw new Refused(one.config().name() + " is not paused");
-                        }
-                    });
-        }
-
-        /// Works on a domain with the commands' lock held, so that its vCPUs are not closed meanwhile.
-        private void onOpen(Domain domain, NamedDomains.Order order) throws Refused {
-            Domain _ = new NamedDomains(this).on(Integer.toString(domain.id().value()), order);
+        public void unpause(Domain domain) throws Refused, InterruptedException {
+            driver(domain).unpause(domain.id());
         }
 
         @Override
-        public void askToShutDown(Domain domain, String how) throws Refused {
-            try {
-                writeShutdown(domain, how);
-            } catch (XenError e) {
-                throw new Refused(how + ": XenStore says " + e.symbol());
+        public void askToShutDown(Domain domain, String how) throws Refused, InterruptedException {
+            DomainDriver driver = domains.driver(domain);
+            if (driver == null) {
+                // It is ending already.
+                return;
+            }
+            switch (how) {
+                case "poweroff" -> driver.askToPowerOff(domain.id());
+                case "reboot" -> driver.askToReboot(domain.id());
+                default -> throw new IllegalArgumentException(how);
             }
         }
 
         @Override
         public void destroy(Domain domain) {
-            domain.shutdown(ShutdownReason.DESTROYED, "");
+            DomainDriver driver = domains.driver(domain);
+            if (driver != null) {
+                driver.destroy();
+            }
+        }
+
+        private DomainDriver driver(Domain domain) throws Refused {
+            DomainDriver driver = domains.driver(domain);
+            if (driver == null) {
+                throw Refused.noSuchDomain(domain.config().name());
+            }
+            return driver;
         }
 
         @Override

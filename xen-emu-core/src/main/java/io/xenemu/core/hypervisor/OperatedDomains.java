@@ -20,10 +20,10 @@ public interface OperatedDomains {
     /// @throws Refused if the domain is not paused, or gone
     void unpause(Domain domain) throws Refused, InterruptedException;
 
-    /// Asks a guest by XenStore to shut down.
+    /// Asks a guest by XenStore to shut down. A domain that is ending already is not asked.
     ///
     /// @param how a word of Linux's `control/shutdown`: `poweroff` or `reboot`
-    /// @throws Refused if XenStore refuses the request
+    /// @throws Refused if XenStore refuses the request, or the guest is rebooting
     void askToShutDown(Domain domain, String how) throws Refused, InterruptedException;
 
     /// Stops a domain at once, and its guest with it. Does not wait for its end.

@@ -2,13 +2,14 @@
 ///
 /// Start at [Hypervisor].
 ///
-/// - The domains: [Hypervisor], [DomainDirectory]; as an operator names them [NamedDomains] and [OperatedDomains].
+/// - The domains: [Hypervisor], [DomainDirectory]; as an operator names them [NamedDomains] and
+///   [OperatedDomains]; what carries out an operator's orders [DomainDriver].
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
 /// - Channels of domain 0: [StoreChannel], [ConsoleChannel].
 /// - Devices between domains: [DeviceAttachment].
 ///
-/// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile; a
-/// pause waits for vCPUs under it. The monitor of [MemoryAdmission] is a leaf.
+/// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile. No
+/// thread waits for a [DomainDriver] with it held. The monitor of [MemoryAdmission] is a leaf.
 @NullMarked
 package io.xenemu.core.hypervisor;
 

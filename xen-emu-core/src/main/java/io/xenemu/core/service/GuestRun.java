@@ -9,6 +9,7 @@ import io.xenemu.core.device.StdioConsole;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.guest.Guest;
 import io.xenemu.core.guest.GuestRequest;
+import io.xenemu.core.guest.GuestState;
 import io.xenemu.core.guest.OrderlyStop;
 import io.xenemu.core.guest.RunOutcome;
 import io.xenemu.core.guest.SecondGuest;
@@ -17,7 +18,7 @@ import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabRelay;
-import io.xenemu.kvm.abi.DomId;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
@@ -25,9 +26,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -40,17 +39,18 @@ public final class GuestRun {
     private static final Duration LONGEST_TIMEOUT = Duration.ofDays(36_500);
 
     private final RunRequest request;
-    private final CountDownLatch ended = new CountDownLatch(1);
-    private final CountDownLatch atOnce = new CountDownLatch(1);
-    private volatile boolean stopping;
-    private volatile @Nullable Running running;
-    private volatile @Nullable StdioConsole output;
+    private final Guest guest;
 
-    /// The guest, from when it can be stopped.
-    private record Running(Guest guest, Hypervisor hypervisor) {}
+    /// Counted down when everything is closed, after the guest's end.
+    private final CountDownLatch closed = new CountDownLatch(1);
+
+    private final CountDownLatch atOnce = new CountDownLatch(1);
+    private volatile @Nullable StdioConsole output;
+    private volatile @Nullable SecondGuest second;
 
     public GuestRun(RunRequest request) {
         this.request = request;
+        this.guest = new Guest(request.guest());
     }
 
     /// Runs the guest. Blocks until it has stopped and everything is closed.
@@ -71,36 +71,38 @@ public final class GuestRun {
             relay(open);
             StdioConsole stdio = stdio(open);
             output = stdio;
-            startBeside(open, hypervisor);
-            Guest guest =
-                    new Guest(
-                            hypervisor,
-                            request.guest(),
-                            request.console() ? stdio : null,
-                            request.serial() ? stdio : null);
-            running = new Running(guest, hypervisor);
+            startSecond(open, hypervisor);
             Runtime.getRuntime().addShutdownHook(hook);
-            return run(guest);
+            guest.start();
+            return guest.run(
+                    hypervisor,
+                    request.console() ? stdio : null,
+                    request.serial() ? stdio : null,
+                    deadline(request.timeout()));
         } finally {
-            ended.countDown();
+            closed.countDown();
             removeHook(hook);
         }
     }
 
-    private void startBeside(Resources open, Hypervisor hypervisor) throws BootException {
-        GuestRequest beside = request.beside();
-        if (beside != null) {
-            open.add(
-                    SecondGuest.start(hypervisor, beside, new FileOutputStream(FileDescriptor.out)),
-                    SecondGuest::close);
+    private void startSecond(Resources open, Hypervisor hypervisor)
+            throws BootException, HostException {
+        GuestRequest wanted = request.beside();
+        if (wanted == null) {
+            return;
         }
-    }
-
-    private RunOutcome run(Guest guest) throws BootException {
-        if (stopping) {
-            guest.stop();
+        try {
+            second =
+                    open.add(
+                            SecondGuest.start(
+                                    hypervisor, wanted, new FileOutputStream(FileDescriptor.out)),
+                            SecondGuest::close);
+        } catch (Refused e) {
+            throw new HostException(e.reason(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            guest.destroy();
         }
-        return guest.run(deadline(request.timeout()), _ -> {});
     }
 
     /// In `System.nanoTime()`. A time-out that no service lives to see is none, and its nanoseconds may be no number of 64 bits.
@@ -110,15 +112,13 @@ public final class GuestRun {
                 : System.nanoTime() + timeout.toNanos();
     }
 
-    /// Asks the guest to power off, and stops it when its time for that is over; for the first SIGTERM. Returns when all is
-    /// closed.
+    /// Asks the guest to power off, and stops it when its time for that is over; for the first SIGTERM. Returns when all
+    /// is closed.
     public void terminate() {
-        stopping = true;
-        Running now = running;
-        if (now != null) {
-            now.guest.endAtReboot();
+        guest.endAtReboot();
+        if (guest.state() != GuestState.MADE) {
             try {
-                OrderlyStop.run(new AskedGuest(now.hypervisor), request.stopTimeout(), atOnce);
+                OrderlyStop.run(new AskedGuests(), request.stopTimeout(), atOnce);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
@@ -126,40 +126,38 @@ public final class GuestRun {
         stop();
     }
 
-    /// The guest, and another beside it.
-    private final class AskedGuest implements OrderlyStop.Guests {
-        private final Hypervisor hypervisor;
-        private final Set<DomId> asked = new HashSet<>();
-
-        AskedGuest(Hypervisor hypervisor) {
-            this.hypervisor = hypervisor;
-        }
+    /// The guest, and the second one beside it.
+    private final class AskedGuests implements OrderlyStop.Guests {
+        private boolean asked;
 
         @Override
         public List<String> left() {
-            return ended.getCount() == 0 ? List.of() : List.of(request.guest().config().name());
+            return closed.getCount() == 0 ? List.of() : List.of(request.guest().config().name());
         }
 
         @Override
         public void ask() {
-            hypervisor.askToPowerOff(asked);
+            SecondGuest other = second;
+            if (asked || !guest.askToPowerOff()) {
+                return;
+            }
+            asked = true;
+            if (other != null) {
+                other.askToPowerOff();
+            }
         }
     }
 
     /// Stops the guest at once and waits until all is closed; for the end of the JVM (Ctrl-C, a second SIGTERM).
     public void stop() {
-        stopping = true;
         atOnce.countDown();
         StdioConsole stdio = output;
         if (stdio != null) {
             stdio.hurry();
         }
-        Running now = running;
-        if (now != null) {
-            now.guest.stop();
-        }
+        guest.destroy();
         try {
-            ended.await(STOP_SECONDS, TimeUnit.SECONDS);
+            closed.await(STOP_SECONDS, TimeUnit.SECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -1,0 +1,142 @@
+package io.xenemu.core.guest;
+
+import com.google.common.collect.Sets;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootFiles;
+import io.xenemu.core.device.HostConsole;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.host.Teardown;
+import io.xenemu.core.hypervisor.ConsoleChannel;
+import io.xenemu.core.hypervisor.DomainDriver;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.StoreChannel;
+import io.xenemu.core.toolstack.DevicesOverReboot;
+import io.xenemu.kvm.abi.XenError;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One boot of a guest: its domain and devices, from when they are built until they are removed. For the guest's driver
+/// alone.
+final class GuestBoot {
+    private static final Logger log = LoggerFactory.getLogger(GuestBoot.class);
+
+    /// The ends that an operator or the guest itself wanted.
+    private static final Set<ShutdownReason> ORDERLY =
+            Sets.immutableEnumSet(
+                    ShutdownReason.POWEROFF, ShutdownReason.REBOOT, ShutdownReason.DESTROYED);
+
+    private final Hypervisor hypervisor;
+    private final GuestDevices devices;
+    private final Domain domain;
+
+    private GuestBoot(Hypervisor hypervisor, GuestDevices devices, Domain domain) {
+        this.hypervisor = hypervisor;
+        this.devices = devices;
+        this.domain = domain;
+    }
+
+    /// Builds the domain.
+    ///
+    /// @param orders takes an operator's orders for the domain
+    /// @param console the host's end of the PV console, if any
+    /// @param serial that of the serial port, if any
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
+    static GuestBoot build(
+            Hypervisor hypervisor,
+            GuestRequest request,
+            DomainDriver orders,
+            @Nullable HostConsole console,
+            @Nullable HostConsole serial)
+            throws BootException {
+        GuestDevices devices = new GuestDevices(console, serial);
+        try (BootFiles files = request.open()) {
+            Domain domain =
+                    hypervisor.create(
+                            request.config(),
+                            files.kernel(),
+                            files.modules(),
+                            request.commandLine(),
+                            devices::ports,
+                            orders);
+            return new GuestBoot(hypervisor, devices, domain);
+        }
+    }
+
+    Domain domain() {
+        return domain;
+    }
+
+    /// Connects the domain to XenStore and its console, and gives it the devices that it had before a reboot.
+    ///
+    /// @return complete when the domain can be started: its root file system may be on one of the devices
+    CompletableFuture<Void> connect(DevicesOverReboot kept) {
+        StoreChannel store = hypervisor.storeChannel(domain);
+        ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
+        hypervisor.introduce(domain, store, channel);
+        devices.attach();
+        return hypervisor.reattach(domain, kept);
+    }
+
+    void start() {
+        domain.start();
+        log.info(
+                "{}: started with {} MiB and {} vCPUs",
+                domain,
+                domain.config().memoryBytes() >> 20,
+                domain.config().vcpus());
+    }
+
+    /// Asks the guest by XenStore to shut down.
+    ///
+    /// @param how a word of Linux's `control/shutdown`
+    /// @throws XenError what XenStore answers
+    void askToShutDown(String how) throws XenError {
+        try {
+            hypervisor.askToShutDown(domain, how);
+        } catch (XenError e) {
+            log.warn("{} cannot be asked to shut down: XenStore says {}", domain, e.symbol());
+            throw e;
+        }
+    }
+
+    /// Tells XenStore that the domain has stopped, and an operator why.
+    ///
+    /// @param outcome null if its time was over
+    RunOutcome stopped(ShutdownLatch.@Nullable Outcome outcome) {
+        hypervisor.xenstore().shutdown(domain.id());
+        if (outcome == null) {
+            log.warn("{}: timeout", domain);
+            devices.hurry();
+            return RunOutcome.TIMEOUT;
+        }
+        String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
+        String message = outcome.message().isEmpty() ? "" : ": " + outcome.message();
+        if (ORDERLY.contains(outcome.reason()) && message.isEmpty()) {
+            log.info("{}: {}", domain, reason);
+        } else {
+            log.warn("{}: {}{}", domain, reason, message);
+        }
+        return RunOutcome.of(outcome.reason());
+    }
+
+    /// Begins to take the devices that other domains serve from the domain, for the next boot.
+    DevicesOverReboot keepDevices() {
+        return hypervisor.keepDevices(domain);
+    }
+
+    /// Stops the domain if it still runs, and removes everything of it.
+    void remove() {
+        Teardown steps = new Teardown();
+        steps.add(() -> hypervisor.destroy(domain));
+        steps.add(devices::detach);
+        // First: a guest that goes on printing would have its devices detached for ever.
+        steps.add(() -> domain.stop(ShutdownReason.DESTROYED));
+        steps.close();
+    }
+}

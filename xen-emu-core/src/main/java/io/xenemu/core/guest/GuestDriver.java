@@ -1,0 +1,300 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.device.HostConsole;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.VcpuStuckException;
+import io.xenemu.core.hypervisor.DomainDriver;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.MemoryAdmission;
+import io.xenemu.core.machine.HaltWatch;
+import io.xenemu.core.toolstack.DevicesOverReboot;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.XenError;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What a guest's own thread does: boots the guest again and again, and carries out requests meanwhile. [Guest] draws
+/// the states.
+final class GuestDriver {
+    private static final Logger log = LoggerFactory.getLogger(GuestDriver.class);
+
+    private final Hypervisor hypervisor;
+    private final GuestRequest request;
+    private final GuestInbox inbox;
+    private final DomainDriver orders;
+    private final @Nullable HostConsole console;
+    private final @Nullable HostConsole serial;
+    private final long deadline;
+    private final RestartLimit restarts = new RestartLimit();
+
+    /// The current boot.
+    private @Nullable GuestBoot boot;
+
+    /// The request for the first boot, until it is answered.
+    private @Nullable DriverRequest start;
+
+    /// @param orders takes an operator's orders for the guest's domains
+    /// @param console the host's end of the PV console, if any
+    /// @param serial that of the serial port, if any
+    /// @param deadline in `System.nanoTime()`, or [Guest#FOREVER]
+    GuestDriver(
+            Hypervisor hypervisor,
+            GuestRequest request,
+            GuestInbox inbox,
+            DomainDriver orders,
+            @Nullable HostConsole console,
+            @Nullable HostConsole serial,
+            long deadline) {
+        this.hypervisor = hypervisor;
+        this.request = request;
+        this.inbox = inbox;
+        this.orders = orders;
+        this.console = console;
+        this.serial = serial;
+        this.deadline = deadline;
+    }
+
+    /// See [Guest#run].
+    RunOutcome run() throws BootException {
+        try {
+            serveUntil(() -> inbox.state() != GuestState.MADE, Guest.FOREVER);
+            if (inbox.isDestroyed()) {
+                return RunOutcome.STOPPED;
+            }
+            // One share for all boots, so that no reboot fails for lack of memory.
+            try (MemoryAdmission.Share _ =
+                    hypervisor.memory().admit(request.config(), request.overcommit())) {
+                return boots();
+            }
+        } finally {
+            end();
+        }
+    }
+
+    private RunOutcome boots() throws BootException {
+        DevicesOverReboot kept = DevicesOverReboot.NONE;
+        while (!inbox.isDestroyed()) {
+            GuestBoot built = GuestBoot.build(hypervisor, request, orders, console, serial);
+            long begun = System.nanoTime();
+            boolean again = false;
+            try {
+                boot = built;
+                inbox.built(built.domain());
+                RunOutcome outcome = runOnce(built, kept);
+                again = outcome == RunOutcome.REBOOT && request.reboot() && !inbox.endsAtReboot();
+                if (!again) {
+                    return outcome;
+                }
+                inbox.rebooting();
+                serve();
+                kept = built.keepDevices();
+            } finally {
+                if (!again) {
+                    end();
+                }
+                boot = null;
+                built.remove();
+            }
+            if (!mayRestart(Duration.ofNanos(System.nanoTime() - begun))) {
+                return RunOutcome.REBOOT;
+            }
+            inbox.startAgain();
+        }
+        return RunOutcome.STOPPED;
+    }
+
+    /// The guest does not run again. Threads that wait for an answer get it now.
+    private void end() {
+        inbox.end();
+        serve();
+    }
+
+    /// Runs one domain until it stops.
+    private RunOutcome runOnce(GuestBoot current, DevicesOverReboot kept) {
+        CompletableFuture<Void> connected = current.connect(kept);
+        CompletableFuture<Void> _ = connected.whenComplete((_, _) -> inbox.wake());
+        serveUntil(connected::isDone, Guest.FOREVER);
+        if (inbox.isDestroyed()) {
+            return RunOutcome.STOPPED;
+        }
+        connected.join();
+        // A pause that was put before the start is carried out before the guest runs.
+        serve();
+        current.start();
+        inbox.running();
+        DriverRequest first = start;
+        if (first != null) {
+            first.done();
+            start = null;
+        }
+        return current.stopped(awaitStop(current.domain()));
+    }
+
+    /// Waits until the domain stops; looks at it at times.
+    ///
+    /// @return null if the deadline has passed
+    private ShutdownLatch.@Nullable Outcome awaitStop(Domain domain) {
+        ShutdownLatch stopped = domain.shutdownLatch();
+        stopped.onSet(inbox::wake);
+        HaltWatch watch = new HaltWatch(domain);
+        while (true) {
+            serveUntil(
+                    () -> stopped.get() != null,
+                    soonest(TimeUnit.MILLISECONDS.toNanos(HaltWatch.LOOK_MILLIS)));
+            if (inbox.isDestroyed()) {
+                domain.shutdown(ShutdownReason.DESTROYED, "");
+            }
+            ShutdownLatch.Outcome outcome = stopped.get();
+            if (outcome != null || left(deadline) <= 0) {
+                return outcome;
+            }
+            watch.look();
+        }
+    }
+
+    /// Waits before the next boot if the guest has rebooted too soon too often.
+    ///
+    /// @param lived how long its last domain has existed
+    /// @return false if the guest ends instead
+    private boolean mayRestart(Duration lived) {
+        String name = request.config().name();
+        Optional<Duration> wait = restarts.next(lived);
+        if (wait.isEmpty()) {
+            log.error(
+                    "{} is given up: it has rebooted {} times within {} s of its start each",
+                    name,
+                    RestartLimit.MAX,
+                    RestartLimit.QUICK.toSeconds());
+            return false;
+        }
+        if (!wait.get().isZero()) {
+            log.warn(
+                    "{} reboots as soon as it has started: it is restarted in {} s",
+                    name,
+                    wait.get().toSeconds());
+            serveUntil(inbox::endsAtReboot, soonest(wait.get().toNanos()));
+        }
+        return !inbox.endsAtReboot();
+    }
+
+    /// Carries out requests until `done`, or the guest is destroyed, or a time has passed. An interrupt destroys the
+    /// guest.
+    ///
+    /// @param until in `System.nanoTime()`, or [Guest#FOREVER]
+    private void serveUntil(BooleanSupplier done, long until) {
+        try {
+            while (!done.getAsBoolean() && !inbox.isDestroyed()) {
+                if (serveOne()) {
+                    continue;
+                }
+                long left = left(until);
+                if (left <= 0) {
+                    return;
+                }
+                inbox.await(left);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            inbox.destroy();
+        }
+    }
+
+    /// Some time from now, or the deadline if that is sooner.
+    private long soonest(long nanos) {
+        long then = System.nanoTime() + nanos;
+        return deadline == Guest.FOREVER || then - deadline < 0 ? then : deadline;
+    }
+
+    private static long left(long until) {
+        return until == Guest.FOREVER ? Long.MAX_VALUE : until - System.nanoTime();
+    }
+
+    /// Carries out or refuses all requests whose turn it is.
+    private void serve() {
+        boolean more = true;
+        while (more) {
+            more = serveOne();
+        }
+    }
+
+    /// @return false if it is no request's turn
+    private boolean serveOne() {
+        GuestRequests.Step step = inbox.next();
+        if (step == null) {
+            return false;
+        }
+        Refusal refusal = step.refusal();
+        if (refusal == null) {
+            carryOut(step.request());
+        } else {
+            inbox.refuse(step.request(), refusal);
+        }
+        return true;
+    }
+
+    /// Carries out a request, and answers it. If that fails, the thread that waits for the answer gets the failure, and
+    /// the guest goes on.
+    private void carryOut(DriverRequest order) {
+        try {
+            switch (order.kind()) {
+                // Answered when the guest runs.
+                case START -> start = order;
+                case PAUSE -> pause(order);
+                case UNPAUSE -> {
+                    boolean _ = current().domain().unpause();
+                    order.done();
+                }
+                case SHUT_DOWN -> ask(order, "poweroff");
+                case REBOOT -> ask(order, "reboot");
+                case SAVE, MIGRATE ->
+                        throw new IllegalStateException(order + ": no command puts it yet");
+            }
+        } catch (RuntimeException | Error e) {
+            if (!order.fail(e)) {
+                throw e;
+            }
+        }
+    }
+
+    private void pause(DriverRequest order) {
+        boolean paused = false;
+        try {
+            current().domain().pause();
+            paused = true;
+            order.done();
+        } catch (VcpuStuckException e) {
+            String reason = request.config().name() + " cannot be paused: " + e.getMessage();
+            boolean _ = order.fail(new Refused(reason));
+        } finally {
+            if (!paused) {
+                inbox.pauseFailed();
+            }
+        }
+    }
+
+    private void ask(DriverRequest order, String how) {
+        try {
+            current().askToShutDown(how);
+            order.done();
+        } catch (XenError e) {
+            boolean _ = order.fail(new Refused(how + ": XenStore says " + e.symbol()));
+        }
+    }
+
+    private GuestBoot current() {
+        GuestBoot current = boot;
+        if (current == null) {
+            throw new IllegalStateException("no domain: " + inbox.state());
+        }
+        return current;
+    }
+}

@@ -1,0 +1,149 @@
+package io.xenemu.core.guest;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownReason;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// Where threads leave their requests for the driver of a guest, and where the driver waits for them. The monitor is a
+/// leaf: nothing is called with it held.
+final class GuestInbox {
+    private final String guest;
+
+    @GuardedBy("this")
+    private final GuestRequests requests = new GuestRequests();
+
+    /// Whether something has happened since the driver last waited.
+    @GuardedBy("this")
+    private boolean news;
+
+    /// The domain of the current boot, from when it is built until it is removed.
+    @GuardedBy("this")
+    private @Nullable Domain domain;
+
+    /// @param guest its name
+    GuestInbox(String guest) {
+        this.guest = guest;
+    }
+
+    /// Puts a request. A refused one has its answer when this returns.
+    GuestRequests.Answer put(DriverRequest request) {
+        Refusal refusal;
+        GuestRequests.Answer answer = GuestRequests.Answer.REFUSED;
+        synchronized (this) {
+            refusal = isForThisBoot(request) ? requests.refusal(request.kind()) : Refusal.GONE;
+            if (refusal == null) {
+                answer = requests.put(request);
+                news = true;
+                notifyAll();
+            }
+        }
+        if (refusal != null) {
+            refuse(request, refusal);
+        }
+        return answer;
+    }
+
+    @GuardedBy("this")
+    private boolean isForThisBoot(DriverRequest request) {
+        Domain current = domain;
+        return request.domain() == null
+                || (current != null && current.id().equals(request.domain()));
+    }
+
+    /// Answers that a request is refused.
+    void refuse(DriverRequest request, Refusal refusal) {
+        boolean _ = request.fail(refusal.of(guest));
+    }
+
+    /// Destroys the guest. Stops its domain at once as well: the driver may be waiting for one of the vCPUs.
+    void destroy() {
+        Domain current;
+        synchronized (this) {
+            requests.destroy();
+            current = domain;
+            news = true;
+            notifyAll();
+        }
+        if (current != null) {
+            current.shutdown(ShutdownReason.DESTROYED, "");
+        }
+    }
+
+    /// Makes the next reboot the guest's end.
+    synchronized void endAtReboot() {
+        requests.endAtReboot();
+        news = true;
+        notifyAll();
+    }
+
+    synchronized GuestState state() {
+        return requests.state();
+    }
+
+    /// Whether the guest has been destroyed: it ends as soon as its driver can end it.
+    synchronized boolean isDestroyed() {
+        return requests.isDestroyed();
+    }
+
+    synchronized boolean endsAtReboot() {
+        return requests.endsAtReboot();
+    }
+
+    /// Ends the driver's wait, because something that it waits for has happened.
+    synchronized void wake() {
+        news = true;
+        notifyAll();
+    }
+
+    /// Waits for news. For the driver alone, as are all methods below.
+    ///
+    /// @param nanos the longest wait; none if it is not positive
+    synchronized void await(long nanos) throws InterruptedException {
+        long begun = System.nanoTime();
+        long left = nanos;
+        while (!news && left > 0) {
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+            left = nanos - (System.nanoTime() - begun);
+        }
+        news = false;
+    }
+
+    /// The next request that can be carried out or refused now; null if there is none.
+    synchronized GuestRequests.@Nullable Step next() {
+        return requests.next();
+    }
+
+    /// The domain of a new boot has been built.
+    synchronized void built(Domain built) {
+        domain = built;
+    }
+
+    /// The domain runs.
+    synchronized void running() {
+        requests.running();
+    }
+
+    /// A pause has failed, and the domain goes on as before.
+    synchronized void pauseFailed() {
+        requests.pauseFailed();
+    }
+
+    /// The domain has ended by a reboot.
+    synchronized void rebooting() {
+        requests.rebooting();
+        domain = null;
+    }
+
+    /// The next boot begins.
+    synchronized void startAgain() {
+        requests.startAgain();
+    }
+
+    /// The guest does not run again.
+    synchronized void end() {
+        requests.end();
+        domain = null;
+    }
+}

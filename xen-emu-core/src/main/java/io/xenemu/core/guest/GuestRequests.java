@@ -1,0 +1,256 @@
+package io.xenemu.core.guest;
+
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/// The state of one guest, and the requests to it: which of them are carried out, wait, or are refused in which state.
+/// Plain data without locks, threads or clock; [GuestInbox] guards it.
+///
+/// | request | Made | Starting | Running, Paused | Saving, Migrating | Rebooting | Ended |
+/// |---|---|---|---|---|---|---|
+/// | start | now | no | no | no | no | no |
+/// | pause, unpause | queued | now | now | queued | no | no |
+/// | shut down, reboot | no | now | now | queued | no | no |
+/// | save, migrate | no | queued | now | no | no | no |
+///
+/// - An unpause is refused in its turn if the guest is not paused then.
+/// - A destroy is never refused and never queued. After it, everything else is refused.
+/// - The end at the next reboot is never refused and never queued.
+/// - Pauses nest, and end with the domain that was paused.
+final class GuestRequests {
+    /// The most requests that wait: more than an operator's connections, so only a defect reaches it.
+    static final int MAX = 128;
+
+    /// What becomes of a request when it is put.
+    enum Answer {
+        /// The driver carries it out in its turn.
+        ACCEPTED,
+        /// It waits for another state.
+        QUEUED,
+        REFUSED
+    }
+
+    /// The next request that the driver takes.
+    ///
+    /// @param refusal null if it is to be carried out
+    record Step(DriverRequest request, @Nullable Refusal refusal) {}
+
+    private enum Turn {
+        NOW,
+        LATER
+    }
+
+    private GuestState state = GuestState.MADE;
+    private final Queue<DriverRequest> waiting = new ArrayDeque<>();
+
+    /// What waited when the guest came into a state that refuses it.
+    private final Queue<Step> refused = new ArrayDeque<>();
+
+    private int pauses;
+    private boolean destroyed;
+    private boolean endsAtReboot;
+
+    GuestState state() {
+        return state;
+    }
+
+    /// The number of pauses of its domain without an unpause.
+    int pauses() {
+        return pauses;
+    }
+
+    /// Whether it has been destroyed: it ends now, whatever else was asked for.
+    boolean isDestroyed() {
+        return destroyed;
+    }
+
+    /// Whether it ends when it reboots.
+    boolean endsAtReboot() {
+        return endsAtReboot;
+    }
+
+    /// The number of requests that wait.
+    int waiting() {
+        return waiting.size() + refused.size();
+    }
+
+    /// Why a request would be refused now; null if [#put] takes it.
+    @Nullable Refusal refusal(DriverRequest.Kind kind) {
+        if (destroyed || turn(kind) == null) {
+            return reason(kind);
+        }
+        return waiting.size() < MAX ? null : Refusal.TOO_MANY;
+    }
+
+    /// Takes a request. One that is refused changes nothing.
+    Answer put(DriverRequest request) {
+        if (refusal(request.kind()) != null) {
+            return Answer.REFUSED;
+        }
+        waiting.add(request);
+        return turn(request.kind()) == Turn.NOW ? Answer.ACCEPTED : Answer.QUEUED;
+    }
+
+    /// Destroys the guest.
+    void destroy() {
+        destroyed = true;
+    }
+
+    /// Makes the next reboot the guest's end.
+    void endAtReboot() {
+        endsAtReboot = true;
+    }
+
+    /// Takes the next request that is to be carried out or refused now. Taking a start, pause, unpause, save or migrate
+    /// moves the guest; the driver then does the same to the domain.
+    ///
+    /// @return null if there is none
+    @Nullable Step next() {
+        Step left = refused.poll();
+        if (left != null) {
+            return left;
+        }
+        for (Iterator<DriverRequest> all = waiting.iterator(); all.hasNext(); ) {
+            DriverRequest request = all.next();
+            Turn turn = turn(request.kind());
+            if (destroyed || turn == null) {
+                all.remove();
+                return new Step(request, reason(request.kind()));
+            }
+            if (turn == Turn.NOW) {
+                all.remove();
+                return new Step(request, take(request.kind()));
+            }
+        }
+        return null;
+    }
+
+    /// Its domain runs, or is paused if that was asked for; also after a save or migration that left it here.
+    void running() {
+        GuestState next = pauses == 0 ? GuestState.RUNNING : GuestState.PAUSED;
+        if (next != state) {
+            move(next);
+        }
+    }
+
+    /// The domain has not been paused after all, although the pause was taken.
+    void pauseFailed() {
+        if (pauses == 0) {
+            throw new IllegalStateException("no pause");
+        }
+        pauses--;
+        showPauses();
+    }
+
+    /// Its domain has ended by a reboot.
+    void rebooting() {
+        endDomain(GuestState.REBOOTING);
+    }
+
+    /// Its next boot begins.
+    void startAgain() {
+        if (state != GuestState.REBOOTING) {
+            throw new IllegalStateException(state + " is no reboot");
+        }
+        move(GuestState.STARTING);
+    }
+
+    /// It does not run again. Does nothing if it has ended before.
+    void end() {
+        if (state != GuestState.ENDED) {
+            endDomain(GuestState.ENDED);
+        }
+    }
+
+    private void endDomain(GuestState next) {
+        move(next);
+        pauses = 0;
+        // Now, because the next boot would accept some of them.
+        for (DriverRequest request : waiting) {
+            refused.add(new Step(request, reason(request.kind())));
+        }
+        waiting.clear();
+    }
+
+    private void move(GuestState next) {
+        if (!state.mayBecome(next)) {
+            throw new IllegalStateException("from " + state + " to " + next);
+        }
+        state = next;
+    }
+
+    /// When a request is carried out; null if never.
+    private @Nullable Turn turn(DriverRequest.Kind kind) {
+        return switch (kind) {
+            case START -> state == GuestState.MADE ? Turn.NOW : null;
+            case PAUSE, UNPAUSE ->
+                    switch (state) {
+                        case STARTING, RUNNING, PAUSED -> Turn.NOW;
+                        case MADE, SAVING, MIGRATING -> Turn.LATER;
+                        case REBOOTING, ENDED -> null;
+                    };
+            case SHUT_DOWN, REBOOT ->
+                    switch (state) {
+                        case STARTING, RUNNING, PAUSED -> Turn.NOW;
+                        case SAVING, MIGRATING -> Turn.LATER;
+                        case MADE, REBOOTING, ENDED -> null;
+                    };
+            case SAVE, MIGRATE ->
+                    switch (state) {
+                        case RUNNING, PAUSED -> Turn.NOW;
+                        case STARTING -> Turn.LATER;
+                        case MADE, SAVING, MIGRATING, REBOOTING, ENDED -> null;
+                    };
+        };
+    }
+
+    /// Why a request is never carried out in this state.
+    private Refusal reason(DriverRequest.Kind kind) {
+        if (destroyed) {
+            return Refusal.DESTROYED;
+        }
+        if (state == GuestState.ENDED) {
+            return Refusal.GONE;
+        }
+        if (kind == DriverRequest.Kind.START) {
+            return Refusal.STARTED;
+        }
+        return switch (state) {
+            case MADE -> Refusal.NOT_STARTED;
+            case REBOOTING -> Refusal.REBOOTING;
+            case SAVING, MIGRATING -> Refusal.MOVING;
+            case STARTING, RUNNING, PAUSED, ENDED ->
+                    throw new IllegalStateException(kind + " is not refused: " + state);
+        };
+    }
+
+    private @Nullable Refusal take(DriverRequest.Kind kind) {
+        switch (kind) {
+            case START -> move(GuestState.STARTING);
+            case PAUSE -> {
+                pauses++;
+                showPauses();
+            }
+            case UNPAUSE -> {
+                if (pauses == 0) {
+                    return Refusal.NOT_PAUSED;
+                }
+                pauses--;
+                showPauses();
+            }
+            case SAVE -> move(GuestState.SAVING);
+            case MIGRATE -> move(GuestState.MIGRATING);
+            case SHUT_DOWN, REBOOT -> {}
+        }
+        return null;
+    }
+
+    /// A domain that is still starting gets its state with [#running].
+    private void showPauses() {
+        if (state != GuestState.STARTING) {
+            running();
+        }
+    }
+}

@@ -1,0 +1,41 @@
+package io.xenemu.core.guest;
+
+/// The states of a guest, which [Guest] draws. Only the guest's driver moves it from one to the next.
+public enum GuestState {
+    /// It exists, and has no domain yet.
+    MADE,
+    /// A domain is built for its first or next boot, and gets its devices. The domain does not run yet.
+    STARTING,
+    /// Its vCPUs may run.
+    RUNNING,
+    /// An operator keeps its vCPUs from running.
+    PAUSED,
+    /// Its state is being written to a file.
+    SAVING,
+    /// Its state is being sent to another host.
+    MIGRATING,
+    /// Its domain has ended by a reboot, and is removed. The next boot may have to wait.
+    REBOOTING,
+    /// It does not run again. What is left of its domain is removed.
+    ENDED;
+
+    /// Whether a guest may go from this state to `next` in one step.
+    boolean mayBecome(GuestState next) {
+        return switch (next) {
+            case MADE -> false;
+            case STARTING -> this == MADE || this == REBOOTING;
+            case RUNNING, PAUSED -> this == STARTING || hasRunningDomain();
+            case SAVING, MIGRATING -> this == RUNNING || this == PAUSED;
+            case REBOOTING -> hasRunningDomain();
+            case ENDED -> this != ENDED;
+        };
+    }
+
+    /// Whether its domain has been started, and may end by itself.
+    private boolean hasRunningDomain() {
+        return switch (this) {
+            case RUNNING, PAUSED, SAVING, MIGRATING -> true;
+            case MADE, STARTING, REBOOTING, ENDED -> false;
+        };
+    }
+}

@@ -1,0 +1,38 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.toolstack.Refused;
+import java.util.Locale;
+
+/// Why a request to a guest is refused.
+enum Refusal {
+    NOT_STARTED("%s has not been started"),
+    STARTED("%s has been started already"),
+    NOT_PAUSED("%s is not paused"),
+    REBOOTING("%s is rebooting"),
+    /// It is being saved or migrated.
+    MOVING("%s is being saved or migrated"),
+    DESTROYED("%s has been destroyed"),
+    /// The guest has ended, or has another domain.
+    GONE("%s is gone"),
+    TOO_MANY("%s has too many requests waiting");
+
+    private final String format;
+
+    Refusal(String format) {
+        this.format = format;
+    }
+
+    /// The same for an operator.
+    ///
+    /// @param guest its name
+    Refused of(String guest) {
+        String reason = String.format(Locale.ROOT, format, guest);
+        return switch (this) {
+            // As for a name that never was one: the two differ only for a moment.
+            case GONE -> Refused.noSuchDomain(guest);
+            case TOO_MANY -> new Refused(Refused.Kind.BUSY, reason);
+            case NOT_STARTED, STARTED, NOT_PAUSED, REBOOTING, MOVING, DESTROYED ->
+                    new Refused(reason);
+        };
+    }
+}

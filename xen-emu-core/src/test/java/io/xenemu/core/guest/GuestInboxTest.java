@@ -1,0 +1,151 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.Eventually;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.DomId;
+import java.time.Duration;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Tests with a domain need /dev/kvm.
+@Timeout(60)
+final class GuestInboxTest {
+    private static final long LONG = Duration.ofMinutes(10).toNanos();
+
+    private final GuestInbox inbox = new GuestInbox("web");
+
+    private void start() {
+        inbox.put(DriverRequest.of(DriverRequest.Kind.START));
+        assertNotNull(inbox.next());
+    }
+
+    private String refusal(DriverRequest request) {
+        return assertThrows(Refused.class, request::await).reason();
+    }
+
+    @Test
+    void requestEndsTheDriversWait() throws Exception {
+        Thread other =
+                Thread.startVirtualThread(
+                        () -> inbox.put(DriverRequest.of(DriverRequest.Kind.START)));
+        inbox.await(LONG);
+        other.join();
+
+        assertNotNull(inbox.next());
+    }
+
+    @Test
+    void newsBeforeTheWaitAreNotMissed() throws InterruptedException {
+        inbox.wake();
+        inbox.await(LONG);
+        inbox.destroy();
+        inbox.await(LONG);
+        inbox.endAtReboot();
+        inbox.await(LONG);
+    }
+
+    @Test
+    void waitEndsAfterItsTime() throws InterruptedException {
+        inbox.await(1);
+        inbox.await(0);
+    }
+
+    @Test
+    void refusedRequestIsAnsweredAtOnce() {
+        DriverRequest early = DriverRequest.of(DriverRequest.Kind.SHUT_DOWN);
+        assertEquals(GuestRequests.Answer.REFUSED, inbox.put(early));
+        assertEquals("web has not been started", refusal(early));
+    }
+
+    @Test
+    void requestWaitsForItsAnswer() throws Exception {
+        start();
+        DriverRequest pause = DriverRequest.of(DriverRequest.Kind.PAUSE);
+        inbox.put(pause);
+        FutureTask<Boolean> wait =
+                new FutureTask<>(() -> {
+                    pause.await();
+                    return true;
+                });
+        Thread operator = Thread.ofPlatform().start(wait);
+        Eventually.holds("it waits", () -> operator.getState() == Thread.State.WAITING);
+
+        GuestRequests.Step step = inbox.next();
+        assertNotNull(step);
+        step.request().done();
+
+        assertTrue(wait.get());
+    }
+
+    @Test
+    void threadThatWaitsForAnAnswerCanBeInterrupted() throws Exception {
+        start();
+        DriverRequest pause = DriverRequest.of(DriverRequest.Kind.PAUSE);
+        inbox.put(pause);
+        FutureTask<InterruptedException> wait =
+                new FutureTask<>(() -> assertThrows(InterruptedException.class, pause::await));
+        Thread operator = Thread.ofPlatform().start(wait);
+        Eventually.holds("it waits", () -> operator.getState() == Thread.State.WAITING);
+
+        operator.interrupt();
+
+        assertNotNull(wait.get());
+        assertNotNull(inbox.next());
+    }
+
+    @Test
+    void orderForAnotherDomainIsRefused() throws Exception {
+        start();
+        try (TestDomain test = new TestDomain(1)) {
+            DriverRequest tooEarly = DriverRequest.of(DriverRequest.Kind.PAUSE, test.domain().id());
+            inbox.put(tooEarly);
+            assertEquals("no such domain: web", refusal(tooEarly));
+
+            inbox.built(test.domain());
+            DriverRequest other = DriverRequest.of(DriverRequest.Kind.PAUSE, new DomId(2));
+            inbox.put(other);
+            assertEquals("no such domain: web", refusal(other));
+            assertEquals(
+                    GuestRequests.Answer.ACCEPTED,
+                    inbox.put(DriverRequest.of(DriverRequest.Kind.PAUSE, test.domain().id())));
+        }
+    }
+
+    @Test
+    void destroyStopsTheDomainWhateverTheDriverDoes() throws Exception {
+        start();
+        try (TestDomain test = new TestDomain(1)) {
+            inbox.built(test.domain());
+
+            inbox.destroy();
+
+            ShutdownLatch.Outcome outcome = test.domain().shutdownLatch().get();
+            assertNotNull(outcome);
+            assertEquals(ShutdownReason.DESTROYED, outcome.reason());
+        }
+    }
+
+    @Test
+    void destroyLeavesADomainAloneThatHasBeenRemoved() throws Exception {
+        start();
+        try (TestDomain test = new TestDomain(1)) {
+            inbox.built(test.domain());
+            inbox.running();
+            inbox.rebooting();
+
+            inbox.destroy();
+
+            assertNull(test.domain().shutdownLatch().get());
+        }
+    }
+}
