@@ -170,7 +170,12 @@ void check_vcpu_vectors(void)
     check("upcall.vcpu_vector_bad_pointer_is_efault",
           hvm_op(HVMOP_set_evtchn_upcall_vector, map_window(8, 0, WINDOW_ABSENT)), -XEN_EFAULT);
     check("upcall.vcpu_vector_of_far_vcpu_is_enoent", set_upcall_vector(~0u, VCPU_UPCALL_VECTOR), -XEN_ENOENT);
+    run_for(1);
+    upcalls = 0;
     check("upcall.set_vcpu_vector", set_upcall_vector(0, VCPU_UPCALL_VECTOR), 0);
+    run_for(20);
+    check("upcall.new_vcpu_vector_is_raised_once_without_an_event", upcalls, 1);
+    check("upcall.new_vcpu_vector_is_the_one_raised", last_upcall_vector, VCPU_UPCALL_VECTOR);
     check("upcall.set_vcpu_vector_of_other_vcpu", set_upcall_vector(1, VCPU_UPCALL_VECTOR), 0);
     check_self_ipi("upcall.vcpu_vector.send", "upcall.vcpu_vector.ipi_arrives_once", "upcall.vcpu_vector.vector",
                    VCPU_UPCALL_VECTOR);
