@@ -1,7 +1,6 @@
 package io.xenemu.kvm.ioctl;
 
 import io.xenemu.kvm.abi.KvmException;
-import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.Libc;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -110,11 +109,6 @@ enum KvmIoctl {
     /// Like [#call], but returns a failure as the negated errno.
     int tryCall(int fd, long argument) {
         return Libc.ioctl(fd, request, argument);
-    }
-
-    /// The same, for a thread that keeps its own slot.
-    int tryCall(CallSlot own, int fd, long argument) {
-        return Libc.ioctl(own, fd, request, argument);
     }
 
     /// Like [#call], but returns a failure as the negated errno.

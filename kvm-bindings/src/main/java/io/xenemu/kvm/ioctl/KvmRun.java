@@ -59,6 +59,7 @@ public final class KvmRun {
     private final MemorySegment memory;
     private final KvmRegs regs;
     private final KvmSregs sregs;
+    private boolean dirty;
 
     /// @param memory the mapping of a vCPU, longer than the structure
     KvmRun(MemorySegment memory) {
@@ -269,6 +270,16 @@ public final class KvmRun {
     /// @param sets the registers that were changed
     public void markDirty(SyncRegs... sets) {
         memory.set(JAVA_LONG, DIRTY_REGS, memory.get(JAVA_LONG, DIRTY_REGS) | SyncRegs.mask(sets));
+        dirty = true;
+    }
+
+    /// Whether the next KVM_RUN loads registers, which it may refuse; takes note of it.
+    boolean takeDirty() {
+        boolean was = dirty;
+        if (was) {
+            dirty = false;
+        }
+        return was;
     }
 
     /// The general registers at the exit, if [SyncRegs#REGS] was requested.

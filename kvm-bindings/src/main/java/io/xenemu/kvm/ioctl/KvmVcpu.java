@@ -3,7 +3,6 @@ package io.xenemu.kvm.ioctl;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.KickSignal;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.Mapping;
@@ -14,7 +13,6 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// A vCPU's file descriptor: one method for each ioctl.
 ///
@@ -27,15 +25,13 @@ public final class KvmVcpu implements AutoCloseable {
     private static final int TSC_GROUP = 0;
     private static final int TSC_OFFSET = 0;
     private static final int SIGSET_BYTES = 8;
+    private static final long KVM_RUN = KvmIoctl.KVM_RUN.request();
 
     private final VcpuId id;
     private final OwnedFd fd;
     private final Arena mapping;
     private final KvmRun run;
     private final XenVcpuAttributes xen;
-
-    /// The call slot of the thread that runs the vCPU; null until its first KVM_RUN.
-    private @Nullable CallSlot slot;
 
     /// The kernel id of that thread; 0 until its first KVM_RUN.
     private volatile int thread;
@@ -80,13 +76,16 @@ public final class KvmVcpu implements AutoCloseable {
     ///     [Errno#EFAULT] if the host has no page for the guest's access, or only a read-only one
     /// @throws KvmException for anything else
     public int enter() {
-        CallSlot own = slot;
-        if (own == null) {
-            own = CallSlot.current();
-            slot = own;
+        if (thread == 0) {
             thread = Libc.gettid();
         }
-        int result = KvmIoctl.KVM_RUN.tryCall(own, fd.number(), 0);
+        // KVM overwrites registers that it refuses: that failure would not be seen again.
+        if (!run.takeDirty() && Libc.ioctlWithoutErrno(fd.number(), KVM_RUN, 0) >= 0) {
+            return 0;
+        }
+        // The failed call again, for the reason: the pending exit is complete by now, a request for immediate exit still stands,
+        // and a guest that went no further fails once more, or goes on.
+        int result = KvmIoctl.KVM_RUN.tryCall(fd.number(), 0);
         if (result >= 0) {
             return 0;
         }

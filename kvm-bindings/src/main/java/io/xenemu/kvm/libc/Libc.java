@@ -15,11 +15,11 @@ import java.util.Arrays;
 /// The C functions this project calls, one method for each. All downcall handles are here.
 ///
 /// Every method follows the kernel's convention instead of C's: a result of zero or more is success, a negative one
-/// is the negated errno. So there is no errno to read afterwards, and none that two threads could share. Only the
-/// calls that take a name allocate.
+/// is the negated errno, but for [#ioctlWithoutErrno]. So there is no errno to read afterwards, and none that two threads could
+/// share. Only the calls that take a name allocate.
 ///
 /// The JVM generates code for each distinct signature, at about ten milliseconds each, which is a large part of the
-/// start time. So all handles have the same signature, except mmap's: x86-64 passes every integer and pointer in a
+/// start time. So all handles have the same signature, except mmap's and KVM_RUN's: x86-64 passes every integer and pointer in a
 /// 64-bit register, and a function reads only the registers and bits that its prototype names.
 public final class Libc {
     private static final Linker LINKER = Linker.nativeLinker();
@@ -68,6 +68,12 @@ public final class Libc {
         private static final MethodHandle MMAP = handle("mmap", 6);
     }
 
+    /// For the same reason.
+    private static final class WithoutErrno {
+        // int ioctl(int fd, unsigned long request, ...);
+        private static final MethodHandle IOCTL = downcall("ioctl", ARGUMENTS);
+    }
+
     private Libc() {}
 
     /// open(2) of a file that exists.
@@ -106,16 +112,21 @@ public final class Libc {
 
     /// ioctl(2) with a number as argument.
     public static int ioctl(int fd, long request, long argument) {
-        return ioctl(CallSlot.current(), fd, request, argument);
-    }
-
-    /// ioctl(2) with a number as argument.
-    ///
-    /// @param own the calling thread's slot
-    public static int ioctl(CallSlot own, int fd, long request, long argument) {
-        MemorySegment errno = own.errno();
+        MemorySegment errno = CallSlot.current().errno();
         try {
             return intResult((long) IOCTL.invokeExact(errno, (long) fd, request, argument), errno);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    /// ioctl(2) with a number as argument, for a loop: the JVM would fetch errno after each call, by three functions of its own and
+    /// libc's.
+    ///
+    /// @return the result, or -1 for a failure: a call that may be repeated says why through [#ioctl]
+    public static int ioctlWithoutErrno(int fd, long request, long argument) {
+        try {
+            return (int) (long) WithoutErrno.IOCTL.invokeExact((long) fd, request, argument);
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -245,18 +256,23 @@ public final class Libc {
         return memory.address();
     }
 
+    private static MethodHandle handle(String function, int arguments) {
+        return downcall(function, arguments, Linker.Option.captureCallState("errno"));
+    }
+
     // SAFETY: the class comment says why three or six 64-bit integers serve all C prototypes, which
     // are above the handles. No function here takes floating-point arguments, so variadic ones need
     // no count of vector registers. Addresses come from [#address], or the caller's SAFETY comment
     // covers them.
     @SuppressWarnings("restricted")
-    private static MethodHandle handle(String function, int arguments) {
+    private static MethodHandle downcall(
+            String function, int arguments, Linker.Option... options) {
         MemoryLayout[] registers = new MemoryLayout[arguments];
         Arrays.fill(registers, JAVA_LONG);
         return LINKER.downcallHandle(
                 SYMBOLS.findOrThrow(function),
                 FunctionDescriptor.of(JAVA_LONG, registers),
-                Linker.Option.captureCallState("errno"));
+                options);
     }
 
     /// The cause of a failed downcall. It is an error of the JVM or of this module, since a downcall throws nothing

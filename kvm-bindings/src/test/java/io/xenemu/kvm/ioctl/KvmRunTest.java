@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.management.ManagementFactory;
 import java.util.concurrent.SynchronousQueue;
@@ -112,6 +113,18 @@ class KvmRunTest {
             run.markDirty(SyncRegs.REGS);
             assertEquals(0, t.vcpu.enter());
             assertEquals(0x4321, run.ioData(0));
+        }
+    }
+
+    @Test
+    void entryWithRegistersThatKvmRefusesSaysWhy() {
+        try (TinyVm t = new TinyVm(OUT_FOREVER)) {
+            t.vcpu.run().syncRegs(SyncRegs.SREGS);
+            assertEquals(0, t.vcpu.enter());
+            t.vcpu.run().sregs().cr4(-1);
+            t.vcpu.run().markDirty(SyncRegs.SREGS);
+            KvmException refused = assertThrows(KvmException.class, t.vcpu::enter);
+            assertEquals(Errno.EINVAL, refused.errno());
         }
     }
 
