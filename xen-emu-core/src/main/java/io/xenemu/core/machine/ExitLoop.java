@@ -132,6 +132,7 @@ public final class ExitLoop {
     }
 
     private void hypercall() {
+        cpu.hypercallBegins();
         call.begin(run.xenInput(), run.xenCpl());
         for (int i = 0; i < HypercallContext.PARAMETERS; i++) {
             call.setParameter(i, run.xenParam(i));

@@ -29,6 +29,9 @@ public final class SyncedCpuState implements CpuState {
     /// Whether the current hypercall has read them; they are up to date then.
     private boolean used;
 
+    /// The mode in which the current hypercall was made: each field of its argument asks for it.
+    private boolean longMode;
+
     public SyncedCpuState(KvmVcpu vcpu) {
         this.vcpu = vcpu;
         this.run = vcpu.run();
@@ -46,6 +49,11 @@ public final class SyncedCpuState implements CpuState {
         all = false;
         synced = false;
         run.syncRegs(NOTHING);
+    }
+
+    /// Called before the vCPU's hypercall is served.
+    void hypercallBegins() {
+        longMode = run.xenLongMode();
     }
 
     /// Called when the vCPU's hypercall has been served.
@@ -79,7 +87,7 @@ public final class SyncedCpuState implements CpuState {
 
     @Override
     public boolean longMode() {
-        return run.xenLongMode();
+        return longMode;
     }
 
     private KvmSregs current() {
