@@ -265,8 +265,7 @@ public final class Libc {
     // no count of vector registers. Addresses come from [#address], or the caller's SAFETY comment
     // covers them.
     @SuppressWarnings("restricted")
-    private static MethodHandle downcall(
-            String function, int arguments, Linker.Option... options) {
+    private static MethodHandle downcall(String function, int arguments, Linker.Option... options) {
         MemoryLayout[] registers = new MemoryLayout[arguments];
         Arrays.fill(registers, JAVA_LONG);
         return LINKER.downcallHandle(

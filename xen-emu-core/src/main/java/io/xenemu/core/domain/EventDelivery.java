@@ -141,29 +141,31 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
             if (!vm.signalMsi(address, vector)) {
                 owed.set(id.value(), 1);
                 // The vCPU may have set up its local APIC and passed its last exit meanwhile.
-                wakeOther(id);
+                wake(id);
             }
             return;
         }
         ConnectedLine current = connected;
         if (current == null) {
-            wakeOther(id);
+            wake(id);
         } else if (id.equals(BOOT_VCPU)) {
             current.line().raise();
         }
     }
 
-    /// Makes another vCPU pass an exit. The caller's own vCPU is at one already; it cannot have changed anything, and
+    /// Makes a vCPU pass an exit. The caller's own is at one already: it cannot have changed anything, and tries at its next one, or
     /// would come here again without end.
-    private void wakeOther(VcpuId id) {
+    private void wake(VcpuId id) {
         Vcpu vcpu = domain.vcpus().get(id.value());
-        if (!vcpu.isCurrent()) {
+        if (vcpu.isCurrent()) {
+            vcpu.checkBeforeEntry();
+        } else {
             vcpu.wake();
         }
     }
 
     /// Retries an upcall that the vCPU's local APIC refused: it is not requested again while `evtchn_upcall_pending`
-    /// is set. Called by the vCPU's thread at its exits; costs one read when there is none.
+    /// is set. Called by the vCPU's thread at the exits after it was woken or has seen a refusal.
     public void retry(VcpuId id) {
         if (owed.getOpaque(id.value()) != 0 && owed.compareAndSet(id.value(), 1, 0)) {
             upcallIfPending(id);

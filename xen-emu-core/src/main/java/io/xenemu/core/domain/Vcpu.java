@@ -29,6 +29,11 @@ public final class Vcpu {
     private final VcpuTimer timer;
     private volatile ThreadActivity.@Nullable Source activity;
     private volatile ThreadActivity ended = ThreadActivity.NONE;
+
+    /// Whether a request may wait for the vCPU's thread: each is made first, and announced here then. An exit without one reads this
+    /// field alone.
+    private volatile boolean requested;
+
     private volatile boolean started;
     private volatile boolean stopping;
 
@@ -116,8 +121,24 @@ public final class Vcpu {
 
     /// Makes the vCPU leave the guest and check its mailbox and pending upcalls.
     void wake() {
+        requested = true;
         port.kick();
         LockSupport.unpark(thread);
+    }
+
+    /// Makes the vCPU check its pending upcalls before it enters the guest; for its own thread.
+    void checkBeforeEntry() {
+        requested = true;
+    }
+
+    /// Whether there may be something to do before the vCPU enters the guest; takes note of it. Called on its thread.
+    public boolean takeRequest() {
+        if (!requested) {
+            return false;
+        }
+        // Before the caller looks: what is requested meanwhile is found now or next time.
+        requested = false;
+        return true;
     }
 
     /// Serves the mailbox. Called on the vCPU's thread between entries, and by long hypercalls at times. Costs one

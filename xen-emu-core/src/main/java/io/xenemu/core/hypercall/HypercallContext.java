@@ -24,6 +24,10 @@ public final class HypercallContext {
     private final long[] parameters = new long[PARAMETERS];
     private final MapResult mapResult = new MapResult();
     private @Nullable GrantCopy grantCopy;
+
+    /// Whether the call has had access to its argument in memory: only then is there something to forget.
+    private boolean argumentUsed;
+
     private long number;
     private int cpl;
 
@@ -35,7 +39,10 @@ public final class HypercallContext {
 
     /// Begins a new call. `setParameter` follows for each register.
     public void begin(long number, int cpl) {
-        argument.linear().forget();
+        if (argumentUsed) {
+            argumentUsed = false;
+            argument.linear().forget();
+        }
         this.number = number;
         this.cpl = cpl;
     }
@@ -62,6 +69,7 @@ public final class HypercallContext {
 
     /// Copies arguments in and out of guest memory, by guest virtual address.
     public GuestArgument argument() {
+        argumentUsed = true;
         return argument;
     }
 

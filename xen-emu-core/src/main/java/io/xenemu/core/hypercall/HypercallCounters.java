@@ -3,6 +3,7 @@ package io.xenemu.core.hypercall;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.Arrays;
 import java.util.function.ObjIntConsumer;
 
 /// Counts and times of one vCPU's hypercalls, by row of the table and result. Only the vCPU's thread writes them,
@@ -15,12 +16,19 @@ public final class HypercallCounters {
     /// as many, for each row and vCPU.
     private static final int RESULTS = 1 + XenError.ALL.size();
 
-    /// The index of an errno among the results; 0, which is success, for numbers that are no error of Xen's.
+    /// The cells of a row: the calls that have begun, and then one for each result. Side by side, since each call changes two.
+    private static final int CELLS = 1 + RESULTS;
+
+    private static final int BEGUN = 0;
+    private static final int SUCCESS = 1;
+
+    /// The cell of an errno in its row; [#SUCCESS] for numbers that are no error of Xen's.
     private static final byte[] RESULT_OF = new byte[1 + XenError.ALL.getLast().number()];
 
     static {
-        for (byte i = 1; i < RESULTS; i++) {
-            RESULT_OF[XenError.ALL.get(i - 1).number()] = i;
+        Arrays.fill(RESULT_OF, (byte) SUCCESS);
+        for (byte i = 0; i < XenError.ALL.size(); i++) {
+            RESULT_OF[XenError.ALL.get(i).number()] = (byte) (SUCCESS + 1 + i);
         }
     }
 
@@ -35,7 +43,6 @@ public final class HypercallCounters {
 
     private static final VarHandle CELL = MethodHandles.arrayElementVarHandle(long[].class);
 
-    private final long[] calls;
     private final long[] counts;
     private final long[] timed;
     private final long[] nanos;
@@ -44,10 +51,9 @@ public final class HypercallCounters {
     /// @param rows number of rows in the table
     /// @param firstSeen called once for each (row, errno number) that occurs, on the vCPU's thread
     public HypercallCounters(int rows, ObjIntConsumer<HypercallOp> firstSeen) {
-        calls = new long[rows];
-        counts = new long[rows * RESULTS];
-        timed = new long[rows * RESULTS];
-        nanos = new long[rows * RESULTS];
+        counts = new long[rows * CELLS];
+        timed = new long[rows * CELLS];
+        nanos = new long[rows * CELLS];
         this.firstSeen = firstSeen;
     }
 
@@ -55,7 +61,7 @@ public final class HypercallCounters {
     ///
     /// @return the argument for [#end]
     long begin(HypercallOp op) {
-        long before = calls[op.index()]++;
+        long before = counts[op.index() * CELLS + BEGUN]++;
         boolean isTimed = before < TIMED_FIRST || (before & (TIMED_EVERY - 1)) == 0;
         return isTimed ? System.nanoTime() : UNTIMED;
     }
@@ -90,6 +96,6 @@ public final class HypercallCounters {
     }
 
     private static int cell(HypercallOp op, int errno) {
-        return op.index() * RESULTS + RESULT_OF[errno];
+        return op.index() * CELLS + (errno == 0 ? SUCCESS : RESULT_OF[errno]);
     }
 }

@@ -60,11 +60,13 @@ public final class ExitLoop {
         vcpu.park();
         while (!vcpu.isStopping()) {
             boolean completed = enter();
-            vcpu.serveMailbox();
-            if (vcpu.isHeld()) {
-                rest(completed);
+            if (vcpu.takeRequest()) {
+                vcpu.serveMailbox();
+                if (vcpu.isHeld()) {
+                    rest(completed);
+                }
+                domain.delivery().retry(vcpu.id());
             }
-            domain.delivery().retry(vcpu.id());
         }
     }
 
@@ -120,8 +122,15 @@ public final class ExitLoop {
         if (last.exits() == YOUNG_EXITS) {
             cpu.leaveRegistersOut();
         }
+        if (reason == ExitReason.XEN) {
+            hypercall();
+        } else {
+            serveRarer(reason);
+        }
+    }
+
+    private void serveRarer(ExitReason reason) {
         switch (reason) {
-            case XEN -> hypercall();
             case IO -> io();
             case MMIO -> mmio();
             case X86_RDMSR -> msr.read();

@@ -25,7 +25,10 @@ public final class LastExit {
     /// @param synced whether KVM has left the registers in `run`
     void keep(KvmRun run, ExitReason at, boolean synced) {
         exits++;
-        reason = at;
+        if (reason != at) {
+            // Seldom: storing a reference is more than a store.
+            reason = at;
+        }
         if (at == ExitReason.XEN) {
             hypercalls++;
         } else if (at == ExitReason.IO) {

@@ -45,10 +45,13 @@ public final class VcpuLoop {
     /// @param kvm its descriptor
     public void run(Vcpu vcpu, KvmVcpu kvm) {
         try (Arena arena = Arena.ofConfined()) {
-            SyncedCpuState cpu = new SyncedCpuState(kvm);
-            GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
+            // The tables first, so that the small objects that each exit uses are made next to each
+            // other.
             HypercallDispatcher dispatcher =
                     new HypercallDispatcher(hypercalls, hypercallMetrics.newVcpu(), domain::crash);
+            ExitMetrics.Counts exits = exitMetrics.newVcpu();
+            SyncedCpuState cpu = new SyncedCpuState(kvm);
+            GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);
             new ExitLoop(
                             domain,
                             vcpu,
@@ -58,7 +61,7 @@ public final class VcpuLoop {
                             dispatcher,
                             new HypercallMsr(domain, kvm, page),
                             ports,
-                            exitMetrics.newVcpu())
+                            exits)
                     .loop();
         }
     }

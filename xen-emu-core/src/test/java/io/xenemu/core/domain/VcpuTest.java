@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,6 +9,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
@@ -65,6 +67,20 @@ final class VcpuTest {
             guest.domain().stop(ShutdownReason.DESTROYED);
 
             assertEquals(false, working.get());
+        }
+    }
+
+    @Test
+    void everyRequestIsAnnouncedToTheExitLoopOnce() throws BootException, XenError {
+        try (TestDomain guest = new TestDomain(1, vcpu -> {})) {
+            Vcpu vcpu = guest.domain().vcpus().getFirst();
+            assertFalse(vcpu.takeRequest());
+            List<Runnable> requests = List.of(vcpu::wake, vcpu::checkBeforeEntry, vcpu::stop);
+            for (Runnable request : requests) {
+                request.run();
+                assertTrue(vcpu.takeRequest());
+                assertFalse(vcpu.takeRequest());
+            }
         }
     }
 
