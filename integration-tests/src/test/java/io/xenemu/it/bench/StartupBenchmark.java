@@ -7,6 +7,7 @@ import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.it.fixture.GuestRunner;
 import io.xenemu.it.fixture.Vmm;
+import io.xenemu.it.lab.Lab;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -19,32 +20,48 @@ import java.util.Locale;
 import java.util.Optional;
 
 /// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the command
-/// to the guest's process 1, and the memory beside the guest's RAM when it is there. Argument, optional: ROUNDS (3). With
-/// `--against CHECKOUT [ROUNDS (9)]` it compares starts with those of another checkout, natively: see [StartsCompared].
+/// to the guest's process 1, and the memory beside the guest's RAM when it idles then; last the memory of one daemon with several
+/// guests. Argument, optional: ROUNDS (3). With `--against CHECKOUT [ROUNDS (9)]` it compares starts with those of another
+/// checkout, natively: see [StartsCompared]; with `--daemon-against CHECKOUT [ROUNDS (5)]` a daemon's in the lab.
 public final class StartupBenchmark {
     private static final int DEFAULT_ROUNDS = 3;
     private static final int COMPARED_ROUNDS = 9;
+    private static final int DAEMON_ROUNDS = 5;
     private static final int GUEST_MIB = 512;
+    private static final Path CHECKOUT = Path.of("").toAbsolutePath().resolveSibling("");
     private static final String REACHED = "process 1 is there";
 
     /// What was measured once.
     ///
     /// @param seconds from the command to the guest's process 1
-    /// @param kib beside the guest's RAM
-    private record Result(double seconds, long kib) {}
+    /// @param mib beside the guest's RAM
+    private record Result(double seconds, double mib) {}
 
     private StartupBenchmark() {}
 
     /// Entry point; the working folder is that of this module.
     public static void main(String[] args) throws IOException, InterruptedException {
         if (args.length > 1 && args[0].equals("--against")) {
-            StartsCompared.run(
-                    Path.of(args[1]),
-                    args.length > 2 ? Integer.parseInt(args[2]) : COMPARED_ROUNDS);
+            StartsCompared.run(Path.of(args[1]), rounds(args, 2, COMPARED_ROUNDS));
             return;
         }
-        int rounds = args.length > 0 ? Integer.parseInt(args[0]) : DEFAULT_ROUNDS;
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
+        if (args.length > 1 && args[0].equals("--daemon-against")) {
+            try (LabMachine machine = LabMachine.boot(images, LabCpus.PARALLEL)) {
+                Path there = Path.of(args[1]).toRealPath();
+                DaemonStarts.compare(machine, there, CHECKOUT, rounds(args, 2, DAEMON_ROUNDS));
+            }
+            return;
+        }
+        besidePeer(images, rounds(args, 0, DEFAULT_ROUNDS));
+    }
+
+    private static int rounds(String[] args, int at, int otherwise) {
+        return args.length > at ? Integer.parseInt(args[at]) : otherwise;
+    }
+
+    private static void besidePeer(LabImages images, int rounds)
+            throws IOException, InterruptedException {
         LabImages.Kernel kernel = images.kernel("6.12");
         Path initramfs =
                 Files.createTempFile(Path.of("target").toAbsolutePath(), "startup", ".cpio");
@@ -60,15 +77,21 @@ public final class StartupBenchmark {
                 ourResults.add(measure(machine, ours, "[c]li.XenEmu run"));
                 peerResults.add(measure(machine, peer, "[a]ccel kvm,xen-version"));
             }
+            print(
+                    "command to the guest's process 1",
+                    "s",
+                    ourResults,
+                    peerResults,
+                    Result::seconds);
+            print("memory beside guest RAM", "MiB", ourResults, peerResults, Result::mib);
+            GuestsOfOneDaemon.measure(new Lab(machine, images, CHECKOUT));
         } finally {
             Files.delete(initramfs);
         }
-        print("command to the guest's process 1", "s", ourResults, peerResults, Result::seconds);
-        print("memory beside guest RAM", "MiB", ourResults, peerResults, r -> r.kib() / 1024.0);
     }
 
     private static List<String> ours(Path kernel, Path initramfs) {
-        Path launcher = Path.of("").toAbsolutePath().resolveSibling("xen-emu-core/bin/xen-emu");
+        Path launcher = CHECKOUT.resolve("xen-emu-core/bin/xen-emu");
         return List.of(
                 launcher.toString(),
                 "run",
@@ -125,7 +148,7 @@ public final class StartupBenchmark {
         try {
             awaitProcess1(process);
             double seconds = (System.nanoTime() - start) / 1e9;
-            return new Result(seconds, memory(machine, pattern));
+            return new Result(seconds, MemoryBesideGuests.mib(machine, pattern, GUEST_MIB));
         } finally {
             process.destroyForcibly().waitFor();
             messages.join();
@@ -143,30 +166,6 @@ public final class StartupBenchmark {
         if (line == null) {
             throw new IOException("the guest did not come up");
         }
-    }
-
-    /// Adds up the proportional share of every mapping that is not guest RAM: neither a memfd nor as large.
-    private static long memory(LabMachine machine, String pattern)
-            throws IOException, InterruptedException {
-        // The patterns begin with a bracket so that the shell with this script is not found itself.
-        String script =
-                """
-                awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:/ }
-                     /^Size:/ { if ($2 >= %d) ram = 1 }
-                     /^Pss:/ { if (!ram) sum += $2 }
-                     END { print sum }' /proc/$(pgrep -f -n '%s')/smaps
-                """
-                        .formatted(GUEST_MIB * 1024, pattern);
-        Process sum =
-                machine.start(
-                        List.of("/bin/sh", "-c", script),
-                        Path.of("").toAbsolutePath(),
-                        GuestRunner.ENVIRONMENT);
-        sum.getOutputStream().close();
-        String kib =
-                new String(sum.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-        sum.waitFor();
-        return Long.parseLong(kib);
     }
 
     private interface Value {
