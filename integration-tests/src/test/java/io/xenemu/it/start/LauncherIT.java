@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.startup.TrainingKernel;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -119,6 +120,27 @@ final class LauncherIT {
     }
 
     @Test
+    void noClassOfARunComesFromAJar() throws IOException, InterruptedException {
+        Path classes = folder.resolve("classes");
+        Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
+
+        // Gets as far as KVM lets it.
+        LaunchedCommand _ =
+                launch(
+                        Map.of("XEN_EMU_JAVA_OPTS", "-Xlog:class+load:file=" + classes),
+                        "run",
+                        "--lab",
+                        "never",
+                        "--timeout",
+                        "1",
+                        "--kernel",
+                        kernel.toString());
+
+        assertEquals(List.of(), fromJars(classes));
+        assertTrue(Files.readString(classes).contains(" io.xenemu.core.hypervisor.HostKvm source: shared "));
+    }
+
+    @Test
     void distributionMayBeMoved() throws IOException, InterruptedException {
         Path moved = folder.resolve("opt");
         Process copy =
@@ -193,9 +215,15 @@ final class LauncherIT {
     void servicesAndCommandsHaveCachesAndOptionsOfTheirOwn()
             throws IOException, InterruptedException {
         String cache = "-XX:AOTCache=" + LaunchedCommand.DISTRIBUTION + "/lib/";
-        for (String service : List.of("run", "demo", "daemon", "xenstored")) {
-            List<String> options = options(Map.of(), service);
-            assertTrue(options.contains(cache + "service.aot"), options.toString());
+        Map<String, String> services =
+                Map.of(
+                        "run", "service",
+                        "demo", "service",
+                        "daemon", "service",
+                        "xenstored", "store");
+        for (Map.Entry<String, String> service : services.entrySet()) {
+            List<String> options = options(Map.of(), service.getKey());
+            assertTrue(options.contains(cache + service.getValue() + ".aot"), options.toString());
             assertFalse(options.contains("-XX:TieredStopAtLevel=1"), options.toString());
         }
         for (String client : List.of("list", "xenstore", "--help", "--version")) {

@@ -11,10 +11,12 @@ public final class AotTraining {
 
     /// Does one of them.
     ///
-    /// @param args `client`, `service`, or `peer` and its two sockets
-    public static void main(String[] args) throws IOException, InterruptedException, XenError {
+    /// @param args `client`, `store`, `service`, or `peer` and its two sockets
+    public static void main(String[] args)
+            throws IOException, InterruptedException, ReflectiveOperationException, XenError {
         switch (args[0]) {
             case "client" -> ClientTraining.run();
+            case "store" -> StoreTraining.run();
             case "service" -> ServiceTraining.run();
             case "peer" -> TrainingPeer.serve(Path.of(args[1]), Path.of(args[2]));
             default -> throw new IllegalArgumentException("no such training: " + args[0]);
