@@ -24,7 +24,8 @@ final class MemoryBesideGuests {
     static double mib(LabMachine machine, String pattern, int ramMib)
             throws IOException, InterruptedException {
         Thread.sleep(IDLE_MILLIS);
-        // RAM is a memfd of that name here, and by far the largest mapping at the peer. Special pages count on both sides.
+        // RAM is a memfd of that name here, and by far the largest mapping at the peer. Special
+        // pages count on both sides.
         String script =
                 """
                 awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:xen-ram-/ }

@@ -137,7 +137,9 @@ final class LauncherIT {
                         kernel.toString());
 
         assertEquals(List.of(), fromJars(classes));
-        assertTrue(Files.readString(classes).contains(" io.xenemu.core.hypervisor.HostKvm source: shared "));
+        assertTrue(
+                Files.readString(classes)
+                        .contains(" io.xenemu.core.hypervisor.HostKvm source: shared "));
     }
 
     @Test

@@ -5,6 +5,9 @@ import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +22,7 @@ import picocli.CommandLine.Spec;
 final class GuestOptions {
     private static final String TWO_LEVEL = "2level";
     private static final String FIFO = "fifo";
+    private static final Path RANDOM_UUID = Path.of("/proc/sys/kernel/random/uuid");
 
     /// The console's and XenStore's ports.
     private static final int MIN_EVENT_CHANNELS = 2;
@@ -147,7 +151,7 @@ final class GuestOptions {
             DomainConfig config =
                     new DomainConfig(
                             name,
-                            UUID.randomUUID(),
+                            randomUuid(),
                             memory.bytes(),
                             vcpus,
                             xenVersion.packed(),
@@ -156,6 +160,15 @@ final class GuestOptions {
             return new GuestRequest(config, kernel, initrds, append, reboot, overcommit);
         } catch (IllegalArgumentException e) {
             throw wrong("--name: " + e.getMessage());
+        }
+    }
+
+    /// One of the kernel's (random(4)). The JDK's own would set up its security providers first, for a tenth of a start.
+    private static UUID randomUuid() {
+        try {
+            return UUID.fromString(Files.readString(RANDOM_UUID).strip());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
