@@ -11,6 +11,7 @@ import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaMethodCall;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
@@ -32,8 +33,18 @@ import java.util.Set;
 
 /// The direction of dependencies: kvm-bindings, then the three modules that do not know each other, then core. In core,
 /// a room knows only rooms before it in [#ROOMS]; in xen-xenstore, only those before it in [#STORE_ROOMS].
-@AnalyzeClasses(packages = "io.xenemu", importOptions = ImportOption.DoNotIncludeTests.class)
+@AnalyzeClasses(
+        packages = "io.xenemu",
+        importOptions = {ImportOption.DoNotIncludeTests.class, ArchitectureTest.NoTestJars.class})
 final class ArchitectureTest {
+    /// Leaves out the jar of kvm-bindings' tests.
+    static final class NoTestJars implements ImportOption {
+        @Override
+        public boolean includes(Location location) {
+            return !location.contains("-tests.jar");
+        }
+    }
+
     private static final String KVM = "io.xenemu.kvm..";
     private static final String IOCTL = "io.xenemu.kvm.ioctl..";
     private static final String LIBC = "io.xenemu.kvm.libc..";

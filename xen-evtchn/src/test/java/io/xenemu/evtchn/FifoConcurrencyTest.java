@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.Rounds;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;

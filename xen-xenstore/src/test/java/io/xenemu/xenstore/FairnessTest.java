@@ -3,6 +3,7 @@ package io.xenemu.xenstore;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.store.XenStore;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.File;

@@ -1,5 +1,6 @@
 package io.xenemu.xenstore;
 
+import io.xenemu.kvm.testing.Tool;
 import io.xenemu.xenstore.socket.SocketTransport;
 import java.io.IOException;
 import java.nio.ByteBuffer;

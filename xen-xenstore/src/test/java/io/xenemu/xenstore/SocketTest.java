@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.kvm.testing.Tool;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.store.XenStore;
 import io.xenemu.xenstore.wire.MessageHeader;

@@ -2,6 +2,7 @@ package io.xenemu.xenstore;
 
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
+import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;

@@ -7,6 +7,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Measurement;
 import io.micrometer.core.instrument.Meter;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.wire.MessageType;
 import java.lang.ref.WeakReference;
 import java.util.List;

@@ -3,7 +3,7 @@ package io.xenemu.kvm.ioctl;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.kvm.Tool;
+import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.lang.foreign.GroupLayout;
 import java.lang.foreign.MemoryLayout;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.kvm.testing.Eventually;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.util.HexFormat;

@@ -3,12 +3,12 @@ package io.xenemu.core.control;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;

@@ -2,7 +2,7 @@ package io.xenemu.core.delivery;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.xenemu.core.Eventually;
+import io.xenemu.kvm.testing.Eventually;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.Eventually;
+import io.xenemu.kvm.testing.Eventually;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

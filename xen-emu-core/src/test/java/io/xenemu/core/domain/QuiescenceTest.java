@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.PortDevice;
@@ -14,6 +13,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.memory.GuestMemory;
+import io.xenemu.kvm.testing.Eventually;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

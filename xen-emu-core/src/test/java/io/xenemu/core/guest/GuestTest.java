@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
@@ -20,6 +19,7 @@ import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.XenCapability;
+import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
 import java.nio.file.Files;

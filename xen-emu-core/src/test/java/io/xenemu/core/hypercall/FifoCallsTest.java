@@ -3,12 +3,12 @@ package io.xenemu.core.hypercall;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.Eventually;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 

@@ -4,12 +4,12 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.core.control.ControlReply;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.TestCommands;
 import io.xenemu.core.device.Terminal;
+import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;

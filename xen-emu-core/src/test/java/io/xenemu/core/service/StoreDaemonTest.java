@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.Eventually;
-import io.xenemu.core.Tool;
 import io.xenemu.core.cli.XenEmu;
+import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.Tool;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;

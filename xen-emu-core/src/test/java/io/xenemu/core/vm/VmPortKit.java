@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.Eventually;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
@@ -14,6 +13,7 @@ import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.XenTimer;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.kvm.testing.Eventually;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Collections;

@@ -3,12 +3,12 @@ package io.xenemu.core.xenstore;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.Tool;
 import io.xenemu.core.cli.ToolRunner;
 import io.xenemu.core.cli.ToolRunner.Result;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Tool;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.StoreView;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.xenstore.Eventually;
+import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;

@@ -3,7 +3,7 @@ package io.xenemu.xenstore.persist;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.xenstore.Rounds;
+import io.xenemu.kvm.testing.Rounds;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.xenemu.kvm.Tool;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestStruct;
+import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -1,9 +1,9 @@
-package io.xenemu.kvm.ioctl;
+package io.xenemu.kvm.testing;
 
 import java.time.Duration;
 
 /// Waits for what another thread, another process or the kernel does, and fails when it does not come: a loop that only looks would wait for ever.
-final class Eventually {
+public final class Eventually {
     /// Far more than anything here needs on a loaded machine.
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
@@ -15,7 +15,7 @@ final class Eventually {
     /// Something that may come true.
     ///
     /// @param <E> what looking may throw
-    interface Condition<E extends Exception> {
+    public interface Condition<E extends Exception> {
         /// Looks.
         boolean holds() throws E;
     }
@@ -24,7 +24,7 @@ final class Eventually {
     ///
     /// @param what is waited for, in words
     /// @throws AssertionError after 60 s, or when the thread is interrupted
-    static <E extends Exception> void holds(String what, Condition<E> condition) throws E {
+    public static <E extends Exception> void holds(String what, Condition<E> condition) throws E {
         long deadline = System.nanoTime() + LIMIT.toNanos();
         for (int looks = 0; !condition.holds(); looks++) {
             if (System.nanoTime() - deadline > 0) {

@@ -1,4 +1,4 @@
-package io.xenemu.core;
+package io.xenemu.kvm.testing;
 
 import static org.junit.jupiter.api.Assumptions.abort;
 
