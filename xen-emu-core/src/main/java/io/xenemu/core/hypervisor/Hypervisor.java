@@ -15,6 +15,7 @@ import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.DomainBuilder;
+import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.DomainDescription;
@@ -62,13 +63,32 @@ public final class Hypervisor implements AutoCloseable {
     private final OperatedDomains operated = new DomainsOfThis();
     private final PvDevices devices;
     private final DeviceAttachment attachment;
-    private final DomainBuilder builder;
+    private final DomainSource source;
 
     @GuardedBy("this")
     private int lastDomId;
 
+    /// One whose domains run on the host's KVM.
+    ///
     /// @param quotas limits of what a guest may have in XenStore
     public Hypervisor(HostKvm kvm, MeterRegistry registry, Quotas quotas) {
+        this(
+                environment ->
+                        new DomainBuilder(
+                                kvm.system(),
+                                kvm.capabilities(),
+                                environment,
+                                HypercallTable.standard()),
+                registry,
+                quotas);
+    }
+
+    /// @param domains makes the source of the domains from what they share
+    /// @param quotas limits of what a guest may have in XenStore
+    public Hypervisor(
+            Function<DomainEnvironment, DomainSource> domains,
+            MeterRegistry registry,
+            Quotas quotas) {
         servicePorts = new ServicePorts(this::eventChannels, registry);
         xenstore =
                 new XenStoreServer(
@@ -87,9 +107,7 @@ public final class Hypervisor implements AutoCloseable {
         resources.register(registry);
         ports.register(registry);
         write(DomainNodes::writeHost);
-        builder =
-                new DomainBuilder(
-                        kvm.system(), kvm.capabilities(), environment, HypercallTable.standard());
+        source = domains.apply(environment);
     }
 
     /// The XenStore of all domains.
@@ -148,7 +166,7 @@ public final class Hypervisor implements AutoCloseable {
             DomainDriver driver)
             throws BootException {
         DomId id = nextId();
-        Domain domain = builder.build(id, config, kernel, modules, commandLine, devices);
+        Domain domain = source.build(id, config, kernel, modules, commandLine, devices);
         domains.add(domain, driver);
         return domain;
     }

@@ -32,7 +32,7 @@ import java.util.List;
 import java.util.function.Function;
 
 /// Builds a domain from its configuration and a kernel: VM, memory, vCPUs, boot structures.
-public final class DomainBuilder {
+public final class DomainBuilder implements DomainSource {
     /// The capabilities without which KVM cannot serve Xen guests.
     public static final ImmutableSet<XenCapability> REQUIRED =
             Sets.immutableEnumSet(
@@ -63,10 +63,7 @@ public final class DomainBuilder {
         this.hypercalls = hypercalls;
     }
 
-    /// Builds the domain; its vCPUs are not started.
-    ///
-    /// @param devices makes the devices in its I/O space
-    /// @throws BootException when the kernel does not fit
+    @Override
     public Domain build(
             DomId id,
             DomainConfig config,

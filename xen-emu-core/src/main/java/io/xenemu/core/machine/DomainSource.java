@@ -1,0 +1,28 @@
+package io.xenemu.core.machine;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.kvm.abi.DomId;
+import java.util.List;
+import java.util.function.Function;
+
+/// Where a hypervisor's domains come from: [DomainBuilder] builds them on the host's KVM, and tests build some that run no
+/// code.
+public interface DomainSource {
+    /// Builds a domain; its vCPUs are not started.
+    ///
+    /// @param devices makes the devices in its I/O space
+    /// @throws BootException when the kernel does not fit
+    Domain build(
+            DomId id,
+            DomainConfig config,
+            KernelImage kernel,
+            List<BootModule> modules,
+            String commandLine,
+            Function<Domain, PortBus> devices)
+            throws BootException;
+}

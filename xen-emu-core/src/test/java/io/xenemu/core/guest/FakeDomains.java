@@ -1,0 +1,87 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.device.PortBus;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.machine.DomainSource;
+import io.xenemu.core.vm.FakeVm;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.XenCapability;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
+
+/// Domains on fake VMs, for guests that run no code. Their vCPUs park when they are held.
+final class FakeDomains implements DomainSource {
+    private static final long NAP_NANOS = 1_000_000;
+
+    private final DomainEnvironment environment;
+
+    /// The domains in the order in which they were built.
+    private final BlockingQueue<Domain> built;
+
+    private volatile boolean stuck;
+
+    FakeDomains(DomainEnvironment environment) {
+        this.environment = environment;
+        this.built = new LinkedBlockingQueue<>();
+    }
+
+    /// The next domain that is built.
+    Domain next() throws InterruptedException {
+        return built.take();
+    }
+
+    /// Lets the vCPUs not park from now on.
+    void stick() {
+        stuck = true;
+    }
+
+    @Override
+    public Domain build(
+            DomId id,
+            DomainConfig config,
+            KernelImage kernel,
+            List<BootModule> modules,
+            String commandLine,
+            Function<Domain, PortBus> devices)
+            throws BootException {
+        FakeVm vm = new FakeVm();
+        Domain domain =
+                new Domain(
+                        id,
+                        config,
+                        new GuestMemoryMap(config.memoryBytes()),
+                        vm,
+                        EnumSet.noneOf(XenCapability.class),
+                        environment);
+        PortBus _ = devices.apply(domain);
+        for (int i = 0; i < config.vcpus(); i++) {
+            VcpuId vcpu = new VcpuId(i);
+            domain.add(new Vcpu(domain, vcpu, vm.createVcpu(vcpu), this::loop));
+        }
+        built.add(domain);
+        return domain;
+    }
+
+    private void loop(Vcpu vcpu) {
+        vcpu.park();
+        while (!vcpu.isStopping()) {
+            LockSupport.parkNanos(NAP_NANOS);
+            vcpu.serveMailbox();
+            if (vcpu.isHeld() && !stuck) {
+                vcpu.park();
+            }
+        }
+    }
+}

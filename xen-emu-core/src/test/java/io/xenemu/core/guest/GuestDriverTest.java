@@ -1,0 +1,274 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.xenstore.client.XenStoreClient;
+import io.xenemu.xenstore.quota.Quotas;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Guests whose domains run no code, with a real XenStore: what an operator asks, and what the guest does by itself.
+@Timeout(120)
+final class GuestDriverTest {
+    private static final int XEN_VERSION = 4 << 16 | 19;
+    private static final String NAME = "web";
+
+    @TempDir private Path folder = Path.of("");
+
+    private final List<FakeDomains> sources = new ArrayList<>();
+    private final Hypervisor hypervisor =
+            new Hypervisor(
+                    environment -> {
+                        sources.add(new FakeDomains(environment));
+                        return sources.getFirst();
+                    },
+                    new SimpleMeterRegistry(),
+                    Quotas.DEFAULT);
+    private final OperatedDomains domains = hypervisor.operated();
+
+    @BeforeEach
+    void writeKernel() throws IOException {
+        Files.write(folder.resolve("kernel"), TrainingKernel.image());
+    }
+
+    @AfterEach
+    void close() {
+        hypervisor.close();
+    }
+
+    private GuestRequest request(boolean reboot) {
+        DomainConfig config =
+                new DomainConfig(
+                        NAME,
+                        new UUID(1, 2),
+                        GuestMemoryMap.MIN_BYTES,
+                        2,
+                        XEN_VERSION,
+                        GrantLimits.defaults(),
+                        EventChannelConfig.DEFAULT);
+        return new GuestRequest(config, folder.resolve("kernel"), List.of(), "", reboot, true);
+    }
+
+    private FutureTask<RunOutcome> drive(Guest guest, long deadline) {
+        FutureTask<RunOutcome> run =
+                new FutureTask<>(() -> guest.run(hypervisor, null, null, deadline));
+        Thread.ofPlatform().name("guest-" + NAME).start(run);
+        return run;
+    }
+
+    private FutureTask<RunOutcome> start(Guest guest) throws Exception {
+        DriverRequest start = guest.start(false);
+        FutureTask<RunOutcome> run = drive(guest, Guest.FOREVER);
+        start.await();
+        return run;
+    }
+
+    private Domain nextDomain() throws InterruptedException {
+        return sources.getFirst().next();
+    }
+
+    private String shutdownNode(Domain domain) throws XenError {
+        try (XenStoreClient client = hypervisor.xenstore().client()) {
+            return client.read("/local/domain/" + domain.id().value() + "/control/shutdown");
+        }
+    }
+
+    private List<DomId> ids() {
+        List<DomId> ids = new ArrayList<>();
+        domains.forEach(domain -> ids.add(domain.id()));
+        return ids;
+    }
+
+    @Test
+    void startedGuestRunsUntilItPowersOff() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+        assertEquals(GuestState.RUNNING, guest.state());
+        assertEquals(List.of(domain.id()), ids());
+        assertFalse(domain.isPaused());
+
+        domain.shutdown(ShutdownReason.POWEROFF, "");
+
+        assertEquals(RunOutcome.POWEROFF, run.get());
+        assertEquals(GuestState.ENDED, guest.state());
+        assertEquals(List.of(), ids());
+    }
+
+    @Test
+    void guestThatIsCreatedPausedWaitsForAnUnpause() throws Exception {
+        try (HostedGuests guests = new HostedGuests(hypervisor)) {
+            guests.create(request(true), true);
+            Domain domain = nextDomain();
+            assertTrue(domain.isPaused());
+
+            domains.unpause(domain);
+
+            assertFalse(domain.isPaused());
+        }
+        assertEquals(List.of(), ids());
+    }
+
+    @Test
+    void pausesNest() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+
+        domains.pause(domain);
+        domains.pause(domain);
+        domains.unpause(domain);
+        assertTrue(domain.isPaused());
+        assertEquals(GuestState.PAUSED, guest.state());
+        domains.unpause(domain);
+        assertFalse(domain.isPaused());
+        assertEquals(GuestState.RUNNING, guest.state());
+        Refused e = assertThrows(Refused.class, () -> domains.unpause(domain));
+        assertEquals("web is not paused", e.reason());
+
+        domains.destroy(domain);
+        domains.awaitEnd(domain);
+        assertEquals(RunOutcome.STOPPED, run.get());
+        assertEquals(
+                "no such domain: web",
+                assertThrows(Refused.class, () -> domains.pause(domain)).reason());
+        domains.destroy(domain);
+        domains.askToShutDown(domain, "poweroff");
+    }
+
+    @Test
+    void guestIsAskedByXenStore() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+
+        domains.askToShutDown(domain, "reboot");
+        assertEquals("reboot", shutdownNode(domain));
+        domains.pause(domain);
+        domains.askToShutDown(domain, "poweroff");
+        assertEquals("poweroff", shutdownNode(domain));
+
+        guest.destroy();
+        assertEquals(RunOutcome.STOPPED, run.get());
+    }
+
+    @Test
+    void rebootIsANewDomainWithoutPauses() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain first = nextDomain();
+        domains.pause(first);
+
+        first.shutdown(ShutdownReason.REBOOT, "");
+
+        Domain second = nextDomain();
+        assertNotEquals(first.id(), second.id());
+        Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
+        assertFalse(second.isPaused());
+        assertThrows(Refused.class, () -> domains.pause(first));
+        domains.pause(second);
+        second.shutdown(ShutdownReason.CRASH, "of a test");
+        assertEquals(RunOutcome.CRASH, run.get());
+    }
+
+    @Test
+    void guestThatMayNotRebootEnds() throws Exception {
+        FutureTask<RunOutcome> run = start(new Guest(request(false)));
+        nextDomain().shutdown(ShutdownReason.REBOOT, "");
+        assertEquals(RunOutcome.REBOOT, run.get());
+    }
+
+    @Test
+    void guestThatIsToEndAtItsNextRebootEnds() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        guest.endAtReboot();
+        assertEquals(GuestState.RUNNING, guest.state());
+
+        nextDomain().shutdown(ShutdownReason.REBOOT, "");
+
+        assertEquals(RunOutcome.REBOOT, run.get());
+    }
+
+    @Test
+    void timeOutStopsTheGuest() throws Exception {
+        Guest guest = new Guest(request(true));
+        guest.start();
+        FutureTask<RunOutcome> run = drive(guest, System.nanoTime());
+
+        assertEquals(RunOutcome.TIMEOUT, run.get());
+        assertNotNull(nextDomain().shutdownLatch().get());
+    }
+
+    @Test
+    void destroyEndsAPauseThatWaitsForAVcpu() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+        sources.getFirst().stick();
+        FutureTask<Void> pause =
+                new FutureTask<>(() -> {
+                    domains.pause(domain);
+                    return null;
+                });
+        Thread.ofPlatform().start(pause);
+        Eventually.holds("it is being paused", () -> guest.state() == GuestState.PAUSED);
+
+        guest.destroy();
+
+        assertEquals(RunOutcome.STOPPED, run.get());
+        assertNull(pause.get());
+    }
+
+    @Test
+    void serviceThatEndsAsksEachGuestOnce() throws Exception {
+        try (HostedGuests guests = new HostedGuests(hypervisor)) {
+            guests.create(request(true), false);
+            Domain domain = nextDomain();
+            guests.end();
+            FutureTask<Void> stop =
+                    new FutureTask<>(() -> {
+                        OrderlyStop.run(guests, Duration.ofMinutes(10), new CountDownLatch(1));
+                        return null;
+                    });
+            Thread.ofPlatform().start(stop);
+            Eventually.holds("it is asked", () -> shutdownNode(domain).equals("poweroff"));
+            domain.shutdown(ShutdownReason.REBOOT, "");
+
+            assertNull(stop.get());
+            assertEquals(List.of(), guests.left());
+        }
+    }
+}
