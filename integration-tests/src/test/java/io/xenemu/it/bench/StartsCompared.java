@@ -28,11 +28,27 @@ final class StartsCompared {
     /// After this a service has given back what starting took: malloc's memory after 5 s.
     private static final long IDLE_MILLIS = 8000;
 
-    private static final String GREETING = "xen-emu control protocol 1\n";
-    private static final String ANSWER = "|Name\nok\n";
-    private static final String GREETS = "greets";
-    private static final String SILENT = "silent";
     private static final String OUTPUT = "output";
+
+    /// A service of some version, which answers each `list` at once.
+    ///
+    /// @param socket its name
+    private record Service(String socket, String greeting, String answer) {}
+
+    private static final String TEXT_ANSWER = "|Name\nok\n";
+
+    /// The newest first.
+    private static final List<Service> SERVICES =
+            List.of(
+                    new Service(
+                            "json",
+                            "{\"xen-emu\": {\"protocol\": 2, \"version\": \"0.1\"}}\n",
+                            "{\"id\": 1, \"result\": {\"text\": [\"Name\"]}}\n"),
+                    new Service("text", "xen-emu control protocol 1\n", TEXT_ANSWER),
+                    new Service("silent", "", TEXT_ANSWER));
+
+    /// Bytes of a request for `list`, at most.
+    private static final int REQUEST = 100;
 
     /// Kernel clock ticks of /proc/self/stat in a second (USER_HZ).
     private static final double TICKS = 100;
@@ -69,8 +85,11 @@ final class StartsCompared {
                         rounds);
         Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
         Process store = compared.xenstored(here, folder.resolve("store"));
-        try (ServerSocketChannel _ = service(folder.resolve(GREETS), GREETING);
-                ServerSocketChannel _ = service(folder.resolve(SILENT), "")) {
+        List<ServerSocketChannel> services = new ArrayList<>();
+        try {
+            for (Service service : SERVICES) {
+                services.add(open(folder, service));
+            }
             compared.command(here, 0, "xenstore", "write", ASKED, "value");
             compared.commands(0, "--version");
             compared.commands(0, "--help");
@@ -81,27 +100,32 @@ final class StartsCompared {
         } finally {
             store.destroy();
             store.waitFor();
-            for (String name : List.of("kernel", GREETS, SILENT, "store", OUTPUT)) {
+            for (ServerSocketChannel service : services) {
+                service.close();
+            }
+            for (Service service : SERVICES) {
+                Files.deleteIfExists(folder.resolve(service.socket()));
+            }
+            for (String name : List.of("kernel", "store", OUTPUT)) {
                 Files.deleteIfExists(folder.resolve(name));
             }
             Files.delete(folder);
         }
     }
 
-    /// A service that answers each `list` at once.
-    private static ServerSocketChannel service(Path socket, String greeting) throws IOException {
-        ServerSocketChannel service = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-        service.bind(UnixDomainSocketAddress.of(socket));
-        Thread.ofPlatform().daemon().start(() -> answer(service, greeting));
-        return service;
+    private static ServerSocketChannel open(Path folder, Service service) throws IOException {
+        ServerSocketChannel socket = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        socket.bind(UnixDomainSocketAddress.of(folder.resolve(service.socket())));
+        Thread.ofPlatform().daemon().start(() -> answer(socket, service));
+        return socket;
     }
 
-    private static void answer(ServerSocketChannel service, String greeting) {
+    private static void answer(ServerSocketChannel socket, Service service) {
         while (true) {
-            try (SocketChannel client = service.accept()) {
-                client.write(UTF_8.encode(greeting));
-                client.read(ByteBuffer.allocate(GREETING.length()));
-                client.write(UTF_8.encode(ANSWER));
+            try (SocketChannel client = socket.accept()) {
+                client.write(UTF_8.encode(service.greeting()));
+                client.read(ByteBuffer.allocate(REQUEST));
+                client.write(UTF_8.encode(service.answer()));
             } catch (ClosedChannelException e) {
                 return;
             } catch (IOException e) {
@@ -113,12 +137,7 @@ final class StartsCompared {
     private void list() throws IOException, InterruptedException {
         List<String> sockets = new ArrayList<>();
         for (Path launcher : launchers) {
-            // Early versions take a greeting for the answer.
-            boolean greeted =
-                    start(launcher, List.of("list", "-s", folder.resolve(GREETS).toString()))
-                                    .waitFor()
-                            == 0;
-            sockets.add(folder.resolve(greeted ? GREETS : SILENT).toString());
+            sockets.add(socket(launcher));
         }
         List<List<Sample>> samples = List.of(new ArrayList<>(), new ArrayList<>());
         for (int round = 0; round < rounds; round++) {
@@ -129,6 +148,17 @@ final class StartsCompared {
         }
         print("list", "s", samples, Sample::seconds);
         print("list, CPU", "s", samples, Sample::cpu);
+    }
+
+    /// The socket whose service a launcher's commands understand.
+    private String socket(Path launcher) throws IOException, InterruptedException {
+        for (Service service : SERVICES) {
+            String socket = folder.resolve(service.socket()).toString();
+            if (start(launcher, List.of("list", "-s", socket)).waitFor() == 0) {
+                return socket;
+            }
+        }
+        throw new IOException(launcher + " speaks no known control protocol");
     }
 
     private void commands(int code, String... command) throws IOException, InterruptedException {

@@ -28,7 +28,8 @@ import org.junit.jupiter.api.io.TempDir;
 /// What a start costs: no process but java, no class from a jar, and the options that the command needs. Natively; needs no KVM.
 @Timeout(value = 2, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class LauncherIT {
-    private static final String GREETING = "xen-emu control protocol 1\n";
+    private static final String GREETING =
+            "{\"xen-emu\": {\"protocol\": 2, \"version\": \"0.1\"}}\n";
     private static final Pattern COMMAND = Pattern.compile("^  ([a-z][a-z-]*)( .*)?$");
 
     @TempDir private Path folder = Path.of("");
@@ -63,7 +64,8 @@ final class LauncherIT {
                     try (SocketChannel client = listener.accept()) {
                         client.write(UTF_8.encode(GREETING));
                         client.read(ByteBuffer.allocate(100));
-                        client.write(UTF_8.encode("|Name\nok\n"));
+                        client.write(
+                                UTF_8.encode("{\"id\": 1, \"result\": {\"text\": [\"Name\"]}}\n"));
                     } catch (IOException e) {
                         throw new IllegalStateException(e);
                     }

@@ -8,13 +8,14 @@ import java.nio.file.attribute.UserPrincipal;
 import java.util.Set;
 import jdk.net.ExtendedSocketOptions;
 import jdk.net.UnixDomainPrincipal;
+import org.jspecify.annotations.Nullable;
 
-/// The users that may use a service's sockets, whatever the mode of their files: root, and the user that the service
-/// runs as. The kernel guarantees the peer's user (`SO_PEERCRED`, see `unix(7)`).
+/// The users that may use a service's sockets. By default root and the user that the service runs as, whatever the mode of the
+/// sockets' files. The kernel guarantees the peer's user (`SO_PEERCRED`, see `unix(7)`).
 public final class PeerCredentials {
-    private final Set<UserPrincipal> allowed;
+    private final @Nullable Set<UserPrincipal> allowed;
 
-    private PeerCredentials(Set<UserPrincipal> allowed) {
+    private PeerCredentials(@Nullable Set<UserPrincipal> allowed) {
         this.allowed = allowed;
     }
 
@@ -30,9 +31,14 @@ public final class PeerCredentials {
         return new PeerCredentials(own.equals(root) ? Set.of(root) : Set.of(root, own));
     }
 
+    /// Every user whom the mode of a socket's file lets connect. For a socket that never exists with a wider mode.
+    public static PeerCredentials ofFileMode() {
+        return new PeerCredentials(null);
+    }
+
     /// Whether a user may connect.
     public boolean allows(UserPrincipal user) {
-        return allowed.contains(user);
+        return allowed == null || allowed.contains(user);
     }
 
     /// Checks that the peer may connect.

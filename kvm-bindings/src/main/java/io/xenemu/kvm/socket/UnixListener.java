@@ -13,13 +13,15 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.GroupPrincipal;
+import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipalNotFoundException;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// A listening Unix-domain socket together with its file, which has mode 0600. There is no option for another mode,
-/// since [PeerCredentials] admits no other users.
+/// A listening Unix-domain socket together with its file, which has mode 0600, or 0660 for a group.
 public final class UnixListener implements AutoCloseable {
     private static final int BACKLOG = 128;
 
@@ -27,6 +29,9 @@ public final class UnixListener implements AutoCloseable {
     private static final int TYPE_MASK = 0xf000;
 
     private static final int TYPE_SOCKET = 0xc000;
+
+    /// A new socket in a folder of its own. It is short: a socket's path has 107 bytes at most.
+    private static final String FRESH = "s";
 
     private final Path path;
     private final ServerSocketChannel channel;
@@ -43,18 +48,73 @@ public final class UnixListener implements AutoCloseable {
     /// @throws IOException if another process serves it, if the file is not a socket, or if it cannot be made; the
     ///     message names the path
     public static UnixListener bind(Path path) throws IOException {
+        Path fresh =
+                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
+        return bind(
+                path,
+                fresh,
+                file ->
+                        Files.setPosixFilePermissions(
+                                file, PosixFilePermissions.fromString("rw-------")));
+    }
+
+    /// The same with mode 0660 and a group. Nobody else can connect, not even before the file has its mode: until then it
+    /// is in a folder of its own.
+    ///
+    /// @throws IOException also if there is no such group, or this process may not give a file to it
+    public static UnixListener bind(Path path, String group) throws IOException {
+        Path folder =
+                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
+        try {
+            // Of a process of our number that was killed just here.
+            Files.deleteIfExists(folder.resolve(FRESH));
+            Files.deleteIfExists(folder);
+            Files.createDirectory(
+                    folder,
+                    PosixFilePermissions.asFileAttribute(
+                            PosixFilePermissions.fromString("rwx------")));
+        } catch (IOException e) {
+            throw new IOException("cannot listen at " + path + ": " + reason(e), e);
+        }
+        try {
+            return bind(path, folder.resolve(FRESH), file -> give(file, group));
+        } finally {
+            Files.delete(folder);
+        }
+    }
+
+    private static void give(Path file, String group) throws IOException {
+        try {
+            GroupPrincipal members =
+                    file.getFileSystem()
+                            .getUserPrincipalLookupService()
+                            .lookupPrincipalByGroupName(group);
+            Files.getFileAttributeView(file, PosixFileAttributeView.class).setGroup(members);
+        } catch (UserPrincipalNotFoundException e) {
+            throw new IOException("there is no group " + group, e);
+        } catch (IOException e) {
+            throw new IOException("it cannot be given to group " + group + ": " + reason(e), e);
+        }
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw----"));
+    }
+
+    /// Gives a new socket file its owner and mode.
+    private interface Admission {
+        void apply(Path file) throws IOException;
+    }
+
+    private static UnixListener bind(Path path, Path fresh, Admission admission)
+            throws IOException {
         checkReplaceable(path);
         // The socket gets its name after its mode, so that it never exists with a wider one, and a
         // leftover is replaced at once.
-        Path fresh =
-                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
         ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         try {
             if (isSocket(fresh)) {
                 Files.delete(fresh); // of a process of our number that was killed just here
             }
             channel.bind(UnixDomainSocketAddress.of(fresh), BACKLOG);
-            Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-------"));
+            admission.apply(fresh);
             Object key = fileKey(fresh);
             Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
             return new UnixListener(path, channel, key);

@@ -41,6 +41,8 @@ final class DaemonCommand implements Callable<Integer> {
                             + ".")
     private @Nullable Path controlSocket;
 
+    @Mixin private ControlGroup group = new ControlGroup();
+
     @Option(
             names = "--xenstore-socket",
             paramLabel = "PATH",
@@ -62,6 +64,7 @@ final class DaemonCommand implements Callable<Integer> {
                 new Daemon(
                         new DaemonRequest(
                                 ControlClient.socket(controlSocket),
+                                group.name,
                                 store,
                                 quotas.quotas(),
                                 stop.limit(),

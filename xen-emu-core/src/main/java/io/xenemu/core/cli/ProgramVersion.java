@@ -11,7 +11,10 @@ final class ProgramVersion implements IVersionProvider {
     @Override
     public String[] getVersion() {
         return new String[] {
-            "xen-emu 0.1, commit " + System.getProperty(COMMIT, "unknown"),
+            "xen-emu "
+                    + ControlClient.PROGRAM_VERSION
+                    + ", commit "
+                    + System.getProperty(COMMIT, "unknown"),
             "Java " + Runtime.version() + ", " + System.getProperty("java.vendor"),
             "control protocol " + ControlClient.PROTOCOL
         };

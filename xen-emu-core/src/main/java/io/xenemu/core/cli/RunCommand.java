@@ -94,6 +94,8 @@ final class RunCommand implements Callable<Integer> {
                     "Serve list, pause, shutdown, trigger and the like on this Unix socket. Not with the lab.")
     private @Nullable Path controlSocket;
 
+    @Mixin private ControlGroup group = new ControlGroup();
+
     @Option(
             names = "--metrics",
             paramLabel = "HOST:PORT",
@@ -156,6 +158,9 @@ final class RunCommand implements Callable<Integer> {
         if (timeout != null && timeout < 1) {
             throw wrong("--timeout: " + timeout + " is not a positive number of seconds");
         }
+        if (group.name != null && controlSocket == null) {
+            throw wrong(ControlGroup.OPTION + ": there is no --control-socket");
+        }
         GuestRequest first = guest.request(!noReboot);
         return new RunRequest(
                 first,
@@ -165,6 +170,7 @@ final class RunCommand implements Callable<Integer> {
                 xenstoreSocket,
                 quotas.quotas(),
                 controlSocket,
+                group.name,
                 metrics,
                 timeout == null ? null : Duration.ofSeconds(timeout),
                 stop.limit(),

@@ -30,6 +30,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("shutdown", DomainVerbs.Shutdown.class),
                     new Subcommand("reboot", DomainVerbs.Reboot.class),
                     new Subcommand("destroy", DomainVerbs.Destroy.class),
+                    new Subcommand("events", EventsCommand.class),
                     new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),
                     new Subcommand("block-list", DeviceVerbs.BlockList.class),
                     new Subcommand("block-detach", DeviceVerbs.BlockDetach.class),

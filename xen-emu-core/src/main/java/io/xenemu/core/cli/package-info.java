@@ -3,10 +3,11 @@
 ///
 /// Families of files:
 ///
-/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [DaemonProcess],
+/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [ControlGroup], [DaemonProcess],
 ///   [StopOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with [EscapableInput].
+///   [DomainVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with [EscapableInput],
+///   [EventsCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MemorySize], [XenVersion], [MetricsAddress].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion]; the log [LogSettings],
 ///   [LogProvider], [LogConfigurator].

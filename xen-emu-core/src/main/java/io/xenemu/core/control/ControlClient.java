@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// The operator's end of a running service's [ControlSocket].
@@ -21,7 +22,10 @@ public final class ControlClient {
     public static final String SOCKET_VARIABLE = "XEN_EMU_CONTROL_SOCKET";
 
     /// The version of what a service and its clients say to each other.
-    public static final int PROTOCOL = ControlReply.VERSION;
+    public static final int PROTOCOL = ControlProtocol.VERSION;
+
+    /// The version of this program, which a service tells its clients.
+    public static final String PROGRAM_VERSION = ControlProtocol.PROGRAM_VERSION;
 
     /// Where a daemon's socket is, and is looked for, by default.
     public static final String DEFAULT_SOCKET = "/run/xen-emu/control";
@@ -48,6 +52,7 @@ public final class ControlClient {
     /// Has a service carry out one command.
     ///
     /// @param socket of the service
+    /// @param words the verb and its arguments
     /// @return what it has to tell
     /// @throws HostException when there is no service, or it does not answer, or it refuses, with its reason
     public static List<String> command(Path socket, List<String> words) throws HostException {
@@ -65,7 +70,8 @@ public final class ControlClient {
     private static List<String> command(Path socket, List<String> words, @Nullable Duration limit)
             throws HostException {
         try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
-            return connection.request(words, limit);
+            Json arguments = Json.texts(words.subList(1, words.size()));
+            return connection.request(words.getFirst(), arguments, limit);
         }
     }
 
@@ -81,6 +87,19 @@ public final class ControlClient {
         }
         words.addAll(GuestWords.encode(guest));
         List<String> _ = command(socket, words);
+    }
+
+    /// Reads what happens to domains, until the service ends.
+    ///
+    /// @param reader gets each event as one line of JSON
+    /// @throws HostException when there is no service, or it sends no more
+    public static void events(Path socket, Consumer<String> reader) throws HostException {
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            List<String> _ = connection.request("events", Json.EMPTY, REPLY_LIMIT);
+            for (Json.Obj event = connection.event(); event != null; event = connection.event()) {
+                reader.accept(JsonWriter.line(event));
+            }
+        }
     }
 
     /// A connection to a guest's console.
@@ -99,16 +118,18 @@ public final class ControlClient {
     public static Console console(Path socket, String kind, String domain) throws HostException {
         ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
         try {
-            List<String> _ = connection.request(List.of("console", kind, domain), REPLY_LIMIT);
+            Json arguments = Json.texts(List.of(kind, domain));
+            List<String> _ = connection.request("console", arguments, REPLY_LIMIT);
         } catch (HostException e) {
             connection.close();
             throw e;
         }
-        return (typed, printed) -> relay(connection.channel(), typed, printed);
+        return (typed, printed) -> relay(connection, typed, printed);
     }
 
-    private static void relay(SocketChannel channel, InputStream typed, OutputStream printed)
+    private static void relay(ControlConnection connection, InputStream typed, OutputStream printed)
             throws HostException {
+        SocketChannel channel = connection.channel();
         Thread typist =
                 Thread.ofPlatform()
                         .name("console-in")
@@ -117,6 +138,8 @@ public final class ControlClient {
         typist.start();
         ByteBuffer bytes = ByteBuffer.allocate(PIECE);
         try (channel) {
+            printed.write(connection.rest());
+            printed.flush();
             while (channel.read(bytes) >= 0) {
                 printed.write(bytes.array(), 0, bytes.position());
                 printed.flush();

@@ -1,21 +1,25 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.toolstack.Refused;
-import java.util.List;
 
 /// The commands that a [ControlSocket] serves.
 public interface ControlCommands {
     /// Finds the command of a request, which is not yet carried out. Several threads call it at a time.
     ///
     /// @throws Refused when there is none
-    Command find(List<String> words) throws Refused;
+    Command find(ControlRequest request) throws Refused;
 
     /// A command with its arguments.
     ///
     /// @param effect what it does
     /// @param waits whether it lasts until guests have ended, however long they take
     /// @param work carries it out
-    record Command(Verb.Effect effect, boolean waits, Work work) {}
+    record Command(Verb.Effect effect, boolean waits, Work work) {
+        /// Whether it may last for ever.
+        boolean isLong() {
+            return waits || effect == Verb.Effect.SESSION;
+        }
+    }
 
     /// Carries out a command.
     interface Work {
@@ -23,6 +27,12 @@ public interface ControlCommands {
         ///
         /// @throws Refused when it cannot be done
         /// @throws InterruptedException when the client has gone, or the service ends
-        ControlReply carryOut() throws Refused, InterruptedException;
+        ControlReply carryOut(Progress progress) throws Refused, InterruptedException;
+    }
+
+    /// Where a long command tells how far it is.
+    interface Progress {
+        /// Tells the client. Nothing comes of it if the client has gone.
+        void tell(Json.Obj progress);
     }
 }

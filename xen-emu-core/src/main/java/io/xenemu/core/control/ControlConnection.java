@@ -16,19 +16,21 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A connection to a [ControlSocket] that has greeted. Whatever listens, and whatever it says, nothing waits for it without a
-/// limit.
+/// A client's connection to a [ControlSocket], which has greeted. Whatever listens there, and whatever it says, every wait for
+/// it has a limit.
 public final class ControlConnection implements AutoCloseable {
-    /// Bytes of a line that is read; what a service tells of a guest is far shorter.
-    private static final int MAX_LINE = 1 << 20;
-
     /// How much is shown of what another service says.
     private static final int SHOWN = 60;
 
-    private static final String GREETING = "xen-emu control protocol ";
+    private static final int PIECE = 8192;
 
     private final SocketChannel channel;
     private final Path socket;
+
+    /// What has been received and not yet been read.
+    private final ByteBuffer received = ByteBuffer.allocate(PIECE).limit(0);
+
+    private long requests;
 
     private ControlConnection(SocketChannel channel, Path socket) {
         this.channel = channel;
@@ -37,7 +39,7 @@ public final class ControlConnection implements AutoCloseable {
 
     /// Connects, and waits for the greeting.
     ///
-    /// @throws HostException if nobody listens, or it is no service of this program and version, or it says nothing in time
+    /// @throws HostException if nobody listens, or it is no service of this program and protocol, or it says nothing in time
     static ControlConnection open(Path socket, Duration limit) throws HostException {
         try {
             ControlConnection connection =
@@ -76,31 +78,61 @@ public final class ControlConnection implements AutoCloseable {
         if (greeting == null) {
             throw new HostException("what listens at " + socket + " ends the connection at once");
         }
-        if (greeting.equals(ControlReply.GREETING)) {
-            return;
+        if (greeting.startsWith(ControlProtocol.OLD_GREETING)) {
+            throw otherVersion(greeting.substring(ControlProtocol.OLD_GREETING.length()));
         }
-        if (greeting.startsWith(ControlReply.ERROR)) {
-            throw new HostException(withoutPrefix(greeting));
+        if (greeting.startsWith(ControlProtocol.OLD_ERROR)) {
+            throw new HostException(greeting.substring(ControlProtocol.OLD_ERROR.length()));
         }
-        throw new HostException(
-                greeting.startsWith(GREETING)
-                        ? "the service at "
-                                + socket
-                                + " speaks version "
-                                + shown(greeting.substring(GREETING.length()))
-                                + " of the control protocol, this xen-emu version "
-                                + ControlReply.VERSION
-                        : "what listens at "
-                                + socket
-                                + " is no service of xen-emu's: it says '"
-                                + shown(greeting)
-                                + "'");
+        Json.Obj said = object(greeting);
+        if (said.find(ControlProtocol.ERROR) instanceof Json.Obj error) {
+            throw refusal(error);
+        }
+        if (!(said.find(ControlProtocol.GREETING) instanceof Json.Obj service)
+                || !(service.find(ControlProtocol.PROTOCOL) instanceof Json.Int(var version))) {
+            throw notOurs(greeting);
+        }
+        if (version != ControlProtocol.VERSION) {
+            throw otherVersion(Long.toString(version));
+        }
     }
 
-    private static String withoutPrefix(String line) {
-        return line.startsWith(ControlReply.ERROR)
-                ? line.substring(ControlReply.ERROR.length())
-                : line;
+    private HostException otherVersion(String version) {
+        return new HostException(
+                "the service at "
+                        + socket
+                        + " speaks version "
+                        + shown(version)
+                        + " of the control protocol, this xen-emu version "
+                        + ControlProtocol.VERSION);
+    }
+
+    private HostException notOurs(String line) {
+        return new HostException(notOursMessage(line));
+    }
+
+    private String notOursMessage(String line) {
+        return "what listens at "
+                + socket
+                + " is no service of xen-emu's: it says '"
+                + shown(line)
+                + "'";
+    }
+
+    private Json.Obj object(String line) throws HostException {
+        try {
+            if (JsonReader.read(line) instanceof Json.Obj object) {
+                return object;
+            }
+        } catch (JsonException e) {
+            throw new HostException(notOursMessage(line), e);
+        }
+        throw notOurs(line);
+    }
+
+    private static HostException refusal(Json.Obj error) {
+        String message = error.text(ControlProtocol.MESSAGE);
+        return new HostException(message == null ? JsonWriter.line(error) : message);
     }
 
     private static String shown(String text) {
@@ -109,17 +141,20 @@ public final class ControlConnection implements AutoCloseable {
 
     /// Has a request carried out.
     ///
-    /// @param limit for the reply, or null for none
-    /// @return the rows of the reply
-    /// @throws HostException if the service refuses, or ends, or does not reply in time
-    List<String> request(List<String> words, @Nullable Duration limit) throws HostException {
+    /// @param arguments a list of words, or an object with the arguments by name
+    /// @param limit for the result, or null for none
+    /// @return the lines of text for an operator
+    /// @throws HostException if the service refuses, or ends, or has no result in time
+    List<String> request(String verb, Json arguments, @Nullable Duration limit)
+            throws HostException {
         SocketDeadline deadline = SocketDeadline.of(channel, limit);
         try (deadline) {
-            ByteBuffer bytes = UTF_8.encode(ControlWords.encode(words) + '\n');
+            ControlRequest request = new ControlRequest(++requests, verb, arguments);
+            ByteBuffer bytes = UTF_8.encode(request.line() + '\n');
             while (bytes.hasRemaining()) {
                 channel.write(bytes);
             }
-            return reply();
+            return result();
         } catch (IOException e) {
             throw deadline.passed() && limit != null
                     ? new HostException(
@@ -129,47 +164,109 @@ public final class ControlConnection implements AutoCloseable {
                                     + limit.toSeconds()
                                     + " s, and may still do what was asked",
                             e)
-                    : new HostException("the service at " + socket + ": " + IoReason.of(e), e);
+                    : failed(e);
         }
     }
 
-    /// Reads a reply and nothing after it.
-    private List<String> reply() throws IOException, HostException {
-        List<String> rows = new ArrayList<>();
+    private HostException failed(IOException e) {
+        return new HostException("the service at " + socket + ": " + IoReason.of(e), e);
+    }
+
+    /// Collects the text until the result. Progress that is no text is not for an operator.
+    private List<String> result() throws IOException, HostException {
+        List<String> text = new ArrayList<>();
+        while (true) {
+            Json.Obj said = next();
+            if (said == null) {
+                throw new HostException("the service at " + socket + " has ended");
+            }
+            if (said.find(ControlProtocol.ERROR) instanceof Json.Obj error) {
+                throw refusal(error);
+            }
+            addText(said.find(ControlProtocol.PROGRESS), text);
+            if (said.find(ControlProtocol.RESULT) != null) {
+                addText(said.find(ControlProtocol.RESULT), text);
+                return text;
+            }
+        }
+    }
+
+    private static void addText(@Nullable Json answer, List<String> text) {
+        if (answer instanceof Json.Obj object
+                && object.find(ControlProtocol.TEXT) instanceof Json.Array(var lines)) {
+            for (Json line : lines) {
+                if (line instanceof Json.Text(var shown)) {
+                    text.add(shown);
+                }
+            }
+        }
+    }
+
+    /// What the service says next, without a limit; null at its end.
+    private Json.@Nullable Obj next() throws IOException, HostException {
         String line = line();
-        while (line != null && !line.isEmpty() && line.charAt(0) == ControlReply.ROW) {
-            rows.add(line.substring(1));
-            line = line();
+        return line == null ? null : object(line);
+    }
+
+    /// Waits for the next event, after the result of `events`.
+    ///
+    /// @return null when the service has ended
+    /// @throws HostException if it will send no more
+    Json.@Nullable Obj event() throws HostException {
+        try {
+            for (Json.Obj said = next(); said != null; said = next()) {
+                if (said.find(ControlProtocol.ERROR) instanceof Json.Obj error) {
+                    throw refusal(error);
+                }
+                if (said.find(ControlProtocol.EVENT) instanceof Json.Obj event) {
+                    return event;
+                }
+            }
+            return null;
+        } catch (IOException e) {
+            throw failed(e);
         }
-        if (line == null) {
-            throw new HostException("the service at " + socket + " has ended");
-        }
-        if (!line.equals(ControlReply.DONE)) {
-            throw new HostException(withoutPrefix(line));
-        }
-        return rows;
     }
 
     private @Nullable String line() throws IOException {
-        ByteBuffer one = ByteBuffer.allocate(1);
         ByteArrayOutputStream line = new ByteArrayOutputStream();
-        while (channel.read(one) >= 0) {
-            byte read = one.get(0);
-            one.clear();
-            if (read == '\n') {
+        while (received.hasRemaining() || receive()) {
+            int start = received.position();
+            int end = start;
+            while (end < received.limit() && received.get(end) != '\n') {
+                end++;
+            }
+            line.write(received.array(), start, end - start);
+            if (line.size() > ControlProtocol.MAX_ANSWER) {
+                throw new IOException(
+                        "a line of more than " + ControlProtocol.MAX_ANSWER + " bytes");
+            }
+            if (end < received.limit()) {
+                received.position(end + 1);
                 return line.toString(UTF_8);
             }
-            if (line.size() == MAX_LINE) {
-                throw new IOException("a line of more than " + MAX_LINE + " bytes");
-            }
-            line.write(read);
+            received.position(end);
         }
         return null;
+    }
+
+    private boolean receive() throws IOException {
+        received.clear();
+        int count = channel.read(received);
+        received.flip();
+        return count >= 0;
     }
 
     /// The connection, for a console.
     SocketChannel channel() {
         return channel;
+    }
+
+    /// What has been received after the last answer: the beginning of what a console prints.
+    byte[] rest() {
+        byte[] rest = new byte[received.remaining()];
+        received.get(rest);
+        return rest;
     }
 
     @Override

@@ -1,19 +1,15 @@
 package io.xenemu.core.control;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
 import io.xenemu.kvm.socket.UnixListener;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
-import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -22,20 +18,18 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Where the operator's commands reach a running service: a Unix socket that only its owner and root can connect to, on which every
-/// line is a request and gets a [ControlReply].
+/// Where operators reach a running service: a Unix socket that its owner and root can use, and a group if one is given. What the
+/// two sides say is in [ControlProtocol].
 public final class ControlSocket implements AutoCloseable {
-    /// Bytes of a request, without its end: a guest with several modules and a long command line for its kernel.
-    static final int MAX_LINE = 64 << 10;
-
-    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. One more is told so and closed.
+    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. One more is refused.
     static final int MAX_CONNECTIONS = 64;
 
-    /// Consoles and commands that wait for guests at a time: both may last for ever, and there is always room for a command
-    /// that ends one of them.
+    /// Sessions and commands that wait for guests at a time. Each may last for ever. The rest of the connections is reserved
+    /// for commands that end soon, such as one that ends a guest.
     static final int MAX_SESSIONS = MAX_CONNECTIONS - 16;
 
     /// How long a connection may ask nothing before it is closed; the commands ask at once.
@@ -43,18 +37,13 @@ public final class ControlSocket implements AutoCloseable {
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
 
-    /// Words of a request that are logged: verb, guest, and what is done to it. A new guest has many more.
-    private static final int TOLD_WORDS = 3;
-
-    private static final ControlReply TOO_MANY_SESSIONS =
-            ControlReply.error("too many consoles and waiting commands: " + MAX_SESSIONS);
+    /// How long a client that is refused may take to read that.
+    private static final Duration REFUSAL_LIMIT = Duration.ofSeconds(1);
 
     private final UnixListener listener;
     private final PeerCredentials allowed;
-    private final ControlCommands commands;
+    private final ServedConnection.Terms terms;
     private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
-    private final Semaphore sessions = new Semaphore(MAX_SESSIONS);
-    private final Duration idle;
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
     private final ExecutorService threads =
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("control").factory());
@@ -68,25 +57,30 @@ public final class ControlSocket implements AutoCloseable {
             Duration idle) {
         this.listener = listener;
         this.allowed = allowed;
-        this.commands = commands;
-        this.idle = idle;
+        terms = new ServedConnection.Terms(commands, new Semaphore(MAX_SESSIONS), idle);
     }
 
     /// Serves `commands` at `path`, in place of a socket there that nobody serves any more.
     ///
+    /// @param group a group whose members may use it, too, or null
     /// @param commands called by several threads
-    /// @throws IOException when the socket is in use, or cannot be made
-    public static ControlSocket open(Path path, ControlCommands commands) throws IOException {
-        return open(path, commands, IDLE);
+    /// @throws IOException when the socket is in use, or cannot be made, or cannot be given to the group
+    public static ControlSocket open(Path path, @Nullable String group, ControlCommands commands)
+            throws IOException {
+        return open(path, group, commands, IDLE);
     }
 
     /// The same.
     ///
     /// @param idle how long a connection may ask nothing
-    public static ControlSocket open(Path path, ControlCommands commands, Duration idle)
+    static ControlSocket open(
+            Path path, @Nullable String group, ControlCommands commands, Duration idle)
             throws IOException {
-        PeerCredentials allowed = PeerCredentials.ofThisProcess();
-        ControlSocket socket = new ControlSocket(UnixListener.bind(path), allowed, commands, idle);
+        PeerCredentials allowed =
+                group == null ? PeerCredentials.ofThisProcess() : PeerCredentials.ofFileMode();
+        UnixListener listener =
+                group == null ? UnixListener.bind(path) : UnixListener.bind(path, group);
+        ControlSocket socket = new ControlSocket(listener, allowed, commands, idle);
         socket.threads.execute(socket::accept);
         return socket;
     }
@@ -132,18 +126,20 @@ public final class ControlSocket implements AutoCloseable {
             if (free.tryAcquire()) {
                 start(client, user.getName());
             } else {
-                try (client) {
-                    reply(client, ControlReply.error("too many connections"));
-                }
+                refuse(client, new Refused(Refused.Kind.BUSY, "too many connections"));
             }
         } catch (IOException e) {
             log.debug("{}: refused a client: {}", listener.path(), e.getMessage());
-            try (client) {
-                reply(client, ControlReply.error(String.valueOf(e.getMessage())));
-            }
+            refuse(client, new Refused(Refused.Kind.DENIED, String.valueOf(e.getMessage())));
         } catch (RuntimeException | Error e) {
             client.close();
             throw e;
+        }
+    }
+
+    private static void refuse(SocketChannel client, Refused refusal) throws IOException {
+        try (client) {
+            new ControlOutput(client, REFUSAL_LIMIT).refusal(refusal);
         }
     }
 
@@ -166,18 +162,10 @@ public final class ControlSocket implements AutoCloseable {
 
     private void serve(SocketChannel client, String user) {
         try (client) {
-            write(client, ControlReply.GREETING + '\n');
-            ByteBuffer line = ByteBuffer.allocate(MAX_LINE + 1);
             // closed is looked at after the client is in the set, which close() empties after it
             // has set it.
-            while (!closed && read(client, line) >= 0) {
-                if (!serveLines(client, user, line)) {
-                    return;
-                }
-                if (!line.hasRemaining()) {
-                    reply(client, ControlReply.error("more than " + MAX_LINE + " bytes in a line"));
-                    return;
-                }
+            if (!closed) {
+                new ServedConnection(client, user, terms).serve();
             }
         } catch (IOException e) {
             log.debug("a client of {} has gone: {}", listener.path(), e.toString());
@@ -186,109 +174,6 @@ public final class ControlSocket implements AutoCloseable {
         } finally {
             open.remove(client);
             free.release();
-        }
-    }
-
-    private int read(SocketChannel client, ByteBuffer line) throws IOException {
-        try (SocketDeadline _ = SocketDeadline.of(client, idle)) {
-            return client.read(line);
-        }
-    }
-
-    /// Replies to the lines that are complete, and keeps the rest.
-    ///
-    /// @return false when a session has had the connection
-    private boolean serveLines(SocketChannel client, String user, ByteBuffer buffer)
-            throws IOException {
-        buffer.flip();
-        int start = 0;
-        for (int i = 0; i < buffer.limit(); i++) {
-            if (buffer.get(i) == '\n') {
-                String request = UTF_8.decode(buffer.slice(start, i - start)).toString();
-                ControlReply reply = answer(client, user, request, buffer);
-                if (reply.session() != null) {
-                    serve(reply, reply.session(), client);
-                    return false;
-                }
-                reply(client, reply);
-                start = i + 1;
-            }
-        }
-        buffer.position(start);
-        buffer.compact();
-        return true;
-    }
-
-    private void serve(ControlReply reply, ControlReply.Session session, SocketChannel client)
-            throws IOException {
-        if (!sessions.tryAcquire()) {
-            reply(client, TOO_MANY_SESSIONS);
-            return;
-        }
-        try {
-            reply(client, reply);
-            session.serve(client);
-        } finally {
-            sessions.release();
-        }
-    }
-
-    /// @param buffer with what the client has sent up to its limit; takes more while the request waits
-    private ControlReply answer(
-            SocketChannel client, String user, String request, ByteBuffer buffer) {
-        List<String> words = ControlWords.decode(request);
-        try {
-            ControlCommands.Command command = commands.find(words);
-            tell(user, words, command.effect());
-            return command.waits() ? waited(client, command, buffer) : command.work().carryOut();
-        } catch (Refused e) {
-            return ControlReply.error(e.reason());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return ControlReply.error(Refused.serviceEnds().reason());
-        } catch (RuntimeException | Error e) {
-            log.error("the command '{}' failed: this is a bug", request, e);
-            return ControlReply.error("internal error: " + e);
-        }
-    }
-
-    private ControlReply waited(
-            SocketChannel client, ControlCommands.Command command, ByteBuffer buffer)
-            throws Refused, InterruptedException {
-        // Before it is asked: a guest is not shut down by a command that is refused.
-        if (!sessions.tryAcquire()) {
-            return TOO_MANY_SESSIONS;
-        }
-        int end = buffer.limit();
-        ByteBuffer ahead = buffer.duplicate().clear().position(end);
-        try (ClientWatch _ = ClientWatch.start(client, ahead)) {
-            return command.work().carryOut();
-        } finally {
-            buffer.limit(ahead.position());
-            sessions.release();
-        }
-    }
-
-    /// Logs who has asked for a change. The first words say for which.
-    private static void tell(String user, List<String> words, Verb.Effect effect) {
-        if (effect != Verb.Effect.CHANGES) {
-            log.debug("user {} asks: {}", user, words);
-        } else {
-            log.info(
-                    "user {} asks: {}",
-                    user,
-                    String.join(" ", words.subList(0, Math.min(words.size(), TOLD_WORDS))));
-        }
-    }
-
-    private static void reply(SocketChannel client, ControlReply reply) throws IOException {
-        write(client, reply.text());
-    }
-
-    private static void write(SocketChannel client, String text) throws IOException {
-        ByteBuffer bytes = UTF_8.encode(text);
-        while (bytes.hasRemaining()) {
-            client.write(bytes);
         }
     }
 

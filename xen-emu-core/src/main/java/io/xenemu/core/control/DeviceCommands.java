@@ -10,6 +10,7 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.NicSpec;
+import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
@@ -70,7 +71,9 @@ final class DeviceCommands {
             throw new Refused("backend=" + serving + ": domain 0 serves no devices yet");
         }
         DeviceAttachment attachment = service.attachment();
-        attachment.devices().awaitBackend(attachment.create(call.one(DOMAIN), spec), spec);
+        PvDevice device = attachment.create(call.one(DOMAIN), spec);
+        call.tell(Json.EMPTY.with("created", device.toString()));
+        attachment.devices().awaitBackend(device, spec);
         return ControlReply.done();
     }
 

@@ -44,23 +44,26 @@ final class DomainCommands {
                             "reboot-all",
                             (service, call) -> shutDownAll(service, call, REBOOT),
                             waitFlag()),
-                    Verb.changes("destroy", DomainCommands::destroy, one(DOMAIN)));
+                    Verb.changes("destroy", DomainCommands::destroy, one(DOMAIN)),
+                    Verb.session("events", DomainCommands::events));
 
     private DomainCommands() {}
 
     private static ControlReply list(OperatedService service, VerbCall call) throws Refused {
         String name = call.find(DOMAIN);
+        List<DomainRow> rows = new ArrayList<>();
         if (name == null) {
-            return ControlReply.rows(DomainRow.table(service.domains()));
+            service.domains().forEach(domain -> rows.add(DomainRow.of(domain)));
+        } else {
+            service.named().on(name, domain -> rows.add(DomainRow.of(domain)));
         }
-        List<String> rows = new ArrayList<>();
-        service.named().on(name, domain -> rows.addAll(DomainRow.table(domain)));
-        return ControlReply.rows(rows);
+        return ControlReply.rows(DomainRow.table(rows))
+                .with("domains", new Json.Array(rows.stream().<Json>map(DomainRow::json).toList()));
     }
 
     private static ControlReply domid(OperatedService service, VerbCall call) throws Refused {
         int id = service.named().named(call.one(DOMAIN)).id().value();
-        return ControlReply.rows(List.of(Integer.toString(id)));
+        return ControlReply.rows(List.of(Integer.toString(id))).with("id", new Json.Int(id));
     }
 
     private static ControlReply pause(OperatedService service, VerbCall call)
@@ -81,9 +84,20 @@ final class DomainCommands {
         Domain domain = service.named().named(call.one(DOMAIN));
         service.domains().askToShutDown(domain, how);
         if (call.has(WAIT)) {
-            service.domains().awaitEnd(domain);
+            awaitEnds(service, call, List.of(domain));
         }
         return ControlReply.done();
+    }
+
+    /// Waits for the ends of domains that have been asked, and tells of each.
+    private static void awaitEnds(OperatedService service, VerbCall call, List<Domain> asked)
+            throws InterruptedException {
+        List<String> names = asked.stream().map(domain -> domain.config().name()).toList();
+        call.tell(Json.EMPTY.with("asked", Json.texts(names)));
+        for (Domain domain : asked) {
+            service.domains().awaitEnd(domain);
+            call.tell(Json.EMPTY.with("ended", domain.config().name()));
+        }
     }
 
     /// Asks one guest to power off.
@@ -109,14 +123,17 @@ final class DomainCommands {
             }
         }
         if (call.has(WAIT)) {
-            for (Domain domain : asked) {
-                domains.awaitEnd(domain);
-            }
+            awaitEnds(service, call, asked);
         }
         if (!refused.isEmpty()) {
             throw new Refused(String.join("; ", refused));
         }
         return ControlReply.done();
+    }
+
+    /// The connection gets what happens to domains.
+    private static ControlReply events(OperatedService service, VerbCall call) {
+        return ControlReply.session(new EventSession(service.events(), service.domains()));
     }
 
     /// Ends a domain at once. A daemon's guest is gone then, with its name.

@@ -5,50 +5,67 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.ThreadActivity;
 import io.xenemu.core.domain.Vcpu;
-import io.xenemu.core.hypervisor.OperatedDomains;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 
 /// A domain as `xl list` shows it. The state has a letter for each of: running, blocked, paused, shut down, crashed, dying.
 /// The time is the CPU time of all vCPUs, in seconds. Both are what the kernel tells of the vCPUs' threads, so no vCPU is
 /// made to leave the guest.
-public final class DomainRow {
+///
+/// @param name the domain's
+/// @param id the domain's
+/// @param memoryMib its RAM
+/// @param vcpus how many it has
+/// @param state the six letters
+/// @param cpuMillis the time
+public record DomainRow(
+        String name, int id, long memoryMib, int vcpus, String state, long cpuMillis) {
     private static final String HEADER =
             "Name                                        ID   Mem VCPUs\tState\tTime(s)";
 
     private static final int MIB_SHIFT = 20;
     private static final double MILLIS = 1e3;
 
-    private DomainRow() {}
-
-    /// The header and a row for each domain.
-    static List<String> table(OperatedDomains domains) {
-        List<String> rows = new ArrayList<>(List.of(HEADER));
-        domains.forEach(domain -> rows.add(row(domain)));
-        return rows;
-    }
-
-    /// The header and one row.
-    static List<String> table(Domain domain) {
-        return List.of(HEADER, row(domain));
-    }
-
-    private static String row(Domain domain) {
+    /// The row of a domain now.
+    static DomainRow of(Domain domain) {
         List<ThreadActivity> vcpus = domain.vcpus().stream().map(Vcpu::activity).toList();
-        double seconds =
-                vcpus.stream().map(ThreadActivity::cpuTime).mapToLong(Duration::toMillis).sum()
-                        / MILLIS;
-        return String.format(
-                Locale.ROOT,
-                "%-40s %5d %5d %5d     %s  %8.1f",
+        return new DomainRow(
                 domain.config().name(),
                 domain.id().value(),
                 domain.config().memoryBytes() >> MIB_SHIFT,
                 vcpus.size(),
                 state(domain, vcpus),
-                seconds);
+                vcpus.stream().map(ThreadActivity::cpuTime).mapToLong(Duration::toMillis).sum());
+    }
+
+    /// The header and all rows.
+    static List<String> table(List<DomainRow> rows) {
+        return Stream.concat(Stream.of(HEADER), rows.stream().map(DomainRow::line)).toList();
+    }
+
+    private String line() {
+        return String.format(
+                Locale.ROOT,
+                "%-40s %5d %5d %5d     %s  %8.1f",
+                name,
+                id,
+                memoryMib,
+                vcpus,
+                state,
+                cpuMillis / MILLIS);
+    }
+
+    /// The same for programs.
+    Json.Obj json() {
+        return Json.EMPTY
+                .with("name", name)
+                .with("id", id)
+                .with("memory_mib", memoryMib)
+                .with("vcpus", vcpus)
+                .with("state", state)
+                .with("cpu_ms", cpuMillis);
     }
 
     private static String state(Domain domain, List<ThreadActivity> vcpus) {

@@ -2,7 +2,7 @@ package io.xenemu.core.control;
 
 import static io.xenemu.core.control.VerbArgument.flag;
 import static io.xenemu.core.control.VerbArgument.one;
-import static io.xenemu.core.control.VerbArgument.some;
+import static io.xenemu.core.control.VerbArgument.settings;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.guest.HostedGuest;
@@ -13,7 +13,7 @@ import java.util.List;
 /// The verbs that only a daemon serves: it starts guests, and keeps their consoles.
 final class GuestCommands {
     private static final String PAUSED = "paused";
-    private static final String SETTING = "setting";
+    private static final String SETTINGS = "settings";
     private static final String KIND = "kind";
     private static final String DOMAIN = "domain";
 
@@ -24,7 +24,7 @@ final class GuestCommands {
                             Verb.Effect.CHANGES,
                             GuestCommands::create,
                             flag(PAUSED),
-                            some(SETTING)),
+                            settings(SETTINGS)),
                     Verb.ofDaemon(
                             "console",
                             Verb.Effect.SESSION,
@@ -37,7 +37,7 @@ final class GuestCommands {
     /// Starts a guest: see [GuestWords].
     private static ControlReply create(OperatedService service, VerbCall call) throws Refused {
         try {
-            service.guests().create(GuestWords.decode(call.all(SETTING)), call.has(PAUSED));
+            service.guests().create(GuestWords.decode(call.all(SETTINGS)), call.has(PAUSED));
             return ControlReply.done();
         } catch (BootException | KvmException | IllegalArgumentException e) {
             throw new Refused(String.valueOf(e.getMessage()));

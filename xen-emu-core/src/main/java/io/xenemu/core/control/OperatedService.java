@@ -2,6 +2,7 @@ package io.xenemu.core.control;
 
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
@@ -13,11 +14,13 @@ import org.jspecify.annotations.Nullable;
 /// @param domains its domains
 /// @param named the same by id or name
 /// @param attachment their devices
+/// @param events what happens to the domains
 /// @param hosted the guests of a daemon; null for a service that runs one guest
 public record OperatedService(
         OperatedDomains domains,
         NamedDomains named,
         DeviceAttachment attachment,
+        EventBoard events,
         @Nullable HostedGuests hosted) {
     /// A service that runs guests in the foreground.
     public static OperatedService of(Hypervisor hypervisor) {
@@ -34,6 +37,7 @@ public record OperatedService(
                 hypervisor.operated(),
                 new NamedDomains(hypervisor.operated()),
                 hypervisor.attachment(),
+                hypervisor.events(),
                 hosted);
     }
 

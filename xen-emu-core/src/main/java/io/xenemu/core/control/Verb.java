@@ -60,6 +60,11 @@ public record Verb(
         return new Verb(name, Service.ANY, Effect.CHANGES, List.of(arguments), handler);
     }
 
+    /// One that every service serves, and that takes the connection over.
+    static Verb session(String name, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, Service.ANY, Effect.SESSION, List.of(arguments), handler);
+    }
+
     /// One that only a daemon serves.
     static Verb ofDaemon(String name, Effect effect, Handler handler, VerbArgument... arguments) {
         return new Verb(name, Service.DAEMON, effect, List.of(arguments), handler);

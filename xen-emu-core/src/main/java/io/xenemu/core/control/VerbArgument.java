@@ -15,6 +15,8 @@ public record VerbArgument(String name, Count count) {
         OPTIONAL,
         /// All remaining words, at least one.
         SOME,
+        /// All remaining words, NAME=VALUE each, at least one.
+        SETTINGS,
         /// Its own name, or nothing.
         FLAG,
         /// A flag that makes the request last until guests have ended.
@@ -33,6 +35,10 @@ public record VerbArgument(String name, Count count) {
         return new VerbArgument(name, Count.SOME);
     }
 
+    static VerbArgument settings(String name) {
+        return new VerbArgument(name, Count.SETTINGS);
+    }
+
     static VerbArgument flag(String name) {
         return new VerbArgument(name, Count.FLAG);
     }
@@ -42,12 +48,23 @@ public record VerbArgument(String name, Count count) {
         return new VerbArgument("wait", Count.WAIT);
     }
 
+    /// Whether it is set or not, and has no value.
+    boolean isFlag() {
+        return count == Count.FLAG || count == Count.WAIT;
+    }
+
+    /// Whether a request must have it.
+    boolean isRequired() {
+        return count == Count.ONE || count == Count.SOME || count == Count.SETTINGS;
+    }
+
     /// As usage shows it: capitals stand for a word of the operator's choice, brackets for what may be left out.
     String usage() {
         return switch (count) {
             case ONE -> name.toUpperCase(Locale.ROOT);
             case OPTIONAL -> '[' + name.toUpperCase(Locale.ROOT) + ']';
             case SOME -> name.toUpperCase(Locale.ROOT) + "...";
+            case SETTINGS -> "NAME=VALUE...";
             case FLAG, WAIT -> '[' + name + ']';
         };
     }

@@ -4,8 +4,10 @@ import io.xenemu.core.toolstack.Refused;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A request for a [Verb], with arguments that fit it.
@@ -13,16 +15,41 @@ public final class VerbCall {
     private final Verb verb;
     private final Map<String, List<String>> arguments;
 
-    private VerbCall(Verb verb, Map<String, List<String>> arguments) {
+    private final ControlCommands.Progress progress;
+
+    private VerbCall(
+            Verb verb, Map<String, List<String>> arguments, ControlCommands.Progress progress) {
         this.verb = verb;
         this.arguments = arguments;
+        this.progress = progress;
     }
 
-    /// Matches words with the arguments of a verb, in order.
+    /// Matches the arguments of a request with those of its verb.
     ///
-    /// @param words what follows the verb
+    /// @param given a list of words, or an object with the arguments by name
     /// @throws Refused if they do not fit
-    static VerbCall of(Verb verb, List<String> words) throws Refused {
+    static VerbCall of(Verb verb, Json given) throws Refused {
+        return new VerbCall(
+                verb,
+                switch (given) {
+                    case Json.Array(var words) -> inOrder(verb, texts(verb, words));
+                    case Json.Obj(var members) -> byName(verb, members);
+                    default -> throw misused(verb);
+                },
+                _ -> {});
+    }
+
+    /// The same, which tells how far it is.
+    VerbCall telling(ControlCommands.Progress further) {
+        return new VerbCall(verb, arguments, further);
+    }
+
+    /// Tells the client how far the work is.
+    void tell(Json.Obj done) {
+        progress.tell(done);
+    }
+
+    private static Map<String, List<String>> inOrder(Verb verb, List<String> words) throws Refused {
         Map<String, List<String>> arguments = new HashMap<>();
         int next = 0;
         for (VerbArgument argument : verb.arguments()) {
@@ -31,12 +58,12 @@ public final class VerbCall {
                     switch (argument.count()) {
                         case ONE -> 1;
                         case OPTIONAL -> Math.min(left, 1);
-                        case SOME -> Math.max(left, 1);
+                        case SOME, SETTINGS -> Math.max(left, 1);
                         case FLAG, WAIT ->
                                 left > 0 && words.get(next).equals(argument.name()) ? 1 : 0;
                     };
             if (taken > left) {
-                throw misused(verb, words);
+                throw misused(verb);
             }
             if (taken > 0) {
                 arguments.put(argument.name(), List.copyOf(words.subList(next, next + taken)));
@@ -44,20 +71,81 @@ public final class VerbCall {
             next += taken;
         }
         if (next < words.size()) {
-            throw misused(verb, words);
+            throw misused(verb);
         }
-        return new VerbCall(verb, arguments);
+        return arguments;
     }
 
-    private static Refused misused(Verb verb, List<String> words) {
-        List<String> all = new ArrayList<>(List.of(verb.name()));
-        all.addAll(words);
-        return VerbTable.notACommand(all, verb.usage());
+    private static Map<String, List<String>> byName(Verb verb, Map<String, Json> members)
+            throws Refused {
+        Map<String, List<String>> arguments = new HashMap<>();
+        Set<String> unknown = new HashSet<>(members.keySet());
+        for (VerbArgument argument : verb.arguments()) {
+            unknown.remove(argument.name());
+            List<String> words = words(verb, argument, members.get(argument.name()));
+            if (!words.isEmpty()) {
+                arguments.put(argument.name(), words);
+            }
+        }
+        if (!unknown.isEmpty()) {
+            throw misused(verb);
+        }
+        return arguments;
     }
 
-    /// The verb.
-    Verb verb() {
-        return verb;
+    private static List<String> words(Verb verb, VerbArgument argument, @Nullable Json given)
+            throws Refused {
+        List<String> words =
+                switch (given) {
+                    case null -> List.of();
+                    case Json.Bool(var set) when argument.isFlag() ->
+                            set ? List.of(argument.name()) : List.of();
+                    case Json.Array(var values) when argument.count() == VerbArgument.Count.SOME ->
+                            texts(verb, values);
+                    case Json.Obj(var members)
+                            when argument.count() == VerbArgument.Count.SETTINGS ->
+                            settings(verb, members);
+                    default -> List.of(text(verb, given));
+                };
+        if (words.isEmpty() && argument.isRequired()) {
+            throw misused(verb);
+        }
+        return words;
+    }
+
+    private static List<String> settings(Verb verb, Map<String, Json> members) throws Refused {
+        List<String> words = new ArrayList<>();
+        for (var member : members.entrySet()) {
+            List<Json> values =
+                    member.getValue() instanceof Json.Array(var all)
+                            ? all
+                            : List.of(member.getValue());
+            for (String value : texts(verb, values)) {
+                words.add(member.getKey() + "=" + value);
+            }
+        }
+        return words;
+    }
+
+    private static List<String> texts(Verb verb, List<Json> values) throws Refused {
+        List<String> texts = new ArrayList<>();
+        for (Json value : values) {
+            texts.add(text(verb, value));
+        }
+        return texts;
+    }
+
+    private static String text(Verb verb, Json value) throws Refused {
+        return switch (value) {
+            case Json.Text(var text) -> text;
+            case Json.Int(var number) -> Long.toString(number);
+            case Json.Bool(var truth) -> Boolean.toString(truth);
+            case Json.Null _, Json.Array _, Json.Obj _ -> throw misused(verb);
+        };
+    }
+
+    private static Refused misused(Verb verb) {
+        return new Refused(Refused.Kind.NOT_A_COMMAND, "the arguments do not fit: " + verb.usage());
     }
 
     /// A word that the verb requires.

@@ -6,7 +6,6 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /// All verbs, by name. A new one is a row in its family's list with a handler beside it, and a subcommand of `xen-emu`.
 public final class VerbTable implements ControlCommands {
@@ -31,23 +30,19 @@ public final class VerbTable implements ControlCommands {
     }
 
     @Override
-    public Command find(List<String> words) throws Refused {
-        @Nullable Verb verb = words.isEmpty() ? null : BY_NAME.get(words.getFirst());
+    public Command find(ControlRequest request) throws Refused {
+        Verb verb = BY_NAME.get(request.verb());
         if (verb == null) {
-            throw notACommand(words, "");
+            throw new Refused(Refused.Kind.NOT_A_COMMAND, "not a command: " + request.verb());
         }
         if (verb.service() == Verb.Service.DAEMON && service.hosted() == null) {
-            throw notACommand(words, "only a daemon does that");
+            throw new Refused(
+                    Refused.Kind.NOT_A_COMMAND, request.verb() + ": only a daemon does that");
         }
-        VerbCall call = VerbCall.of(verb, words.subList(1, words.size()));
+        VerbCall call = VerbCall.of(verb, request.arguments());
         return new Command(
-                verb.effect(), call.waits(), () -> verb.handler().carryOut(service, call));
-    }
-
-    /// @param hint why, or an empty string
-    static Refused notACommand(List<String> words, String hint) {
-        String asked = "not a command: " + String.join(" ", words);
-        String reason = hint.isEmpty() ? asked : asked + " (" + hint + ")";
-        return new Refused(Refused.Kind.NOT_A_COMMAND, reason);
+                verb.effect(),
+                call.waits(),
+                progress -> verb.handler().carryOut(service, call.telling(progress)));
     }
 }

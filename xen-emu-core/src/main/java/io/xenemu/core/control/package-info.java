@@ -4,11 +4,12 @@
 ///
 /// Families of files:
 ///
-/// - The service's side: [ControlSocket], [ControlReply], [ControlWords], [SocketDeadline], [ClientWatch].
+/// - What both sides say: [ControlProtocol], [ControlRequest]; as [Json] by [JsonReader], [JsonWriter], [JsonException].
+/// - The service's side: [ControlSocket], [ServedConnection], [ControlOutput], [ControlReply], [SocketDeadline], [ClientWatch].
 /// - The client's side: [ControlClient], [ControlConnection].
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on: [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [DebugCommands], [DeviceCommands].
-/// - What handlers use: [DebugKeys], [DomainRow], [GuestWords], [ConsoleSession].
+/// - What handlers use: [DebugKeys], [DomainRow], [GuestWords]; sessions: [ConsoleSession], [EventSession].
 ///
 /// No locks of its own.
 @NullMarked

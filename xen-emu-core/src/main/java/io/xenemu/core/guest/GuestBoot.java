@@ -7,9 +7,11 @@ import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.domain.VcpuStuckException;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.core.hypervisor.DomainDriver;
+import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
 import io.xenemu.core.toolstack.DevicesOverReboot;
@@ -85,11 +87,28 @@ final class GuestBoot {
 
     void start() {
         domain.start();
+        tell(DomainEvent.of(DomainEvent.Type.STARTED, domain));
         log.info(
                 "{}: started with {} MiB and {} vCPUs",
                 domain,
                 domain.config().memoryBytes() >> 20,
                 domain.config().vcpus());
+    }
+
+    /// Tells the readers of events.
+    private void tell(DomainEvent event) {
+        hypervisor.events().tell(event);
+    }
+
+    void pause() throws VcpuStuckException {
+        domain.pause();
+        tell(DomainEvent.of(DomainEvent.Type.PAUSED, domain));
+    }
+
+    void unpause() {
+        if (domain.unpause()) {
+            tell(DomainEvent.of(DomainEvent.Type.UNPAUSED, domain));
+        }
     }
 
     /// Asks the guest by XenStore to shut down.
@@ -115,6 +134,7 @@ final class GuestBoot {
             devices.hurry();
             return RunOutcome.TIMEOUT;
         }
+        tell(DomainEvent.stopped(domain, outcome));
         String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
         String message = outcome.message().isEmpty() ? "" : ": " + outcome.message();
         if (ORDERLY.contains(outcome.reason()) && message.isEmpty()) {

@@ -250,7 +250,7 @@ final class GuestDriver {
                 case START -> start = order;
                 case PAUSE -> pause(order);
                 case UNPAUSE -> {
-                    boolean _ = current().domain().unpause();
+                    current().unpause();
                     order.done();
                 }
                 case SHUT_DOWN -> ask(order, "poweroff");
@@ -268,7 +268,7 @@ final class GuestDriver {
     private void pause(DriverRequest order) {
         boolean paused = false;
         try {
-            current().domain().pause();
+            current().pause();
             paused = true;
             order.done();
         } catch (VcpuStuckException e) {

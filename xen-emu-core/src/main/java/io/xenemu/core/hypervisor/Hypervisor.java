@@ -17,10 +17,12 @@ import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.memory.HostResources;
+import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.DomainDescription;
 import io.xenemu.core.toolstack.DomainDescription.SharedRing;
 import io.xenemu.core.toolstack.DomainNodes;
+import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EventChannels;
@@ -61,6 +63,7 @@ public final class Hypervisor implements AutoCloseable {
     private final MemoryAdmission memory = new MemoryAdmission(HostMemory.ofThisHost()::available);
     private final XenStoreServer xenstore;
     private final OperatedDomains operated = new DomainsOfThis();
+    private final EventBoard events = new EventBoard();
     private final PvDevices devices;
     private final DeviceAttachment attachment;
     private final DomainSource source;
@@ -93,7 +96,7 @@ public final class Hypervisor implements AutoCloseable {
         xenstore =
                 new XenStoreServer(
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
-        devices = new PvDevices(xenstore);
+        devices = new PvDevices(xenstore, new DevicesOfThis());
         attachment = new DeviceAttachment(new NamedDomains(operated), devices);
         DomainEnvironment environment =
                 new DomainEnvironment(
@@ -113,6 +116,11 @@ public final class Hypervisor implements AutoCloseable {
     /// The XenStore of all domains.
     public XenStoreServer xenstore() {
         return xenstore;
+    }
+
+    /// What happens to its domains.
+    public EventBoard events() {
+        return events;
     }
 
     /// Its domains as an operator's commands use them.
@@ -168,6 +176,7 @@ public final class Hypervisor implements AutoCloseable {
         DomId id = nextId();
         Domain domain = source.build(id, config, kernel, modules, commandLine, devices);
         domains.add(domain, driver);
+        events.tell(DomainEvent.of(DomainEvent.Type.CREATED, domain));
         return domain;
     }
 
@@ -249,6 +258,7 @@ public final class Hypervisor implements AutoCloseable {
     public void destroy(Domain domain) {
         Teardown steps = new Teardown();
         steps.add(() -> domains.ended(domain));
+        steps.add(() -> events.tell(DomainEvent.of(DomainEvent.Type.DESTROYED, domain)));
         // Once more, for what a tool gave to it while it was going.
         steps.add(() -> xenstore.release(domain.id()));
         steps.add(() -> domains.closed(domain));
@@ -347,6 +357,26 @@ public final class Hypervisor implements AutoCloseable {
         @Override
         public void awaitEnd(Domain domain) throws InterruptedException {
             domains.awaitEnd(domain);
+        }
+    }
+
+    /// Tells of its domains' devices.
+    private final class DevicesOfThis implements DeviceEvents {
+        @Override
+        public void attached(PvDevice device) {
+            tell(DomainEvent.Type.ATTACHED, device);
+        }
+
+        @Override
+        public void detached(PvDevice device) {
+            tell(DomainEvent.Type.DETACHED, device);
+        }
+
+        private void tell(DomainEvent.Type type, PvDevice device) {
+            Domain domain = domains.find(device.frontend());
+            events.tell(
+                    DomainEvent.ofDevice(
+                            type, device, domain == null ? "" : domain.config().name()));
         }
     }
 

@@ -71,6 +71,7 @@ public final class Daemon {
             open.add(
                     ControlSocket.open(
                             request.controlSocket(),
+                            request.controlGroup(),
                             new VerbTable(OperatedService.ofDaemon(hypervisor, guests))),
                     ControlSocket::close);
             pid.write();

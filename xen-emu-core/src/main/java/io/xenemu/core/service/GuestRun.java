@@ -180,7 +180,7 @@ public final class GuestRun {
         }
         VerbTable verbs = new VerbTable(OperatedService.of(hypervisor));
         try {
-            open.add(ControlSocket.open(path, verbs), ControlSocket::close);
+            open.add(ControlSocket.open(path, request.controlGroup(), verbs), ControlSocket::close);
         } catch (IOException e) {
             throw new HostException("--control-socket: " + IoReason.of(e), e);
         }

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// @param xenstoreSocket where host tools find XenStore, or null
 /// @param quotas limits of what the guest may have in XenStore
 /// @param controlSocket where the operator's commands are served, or null
+/// @param controlGroup a group whose members may use it, too, or null
 /// @param metrics where metrics are served, or null
 /// @param timeout after which the guest is stopped, or null
 /// @param stopTimeout how long it may take to power off when it is terminated; zero ends it at once
@@ -28,6 +29,7 @@ public record RunRequest(
         @Nullable Path xenstoreSocket,
         Quotas quotas,
         @Nullable Path controlSocket,
+        @Nullable String controlGroup,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,
         Duration stopTimeout,

@@ -48,6 +48,7 @@ final class ClientTraining {
         expect(0, "--help");
         expect(0, "list", "--help");
         expect(0, "xenstore", "--help");
+        expect(0, "events", "--help");
         expect(ExitCode.USAGE, "lsit");
         expect(ExitCode.USAGE, "list", "--none");
         expect(0, "list");

@@ -28,6 +28,7 @@ final class TrainingPeer {
                 Daemon.withoutKvm(
                         new DaemonRequest(
                                 control,
+                                null,
                                 store,
                                 Quotas.DEFAULT,
                                 Duration.ZERO,

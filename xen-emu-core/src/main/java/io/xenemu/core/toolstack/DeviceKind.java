@@ -16,7 +16,7 @@ public enum DeviceKind {
     }
 
     /// The kind's name in XenStore's paths.
-    String directory() {
+    public String directory() {
         return directory;
     }
 

@@ -32,6 +32,7 @@ public final class PvDevices implements AutoCloseable {
     private final DeviceNodes nodes;
     private final XenbusWait wait;
     private final Duration limit;
+    private final DeviceEvents events;
 
     /// Devices for which an operator's command is waiting.
     private final Set<PvDevice> busy = ConcurrentHashMap.newKeySet();
@@ -42,12 +43,14 @@ public final class PvDevices implements AutoCloseable {
     private final ExecutorService background =
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pv-device").factory());
 
-    public PvDevices(XenStoreServer xenstore) {
-        this(xenstore, LIMIT);
+    /// @param events told of each device that is attached or removed
+    public PvDevices(XenStoreServer xenstore, DeviceEvents events) {
+        this(xenstore, events, LIMIT);
     }
 
     /// @param limit the longest time to wait for a back end
-    PvDevices(XenStoreServer xenstore, Duration limit) {
+    PvDevices(XenStoreServer xenstore, DeviceEvents events, Duration limit) {
+        this.events = events;
         this.limit = limit;
         client = xenstore.client();
         nodes = new DeviceNodes(client);
@@ -104,6 +107,7 @@ public final class PvDevices implements AutoCloseable {
             }
             keep(device, spec);
             log.info("{}: {}", device, told);
+            events.attached(device);
         } catch (XenError e) {
             throw refused(e);
         } finally {
@@ -183,6 +187,7 @@ public final class PvDevices implements AutoCloseable {
             nodes.remove(device);
             specs.remove(device);
             log.info("{}: {}", device, detached(letGo));
+            events.detached(device);
         } catch (XenError e) {
             throw refused(e);
         } finally {
@@ -305,6 +310,7 @@ public final class PvDevices implements AutoCloseable {
             boolean closed = awaitClosed(device);
             nodes.remove(device);
             log.info("{}: its domain has ended: {}", device, detached(closed));
+            events.detached(device);
         } catch (XenError e) {
             log.warn("{} cannot be removed: {}", device, e.getMessage());
         } catch (InterruptedException e) {

@@ -12,6 +12,10 @@ public final class Refused extends Exception {
         NO_SUCH_DOMAIN,
         /// The service has no such command, or its arguments do not fit.
         NOT_A_COMMAND,
+        /// The request is none of the protocol.
+        MALFORMED,
+        /// The client may not use the service.
+        DENIED,
         /// The service serves as many clients as it can.
         BUSY,
         /// The service ends.

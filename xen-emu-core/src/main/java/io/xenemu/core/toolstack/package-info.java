@@ -5,7 +5,8 @@
 ///
 /// Families of files:
 ///
-/// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot], [DetachMode], [Refused].
+/// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot], [DetachMode], [DeviceEvents],
+///   [Refused].
 /// - Nodes of a domain: [DomainNodes], [DomainDescription].
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],

@@ -80,6 +80,7 @@ final class XenEmuTest {
                 run("--no-such-option"),
                 run("--stop-timeout", "-1"),
                 run("surplus"),
+                run("--control-group", "root"),
                 run("--vcpus", "0"),
                 run("--vcpus", "-1"),
                 run("--vcpus", "129"),
@@ -179,7 +180,7 @@ final class XenEmuTest {
     @Test
     void onlyTheSubcommandThatIsAskedForIsMade() {
         Set<String> all = XenEmu.commandLine().getSubcommands().keySet();
-        assertEquals(23, all.size());
+        assertEquals(24, all.size());
         assertEquals(all, XenEmu.commandLine("--help", "run").getSubcommands().keySet());
         assertEquals(all, XenEmu.commandLine("rum").getSubcommands().keySet());
         assertEquals(Set.of(), XenEmu.commandLine("--version").getSubcommands().keySet());
@@ -295,7 +296,7 @@ final class XenEmuTest {
         String version = String.join("\n", new ProgramVersion().getVersion());
         assertTrue(version.contains("commit "), version);
         assertTrue(version.contains("Java " + Runtime.version()), version);
-        assertTrue(version.contains("control protocol 1"), version);
+        assertTrue(version.contains("control protocol 2"), version);
     }
 
     @Test

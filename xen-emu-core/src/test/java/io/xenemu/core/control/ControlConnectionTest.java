@@ -8,11 +8,12 @@ import io.xenemu.core.hypervisor.HostException;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,6 +36,7 @@ final class ControlConnectionTest {
 
     /// What the client says of a peer that says something, and then nothing more.
     private String complaint(String said) throws IOException {
+        Files.deleteIfExists(path());
         try (ServerSocketChannel server = listen()) {
             Thread peer = Thread.ofVirtual().start(() -> say(server, said));
             HostException e =
@@ -43,7 +45,7 @@ final class ControlConnectionTest {
                             () -> {
                                 try (ControlConnection connection =
                                         ControlConnection.open(path(), SHORT)) {
-                                    connection.request(List.of("list"), SHORT);
+                                    connection.request("list", Json.EMPTY, SHORT);
                                 }
                             });
             peer.interrupt();
@@ -53,7 +55,10 @@ final class ControlConnectionTest {
 
     private static void say(ServerSocketChannel server, String said) {
         try (SocketChannel client = server.accept()) {
-            client.write(UTF_8.encode(said));
+            ByteBuffer bytes = UTF_8.encode(said);
+            while (bytes.hasRemaining()) {
+                client.write(bytes);
+            }
             Thread.sleep(Duration.ofMinutes(5));
         } catch (IOException | InterruptedException e) {
             // The test is over.
@@ -90,20 +95,57 @@ final class ControlConnectionTest {
     @Test
     void otherVersionIsTold() throws IOException {
         assertEquals(
-                "the service at P speaks version 2 of the control protocol, this xen-emu version 1",
-                complaint("xen-emu control protocol 2\n"));
+                "the service at P speaks version 3 of the control protocol, this xen-emu version 2",
+                complaint("{\"xen-emu\": {\"protocol\": 3, \"version\": \"9.1\", \"new\": []}}\n"));
+    }
+
+    @Test
+    void serviceOfTheTextProtocolIsTold() throws IOException {
+        assertEquals(
+                "the service at P speaks version 1 of the control protocol, this xen-emu version 2",
+                complaint("xen-emu control protocol 1\n"));
+    }
+
+    @Test
+    void otherJsonIsNoService() throws IOException {
+        String no = "what listens at P is no service of xen-emu's: it says '";
+        assertEquals(no + "{\"QMP\": {}}'", complaint("{\"QMP\": {}}\n"));
+        assertEquals(no + "[]'", complaint("[]\n"));
+        assertEquals(no + "{\"xen-emu\": 2}'", complaint("{\"xen-emu\": 2}\n"));
+    }
+
+    @Test
+    void answersThatAreNoneAreExplained() throws IOException {
+        assertEquals(
+                "what listens at P is no service of xen-emu's: it says 'ok'",
+                complaint(TestClient.GREETING + "\nok\n"));
+        assertEquals(
+                "the service at P has not answered within 1 s, and may still do what was asked",
+                complaint(TestClient.GREETING + "\n{\"new\": 1}\n"));
+    }
+
+    @Test
+    void lineWithoutAnEndIsNotReadForEver() throws IOException {
+        String endless = "x".repeat(ControlProtocol.MAX_ANSWER + 1);
+        assertEquals("no service at P: a line of more than 4194304 bytes", complaint(endless));
     }
 
     @Test
     void refusalInsteadOfAGreetingIsTold() throws IOException {
         assertEquals("user x may not connect", complaint("error: user x may not connect\n"));
+        assertEquals(
+                "too many connections",
+                complaint(
+                        "{\"error\": {\"type\": \"busy\", \"message\": \"too many connections\"}}\n"));
     }
 
     @Test
     void serviceThatStopsAnsweringIsNotWaitedForLong() throws IOException {
         assertEquals(
                 "the service at P has not answered within 1 s, and may still do what was asked",
-                complaint("xen-emu control protocol 1\n|a row\n"));
+                complaint(
+                        TestClient.GREETING
+                                + "\n{\"id\": 1, \"progress\": {\"text\": [\"a row\"]}}\n"));
     }
 
     @Test

@@ -23,7 +23,7 @@ final class DomainRowTest {
     private final AtomicBoolean busy = new AtomicBoolean(true);
 
     private static String row(TestDomain test) {
-        List<String> rows = DomainRow.table(test.domain());
+        List<String> rows = DomainRow.table(List.of(DomainRow.of(test.domain())));
         assertEquals(2, rows.size());
         assertTrue(rows.get(0).startsWith("Name "), rows.get(0));
         assertTrue(

@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.base.Splitter;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
@@ -13,8 +15,10 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EventChannels;
@@ -28,6 +32,7 @@ import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -39,6 +44,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class VerbTableTest {
     private final TestDomain guest = new TestDomain(2);
     private final List<String> asked = new ArrayList<>();
+    private final List<Json.Obj> told = new ArrayList<>();
     private final XenStoreServer store =
             new XenStoreServer(
                     Quotas.DEFAULT,
@@ -51,7 +57,10 @@ final class VerbTableTest {
                     new OperatedService(
                             domains,
                             new NamedDomains(domains),
-                            new DeviceAttachment(new NamedDomains(domains), new PvDevices(store)),
+                            new DeviceAttachment(
+                                    new NamedDomains(domains),
+                                    new PvDevices(store, DeviceEvents.NONE)),
+                            new EventBoard(),
                             null));
 
     VerbTableTest() throws BootException, XenError {}
@@ -96,11 +105,24 @@ final class VerbTableTest {
         store.close();
     }
 
+    private static final Splitter WORDS = Splitter.on(' ');
+
     private ControlReply send(String line) {
         try {
-            return verbs.find(ControlWords.decode(line)).work().carryOut();
+            return ask(line);
         } catch (Refused e) {
-            return ControlReply.error(e.reason());
+            throw new AssertionError(line, e);
+        }
+    }
+
+    private ControlReply ask(String line) throws Refused {
+        List<String> words = WORDS.splitToList(line);
+        return ask(words.getFirst(), Json.texts(words.subList(1, words.size())));
+    }
+
+    private ControlReply ask(String verb, Json arguments) throws Refused {
+        try {
+            return verbs.find(new ControlRequest(1, verb, arguments)).work().carryOut(told::add);
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
@@ -159,10 +181,10 @@ final class VerbTableTest {
                 "%zz 1"
             })
     void whatCannotBeDoneIsRefusedInOneLine(String line) {
-        String reply = send(line).status();
+        Refused refused = assertThrows(Refused.class, () -> ask(line));
 
-        assertTrue(reply.startsWith("error: "), reply);
-        assertFalse(reply.contains("\n"), reply);
+        assertFalse(refused.reason().isEmpty());
+        assertFalse(refused.reason().contains("\n"), refused.reason());
         assertNull(guest.domain().shutdownLatch().get());
         assertTrue(asked.isEmpty());
     }
@@ -173,12 +195,12 @@ final class VerbTableTest {
         EvtchnPort first = channels.bindVirq(Virq.DEBUG, new VcpuId(0));
         EvtchnPort second = channels.bindVirq(Virq.DEBUG, new VcpuId(1));
 
-        List<String> rows = send("debug-keys e").rows();
+        List<String> rows = send("debug-keys e").text();
         assertEquals("dom1 (test): 2 event channels, 2-level ABI", rows.getFirst());
         assertEquals("dom1 port 2: vcpu 1, VIRQ 1", rows.getLast());
-        assertEquals(3, send("debug-keys h").rows().size());
+        assertEquals(3, send("debug-keys h").text().size());
         assertFalse(channels.isPending(first));
-        assertEquals("ok", send("debug-keys qe").status());
+        assertEquals(4, send("debug-keys qe").text().size());
         assertTrue(channels.isPending(first));
         assertTrue(channels.isPending(second));
     }
@@ -186,7 +208,7 @@ final class VerbTableTest {
     @ParameterizedTest
     @CsvSource({"test", "1", "01"})
     void resetRebootsTheDomain(String name) {
-        assertEquals("ok", send("trigger " + name + " reset").status());
+        assertEquals(List.of(), send("trigger " + name + " reset").text());
 
         ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
         assertNotNull(outcome);
@@ -195,7 +217,7 @@ final class VerbTableTest {
 
     @Test
     void powerAsksTheGuest() {
-        assertEquals("ok", send("trigger test power").status());
+        assertEquals(List.of(), send("trigger test power").text());
 
         assertEquals(List.of("dom1 (test) poweroff"), asked);
         assertNull(guest.domain().shutdownLatch().get());
@@ -203,55 +225,105 @@ final class VerbTableTest {
 
     @Test
     void nmiGoesToTheVcpu() {
-        assertEquals("ok", send("trigger 1 nmi").status());
-        assertEquals("ok", send("trigger 1 nmi 1").status());
+        assertEquals(List.of(), send("trigger 1 nmi").text());
+        assertEquals(List.of(), send("trigger 1 nmi 1").text());
 
         assertNull(guest.domain().shutdownLatch().get());
     }
 
     @Test
     void domidTellsTheIdOfAName() {
-        assertEquals(List.of("1"), send("domid test").rows());
+        assertEquals(List.of("1"), send("domid test").text());
     }
 
     @Test
     void noDevicesAreListed() {
-        assertEquals(1, send("block-list test 1").rows().size());
-        assertEquals(1, send("network-list 1").rows().size());
+        assertEquals(1, send("block-list test 1").text().size());
+        assertEquals(1, send("network-list 1").text().size());
     }
 
     @Test
     void pausesAreCounted() {
-        assertEquals("ok", send("pause 1").status());
-        assertEquals("ok", send("pause test").status());
-        assertEquals("ok", send("unpause 1").status());
+        assertEquals(List.of(), send("pause 1").text());
+        assertEquals(List.of(), send("pause test").text());
+        assertEquals(List.of(), send("unpause 1").text());
         assertTrue(guest.domain().isPaused());
-        assertEquals("ok", send("unpause 1").status());
+        assertEquals(List.of(), send("unpause 1").text());
         assertFalse(guest.domain().isPaused());
     }
 
     @Test
     void guestIsAskedToEnd() {
-        assertEquals("ok", send("shutdown test").status());
-        assertEquals("ok", send("reboot 1").status());
+        assertEquals(List.of(), send("shutdown test").text());
+        assertEquals(List.of(), send("reboot 1").text());
 
         assertEquals(List.of("dom1 (test) poweroff", "dom1 (test) reboot"), asked);
     }
 
     @Test
     void allGuestsAreAsked() {
-        assertEquals("ok", send("shutdown-all").status());
-        assertEquals("ok", send("reboot-all").status());
+        assertEquals(List.of(), send("shutdown-all").text());
+        assertEquals(List.of(), send("reboot-all").text());
 
         assertEquals(List.of("dom1 (test) poweroff", "dom1 (test) reboot"), asked);
     }
 
     @Test
     void destroyEndsTheDomain() {
-        assertEquals("ok", send("destroy test").status());
+        assertEquals(List.of(), send("destroy test").text());
 
         ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
         assertNotNull(outcome);
         assertEquals(ShutdownReason.DESTROYED, outcome.reason());
+    }
+
+    @Test
+    void argumentsMayBeNamed() throws Refused {
+        assertEquals(List.of("1"), ask("domid", Json.EMPTY.with("domain", "test")).text());
+        ask("pause", Json.EMPTY.with("domain", 1));
+        assertTrue(guest.domain().isPaused());
+        guest.domain().shutdown(ShutdownReason.CRASH, "");
+        ask("shutdown", Json.EMPTY.with("domain", "1").with("wait", new Json.Bool(true)));
+        assertEquals(
+                List.of(
+                        Json.EMPTY.with("asked", Json.texts(List.of("test"))),
+                        Json.EMPTY.with("ended", "test")),
+                told);
+        assertEquals(1, ask("block-list", Json.EMPTY.with("domain", "1")).text().size());
+        Json two = Json.texts(List.of("1", "test"));
+        assertEquals(1, ask("block-list", Json.EMPTY.with("domain", two)).text().size());
+    }
+
+    @Test
+    void namedArgumentsThatDoNotFitAreNoCommand() {
+        for (Json arguments :
+                List.of(
+                        Json.EMPTY,
+                        Json.EMPTY.with("Domain", "test"),
+                        Json.EMPTY.with("domain", Json.EMPTY),
+                        Json.EMPTY.with("domain", Json.texts(List.of("test"))),
+                        Json.EMPTY.with("domain", "test").with("now", 1),
+                        new Json.Array(List.of(Json.EMPTY)),
+                        new Json.Text("test"))) {
+            Refused refused = assertThrows(Refused.class, () -> ask("pause", arguments));
+            assertEquals("the arguments do not fit: pause DOMAIN", refused.reason());
+            assertEquals(Refused.Kind.NOT_A_COMMAND, refused.kind());
+        }
+        assertFalse(guest.domain().isPaused());
+    }
+
+    @Test
+    void listHasDataForPrograms() {
+        Json domains = send("list").data().find("domains");
+        String line = JsonWriter.line(Objects.requireNonNull(domains));
+        assertTrue(line.startsWith("[{\"name\": \"test\", \"id\": 1, \"memory_mib\": "), line);
+        assertTrue(line.contains("\"vcpus\": 2, \"state\": \""), line);
+        assertEquals(new Json.Int(1), send("domid test").data().find("id"));
+    }
+
+    @Test
+    void domainThatDoesNotExistIsAKindOfItsOwn() {
+        Refused refused = assertThrows(Refused.class, () -> ask("pause nobody"));
+        assertEquals(Refused.Kind.NO_SUCH_DOMAIN, refused.kind());
     }
 }

@@ -119,6 +119,7 @@ final class ConsoleTerminalTest {
         try (ControlSocket _ =
                 ControlSocket.open(
                         socket,
+                        null,
                         new TestCommands(
                                 _ -> ControlReply.session(client -> guest(client, typed))))) {
             Process terminal = onTerminal(java(XenEmu.class, "console -s " + socket + " web"));

@@ -16,7 +16,7 @@ final class DeviceEndTest extends DeviceDomains {
     void deviceIsTakenAndLetGoOf() throws XenError, Refused, InterruptedException {
         String before = dump("/local");
         serve();
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             devices.awaitBackend(device, disk("xvda"));
             assertEquals("2", client.read(BACK + "/state"));
@@ -32,7 +32,7 @@ final class DeviceEndTest extends DeviceDomains {
     @Test
     void deviceThatNoBackEndTakesIsRemoved() throws XenError, Refused {
         String before = dump("/local");
-        try (PvDevices devices = new PvDevices(store, SHORT)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
 
             Refused e =
@@ -46,7 +46,7 @@ final class DeviceEndTest extends DeviceDomains {
 
     @Test
     void deviceThatIsNotLetGoOfStays() throws XenError, Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, SHORT)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "4");
 
@@ -67,7 +67,7 @@ final class DeviceEndTest extends DeviceDomains {
 
     @Test
     void forceIsUsedAfterTheLimit() throws XenError, Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, SHORT)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, nic(""));
 
             devices.detach(device, DetachMode.FORCED_AFTER_LIMIT);
@@ -78,7 +78,7 @@ final class DeviceEndTest extends DeviceDomains {
 
     @Test
     void closedBackEndKeepsItsState() throws XenError, Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, SHORT)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "6");
 
@@ -90,7 +90,7 @@ final class DeviceEndTest extends DeviceDomains {
     @Test
     void guestCannotMisleadByItsNodes() throws XenError, Refused, InterruptedException {
         serve();
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             devices.awaitBackend(device, disk("xvda"));
             client.write(FRONT + "/backend", "/local/domain/0/backend/console/3");
@@ -111,7 +111,7 @@ final class DeviceEndTest extends DeviceDomains {
     void devicesOfADeadDomainAreRemovedFromItsBackEnd()
             throws XenError, Refused, InterruptedException {
         serve();
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             attach(devices, USER, disk("xvda"));
             attach(devices, USER, nic(""));
 
@@ -125,7 +125,7 @@ final class DeviceEndTest extends DeviceDomains {
     @Test
     void devicesOfADeadDomainAreRemovedEvenIfTheBackEndDoesNotClose()
             throws XenError, Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, SHORT)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, SHORT)) {
             devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "4");
 
@@ -139,7 +139,7 @@ final class DeviceEndTest extends DeviceDomains {
 
     @Test
     void deviceOfADeadServerCanBeDetached() throws XenError, Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.rm("/local/domain/5");
             assertTrue(client.exists(FRONT));
@@ -153,7 +153,7 @@ final class DeviceEndTest extends DeviceDomains {
 
     @Test
     void secondDetachIsRefusedMeanwhile() throws Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             Thread waiting = Thread.ofVirtual().start(() -> detach(devices, device));
             Eventually.holds(

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 final class DeviceNodesTest extends DeviceDomains {
     @Test
     void diskHasTheNodesThatLibxlWrites() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
         }
 
@@ -52,7 +52,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void recordIsDomain0sAlone() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
         }
 
@@ -64,7 +64,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void networkInterfaceHasTheNodesThatLibxlWrites() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             devices.create(USER, SERVER, nic(""));
         }
 
@@ -98,7 +98,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void networkInterfacesAreNumbered() throws Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             assertEquals(0, devices.create(USER, SERVER, nic("")).id());
             assertEquals(7, devices.create(USER, SERVER, nic(",devid=7")).id());
             assertEquals(8, devices.create(USER, SERVER, nic("")).id());
@@ -107,7 +107,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void secondDiskOfANumberIsRefused() throws Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
 
             Refused e =
@@ -118,7 +118,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void domainThatEndsGetsNoDevice() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             devices.frontendEnds(USER);
             for (DomId user : List.of(USER, new DomId(9))) {
                 Refused e =
@@ -132,7 +132,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void tooLongAValueLeavesNothing() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             DeviceSpec spec =
                     DiskSpec.parse(List.of("vdev=xvda,backend=db,target=" + "x".repeat(5000)));
 
@@ -144,7 +144,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void devicesAreListed() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
             devices.create(USER, SERVER, nic(""));
             client.write(FRONT + "/ring-ref", "8");

@@ -27,12 +27,12 @@ final class DeviceRebootTest extends DeviceDomains {
         public static void main(String[] args) throws XenError, Refused, InterruptedException {
             DeviceRebootTest test = new DeviceRebootTest();
             test.domains();
-            try (PvDevices devices = new PvDevices(test.store, SHORT)) {
+            try (PvDevices devices = new PvDevices(test.store, DeviceEvents.NONE, SHORT)) {
                 PvDevice ignored = devices.create(USER, SERVER, disk("xvdb"));
                 assertThrows(Refused.class, () -> devices.awaitBackend(ignored, disk("xvdb")));
             }
             test.serve();
-            try (PvDevices devices = new PvDevices(test.store, LONG)) {
+            try (PvDevices devices = new PvDevices(test.store, DeviceEvents.NONE, LONG)) {
                 attach(devices, USER, disk("xvda"));
                 DevicesOverReboot kept = devices.frontendReboots(USER);
                 done(kept.removed());
@@ -46,7 +46,7 @@ final class DeviceRebootTest extends DeviceDomains {
     @Test
     void devicesComeBackAfterAReboot() throws XenError, Refused, InterruptedException {
         serve();
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             attach(devices, USER, disk("xvda"));
             PvDevice gone = attach(devices, USER, disk("xvdb"));
             attach(devices, USER, nic(",devid=2"));
@@ -102,7 +102,7 @@ final class DeviceRebootTest extends DeviceDomains {
     @Test
     void whatCannotBeHadIsMissingAfterAReboot() throws XenError, Refused, InterruptedException {
         serve();
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             attach(devices, USER, disk("xvda"));
             attach(devices, USER, nic(""));
 
@@ -125,7 +125,7 @@ final class DeviceRebootTest extends DeviceDomains {
     @Test
     void onlyDevicesThatWereTakenComeBackAfterAReboot()
             throws XenError, Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, SHORT)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             assertThrows(Refused.class, () -> devices.awaitBackend(device, disk("xvda")));
             devices.create(USER, SERVER, disk("xvdb"));
@@ -137,7 +137,7 @@ final class DeviceRebootTest extends DeviceDomains {
     @Test
     void whatIsTakenTooLateIsNotForTheNextDomainOfThatNumber()
             throws XenError, Refused, InterruptedException {
-        try (PvDevices devices = new PvDevices(store, LONG)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "2");
             client.rm("/libxl/3");

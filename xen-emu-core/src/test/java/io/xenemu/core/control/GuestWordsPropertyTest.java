@@ -1,7 +1,6 @@
 package io.xenemu.core.control;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.domain.DomainConfig;
@@ -18,11 +17,10 @@ import net.jqwik.api.constraints.CharRange;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.LongRange;
 import net.jqwik.api.constraints.NotEmpty;
-import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 
-/// Requests on the control socket.
-final class ControlWordsPropertyTest {
+/// The settings of a guest on the control socket.
+final class GuestWordsPropertyTest {
     /// Before the halves of those characters that take two.
     static final char LAST = '\ud7ff';
 
@@ -41,22 +39,6 @@ final class ControlWordsPropertyTest {
                     "console=hvc0 root=/dev/xvda1 % + \u00e4",
                     false,
                     true);
-
-    @Property
-    void anyWordsGoThroughOneLine(
-            @ForAll @Size(max = 8) List<@NotEmpty @CharRange(to = LAST) String> words) {
-        String line = ControlWords.encode(words);
-
-        assertFalse(line.contains("\n"));
-        assertEquals(words, ControlWords.decode(line));
-    }
-
-    @Property
-    void anyLineIsWordsOrNone(@ForAll String line) {
-        List<String> words = ControlWords.decode(line);
-
-        assertFalse(words.contains(""));
-    }
 
     @Property
     void anyGuestGoesThroughWords(

@@ -1,0 +1,86 @@
+package io.xenemu.core.control;
+
+import io.xenemu.core.toolstack.Refused;
+import java.util.List;
+import java.util.Locale;
+
+/// What the two sides of a control socket say, one JSON object a line:
+///
+/// | side | line |
+/// |---|---|
+/// | service | `{"xen-emu": {"protocol": 2, "version": "0.1"}}`, once |
+/// | client | `{"id": 1, "verb": "list", "arguments": []}` |
+/// | service | `{"id": 1, "progress": {...}}`, any number of times |
+/// | service | `{"id": 1, "result": {...}}` or `{"id": 1, "error": {"type": "refused", "message": "..."}}` |
+/// | service | `{"event": {...}}` after the result of `events` |
+///
+/// An error without an id is about the connection.
+final class ControlProtocol {
+    /// Goes up when an older client would misunderstand. 1 was a protocol of words in place of JSON.
+    static final int VERSION = 2;
+
+    /// The version of this program.
+    static final String PROGRAM_VERSION = "0.1";
+
+    /// Bytes of a request, without the line's end: a guest with several modules and a long command line for its kernel.
+    static final int MAX_REQUEST = 64 << 10;
+
+    /// Lines of text in one line of the protocol: a result of any length stays within [#MAX_ANSWER].
+    static final int MAX_TEXT = 1024;
+
+    /// Bytes of a line that a client reads. A line of text is a kilobyte at most: names have 200 characters.
+    static final int MAX_ANSWER = 4 << 20;
+
+    static final String GREETING = "xen-emu";
+    static final String PROTOCOL = "protocol";
+    static final String ID = "id";
+    static final String RESULT = "result";
+    static final String PROGRESS = "progress";
+    static final String ERROR = "error";
+    static final String EVENT = "event";
+    static final String TEXT = "text";
+    static final String TYPE = "type";
+    static final String MESSAGE = "message";
+
+    /// How version 1 began.
+    static final String OLD_GREETING = "xen-emu control protocol ";
+
+    /// How version 1 said no.
+    static final String OLD_ERROR = "error: ";
+
+    private ControlProtocol() {}
+
+    static Json.Obj greeting() {
+        return Json.EMPTY.with(
+                GREETING, Json.EMPTY.with(PROTOCOL, VERSION).with("version", PROGRAM_VERSION));
+    }
+
+    /// An error about the connection.
+    static Json.Obj error(String type, String message) {
+        return Json.EMPTY.with(ERROR, Json.EMPTY.with(TYPE, type).with(MESSAGE, message));
+    }
+
+    /// An error about a request.
+    static Json.Obj error(long id, String type, String message) {
+        return Json.EMPTY
+                .with(ID, id)
+                .with(ERROR, Json.EMPTY.with(TYPE, type).with(MESSAGE, message));
+    }
+
+    /// The type of a refusal, such as `no-such-domain`.
+    static String type(Refused.Kind kind) {
+        return kind.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    static Json.Obj progress(long id, Json.Obj progress) {
+        return Json.EMPTY.with(ID, id).with(PROGRESS, progress);
+    }
+
+    static Json.Obj result(long id, Json.Obj result) {
+        return Json.EMPTY.with(ID, id).with(RESULT, result);
+    }
+
+    static Json.Obj text(List<String> lines) {
+        return Json.EMPTY.with(TEXT, Json.texts(lines));
+    }
+}

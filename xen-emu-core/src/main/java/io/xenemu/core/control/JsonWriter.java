@@ -1,0 +1,83 @@
+package io.xenemu.core.control;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/// Writes [Json] as one line, without its end.
+final class JsonWriter {
+    private static final char FIRST_PRINTABLE = ' ';
+
+    private final StringBuilder out = new StringBuilder();
+
+    private JsonWriter() {}
+
+    /// The line. Every line break within a string is escaped.
+    static String line(Json value) {
+        JsonWriter writer = new JsonWriter();
+        writer.value(value);
+        return writer.out.toString();
+    }
+
+    private void value(Json value) {
+        switch (value) {
+            case Json.Text(var text) -> string(text);
+            case Json.Int(var number) -> out.append(number);
+            case Json.Bool(var truth) -> out.append(truth);
+            case Json.Null() -> out.append("null");
+            case Json.Array(var values) -> array(values);
+            case Json.Obj(var members) -> object(members);
+        }
+    }
+
+    private void array(List<Json> values) {
+        out.append('[');
+        Iterator<Json> all = values.iterator();
+        while (all.hasNext()) {
+            value(all.next());
+            separate(all);
+        }
+        out.append(']');
+    }
+
+    private void object(Map<String, Json> members) {
+        out.append('{');
+        Iterator<Map.Entry<String, Json>> all = members.entrySet().iterator();
+        while (all.hasNext()) {
+            Map.Entry<String, Json> member = all.next();
+            string(member.getKey());
+            out.append(": ");
+            value(member.getValue());
+            separate(all);
+        }
+        out.append('}');
+    }
+
+    private void separate(Iterator<?> more) {
+        if (more.hasNext()) {
+            out.append(", ");
+        }
+    }
+
+    private void string(String text) {
+        out.append('"');
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            switch (c) {
+                case '"' -> out.append("\\\"");
+                case '\\' -> out.append("\\\\");
+                case '\n' -> out.append("\\n");
+                case '\t' -> out.append("\\t");
+                default -> {
+                    if (c < FIRST_PRINTABLE) {
+                        out.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
+                    } else {
+                        out.append(c);
+                    }
+                }
+            }
+        }
+        out.append('"');
+    }
+}

@@ -1,0 +1,208 @@
+package io.xenemu.core.control;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.xenemu.core.toolstack.Refused;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.concurrent.Semaphore;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One client of a [ControlSocket]. Its requests are carried out one after the other; what it sends meanwhile waits.
+final class ServedConnection {
+    private static final Logger log = LoggerFactory.getLogger(ServedConnection.class);
+
+    /// How long a client may take to read one line: it is on the same machine.
+    private static final Duration WRITE_LIMIT = Duration.ofSeconds(30);
+
+    /// Characters of a request's arguments that are logged. A new guest has many more.
+    private static final int TOLD = 100;
+
+    /// The type of the error for a bug of ours.
+    private static final String FAILED = "failed";
+
+    private static final String TOO_MANY_SESSIONS =
+            "too many consoles and waiting commands: " + ControlSocket.MAX_SESSIONS;
+
+    /// What clients of all connections share.
+    ///
+    /// @param commands what they may ask
+    /// @param sessions permits for sessions and for commands that wait
+    /// @param idle how long a connection may ask nothing
+    record Terms(ControlCommands commands, Semaphore sessions, Duration idle) {}
+
+    private final SocketChannel client;
+    private final String user;
+    private final Terms terms;
+    private final ControlOutput output;
+
+    ServedConnection(SocketChannel client, String user, Terms terms) {
+        this.client = client;
+        this.user = user;
+        this.terms = terms;
+        output = new ControlOutput(client, WRITE_LIMIT);
+    }
+
+    /// Serves it until the client or the service ends it.
+    void serve() throws IOException {
+        output.greeting();
+        ByteBuffer line = ByteBuffer.allocate(ControlProtocol.MAX_REQUEST + 1);
+        while (read(line) >= 0) {
+            if (!serveLines(line)) {
+                return;
+            }
+            if (!line.hasRemaining()) {
+                output.refusal(
+                        new Refused(
+                                Refused.Kind.MALFORMED,
+                                "more than " + ControlProtocol.MAX_REQUEST + " bytes in a line"));
+                return;
+            }
+        }
+    }
+
+    private int read(ByteBuffer line) throws IOException {
+        try (SocketDeadline _ = SocketDeadline.of(client, terms.idle())) {
+            return client.read(line);
+        }
+    }
+
+    /// Replies to the lines that are complete, and keeps the rest.
+    ///
+    /// @return false when the connection is over
+    private boolean serveLines(ByteBuffer buffer) throws IOException {
+        buffer.flip();
+        int start = 0;
+        for (int i = 0; i < buffer.limit(); i++) {
+            if (buffer.get(i) == '\n') {
+                String line = UTF_8.decode(buffer.slice(start, i - start)).toString();
+                if (!serveLine(line, buffer)) {
+                    return false;
+                }
+                start = i + 1;
+            }
+        }
+        buffer.position(start);
+        buffer.compact();
+        return true;
+    }
+
+    private boolean serveLine(String line, ByteBuffer buffer) throws IOException {
+        if (!line.stripLeading().startsWith("{")) {
+            output.plain(
+                    ControlProtocol.OLD_ERROR
+                            + "this service speaks version "
+                            + ControlProtocol.VERSION
+                            + " of the control protocol, JSON lines");
+            return false;
+        }
+        ControlRequest request;
+        try {
+            request = ControlRequest.read(line);
+        } catch (Refused e) {
+            output.refusal(e);
+            return true;
+        }
+        return serve(request, buffer);
+    }
+
+    /// @return false when a session has had the connection
+    private boolean serve(ControlRequest request, ByteBuffer buffer) throws IOException {
+        ControlCommands.Command command;
+        try {
+            command = terms.commands().find(request);
+        } catch (Refused e) {
+            output.refusal(request.id(), e);
+            return true;
+        }
+        tell(request, command.effect());
+        if (!command.isLong()) {
+            return answer(request, command, buffer);
+        }
+        // Before anything is done: no guest is asked to end by a command that is refused.
+        if (!terms.sessions().tryAcquire()) {
+            output.refusal(request.id(), new Refused(Refused.Kind.BUSY, TOO_MANY_SESSIONS));
+            return true;
+        }
+        try {
+            return answer(request, command, buffer);
+        } finally {
+            terms.sessions().release();
+        }
+    }
+
+    private boolean answer(
+            ControlRequest request, ControlCommands.Command command, ByteBuffer buffer)
+            throws IOException {
+        ControlReply reply = carryOut(request, command, buffer);
+        if (reply == null) {
+            return true;
+        }
+        output.result(request.id(), reply);
+        ControlReply.Session session = reply.session();
+        if (session == null) {
+            return true;
+        }
+        session.serve(client);
+        return false;
+    }
+
+    /// @return null when the client has been told why there is none
+    private @Nullable ControlReply carryOut(
+            ControlRequest request, ControlCommands.Command command, ByteBuffer buffer)
+            throws IOException {
+        long id = request.id();
+        try {
+            return command.waits() ? await(id, command, buffer) : carryOut(id, command);
+        } catch (Refused e) {
+            output.refusal(id, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            output.refusal(id, Refused.serviceEnds());
+        } catch (RuntimeException | Error e) {
+            log.error("the command '{}' failed: this is a bug", request.verb(), e);
+            output.error(id, FAILED, "internal error: " + e);
+        }
+        return null;
+    }
+
+    /// @param buffer with what the client has sent up to its limit; takes more while the command waits
+    private ControlReply await(long id, ControlCommands.Command command, ByteBuffer buffer)
+            throws Refused, InterruptedException {
+        ByteBuffer ahead = buffer.duplicate().clear().position(buffer.limit());
+        try (ClientWatch _ = ClientWatch.start(client, ahead)) {
+            return carryOut(id, command);
+        } finally {
+            buffer.limit(ahead.position());
+        }
+    }
+
+    private ControlReply carryOut(long id, ControlCommands.Command command)
+            throws Refused, InterruptedException {
+        return command.work().carryOut(progress -> tellProgress(id, progress));
+    }
+
+    /// A client that does not take it is no reason to stop what it has asked for.
+    private void tellProgress(long id, Json.Obj progress) {
+        try {
+            output.progress(id, progress);
+        } catch (IOException e) {
+            log.debug("a client has gone: {}", e.toString());
+        }
+    }
+
+    /// Logs who has asked for a change.
+    private void tell(ControlRequest request, Verb.Effect effect) {
+        String arguments = JsonWriter.line(request.arguments());
+        if (effect == Verb.Effect.CHANGES) {
+            String told = arguments.substring(0, Math.min(arguments.length(), TOLD));
+            log.info("user {} asks: {} {}", user, request.verb(), told);
+        } else {
+            log.debug("user {} asks: {} {}", user, request.verb(), arguments);
+        }
+    }
+}

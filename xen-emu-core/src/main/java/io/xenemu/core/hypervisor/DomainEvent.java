@@ -1,0 +1,92 @@
+package io.xenemu.core.hypervisor;
+
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Sets;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.ShutdownLatch;
+import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.kvm.abi.DomId;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.Set;
+
+/// Something that has happened to a domain.
+///
+/// @param type what
+/// @param domain its id
+/// @param name its name; empty when the domain was gone already
+/// @param time when
+/// @param details more, by names of the control protocol
+public record DomainEvent(
+        Type type, DomId domain, String name, Instant time, ImmutableMap<String, String> details) {
+    /// What can happen.
+    public enum Type {
+        /// The domain existed when the reader came.
+        EXISTS,
+        /// The domain has been made, and does not run yet.
+        CREATED,
+        /// Its vCPUs have begun to run.
+        STARTED,
+        PAUSED,
+        UNPAUSED,
+        /// It stopped for the reason in the details. A guest that reboots gets another domain next.
+        SHUTDOWN,
+        /// It stopped because something went wrong in it or in its VM.
+        CRASHED,
+        /// Nothing is left of it.
+        DESTROYED,
+        /// The back end of a device has taken the device.
+        ATTACHED,
+        /// A device has been removed.
+        DETACHED
+    }
+
+    private static final Set<ShutdownReason> CRASHES =
+            Sets.immutableEnumSet(
+                    ShutdownReason.CRASH,
+                    ShutdownReason.WATCHDOG,
+                    ShutdownReason.TRIPLE_FAULT,
+                    ShutdownReason.HOST_ERROR);
+
+    /// An event without details, now.
+    public static DomainEvent of(Type type, Domain domain) {
+        return now(type, domain.id(), domain.config().name(), ImmutableMap.of());
+    }
+
+    /// The stop of a domain, now.
+    public static DomainEvent stopped(Domain domain, ShutdownLatch.Outcome outcome) {
+        ImmutableMap.Builder<String, String> details = ImmutableMap.builder();
+        details.put("reason", outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', '-'));
+        if (!outcome.message().isEmpty()) {
+            details.put("message", outcome.message());
+        }
+        return now(
+                CRASHES.contains(outcome.reason()) ? Type.CRASHED : Type.SHUTDOWN,
+                domain.id(),
+                domain.config().name(),
+                details.buildOrThrow());
+    }
+
+    /// An event of a device, now.
+    ///
+    /// @param name of the domain that uses it; empty if that is gone
+    static DomainEvent ofDevice(Type type, PvDevice device, String name) {
+        return now(
+                type,
+                device.frontend(),
+                name,
+                ImmutableMap.of(
+                        "kind",
+                        device.kind().directory(),
+                        "device",
+                        Integer.toString(device.id()),
+                        "backend",
+                        Integer.toString(device.backend().value())));
+    }
+
+    private static DomainEvent now(
+            Type type, DomId domain, String name, ImmutableMap<String, String> details) {
+        return new DomainEvent(type, domain, name, Instant.now(), details);
+    }
+}

@@ -1,0 +1,20 @@
+package io.xenemu.core.toolstack;
+
+/// Takes what happens to paravirtual devices. Returns at once.
+public interface DeviceEvents {
+    /// Tells nobody.
+    DeviceEvents NONE =
+            new DeviceEvents() {
+                @Override
+                public void attached(PvDevice device) {}
+
+                @Override
+                public void detached(PvDevice device) {}
+            };
+
+    /// The back end of a device has taken it.
+    void attached(PvDevice device);
+
+    /// A device that had been attached, or was being attached, has been removed.
+    void detached(PvDevice device);
+}

@@ -1,0 +1,270 @@
+package io.xenemu.core.control;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.hypervisor.HostException;
+import java.io.BufferedReader;
+import java.io.FileInputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
+
+/// What clients can make a control socket hold, and for how long.
+@Timeout(60)
+final class ControlLimitsTest {
+    private static final Duration LONGER_THAN_A_PAUSE = Duration.ofMillis(2500);
+    private static final String FULL = "busy: too many consoles and waiting commands: 48";
+
+    @TempDir private Path folder = Path.of("");
+
+    private final List<TestClient> clients = new ArrayList<>();
+
+    private Path path() {
+        return folder.resolve("control");
+    }
+
+    private ControlSocket open() throws IOException {
+        return ControlSocket.open(path(), null, TestCommands.ECHO);
+    }
+
+    private TestClient connect() throws IOException {
+        TestClient client = TestClient.of(path());
+        clients.add(client);
+        return client;
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        for (TestClient client : clients) {
+            client.close();
+        }
+    }
+
+    @Test
+    void longestLineIsTaken() throws Exception {
+        int rest = ControlProtocol.MAX_REQUEST - TestClient.request("").length();
+        String verb = "x".repeat(rest);
+        try (ControlSocket _ = open()) {
+            TestClient client = connect();
+            client.ask(verb);
+            assertEquals(List.of("<" + verb + ">"), client.text());
+            client.send(TestClient.request(verb) + "y");
+            assertEquals("malformed: more than 65536 bytes in a line", client.error());
+            assertNull(client.line());
+        }
+    }
+
+    @Test
+    void oneConnectionTooManyIsToldSo() throws Exception {
+        try (ControlSocket _ = open()) {
+            for (int i = 0; i < ControlSocket.MAX_CONNECTIONS; i++) {
+                connect();
+            }
+            try (TestClient surplus = TestClient.ungreeted(path())) {
+                assertEquals("busy: too many connections", surplus.error());
+            }
+            clients.getLast().ask("still");
+            assertEquals(List.of("<still>"), clients.getLast().text());
+        }
+    }
+
+    @Test
+    void consolesLeaveRoomForCommands() throws Exception {
+        try (ControlSocket _ = open()) {
+            for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
+                TestClient console = connect();
+                console.ask("mirror");
+                assertEquals(List.of(), console.text());
+            }
+            HostException refused =
+                    assertThrows(
+                            HostException.class,
+                            () -> ControlClient.console(path(), "pv", "mirror"));
+            assertEquals("too many consoles and waiting commands: 48", refused.getMessage());
+            assertEquals(3, ControlClient.command(path(), List.of("rows")).size());
+        }
+    }
+
+    private ControlSocket openWaiting(CountDownLatch waiting, CountDownLatch end)
+            throws IOException {
+        return ControlSocket.open(
+                path(), null, new TestCommands(words -> waitThenEcho(words, waiting, end)));
+    }
+
+    private static ControlReply waitThenEcho(
+            String words, CountDownLatch waiting, CountDownLatch end) {
+        if (!words.endsWith(" wait")) {
+            return TestCommands.echo(words);
+        }
+        waiting.countDown();
+        try {
+            end.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return ControlReply.done();
+    }
+
+    @Test
+    void commandsThatWaitLeaveRoomForThoseThatDoNot() throws Exception {
+        CountDownLatch waiting = new CountDownLatch(ControlSocket.MAX_SESSIONS);
+        CountDownLatch end = new CountDownLatch(1);
+        try (ControlSocket _ = openWaiting(waiting, end)) {
+            for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
+                connect().ask("shutdown", "web", "wait");
+            }
+            waiting.await();
+            TestClient surplus = connect();
+            surplus.ask("reboot-all", "wait");
+            assertEquals(FULL, surplus.error());
+            assertThrows(HostException.class, () -> ControlClient.console(path(), "pv", "mirror"));
+            assertEquals(3, ControlClient.command(path(), List.of("rows")).size());
+
+            end.countDown();
+            assertEquals(List.of(), clients.getFirst().text());
+            surplus.ask("reboot-all", "wait");
+            assertEquals(List.of(), surplus.text());
+        }
+    }
+
+    @Test
+    void clientThatHasGoneWaitsNoLonger() throws Exception {
+        CountDownLatch waiting = new CountDownLatch(ControlSocket.MAX_SESSIONS);
+        try (ControlSocket _ = openWaiting(waiting, new CountDownLatch(1))) {
+            for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
+                connect().ask("shutdown", "web", "wait");
+            }
+            waiting.await();
+            close();
+            String answer = FULL;
+            while (answer.contains("too many")) {
+                Thread.sleep(100);
+                try (TestClient next = TestClient.of(path())) {
+                    next.ask("mirror");
+                    answer = String.valueOf(next.line());
+                }
+            }
+            assertEquals("{\"id\": 1, \"result\": {}}", answer);
+        }
+    }
+
+    @Test
+    void requestsThatComeDuringAWaitAreAnsweredAfterIt() throws Exception {
+        CountDownLatch waiting = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        try (ControlSocket _ = openWaiting(waiting, end)) {
+            TestClient client = connect();
+            String second = TestClient.request("second");
+            client.send(
+                    TestClient.request("shutdown", "web", "wait")
+                            + '\n'
+                            + TestClient.request("first")
+                            + '\n'
+                            + second.substring(0, 5));
+            waiting.await();
+            client.send(second.substring(5) + '\n');
+            Thread.sleep(LONGER_THAN_A_PAUSE);
+            end.countDown();
+            assertEquals(List.of(), client.text());
+            assertEquals(List.of("<first>"), client.text());
+            assertEquals(List.of("<second>"), client.text());
+        }
+    }
+
+    @Test
+    void connectionThatAsksNothingIsClosed() throws Exception {
+        try (ControlSocket _ =
+                ControlSocket.open(path(), null, TestCommands.ECHO, Duration.ofMillis(200))) {
+            TestClient client = connect();
+            client.send("half a line");
+            assertNull(client.line());
+        }
+    }
+
+    /// In a process of its own, whose limit is low.
+    @Test
+    void wantOfDescriptorsDoesNotEndTheService() throws Exception {
+        Process service =
+                new ProcessBuilder(
+                                "/bin/sh",
+                                "-c",
+                                "ulimit -n 128; exec \"$0\" \"$@\"",
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                "-XX:-MaxFDLimit",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                FewDescriptors.class.getName(),
+                                path().toString())
+                        .redirectErrorStream(true)
+                        .start();
+        try (BufferedReader output = service.inputReader()) {
+            awaitLine(output, FewDescriptors.NONE_LEFT);
+            try (TestClient client = TestClient.ungreeted(path())) {
+                client.ask("now");
+                awaitLine(output, "Too many open files");
+                // So that it is tried again in vain.
+                Thread.sleep(LONGER_THAN_A_PAUSE);
+                service.outputWriter().append('\n').flush();
+                assertEquals(TestClient.GREETING, client.line());
+                assertEquals(List.of("<now>"), client.text());
+                String next = String.valueOf(output.readLine());
+                assertTrue(next.contains("accepts connections again"), next);
+            }
+        } finally {
+            service.destroyForcibly().waitFor();
+        }
+    }
+
+    private static void awaitLine(BufferedReader lines, String part) throws IOException {
+        List<String> seen = new ArrayList<>();
+        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+            seen.add(line);
+            if (line.contains(part)) {
+                return;
+            }
+        }
+        throw new AssertionError("no '" + part + "' in " + seen);
+    }
+
+    /// A service that has no descriptors left until it is sent a byte.
+    static final class FewDescriptors {
+        static final String NONE_LEFT = "none left";
+
+        private FewDescriptors() {}
+
+        public static void main(String[] args) throws IOException, HostException {
+            Path path = Path.of(args[0]);
+            ControlSocket _ = ControlSocket.open(path, null, TestCommands.ECHO);
+            // Loads the classes that are needed later, which takes descriptors.
+            List<String> _ = ControlClient.command(path, List.of("ok"));
+            LoggerFactory.getLogger(ControlSocket.class).warn("{}: {}", path, "ready");
+            List<FileInputStream> taken = new ArrayList<>();
+            try {
+                while (true) {
+                    taken.add(new FileInputStream("/dev/null"));
+                }
+            } catch (IOException e) {
+                System.out.println(NONE_LEFT);
+            }
+            if (System.in.read() >= 0) {
+                for (FileInputStream file : taken) {
+                    file.close();
+                }
+            }
+            while (System.in.read() >= 0) {
+                System.out.println(NONE_LEFT);
+            }
+        }
+    }
+}
