@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -26,6 +27,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
 import org.jspecify.annotations.NullMarked;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +52,9 @@ public final class LoneVcpu implements AutoCloseable {
     private final Domain domain;
     private final Vcpu vcpu;
     private final KvmVcpu kvm;
+
+    /// What the vCPU's thread waits for while it is held.
+    private CountDownLatch released = new CountDownLatch(0);
 
     /// @param first what the vCPU's thread does before it enters the loop
     public LoneVcpu(DomId id, Consumer<LoneVcpu> first) throws BootException {
@@ -132,6 +137,26 @@ public final class LoneVcpu implements AutoCloseable {
         return kvm;
     }
 
+    /// Keeps the vCPU's thread between two entries until [#release]. [Domain#pause] would also wait until KVM has completed the last
+    /// exit, and a KVM_RUN that never enters the guest does not say so.
+    public void hold() {
+        CountDownLatch held = new CountDownLatch(1);
+        CountDownLatch until = new CountDownLatch(1);
+        released = until;
+        Thread.ofVirtual()
+                .start(() ->
+                        vcpu.call(_ -> {
+                            held.countDown();
+                            Uninterruptibles.awaitUninterruptibly(until);
+                        }));
+        Uninterruptibles.awaitUninterruptibly(held);
+    }
+
+    /// Lets it go on.
+    public void release() {
+        released.countDown();
+    }
+
     /// How many exits it has made for this reason.
     public long exits(ExitReason reason) {
         return (long)
@@ -143,6 +168,7 @@ public final class LoneVcpu implements AutoCloseable {
 
     @Override
     public void close() {
+        release();
         try (system;
                 resources) {
             domain.close();

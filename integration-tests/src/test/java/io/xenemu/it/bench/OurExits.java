@@ -7,7 +7,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.management.ManagementFactory;
 
-/// Our side of a load: a vCPU in our exit loop, paused but when it is measured.
+/// Our side of a load: a vCPU in our exit loop, held but when it is measured.
 final class OurExits implements AutoCloseable {
     /// Time to get going after a pause.
     private static final long LEAD_MILLIS = 20;
@@ -33,7 +33,7 @@ final class OurExits implements AutoCloseable {
         this.load = load;
         this.lone = new LoneVcpu(domain, this::prepare);
         lone.domain().start();
-        lone.domain().pause();
+        lone.hold();
     }
 
     private void prepare(LoneVcpu vcpu) {
@@ -47,12 +47,12 @@ final class OurExits implements AutoCloseable {
 
     /// Runs the load for a while.
     Window window() throws InterruptedException {
-        lone.domain().unpause();
+        lone.release();
         Thread.sleep(LEAD_MILLIS);
         Reading before = read();
         Thread.sleep(WINDOW_MILLIS);
         Reading after = read();
-        lone.domain().pause();
+        lone.hold();
         double exits = after.exits() - before.exits();
         if (exits == 0) {
             throw new IllegalStateException(load + ": no exits");
