@@ -4,7 +4,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.zip.CRC32C;
 
 /// Reads saved state. For any bytes, it delivers frames that were written or throws [WireException]; it allocates for
@@ -27,6 +30,29 @@ public final class FrameReader {
     /// @param in the stream; the caller closes it
     public FrameReader(InputStream in) {
         this.in = in;
+    }
+
+    /// Reads a whole stream in which every type occurs exactly once, in any order: a frame that is missing would be
+    /// state that is lost.
+    ///
+    /// @param handlers one for every type
+    /// @throws WireException for a stream that cannot be used; some handlers may have run already
+    public void readEachOnce(Map<Integer, Handler> handlers) throws IOException {
+        Set<Integer> missing = new TreeSet<>(handlers.keySet());
+        Map<Integer, Handler> once = new HashMap<>();
+        handlers.forEach((type, handler) ->
+                once.put(
+                        type,
+                        (version, body) -> {
+                            if (!missing.remove(type)) {
+                                throw new WireException("occurs twice");
+                            }
+                            handler.restore(version, body);
+                        }));
+        read(once);
+        if (!missing.isEmpty()) {
+            throw inFrame(missing.iterator().next(), "is missing");
+        }
     }
 
     /// Reads a whole stream, from the header to the end frame, in order.

@@ -81,6 +81,34 @@ class FrameTest {
     }
 
     @Test
+    void frameThatIsMissingOrOccursTwiceIsAnErrorWhereEachIsWantedOnce() throws IOException {
+        FrameReader.Handler any = (_, _) -> {};
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        FrameWriter writer = new FrameWriter(out);
+        writer.write(TYPE, 1, new BodyWriter());
+        writer.write(TYPE, 1, new BodyWriter());
+        writer.finish();
+        byte[] once = stream(new BodyWriter());
+
+        new FrameReader(new ByteArrayInputStream(once)).readEachOnce(Map.of(TYPE, any));
+
+        WireException missing =
+                assertThrows(
+                        WireException.class,
+                        () ->
+                                new FrameReader(new ByteArrayInputStream(once))
+                                        .readEachOnce(Map.of(TYPE, any, 0x11, any)));
+        assertEquals("frame of type 0x11: is missing", missing.getMessage());
+        WireException twice =
+                assertThrows(
+                        WireException.class,
+                        () ->
+                                new FrameReader(new ByteArrayInputStream(out.toByteArray()))
+                                        .readEachOnce(Map.of(TYPE, any)));
+        assertEquals("frame of type 0x10: occurs twice", twice.getMessage());
+    }
+
+    @Test
     void unreadBytesAreAnError() throws IOException {
         byte[] stream = stream(new BodyWriter().u32(1));
         assertEquals(

@@ -1,5 +1,6 @@
 package io.xenemu.core.delivery;
 
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
@@ -12,6 +13,7 @@ public final class EventFdThreads {
 
     private final Set<EventFdThread> running = ConcurrentHashMap.newKeySet();
     private final LongAdder pauses = new LongAdder();
+    private final WorkGate gate = new WorkGate();
     private final BiConsumer<Object, Throwable> failed;
 
     /// @param failed receives a thread's name and an exception of its task
@@ -23,7 +25,12 @@ public final class EventFdThreads {
     public EventFdThread start(String name, Runnable task) {
         return started(
                 new EventFdThread(
-                        name, task, null, () -> {}, e -> failed.accept(name, e), running::remove));
+                        name,
+                        () -> work(task),
+                        null,
+                        () -> {},
+                        e -> failed.accept(name, e),
+                        running::remove));
     }
 
     /// Starts a thread whose eventfd the guest signals; [EventRate] limits how often it runs.
@@ -31,11 +38,33 @@ public final class EventFdThreads {
         return started(
                 new EventFdThread(
                         name,
-                        task,
+                        () -> work(task),
                         new EventRate(System.nanoTime()),
                         pauses::increment,
                         e -> failed.accept(name, e),
                         running::remove));
+    }
+
+    private void work(Runnable task) {
+        gate.enter();
+        try {
+            task.run();
+        } finally {
+            gate.leave();
+        }
+    }
+
+    /// Keeps all threads from their tasks, and waits until none is at one. Signals are not lost: their tasks run after
+    /// [#release].
+    ///
+    /// @return false if a task does not end within `limit`; then the threads go on
+    public boolean hold(Duration limit) throws InterruptedException {
+        return gate.shut(limit);
+    }
+
+    /// Lets the threads work again.
+    public void release() {
+        gate.open();
     }
 
     private EventFdThread started(EventFdThread thread) {
@@ -67,6 +96,7 @@ public final class EventFdThreads {
     ///
     /// @throws IllegalStateException if one does not end
     public void close() {
+        gate.end();
         running.forEach(EventFdThread::close);
         for (EventFdThread thread : running) {
             if (!thread.awaitEnd(END_LIMIT_MILLIS)) {

@@ -4,11 +4,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.delivery.EventFdThreads;
 import io.xenemu.core.device.DeviceMetrics;
-import io.xenemu.core.host.Teardown;
-import io.xenemu.core.memory.DeadMemory;
-import io.xenemu.core.memory.DomainFrames;
 import io.xenemu.core.memory.DomainMemory;
-import io.xenemu.core.memory.DomainPhysmap;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.timer.DomainTimers;
@@ -16,85 +12,49 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
-import io.xenemu.gnttab.GrantEnvironment;
-import io.xenemu.gnttab.GrantRef;
+import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantTable;
-import io.xenemu.gnttab.GrantTableMetrics;
-import io.xenemu.gnttab.TableFrame;
-import io.xenemu.gnttab.TablePages;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
-import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.XenCapability;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.LongPredicate;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(Domain.class);
-
     private final DomId id;
     private final DomainConfig config;
     private final DomainEnvironment environment;
     private final VmPort vm;
     private final Set<XenCapability> capabilities;
     private final GuestMemoryMap memoryMap;
-    private final SpecialPages special;
-    private final DomainMemory memory;
-    private final HvmParams params = new HvmParams(this::crash);
-    private final DomainTimers timers;
-    private final Teardown teardown = new Teardown();
-
-    /// Closes the memory, which others may still use when the domain is gone.
-    private final Teardown pages = new Teardown();
-
-    private final ShutdownLatch shutdown = new ShutdownLatch();
+    private final List<Vcpu> vcpus = new ArrayList<>();
+    private final Quiescence quiescence = new Quiescence(vcpus, Quiescence.LIMIT);
+    private final PauseCount pauses = new PauseCount(quiescence);
+    private final Parts parts =
+            new Parts(
+                    new OwnPart(
+                            "vcpus",
+                            quiescence::hold,
+                            quiescence::release,
+                            () -> DomainParts.areas(this),
+                            () -> stop(ShutdownReason.DESTROYED)));
+    private final DomainEnd end = new DomainEnd(vcpus);
     private final EventFdThreads threads = new EventFdThreads(this::failed);
+    private final HvmParams params = new HvmParams(this::crash);
+    private final SharedInfo sharedInfo = new SharedInfo(this);
 
-    /// Held while a thread stops the vCPUs, so that they are not closed meanwhile.
-    private final Object stopping = new Object();
-
-    /// Whether a failure after the domain's stop has been logged. One is enough, since peers can cause many.
-    private final AtomicBoolean failedLater = new AtomicBoolean();
-
+    private final DomainPages pages;
+    private final DeviceMetrics deviceMetrics;
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
     private final MessageInterrupts messageInterrupts;
-    private final DomainResources resources;
-    private final DomainFrames frames;
-    private final GrantTable grantTable;
+    private final DomainTimers timers;
 
-    /// Whether other domains use one of the domain's pages.
-    private final LongPredicate inUse = this::isInUse;
-
-    /// Whether the grant table exists, so that other domains may use pages.
-    private boolean granting;
-
-    private final DeviceMetrics deviceMetrics;
-    private final List<Vcpu> vcpus = new ArrayList<>();
-
-    /// Held while shared_info moves or changes its layout, so that KVM and the modules end with the same state. A
-    /// thread that holds it never waits for a vCPU.
-    private final Object sharedInfoChange = new Object();
-
-    private final Quiescence quiescence = new Quiescence(vcpus, Quiescence.LIMIT);
-    private final PauseCount pauses = new PauseCount(quiescence);
-
-    /// The width as `DomainBuilder` has told KVM. Changed under [#sharedInfoChange].
-    private volatile GuestWidth latchedWidth = GuestWidth.BITS_64;
-
-    private volatile boolean sharedInfoMapped;
-    private volatile long sharedInfoGfn;
-
-    /// Builds a domain without vCPUs; `DomainBuilder` adds those. Takes over `vm`, even if it fails.
+    /// Builds a new domain without vCPUs, as [#Domain(DomainOrigin, GuestMemoryMap, VmPort, Set, DomainEnvironment)].
     public Domain(
             DomId id,
             DomainConfig config,
@@ -102,8 +62,21 @@ public final class Domain implements AutoCloseable {
             VmPort vm,
             Set<XenCapability> capabilities,
             DomainEnvironment environment) {
-        this.id = id;
-        this.config = config;
+        this(new DomainOrigin.Boot(id, config), memoryMap, vm, capabilities, environment);
+    }
+
+    /// Builds a domain without vCPUs. The caller adds those with [#add(Vcpu)], and calls [#restored] for a saved domain.
+    /// Takes over `vm`, even if it fails.
+    ///
+    /// @throws IllegalArgumentException if a saved state contradicts itself
+    public Domain(
+            DomainOrigin origin,
+            GuestMemoryMap memoryMap,
+            VmPort vm,
+            Set<XenCapability> capabilities,
+            DomainEnvironment environment) {
+        this.id = origin.id();
+        this.config = origin.config();
         this.memoryMap = memoryMap;
         this.vm = vm;
         this.capabilities = capabilities;
@@ -111,129 +84,87 @@ public final class Domain implements AutoCloseable {
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
         MeterRegistry registry = environment.registry();
         try {
-            teardown.add(this::freePages);
-            int specialPages =
-                    SpecialPages.grantFrame(config.grants().maxGrantFrames())
-                            + config.grants().maxStatusFrames();
-            resources = DomainResources.open(environment.resources(), config.vcpus(), specialPages);
-            pages.add(resources::close);
-            teardown.add(resources.register(registry, id));
-            special =
-                    new SpecialPages(
-                            "xen-special-" + config.name(),
-                            config.grants().maxGrantFrames(),
-                            config.grants().maxStatusFrames());
-            pages.add(special::close);
-            memory =
-                    new DomainMemory(
-                            vm,
-                            config.name(),
-                            memoryMap,
-                            special,
-                            resources.mappings(),
-                            environment.resources().holes());
-            frames = new DomainFrames(memory, environment.resources());
-            pages.add(frames::freed);
-            pages.add(memory::close);
-            grantTable = newGrantTable();
-            granting = true;
-            teardown.add(vm::close);
+            pages = new DomainPages(origin, memoryMap, vm, environment);
+            parts.add(OwnPart.passive("memory", pages::saveMemory, pages::close));
+            parts.add(OwnPart.passive("grants", pages::saveGrants));
+            parts.add(OwnPart.passive("vm", DomainParts.derivedFrom("the other parts"), vm::close));
             deviceMetrics = new DeviceMetrics(registry, id);
-            teardown.add(deviceMetrics::close);
+            alsoClose("device meters", deviceMetrics::close);
             deviceMetrics.addThrottled(threads.pauses());
-            teardown.add(threads::close);
+            parts.add(new DomainParts.EventFds(threads));
             delivery = new EventDelivery(vm, this, config.vcpus());
-            teardown.add(delivery::close);
+            parts.add(
+                    OwnPart.passive("upcalls", () -> DomainParts.delivery(this), delivery::close));
             EventChannelMetrics eventMetrics = new EventChannelMetrics(registry, id);
-            teardown.add(eventMetrics::close);
+            alsoClose("event channel meters", eventMetrics::close);
             KvmKernelPorts kernelPorts = new KvmKernelPorts(vm, this);
-            eventChannels =
-                    new EventChannels(
-                            id,
-                            config.events().options(config.vcpus()),
-                            new EventEnvironment(
-                                    environment.domains(),
-                                    kernelPorts,
-                                    delivery,
-                                    memory::page,
-                                    environment.ports(),
-                                    e -> failed("the event channels of " + id, e)),
-                            eventMetrics);
-            teardown.add(eventChannels::destroy);
+            eventChannels = newEventChannels(origin, kernelPorts, eventMetrics);
+            parts.add(
+                    OwnPart.passive(
+                            "evtchn", () -> DomainParts.events(this), eventChannels::destroy));
             messageInterrupts = kernelPorts.messages();
-            teardown.add(messageInterrupts::close);
-            eventChannels.setSharedInfo(sharedInfo(), latchedWidth);
-            teardown.add(timers::close);
+            parts.add(
+                    OwnPart.passive("messages", messageInterrupts::save, messageInterrupts::close));
+            parts.add(OwnPart.passive("params", () -> DomainParts.params(this)));
+            parts.add(OwnPart.passive("shared_info", () -> DomainParts.sharedInfo(this)));
+            parts.add(OwnPart.passive("domain", () -> DomainParts.identity(this)));
+            GuestWidth width = sharedInfo.width();
+            if (origin instanceof DomainOrigin.Saved saved) {
+                params.restore(saved.state().params());
+                width = saved.state().sharedInfo().width();
+            }
+            eventChannels.setSharedInfo(sharedInfo.page(), width);
+            parts.add(new TimersPart(vcpus, timers));
         } catch (RuntimeException | Error e) {
-            teardown.closeAfter(e);
+            parts.closeAfter(e);
             vm.close();
             throw e;
         }
     }
 
-    private GrantTable newGrantTable() {
-        GrantEnvironment grants =
-                new GrantEnvironment(
-                        environment.grants(), new GrantPages(), frames, new DomainPhysmap(memory));
-        GrantTable table =
-                new GrantTable(
-                        id,
-                        config.grants(),
-                        grants,
-                        new GrantTableMetrics(environment.registry(), id));
-        table.seed(GrantRef.CONSOLE, DomId.DOM0, GuestMemoryMap.CONSOLE_GFN);
-        table.seed(GrantRef.XENSTORE, DomId.DOM0, GuestMemoryMap.XENSTORE_GFN);
-        return table;
+    private EventChannels newEventChannels(
+            DomainOrigin origin, KvmKernelPorts kernelPorts, EventChannelMetrics metrics) {
+        EvtchnOptions options = config.events().options(config.vcpus());
+        EventEnvironment channels =
+                new EventEnvironment(
+                        environment.domains(),
+                        kernelPorts,
+                        delivery,
+                        memory()::page,
+                        environment.ports(),
+                        e -> failed("the event channels of " + id, e));
+        return origin instanceof DomainOrigin.Saved saved
+                ? EventChannels.restore(saved.state().events(), options, channels, metrics)
+                : new EventChannels(id, options, channels, metrics);
     }
 
-    /// Frees the domain's memory, except pages that other domains use: those are freed with their last use. Ends the
-    /// domain's own use of other domains' pages.
-    private void freePages() {
-        if (granting) {
-            memory.endGuest();
-            resources.guestEnded();
-            Thread ending = Thread.currentThread();
-            Teardown remains = pages;
-            DeadMemory dead = environment.resources().deadMemory();
-            grantTable.destroy(() -> {
-                if (Thread.currentThread().equals(ending)) {
-                    remains.close();
-                } else {
-                    dead.later(remains::close);
-                }
-            });
-        } else {
-            pages.close();
-        }
+    /// Completes a domain that was made from [DomainOrigin.Saved], when it has its vCPUs.
+    ///
+    /// @throws IllegalArgumentException if the state contradicts itself
+    public void restored(XenState state) {
+        DomainRestore.run(this, state);
     }
 
-    private final class GrantPages implements TablePages {
-        @Override
-        public MemorySegment grantFrame(int index) {
-            return special.page(SpecialPages.grantFrame(index));
-        }
-
-        @Override
-        public MemorySegment statusFrame(int index) {
-            return special.page(special.statusFrame(index));
-        }
-
-        @Override
-        public void removeStatusFrames() {
-            for (int i = 0; i < config.grants().maxStatusFrames(); i++) {
-                memory.hide(special.statusFrame(i));
-            }
-        }
-    }
-
+    /// Adds a vCPU; their numbers are in order.
     public void add(Vcpu vcpu) {
         vcpus.add(vcpu);
     }
 
-    /// Adds a step to the domain's end, which runs before those added earlier, when no vCPU runs any more. Only while
-    /// the domain is built.
-    public void alsoClose(Runnable step) {
-        teardown.add(step);
+    /// Adds a part, above those that it has and below the vCPUs. It is closed with the domain.
+    public void add(Part part) {
+        parts.add(part);
+    }
+
+    /// Adds meters, which are closed with the domain. They start again after a restore.
+    ///
+    /// @param name of the part; unique
+    public void alsoClose(String name, Runnable close) {
+        parts.add(OwnPart.passive(name, () -> new PartState.Nothing("meters start again"), close));
+    }
+
+    /// Its parts.
+    public Parts parts() {
+        return parts;
     }
 
     /// The domain's id.
@@ -253,12 +184,22 @@ public final class Domain implements AutoCloseable {
 
     /// Its memory.
     public DomainMemory memory() {
-        return memory;
+        return pages.memory();
+    }
+
+    /// Its pages as a guest changes them.
+    public DomainPages pages() {
+        return pages;
+    }
+
+    /// Its shared_info.
+    public SharedInfo sharedInfo() {
+        return sharedInfo;
     }
 
     /// The pages that it shares with the service.
     public SpecialPages special() {
-        return special;
+        return pages.special();
     }
 
     /// Its HVM parameters.
@@ -278,7 +219,7 @@ public final class Domain implements AutoCloseable {
 
     /// Its grant table.
     public GrantTable grantTable() {
-        return grantTable;
+        return pages.grantTable();
     }
 
     /// The announcement of events to its vCPUs.
@@ -302,7 +243,7 @@ public final class Domain implements AutoCloseable {
 
     /// Its share of the process's resources.
     DomainResources resources() {
-        return resources;
+        return pages.resources();
     }
 
     DomainTimers timers() {
@@ -317,10 +258,6 @@ public final class Domain implements AutoCloseable {
     /// The meters of its devices.
     public DeviceMetrics deviceMetrics() {
         return deviceMetrics;
-    }
-
-    boolean sharedInfoMapped() {
-        return sharedInfoMapped;
     }
 
     /// The vCPU that a guest named.
@@ -353,117 +290,6 @@ public final class Domain implements AutoCloseable {
         return exists ? XenError.EPERM : XenError.ESRCH;
     }
 
-    /// Changes the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size`: only
-    /// HVM_PARAM_CALLBACK_IRQ and the hypercall MSR do so. Only this method changes it, here and in KVM, which writes
-    /// the wall clock each time.
-    ///
-    /// KVM has fewer ports for a 32-bit domain, and refuses calls that name another port. So the others leave its
-    /// table first.
-    public void latchWidth(GuestWidth width) {
-        synchronized (sharedInfoChange) {
-            if (width == GuestWidth.BITS_32) {
-                eventChannels.narrowKernelPorts(width);
-            }
-            vm.longMode(width == GuestWidth.BITS_64);
-            latchedWidth = width;
-            eventChannels.setSharedInfo(sharedInfo(), width);
-        }
-    }
-
-    /// The width of the guest's shared structures: shared_info, vcpu_info and runstate areas.
-    public GuestWidth latchedWidth() {
-        return latchedWidth;
-    }
-
-    /// XENMAPSPACE_shared_info: shows the page at `gfn`, tells KVM, and sets each vCPU's place in it. The page keeps
-    /// its layout.
-    ///
-    /// @throws XenError EINVAL for an index other than 0 or an impossible frame
-    public void mapSharedInfo(long index, long gfn) throws XenError {
-        if (index != 0) {
-            throw XenError.EINVAL;
-        }
-        synchronized (sharedInfoChange) {
-            memory.overlay(SpecialPages.SHARED_INFO, gfn);
-            if (capabilities.contains(XenCapability.SHARED_INFO_HVA)) {
-                vm.sharedInfoHva(sharedInfo());
-            } else {
-                vm.sharedInfoGfn(gfn);
-            }
-            sharedInfoGfn = gfn;
-            sharedInfoMapped = true;
-        }
-        for (Vcpu vcpu : vcpus) {
-            vcpu.areas().useSharedInfo(sharedInfo(), () -> sharedInfoGfn);
-        }
-    }
-
-    /// XENMAPSPACE_grant_table: shows a frame of the grant table at `gfn`, and grows the table to include it.
-    ///
-    /// @param index all 64 bits of `idx`
-    /// @throws XenError EINVAL beyond the table's limit, for an impossible frame, or for a status frame that another
-    ///     vCPU removes by changing the version
-    public void mapGrantFrame(long index, long gfn) throws XenError {
-        TableFrame frame = grantTable.frame(index);
-        int page =
-                frame.isStatus()
-                        ? special.statusFrame(frame.index())
-                        : SpecialPages.grantFrame(frame.index());
-        memory.overlay(page, gfn);
-        // Another vCPU may have changed to version 1 meanwhile, and found no frame to remove.
-        if (frame.isStatus() && frame.index() >= grantTable.statusFrames()) {
-            memory.hide(page);
-            throw XenError.EINVAL;
-        }
-    }
-
-    /// The guest frame of grant frame `index`, or -1.
-    public long grantFrameGfn(int index) {
-        return memory.overlayOf(SpecialPages.grantFrame(index));
-    }
-
-    /// XENMEM_decrease_reservation: takes pages from the guest. Pages that others use through grants stay for them,
-    /// as the frames do on Xen until they are freed.
-    ///
-    /// @return false if a page is missing; those before it have been taken
-    public boolean decreaseReservation(long gfn, int count) {
-        return memory.decrease(gfn, count, inUse);
-    }
-
-    /// XENMEM_populate_physmap: puts zeroed pages into the guest's RAM.
-    ///
-    /// @return false if that is not possible; then nothing has happened
-    public boolean populatePhysmap(long gfn, int count) {
-        return memory.populate(gfn, count, inUse);
-    }
-
-    /// XENMEM_increase_reservation: lets the domain own more pages.
-    ///
-    /// @return false if it may not own that many
-    public boolean increaseReservation(int count) {
-        return memory.increase(count);
-    }
-
-    private boolean isInUse(long page) {
-        return grantTable.isPinned(frames.mfnOf(page));
-    }
-
-    /// XENMEM_remove_from_physmap.
-    ///
-    /// @throws XenError ENOENT if neither a page of the domain's nor of Xen's is at `gfn`
-    public void removeFromPhysmap(long gfn) throws XenError {
-        if (!memory.removeAt(gfn, inUse)) {
-            throw XenError.ENOENT;
-        }
-    }
-
-    /// VMASST_TYPE_runstate_update_flag.
-    public void setRunstateUpdateFlag(boolean enable) {
-        if (capabilities.contains(XenCapability.RUNSTATE_UPDATE_FLAG)) {
-            vm.runstateUpdateFlag(enable);
-        }
-    }
-
     /// Sends one edge on an interrupt line: as an event if the guest has routed the line over an event channel, else
     /// to the PIC and the I/O APIC.
     public void pulseIrq(int gsi) {
@@ -475,10 +301,6 @@ public final class Domain implements AutoCloseable {
         }
     }
 
-    private MemorySegment sharedInfo() {
-        return special.page(SpecialPages.SHARED_INFO);
-    }
-
     /// Starts the vCPUs.
     public void start() {
         // vCPU 0 starts last: until a vCPU has started, other threads make its calls themselves.
@@ -488,7 +310,7 @@ public final class Domain implements AutoCloseable {
     /// Keeps the domain from running until each pause has been undone. When it returns, every vCPU is parked: see
     /// [Quiescence].
     ///
-    /// @throws VcpuStuckException if a vCPU does not park in time; then the domain goes on as before
+    /// @throws StuckException if a vCPU does not park in time; then the domain goes on as before
     public void pause() {
         pauses.pause();
     }
@@ -500,6 +322,11 @@ public final class Domain implements AutoCloseable {
         return pauses.unpause();
     }
 
+    /// How often it is paused.
+    int pauses() {
+        return pauses.count();
+    }
+
     /// Whether it is paused.
     public boolean isPaused() {
         return pauses.count() != 0;
@@ -509,18 +336,7 @@ public final class Domain implements AutoCloseable {
     ///
     /// @param message explains it to an operator; may be empty
     public void shutdown(ShutdownReason reason, String message) {
-        boolean _ = stop(reason, message);
-    }
-
-    /// Any thread may call this: an operator's, or one that serves another domain.
-    private boolean stop(ShutdownReason reason, String message) {
-        synchronized (stopping) {
-            if (!shutdown.set(reason, message)) {
-                return false;
-            }
-            vcpus.forEach(Vcpu::stop);
-            return true;
-        }
+        boolean _ = end.stop(reason, message);
     }
 
     /// Stops the domain, and waits until its vCPUs do nothing any more.
@@ -540,37 +356,19 @@ public final class Domain implements AutoCloseable {
     ///
     /// @param who the thread, or the part of the domain for which it worked
     public void failed(Object who, Throwable failure) {
-        // The domain is stopped first: without memory, logging the failure may fail as well.
-        boolean stopped;
-        if (failure instanceof KvmException e) {
-            stopped = stop(ShutdownReason.HOST_ERROR, who + ": " + e.getMessage());
-        } else if (failure instanceof VirtualMachineError) {
-            stopped = stop(ShutdownReason.HOST_ERROR, failure.toString());
-        } else {
-            stopped = stop(ShutdownReason.CRASH, who + ": internal error: " + failure);
-        }
-        if (!stopped && !failedLater.compareAndSet(false, true)) {
-            log.debug("{} failed again", who, failure);
-        } else if (failure instanceof VirtualMachineError) {
-            log.error("{} failed", who, failure);
-        } else if (!(failure instanceof KvmException)) {
-            log.error("{} failed: this is a bug", who, failure);
-        } else if (!stopped) {
-            log.warn("{} failed when the domain had stopped: {}", who, failure.getMessage());
-        }
+        end.failed(who, failure);
     }
 
     /// The latch with the time and reason of the domain's stop.
     public ShutdownLatch shutdownLatch() {
-        return shutdown;
+        return end.latch();
     }
 
     /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory; the memory even if
     /// KVM fails before.
     @Override
     public void close() {
-        stop(ShutdownReason.DESTROYED);
-        teardown.close();
+        parts.close();
     }
 
     @Override

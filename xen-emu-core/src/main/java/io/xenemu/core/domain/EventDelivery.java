@@ -6,6 +6,8 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.UpcallSink;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +23,15 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     private static final VcpuId BOOT_VCPU = new VcpuId(0);
 
     private record ConnectedLine(int gsi, CallbackLine line) {}
+
+    /// What is saved of it. The callback is an HVM parameter; whether the line is up follows from pending events.
+    ///
+    /// @param vectors each vCPU's own upcall vector; 0 for none
+    record State(List<Integer> vectors) {
+        State {
+            vectors = List.copyOf(vectors);
+        }
+    }
 
     private final VmPort vm;
     private final Domain domain;
@@ -44,16 +55,41 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
 
     /// Handles a write to HVM_PARAM_CALLBACK_IRQ. Latches the domain's width as Xen does.
     public void setCallback(long value, GuestWidth width) {
-        domain.latchWidth(width);
-        synchronized (this) {
-            via = CallbackVia.of(value);
-            vm.upcallVector(via instanceof CallbackVia.Vector(int vector) ? vector : 0);
-            connect();
-        }
+        domain.sharedInfo().latchWidth(width);
+        setVia(value);
         domain.eventChannels().kernelDeliveryChanged();
         for (Vcpu vcpu : domain.vcpus()) {
             assertUpcall(vcpu.id());
         }
+    }
+
+    private synchronized void setVia(long value) {
+        via = CallbackVia.of(value);
+        vm.upcallVector(via instanceof CallbackVia.Vector(int vector) ? vector : 0);
+        connect();
+    }
+
+    /// Its state; no vCPU runs.
+    State save() {
+        List<Integer> saved = new ArrayList<>();
+        for (int i = 0; i < vectors.length(); i++) {
+            saved.add(vectors.get(i));
+        }
+        return new State(saved);
+    }
+
+    /// Tells KVM of a restored domain's vectors and callback. The caller announces pending events later.
+    ///
+    /// @param callback HVM_PARAM_CALLBACK_IRQ
+    void restore(State state, long callback) {
+        for (int i = 0; i < vectors.length(); i++) {
+            int vector = state.vectors().get(i);
+            if (vector != 0) {
+                domain.vcpus().get(i).call(port -> port.upcallVector(vector));
+                vectors.set(i, vector);
+            }
+        }
+        setVia(callback);
     }
 
     /// Connects the line that the guest has set, instead of the previous one. A guest whose vCPUs have their own

@@ -1,8 +1,10 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.kvm.abi.XenError;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 
 /// A domain's HVM parameters (`xen/include/public/hvm/params.h`), with the guest's rights to read and write its own,
 /// as in Xen's `hvm_allow_get_param` and `hvm_allow_set_param`.
@@ -64,9 +66,30 @@ public final class HvmParams {
     private final AtomicLongArray values = new AtomicLongArray(COUNT);
     private final Consumer<String> crash;
 
+    /// What is saved of them.
+    ///
+    /// @param values [#COUNT] values by index
+    record State(List<Long> values) {
+        State {
+            values = List.copyOf(values);
+        }
+    }
+
     /// @param crash crashes the domain; receives the reason
     public HvmParams(Consumer<String> crash) {
         this.crash = crash;
+    }
+
+    /// Their state.
+    State save() {
+        return new State(IntStream.range(0, COUNT).mapToObj(values::get).toList());
+    }
+
+    /// Takes over a saved domain's parameters. Who applies one does so in [DomainRestore].
+    void restore(State state) {
+        for (int i = 0; i < COUNT; i++) {
+            values.set(i, state.values().get(i));
+        }
     }
 
     /// A parameter as the toolstack sees it.

@@ -80,7 +80,8 @@ final class KvmKernelPorts implements KernelPorts {
     /// False before the guest has mapped shared_info, and if the vCPU has no `vcpu_info`.
     @Override
     public boolean reaches(VcpuId vcpu) {
-        return domain.sharedInfoMapped() && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
+        return domain.sharedInfo().isMapped()
+                && domain.vcpus().get(vcpu.value()).areas().hasVcpuInfo();
     }
 
     @Override

@@ -124,6 +124,13 @@ public final class MessageInterrupts {
         messages.values().forEach(this::disconnect);
     }
 
+    /// Its answer to a save: without a device it follows from the event channels.
+    synchronized PartState save() {
+        return messages.isEmpty()
+                ? new PartState.Derived("evtchn")
+                : new PartState.Blocked("a device sends it messages");
+    }
+
     /// Closes every message.
     synchronized void close() {
         reset();

@@ -17,7 +17,7 @@ final class PauseCount {
 
     /// Adds a pause. When it returns, every vCPU is parked: see [Quiescence].
     ///
-    /// @throws VcpuStuckException if a vCPU does not park in time; then no pause was added
+    /// @throws StuckException if a vCPU does not park in time; then no pause was added
     void pause() {
         quiescence.hold();
         synchronized (this) {

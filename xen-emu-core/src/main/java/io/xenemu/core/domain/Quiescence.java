@@ -45,7 +45,7 @@ public final class Quiescence {
     /// Waits until every vCPU is parked; each stays so until [#release]. Not for a vCPU's thread, which would have to
     /// wait for itself. Never waits longer than the limit.
     ///
-    /// @throws VcpuStuckException if a vCPU does not park in time; then this holder holds nothing
+    /// @throws StuckException if a vCPU does not park in time; then this holder holds nothing
     void hold() {
         if (Thread.currentThread() instanceof VcpuThread) {
             throw new IllegalStateException("a vCPU cannot wait until all vCPUs are parked");
@@ -59,19 +59,19 @@ public final class Quiescence {
         long deadline = System.nanoTime() + limit.toNanos();
         for (Vcpu vcpu : vcpus) {
             if (!vcpu.awaitParked(deadline)) {
-                VcpuStuckException failure = stuck(vcpu);
+                StuckException failure = stuck(vcpu);
                 release();
                 throw failure;
             }
         }
     }
 
-    private VcpuStuckException stuck(Vcpu vcpu) {
+    private StuckException stuck(Vcpu vcpu) {
         StackTraceElement[] stack = vcpu.stack();
         Exception at = new Exception("where it is");
         at.setStackTrace(stack);
         log.warn("{} has not parked within {} s", vcpu, limit.toSeconds(), at);
-        return new VcpuStuckException(
+        return new StuckException(
                 "%s does not stop: its thread has been busy for %d s%s"
                         .formatted(
                                 vcpu,

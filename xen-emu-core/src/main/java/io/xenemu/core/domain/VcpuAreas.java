@@ -10,6 +10,7 @@ import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.LinearMemory;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -43,6 +44,16 @@ public final class VcpuAreas {
     private long timeArea = VcpuPort.INVALID_GPA;
 
     private long runstateArea = VcpuPort.INVALID_GPA;
+
+    /// The address of the registered vcpu_info; for the vCPU's thread.
+    private long vcpuInfo = VcpuPort.INVALID_GPA;
+
+    /// What is saved of them: guest-physical addresses, [VcpuPort#INVALID_GPA] where nothing is registered.
+    ///
+    /// @param vcpuInfo without it, the vCPU has its place in shared_info
+    /// @param time the second time area
+    /// @param runstate the runstate area
+    record State(long vcpuInfo, long time, long runstate) {}
 
     VcpuAreas(Vcpu vcpu, Domain domain) {
         this.vcpu = vcpu;
@@ -117,8 +128,44 @@ public final class VcpuAreas {
             port.vcpuInfo(gpa);
             registered = true;
             placed = true;
+            vcpuInfo = gpa;
             channels.setVcpuInfo(vcpu.id(), place);
         });
+    }
+
+    /// Their state; the vCPU does not run.
+    State save() {
+        AtomicReference<State> state = new AtomicReference<>();
+        vcpu.call(_ -> state.set(new State(vcpuInfo, timeArea, runstateArea)));
+        return Objects.requireNonNull(state.get());
+    }
+
+    /// Registers a saved vCPU's areas, in the memory as it is.
+    ///
+    /// @throws IllegalArgumentException if there is no memory
+    void restore(State state) {
+        try {
+            set(port -> {
+                if (state.vcpuInfo() != VcpuPort.INVALID_GPA) {
+                    MemorySegment place = memory.segment(state.vcpuInfo(), VCPU_INFO_SIZE);
+                    port.vcpuInfo(state.vcpuInfo());
+                    registered = true;
+                    placed = true;
+                    vcpuInfo = state.vcpuInfo();
+                    channels.setVcpuInfo(vcpu.id(), place);
+                }
+                if (state.time() != VcpuPort.INVALID_GPA) {
+                    port.vcpuTimeInfo(state.time());
+                    timeArea = state.time();
+                }
+                if (state.runstate() != VcpuPort.INVALID_GPA) {
+                    port.runstateAddr(state.runstate());
+                    runstateArea = state.runstate();
+                }
+            });
+        } catch (XenError e) {
+            throw new IllegalArgumentException(vcpu + " cannot have the areas " + state, e);
+        }
     }
 
     private XenError registeredBefore() {
@@ -127,7 +174,7 @@ public final class VcpuAreas {
 
     private void requirePlace(long offset) throws XenError {
         boolean crosses = offset > GuestMemory.PAGE_SIZE - VCPU_INFO_SIZE;
-        if (crosses || offset % domain.latchedWidth().bytes() != 0) {
+        if (crosses || offset % domain.sharedInfo().width().bytes() != 0) {
             throw XenError.ENXIO;
         }
     }
@@ -158,7 +205,7 @@ public final class VcpuAreas {
     /// @throws XenError EINVAL the area crosses into a page that does not follow physically, which KVM cannot serve;
     ///     EOPNOTSUPP the host does not account runstates
     public void registerRunstate(LinearMemory linear, long address) throws XenError {
-        boolean wide = domain.latchedWidth() == GuestWidth.BITS_64;
+        boolean wide = domain.sharedInfo().width() == GuestWidth.BITS_64;
         long gpa = place(linear, address, wide ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32);
         boolean none = gpa == VcpuPort.INVALID_GPA;
         if (!none && !domain.capabilities().contains(XenCapability.RUNSTATE)) {

@@ -4,17 +4,19 @@
 ///
 /// Families of files:
 ///
-/// - The domain: [Domain], [DomainConfig], [EventChannelConfig], [DomainEnvironment], [HvmParams], [ShutdownReason],
+/// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig], [DomainEnvironment], [HvmParams], [ShutdownReason],
 ///   [ShutdownLatch].
 /// - vCPUs: [Vcpu], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
-/// - vCPUs that stand still: [Quiescence], [PauseCount], [VcpuGate], [VcpuStuckException].
+/// - vCPUs that stand still: [Quiescence], [PauseCount], [VcpuGate], [StuckException].
+/// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState].
+/// - Saved state: [XenState], [DomainStateCodec], [DomainOrigin], [DomainRestore].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [MessageInterrupts] are
 ///   devices' messages.
 ///
 /// Locks:
 ///
-/// - `sharedInfoChange` of [Domain] guards the place and layout of shared_info, above the event channels' locks.
-///   `stopping` guards the reason for which it stopped.
+/// - `change` of [SharedInfo] guards the place and layout of shared_info, above the event channels' locks.
+///   `stopping` of [DomainEnd] guards the reason for which a domain stopped.
 /// - The monitor of [Quiescence] is above that of [VcpuGate]; whoever waits until vCPUs are parked holds neither.
 /// - The monitors of [MessageInterrupts] and `GsiRoutes` are taken below the event channels' locks. Those of
 ///   [EventDelivery] and `CallbackLine` guard the callback, and are taken with none of these held.

@@ -7,7 +7,7 @@ import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
-import io.xenemu.core.domain.VcpuStuckException;
+import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.core.hypervisor.DomainDriver;
@@ -100,7 +100,7 @@ final class GuestBoot {
         hypervisor.events().tell(event);
     }
 
-    void pause() throws VcpuStuckException {
+    void pause() throws StuckException {
         domain.pause();
         tell(DomainEvent.of(DomainEvent.Type.PAUSED, domain));
     }

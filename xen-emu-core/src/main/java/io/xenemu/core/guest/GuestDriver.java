@@ -5,7 +5,7 @@ import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
-import io.xenemu.core.domain.VcpuStuckException;
+import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MemoryAdmission;
@@ -271,7 +271,7 @@ final class GuestDriver {
             current().pause();
             paused = true;
             order.done();
-        } catch (VcpuStuckException e) {
+        } catch (StuckException e) {
             String reason = request.config().name() + " cannot be paused: " + e.getMessage();
             boolean _ = order.fail(new Refused(reason));
         } finally {

@@ -189,7 +189,7 @@ final class GrantTableOp {
         int width = c.width().bytes();
         for (int i = 0; status == GrantStatus.OKAY && i < count; i++) {
             try {
-                long gfn = c.domain().grantFrameGfn(i);
+                long gfn = c.domain().pages().grantFrameGfn(i);
                 if (isNarrow && gfn != Integer.toUnsignedLong((int) gfn)) {
                     status = GrantStatus.ADDRESS_TOO_BIG;
                     break;

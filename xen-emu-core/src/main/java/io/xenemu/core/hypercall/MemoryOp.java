@@ -2,6 +2,7 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainPages;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmap;
@@ -65,19 +66,19 @@ final class MemoryOp {
 
     private static long increaseReservation(HypercallContext c) {
         return extents(
-                c, INCREASE_RESERVATION, (domain, _, count) -> domain.increaseReservation(count));
+                c, INCREASE_RESERVATION, (pages, _, count) -> pages.increaseReservation(count));
     }
 
     private static long decreaseReservation(HypercallContext c) {
-        return extents(c, DECREASE_RESERVATION, Domain::decreaseReservation);
+        return extents(c, DECREASE_RESERVATION, DomainPages::decreaseReservation);
     }
 
     private static long populatePhysmap(HypercallContext c) {
-        return extents(c, POPULATE_PHYSMAP, Domain::populatePhysmap);
+        return extents(c, POPULATE_PHYSMAP, DomainPages::populatePhysmap);
     }
 
     private interface ExtentChange {
-        boolean apply(Domain domain, long gfn, int count);
+        boolean apply(DomainPages pages, long gfn, int count);
     }
 
     /// The extent at which an interrupted batch continues: the command's upper bits.
@@ -125,7 +126,7 @@ final class MemoryOp {
                         command == INCREASE_RESERVATION
                                 ? 0
                                 : argument.linear().readUlong(list + done * width);
-                if (!change.apply(c.domain(), gfn, 1 << order)) {
+                if (!change.apply(c.domain().pages(), gfn, 1 << order)) {
                     return done;
                 }
             } catch (XenError e) {
@@ -189,8 +190,8 @@ final class MemoryOp {
             throw XenError.EINVAL;
         }
         switch (space) {
-            case SPACE_SHARED_INFO -> domain.mapSharedInfo(index, gfn);
-            case SPACE_GRANT_TABLE -> domain.mapGrantFrame(index, gfn);
+            case SPACE_SHARED_INFO -> domain.sharedInfo().map(index, gfn);
+            case SPACE_GRANT_TABLE -> domain.pages().mapGrantFrame(index, gfn);
             default -> throw XenError.EINVAL;
         }
         return 0;
@@ -201,7 +202,7 @@ final class MemoryOp {
         var argument = c.argument();
         argument.copyIn(RemoveFromPhysmap.STRUCT, c.word(1));
         c.domain().requireSelf(argument.get(RemoveFromPhysmap.DOMID));
-        c.domain().removeFromPhysmap(argument.get(RemoveFromPhysmap.GPFN));
+        c.domain().pages().removeFromPhysmap(argument.get(RemoveFromPhysmap.GPFN));
         return 0;
     }
 

@@ -29,7 +29,7 @@ final class VmAssistOp {
 
     private static long set(HypercallContext c, boolean enable) throws XenError {
         requireType(c);
-        c.domain().setRunstateUpdateFlag(enable);
+        c.domain().sharedInfo().setRunstateUpdateFlag(enable);
         return 0;
     }
 }

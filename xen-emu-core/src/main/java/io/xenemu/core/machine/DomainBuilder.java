@@ -76,6 +76,7 @@ public final class DomainBuilder implements DomainSource {
         LocalVm vm = new LocalVm(newVm(config));
         Domain domain = new Domain(id, config, map, vm, capabilities, environment);
         try {
+            domain.add(new KvmPart());
             AcpiTables.write(domain.memory(), config.vcpus());
             CpuEntry entry =
                     kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
@@ -111,8 +112,8 @@ public final class DomainBuilder implements DomainSource {
         }
     }
 
-    /// Sets KVM's width of a new domain to ours: 64-bit, as in Xen, until [Domain#latchWidth] changes it. The guest's
-    /// writes to the hypercall MSR do not change it in KVM.
+    /// Sets KVM's width of a new domain to ours: 64-bit, as in Xen, until `SharedInfo.latchWidth` changes it. The
+    /// guest's writes to the hypercall MSR do not change it in KVM.
     public static void takeOverWidth(KvmVm vm) {
         vm.trapMsr(XenLeaves.HYPERCALL_MSR);
         vm.xen().longMode(true);

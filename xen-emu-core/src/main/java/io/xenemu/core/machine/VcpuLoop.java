@@ -35,9 +35,9 @@ public final class VcpuLoop {
         this.page = page;
         this.ports = ports;
         hypercallMetrics = new HypercallMetrics(registry, domain.id(), hypercalls);
-        domain.alsoClose(hypercallMetrics::close);
+        domain.alsoClose("hypercall meters", hypercallMetrics::close);
         exitMetrics = new ExitMetrics(registry, domain.id());
-        domain.alsoClose(exitMetrics::close);
+        domain.alsoClose("exit meters", exitMetrics::close);
     }
 
     /// Runs a vCPU on its own thread until its domain stops.

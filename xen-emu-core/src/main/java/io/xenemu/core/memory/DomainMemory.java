@@ -1,5 +1,6 @@
 package io.xenemu.core.memory;
 
+import com.google.common.primitives.ImmutableLongArray;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -11,9 +12,13 @@ import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.LongPredicate;
 
@@ -26,6 +31,8 @@ import java.util.function.LongPredicate;
 /// arguments from beneath foreign pages, where Xen answers EFAULT.
 public final class DomainMemory implements BootMemory, AutoCloseable {
     private static final long NOWHERE = -1;
+    private static final ValueLayout.OfLong WORD =
+            ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /// Guest frame numbers are below this; no CPU addresses more than 52 bits.
     private static final long GFN_LIMIT = 1L << 40;
@@ -482,6 +489,63 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// The number of pages that it may own (XENMEM_maximum_reservation).
     public synchronized long maxPages() {
         return reservation.max();
+    }
+
+    // Saved state.
+
+    /// All pages of RAM, in the order of their addresses, without what covers them for the guest.
+    public MemorySegment ram() {
+        return ramPages;
+    }
+
+    /// The state beside the contents of RAM; nobody changes the memory meanwhile.
+    public synchronized MemoryState save() {
+        List<MemoryState.Overlay> overlays = new ArrayList<>();
+        List<MemoryState.Content> contents = new ArrayList<>();
+        for (int page = 0; page < specialGfn.length; page++) {
+            if (specialGfn[page] != NOWHERE) {
+                overlays.add(new MemoryState.Overlay(page, specialGfn[page]));
+            }
+            ImmutableLongArray words = ImmutableLongArray.copyOf(special.page(page).toArray(WORD));
+            if (words.stream().anyMatch(word -> word != 0)) {
+                contents.add(new MemoryState.Content(page, words));
+            }
+        }
+        ImmutableLongArray goneWords = ImmutableLongArray.copyOf(gone.toLongArray());
+        return new MemoryState(overlays, goneWords, reservation.owned(), contents);
+    }
+
+    /// Takes over a saved domain's state. The memory is new.
+    ///
+    /// @throws IllegalArgumentException if the domain cannot have this state
+    public synchronized void restore(MemoryState state) {
+        for (MemoryState.Content content : state.contents()) {
+            requirePage(content.page());
+            MemorySegment page = special.page(content.page());
+            MemorySegment.copy(
+                    content.words().toArray(), 0, page, WORD, 0, content.words().length());
+        }
+        gone.or(BitSet.valueOf(state.gone().toArray()));
+        if (gone.length() > ramPageCount()) {
+            throw new IllegalArgumentException("it has given up pages that it does not have");
+        }
+        for (MemoryState.Overlay overlay : state.overlays()) {
+            requirePage(overlay.page());
+            try {
+                overlay(overlay.page(), overlay.gfn());
+            } catch (XenError e) {
+                throw new IllegalArgumentException(
+                        "a special page cannot be at frame %#x".formatted(overlay.gfn()), e);
+            }
+        }
+        // Showing pages over RAM has changed the account.
+        reservation.restore(state.owned());
+    }
+
+    private void requirePage(int page) {
+        if (page >= special.count()) {
+            throw new IllegalArgumentException("no special page " + page);
+        }
     }
 
     /// The number of the page of RAM that belongs at `gfn`; -1 if there is none.

@@ -44,6 +44,17 @@ public final class Reservation {
         return true;
     }
 
+    /// Takes over the account of a saved domain.
+    ///
+    /// @throws IllegalArgumentException if it may not own that many
+    void restore(long pages) {
+        if (pages < 0 || pages > max) {
+            throw new IllegalArgumentException(
+                    "a domain of %d pages at most owns %d".formatted(max, pages));
+        }
+        owned = pages;
+    }
+
     /// Gives pages back.
     void give(long pages) {
         owned -= pages;

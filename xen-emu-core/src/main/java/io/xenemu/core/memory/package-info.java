@@ -7,6 +7,7 @@
 /// - What the guest sees: [DomainMemory], [PhysicalRanges], [PhysicalRange], [SpecialPages], [HolePages], [Reservation].
 /// - Pages as other domains use them: [DomainFrames], [MachineFrames], [DomainPhysmap], [ContiguousViews],
 ///   [DeadMemory].
+/// - Saved state: [MemoryState], [MemoryStateCodec].
 /// - What domains take from one host: [HostResources], [DomainResources].
 ///
 /// Locks: the monitor of [DomainMemory] guards what the guest sees at which frame. The grant table is asked below it

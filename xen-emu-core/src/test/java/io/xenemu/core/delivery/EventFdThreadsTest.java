@@ -4,10 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.kvm.testing.Eventually;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -55,6 +58,41 @@ final class EventFdThreadsTest {
             thread.eventFd().signal();
         }
         Eventually.holds("the last event is served", () -> seen.get() == 1000);
+    }
+
+    @Test
+    void heldThreadsRunNoTaskAndServeWhatCameMeanwhileLater() throws InterruptedException {
+        AtomicInteger runs = new AtomicInteger();
+        EventFdThread thread = threads.start("held", runs::incrementAndGet);
+        assertTrue(threads.hold(Duration.ofSeconds(30)));
+        thread.eventFd().signal();
+        sleep(20);
+        assertEquals(0, runs.get());
+        threads.release();
+        Eventually.holds("the task runs", () -> runs.get() > 0);
+    }
+
+    @Test
+    void holdWaitsForATaskAndFailsIfItDoesNotEnd() throws InterruptedException {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        AtomicInteger runs = new AtomicInteger();
+        EventFdThread thread =
+                threads.start(
+                        "busy",
+                        () -> {
+                            begun.countDown();
+                            Uninterruptibles.awaitUninterruptibly(end);
+                            runs.incrementAndGet();
+                        });
+        thread.eventFd().signal();
+        begun.await();
+        assertFalse(threads.hold(Duration.ofMillis(20)));
+        end.countDown();
+        assertTrue(threads.hold(Duration.ofSeconds(30)));
+        assertEquals(1, runs.get());
+        // The end of the domain comes also to threads that are held.
+        thread.eventFd().signal();
     }
 
     @Test

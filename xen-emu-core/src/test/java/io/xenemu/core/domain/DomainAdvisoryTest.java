@@ -136,7 +136,7 @@ final class DomainAdvisoryTest {
 
     private static void mapStatusFrame(Domain domain) {
         try {
-            domain.mapGrantFrame(STATUS_INDEX, GFN);
+            domain.pages().mapGrantFrame(STATUS_INDEX, GFN);
         } catch (XenError e) {
             assertSame(XenError.EINVAL, e);
         }

@@ -68,7 +68,7 @@ class LatchedWidthXenTest {
     }
 
     private void assertWidth(GuestWidth width) {
-        assertEquals(width, domain.latchedWidth());
+        assertEquals(width, domain.sharedInfo().width());
         assertEquals(width == GuestWidth.BITS_64, vm.isLongMode());
     }
 
@@ -89,17 +89,17 @@ class LatchedWidthXenTest {
 
     @Test
     void mappingSharedInfoLatchesNothing() throws XenError {
-        domain.mapSharedInfo(0, SHARED_INFO_GFN);
+        domain.sharedInfo().map(0, SHARED_INFO_GFN);
         assertWidth(GuestWidth.BITS_64);
         assertTrue(test.memory().read32(WALL_CLOCK_64) != 0);
-        domain.latchWidth(GuestWidth.BITS_32);
-        domain.mapSharedInfo(0, SHARED_INFO_GFN + 1);
+        domain.sharedInfo().latchWidth(GuestWidth.BITS_32);
+        domain.sharedInfo().map(0, SHARED_INFO_GFN + 1);
         assertWidth(GuestWidth.BITS_32);
     }
 
     @Test
     void callbackLatchesTheWidthAndWritesTheWallClock() throws XenError {
-        domain.mapSharedInfo(0, SHARED_INFO_GFN);
+        domain.sharedInfo().map(0, SHARED_INFO_GFN);
         domain.delivery().setCallback(0, GuestWidth.BITS_32);
         assertWidth(GuestWidth.BITS_32);
         assertTrue(test.memory().read32(WALL_CLOCK_32) != 0);
@@ -111,26 +111,26 @@ class LatchedWidthXenTest {
 
     @Test
     void portsBeyondTheNewWidthCanBeClosedAndTheirNumbersUsedAgain() throws XenError {
-        domain.mapSharedInfo(0, SHARED_INFO_GFN);
+        domain.sharedInfo().map(0, SHARED_INFO_GFN);
         List<EvtchnPort> ports = bindMany();
-        domain.latchWidth(GuestWidth.BITS_32);
+        domain.sharedInfo().latchWidth(GuestWidth.BITS_32);
         for (EvtchnPort port : ports) {
             channels.send(port);
             channels.close(port);
         }
-        domain.latchWidth(GuestWidth.BITS_64);
+        domain.sharedInfo().latchWidth(GuestWidth.BITS_64);
         bindMany();
     }
 
     @Test
     void loopbackBeyondTheNewWidthCanBeClosedAtEitherEnd() throws XenError {
-        domain.mapSharedInfo(0, SHARED_INFO_GFN);
+        domain.sharedInfo().map(0, SHARED_INFO_GFN);
         EvtchnPort near = channels.allocUnbound(DomId.SELF, DomId.SELF);
         EvtchnPort otherNear = channels.allocUnbound(DomId.SELF, DomId.SELF);
         bindMany();
         EvtchnPort far = channels.bindInterdomain(DomId.SELF, near);
         EvtchnPort otherFar = channels.bindInterdomain(DomId.SELF, otherNear);
-        domain.latchWidth(GuestWidth.BITS_32);
+        domain.sharedInfo().latchWidth(GuestWidth.BITS_32);
         channels.send(near);
         channels.close(near);
         channels.close(far);

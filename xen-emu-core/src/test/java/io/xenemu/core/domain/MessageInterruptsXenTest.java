@@ -49,7 +49,7 @@ class MessageInterruptsXenTest {
         vm = kind.open(2);
         test = vm.test();
         domain = test.domain();
-        domain.mapSharedInfo(0, SHARED_INFO_GFN);
+        domain.sharedInfo().map(0, SHARED_INFO_GFN);
         message = domain.messageInterrupts().open(PIRQ);
         port = domain.eventChannels().bindPirq(PIRQ, 0);
     }

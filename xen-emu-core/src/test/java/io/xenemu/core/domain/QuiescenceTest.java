@@ -301,7 +301,7 @@ final class QuiescenceTest {
             assertTrue(runs.await(SECONDS, TimeUnit.SECONDS));
             Eventually.holds("both run", () -> vcpus.stream().noneMatch(v -> isParked(v)));
 
-            VcpuStuckException failure = assertThrows(VcpuStuckException.class, quiescence::hold);
+            StuckException failure = assertThrows(StuckException.class, quiescence::hold);
 
             String message = String.valueOf(failure.getMessage());
             assertTrue(message.startsWith("dom1-vcpu1 does not stop: "), message);

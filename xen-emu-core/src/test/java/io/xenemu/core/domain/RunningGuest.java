@@ -40,7 +40,7 @@ public final class RunningGuest implements AutoCloseable {
         this.ports = ports;
         kvm = new KvmDomain(vcpus, this::loop);
         exits = new ExitMetrics(kvm.test().registry(), TestDomain.ID);
-        domain().alsoClose(exits::close);
+        domain().alsoClose("exit meters", exits::close);
         for (int i = 0; i < code.length; i++) {
             domain().memory().write(CODE + i, new byte[] {(byte) code[i]});
         }

@@ -25,6 +25,7 @@ import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.util.EnumSet;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -125,37 +126,63 @@ public final class TestDomain implements AutoCloseable {
             int xenVersion,
             Consumer<Vcpu> loop)
             throws BootException, XenError {
-        ServicePorts servicePorts = new ServicePorts(this::find, registry);
-        DomainConfig config =
-                new DomainConfig(
-                        "test",
-                        new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
-                        GuestMemoryMap.MIN_BYTES,
-                        vcpus,
-                        xenVersion,
-                        grants,
-                        events);
+        this(
+                vm,
+                newVcpu,
+                new DomainOrigin.Boot(ID, config(vcpus, events, grants, xenVersion)),
+                EnumSet.noneOf(XenCapability.class),
+                loop);
+    }
+
+    /// A new or a restored domain on a fake VM with capabilities of KVM. Its vCPUs do nothing if they are started.
+    static TestDomain of(DomainOrigin origin, FakeVm vm, Set<XenCapability> capabilities)
+            throws BootException, XenError {
+        return new TestDomain(vm, vm::createVcpu, origin, capabilities, _ -> {});
+    }
+
+    private static DomainConfig config(
+            int vcpus, EventChannelConfig events, GrantLimits grants, int xenVersion) {
+        return new DomainConfig(
+                "test",
+                new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
+                GuestMemoryMap.MIN_BYTES,
+                vcpus,
+                xenVersion,
+                grants,
+                events);
+    }
+
+    private TestDomain(
+            VmPort vm,
+            Function<VcpuId, VcpuPort> newVcpu,
+            DomainOrigin origin,
+            Set<XenCapability> capabilities,
+            Consumer<Vcpu> loop)
+            throws BootException, XenError {
+        DomainConfig config = origin.config();
         domain =
                 new Domain(
-                        ID,
-                        config,
+                        origin,
                         new GuestMemoryMap(config.memoryBytes()),
                         vm,
-                        EnumSet.noneOf(XenCapability.class),
+                        capabilities,
                         new DomainEnvironment(
                                 registry,
                                 this::find,
-                                servicePorts,
+                                new ServicePorts(this::find, registry),
                                 this::findGrants,
                                 resources,
                                 new PortAccount(ServicePorts.LIMIT)));
         hypercallMetrics = new HypercallMetrics(registry, ID, table);
-        domain.alsoClose(hypercallMetrics::close);
-        for (int i = 0; i < vcpus; i++) {
+        domain.alsoClose("hypercall meters", hypercallMetrics::close);
+        for (int i = 0; i < config.vcpus(); i++) {
             VcpuId id = new VcpuId(i);
             domain.add(new Vcpu(domain, id, newVcpu.apply(id), loop));
         }
-        writePageTables();
+        switch (origin) {
+            case DomainOrigin.Boot _ -> writePageTables();
+            case DomainOrigin.Saved(XenState state, _) -> domain.restored(state);
+        }
     }
 
     private @Nullable EventChannels find(DomId id) {

@@ -56,7 +56,7 @@ class VcpuAreasXenTest {
         try (VmDomain test = vm.open(1)) {
             assertSame(XenError.ENXIO, refused(test, 4));
 
-            test.domain().latchWidth(GuestWidth.BITS_32);
+            test.domain().sharedInfo().latchWidth(GuestWidth.BITS_32);
 
             assertSame(XenError.ENXIO, refused(test, 2));
             vcpu(test).areas().registerVcpuInfo(GFN, 4, vcpu(test));

@@ -37,7 +37,7 @@ class VcpuTimerXenTest {
     }
 
     private static void mapSharedInfo(VmDomain test) throws XenError {
-        test.domain().mapSharedInfo(0, SHARED_INFO_GFN);
+        test.domain().sharedInfo().map(0, SHARED_INFO_GFN);
     }
 
     @Test

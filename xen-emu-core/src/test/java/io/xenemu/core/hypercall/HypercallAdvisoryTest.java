@@ -173,7 +173,7 @@ final class HypercallAdvisoryTest extends CallingGuest {
         memory.write64(ARG + 8, bits | TABLE >> 12);
         assertTrue(call(wide, MEMORY_OP, REMOVE_FROM_PHYSMAP, ARG) < 0);
         assertEquals(5, memory.read64(GRANTED));
-        assertEquals(TABLE >> 12, guest.domain().grantFrameGfn(0));
+        assertEquals(TABLE >> 12, guest.domain().pages().grantFrameGfn(0));
     }
 
     /// A batch of copies that was interrupted left the status of its elements as the guest had set them.

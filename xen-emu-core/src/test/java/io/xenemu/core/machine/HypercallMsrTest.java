@@ -50,6 +50,6 @@ class HypercallMsrTest {
     @Test
     void pageOutsideOfMemoryIsAGeneralProtectionFault() throws XenError {
         assertEquals(MsrWriter.Arrival.GENERAL_PROTECTION, guest.write(NO_MEMORY));
-        assertEquals(GuestWidth.BITS_64, test.domain().latchedWidth());
+        assertEquals(GuestWidth.BITS_64, test.domain().sharedInfo().width());
     }
 }

@@ -22,7 +22,7 @@ final class HypercallMsrXenTest {
             assertEquals(MsrWriter.Arrival.WRITTEN, new MsrWriter(kvm).write(PAGE));
             assertEquals(0xb8, kvm.test().memory().read8(PAGE));
             assertEquals(0x0b0f, kvm.test().memory().read16(PAGE + 23 * 32));
-            assertEquals(GuestWidth.BITS_32, kvm.domain().latchedWidth());
+            assertEquals(GuestWidth.BITS_32, kvm.domain().sharedInfo().width());
             assertEquals(false, kvm.isLongMode());
         }
     }

@@ -79,7 +79,7 @@ final class DeadMemoryTest {
     }
 
     private GrantMapping map(int ref, long gfn) throws XenError {
-        guest.domain().mapGrantFrame(0, 0x123);
+        guest.domain().pages().mapGrantFrame(0, 0x123);
         guest.memory().write32(0x12_3000 + 8 * ref + 4, Math.toIntExact(gfn));
         guest.memory().write32(0x12_3000 + 8 * ref, 1);
         guest.memory().write32(gfn * PAGE, WORD + ref);

@@ -1,0 +1,75 @@
+package io.xenemu.core.delivery;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.time.Duration;
+
+/// Lets threads begin a piece of work, or keeps them all from it. Its monitor is a leaf, and not held during work.
+final class WorkGate {
+    private static final long NANOS_PER_MILLI = 1_000_000;
+
+    @GuardedBy("this")
+    private boolean shut;
+
+    @GuardedBy("this")
+    private boolean ended;
+
+    @GuardedBy("this")
+    private int working;
+
+    /// Begins work; waits while the gate is shut.
+    synchronized void enter() {
+        boolean interrupted = false;
+        while (shut && !ended) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        working++;
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// Ends work.
+    synchronized void leave() {
+        working--;
+        notifyAll();
+    }
+
+    /// Shuts the gate, and waits until nobody works.
+    ///
+    /// @return false if somebody still works after `limit`; then the gate is open
+    synchronized boolean shut(Duration limit) throws InterruptedException {
+        shut = true;
+        long deadline = System.nanoTime() + limit.toNanos();
+        boolean quiet = false;
+        try {
+            long left = limit.toNanos();
+            while (working > 0 && left > 0) {
+                // One more, since a wait of 0 ms would have no end.
+                wait(left / NANOS_PER_MILLI + 1);
+                left = deadline - System.nanoTime();
+            }
+            quiet = working == 0;
+        } finally {
+            if (!quiet) {
+                open();
+            }
+        }
+        return quiet;
+    }
+
+    /// Opens the gate.
+    synchronized void open() {
+        shut = false;
+        notifyAll();
+    }
+
+    /// Opens it for good.
+    synchronized void end() {
+        ended = true;
+        notifyAll();
+    }
+}

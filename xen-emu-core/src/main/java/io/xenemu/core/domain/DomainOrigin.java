@@ -1,0 +1,44 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.kvm.abi.DomId;
+import java.lang.foreign.MemorySegment;
+
+/// What a domain is made from.
+public sealed interface DomainOrigin {
+    /// A new domain, as Xen creates one.
+    ///
+    /// @param id of the domain
+    /// @param config of the domain
+    record Boot(DomId id, DomainConfig config) implements DomainOrigin {}
+
+    /// A domain that was saved. It gets the same id: the guest knows it from CPUID, XenStore and its grants.
+    ///
+    /// @param state of all its parts
+    /// @param ram what its RAM contains
+    record Saved(XenState state, RamContents ram) implements DomainOrigin {
+        @Override
+        public DomId id() {
+            return state.identity().id();
+        }
+
+        @Override
+        public DomainConfig config() {
+            return state.identity().config();
+        }
+    }
+
+    /// Brings back the contents of RAM, which are not in [XenState].
+    @FunctionalInterface
+    interface RamContents {
+        /// Fills the RAM of a new domain, which is all zeros.
+        ///
+        /// @param ram all pages, in the order of their addresses
+        void fill(MemorySegment ram);
+    }
+
+    /// The domain's id.
+    DomId id();
+
+    /// The domain's configuration.
+    DomainConfig config();
+}

@@ -1,0 +1,238 @@
+package io.xenemu.core.domain;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.host.Teardown;
+import io.xenemu.core.memory.DeadMemory;
+import io.xenemu.core.memory.DomainFrames;
+import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.memory.DomainPhysmap;
+import io.xenemu.core.memory.DomainResources;
+import io.xenemu.core.memory.MemoryStateCodec;
+import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.vm.VmPort;
+import io.xenemu.gnttab.GrantEnvironment;
+import io.xenemu.gnttab.GrantRef;
+import io.xenemu.gnttab.GrantTable;
+import io.xenemu.gnttab.GrantTableCodec;
+import io.xenemu.gnttab.GrantTableMetrics;
+import io.xenemu.gnttab.GrantTableState;
+import io.xenemu.gnttab.TableFrame;
+import io.xenemu.gnttab.TablePages;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.function.LongPredicate;
+
+/// A domain's pages: its memory, and the grants that let other domains use them. They end together, since a page that
+/// another domain uses outlives its owner.
+public final class DomainPages implements AutoCloseable {
+    private final DomainEnvironment environment;
+    private final DomainConfig config;
+    private final DomainResources resources;
+    private final SpecialPages special;
+    private final DomainMemory memory;
+    private final DomainFrames frames;
+    private final GrantTable grantTable;
+    private final Runnable meters;
+
+    /// Frees the memory, which others may still use when the domain is gone.
+    private final Teardown remains = new Teardown();
+
+    /// Whether other domains use one of the domain's pages.
+    private final LongPredicate inUse = this::isInUse;
+
+    /// @param origin what the pages contain at first, and who has mapped them
+    DomainPages(DomainOrigin origin, GuestMemoryMap map, VmPort vm, DomainEnvironment environment) {
+        this.environment = environment;
+        this.config = origin.config();
+        MeterRegistry registry = environment.registry();
+        int grantFrames = config.grants().maxGrantFrames();
+        int statusFrames = config.grants().maxStatusFrames();
+        try {
+            resources =
+                    DomainResources.open(
+                            environment.resources(),
+                            config.vcpus(),
+                            SpecialPages.grantFrame(grantFrames) + statusFrames);
+            remains.add(resources::close);
+            special = new SpecialPages("xen-special-" + config.name(), grantFrames, statusFrames);
+            remains.add(special::close);
+            memory =
+                    new DomainMemory(
+                            vm,
+                            config.name(),
+                            map,
+                            special,
+                            resources.mappings(),
+                            environment.resources().holes());
+            frames = new DomainFrames(memory, environment.resources());
+            remains.add(frames::freed);
+            remains.add(memory::close);
+            if (origin instanceof DomainOrigin.Saved saved) {
+                // First: the grant table and FIFO event channels look at pages when they are made.
+                memory.restore(saved.state().memory());
+                saved.ram().fill(memory.ram());
+            }
+            grantTable = newGrantTable(origin);
+            meters = resources.register(registry, origin.id());
+        } catch (RuntimeException | Error e) {
+            remains.closeAfter(e);
+            throw e;
+        }
+    }
+
+    private GrantTable newGrantTable(DomainOrigin origin) {
+        GrantEnvironment grants =
+                new GrantEnvironment(
+                        environment.grants(), new GrantPages(), frames, new DomainPhysmap(memory));
+        GrantTableMetrics metrics = new GrantTableMetrics(environment.registry(), origin.id());
+        if (origin instanceof DomainOrigin.Saved saved) {
+            return GrantTable.restore(saved.state().grants(), grants, metrics);
+        }
+        GrantTable table = new GrantTable(origin.id(), config.grants(), grants, metrics);
+        table.seed(GrantRef.CONSOLE, DomId.DOM0, GuestMemoryMap.CONSOLE_GFN);
+        table.seed(GrantRef.XENSTORE, DomId.DOM0, GuestMemoryMap.XENSTORE_GFN);
+        return table;
+    }
+
+    private final class GrantPages implements TablePages {
+        @Override
+        public MemorySegment grantFrame(int index) {
+            return special.page(SpecialPages.grantFrame(index));
+        }
+
+        @Override
+        public MemorySegment statusFrame(int index) {
+            return special.page(special.statusFrame(index));
+        }
+
+        @Override
+        public void removeStatusFrames() {
+            for (int i = 0; i < config.grants().maxStatusFrames(); i++) {
+                memory.hide(special.statusFrame(i));
+            }
+        }
+    }
+
+    SpecialPages special() {
+        return special;
+    }
+
+    DomainMemory memory() {
+        return memory;
+    }
+
+    GrantTable grantTable() {
+        return grantTable;
+    }
+
+    DomainResources resources() {
+        return resources;
+    }
+
+    /// XENMAPSPACE_grant_table: shows a frame of the grant table at `gfn`, and grows the table to include it.
+    ///
+    /// @param index all 64 bits of `idx`
+    /// @throws XenError EINVAL beyond the table's limit, for an impossible frame, or for a status frame that another
+    ///     vCPU removes by changing the version
+    public void mapGrantFrame(long index, long gfn) throws XenError {
+        TableFrame frame = grantTable.frame(index);
+        int page =
+                frame.isStatus()
+                        ? special.statusFrame(frame.index())
+                        : SpecialPages.grantFrame(frame.index());
+        memory.overlay(page, gfn);
+        // Another vCPU may have changed to version 1 meanwhile, and found no frame to remove.
+        if (frame.isStatus() && frame.index() >= grantTable.statusFrames()) {
+            memory.hide(page);
+            throw XenError.EINVAL;
+        }
+    }
+
+    /// The guest frame of grant frame `index`, or -1.
+    public long grantFrameGfn(int index) {
+        return memory.overlayOf(SpecialPages.grantFrame(index));
+    }
+
+    /// XENMEM_decrease_reservation: takes pages from the guest. Pages that others use through grants stay for them,
+    /// as the frames do on Xen until they are freed.
+    ///
+    /// @return false if a page is missing; those before it have been taken
+    public boolean decreaseReservation(long gfn, int count) {
+        return memory.decrease(gfn, count, inUse);
+    }
+
+    /// XENMEM_populate_physmap: puts zeroed pages into the guest's RAM.
+    ///
+    /// @return false if that is not possible; then nothing has happened
+    public boolean populatePhysmap(long gfn, int count) {
+        return memory.populate(gfn, count, inUse);
+    }
+
+    /// XENMEM_increase_reservation: lets the domain own more pages.
+    ///
+    /// @return false if it may not own that many
+    public boolean increaseReservation(int count) {
+        return memory.increase(count);
+    }
+
+    /// XENMEM_remove_from_physmap.
+    ///
+    /// @throws XenError ENOENT if neither a page of the domain's nor of Xen's is at `gfn`
+    public void removeFromPhysmap(long gfn) throws XenError {
+        if (!memory.removeAt(gfn, inUse)) {
+            throw XenError.ENOENT;
+        }
+    }
+
+    private boolean isInUse(long page) {
+        return grantTable.isPinned(frames.mfnOf(page));
+    }
+
+    /// The memory's answer to a save. Pages of other domains make the grants' answer a refusal.
+    PartState saveMemory() {
+        return new PartState.Saved(
+                MemoryStateCodec.TYPE,
+                MemoryStateCodec.VERSION,
+                MemoryStateCodec.encode(memory.save()));
+    }
+
+    /// The grant table's answer to a save.
+    PartState saveGrants() {
+        GrantTableState state = grantTable.save();
+        Optional<DomId> user =
+                state.mappings().stream()
+                        .map(GrantTableState.Mapped::mapper)
+                        .filter(mapper -> !mapper.equals(DomId.DOM0))
+                        .findFirst();
+        if (user.isPresent()) {
+            return new PartState.Blocked(user.get() + " maps pages of it");
+        }
+        if (!state.tracked().isEmpty()) {
+            return new PartState.Blocked(
+                    "it maps pages of " + state.tracked().getFirst().granter());
+        }
+        return new PartState.Saved(
+                GrantTableCodec.TYPE, GrantTableCodec.VERSION, GrantTableCodec.encode(state));
+    }
+
+    /// Frees the pages, except those that other domains use: these are freed with their last use. Ends the domain's own
+    /// use of other domains' pages. The VM is closed.
+    @Override
+    public void close() {
+        meters.run();
+        memory.endGuest();
+        resources.guestEnded();
+        Thread ending = Thread.currentThread();
+        DeadMemory dead = environment.resources().deadMemory();
+        grantTable.destroy(() -> {
+            if (Thread.currentThread().equals(ending)) {
+                remains.close();
+            } else {
+                dead.later(remains::close);
+            }
+        });
+    }
+}

@@ -1,0 +1,100 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.delivery.EventFdThreads;
+import io.xenemu.evtchn.EventChannelsCodec;
+import io.xenemu.evtchn.EventChannelsState;
+import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.wire.BodyWriter;
+import java.util.function.Supplier;
+
+/// What the parts that a domain makes for itself answer to a save.
+final class DomainParts {
+    private DomainParts() {}
+
+    static Supplier<PartState> derivedFrom(String parts) {
+        return () -> new PartState.Derived(parts);
+    }
+
+    private static PartState saved(int type, BodyWriter body) {
+        return new PartState.Saved(type, DomainStateCodec.VERSION, body);
+    }
+
+    /// Which domain it is. One that has shut down is about to end.
+    static PartState identity(Domain domain) {
+        if (domain.shutdownLatch().get() != null) {
+            return new PartState.Blocked("it has shut down");
+        }
+        XenState.Identity identity =
+                new XenState.Identity(domain.id(), domain.config(), domain.pauses());
+        return saved(DomainStateCodec.IDENTITY, DomainStateCodec.encode(identity));
+    }
+
+    static PartState areas(Domain domain) {
+        return saved(
+                DomainStateCodec.AREAS,
+                DomainStateCodec.encode(
+                        domain.vcpus().stream().map(vcpu -> vcpu.areas().save()).toList()));
+    }
+
+    static PartState params(Domain domain) {
+        return saved(DomainStateCodec.PARAMS, DomainStateCodec.encode(domain.params().save()));
+    }
+
+    static PartState sharedInfo(Domain domain) {
+        return saved(
+                DomainStateCodec.SHARED_INFO, DomainStateCodec.encode(domain.sharedInfo().save()));
+    }
+
+    static PartState delivery(Domain domain) {
+        return saved(DomainStateCodec.DELIVERY, DomainStateCodec.encode(domain.delivery().save()));
+    }
+
+    /// Channels to domain 0 come back unbound, and the service binds its ends again.
+    static PartState events(Domain domain) {
+        EventChannelsState state = domain.eventChannels().save();
+        for (EventChannelsState.Port port : state.ports()) {
+            if (port.status() instanceof EvtchnStatus.Interdomain end
+                    && !end.remote().equals(DomId.DOM0)
+                    && !end.remote().equals(domain.id())) {
+                return new PartState.Blocked("it has an event channel to " + end.remote());
+            }
+        }
+        return new PartState.Saved(
+                EventChannelsCodec.TYPE,
+                EventChannelsCodec.VERSION,
+                EventChannelsCodec.encode(state));
+    }
+
+    /// The threads that serve a domain's eventfds. A signal that comes while they stand still stays in its eventfd.
+    record EventFds(EventFdThreads threads) implements Part {
+        @Override
+        public String name() {
+            return "eventfds";
+        }
+
+        @Override
+        public void quiesce() throws InterruptedException {
+            if (!threads.hold(Quiescence.LIMIT)) {
+                throw new StuckException(
+                        "a thread that serves an eventfd has been busy for %d s"
+                                .formatted(Quiescence.LIMIT.toSeconds()));
+            }
+        }
+
+        @Override
+        public void resume() {
+            threads.release();
+        }
+
+        @Override
+        public PartState save() {
+            return new PartState.Derived("evtchn, upcalls");
+        }
+
+        @Override
+        public void close() {
+            threads.close();
+        }
+    }
+}

@@ -1,0 +1,165 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.delivery.CallbackVia;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/// The bodies of those frames of a domain's saved state whose records are in this package. One method pair for each.
+final class DomainStateCodec {
+    /// Frame type "DOMN": [XenState.Identity].
+    ///
+    /// Version 1: id u16; name; uuid 2 x u64; memory u64; vcpus u32; Xen's version u32; grant frames, maptrack frames,
+    /// grant version u32 each; fifo, highest port u32, pirqs; pauses u32.
+    static final int IDENTITY = 0x4e4d4f44;
+
+    /// Frame type "HVMP": [HvmParams.State].
+    ///
+    /// Version 1: [HvmParams#COUNT] values u64.
+    static final int PARAMS = 0x504d5648;
+
+    /// Frame type "SHIN": [SharedInfo.State].
+    ///
+    /// Version 1: wide; mapped; gfn u64; runstate update flag.
+    static final int SHARED_INFO = 0x4e494853;
+
+    /// Frame type "UPCL": [EventDelivery.State].
+    ///
+    /// Version 1: vCPUs u32, then a vector u8 for each.
+    static final int DELIVERY = 0x4c435055;
+
+    /// Frame type "AREA": [VcpuAreas.State] of each vCPU.
+    ///
+    /// Version 1: vCPUs u32, then for each the addresses of vcpu_info, time and runstate, u64; all ones for none.
+    static final int AREAS = 0x41455241;
+
+    /// The version of every frame here.
+    static final int VERSION = 1;
+
+    /// How often a domain can be paused when it is saved.
+    private static final int MAX_PAUSES = 1 << 16;
+
+    private DomainStateCodec() {}
+
+    private static void requireVersion(String what, int version) throws WireException {
+        if (version != VERSION) {
+            throw WireException.unknownVersion(what, version);
+        }
+    }
+
+    static BodyWriter encode(XenState.Identity state) {
+        DomainConfig config = state.config();
+        GrantLimits grants = config.grants();
+        EventChannelConfig events = config.events();
+        return new BodyWriter()
+                .u16(state.id().value())
+                .string(config.name())
+                .u64(config.uuid().getMostSignificantBits())
+                .u64(config.uuid().getLeastSignificantBits())
+                .u64(config.memoryBytes())
+                .u32(config.vcpus())
+                .u32(config.xenVersion())
+                .u32(grants.maxGrantFrames())
+                .u32(grants.maxMaptrackFrames())
+                .u32(grants.maxGrantVersion())
+                .bool(events.fifo())
+                .u32(events.maxEventChannels())
+                .bool(events.hvmPirqs())
+                .u32(state.pauses());
+    }
+
+    static XenState.Identity identity(int version, BodyReader body) throws WireException {
+        requireVersion("domain", version);
+        try {
+            DomId id = new DomId(body.u16());
+            DomainConfig config =
+                    new DomainConfig(
+                            body.string(DomainConfig.MAX_NAME_BYTES),
+                            new UUID(body.u64(), body.u64()),
+                            body.u64(),
+                            body.count(DomainConfig.MAX_VCPUS),
+                            body.u32(),
+                            new GrantLimits(body.u32(), body.u32(), body.u32()),
+                            new EventChannelConfig(body.bool(), body.u32(), body.bool()));
+            return new XenState.Identity(id, config, body.count(MAX_PAUSES));
+        } catch (IllegalArgumentException e) {
+            WireException failure = new WireException(String.valueOf(e.getMessage()));
+            failure.initCause(e);
+            throw failure;
+        }
+    }
+
+    static BodyWriter encode(HvmParams.State state) {
+        BodyWriter body = new BodyWriter();
+        state.values().forEach(body::u64);
+        return body;
+    }
+
+    static HvmParams.State params(int version, BodyReader body) throws WireException {
+        requireVersion("HVM parameters", version);
+        List<Long> values = new ArrayList<>();
+        for (int i = 0; i < HvmParams.COUNT; i++) {
+            values.add(body.u64());
+        }
+        return new HvmParams.State(values);
+    }
+
+    static BodyWriter encode(SharedInfo.State state) {
+        return new BodyWriter()
+                .bool(state.width() == GuestWidth.BITS_64)
+                .bool(state.mapped())
+                .u64(state.gfn())
+                .bool(state.runstateUpdateFlag());
+    }
+
+    static SharedInfo.State sharedInfo(int version, BodyReader body) throws WireException {
+        requireVersion("shared_info", version);
+        return new SharedInfo.State(
+                body.bool() ? GuestWidth.BITS_64 : GuestWidth.BITS_32,
+                body.bool(),
+                body.u64(),
+                body.bool());
+    }
+
+    static BodyWriter encode(EventDelivery.State state) {
+        BodyWriter body = new BodyWriter().u32(state.vectors().size());
+        state.vectors().forEach(body::u8);
+        return body;
+    }
+
+    static EventDelivery.State delivery(int version, BodyReader body) throws WireException {
+        requireVersion("upcall", version);
+        List<Integer> vectors = new ArrayList<>();
+        for (int left = body.count(DomainConfig.MAX_VCPUS); left > 0; left--) {
+            int vector = body.u8();
+            if (vector != 0 && vector < CallbackVia.FIRST_VECTOR) {
+                throw new WireException("upcall vector out of range: " + vector);
+            }
+            vectors.add(vector);
+        }
+        return new EventDelivery.State(vectors);
+    }
+
+    static BodyWriter encode(List<VcpuAreas.State> states) {
+        BodyWriter body = new BodyWriter().u32(states.size());
+        for (VcpuAreas.State state : states) {
+            body.u64(state.vcpuInfo()).u64(state.time()).u64(state.runstate());
+        }
+        return body;
+    }
+
+    static List<VcpuAreas.State> areas(int version, BodyReader body) throws WireException {
+        requireVersion("vCPU areas", version);
+        List<VcpuAreas.State> states = new ArrayList<>();
+        for (int left = body.count(DomainConfig.MAX_VCPUS); left > 0; left--) {
+            states.add(new VcpuAreas.State(body.u64(), body.u64(), body.u64()));
+        }
+        return states;
+    }
+}

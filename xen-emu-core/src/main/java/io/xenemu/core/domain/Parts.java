@@ -1,0 +1,119 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.host.Teardown;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Map.Entry;
+
+/// The parts of a guest in one order, from the bottom, which was made first, to the top. The vCPUs are above all, also
+/// above parts that are added later, such as devices: they make work for the others.
+///
+/// What stops goes from the top down, and what goes on from the bottom up: [#quiesce] and [#close] begin with the
+/// vCPUs and then take the newest part first; [#resume] ends with the vCPUs.
+///
+/// Not thread-safe: for the thread that drives the guest.
+public final class Parts implements AutoCloseable {
+    private final Part vcpus;
+
+    /// The other parts, from the bottom to the top.
+    private final List<Part> others = new ArrayList<>();
+
+    /// The parts that stand still, in the order in which they were stopped.
+    private final List<Part> quiet = new ArrayList<>();
+
+    private final Teardown ends = new Teardown();
+
+    /// @param vcpus the part that makes work for all others
+    Parts(Part vcpus) {
+        this.vcpus = vcpus;
+    }
+
+    /// Puts a part on the others, below the vCPUs. It is closed with the domain.
+    ///
+    /// @throws IllegalArgumentException if there is one of that name
+    /// @throws IllegalStateException if the parts stand still
+    void add(Part part) {
+        require(quiet.isEmpty(), "is added while the parts stand still", part);
+        if (topDown().stream().anyMatch(other -> other.name().equals(part.name()))) {
+            throw new IllegalArgumentException("a second part is called " + part.name());
+        }
+        others.add(part);
+        ends.add(part::close);
+    }
+
+    private static void require(boolean isSo, String what, Object part) {
+        if (!isSo) {
+            throw new IllegalStateException(part + " " + what);
+        }
+    }
+
+    private List<Part> topDown() {
+        List<Part> order = new ArrayList<>();
+        order.add(vcpus);
+        order.addAll(others.reversed());
+        return order;
+    }
+
+    /// Stops every part. If one fails, those that stand still go on.
+    ///
+    /// @throws StuckException if a part does not stop in time
+    public void quiesce() throws InterruptedException {
+        require(quiet.isEmpty(), "stand still already", "the parts");
+        boolean done = false;
+        try {
+            for (Part part : topDown()) {
+                part.quiesce();
+                quiet.add(part);
+            }
+            done = true;
+        } finally {
+            if (!done) {
+                resume();
+            }
+        }
+    }
+
+    /// Lets every part go on that stands still, even if others fail. Throws the first failure.
+    public void resume() {
+        // The last step is added first.
+        Teardown steps = new Teardown();
+        quiet.forEach(part -> steps.add(part::resume));
+        quiet.clear();
+        steps.close();
+    }
+
+    /// The answer of every part, from the bottom to the top. They stand still.
+    public Map<String, PartState> save() {
+        require(!quiet.isEmpty(), "do not stand still", "the parts");
+        Map<String, PartState> states = new LinkedHashMap<>();
+        topDown().reversed().forEach(part -> states.put(part.name(), part.save()));
+        return states;
+    }
+
+    /// The reasons for which some states cannot be saved, each with the part's name; empty if there is none.
+    public static List<String> blockers(Map<String, PartState> states) {
+        List<String> reasons = new ArrayList<>();
+        for (Entry<String, PartState> entry : states.entrySet()) {
+            if (entry.getValue() instanceof PartState.Blocked(String reason)) {
+                reasons.add(entry.getKey() + ": " + reason);
+            }
+        }
+        return reasons;
+    }
+
+    /// As [#close], after `failure` left something half made; suppresses the parts' exceptions in it.
+    void closeAfter(Throwable failure) {
+        ends.add(vcpus::close);
+        ends.closeAfter(failure);
+    }
+
+    /// Ends every part, once, whether the others fail or not. Throws the first failure.
+    @Override
+    public void close() {
+        quiet.clear();
+        ends.add(vcpus::close);
+        ends.close();
+    }
+}

@@ -1,0 +1,124 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.XenCapability;
+import java.lang.foreign.MemorySegment;
+
+/// A domain's shared_info page: where the guest sees it, and the layout of it and of the other structures that the
+/// guest shares with Xen.
+public final class SharedInfo {
+    private final Domain domain;
+
+    /// Held while shared_info moves or changes its layout, so that KVM and the modules end with the same state. A
+    /// thread that holds it never waits for a vCPU.
+    private final Object change = new Object();
+
+    /// At first as `DomainBuilder` has told KVM. Changed under [#change].
+    private volatile GuestWidth width = GuestWidth.BITS_64;
+
+    private volatile boolean mapped;
+    private volatile long gfn;
+    private volatile boolean runstateUpdateFlag;
+
+    /// What is saved of it. The contents are those of a special page, and saved with the memory.
+    ///
+    /// @param mapped whether the guest has ever shown the page; only then does KVM know it
+    /// @param gfn the last frame at which it was shown
+    /// @param runstateUpdateFlag VMASST_TYPE_runstate_update_flag
+    record State(GuestWidth width, boolean mapped, long gfn, boolean runstateUpdateFlag) {}
+
+    SharedInfo(Domain domain) {
+        this.domain = domain;
+    }
+
+    /// The service's mapping of the page.
+    MemorySegment page() {
+        return domain.special().page(SpecialPages.SHARED_INFO);
+    }
+
+    /// Changes the width of the guest's shared structures, as Xen's `hvm_latch_shinfo_size`: only
+    /// HVM_PARAM_CALLBACK_IRQ and the hypercall MSR do so. Only this method changes it, here and in KVM, which writes
+    /// the wall clock each time.
+    ///
+    /// KVM has fewer ports for a 32-bit domain, and refuses calls that name another port. So the others leave its
+    /// table first.
+    public void latchWidth(GuestWidth next) {
+        synchronized (change) {
+            if (next == GuestWidth.BITS_32) {
+                domain.eventChannels().narrowKernelPorts(next);
+            }
+            domain.vm().longMode(next == GuestWidth.BITS_64);
+            width = next;
+            domain.eventChannels().setSharedInfo(page(), next);
+        }
+    }
+
+    /// The width of the guest's shared structures: shared_info, vcpu_info and runstate areas.
+    public GuestWidth width() {
+        return width;
+    }
+
+    /// XENMAPSPACE_shared_info: shows the page at `newGfn`, tells KVM, and sets each vCPU's place in it. The page keeps
+    /// its layout.
+    ///
+    /// @throws XenError EINVAL for an index other than 0 or an impossible frame
+    public void map(long index, long newGfn) throws XenError {
+        if (index != 0) {
+            throw XenError.EINVAL;
+        }
+        synchronized (change) {
+            domain.memory().overlay(SpecialPages.SHARED_INFO, newGfn);
+            tellKvm(newGfn);
+        }
+        domain.vcpus().forEach(this::place);
+    }
+
+    private void tellKvm(long newGfn) {
+        if (domain.capabilities().contains(XenCapability.SHARED_INFO_HVA)) {
+            domain.vm().sharedInfoHva(page());
+        } else {
+            domain.vm().sharedInfoGfn(newGfn);
+        }
+        gfn = newGfn;
+        mapped = true;
+    }
+
+    private void place(Vcpu vcpu) {
+        vcpu.areas().useSharedInfo(page(), () -> gfn);
+    }
+
+    boolean isMapped() {
+        return mapped;
+    }
+
+    /// VMASST_TYPE_runstate_update_flag.
+    public void setRunstateUpdateFlag(boolean enable) {
+        runstateUpdateFlag = enable;
+        if (domain.capabilities().contains(XenCapability.RUNSTATE_UPDATE_FLAG)) {
+            domain.vm().runstateUpdateFlag(enable);
+        }
+    }
+
+    /// Its state; no vCPU runs.
+    State save() {
+        return new State(width, mapped, gfn, runstateUpdateFlag);
+    }
+
+    /// Tells KVM of a restored page and its layout. The event channels know them already. The vCPUs use their places in
+    /// the page from now on.
+    void restore(State state) {
+        synchronized (change) {
+            width = state.width();
+            domain.vm().longMode(width == GuestWidth.BITS_64);
+            setRunstateUpdateFlag(state.runstateUpdateFlag());
+            if (state.mapped()) {
+                tellKvm(state.gfn());
+            }
+        }
+        if (mapped) {
+            domain.vcpus().forEach(this::place);
+        }
+    }
+}

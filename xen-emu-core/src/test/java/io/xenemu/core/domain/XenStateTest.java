@@ -1,0 +1,238 @@
+package io.xenemu.core.domain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import com.google.common.io.Resources;
+import com.google.common.primitives.ImmutableLongArray;
+import io.xenemu.core.memory.MemoryState;
+import io.xenemu.core.memory.MemoryStateCodec;
+import io.xenemu.core.timer.VcpuTimer;
+import io.xenemu.core.timer.VcpuTimersCodec;
+import io.xenemu.evtchn.EventChannelsCodec;
+import io.xenemu.evtchn.EventChannelsState;
+import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.evtchn.PirqsState;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.gnttab.GrantTableCodec;
+import io.xenemu.gnttab.GrantTableState;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.net.URL;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+
+/// The bytes of a saved domain. The golden file is of the version in its name and is never made again.
+final class XenStateTest {
+    private static final GrantLimits LIMITS = new GrantLimits(4, 1, 2);
+
+    private static final XenState STATE =
+            new XenState(
+                    new XenState.Identity(
+                            new DomId(7),
+                            new DomainConfig(
+                                    "web",
+                                    new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
+                                    64 << 20,
+                                    2,
+                                    0x0004_0013,
+                                    LIMITS,
+                                    new EventChannelConfig(true, 1023, true)),
+                            3),
+                    new MemoryState(
+                            List.of(new MemoryState.Overlay(8, 0x123)),
+                            ImmutableLongArray.of(0x8000_0000_0000_0001L, 5),
+                            0x4000,
+                            List.of(new MemoryState.Content(2, words()))),
+                    new HvmParams.State(params()),
+                    new SharedInfo.State(GuestWidth.BITS_32, true, 0x123, true),
+                    new EventDelivery.State(List.of(0xf3, 0)),
+                    List.of(
+                            new VcpuAreas.State(0x12_3040, -1, 0x56_7008),
+                            new VcpuAreas.State(-1, 0x78_9020, -1)),
+                    new EventChannelsState(
+                            new DomId(7),
+                            2,
+                            64,
+                            List.of(
+                                    new EventChannelsState.Port(
+                                            5, new EvtchnStatus.Ipi(new VcpuId(1)))),
+                            PirqsState.EMPTY,
+                            null),
+                    new GrantTableState(new DomId(7), 1, LIMITS, 2, List.of(), List.of()),
+                    List.of(new VcpuTimer.State(12345, 0), new VcpuTimer.State(0, 2_000_000)));
+
+    private static ImmutableLongArray words() {
+        long[] words = new long[512];
+        words[1] = 0x1122_3344_5566_7788L;
+        return ImmutableLongArray.copyOf(words);
+    }
+
+    private static List<Long> params() {
+        List<Long> values = new ArrayList<>();
+        for (long i = 0; i < HvmParams.COUNT; i++) {
+            values.add(i << 32 | 1);
+        }
+        return values;
+    }
+
+    private static PartState own(int type, BodyWriter body) {
+        return new PartState.Saved(type, DomainStateCodec.VERSION, body);
+    }
+
+    /// The frames in the order in which a domain has its parts.
+    private static Map<String, PartState> parts() {
+        Map<String, PartState> parts = new LinkedHashMap<>();
+        parts.put(
+                "memory",
+                new PartState.Saved(
+                        MemoryStateCodec.TYPE,
+                        MemoryStateCodec.VERSION,
+                        MemoryStateCodec.encode(STATE.memory())));
+        parts.put(
+                "grants",
+                new PartState.Saved(
+                        GrantTableCodec.TYPE,
+                        GrantTableCodec.VERSION,
+                        GrantTableCodec.encode(STATE.grants())));
+        parts.put("meters", new PartState.Nothing("test"));
+        parts.put(
+                "upcalls",
+                own(DomainStateCodec.DELIVERY, DomainStateCodec.encode(STATE.delivery())));
+        parts.put(
+                "evtchn",
+                new PartState.Saved(
+                        EventChannelsCodec.TYPE,
+                        EventChannelsCodec.VERSION,
+                        EventChannelsCodec.encode(STATE.events())));
+        parts.put("params", own(DomainStateCodec.PARAMS, DomainStateCodec.encode(STATE.params())));
+        parts.put(
+                "shared_info",
+                own(DomainStateCodec.SHARED_INFO, DomainStateCodec.encode(STATE.sharedInfo())));
+        parts.put(
+                "domain",
+                own(DomainStateCodec.IDENTITY, DomainStateCodec.encode(STATE.identity())));
+        parts.put(
+                "timers",
+                new PartState.Saved(
+                        VcpuTimersCodec.TYPE,
+                        VcpuTimersCodec.VERSION,
+                        VcpuTimersCodec.encode(STATE.timers())));
+        parts.put("vcpus", own(DomainStateCodec.AREAS, DomainStateCodec.encode(STATE.areas())));
+        return parts;
+    }
+
+    private static byte[] golden() throws IOException {
+        URL file = Resources.getResource(XenStateTest.class, "xen-state-v1.hex");
+        String text = Resources.toString(file, StandardCharsets.US_ASCII);
+        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
+    }
+
+    private static XenState read(byte[] stream) throws IOException {
+        return XenState.read(new ByteArrayInputStream(stream));
+    }
+
+    @Test
+    void version1IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden()));
+    }
+
+    @Test
+    void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
+        HexFormat hex = HexFormat.of();
+        assertEquals(hex.formatHex(golden()), hex.formatHex(XenState.write(parts())));
+    }
+
+    @Test
+    void everyFrameIsWantedOnce() {
+        parts().keySet().stream()
+                .filter(name -> !name.equals("meters"))
+                .forEach(name -> {
+                    Map<String, PartState> others = parts();
+                    others.remove(name);
+                    assertThrows(WireException.class, () -> read(XenState.write(others)), name);
+                });
+    }
+
+    @Test
+    void statesOfDifferentDomainsAreRefused() {
+        Map<String, PartState> parts = parts();
+        parts.put(
+                "timers",
+                new PartState.Saved(
+                        VcpuTimersCodec.TYPE,
+                        VcpuTimersCodec.VERSION,
+                        VcpuTimersCodec.encode(List.of())));
+        assertThrows(WireException.class, () -> read(XenState.write(parts)));
+    }
+
+    @Test
+    void valuesOutOfRangeAreRefused() {
+        assertRefused(() -> DomainStateCodec.delivery(1, body(new BodyWriter().u32(1).u8(0x0f))));
+        assertRefused(() -> DomainStateCodec.delivery(2, body(new BodyWriter().u32(0))));
+        assertRefused(() -> DomainStateCodec.areas(1, body(new BodyWriter().u32(129))));
+        assertRefused(() -> DomainStateCodec.params(1, body(new BodyWriter().u64(0))));
+        assertRefused(() -> DomainStateCodec.sharedInfo(1, body(new BodyWriter().u8(2))));
+        assertRefused(
+                () -> DomainStateCodec.identity(1, body(new BodyWriter().u16(1).string("a/b"))));
+        BodyWriter negative = new BodyWriter().u32(0).u32(0).u64(-1).u32(0);
+        assertRefused(() -> MemoryStateCodec.decode(1, body(negative)));
+    }
+
+    private interface Decoding {
+        void run() throws WireException;
+    }
+
+    private static void assertRefused(Decoding decoding) {
+        assertThrows(WireException.class, decoding::run);
+    }
+
+    private static BodyReader body(BodyWriter writer) {
+        return new BodyReader(writer.toBytes());
+    }
+
+    @Test
+    void impossibleStatesOfMemoryAreRefusedWhenADomainIsMade() throws Exception {
+        try (TestDomain test = new TestDomain(1)) {
+            var memory = test.domain().memory();
+            MemoryState good = memory.save();
+            for (MemoryState bad :
+                    List.of(
+                            new MemoryState(
+                                    List.of(new MemoryState.Overlay(1 << 20, 1)),
+                                    good.gone(),
+                                    good.owned(),
+                                    good.contents()),
+                            new MemoryState(
+                                    List.of(new MemoryState.Overlay(8, -1)),
+                                    good.gone(),
+                                    good.owned(),
+                                    good.contents()),
+                            new MemoryState(List.of(), good.gone(), good.owned() << 20, List.of()),
+                            new MemoryState(
+                                    List.of(),
+                                    ImmutableLongArray.copyOf(
+                                            new long[] {
+                                                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                                0, 0, 1
+                                            }),
+                                    good.owned(),
+                                    List.of()))) {
+                assertThrows(IllegalArgumentException.class, () -> memory.restore(bad));
+            }
+        }
+    }
+}
