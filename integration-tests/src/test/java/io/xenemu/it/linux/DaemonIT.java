@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -25,11 +26,16 @@ class DaemonIT {
     /// The shared daemon has another one.
     private static final int METRICS_PORT = 9101;
 
+    private static final Pattern EVENT =
+            Pattern.compile(
+                    "\"type\": \"(\\w+)\".*\"name\": \"(\\w+)\"(?:, \"reason\": \"([\\w-]+)\")?");
+
     @Test
     void guestsComeAndGoAndEndWithTheDaemon(Lab lab) throws IOException, InterruptedException {
         List<String> image =
                 LinuxImages.arguments(lab, "6.12", Optional.empty(), "--memory", "256M");
         try (LabDaemon daemon = LabDaemon.start(lab, "/run/daemon", METRICS_PORT)) {
+            RunningCommand events = daemon.events();
             List<String> paused = new ArrayList<>(List.of("--name", "first", "-p"));
             paused.addAll(image);
             assertEquals("", daemon.run("create", paused));
@@ -67,8 +73,37 @@ class DaemonIT {
                 assertEquals(0, console.awaitExit(), console.output());
                 assertTrue(console.output().contains("reboot: Power down"), console.output());
             }
+            assertEquals(0, events.awaitExit(), events.output());
+            assertEquals(
+                    List.of(
+                            "created",
+                            "paused",
+                            "started",
+                            "unpaused",
+                            "shutdown reboot",
+                            "destroyed",
+                            "created",
+                            "started",
+                            "shutdown poweroff",
+                            "destroyed"),
+                    eventsOf("first", events.output()));
+            assertEquals(
+                    List.of("created", "started", "shutdown destroyed", "destroyed"),
+                    eventsOf("second", events.output()));
         }
         assertEquals("gone\n", lab.shell("ls /run/daemon/* 2>/dev/null || echo gone"));
+    }
+
+    /// Types and reasons of a guest's events.
+    private static List<String> eventsOf(String guest, String events) {
+        return EVENT.matcher(events)
+                .results()
+                .filter(event -> event.group(2).equals(guest))
+                .map(event ->
+                        event.group(3) == null
+                                ? event.group(1)
+                                : event.group(1) + " " + event.group(3))
+                .toList();
     }
 
     /// Names in `xen-emu list`.

@@ -2,12 +2,14 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.control.ControlClient;
-import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.core.hypervisor.HostException;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /// `xen-emu create`: as xl's, with the options of `xen-emu run` in place of a configuration file.
 @Command(
@@ -18,10 +20,12 @@ import picocli.CommandLine.Option;
         },
         sortOptions = false,
         usageHelpAutoWidth = true,
-        mixinStandardHelpOptions = true)
+        mixinStandardHelpOptions = true,
+        modelTransformer = GuestOptions.class)
 final class CreateCommand implements Callable<Integer> {
     @Mixin private ServiceOption service = new ServiceOption();
-    @Mixin private GuestOptions guest = new GuestOptions();
+
+    @Spec private @Nullable CommandSpec spec;
 
     @Option(
             names = {"-p", "--paused"},
@@ -33,9 +37,12 @@ final class CreateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException, BootException {
-        GuestRequest request = guest.request(!noReboot).absolute();
-        request.check();
-        ControlClient.create(service.path(), request, paused);
+        if (spec == null) {
+            throw new IllegalStateException("not a parsed command");
+        }
+        GuestOptions.request(spec, !noReboot).check();
+        ControlClient.create(
+                service.path(), GuestOptions.settings(spec, !noReboot).absolute(), paused);
         return 0;
     }
 }

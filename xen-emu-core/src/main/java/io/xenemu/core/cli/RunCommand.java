@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,
+        modelTransformer = GuestOptions.class,
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:the guest powered off",
@@ -59,8 +60,6 @@ final class RunCommand implements Callable<Integer> {
     }
 
     @Spec private @Nullable CommandSpec spec;
-
-    @Mixin private GuestOptions guest = new GuestOptions();
 
     @Option(
             names = "--console",
@@ -161,7 +160,7 @@ final class RunCommand implements Callable<Integer> {
         if (group.name != null && controlSocket == null) {
             throw wrong(ControlGroup.OPTION + ": there is no --control-socket");
         }
-        GuestRequest first = guest.request(!noReboot);
+        GuestRequest first = GuestOptions.request(command(), !noReboot);
         return new RunRequest(
                 first,
                 receiver == null ? null : first.sibling(DemoCommand.RECEIVER, receiver),

@@ -8,7 +8,7 @@
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
 ///   [DomainVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with [EscapableInput],
 ///   [EventsCommand].
-/// - Values of options: [GuestOptions], [QuotaOptions], [MemorySize], [XenVersion], [MetricsAddress].
+/// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion]; the log [LogSettings],
 ///   [LogProvider], [LogConfigurator].
 @NullMarked

@@ -1,6 +1,6 @@
 package io.xenemu.core.control;
 
-import io.xenemu.core.guest.GuestRequest;
+import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
@@ -79,13 +79,13 @@ public final class ControlClient {
     ///
     /// @param paused whether it begins paused
     /// @throws HostException when there is no service, or it refuses, with its reason
-    public static void create(Path socket, GuestRequest guest, boolean paused)
+    public static void create(Path socket, GuestSettings guest, boolean paused)
             throws HostException {
         List<String> words = new ArrayList<>(List.of("create"));
         if (paused) {
             words.add("paused");
         }
-        words.addAll(GuestWords.encode(guest));
+        words.addAll(guest.words());
         List<String> _ = command(socket, words);
     }
 

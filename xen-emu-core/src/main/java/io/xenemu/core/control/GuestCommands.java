@@ -5,7 +5,11 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.settings;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.guest.GuestRequest;
+import io.xenemu.core.guest.GuestSetting;
+import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.guest.HostedGuest;
+import io.xenemu.core.guest.WrongSetting;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.List;
@@ -34,12 +38,13 @@ final class GuestCommands {
 
     private GuestCommands() {}
 
-    /// Starts a guest: see [GuestWords].
+    /// Starts a guest: see [GuestSetting]. What is not set has its default.
     private static ControlReply create(OperatedService service, VerbCall call) throws Refused {
         try {
-            service.guests().create(GuestWords.decode(call.all(SETTINGS)), call.has(PAUSED));
+            GuestRequest guest = GuestSettings.of(call.all(SETTINGS)).request();
+            service.guests().create(guest, call.has(PAUSED));
             return ControlReply.done();
-        } catch (BootException | KvmException | IllegalArgumentException e) {
+        } catch (BootException | KvmException | WrongSetting | IllegalArgumentException e) {
             throw new Refused(String.valueOf(e.getMessage()));
         }
     }

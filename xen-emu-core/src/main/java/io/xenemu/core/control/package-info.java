@@ -9,7 +9,7 @@
 /// - The client's side: [ControlClient], [ControlConnection].
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on: [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [DebugCommands], [DeviceCommands].
-/// - What handlers use: [DebugKeys], [DomainRow], [GuestWords]; sessions: [ConsoleSession], [EventSession].
+/// - What handlers use: [DebugKeys], [DomainRow]; sessions: [ConsoleSession], [EventSession].
 ///
 /// No locks of its own.
 @NullMarked

@@ -3,7 +3,6 @@ package io.xenemu.core.guest;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.boot.BootMemory;
-import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.BootRequest;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
@@ -27,17 +26,6 @@ public record GuestRequest(
         boolean overcommit) {
     public GuestRequest {
         modules = List.copyOf(modules);
-    }
-
-    /// The same for a process with another working directory.
-    public GuestRequest absolute() {
-        return new GuestRequest(
-                config,
-                kernel.toAbsolutePath(),
-                modules.stream().map(BootModule::absolute).toList(),
-                commandLine,
-                reboot,
-                overcommit);
     }
 
     /// A guest of the same kind that does not reboot.

@@ -3,6 +3,7 @@
 /// Start at [Guest], which draws the states.
 ///
 /// - A guest: [Guest], [GuestRequest], [GuestDevices], [RestartLimit], [RunOutcome].
+/// - What can be set of it: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [MemorySize], [XenVersion].
 /// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - In the background: [HostedGuests], [HostedGuest]; beside one in the foreground: [SecondGuest].

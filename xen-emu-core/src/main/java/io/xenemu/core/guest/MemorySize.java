@@ -1,26 +1,15 @@
-package io.xenemu.core.cli;
+package io.xenemu.core.guest;
 
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
-
-/// An amount of memory on the command line: a number with an optional suffix K, M, G or T (powers of 1024). Without a
+/// An amount of memory: a number with an optional suffix K, M, G or T (powers of 1024). Without a
 /// suffix it is MiB, as in an xl configuration file.
 ///
 /// @param bytes the amount, positive
 public record MemorySize(long bytes) {
-    /// Reads the text form.
-    public static final class Converter implements ITypeConverter<MemorySize> {
-        @Override
-        public MemorySize convert(String text) {
-            return parse(text);
-        }
-    }
-
     private static final int MIB_SHIFT = 20;
 
     /// Parses `text`.
     ///
-    /// @throws TypeConversionException if it is not a positive amount below 2^63 bytes
+    /// @throws IllegalArgumentException if it is not a positive amount below 2^63 bytes
     public static MemorySize parse(String text) {
         String digits = text;
         int shift = MIB_SHIFT;
@@ -49,8 +38,8 @@ public record MemorySize(long bytes) {
         }
     }
 
-    private static TypeConversionException invalid(String text) {
-        return new TypeConversionException(
+    private static IllegalArgumentException invalid(String text) {
+        return new IllegalArgumentException(
                 "'" + text + "' is not an amount of memory such as 512M or 2G");
     }
 }

@@ -1,4 +1,4 @@
-package io.xenemu.core.cli;
+package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import picocli.CommandLine.TypeConversionException;
 
 final class MemorySizeTest {
     @ParameterizedTest
@@ -49,8 +48,8 @@ final class MemorySizeTest {
                 "\ud83d\ude00"
             })
     void everythingElseIsRefused(String text) {
-        TypeConversionException e =
-                assertThrows(TypeConversionException.class, () -> MemorySize.parse(text));
+        IllegalArgumentException e =
+                assertThrows(IllegalArgumentException.class, () -> MemorySize.parse(text));
         assertEquals(
                 "'" + text + "' is not an amount of memory such as 512M or 2G", e.getMessage());
     }

@@ -1,4 +1,4 @@
-package io.xenemu.core.cli;
+package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,13 +10,10 @@ import net.jqwik.api.constraints.Chars;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.LongRange;
 import net.jqwik.api.constraints.StringLength;
-import picocli.CommandLine.TypeConversionException;
 
 /// Whatever is typed, the values of options are either right or refused with a message.
 final class ParserPropertyTest {
     private static final String SUFFIXES = "KMGT";
-
-    private final XenVersion.Converter versions = new XenVersion.Converter();
 
     @Property
     void anyTextIsAMemorySizeOrRefused(@ForAll String text) {
@@ -36,7 +33,7 @@ final class ParserPropertyTest {
     private static void checkMemory(String text) {
         try {
             assertTrue(MemorySize.parse(text).bytes() > 0, text);
-        } catch (TypeConversionException e) {
+        } catch (IllegalArgumentException e) {
             assertEquals(
                     "'" + text + "' is not an amount of memory such as 512M or 2G", e.getMessage());
         }
@@ -65,10 +62,10 @@ final class ParserPropertyTest {
 
     private void checkVersion(String text) {
         try {
-            XenVersion version = versions.convert(text);
+            XenVersion version = XenVersion.parse(text);
             assertTrue(version.packed() >= 0, text);
-            assertEquals(version, versions.convert(version.major() + "." + version.minor()));
-        } catch (TypeConversionException e) {
+            assertEquals(version, XenVersion.parse(version.major() + "." + version.minor()));
+        } catch (IllegalArgumentException e) {
             assertEquals("'" + text + "' is not a Xen version such as 4.19", e.getMessage());
         }
     }
@@ -77,7 +74,7 @@ final class ParserPropertyTest {
     void versionIsPackedAsXenDoes(
             @ForAll @IntRange(min = 0, max = 0x7fff) int major,
             @ForAll @IntRange(min = 0, max = 0xffff) int minor) {
-        int packed = versions.convert(major + "." + minor).packed();
+        int packed = XenVersion.parse(major + "." + minor).packed();
 
         assertEquals(major, packed >> 16);
         assertEquals(minor, packed & 0xffff);

@@ -1,4 +1,4 @@
-package io.xenemu.core.cli;
+package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -6,15 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import picocli.CommandLine.TypeConversionException;
 
 final class XenVersionTest {
-    private final XenVersion.Converter converter = new XenVersion.Converter();
-
     @Test
     void majorIsInTheUpperHalf() {
-        assertEquals(0x0004_0013, converter.convert("4.19").packed());
-        assertEquals(0x7fff_ffff, converter.convert("32767.65535").packed());
+        assertEquals(0x0004_0013, XenVersion.parse("4.19").packed());
+        assertEquals(0x7fff_ffff, XenVersion.parse("32767.65535").packed());
     }
 
     @ParameterizedTest
@@ -35,6 +32,6 @@ final class XenVersionTest {
                 "\u0664.\u0661"
             })
     void everythingElseIsRefused(String text) {
-        assertThrows(TypeConversionException.class, () -> converter.convert(text));
+        assertThrows(IllegalArgumentException.class, () -> XenVersion.parse(text));
     }
 }

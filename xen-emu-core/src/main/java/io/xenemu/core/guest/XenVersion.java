@@ -1,9 +1,7 @@
-package io.xenemu.core.cli;
+package io.xenemu.core.guest;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /// The Xen version that guests see, as in `4.19`.
 ///
@@ -17,19 +15,18 @@ public record XenVersion(int major, int minor) {
     private static final Pattern FORM = Pattern.compile("([0-9]{1,5})\\.([0-9]{1,5})");
 
     /// Reads the text form.
-    public static final class Converter implements ITypeConverter<XenVersion> {
-        @Override
-        public XenVersion convert(String text) {
-            Matcher parts = FORM.matcher(text);
-            if (parts.matches()) {
-                int major = Integer.parseInt(parts.group(1));
-                int minor = Integer.parseInt(parts.group(2));
-                if (major <= MAX_MAJOR && minor <= MAX_MINOR) {
-                    return new XenVersion(major, minor);
-                }
+    ///
+    /// @throws IllegalArgumentException if it is none
+    public static XenVersion parse(String text) {
+        Matcher parts = FORM.matcher(text);
+        if (parts.matches()) {
+            int major = Integer.parseInt(parts.group(1));
+            int minor = Integer.parseInt(parts.group(2));
+            if (major <= MAX_MAJOR && minor <= MAX_MINOR) {
+                return new XenVersion(major, minor);
             }
-            throw new TypeConversionException("'" + text + "' is not a Xen version such as 4.19");
         }
+        throw new IllegalArgumentException("'" + text + "' is not a Xen version such as 4.19");
     }
 
     /// The number as XENVER_version gives it: major in the upper half.

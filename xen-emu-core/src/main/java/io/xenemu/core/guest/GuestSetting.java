@@ -1,0 +1,174 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.evtchn.EvtchnOptions;
+import io.xenemu.gnttab.GrantLimits;
+import org.jspecify.annotations.Nullable;
+
+/// What can be set of a guest: the one table from which come the options of `run` and `create`, the settings of a `create` on the
+/// control socket, and what their values are checked against. The documents have it too, and a test compares.
+///
+/// A new setting is a row here, and its use in [GuestSettings#request].
+public enum GuestSetting {
+    KERNEL(
+            "kernel",
+            "--kernel",
+            "FILE",
+            SettingType.FILE,
+            null,
+            "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note; may be packed by gzip."),
+    RAMDISK(
+            "ramdisk",
+            "--initrd",
+            "FILE",
+            SettingType.LIST,
+            "",
+            "Initramfs. For ELF kernels the modules in order; 'FILE ARGS' as one argument gives a module its command line."),
+    CMDLINE("cmdline", "--append", "TEXT", SettingType.TEXT, "", "Kernel command line."),
+    MEMORY(
+            "memory",
+            "--memory",
+            "SIZE",
+            SettingType.MEMORY,
+            "512M",
+            "RAM: a number with K, M, G or T; MiB without."),
+    VCPUS(
+            "vcpus",
+            "--vcpus",
+            "N",
+            SettingType.NUMBER,
+            "1",
+            "Number of vCPUs, 1 to " + DomainConfig.MAX_VCPUS + "."),
+    NAME("name", "--name", "NAME", SettingType.TEXT, "guest", "The domain's name in XenStore."),
+    XEN_VERSION(
+            "xen_version",
+            "--xen-version",
+            "MAJOR.MINOR",
+            SettingType.VERSION,
+            "4.19",
+            "The Xen version that the guest sees."),
+    EVTCHN(
+            "evtchn",
+            "--evtchn",
+            "2level|fifo",
+            SettingType.TEXT,
+            "2level",
+            "Event channel ABI: 2level is what KVM accelerates; fifo lets the guest choose, for more than 4095 ports and"
+                    + " priorities."),
+    MAX_EVENT_CHANNELS(
+            "max_event_channels",
+            "--max-event-channels",
+            "N",
+            SettingType.NUMBER,
+            "" + EvtchnOptions.XL_MAX_PORT,
+            "The highest event channel port that the guest may have, as xl's max_event_channels."),
+    MAX_GRANT_FRAMES(
+            "max_grant_frames",
+            "--max-grant-frames",
+            "N",
+            SettingType.NUMBER,
+            "" + GrantLimits.DEFAULT_MAX_FRAMES,
+            "Pages of grants that the guest may have, as xl's max_grant_frames."),
+    MAX_MAPTRACK_FRAMES(
+            "max_maptrack_frames",
+            "--max-maptrack-frames",
+            "N",
+            SettingType.NUMBER,
+            "" + GrantLimits.DEFAULT_MAX_MAPTRACK_FRAMES,
+            "How many grants of others it may map, in pages, as xl's max_maptrack_frames."),
+    MAX_GRANT_VERSION(
+            "max_grant_version",
+            "--max-grant-version",
+            "1|2",
+            SettingType.NUMBER,
+            "2",
+            "The grant table version that it may use, as xl's max_grant_version."),
+    HVM_PIRQ(
+            "hvm_pirq",
+            "--hvm-pirq",
+            "",
+            SettingType.FLAG,
+            "false",
+            "Let the guest route devices' interrupts over event channels, as xl's hvm_pirq."),
+    OVERCOMMIT(
+            "overcommit",
+            "--overcommit",
+            "",
+            SettingType.FLAG,
+            "false",
+            "Start it although the host may not have the memory for it beside the service's other guests. Then the host's kernel may"
+                    + " end the service with all of them."),
+    ON_REBOOT(
+            "on_reboot",
+            "",
+            "restart|destroy",
+            SettingType.TEXT,
+            "restart",
+            "What follows a reboot. --no-reboot stands for destroy."),
+    UUID("uuid", "", "UUID", SettingType.UUID, "", "The guest's UUID. Default: a random one.");
+
+    private final String key;
+    private final String option;
+    private final String label;
+    private final SettingType type;
+    private final @Nullable String initial;
+    private final String help;
+
+    /// @param option empty for a setting that the command line says otherwise
+    /// @param label what stands for the value in help
+    /// @param initial null for a setting that must be given; empty for none
+    GuestSetting(
+            String key,
+            String option,
+            String label,
+            SettingType type,
+            @Nullable String initial,
+            String help) {
+        this.key = key;
+        this.option = option;
+        this.label = label;
+        this.type = type;
+        this.initial = initial;
+        this.help = help;
+    }
+
+    /// Its name in xl.cfg where xl has the setting. On the control socket it always has this name.
+    public String key() {
+        return key;
+    }
+
+    /// Its option; empty if there is none.
+    public String option() {
+        return option;
+    }
+
+    /// What stands for its value in help.
+    public String label() {
+        return label;
+    }
+
+    /// The form of its value.
+    public SettingType type() {
+        return type;
+    }
+
+    /// Its value if none is given: empty for none, null if one must be given.
+    public @Nullable String initial() {
+        return initial;
+    }
+
+    /// A sentence or two for an operator, without the default.
+    public String help() {
+        return help;
+    }
+
+    /// The setting of this name, or null.
+    static @Nullable GuestSetting keyed(String key) {
+        for (GuestSetting setting : values()) {
+            if (setting.key.equals(key)) {
+                return setting;
+            }
+        }
+        return null;
+    }
+}

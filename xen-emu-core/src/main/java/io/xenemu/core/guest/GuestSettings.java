@@ -1,0 +1,190 @@
+package io.xenemu.core.guest;
+
+import com.google.common.base.Splitter;
+import com.google.common.collect.ImmutableListMultimap;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.gnttab.GrantLimits;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.UUID;
+
+/// The settings of one guest, as text: from the command line, or from a request on the control socket.
+///
+/// @param values of the settings that are given
+public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) {
+    private static final Splitter ASSIGNMENT = Splitter.on('=').limit(2);
+
+    private static final String TWO_LEVEL = "2level";
+    private static final String FIFO = "fifo";
+    private static final String RESTART = "restart";
+    private static final String DESTROY = "destroy";
+
+    /// The console's and XenStore's ports.
+    private static final int MIN_EVENT_CHANNELS = 2;
+
+    /// Reads `NAME=VALUE` words in any order. A list has a word for each of its values.
+    ///
+    /// @throws IllegalArgumentException if one has another form, or there is no such setting
+    public static GuestSettings of(List<String> words) {
+        ImmutableListMultimap.Builder<GuestSetting, String> values =
+                ImmutableListMultimap.builder();
+        for (String word : words) {
+            List<String> parts = ASSIGNMENT.splitToList(word);
+            if (parts.size() != 2) {
+                throw new IllegalArgumentException("'" + word + "' is not NAME=VALUE");
+            }
+            GuestSetting setting = GuestSetting.keyed(parts.get(0));
+            if (setting == null) {
+                throw new IllegalArgumentException("no such setting: " + parts.get(0));
+            }
+            values.put(setting, parts.get(1));
+        }
+        return new GuestSettings(values.build());
+    }
+
+    /// The same as words, which [#of] reads.
+    public List<String> words() {
+        return values.entries().stream()
+                .map(value -> value.getKey().key() + "=" + value.getValue())
+                .toList();
+    }
+
+    /// The same with other values for one setting.
+    public GuestSettings with(GuestSetting setting, Collection<String> texts) {
+        ImmutableListMultimap.Builder<GuestSetting, String> all = ImmutableListMultimap.builder();
+        values.entries().stream().filter(value -> value.getKey() != setting).forEach(all::put);
+        return new GuestSettings(all.putAll(setting, texts).build());
+    }
+
+    /// The same with or without a restart after a reboot.
+    public GuestSettings rebooting(boolean reboot) {
+        return with(GuestSetting.ON_REBOOT, List.of(reboot ? RESTART : DESTROY));
+    }
+
+    /// The same for a process with another working directory.
+    public GuestSettings absolute() {
+        return with(
+                        GuestSetting.KERNEL,
+                        values.get(GuestSetting.KERNEL).stream()
+                                .map(kernel -> Path.of(kernel).toAbsolutePath().toString())
+                                .toList())
+                .with(
+                        GuestSetting.RAMDISK,
+                        values.get(GuestSetting.RAMDISK).stream()
+                                .map(BootModule::absolute)
+                                .toList());
+    }
+
+    /// The guest that they describe.
+    ///
+    /// @throws WrongSetting if there can be no such guest
+    public GuestRequest request() throws WrongSetting {
+        for (GuestSetting setting : values.keySet()) {
+            check(setting);
+        }
+        int vcpus = number(GuestSetting.VCPUS);
+        if (vcpus < 1 || vcpus > DomainConfig.MAX_VCPUS) {
+            throw wrong(
+                    GuestSetting.VCPUS, vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
+        }
+        EventChannelConfig events = events();
+        GrantLimits grants = grants();
+        String uuid = one(GuestSetting.UUID);
+        DomainConfig config;
+        try {
+            config =
+                    new DomainConfig(
+                            one(GuestSetting.NAME),
+                            uuid.isEmpty() ? UUID.randomUUID() : SettingType.uuid(uuid),
+                            MemorySize.parse(one(GuestSetting.MEMORY)).bytes(),
+                            vcpus,
+                            XenVersion.parse(one(GuestSetting.XEN_VERSION)).packed(),
+                            grants,
+                            events);
+        } catch (IllegalArgumentException e) {
+            // The others have been checked.
+            throw wrong(GuestSetting.NAME, String.valueOf(e.getMessage()));
+        }
+        return new GuestRequest(
+                config,
+                SettingType.path(one(GuestSetting.KERNEL)),
+                values.get(GuestSetting.RAMDISK),
+                one(GuestSetting.CMDLINE),
+                choice(GuestSetting.ON_REBOOT, DESTROY, RESTART),
+                flag(GuestSetting.OVERCOMMIT));
+    }
+
+    private void check(GuestSetting setting) throws WrongSetting {
+        try {
+            values.get(setting).forEach(setting.type()::check);
+        } catch (IllegalArgumentException e) {
+            throw wrong(setting, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private GrantLimits grants() throws WrongSetting {
+        try {
+            return new GrantLimits(
+                    number(GuestSetting.MAX_GRANT_FRAMES),
+                    number(GuestSetting.MAX_MAPTRACK_FRAMES),
+                    number(GuestSetting.MAX_GRANT_VERSION));
+        } catch (IllegalArgumentException e) {
+            throw new WrongSetting(
+                    List.of(
+                            GuestSetting.MAX_GRANT_FRAMES,
+                            GuestSetting.MAX_MAPTRACK_FRAMES,
+                            GuestSetting.MAX_GRANT_VERSION),
+                    String.valueOf(e.getMessage()));
+        }
+    }
+
+    private EventChannelConfig events() throws WrongSetting {
+        boolean fifo = choice(GuestSetting.EVTCHN, TWO_LEVEL, FIFO);
+        int highest = number(GuestSetting.MAX_EVENT_CHANNELS);
+        if (highest < MIN_EVENT_CHANNELS) {
+            throw wrong(
+                    GuestSetting.MAX_EVENT_CHANNELS,
+                    highest
+                            + " is less than the console and XenStore need ("
+                            + MIN_EVENT_CHANNELS
+                            + ")");
+        }
+        return new EventChannelConfig(fifo, highest, flag(GuestSetting.HVM_PIRQ));
+    }
+
+    /// Whether a setting is the second of two words.
+    private boolean choice(GuestSetting setting, String first, String second) throws WrongSetting {
+        String value = one(setting);
+        if (!value.equals(first) && !value.equals(second)) {
+            throw wrong(setting, "'" + value + "' is neither " + first + " nor " + second);
+        }
+        return value.equals(second);
+    }
+
+    private int number(GuestSetting setting) throws WrongSetting {
+        return SettingType.number(one(setting));
+    }
+
+    private boolean flag(GuestSetting setting) throws WrongSetting {
+        return SettingType.flag(one(setting));
+    }
+
+    private String one(GuestSetting setting) throws WrongSetting {
+        List<String> given = values.get(setting);
+        String initial = setting.initial();
+        if (given.isEmpty() && initial != null) {
+            return initial;
+        }
+        if (given.size() != 1) {
+            throw wrong(setting, "one value is needed");
+        }
+        return given.getFirst();
+    }
+
+    private static WrongSetting wrong(GuestSetting setting, String reason) {
+        return new WrongSetting(List.of(setting), reason);
+    }
+}

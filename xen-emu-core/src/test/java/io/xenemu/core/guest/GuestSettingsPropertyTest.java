@@ -1,0 +1,182 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.gnttab.GrantLimits;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.UUID;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.CharRange;
+import net.jqwik.api.constraints.IntRange;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The settings of a guest, from words to the guest.
+final class GuestSettingsPropertyTest {
+    private static final List<String> ALL =
+            List.of(
+                    "on_reboot=destroy",
+                    "name=web",
+                    "uuid=00000000-0000-0001-0000-000000000002",
+                    "memory=512",
+                    "vcpus=4",
+                    "xen_version=4.19",
+                    "max_grant_frames=32",
+                    "max_maptrack_frames=512",
+                    "max_grant_version=1",
+                    "evtchn=fifo",
+                    "max_event_channels=100",
+                    "hvm_pirq=1",
+                    "kernel=/boot/vm linuz",
+                    "ramdisk=/boot/initrd.img",
+                    "cmdline=console=hvc0 root=/dev/xvda1 % + \u00e4",
+                    "ramdisk=/boot/module with=an argument",
+                    "overcommit=true");
+
+    private static final GuestRequest REQUEST =
+            new GuestRequest(
+                    new DomainConfig(
+                            "web",
+                            new UUID(1, 2),
+                            512 << 20,
+                            4,
+                            0x4_0013,
+                            new GrantLimits(32, 512, 1),
+                            new EventChannelConfig(true, 100, true)),
+                    Path.of("/boot/vm linuz"),
+                    List.of("/boot/initrd.img", "/boot/module with=an argument"),
+                    "console=hvc0 root=/dev/xvda1 % + \u00e4",
+                    false,
+                    true);
+
+    private static GuestRequest request(List<String> words) throws WrongSetting {
+        return GuestSettings.of(words).request();
+    }
+
+    @Test
+    void everySettingReachesTheGuest() throws WrongSetting {
+        assertEquals(REQUEST, request(ALL));
+        for (GuestSetting setting : GuestSetting.values()) {
+            assertTrue(
+                    ALL.stream().anyMatch(word -> word.startsWith(setting.key() + "=")),
+                    setting.key());
+        }
+    }
+
+    @Test
+    void kernelAloneIsEnough() throws WrongSetting {
+        GuestRequest guest = request(List.of("kernel=/k"));
+
+        assertEquals("guest", guest.config().name());
+        assertEquals(512 << 20, guest.config().memoryBytes());
+        assertEquals(EventChannelConfig.DEFAULT, guest.config().events());
+        assertEquals(List.of(), guest.modules());
+        assertTrue(guest.reboot());
+        assertFalse(guest.overcommit());
+        WrongSetting none = assertThrows(WrongSetting.class, () -> request(List.of()));
+        assertEquals("kernel: one value is needed", none.getMessage());
+    }
+
+    @Property
+    void anySettingsGoThroughWords(
+            @ForAll @IntRange(min = 1, max = DomainConfig.MAX_VCPUS) int vcpus,
+            @ForAll @CharRange(to = '\ud7ff') String append,
+            @ForAll List<@CharRange(to = '\ud7ff') String> modules)
+            throws WrongSetting {
+        GuestSettings settings =
+                GuestSettings.of(ALL)
+                        .with(GuestSetting.VCPUS, List.of(Integer.toString(vcpus)))
+                        .with(GuestSetting.CMDLINE, List.of(append))
+                        .with(GuestSetting.RAMDISK, modules);
+
+        GuestRequest request = GuestSettings.of(settings.words()).request();
+
+        assertEquals(vcpus, request.config().vcpus());
+        assertEquals(append, request.commandLine());
+        assertEquals(modules, request.modules());
+    }
+
+    @Property
+    void anyValueIsTakenOrRefusedInOneLine(@ForAll GuestSetting setting, @ForAll String value) {
+        try {
+            GuestRequest _ = GuestSettings.of(ALL).with(setting, List.of(value)).request();
+        } catch (WrongSetting e) {
+            String message = String.valueOf(e.getMessage());
+            assertTrue(message.contains(setting.key()), message);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "name=a/b",
+                "name=",
+                "name=a\nb",
+                "name=3",
+                "uuid=1",
+                "memory=0",
+                "memory=-1",
+                "memory=lots",
+                "vcpus=0",
+                "vcpus=129",
+                "vcpus=x",
+                "xen_version=4",
+                "evtchn=3level",
+                "hvm_pirq=yes",
+                "on_reboot=preserve",
+                "max_event_channels=1",
+                "max_grant_frames=0",
+                "max_maptrack_frames=-1",
+                "max_grant_version=3"
+            })
+    void guestThatCannotBeIsRefused(String word) {
+        GuestSetting setting =
+                Objects.requireNonNull(GuestSetting.keyed(word.substring(0, word.indexOf('='))));
+        String value = word.substring(word.indexOf('=') + 1);
+        GuestSettings settings = GuestSettings.of(ALL).with(setting, List.of(value));
+
+        WrongSetting wrong = assertThrows(WrongSetting.class, settings::request);
+
+        assertTrue(String.valueOf(wrong.getMessage()).contains(setting.key()), wrong.toString());
+        assertThrows(
+                WrongSetting.class, () -> settings.with(setting, List.of(value, value)).request());
+    }
+
+    @Test
+    void wordsThatAreNoSettingsAreRefused() {
+        for (String word : List.of("nonsense", "append=x", "=")) {
+            assertThrows(IllegalArgumentException.class, () -> GuestSettings.of(List.of(word)));
+        }
+    }
+
+    @Test
+    void messagesNameOptionsForTheCommandLine() {
+        WrongSetting grants =
+                assertThrows(
+                        WrongSetting.class,
+                        () -> request(List.of("kernel=k", "max_grant_version=3")));
+        assertEquals(
+                "--max-grant-frames, --max-maptrack-frames, --max-grant-version: grant table version is 1 or 2: 3",
+                grants.byOption());
+    }
+
+    @Test
+    void filesGetAbsolutePaths() {
+        GuestSettings settings = GuestSettings.of(List.of("kernel=k", "ramdisk=r x")).absolute();
+
+        assertEquals(
+                List.of(
+                        "kernel=" + Path.of("k").toAbsolutePath(),
+                        "ramdisk=" + Path.of("r").toAbsolutePath() + " x"),
+                settings.words());
+    }
+}
