@@ -103,6 +103,26 @@ class RingTest {
     }
 
     @Test
+    void heldRingIsLeftAloneAndCatchesUp() {
+        openHome();
+        guest.connection.hold();
+        byte[] request = message(MessageType.READ, 7, "/g/missing\0");
+        produce(request, 0, request.length);
+        int notified = guest.bells.get();
+        guest.connection.service();
+        dom0.ask(MessageType.MKDIR, "/h\0");
+        assertEquals(List.of(0, 0), List.of(get(REQ_CONS), get(RSP_PROD)));
+        assertEquals(notified, guest.bells.get());
+
+        guest.connection.proceed();
+
+        assertEquals(request.length, get(REQ_CONS));
+        byte[] reply = consume(1024);
+        assertEquals("ENOENT\0", Rig.parse(reply, 0, reply.length).getFirst().text());
+        assertEquals(notified + 1, guest.bells.get());
+    }
+
+    @Test
     void introducedRingIsEmptyConnectedAndNotified() {
         assertEquals(
                 List.of(0, 0, 0, 0),

@@ -38,6 +38,7 @@ public final class ConsoleBackend {
     private int outCons;
     private int inProd;
     private boolean broken;
+    private boolean held;
     private boolean closed;
 
     /// Attaches to a ring; a ring that is in use continues where it is.
@@ -64,8 +65,8 @@ public final class ConsoleBackend {
         boolean moved;
         lock.lock();
         try {
-            boolean printed = isServed() && drainOutput();
-            boolean typed = isServed() && fillInput();
+            boolean printed = isServed() && !held && drainOutput();
+            boolean typed = isServed() && !held && fillInput();
             moved = printed || typed;
         } finally {
             lock.unlock();
@@ -77,6 +78,28 @@ public final class ConsoleBackend {
 
     private boolean isServed() {
         return !broken && !closed;
+    }
+
+    /// Moves nothing until [#release]. When it returns, no thread moves bytes, but one that has moved some may still be
+    /// about to notify the guest.
+    public void hold() {
+        lock.lock();
+        try {
+            held = true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Moves bytes again, and those that have waited.
+    public void release() {
+        lock.lock();
+        try {
+            held = false;
+        } finally {
+            lock.unlock();
+        }
+        service();
     }
 
     /// Whether the guest has output that was not taken yet.

@@ -58,6 +58,7 @@ public final class Serial8250 implements PortDevice {
     private boolean overrun;
     private boolean thrEmptyPending;
     private boolean asserted;
+    private boolean held;
 
     /// @param base first of its [#PORTS] I/O ports
     /// @param output takes the guest's output; call [#service] when it has room again
@@ -103,6 +104,9 @@ public final class Serial8250 implements PortDevice {
         boolean pulse;
         lock.lock();
         try {
+            if (held) {
+                return;
+            }
             boolean wasFull = transmitter.size() > 0;
             transmitter.drainTo(output);
             thrEmptyPending |= wasFull && transmitter.size() == 0;
@@ -111,6 +115,27 @@ public final class Serial8250 implements PortDevice {
             lock.unlock();
         }
         pulseIf(pulse);
+    }
+
+    /// Moves nothing for the host's ends until [#release], while no vCPU uses the port. A pulse of the interrupt line may
+    /// still be under way.
+    public void hold() {
+        setHeld(true);
+    }
+
+    /// Moves bytes again, and those that have waited.
+    public void release() {
+        setHeld(false);
+        service();
+    }
+
+    private void setHeld(boolean next) {
+        lock.lock();
+        try {
+            held = next;
+        } finally {
+            lock.unlock();
+        }
     }
 
     /// Whether the guest has output that was not taken yet.

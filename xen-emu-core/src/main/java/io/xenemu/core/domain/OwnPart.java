@@ -8,13 +8,14 @@ import java.util.function.Supplier;
 /// @param goOn see [Part#resume]
 /// @param state see [Part#save]
 /// @param end see [Part#close]
-record OwnPart(String name, Runnable stop, Runnable goOn, Supplier<PartState> state, Runnable end)
+public record OwnPart(
+        String name, Runnable stop, Runnable goOn, Supplier<PartState> state, Runnable end)
         implements Part {
     /// Nothing is ever under way, or nothing is to be done.
-    static final Runnable NOTHING = () -> {};
+    public static final Runnable NOTHING = () -> {};
 
     /// A part that runs on the threads of the parts above it, and needs no end of its own.
-    static OwnPart passive(String name, Supplier<PartState> state) {
+    public static OwnPart passive(String name, Supplier<PartState> state) {
         return new OwnPart(name, NOTHING, NOTHING, state, NOTHING);
     }
 

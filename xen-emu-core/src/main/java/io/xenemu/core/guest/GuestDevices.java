@@ -10,6 +10,8 @@ import io.xenemu.core.device.PowerPorts;
 import io.xenemu.core.device.Serial8250;
 import io.xenemu.core.device.UnplugPorts;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.OwnPart;
+import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.evtchn.ServicePorts;
@@ -52,6 +54,12 @@ public final class GuestDevices {
                         input,
                         () -> domain.pulseIrq(AcpiTables.COM1_GSI));
         uart = com1;
+        domain.add(
+                part(
+                        "serial",
+                        com1::hold,
+                        com1::release,
+                        "the state of its serial port cannot be saved yet"));
         List<PortBus.Range> ranges = new ArrayList<>(new PowerPorts(new Power(domain)).ranges());
         ranges.addAll(new UnplugPorts().ranges());
         ranges.add(
@@ -66,8 +74,32 @@ public final class GuestDevices {
     ConsoleChannel connectConsole(Domain domain, ServicePorts servicePorts) {
         ByteSink output = console == null ? ByteSink.DISCARD : console.output();
         ByteSource input = console == null ? ByteSource.NONE : console.input();
-        channel = new ConsoleChannel(domain, servicePorts, output, input);
-        return channel;
+        ConsoleChannel made = new ConsoleChannel(domain, servicePorts, output, input);
+        channel = made;
+        domain.add(
+                part(
+                        "console",
+                        made::hold,
+                        made::release,
+                        "the state of its PV console cannot be saved yet"));
+        return made;
+    }
+
+    /// A device that [#detach] ends. The threads of the host's ends notify the guest with [#moving] held.
+    private OwnPart part(String name, Runnable hold, Runnable release, String blocker) {
+        return new OwnPart(
+                name,
+                () -> {
+                    moving.lock();
+                    try {
+                        hold.run();
+                    } finally {
+                        moving.unlock();
+                    }
+                },
+                release,
+                () -> new PartState.Blocked(blocker),
+                OwnPart.NOTHING);
     }
 
     /// The host's ends, each once.

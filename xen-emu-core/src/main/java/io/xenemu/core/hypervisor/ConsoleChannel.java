@@ -48,6 +48,22 @@ public final class ConsoleChannel {
         }
     }
 
+    /// Moves nothing until [#release]; see [ConsoleBackend#hold].
+    public void hold() {
+        ConsoleBackend current = backend;
+        if (current != null) {
+            current.hold();
+        }
+    }
+
+    /// Moves bytes again, and those that have waited.
+    public void release() {
+        ConsoleBackend current = backend;
+        if (current != null) {
+            current.release();
+        }
+    }
+
     /// Whether the guest has printed what was not taken yet.
     public boolean hasOutput() {
         ConsoleBackend current = backend;

@@ -11,6 +11,8 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.OwnPart;
+import io.xenemu.core.domain.PartState;
 import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -208,6 +210,27 @@ public final class Hypervisor implements AutoCloseable {
         write(nodes -> nodes.write(description));
         stores.put(domain.id(), store);
         store.introduce(xenstore);
+        domain.add(
+                new OwnPart(
+                        "xenstore",
+                        store::hold,
+                        store::proceed,
+                        () ->
+                                new PartState.Blocked(
+                                        "its connection to XenStore cannot be saved yet"),
+                        OwnPart.NOTHING));
+        domain.add(OwnPart.passive("devices of other domains", () -> saveDevices(domain.id())));
+    }
+
+    /// Another guest's driver serves such a device, in pages that it maps.
+    private PartState saveDevices(DomId id) {
+        try {
+            return devices.hasAny(id)
+                    ? new PartState.Blocked("another domain serves a device of it")
+                    : new PartState.Nothing("it has none");
+        } catch (Refused e) {
+            return new PartState.Blocked(e.reason());
+        }
     }
 
     private static DomainDescription describe(

@@ -97,6 +97,22 @@ public final class StoreChannel {
                 current.guestPort.value());
     }
 
+    /// Leaves the ring alone until [#proceed].
+    void hold() {
+        RingConnection current = binding.ring;
+        if (current != null) {
+            current.hold();
+        }
+    }
+
+    /// Serves the ring again, and what has waited.
+    void proceed() {
+        RingConnection current = binding.ring;
+        if (current != null) {
+            current.proceed();
+        }
+    }
+
     /// Gives back domain 0's port, after the store has let go of the domain for good: nobody else does when the guest's end goes.
     void close() {
         binding.port.close();

@@ -209,6 +209,22 @@ public final class PvDevices implements AutoCloseable {
         return closed;
     }
 
+    /// Whether a domain has a device.
+    ///
+    /// @throws Refused if XenStore does not tell
+    public boolean hasAny(DomId frontend) throws Refused {
+        try {
+            for (DeviceKind kind : DeviceKind.values()) {
+                if (!nodes.devices(kind, frontend).isEmpty()) {
+                    return true;
+                }
+            }
+            return false;
+        } catch (XenError e) {
+            throw refused(e);
+        }
+    }
+
     /// A header, and a row for each device of some domains, as xl shows them.
     public List<String> table(DeviceKind kind, List<DomId> frontends) throws Refused {
         try {

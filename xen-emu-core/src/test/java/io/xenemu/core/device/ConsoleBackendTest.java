@@ -50,6 +50,24 @@ class ConsoleBackendTest {
     }
 
     @Test
+    void heldConsoleMovesNothingAndCatchesUp() throws InterruptedException {
+        console.hold();
+        ring.print(ascii("hello"), 0, 5);
+        input.put(ascii("abc"), 0, 3);
+        console.service();
+        assertEquals("", printed());
+        assertEquals(0, ring.get(ConsoleRing.IN_PROD));
+        assertEquals(0, events.get());
+        assertTrue(console.hasOutput());
+
+        console.release();
+
+        assertEquals("hello", printed());
+        assertEquals(3, ring.get(ConsoleRing.IN_PROD));
+        assertEquals(1, events.get());
+    }
+
+    @Test
     void guestIsNotToldWhenNothingMoved() {
         console.service();
         assertEquals(0, events.get());

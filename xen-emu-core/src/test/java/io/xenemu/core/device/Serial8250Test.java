@@ -62,6 +62,19 @@ class Serial8250Test {
     }
 
     @Test
+    void heldPortTakesNoInputFromTheHostAndCatchesUp() throws InterruptedException {
+        out(IER, 1);
+        serial.hold();
+        type(3);
+        assertEquals(0, pulses.get());
+
+        serial.release();
+
+        assertEquals(1, pulses.get());
+        assertEquals('a', in(0));
+    }
+
+    @Test
     void divisorIsBehindDlab() {
         out(LCR, 0x83);
         out(0, 0x34);

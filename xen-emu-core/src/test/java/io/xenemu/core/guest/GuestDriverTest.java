@@ -13,6 +13,7 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.Parts;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.OperatedDomains;
@@ -125,6 +126,28 @@ final class GuestDriverTest {
         assertEquals(RunOutcome.POWEROFF, run.get());
         assertEquals(GuestState.ENDED, guest.state());
         assertEquals(List.of(), ids());
+    }
+
+    /// What keeps a guest from being saved today, by part.
+    @Test
+    void everyPartOfAGuestStandsStillAnswersASaveAndGoesOn() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+
+        domain.parts().quiesce();
+        List<String> blockers = Parts.blockers(domain.parts().save());
+        domain.parts().resume();
+
+        assertEquals(
+                List.of(
+                        "serial: the state of its serial port cannot be saved yet",
+                        "console: the state of its PV console cannot be saved yet",
+                        "xenstore: its connection to XenStore cannot be saved yet"),
+                blockers);
+        assertFalse(domain.vcpus().getFirst().isHeld());
+        domain.shutdown(ShutdownReason.POWEROFF, "");
+        assertEquals(RunOutcome.POWEROFF, run.get());
     }
 
     @Test

@@ -49,6 +49,7 @@ public final class RingConnection {
     private List<XenStoreState.QuotaState> foreignQuotas = List.of();
     private State state = State.CONNECTED;
     private boolean notify;
+    private boolean held;
 
     RingConnection(StoreAccess access, DomId domain, Ring ring, RequestMetrics metrics) {
         this.access = access;
@@ -79,12 +80,36 @@ public final class RingConnection {
         }
     }
 
+    /// Leaves the ring alone until [#proceed]: takes no request, and writes no reply or event. When it returns, no thread
+    /// is at the ring; one that was may still be about to ring the doorbell. A host tool that introduces the domain
+    /// meanwhile still resets the ring.
+    public void hold() {
+        access.enter();
+        try {
+            held = true;
+        } finally {
+            access.leave();
+        }
+    }
+
+    /// Serves the ring again, and what has waited.
+    public void proceed() {
+        access.enter();
+        try {
+            held = false;
+            session.changed();
+            pump();
+        } finally {
+            access.leave();
+        }
+    }
+
     Session session() {
         return session;
     }
 
     private void pump() {
-        if (state == State.RELEASED) {
+        if (state == State.RELEASED || held) {
             return;
         }
         if (page.connection() == RingPage.RECONNECT && account.hasFeature(Features.RECONNECTION)) {
@@ -248,6 +273,9 @@ public final class RingConnection {
 
         @Override
         public @Nullable Runnable flush() {
+            if (held) {
+                return null;
+            }
             if (state == State.CONNECTED) {
                 send();
             }
