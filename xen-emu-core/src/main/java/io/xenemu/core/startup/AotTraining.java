@@ -1,5 +1,6 @@
 package io.xenemu.core.startup;
 
+import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.XenError;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -13,7 +14,11 @@ public final class AotTraining {
     ///
     /// @param args `client`, `store`, `service`, or `peer` and its two sockets
     public static void main(String[] args)
-            throws IOException, InterruptedException, ReflectiveOperationException, XenError {
+            throws IOException,
+                    InterruptedException,
+                    ReflectiveOperationException,
+                    BootException,
+                    XenError {
         switch (args[0]) {
             case "client" -> ClientTraining.run();
             case "store" -> StoreTraining.run();

@@ -1,121 +1,183 @@
 package io.xenemu.core.startup;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.hypercall.HypercallContext;
-import io.xenemu.core.hypercall.HypercallDispatcher;
-import io.xenemu.core.hypercall.HypercallMetrics;
-import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootFiles;
+import io.xenemu.core.delivery.InlineListener;
+import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.ServicePort;
-import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.abi.xen.EvtchnStructs.AllocUnbound;
-import io.xenemu.kvm.memory.CpuState;
-import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestMemory;
-import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.List;
 
-/// The part of a hypercall's way that needs no VM, over and over: the dispatcher, the copy of an argument through 4-level page
-/// tables, and event channels being made and closed. A domain needs a VM, so its handlers are loaded only.
+/// A guest's start and its hypercalls, over and over, on a VM in which nothing runs: the kernel is loaded, the guest maps its
+/// shared pages, sets its callback, and uses event channels and grants. Only the exit loop is missing, which is KVM's.
 final class HypercallTraining {
     /// As many as the JVM compiles well after.
     private static final int ROUNDS = 20_000;
 
-    private static final int PAGES = 16;
-    private static final int LEVELS = 4;
+    /// A mapping takes two system calls.
+    private static final int ROUNDS_PER_MAPPING = 10;
 
-    /// Present, writable, accessed, dirty.
-    private static final int RIGHTS = 0x63;
+    private static final int PAGE_SIZE = GuestMemory.PAGE_SIZE;
+    private static final int SELF = DomId.SELF.value();
 
-    private static final long ARGUMENT = 0x8000;
+    private static final int MEMORY_OP = 12;
+    private static final int ADD_TO_PHYSMAP = 7;
+    private static final int SET_TIMER_OP = 15;
     private static final int XEN_VERSION = 17;
     private static final int PAGESIZE = 7;
+    private static final int GET_FEATURES = 6;
+    private static final int GRANT_TABLE_OP = 20;
+    private static final int MAP = 0;
+    private static final int UNMAP = 1;
+    private static final int COPY = 5;
+    private static final int VCPU_OP = 24;
+    private static final int REGISTER_VCPU_INFO = 10;
+    private static final int EVENT_CHANNEL_OP = 32;
+    private static final int BIND_VIRQ = 1;
+    private static final int CLOSE = 3;
+    private static final int SEND = 4;
+    private static final int ALLOC_UNBOUND = 6;
+    private static final int BIND_IPI = 7;
+    private static final int HVM_OP = 34;
+    private static final int SET_PARAM = 0;
     private static final int NO_HYPERCALL = 63;
-    private static final DomId GUEST = new DomId(1);
 
-    private HypercallTraining() {}
+    /// HVM_PARAM_CALLBACK_IRQ: vector 0xf3.
+    private static final long CALLBACK = 2L << 56 | 0xf3;
 
+    /// Each argument has a page of its own, as on a kernel's stack or in its data.
+    private static final long ARGUMENT = 0x8_0000;
+
+    private static final long PORT = ARGUMENT + 0x1000;
+    private static final long STORE_PORT = ARGUMENT + 0x2000;
+    private static final long COPY_ARGUMENT = ARGUMENT + 0x3000;
+    private static final long MAP_ARGUMENT = ARGUMENT + 0x4000;
+    private static final long UNMAP_ARGUMENT = ARGUMENT + 0x5000;
+
+    private static final long SHARED_INFO_GFN = 0x90;
+    private static final long GRANT_TABLE_GFN = 0x91;
+    private static final long VCPU_INFO_GFN = 0x92;
+    private static final long GRANTED_GFN = 0x93;
+    private static final int REF = 9;
+
+    /// In a hole of the guest's memory.
+    private static final long WINDOW = 0xc000_0000L;
+
+    private final TrainingDomain guest;
+    private final GuestMemory memory;
+
+    private HypercallTraining(TrainingDomain guest) {
+        this.guest = guest;
+        this.memory = guest.memory();
+    }
+
+    /// @param kernel the guest's
     /// @throws XenError never, unless the training is wrong
-    static void run() throws XenError {
-        SimpleMeterRegistry registry = new SimpleMeterRegistry();
-        HypercallTable table = HypercallTable.standard();
-        try (Arena arena = Arena.ofConfined();
-                HypercallMetrics metrics = new HypercallMetrics(registry, GUEST, table)) {
-            GuestMemory memory = new GuestMemory();
-            memory.add(
-                    0, arena.allocate((long) PAGES * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE));
-            writePageTables(memory);
-            GuestArgument argument = new GuestArgument(memory, new Kernel(), arena);
-            HypercallDispatcher dispatcher =
-                    new HypercallDispatcher(table, metrics.newVcpu(), reason -> {});
-            HypercallContext call = withoutDomain(argument);
-            ServicePorts ports = new ServicePorts(_ -> null, registry);
-            for (int i = 0; i < ROUNDS; i++) {
-                call(dispatcher, call, XEN_VERSION, PAGESIZE);
-                call(dispatcher, call, NO_HYPERCALL, 0);
-                argument.copyIn(AllocUnbound.STRUCT, ARGUMENT);
-                try (ServicePort port = ports.allocUnbound(GUEST, () -> {})) {
-                    argument.set(AllocUnbound.PORT, port.port().value());
+    static void run(Path kernel) throws BootException, XenError {
+        run(kernel, ROUNDS);
+    }
+
+    static void run(Path kernel, int rounds) throws BootException, XenError {
+        try (BootFiles files = BootFiles.open(kernel, List.of(), Long.MAX_VALUE);
+                TrainingDomain guest = new TrainingDomain(files.kernel())) {
+            new HypercallTraining(guest).train(rounds);
+        }
+    }
+
+    private void train(int rounds) throws XenError {
+        start();
+        EvtchnPort port = EvtchnPort.of(memory.read32(STORE_PORT));
+        InlineListener store = () -> {};
+        try (ServicePort _ = guest.servicePorts().bindInterdomain(TrainingDomain.ID, port, store)) {
+            for (int i = 0; i < rounds; i++) {
+                events();
+                require(0, guest.call(GRANT_TABLE_OP, COPY, COPY_ARGUMENT, 1));
+                require(0, memory.read16(COPY_ARGUMENT + 36));
+                if (i % ROUNDS_PER_MAPPING == 0) {
+                    mapping();
                 }
-                argument.copyOut(AllocUnbound.PORT, ARGUMENT);
+                require(PAGE_SIZE, guest.call(XEN_VERSION, PAGESIZE, 0, 0));
+                require(0, guest.call(XEN_VERSION, GET_FEATURES, ARGUMENT + 0x6000, 0));
+                require(-XenError.ENOSYS.number(), guest.call(NO_HYPERCALL, 0, 0, 0));
             }
         }
-        registry.close();
     }
 
-    private static void call(
-            HypercallDispatcher dispatcher, HypercallContext call, long number, long first) {
-        call.begin(number, 0);
-        call.setParameter(0, first);
-        call.setParameter(1, 0);
-        long _ = dispatcher.dispatch(call);
+    /// What a Linux does once.
+    private void start() throws XenError {
+        addToPhysmap(0, SHARED_INFO_GFN);
+        addToPhysmap(1, GRANT_TABLE_GFN);
+        memory.write16(ARGUMENT, SELF);
+        memory.write32(ARGUMENT + 4, 0);
+        memory.write64(ARGUMENT + 8, CALLBACK);
+        require(0, guest.call(HVM_OP, SET_PARAM, ARGUMENT, 0));
+        memory.write64(ARGUMENT, VCPU_INFO_GFN);
+        memory.write32(ARGUMENT + 8, 0);
+        require(0, guest.call(VCPU_OP, REGISTER_VCPU_INFO, 0, ARGUMENT));
+        memory.write64(ARGUMENT, 0);
+        require(0, guest.call(EVENT_CHANNEL_OP, BIND_VIRQ, ARGUMENT, 0));
+        require(0, guest.call(EVENT_CHANNEL_OP, BIND_IPI, ARGUMENT, 0));
+        require(0, guest.call(SET_TIMER_OP, 0, 0, 0));
+        memory.write32(STORE_PORT, allocUnbound(DomId.DOM0.value()));
+        memory.write32(PORT, allocUnbound(SELF));
+        grant();
     }
 
-    /// Maps the first pages to themselves.
-    private static void writePageTables(GuestMemory memory) throws XenError {
-        for (int level = 1; level < LEVELS; level++) {
-            memory.write64(
-                    (long) GuestMemory.PAGE_SIZE * level,
-                    (long) GuestMemory.PAGE_SIZE * (level + 1) | RIGHTS);
-        }
-        for (int i = 0; i < PAGES; i++) {
-            memory.write64(
-                    (long) GuestMemory.PAGE_SIZE * LEVELS + 8L * i,
-                    (long) GuestMemory.PAGE_SIZE * i | RIGHTS);
-        }
+    private void addToPhysmap(int space, long gfn) throws XenError {
+        memory.write16(ARGUMENT, SELF);
+        memory.write32(ARGUMENT + 4, space);
+        memory.write64(ARGUMENT + 8, 0);
+        memory.write64(ARGUMENT + 16, gfn);
+        require(0, guest.call(MEMORY_OP, ADD_TO_PHYSMAP, ARGUMENT, 0));
     }
 
-    /// For calls that look at neither domain nor vCPU.
-    @SuppressWarnings("NullAway") // what is not there must not be used: then this fails
-    private static HypercallContext withoutDomain(GuestArgument argument) {
-        return new HypercallContext(null, null, argument);
+    private int allocUnbound(int remote) throws XenError {
+        memory.write16(ARGUMENT, SELF);
+        memory.write16(ARGUMENT + 2, remote);
+        require(0, guest.call(EVENT_CHANNEL_OP, ALLOC_UNBOUND, ARGUMENT, 0));
+        return memory.read32(ARGUMENT + 4);
     }
 
-    /// The control registers of a kernel in 64-bit mode: CR0.PG and WP, CR4.PAE, EFER.LMA.
-    private record Kernel() implements CpuState {
-        @Override
-        public long cr0() {
-            return 1L << 31 | 1L << 16;
-        }
+    /// The guest grants itself a page, and has the arguments ready with which it copies, maps and unmaps it.
+    private void grant() throws XenError {
+        long entry = GRANT_TABLE_GFN * PAGE_SIZE + 8L * REF;
+        memory.write32(entry + 4, Math.toIntExact(GRANTED_GFN));
+        memory.write32(entry, TrainingDomain.ID.value() << 16 | 1);
+        memory.write32(COPY_ARGUMENT, REF);
+        memory.write16(COPY_ARGUMENT + 8, SELF);
+        memory.write64(COPY_ARGUMENT + 16, GRANTED_GFN + 1);
+        memory.write16(COPY_ARGUMENT + 24, SELF);
+        memory.write16(COPY_ARGUMENT + 32, 64);
+        memory.write16(COPY_ARGUMENT + 34, 1);
+        memory.write64(MAP_ARGUMENT, WINDOW);
+        memory.write32(MAP_ARGUMENT + 8, 2);
+        memory.write32(MAP_ARGUMENT + 12, REF);
+        memory.write16(MAP_ARGUMENT + 16, TrainingDomain.ID.value());
+        memory.write64(UNMAP_ARGUMENT, WINDOW);
+        memory.write64(UNMAP_ARGUMENT + 8, 0);
+    }
 
-        @Override
-        public long cr3() {
-            return GuestMemory.PAGE_SIZE;
-        }
+    private void events() throws XenError {
+        require(0, guest.call(EVENT_CHANNEL_OP, SEND, STORE_PORT, 0));
+        require(0, guest.call(EVENT_CHANNEL_OP, SEND, PORT, 0));
+        require(0, guest.call(EVENT_CHANNEL_OP, CLOSE, PORT, 0));
+        memory.write32(PORT, allocUnbound(SELF));
+    }
 
-        @Override
-        public long cr4() {
-            return 1L << 5;
-        }
+    private void mapping() throws XenError {
+        require(0, guest.call(GRANT_TABLE_OP, MAP, MAP_ARGUMENT, 1));
+        require(0, memory.read16(MAP_ARGUMENT + 18));
+        memory.write32(UNMAP_ARGUMENT + 16, memory.read32(MAP_ARGUMENT + 20));
+        require(0, guest.call(GRANT_TABLE_OP, UNMAP, UNMAP_ARGUMENT, 1));
+        require(0, memory.read16(UNMAP_ARGUMENT + 20));
+    }
 
-        @Override
-        public long efer() {
-            return 1L << 10;
-        }
-
-        @Override
-        public boolean longMode() {
-            return true;
+    private static void require(long expected, long result) {
+        if (result != expected) {
+            throw new IllegalStateException("the training is wrong: " + result);
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.xenemu.core.startup;
 
+import io.xenemu.core.boot.BootException;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.core.service.StoreSocketPath;
 import io.xenemu.kvm.abi.XenError;
@@ -8,15 +9,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// Does what services of guests do, as far as that goes without KVM: a daemon without guests serves its sockets, and the
-/// hypercalls' own code works on memory of this process. All classes of ours are loaded, so that a guest's first boot finds them.
+/// Does what services of guests do, as far as that goes without KVM: a daemon without guests serves its sockets, and a
+/// guest on a VM in which nothing runs starts and makes hypercalls. All classes of ours are loaded, so that a guest's first boot
+/// finds them.
 final class ServiceTraining {
     private ServiceTraining() {}
 
     /// Leaves files behind beside the socket that the environment names.
     ///
     /// @throws XenError never, unless the training is wrong
-    static void run() throws IOException, InterruptedException, XenError {
+    static void run() throws IOException, InterruptedException, BootException, XenError {
         Path folder = StoreSocketPath.of(System.getenv()).resolveSibling("service");
         Files.createDirectories(folder);
         Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
@@ -26,7 +28,7 @@ final class ServiceTraining {
                         "run", "--kernel", kernel.toString(), "--lab", "never", "--timeout", "1");
         OurClasses.load();
         EventFd.create().close();
-        HypercallTraining.run();
+        HypercallTraining.run(kernel);
         daemon(folder, kernel.toString());
     }
 

@@ -1,0 +1,80 @@
+package io.xenemu.core.startup;
+
+import io.xenemu.core.vm.VmPort;
+import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.GsiRoute;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/// A VM in which nothing runs: it takes every call and does nothing, so that a domain can be trained without KVM.
+final class TrainingVm implements VmPort {
+    @Override
+    public void longMode(boolean on) {}
+
+    @Override
+    public void sharedInfoGfn(long gfn) {}
+
+    @Override
+    public void sharedInfoHva(MemorySegment page) {}
+
+    @Override
+    public void upcallVector(int vector) {}
+
+    @Override
+    public void runstateUpdateFlag(boolean on) {}
+
+    @Override
+    public void assignIpi(int port, VcpuId vcpu) {}
+
+    @Override
+    public void assignLoopback(int sendPort, int deliverPort, VcpuId vcpu) {}
+
+    @Override
+    public void updateLoopback(int sendPort, int deliverPort, VcpuId vcpu) {}
+
+    @Override
+    public void assignEventfd(int sendPort, int eventfd) {}
+
+    @Override
+    public void deassignPort(int sendPort) {}
+
+    @Override
+    public void resetPorts() {}
+
+    @Override
+    public void xenEvtchnSend(int port, VcpuId vcpu) {}
+
+    @Override
+    public void setGsiRouting(List<GsiRoute> routes) {}
+
+    @Override
+    public void assignIrqfd(int eventfd, int gsi) {}
+
+    @Override
+    public void assignResampleIrqfd(int eventfd, int gsi, int resamplefd) {}
+
+    @Override
+    public void deassignIrqfd(int eventfd, int gsi) {}
+
+    @Override
+    public void irqLine(int gsi, boolean level) {}
+
+    @Override
+    public boolean signalMsi(long address, int data) {
+        return true;
+    }
+
+    @Override
+    public void setMemoryRegion(int slot, long guestAddress, MemorySegment host) {}
+
+    @Override
+    public void deleteMemoryRegion(int slot) {}
+
+    @Override
+    public long clock() {
+        return System.nanoTime();
+    }
+
+    @Override
+    public void close() {}
+}

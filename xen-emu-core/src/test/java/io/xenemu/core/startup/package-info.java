@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.startup;
+
+import org.jspecify.annotations.NullMarked;
