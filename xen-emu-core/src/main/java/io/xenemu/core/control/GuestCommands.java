@@ -6,7 +6,6 @@ import static io.xenemu.core.control.VerbArgument.settings;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.guest.GuestRequest;
-import io.xenemu.core.guest.GuestSetting;
 import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.guest.HostedGuest;
 import io.xenemu.core.guest.WrongSetting;
@@ -38,7 +37,7 @@ final class GuestCommands {
 
     private GuestCommands() {}
 
-    /// Starts a guest: see [GuestSetting]. What is not set has its default.
+    /// Starts a guest: see [io.xenemu.core.guest.GuestSetting]. What is not set has its default.
     private static ControlReply create(OperatedService service, VerbCall call) throws Refused {
         try {
             GuestRequest guest = GuestSettings.of(call.all(SETTINGS)).request();

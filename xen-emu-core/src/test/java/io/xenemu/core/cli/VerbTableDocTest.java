@@ -62,6 +62,8 @@ final class VerbTableDocTest {
                                     parser.findOption("--" + argument.name()),
                                     verb.name() + " " + argument.name());
                     case ONE, OPTIONAL, SOME -> words.add(argument.name());
+                    // Options and parameters of their own table.
+                    case SETTINGS -> {}
                 }
             }
             words.removeAll(OPTIONS);
