@@ -27,6 +27,7 @@ final class ContinuedCallXenTest {
     private static final int SIZE = 24;
     private static final long LIST = 0x10_0000;
     private static final long RESULT = 0x9000;
+    private static final int LENGTH = 16;
     private static final int STATUS = 20;
     private static final int PAUSES = 5;
 
@@ -74,6 +75,10 @@ final class ContinuedCallXenTest {
             guest.vm()
                     .xenHvmConfig(
                             EnumSet.of(XenCapability.INTERCEPT_HCALL), XenLeaves.HYPERCALL_MSR);
+            for (int i = 0; i < COUNT; i++) {
+                // From domain 0 to domain 0, which is refused; a copy of no bytes would succeed.
+                memory.write16(LIST + (long) i * SIZE + LENGTH, 8);
+            }
             domain.start();
             int left = COUNT;
             for (int i = 0; i < PAUSES; i++) {
