@@ -93,7 +93,8 @@ public final class Guest {
     /// @param console the host's end of its PV console, if any
     /// @param serial that of its serial port, if any
     /// @param deadline in `System.nanoTime()`, after which it is stopped; [#FOREVER] for none
-    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit, or the host has too little memory
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit, or the host has too little
+    ///     memory
     public RunOutcome run(
             Hypervisor hypervisor,
             @Nullable HostConsole console,

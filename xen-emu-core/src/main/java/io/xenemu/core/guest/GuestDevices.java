@@ -22,10 +22,10 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// The devices of one boot of a guest: its PV console, its serial port and its power registers. The host's ends of the console
-/// and the serial port outlive the boot.
+/// The devices of one boot of a guest: PV console, serial port and power registers. The host's ends of the console and
+/// the serial port outlive the boot.
 public final class GuestDevices {
-    /// Held by whoever moves bytes, so that [#detach] waits for them: afterwards the devices' memory and VM go away.
+    /// Held by a thread that moves bytes, so that [#detach] waits for it. Then the devices' memory and VM go away.
     private final ReentrantLock moving = new ReentrantLock();
 
     private final @Nullable HostConsole console;
@@ -35,7 +35,7 @@ public final class GuestDevices {
     private @Nullable Domain domain;
 
     /// @param console the host's end of the PV console, if any
-    /// @param serial that of the serial port; where both are one, what is typed goes to the console
+    /// @param serial that of the serial port; if both are one, input goes to the console
     GuestDevices(@Nullable HostConsole console, @Nullable HostConsole serial) {
         this.console = console;
         this.serial = serial;
@@ -120,14 +120,14 @@ public final class GuestDevices {
         ends().forEach(HostConsole::hurry);
     }
 
-    /// Stops, once the readers of the output have taken what the guest had printed: the host's ends wait for the next boot.
-    /// Nothing of the domain is touched when this has returned.
+    /// Stops moving bytes when the readers have taken the guest's output. The host's ends wait for the next boot. When
+    /// this returns, no thread touches the domain any more.
     void detach() {
         for (HostConsole end : ends()) {
             end.attach(() -> {});
             boolean more = true;
             while (more && moveRest()) {
-                // Without the lock: whoever makes room may be about to call service().
+                // Without the lock: the thread that makes room may be about to call service().
                 more = end.awaitRoom();
             }
         }
@@ -144,7 +144,9 @@ public final class GuestDevices {
         }
     }
 
-    /// Moves what can be moved, and says whether the guest had printed more. A device that has failed gives nothing more.
+    /// Moves what can be moved. A device that has failed gives nothing more.
+    ///
+    /// @return whether the guest had printed more
     private boolean moveRest() {
         moving.lock();
         try {
@@ -161,8 +163,8 @@ public final class GuestDevices {
                 || (currentUart != null && currentUart.hasOutput());
     }
 
-    /// Called by the threads of the host's ends too, which serve the next boot as well and must not end with
-    /// this one's devices.
+    /// Moves bytes. Threads of the host's ends call this too. They serve the next boot as well, so a failed device must
+    /// not end them.
     ///
     /// @return false if a device has failed
     private boolean service() {

@@ -9,14 +9,14 @@ import io.xenemu.core.domain.DomainConfig;
 import java.nio.file.Path;
 import java.util.List;
 
-/// A guest that somebody wants.
+/// A guest that an operator wants.
 ///
 /// @param config the domain
 /// @param kernel its kernel
 /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
 /// @param commandLine the kernel's
 /// @param reboot whether the guest may reboot
-/// @param overcommit whether it is started although the host has not the memory for it
+/// @param overcommit whether it is started even if the host lacks the memory for it
 public record GuestRequest(
         DomainConfig config,
         Path kernel,

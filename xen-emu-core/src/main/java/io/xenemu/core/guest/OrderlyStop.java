@@ -7,7 +7,7 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The end of a service's guests in order: each is asked to power off, and has some time for it.
+/// The orderly end of a service's guests: each is asked to power off, and gets some time for it.
 public final class OrderlyStop {
     private static final Logger log = LoggerFactory.getLogger(OrderlyStop.class);
 
@@ -19,7 +19,7 @@ public final class OrderlyStop {
         /// The names of those that have not ended.
         List<String> left();
 
-        /// Asks all that were not asked yet and can be.
+        /// Asks each guest that has not been asked yet and can be asked now.
         void ask();
     }
 
@@ -27,7 +27,7 @@ public final class OrderlyStop {
 
     /// Asks the guests, and waits for their end.
     ///
-    /// @param limit the longest wait; if it is zero, nobody is asked
+    /// @param limit the longest wait; if it is zero, no guest is asked
     /// @param atOnce ends the wait
     public static void run(Guests guests, Duration limit, CountDownLatch atOnce)
             throws InterruptedException {

@@ -10,8 +10,8 @@
 /// - The end of all of them: [OrderlyStop].
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of
-/// [GuestInbox] and [HostedGuests] are leaves. A thread that waits for a driver's answer holds no lock, because the driver
-/// may need it.
+/// [GuestInbox] and [HostedGuests] are leaves. A thread that waits for a driver's answer holds no lock, because the
+/// driver may need it.
 @NullMarked
 package io.xenemu.core.guest;
 

@@ -105,15 +105,16 @@ public final class GuestRun {
         }
     }
 
-    /// In `System.nanoTime()`. A time-out that no service lives to see is none, and its nanoseconds may be no number of 64 bits.
+    /// The end of a time-out in `System.nanoTime()`. A time-out beyond [#LONGEST_TIMEOUT] counts as none, since its
+    /// nanoseconds may not fit into 64 bits.
     static long deadline(@Nullable Duration timeout) {
         return timeout == null || timeout.compareTo(LONGEST_TIMEOUT) > 0
                 ? Guest.FOREVER
                 : System.nanoTime() + timeout.toNanos();
     }
 
-    /// Asks the guest to power off, and stops it when its time for that is over; for the first SIGTERM. Returns when all
-    /// is closed.
+    /// Asks the guest to power off, and destroys it when its time for that is over. For the first SIGTERM. Returns when
+    /// everything is closed.
     public void terminate() {
         guest.endAtReboot();
         if (guest.state() != GuestState.MADE) {

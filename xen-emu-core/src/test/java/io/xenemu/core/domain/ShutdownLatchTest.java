@@ -54,6 +54,20 @@ final class ShutdownLatchTest {
     }
 
     @Test
+    void listenerHearsOfTheReasonWheneverItComes() {
+        List<String> heard = new ArrayList<>();
+        latch.onSet(() -> heard.add("early"));
+        assertEquals(List.of(), heard);
+        latch.set(ShutdownReason.POWEROFF, "");
+        assertEquals(List.of("early"), heard);
+
+        latch.onSet(() -> heard.add("late"));
+        latch.set(ShutdownReason.CRASH, "");
+
+        assertEquals(List.of("early", "late"), heard);
+    }
+
+    @Test
     void oneOfManyCallersDecides() throws Exception {
         try (ExecutorService threads = Executors.newFixedThreadPool(CALLERS)) {
             for (int round = 0; round < ROUNDS; round++) {

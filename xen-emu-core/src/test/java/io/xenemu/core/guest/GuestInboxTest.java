@@ -13,14 +13,18 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.testing.Eventually;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Tests with a domain need /dev/kvm.
 @Timeout(60)
 final class GuestInboxTest {
     private static final long LONG = Duration.ofMinutes(10).toNanos();
+
+    private static final int OPERATORS = 4;
+    private static final int REQUESTS = 500;
 
     private final GuestInbox inbox = new GuestInbox("web");
 
@@ -147,5 +151,58 @@ final class GuestInboxTest {
 
             assertNull(test.domain().shutdownLatch().get());
         }
+    }
+
+    /// Operators put requests while the driver carries them out, until the guest is destroyed in between.
+    @Test
+    void everyOperatorGetsAnAnswer() throws Exception {
+        start();
+        inbox.running();
+        List<FutureTask<Integer>> operators = new ArrayList<>();
+        for (int i = 0; i < OPERATORS; i++) {
+            FutureTask<Integer> operator = new FutureTask<>(this::pausesAnswered);
+            operators.add(operator);
+            Thread.ofPlatform().start(operator);
+        }
+        int carriedOut = 0;
+        while (!inbox.isDestroyed()) {
+            GuestRequests.Step step = inbox.next();
+            if (step == null) {
+                inbox.await(LONG);
+                continue;
+            }
+            step.request().done();
+            carriedOut++;
+            if (carriedOut == OPERATORS * REQUESTS / 2) {
+                inbox.destroy();
+            }
+        }
+        inbox.end();
+        for (GuestRequests.Step step = inbox.next(); step != null; step = inbox.next()) {
+            assertEquals(Refusal.DESTROYED, step.refusal());
+            inbox.refuse(step.request(), Refusal.DESTROYED);
+        }
+
+        int done = 0;
+        for (FutureTask<Integer> operator : operators) {
+            done += operator.get();
+        }
+        assertEquals(carriedOut, done);
+    }
+
+    /// Puts requests one after another, and counts those that are carried out.
+    private int pausesAnswered() throws Exception {
+        int done = 0;
+        for (int i = 0; i < REQUESTS; i++) {
+            DriverRequest pause = DriverRequest.of(DriverRequest.Kind.PAUSE);
+            inbox.put(pause);
+            try {
+                pause.await();
+                done++;
+            } catch (Refused e) {
+                assertEquals("web has been destroyed", e.reason());
+            }
+        }
+        return done;
     }
 }
