@@ -43,7 +43,8 @@ final class DocumentsTest {
     private static final Pattern NAMED = Pattern.compile("\\[([A-Z]\\w*)(?:#\\w+)?\\]");
 
     /// Names of other programs' settings that look like types of ours.
-    private static final Set<String> NOT_OURS = Set.of("StandardInput", "TimeoutStopSec");
+    private static final Set<String> NOT_OURS =
+            Set.of("StandardInput", "TimeoutStopSec", "InlineSmallCode");
 
     private static List<Path> javaFiles(String part) throws IOException {
         try (Stream<Path> files = Files.walk(Document.CHECKOUT)) {
