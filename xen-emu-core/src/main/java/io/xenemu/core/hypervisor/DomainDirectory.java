@@ -2,6 +2,7 @@ package io.xenemu.core.hypervisor;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.util.Collection;
 import java.util.Comparator;
@@ -15,8 +16,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// The domains of one hypervisor by id. A domain is found until its memory and devices are gone. Commands no longer
-/// reach it from the moment before it is closed.
-final class DomainDirectory {
+/// reach it from the moment before it is closed. Orders go to the domain's driver, which is asked with no lock held.
+final class DomainDirectory implements OperatedDomains {
     private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
 
     /// Held while a command works on domains, so that none is closed meanwhile.
@@ -45,7 +46,7 @@ final class DomainDirectory {
     }
 
     /// What moves a domain; null if commands can no longer work on it.
-    @Nullable DomainDriver driver(Domain domain) {
+    private @Nullable DomainDriver driver(Domain domain) {
         synchronized (operated) {
             return drivers.get(domain);
         }
@@ -65,11 +66,50 @@ final class DomainDirectory {
         return domains.values();
     }
 
-    /// Calls `work` for every domain that commands may work on, in the order of their ids. None of them is closed
-    /// meanwhile.
-    void forEach(Consumer<Domain> work) {
+    @Override
+    public void forEach(Consumer<Domain> work) {
         synchronized (operated) {
             operable.values().forEach(work);
+        }
+    }
+
+    @Override
+    public void pause(Domain domain) throws Refused, InterruptedException {
+        requireDriver(domain).pause(domain.id());
+    }
+
+    @Override
+    public void unpause(Domain domain) throws Refused, InterruptedException {
+        requireDriver(domain).unpause(domain.id());
+    }
+
+    private DomainDriver requireDriver(Domain domain) throws Refused {
+        DomainDriver driver = driver(domain);
+        if (driver == null) {
+            throw Refused.noSuchDomain(domain.config().name());
+        }
+        return driver;
+    }
+
+    @Override
+    public void askToShutDown(Domain domain, String how) throws Refused, InterruptedException {
+        DomainDriver driver = driver(domain);
+        if (driver == null) {
+            // It is ending already.
+            return;
+        }
+        switch (how) {
+            case "poweroff" -> driver.askToPowerOff(domain.id());
+            case "reboot" -> driver.askToReboot(domain.id());
+            default -> throw new IllegalArgumentException(how);
+        }
+    }
+
+    @Override
+    public void destroy(Domain domain) {
+        DomainDriver driver = driver(domain);
+        if (driver != null) {
+            driver.destroy();
         }
     }
 
@@ -94,8 +134,8 @@ final class DomainDirectory {
         }
     }
 
-    /// Waits until nothing is left of a domain.
-    void awaitEnd(Domain domain) throws InterruptedException {
+    @Override
+    public void awaitEnd(Domain domain) throws InterruptedException {
         synchronized (operated) {
             while (alive.contains(domain)) {
                 operated.wait();

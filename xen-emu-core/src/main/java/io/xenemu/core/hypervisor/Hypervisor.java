@@ -45,7 +45,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +63,6 @@ public final class Hypervisor implements AutoCloseable {
     private final PortAccount ports = PortAccount.ofThisHeap();
     private final MemoryAdmission memory = new MemoryAdmission(HostMemory.ofThisHost()::available);
     private final XenStoreServer xenstore;
-    private final OperatedDomains operated = new DomainsOfThis();
     private final EventBoard events = new EventBoard();
     private final PvDevices devices;
     private final DeviceAttachment attachment;
@@ -88,10 +86,10 @@ public final class Hypervisor implements AutoCloseable {
                 quotas);
     }
 
-    /// @param domains makes the source of the domains from what they share
+    /// @param newSource makes the source of the domains from what they share
     /// @param quotas limits of what a guest may have in XenStore
     public Hypervisor(
-            Function<DomainEnvironment, DomainSource> domains,
+            Function<DomainEnvironment, DomainSource> newSource,
             MeterRegistry registry,
             Quotas quotas) {
         servicePorts = new ServicePorts(this::eventChannels, registry);
@@ -99,7 +97,7 @@ public final class Hypervisor implements AutoCloseable {
                 new XenStoreServer(
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
         devices = new PvDevices(xenstore, new DevicesOfThis());
-        attachment = new DeviceAttachment(new NamedDomains(operated), devices);
+        attachment = new DeviceAttachment(new NamedDomains(domains), devices);
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry,
@@ -112,7 +110,7 @@ public final class Hypervisor implements AutoCloseable {
         resources.register(registry);
         ports.register(registry);
         write(DomainNodes::writeHost);
-        source = domains.apply(environment);
+        source = newSource.apply(environment);
     }
 
     /// The XenStore of all domains.
@@ -127,7 +125,7 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Its domains as an operator's commands use them.
     public OperatedDomains operated() {
-        return operated;
+        return domains;
     }
 
     /// Attaches devices to its domains.
@@ -329,58 +327,6 @@ public final class Hypervisor implements AutoCloseable {
 
     private static String shutdownNode(Domain domain) {
         return "/local/domain/" + domain.id().value() + "/control/shutdown";
-    }
-
-    private final class DomainsOfThis implements OperatedDomains {
-        @Override
-        public void forEach(Consumer<Domain> work) {
-            domains.forEach(work);
-        }
-
-        @Override
-        public void pause(Domain domain) throws Refused, InterruptedException {
-            driver(domain).pause(domain.id());
-        }
-
-        @Override
-        public void unpause(Domain domain) throws Refused, InterruptedException {
-            driver(domain).unpause(domain.id());
-        }
-
-        @Override
-        public void askToShutDown(Domain domain, String how) throws Refused, InterruptedException {
-            DomainDriver driver = domains.driver(domain);
-            if (driver == null) {
-                // It is ending already.
-                return;
-            }
-            switch (how) {
-                case "poweroff" -> driver.askToPowerOff(domain.id());
-                case "reboot" -> driver.askToReboot(domain.id());
-                default -> throw new IllegalArgumentException(how);
-            }
-        }
-
-        @Override
-        public void destroy(Domain domain) {
-            DomainDriver driver = domains.driver(domain);
-            if (driver != null) {
-                driver.destroy();
-            }
-        }
-
-        private DomainDriver driver(Domain domain) throws Refused {
-            DomainDriver driver = domains.driver(domain);
-            if (driver == null) {
-                throw Refused.noSuchDomain(domain.config().name());
-            }
-            return driver;
-        }
-
-        @Override
-        public void awaitEnd(Domain domain) throws InterruptedException {
-            domains.awaitEnd(domain);
-        }
     }
 
     /// Tells of its domains' devices.

@@ -2,7 +2,7 @@
 ///
 /// Start at [DomainBuilder], which makes a domain with its vCPUs, then [ExitLoop], which a vCPU's thread runs.
 ///
-/// - Building: [DomainSource], [DomainBuilder], [BootVcpu], [KvmPart].
+/// - Building: [DomainSource], [DomainBuilder], [BootVcpu].
 /// - The VM as the domain sees it: [LocalVm], [LocalVcpu].
 /// - Exits: [VcpuLoop], [ExitLoop], [ContinuedCall], [SyncedCpuState], [HypercallMsr], [ExitMetrics].
 /// - What is known of a vCPU that halts or is gone: [HaltWatch], [LastExit], [TripleFault].
