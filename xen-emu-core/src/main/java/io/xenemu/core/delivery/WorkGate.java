@@ -2,11 +2,10 @@ package io.xenemu.core.delivery;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /// Lets threads begin a piece of work, or keeps them all from it. Its monitor is a leaf, and not held during work.
 final class WorkGate {
-    private static final long NANOS_PER_MILLI = 1_000_000;
-
     @GuardedBy("this")
     private boolean shut;
 
@@ -48,8 +47,7 @@ final class WorkGate {
         try {
             long left = limit.toNanos();
             while (working > 0 && left > 0) {
-                // One more, since a wait of 0 ms would have no end.
-                wait(left / NANOS_PER_MILLI + 1);
+                TimeUnit.NANOSECONDS.timedWait(this, left);
                 left = deadline - System.nanoTime();
             }
             quiet = working == 0;

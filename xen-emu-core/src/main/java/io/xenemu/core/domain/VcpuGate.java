@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.util.concurrent.TimeUnit;
 
 /// The gate between a vCPU's thread and the guest. While it is held shut, the thread does not enter the guest. The vCPU
 /// is *parked* when its thread has confirmed that it stands before the gate: between two entries, with its last exit
@@ -11,8 +12,6 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 ///
 /// Its monitor is a leaf.
 final class VcpuGate {
-    private static final long NANOS_PER_MILLI = 1_000_000;
-
     /// Read at every exit, without the monitor.
     private volatile boolean held;
 
@@ -72,8 +71,7 @@ final class VcpuGate {
             long left = deadline - System.nanoTime();
             while (!parked && left > 0) {
                 try {
-                    // One more, since a wait of 0 ms would have no end.
-                    wait(left / NANOS_PER_MILLI + 1);
+                    TimeUnit.NANOSECONDS.timedWait(this, left);
                 } catch (InterruptedException e) {
                     interrupted = true;
                 }
