@@ -75,9 +75,7 @@ public final class BodyReader {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
         } catch (CharacterCodingException e) {
-            WireException failure = new WireException("text is not UTF-8");
-            failure.initCause(e);
-            throw failure;
+            throw new WireException("text is not UTF-8", e);
         }
     }
 

@@ -51,7 +51,7 @@ public final class FrameReader {
                         }));
         read(once);
         if (!missing.isEmpty()) {
-            throw inFrame(missing.iterator().next(), "is missing");
+            throw new WireException(inFrame(missing.iterator().next(), "is missing"));
         }
     }
 
@@ -84,24 +84,24 @@ public final class FrameReader {
         int version = fields.getInt();
         int length = fields.getInt();
         if (Integer.compareUnsigned(length, WireLimits.MAX_BODY_BYTES) > 0) {
-            throw inFrame(type, Integer.toUnsignedString(length) + " bytes are too many");
+            throw new WireException(inFrame(type, Integer.toUnsignedString(length) + " bytes are too many"));
         }
         byte[] body = exactly(length);
         CRC32C crc = new CRC32C();
         crc.update(header);
         crc.update(body);
         if (littleEndian(exactly(Integer.BYTES)).getInt() != (int) crc.getValue()) {
-            throw inFrame(type, "checksum is wrong");
+            throw new WireException(inFrame(type, "checksum is wrong"));
         }
         if (type == WireLimits.END) {
             if (version != 0 || length != 0) {
-                throw inFrame(type, "the end frame is not empty");
+                throw new WireException(inFrame(type, "the end frame is not empty"));
             }
             return false;
         }
         Handler handler = handlers.get(type);
         if (handler == null) {
-            throw inFrame(type, "unknown type");
+            throw new WireException(inFrame(type, "unknown type"));
         }
         restore(handler, type, version, new BodyReader(body));
         return true;
@@ -113,9 +113,7 @@ public final class FrameReader {
             handler.restore(version, body);
             body.end();
         } catch (WireException e) {
-            WireException failure = inFrame(type, String.valueOf(e.getMessage()));
-            failure.initCause(e);
-            throw failure;
+            throw new WireException(inFrame(type, String.valueOf(e.getMessage())), e);
         }
     }
 
@@ -131,7 +129,7 @@ public final class FrameReader {
         return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    private static WireException inFrame(int type, String problem) {
-        return new WireException("frame of type %#x: %s".formatted(type, problem));
+    private static String inFrame(int type, String problem) {
+        return "frame of type %#x: %s".formatted(type, problem);
     }
 }

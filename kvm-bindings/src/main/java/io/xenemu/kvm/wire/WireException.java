@@ -13,6 +13,12 @@ public final class WireException extends IOException {
         super(message);
     }
 
+    /// @param message what is wrong with the stream
+    /// @param cause the exception that showed it
+    public WireException(String message, Throwable cause) {
+        super(message, cause);
+    }
+
     /// A body of a version that its component cannot read.
     public static WireException unknownVersion(String component, int version) {
         return new WireException(

@@ -89,9 +89,7 @@ final class DomainStateCodec {
                             new EventChannelConfig(body.bool(), body.u32(), body.bool()));
             return new XenState.Identity(id, config, body.count(MAX_PAUSES));
         } catch (IllegalArgumentException e) {
-            WireException failure = new WireException(String.valueOf(e.getMessage()));
-            failure.initCause(e);
-            throw failure;
+            throw new WireException(String.valueOf(e.getMessage()), e);
         }
     }
 

@@ -127,9 +127,7 @@ public record XenState(
                     grants.value(),
                     timers.value());
         } catch (IllegalArgumentException e) {
-            WireException failure = new WireException(String.valueOf(e.getMessage()));
-            failure.initCause(e);
-            throw failure;
+            throw new WireException(String.valueOf(e.getMessage()), e);
         }
     }
 

@@ -154,9 +154,7 @@ final class ChangeRecord implements TreeDifference.Changes {
                 applyOne(reader, image);
             }
         } catch (XenError e) {
-            WireException failure = new WireException("invalid path or permissions");
-            failure.initCause(e);
-            throw failure;
+            throw new WireException("invalid path or permissions", e);
         }
     }
 

@@ -145,9 +145,7 @@ public final class XenStoreCodec {
         try {
             return decode(body, version);
         } catch (XenError e) {
-            WireException failure = new WireException("invalid path or permissions");
-            failure.initCause(e);
-            throw failure;
+            throw new WireException("invalid path or permissions", e);
         }
     }
 

@@ -51,9 +51,7 @@ final class StateReader {
             try {
                 take(next);
             } catch (XenError e) {
-                WireException failure = new WireException("invalid path in a xenstore stream");
-                failure.initCause(e);
-                throw failure;
+                throw new WireException("invalid path in a xenstore stream", e);
             }
         }
         return state();
