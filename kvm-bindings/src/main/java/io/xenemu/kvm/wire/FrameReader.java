@@ -84,7 +84,8 @@ public final class FrameReader {
         int version = fields.getInt();
         int length = fields.getInt();
         if (Integer.compareUnsigned(length, WireLimits.MAX_BODY_BYTES) > 0) {
-            throw new WireException(inFrame(type, Integer.toUnsignedString(length) + " bytes are too many"));
+            throw new WireException(
+                    inFrame(type, Integer.toUnsignedString(length) + " bytes are too many"));
         }
         byte[] body = exactly(length);
         CRC32C crc = new CRC32C();

@@ -199,10 +199,21 @@ public final class TestDomain implements AutoCloseable {
             long table = TOP_TABLE + 0x1000L * level;
             memory.write64(table, (table + 0x1000) | RIGHTS);
         }
-        long lowest = TOP_TABLE + 0x1000L * (LEVELS - 1);
         for (int i = 0; i < TABLE_ENTRIES; i++) {
-            memory.write64(lowest + 8L * i, 0x1000L * i | RIGHTS);
+            map(i, 0x1000L * i);
         }
+    }
+
+    private void map(long page, long address) throws XenError {
+        long lowest = TOP_TABLE + 0x1000L * (LEVELS - 1);
+        memory().write64(lowest + 8L * page, address | RIGHTS);
+    }
+
+    /// Maps the page at linear address [#ARGUMENT] to another one.
+    ///
+    /// @param address guest physical, of the page
+    public void mapArgument(long address) throws XenError {
+        map(ARGUMENT / 0x1000, address);
     }
 
     /// The domain.
