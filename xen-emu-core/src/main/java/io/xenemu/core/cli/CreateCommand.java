@@ -2,6 +2,7 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.hypervisor.HostException;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -40,9 +41,9 @@ final class CreateCommand implements Callable<Integer> {
         if (spec == null) {
             throw new IllegalStateException("not a parsed command");
         }
-        GuestOptions.request(spec, !noReboot).check();
-        ControlClient.create(
-                service.path(), GuestOptions.settings(spec, !noReboot).absolute(), paused);
+        GuestSettings settings = GuestOptions.settings(spec, !noReboot);
+        GuestOptions.request(spec, settings).check();
+        ControlClient.create(service.path(), settings.absolute(), paused);
         return 0;
     }
 }

@@ -6,6 +6,7 @@ import io.xenemu.core.guest.GuestSetting;
 import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.guest.SettingType;
 import io.xenemu.core.guest.WrongSetting;
+import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.IModelTransformer;
 import picocli.CommandLine.ITypeConverter;
@@ -20,23 +21,16 @@ final class GuestOptions implements IModelTransformer {
 
     @Override
     public CommandSpec transform(CommandSpec command) {
-        List<OptionSpec> others = List.copyOf(command.options());
-        for (OptionSpec other : others) {
-            // Help shows the service's socket first.
-            if (!other.longestName().equals(SOCKET)) {
-                command.remove(other);
-            }
-        }
+        // Help shows the service's socket first, then these options, then the command's own.
+        List<OptionSpec> own = new ArrayList<>(command.options());
+        own.removeIf(option -> option.longestName().equals(SOCKET));
+        own.forEach(command::remove);
         for (GuestSetting setting : GuestSetting.values()) {
             if (!setting.option().isEmpty()) {
                 command.addOption(option(setting));
             }
         }
-        for (OptionSpec other : others) {
-            if (!other.longestName().equals(SOCKET)) {
-                command.addOption(other);
-            }
-        }
+        own.forEach(command::addOption);
         return command;
     }
 
@@ -79,11 +73,11 @@ final class GuestOptions implements IModelTransformer {
     /// The guest that a command was asked for.
     ///
     /// @param command has been parsed
-    /// @param reboot whether the guest may reboot
+    /// @param settings those of the command
     /// @throws ParameterException for a value that cannot be
-    static GuestRequest request(CommandSpec command, boolean reboot) {
+    static GuestRequest request(CommandSpec command, GuestSettings settings) {
         try {
-            return settings(command, reboot).request();
+            return settings.request();
         } catch (WrongSetting e) {
             throw new ParameterException(command.commandLine(), e.byOption());
         }

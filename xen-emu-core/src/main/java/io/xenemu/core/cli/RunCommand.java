@@ -160,7 +160,8 @@ final class RunCommand implements Callable<Integer> {
         if (group.name != null && controlSocket == null) {
             throw wrong(ControlGroup.OPTION + ": there is no --control-socket");
         }
-        GuestRequest first = GuestOptions.request(command(), !noReboot);
+        GuestRequest first =
+                GuestOptions.request(command(), GuestOptions.settings(command(), !noReboot));
         return new RunRequest(
                 first,
                 receiver == null ? null : first.sibling(DemoCommand.RECEIVER, receiver),

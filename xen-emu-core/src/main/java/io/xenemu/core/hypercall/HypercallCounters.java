@@ -16,7 +16,8 @@ public final class HypercallCounters {
     /// as many, for each row and vCPU.
     private static final int RESULTS = 1 + XenError.ALL.size();
 
-    /// The cells of a row: the calls that have begun, and then one for each result. Side by side, since each call changes two.
+    /// The cells of a row: the calls that have begun, and then one for each result. They are side by side, since each
+    /// call changes two.
     private static final int CELLS = 1 + RESULTS;
 
     private static final int BEGUN = 0;
@@ -95,6 +96,7 @@ public final class HypercallCounters {
         return (long) CELL.getOpaque(nanos, cell(op, errno));
     }
 
+    /// Success is by far the most frequent result; it does without the look into the array.
     private static int cell(HypercallOp op, int errno) {
         return op.index() * CELLS + (errno == 0 ? SUCCESS : RESULT_OF[errno]);
     }
