@@ -8,6 +8,7 @@ import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.timer.DomainTimers;
+import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
@@ -53,6 +54,7 @@ public final class Domain implements AutoCloseable {
     private final EventChannels eventChannels;
     private final MessageInterrupts messageInterrupts;
     private final DomainTimers timers;
+    private final Watchdogs watchdogs;
 
     /// Builds a new domain without vCPUs, as [#Domain(DomainOrigin, GuestMemoryMap, VmPort, Set, DomainEnvironment)].
     public Domain(
@@ -82,6 +84,8 @@ public final class Domain implements AutoCloseable {
         this.capabilities = capabilities;
         this.environment = environment;
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
+        this.watchdogs =
+                new Watchdogs(timers, () -> shutdown(ShutdownReason.WATCHDOG, "watchdog expired"));
         MeterRegistry registry = environment.registry();
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);
@@ -115,6 +119,7 @@ public final class Domain implements AutoCloseable {
             }
             eventChannels.setSharedInfo(sharedInfo.page(), width);
             parts.add(new TimersPart(vcpus, timers));
+            parts.add(OwnPart.passive("watchdogs", () -> DomainParts.watchdogs(watchdogs)));
         } catch (RuntimeException | Error e) {
             parts.closeAfter(e);
             vm.close();
@@ -248,6 +253,11 @@ public final class Domain implements AutoCloseable {
 
     DomainTimers timers() {
         return timers;
+    }
+
+    /// Its watchdogs.
+    public Watchdogs watchdogs() {
+        return watchdogs;
     }
 
     /// Its VM.

@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.EventFdThreads;
+import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.evtchn.EventChannelsCodec;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnStatus;
@@ -48,6 +49,13 @@ final class DomainParts {
 
     static PartState delivery(Domain domain) {
         return saved(DomainStateCodec.DELIVERY, DomainStateCodec.encode(domain.delivery().save()));
+    }
+
+    /// A watchdog that is lost would no longer watch, and its guest would get errors.
+    static PartState watchdogs(Watchdogs watchdogs) {
+        return watchdogs.taken() == 0
+                ? new PartState.Nothing("no watchdog is taken")
+                : new PartState.Blocked("its watchdog cannot be saved yet");
     }
 
     /// Channels to domain 0 come back unbound, and the service binds its ends again.

@@ -9,7 +9,7 @@ public enum RunOutcome {
     REBOOT,
     CRASH,
     TRIPLE_FAULT,
-    /// Watchdog, suspend or soft reset, which are not served.
+    /// Watchdog, or a reason that is not served: suspend, soft reset.
     OTHER_SHUTDOWN,
     TIMEOUT,
     HOST_ERROR,

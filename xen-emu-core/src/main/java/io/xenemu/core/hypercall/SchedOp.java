@@ -6,8 +6,9 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SchedStructs.Poll;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
+import io.xenemu.kvm.abi.xen.SchedStructs.Watchdog;
 
-/// `sched_op` (29): yield, block, poll and shutdown. KVM serves yield and poll; they reach this only from kernels or
+/// `sched_op` (29): yield, block, poll, shutdown and watchdogs. KVM serves yield and poll; they reach this only from kernels or
 /// guests for which it does not. `xen/include/public/sched.h`.
 final class SchedOp {
     /// Xen's limit on the ports of one poll.
@@ -20,7 +21,8 @@ final class SchedOp {
                 .op(0, "yield", SchedOp::returnAtOnce)
                 .op(1, "block", SchedOp::block)
                 .op(2, "shutdown", SchedOp::shutdown)
-                .op(3, "poll", SchedOp::poll);
+                .op(3, "poll", SchedOp::poll)
+                .op(6, "watchdog", SchedOp::watchdog);
     }
 
     /// Does nothing: the exit to user space has already yielded the physical CPU.
@@ -61,6 +63,17 @@ final class SchedOp {
         ShutdownReason reason = ShutdownReason.of(code);
         String message = reason == ShutdownReason.OTHER ? "shutdown for reason " + code : "";
         c.domain().shutdown(reason, message);
+        return 0;
+    }
+
+    private static long watchdog(HypercallContext c) throws XenError {
+        c.argument().copyIn(Watchdog.STRUCT, c.word(1));
+        long id = c.argument().get(Watchdog.ID);
+        long seconds = c.argument().get(Watchdog.TIMEOUT);
+        if (id == 0) {
+            return c.domain().watchdogs().take(seconds);
+        }
+        c.domain().watchdogs().set(id, seconds);
         return 0;
     }
 }

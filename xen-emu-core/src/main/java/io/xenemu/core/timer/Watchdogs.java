@@ -1,0 +1,84 @@
+package io.xenemu.core.timer;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.kvm.abi.XenError;
+import java.util.List;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// The watchdogs of a domain (SCHEDOP_watchdog): a guest takes one and sets it again and again; one that expires ends
+/// the domain. They count the host's time, also while the domain is paused, as on Xen. Any thread may set them.
+///
+/// Source: xen/common/sched/core.c (`domain_watchdog`).
+public final class Watchdogs {
+    /// Watchdogs of one domain (`NR_DOMAIN_WATCHDOG_TIMERS`). Their ids begin at 1.
+    static final int COUNT = 2;
+
+    private final DomainTimers timers;
+    private final Runnable expired;
+
+    @GuardedBy("this")
+    private final List<Watchdog> watchdogs = List.of(new Watchdog(), new Watchdog());
+
+    private static final class Watchdog {
+        boolean taken;
+        @Nullable Future<?> running;
+    }
+
+    /// @param expired called when one expires, on the timers' thread
+    public Watchdogs(DomainTimers timers, Runnable expired) {
+        this.timers = timers;
+        this.expired = expired;
+    }
+
+    /// Takes a free watchdog and starts it.
+    ///
+    /// @param seconds until it expires, unsigned 32 bits; 0 for at once
+    /// @return its id
+    /// @throws XenError ENOSPC if none is free
+    public synchronized int take(long seconds) throws XenError {
+        for (int id = 1; id <= COUNT; id++) {
+            Watchdog watchdog = watchdogs.get(id - 1);
+            if (!watchdog.taken) {
+                watchdog.taken = true;
+                start(watchdog, seconds);
+                return id;
+            }
+        }
+        throw XenError.ENOSPC;
+    }
+
+    /// Starts a watchdog again, or gives it back.
+    ///
+    /// @param id 1 or 2
+    /// @param seconds until it expires, unsigned 32 bits; 0 to give it back
+    /// @throws XenError EINVAL if it is not taken, or there is no such watchdog
+    public synchronized void set(long id, long seconds) throws XenError {
+        if (id < 1 || id > COUNT) {
+            throw XenError.EINVAL;
+        }
+        Watchdog watchdog = watchdogs.get((int) id - 1);
+        if (!watchdog.taken) {
+            throw XenError.EINVAL;
+        }
+        Future<?> current = watchdog.running;
+        if (current != null) {
+            current.cancel(false);
+        }
+        watchdog.taken = seconds != 0;
+        if (watchdog.taken) {
+            start(watchdog, seconds);
+        }
+    }
+
+    /// The number that the guest has taken.
+    public synchronized long taken() {
+        return watchdogs.stream().filter(watchdog -> watchdog.taken).count();
+    }
+
+    @GuardedBy("this")
+    private void start(Watchdog watchdog, long seconds) {
+        watchdog.running = timers.startOnce(TimeUnit.SECONDS.toNanos(seconds), expired);
+    }
+}
