@@ -127,6 +127,18 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
+    /// Notes that such a domain runs again, as RESUME does.
+    ///
+    /// @throws XenError ENOENT if it is not introduced
+    public void resume(DomId domain) throws XenError {
+        access.enter();
+        try {
+            store.introduced().resume(domain);
+        } finally {
+            access.leave();
+        }
+    }
+
     // --- saved state
 
     /// The whole store with all introduced domains, without clients of the host.

@@ -93,6 +93,16 @@ public final class ServiceGuest implements AutoCloseable {
         }
 
         @Override
+        public void suspend(DomId domain) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void resume(DomId domain) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
         public void destroy() {
             throw new UnsupportedOperationException();
         }

@@ -7,6 +7,7 @@ import io.xenemu.it.fixture.BootLoad;
 import io.xenemu.it.fixture.EventChannelLoad;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.XenStoreLoad;
 import io.xenemu.it.lab.Lab;
@@ -30,6 +31,7 @@ public final class Soak implements AutoCloseable {
     private static final String ALL = "all";
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
+    private static final int SUSPENDS = 100;
 
     /// What one round is.
     private interface Round {
@@ -67,7 +69,12 @@ public final class Soak implements AutoCloseable {
                             "cpus",
                             5,
                             "three CPUs of a Linux guest go and come 12 times, on each event channel ABI",
-                            Soak::cpus));
+                            Soak::cpus),
+                    new Load(
+                            "suspend",
+                            1,
+                            "a Linux guest with two vCPUs suspends 100 times, and is resumed",
+                            soak -> SuspendLoad.run(soak.daemon(), SUSPENDS)));
 
     private final SplittableRandom random = new SplittableRandom();
     private final Lab lab;

@@ -66,6 +66,25 @@ final class DomainVerbs {
     static final class Unpause extends Verb {}
 
     @Command(
+            name = "suspend",
+            description = {
+                "Ask a guest by XenStore to suspend, and wait until it has, at most a minute.",
+                "It keeps its memory, and goes on after xen-emu resume."
+            })
+    static final class Suspend extends ServiceVerb {
+        @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
+        private String domain = "";
+
+        @Override
+        public Integer call() throws HostException {
+            return sendAndWait(List.of(verb(), domain));
+        }
+    }
+
+    @Command(name = "resume", description = "Let a guest go on that has suspended.")
+    static final class Resume extends Verb {}
+
+    @Command(
             name = "destroy",
             description = "End a guest at once. Its name is free when this returns.")
     static final class Destroy extends Verb {}

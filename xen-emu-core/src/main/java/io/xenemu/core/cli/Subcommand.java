@@ -29,6 +29,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("unpause", DomainVerbs.Unpause.class),
                     new Subcommand("shutdown", DomainVerbs.Shutdown.class),
                     new Subcommand("reboot", DomainVerbs.Reboot.class),
+                    new Subcommand("suspend", DomainVerbs.Suspend.class),
+                    new Subcommand("resume", DomainVerbs.Resume.class),
                     new Subcommand("destroy", DomainVerbs.Destroy.class),
                     new Subcommand("events", EventsCommand.class),
                     new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),

@@ -44,6 +44,8 @@ final class DomainCommands {
                             "reboot-all",
                             (service, call) -> shutDownAll(service, call, REBOOT),
                             waitFlag()),
+                    Verb.changesSlowly("suspend", DomainCommands::suspend, one(DOMAIN)),
+                    Verb.changes("resume", DomainCommands::resume, one(DOMAIN)),
                     Verb.changes("destroy", DomainCommands::destroy, one(DOMAIN)),
                     Verb.session("events", DomainCommands::events));
 
@@ -75,6 +77,19 @@ final class DomainCommands {
     private static ControlReply unpause(OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         service.domains().unpause(service.named().named(call.one(DOMAIN)));
+        return ControlReply.done();
+    }
+
+    /// The guest makes itself ready, and then stands still until it is resumed.
+    private static ControlReply suspend(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        service.domains().suspend(service.named().named(call.one(DOMAIN)));
+        return ControlReply.done();
+    }
+
+    private static ControlReply resume(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        service.domains().resume(service.named().named(call.one(DOMAIN)));
         return ControlReply.done();
     }
 

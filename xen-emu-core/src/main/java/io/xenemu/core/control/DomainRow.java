@@ -73,12 +73,13 @@ public record DomainRow(
         boolean dying = end != null && end.reason() == ShutdownReason.DESTROYED;
         boolean crashed = end != null && end.reason() == ShutdownReason.CRASH;
         boolean paused = end == null && domain.isPaused();
+        boolean suspended = end == null && domain.suspension().isSuspended();
         boolean active = vcpus.stream().anyMatch(ThreadActivity::active);
-        boolean running = end == null && !paused && active;
-        return flag(running, 'r')
-                + flag(end == null && !paused && !active, 'b')
+        boolean mayRun = end == null && !paused && !suspended;
+        return flag(mayRun && active, 'r')
+                + flag(mayRun && !active, 'b')
                 + flag(paused, 'p')
-                + flag(end != null && !dying, 's')
+                + flag(suspended || (end != null && !dying), 's')
                 + flag(crashed, 'c')
                 + flag(dying, 'd');
     }

@@ -198,7 +198,7 @@ final class ServedConnection {
     /// Logs who has asked for a change.
     private void tell(ControlRequest request, Verb.Effect effect) {
         String arguments = JsonWriter.line(request.arguments());
-        if (effect == Verb.Effect.CHANGES) {
+        if (effect == Verb.Effect.CHANGES || effect == Verb.Effect.CHANGES_SLOWLY) {
             String told = arguments.substring(0, Math.min(arguments.length(), TOLD));
             log.info("user {} asks: {} {}", user, request.verb(), told);
         } else {

@@ -32,6 +32,8 @@ public record Verb(
         READS,
         /// It changes something, so the log tells who asked.
         CHANGES,
+        /// The same, and it lasts until a guest has done its part.
+        CHANGES_SLOWLY,
         /// It changes nothing, and its connection serves nothing else from then on.
         SESSION
     }
@@ -58,6 +60,11 @@ public record Verb(
     /// One that every service serves, and that changes something.
     static Verb changes(String name, Handler handler, VerbArgument... arguments) {
         return new Verb(name, Service.ANY, Effect.CHANGES, List.of(arguments), handler);
+    }
+
+    /// One that every service serves, and that lasts until a guest has done its part.
+    static Verb changesSlowly(String name, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, Service.ANY, Effect.CHANGES_SLOWLY, List.of(arguments), handler);
     }
 
     /// One that every service serves, and that takes the connection over.

@@ -169,10 +169,12 @@ public final class VerbCall {
         return arguments.containsKey(flag);
     }
 
-    /// Whether it lasts until guests have ended, however long they take.
+    /// Whether it lasts until guests have done their part, however long they take.
     boolean waits() {
-        return verb.arguments().stream()
-                .anyMatch(argument ->
-                        argument.count() == VerbArgument.Count.WAIT && has(argument.name()));
+        return verb.effect() == Verb.Effect.CHANGES_SLOWLY
+                || verb.arguments().stream()
+                        .anyMatch(argument ->
+                                argument.count() == VerbArgument.Count.WAIT
+                                        && has(argument.name()));
     }
 }

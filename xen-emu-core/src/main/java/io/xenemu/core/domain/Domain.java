@@ -35,6 +35,7 @@ public final class Domain implements AutoCloseable {
     private final List<Vcpu> vcpus = new ArrayList<>();
     private final Quiescence quiescence = new Quiescence(vcpus, Quiescence.LIMIT);
     private final PauseCount pauses = new PauseCount(quiescence);
+    private final Suspension suspension = new Suspension(quiescence);
     private final Parts parts =
             new Parts(
                     new OwnPart(
@@ -342,11 +343,28 @@ public final class Domain implements AutoCloseable {
         return pauses.count() != 0;
     }
 
+    /// Whether anything keeps its vCPUs from running: a pause, a save, or a suspend.
+    public boolean isHeld() {
+        return quiescence.isHeld();
+    }
+
+    /// Its suspend by the guest.
+    public Suspension suspension() {
+        return suspension;
+    }
+
     /// Stops the domain for `reason`, unless it has been stopped already. Does not wait for the vCPUs.
     ///
     /// @param message explains it to an operator; may be empty
     public void shutdown(ShutdownReason reason, String message) {
         boolean _ = end.stop(reason, message);
+    }
+
+    /// Suspends the domain: see [Suspension].
+    ///
+    /// @param vcpu makes the hypercall, on its own thread
+    public void suspend(Vcpu vcpu) {
+        suspension.begin(vcpu);
     }
 
     /// Stops the domain, and waits until its vCPUs do nothing any more.

@@ -26,6 +26,9 @@ final class DomainParts {
         if (domain.shutdownLatch().get() != null) {
             return new PartState.Blocked("it has shut down");
         }
+        if (domain.suspension().isSuspended()) {
+            return new PartState.Blocked("that it is suspended cannot be saved yet");
+        }
         XenState.Identity identity =
                 new XenState.Identity(domain.id(), domain.config(), domain.pauses());
         return saved(DomainStateCodec.IDENTITY, DomainStateCodec.encode(identity));

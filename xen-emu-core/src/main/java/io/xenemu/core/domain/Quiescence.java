@@ -6,8 +6,8 @@ import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Holds a domain's vCPUs out of the guest, for any number of holders at once: an operator who has paused the domain,
-/// and whoever saves it.
+/// Holds a domain's vCPUs out of the guest, for any number of holders at once: an operator who has paused the domain, a
+/// save, and the guest itself that has suspended ([Suspension]).
 ///
 /// When [#hold] returns, and until [#release], every vCPU is parked:
 ///
@@ -47,21 +47,37 @@ public final class Quiescence {
     ///
     /// @throws StuckException if a vCPU does not park in time; then this holder holds nothing
     void hold() {
+        beginHold();
+        boolean held = false;
+        try {
+            awaitHold();
+            held = true;
+        } finally {
+            if (!held) {
+                release();
+            }
+        }
+    }
+
+    /// Begins a hold, and does not wait: the vCPUs park one after the other. Also for a vCPU's thread.
+    synchronized void beginHold() {
+        holders++;
+        if (holders == 1) {
+            vcpus.forEach(Vcpu::hold);
+        }
+    }
+
+    /// Waits until every vCPU is parked, while the caller holds. Not for a vCPU's thread.
+    ///
+    /// @throws StuckException if a vCPU does not park in time
+    void awaitHold() {
         if (Thread.currentThread() instanceof VcpuThread) {
             throw new IllegalStateException("a vCPU cannot wait until all vCPUs are parked");
-        }
-        synchronized (this) {
-            holders++;
-            if (holders == 1) {
-                vcpus.forEach(Vcpu::hold);
-            }
         }
         long deadline = System.nanoTime() + limit.toNanos();
         for (Vcpu vcpu : vcpus) {
             if (!vcpu.awaitParked(deadline)) {
-                StuckException failure = stuck(vcpu);
-                release();
-                throw failure;
+                throw stuck(vcpu);
             }
         }
     }

@@ -7,7 +7,7 @@
 /// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig], [DomainEnvironment], [HvmParams], [ShutdownReason],
 ///   [ShutdownLatch].
 /// - vCPUs: [Vcpu], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
-/// - vCPUs that stand still: [Quiescence], [PauseCount], [VcpuGate], [StuckException].
+/// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState].
 /// - Saved state: [XenState], [DomainStateCodec], [DomainOrigin], [DomainRestore].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [MessageInterrupts] are

@@ -17,6 +17,10 @@ final class DriverRequest {
         SHUT_DOWN,
         /// Asks the guest by XenStore to reboot.
         REBOOT,
+        /// Asks the guest by XenStore to suspend, and waits until it has.
+        SUSPEND,
+        /// Cancels a suspend.
+        RESUME,
         SAVE,
         MIGRATE
     }

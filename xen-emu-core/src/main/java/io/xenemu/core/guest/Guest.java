@@ -6,6 +6,7 @@ import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
+import java.time.Duration;
 import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +23,9 @@ import org.jspecify.annotations.Nullable;
 ///                         | wait of RestartLimit    |   |              |   |
 ///                         |                         |   +--> Saving <--+   |   (back to Running or Paused,
 ///                         |       guest reboots     |   +--> Migrating <---+    or the guest has moved)
-///                      Rebooting <------------------+-- from any of these four
+///                         |                         |   +--> Suspended <----+   the guest suspends itself,
+///                         |                         |   |                   |   and an operator resumes it
+///                      Rebooting <------------------+-- from any of these five
 ///
 ///   any state ------------> Ended      destroyed; guest powered off, crashed or moved; time-out; a boot that failed;
 ///                                      a reboot that the guest is not to get
@@ -33,12 +36,24 @@ public final class Guest {
     /// No deadline.
     public static final long FOREVER = Long.MAX_VALUE;
 
+    /// As under xl.
+    private static final Duration SUSPEND_LIMIT = Duration.ofSeconds(60);
+
     private final GuestRequest request;
     private final GuestInbox inbox;
+    private final Duration suspendLimit;
 
     /// A guest that waits for [#start].
     public Guest(GuestRequest request) {
+        this(request, SUSPEND_LIMIT);
+    }
+
+    /// The same.
+    ///
+    /// @param suspendLimit how long it may take to suspend
+    Guest(GuestRequest request, Duration suspendLimit) {
         this.request = request;
+        this.suspendLimit = suspendLimit;
         this.inbox = new GuestInbox(name());
     }
 
@@ -101,7 +116,15 @@ public final class Guest {
             @Nullable HostConsole serial,
             long deadline)
             throws BootException {
-        return new GuestDriver(hypervisor, request, inbox, new Orders(), console, serial, deadline)
+        return new GuestDriver(
+                        hypervisor,
+                        request,
+                        inbox,
+                        new Orders(),
+                        console,
+                        serial,
+                        suspendLimit,
+                        deadline)
                 .run();
     }
 
@@ -140,6 +163,16 @@ public final class Guest {
         @Override
         public void askToReboot(DomId domain) throws Refused, InterruptedException {
             ask(DriverRequest.Kind.REBOOT, domain);
+        }
+
+        @Override
+        public void suspend(DomId domain) throws Refused, InterruptedException {
+            carryOut(DriverRequest.Kind.SUSPEND, domain);
+        }
+
+        @Override
+        public void resume(DomId domain) throws Refused, InterruptedException {
+            carryOut(DriverRequest.Kind.RESUME, domain);
         }
 
         @Override

@@ -111,6 +111,24 @@ final class GuestBoot {
         }
     }
 
+    /// The domain has suspended itself. XenStore's clients see that it does not run, as on Xen.
+    void suspended() {
+        hypervisor.xenstore().shutdown(domain.id());
+        tell(DomainEvent.of(DomainEvent.Type.SUSPENDED, domain));
+        log.info("{}: suspended", domain);
+    }
+
+    /// Cancels the suspend.
+    ///
+    /// @throws StuckException if a vCPU has not parked yet
+    /// @throws XenError what XenStore answers; the domain stays suspended
+    void resume() throws XenError {
+        hypervisor.xenstore().resume(domain.id());
+        domain.suspension().cancel();
+        tell(DomainEvent.of(DomainEvent.Type.RESUMED, domain));
+        log.info("{}: resumed", domain);
+    }
+
     /// Asks the guest by XenStore to shut down.
     ///
     /// @param how a word of Linux's `control/shutdown`
@@ -122,6 +140,13 @@ final class GuestBoot {
             log.warn("{} cannot be asked to shut down: XenStore says {}", domain, e.symbol());
             throw e;
         }
+    }
+
+    /// Takes back what [#askToShutDown] has asked, unless the guest has read it.
+    ///
+    /// @throws XenError what XenStore answers
+    void withdraw(String how) throws XenError {
+        hypervisor.withdraw(domain, how);
     }
 
     /// Tells XenStore that the domain has stopped, and an operator why.

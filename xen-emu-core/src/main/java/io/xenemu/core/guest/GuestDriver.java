@@ -27,12 +27,18 @@ import org.slf4j.LoggerFactory;
 final class GuestDriver {
     private static final Logger log = LoggerFactory.getLogger(GuestDriver.class);
 
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(HaltWatch.LOOK_MILLIS);
+
+    /// A word of Linux's `control/shutdown`.
+    private static final String SUSPEND = "suspend";
+
     private final Hypervisor hypervisor;
     private final GuestRequest request;
     private final GuestInbox inbox;
     private final DomainDriver orders;
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
+    private final Duration suspendLimit;
     private final long deadline;
     private final RestartLimit restarts = new RestartLimit();
 
@@ -42,9 +48,18 @@ final class GuestDriver {
     /// The request for the first boot, until it is answered.
     private @Nullable DriverRequest start;
 
+    /// The request to suspend, until it is answered.
+    private @Nullable Suspending suspending;
+
+    /// A request to suspend that the guest has been told.
+    ///
+    /// @param until in `System.nanoTime()`
+    private record Suspending(DriverRequest order, long until) {}
+
     /// @param orders takes an operator's orders for the guest's domains
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port, if any
+    /// @param suspendLimit how long the guest may take to suspend
     /// @param deadline in `System.nanoTime()`, or [Guest#FOREVER]
     GuestDriver(
             Hypervisor hypervisor,
@@ -53,6 +68,7 @@ final class GuestDriver {
             DomainDriver orders,
             @Nullable HostConsole console,
             @Nullable HostConsole serial,
+            Duration suspendLimit,
             long deadline) {
         this.hypervisor = hypervisor;
         this.request = request;
@@ -60,6 +76,7 @@ final class GuestDriver {
         this.orders = orders;
         this.console = console;
         this.serial = serial;
+        this.suspendLimit = suspendLimit;
         this.deadline = deadline;
     }
 
@@ -98,6 +115,7 @@ final class GuestDriver {
                 serve();
                 kept = built.keepDevices();
             } finally {
+                failSuspend(Refusal.GONE.of(request.config().name()));
                 if (!again) {
                     end();
                 }
@@ -145,11 +163,12 @@ final class GuestDriver {
     private ShutdownLatch.@Nullable Outcome awaitStop(Domain domain) {
         ShutdownLatch stopped = domain.shutdownLatch();
         stopped.onSet(inbox::wake);
+        domain.suspension().onSuspend(inbox::wake);
         HaltWatch watch = new HaltWatch(domain);
         while (true) {
             serveUntil(
-                    () -> stopped.get() != null,
-                    soonest(TimeUnit.MILLISECONDS.toNanos(HaltWatch.LOOK_MILLIS)));
+                    () -> stopped.get() != null || hasSuspended(domain),
+                    soonest(Math.min(LOOK_NANOS, suspendLeft())));
             if (inbox.isDestroyed()) {
                 domain.shutdown(ShutdownReason.DESTROYED, "");
             }
@@ -157,7 +176,52 @@ final class GuestDriver {
             if (outcome != null || left(deadline) <= 0) {
                 return outcome;
             }
+            if (hasSuspended(domain)) {
+                suspended();
+            }
+            limitSuspend();
             watch.look();
+        }
+    }
+
+    /// Whether the domain has suspended itself since the driver last looked.
+    private boolean hasSuspended(Domain domain) {
+        return domain.suspension().isSuspended() && inbox.state() != GuestState.SUSPENDED;
+    }
+
+    private void suspended() {
+        current().suspended();
+        inbox.suspended();
+        if (suspending != null) {
+            suspending.order().done();
+            suspending = null;
+        }
+    }
+
+    /// How long the guest may still take to suspend, in ns.
+    private long suspendLeft() {
+        return suspending == null ? Long.MAX_VALUE : left(suspending.until());
+    }
+
+    /// Takes the request to suspend back when its time is over.
+    private void limitSuspend() {
+        if (suspendLeft() > 0) {
+            return;
+        }
+        String name = request.config().name();
+        String reason = " has not suspended within " + suspendLimit.toSeconds() + " s";
+        try {
+            current().withdraw(SUSPEND);
+        } catch (XenError e) {
+            reason += ", and still may: XenStore says " + e.symbol();
+        }
+        failSuspend(new Refused(name + reason));
+    }
+
+    private void failSuspend(Refused reason) {
+        if (suspending != null) {
+            boolean _ = suspending.order().fail(reason);
+            suspending = null;
         }
     }
 
@@ -253,8 +317,11 @@ final class GuestDriver {
                     current().unpause();
                     order.done();
                 }
-                case SHUT_DOWN -> ask(order, "poweroff");
-                case REBOOT -> ask(order, "reboot");
+                case SHUT_DOWN -> askAndAnswer(order, "poweroff");
+                case REBOOT -> askAndAnswer(order, "reboot");
+                // Answered when the guest has suspended itself.
+                case SUSPEND -> suspend(order);
+                case RESUME -> resume(order);
                 case SAVE, MIGRATE ->
                         throw new IllegalStateException(order + ": no command puts it yet");
             }
@@ -281,12 +348,41 @@ final class GuestDriver {
         }
     }
 
-    private void ask(DriverRequest order, String how) {
+    private void suspend(DriverRequest order) {
+        if (suspending != null) {
+            boolean _ = order.fail(new Refused(request.config().name() + " is about to suspend"));
+        } else if (ask(order, SUSPEND)) {
+            suspending = new Suspending(order, System.nanoTime() + suspendLimit.toNanos());
+        }
+    }
+
+    private void resume(DriverRequest order) {
+        try {
+            current().resume();
+            inbox.running();
+            order.done();
+        } catch (StuckException e) {
+            String reason = request.config().name() + " cannot be resumed: " + e.getMessage();
+            boolean _ = order.fail(new Refused(reason));
+        } catch (XenError e) {
+            boolean _ = order.fail(new Refused("resume: XenStore says " + e.symbol()));
+        }
+    }
+
+    private void askAndAnswer(DriverRequest order, String how) {
+        if (ask(order, how)) {
+            order.done();
+        }
+    }
+
+    /// @return false if the request has failed, and is answered
+    private boolean ask(DriverRequest order, String how) {
         try {
             current().askToShutDown(how);
-            order.done();
+            return true;
         } catch (XenError e) {
             boolean _ = order.fail(new Refused(how + ": XenStore says " + e.symbol()));
+            return false;
         }
     }
 

@@ -125,6 +125,11 @@ final class GuestInbox {
         requests.running();
     }
 
+    /// The domain has suspended itself.
+    synchronized void suspended() {
+        requests.suspended();
+    }
+
     /// A pause has failed, and the domain goes on as before.
     synchronized void pauseFailed() {
         requests.pauseFailed();

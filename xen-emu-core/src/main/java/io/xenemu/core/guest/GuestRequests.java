@@ -8,12 +8,14 @@ import org.jspecify.annotations.Nullable;
 /// The state of one guest, and the requests to it: which of them are carried out, wait, or are refused in which state.
 /// Plain data without locks, threads or clock; [GuestInbox] guards it.
 ///
-/// | request | Made | Starting | Running, Paused | Saving, Migrating | Rebooting | Ended |
-/// |---|---|---|---|---|---|---|
-/// | start | now | no | no | no | no | no |
-/// | pause, unpause | queued | now | now | queued | no | no |
-/// | shut down, reboot | no | now | now | queued | no | no |
-/// | save, migrate | no | queued | now | no | no | no |
+/// | request | Made | Starting | Running | Paused | Suspended | Saving, Migrating | Rebooting | Ended |
+/// |---|---|---|---|---|---|---|---|
+/// | start | now | no | no | no | no | no | no | no |
+/// | pause, unpause | queued | now | now | now | now | queued | no | no |
+/// | shut down, reboot | no | now | now | now | now | queued | no | no |
+/// | suspend | no | queued | now | no | no | no | no | no |
+/// | resume | no | no | no | no | now | no | no | no |
+/// | save, migrate | no | queued | now | now | no | no | no | no |
 ///
 /// - An unpause is refused in its turn if the guest is not paused then.
 /// - A destroy is never refused and never queued. After it, everything else is refused.
@@ -127,12 +129,18 @@ final class GuestRequests {
         return null;
     }
 
-    /// Its domain runs, or is paused if that was asked for; also after a save or migration that left it here.
+    /// Its domain runs, or is paused if that was asked for; also when it is resumed, or after a save or migration that
+    /// left it here.
     void running() {
         GuestState next = pauses == 0 ? GuestState.RUNNING : GuestState.PAUSED;
         if (next != state) {
             move(next);
         }
+    }
+
+    /// The guest has suspended itself.
+    void suspended() {
+        move(GuestState.SUSPENDED);
     }
 
     /// The domain has not been paused after all, although the pause was taken.
@@ -187,21 +195,28 @@ final class GuestRequests {
             case START -> state == GuestState.MADE ? Turn.NOW : null;
             case PAUSE, UNPAUSE ->
                     switch (state) {
-                        case STARTING, RUNNING, PAUSED -> Turn.NOW;
+                        case STARTING, RUNNING, PAUSED, SUSPENDED -> Turn.NOW;
                         case MADE, SAVING, MIGRATING -> Turn.LATER;
                         case REBOOTING, ENDED -> null;
                     };
             case SHUT_DOWN, REBOOT ->
                     switch (state) {
-                        case STARTING, RUNNING, PAUSED -> Turn.NOW;
+                        case STARTING, RUNNING, PAUSED, SUSPENDED -> Turn.NOW;
                         case SAVING, MIGRATING -> Turn.LATER;
                         case MADE, REBOOTING, ENDED -> null;
                     };
+            case SUSPEND ->
+                    switch (state) {
+                        case RUNNING -> Turn.NOW;
+                        case STARTING -> Turn.LATER;
+                        case MADE, PAUSED, SUSPENDED, SAVING, MIGRATING, REBOOTING, ENDED -> null;
+                    };
+            case RESUME -> state == GuestState.SUSPENDED ? Turn.NOW : null;
             case SAVE, MIGRATE ->
                     switch (state) {
                         case RUNNING, PAUSED -> Turn.NOW;
                         case STARTING -> Turn.LATER;
-                        case MADE, SAVING, MIGRATING, REBOOTING, ENDED -> null;
+                        case MADE, SUSPENDED, SAVING, MIGRATING, REBOOTING, ENDED -> null;
                     };
         };
     }
@@ -217,11 +232,16 @@ final class GuestRequests {
         if (kind == DriverRequest.Kind.START) {
             return Refusal.STARTED;
         }
+        if (kind == DriverRequest.Kind.RESUME) {
+            return Refusal.NOT_SUSPENDED;
+        }
         return switch (state) {
             case MADE -> Refusal.NOT_STARTED;
             case REBOOTING -> Refusal.REBOOTING;
             case SAVING, MIGRATING -> Refusal.MOVING;
-            case STARTING, RUNNING, PAUSED, ENDED ->
+            case PAUSED -> Refusal.PAUSED;
+            case SUSPENDED -> Refusal.SUSPENDED;
+            case STARTING, RUNNING, ENDED ->
                     throw new IllegalStateException(kind + " is not refused: " + state);
         };
     }
@@ -242,14 +262,15 @@ final class GuestRequests {
             }
             case SAVE -> move(GuestState.SAVING);
             case MIGRATE -> move(GuestState.MIGRATING);
-            case SHUT_DOWN, REBOOT -> {}
+            // The guest or its driver moves it later.
+            case SHUT_DOWN, REBOOT, SUSPEND, RESUME -> {}
         }
         return null;
     }
 
-    /// A domain that is still starting gets its state with [#running].
+    /// A domain that is still starting, or suspended, gets its state with [#running].
     private void showPauses() {
-        if (state != GuestState.STARTING) {
+        if (state != GuestState.STARTING && state != GuestState.SUSPENDED) {
             running();
         }
     }

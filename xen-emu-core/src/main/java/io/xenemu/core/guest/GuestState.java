@@ -10,6 +10,8 @@ public enum GuestState {
     RUNNING,
     /// An operator keeps its vCPUs from running.
     PAUSED,
+    /// It has suspended itself, and stands still until an operator resumes it.
+    SUSPENDED,
     /// Its state is being written to a file.
     SAVING,
     /// Its state is being sent to another host.
@@ -25,6 +27,7 @@ public enum GuestState {
             case MADE -> false;
             case STARTING -> this == MADE || this == REBOOTING;
             case RUNNING, PAUSED -> this == STARTING || hasRunningDomain();
+            case SUSPENDED -> this == RUNNING || this == PAUSED;
             case SAVING, MIGRATING -> this == RUNNING || this == PAUSED;
             case REBOOTING -> hasRunningDomain();
             case ENDED -> this != ENDED;
@@ -34,7 +37,7 @@ public enum GuestState {
     /// Whether its domain has been started, and may end by itself.
     private boolean hasRunningDomain() {
         return switch (this) {
-            case RUNNING, PAUSED, SAVING, MIGRATING -> true;
+            case RUNNING, PAUSED, SUSPENDED, SAVING, MIGRATING -> true;
             case MADE, STARTING, REBOOTING, ENDED -> false;
         };
     }

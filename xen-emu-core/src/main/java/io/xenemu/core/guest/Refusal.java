@@ -8,6 +8,9 @@ enum Refusal {
     NOT_STARTED("%s has not been started"),
     STARTED("%s has been started already"),
     NOT_PAUSED("%s is not paused"),
+    PAUSED("%s is paused"),
+    SUSPENDED("%s is suspended"),
+    NOT_SUSPENDED("%s is not suspended"),
     REBOOTING("%s is rebooting"),
     /// It is being saved or migrated.
     MOVING("%s is being saved or migrated"),
@@ -31,7 +34,15 @@ enum Refusal {
             // As for a name that never was one: the two differ only for a moment.
             case GONE -> Refused.noSuchDomain(guest);
             case TOO_MANY -> new Refused(Refused.Kind.BUSY, reason);
-            case NOT_STARTED, STARTED, NOT_PAUSED, REBOOTING, MOVING, DESTROYED ->
+            case NOT_STARTED,
+                    STARTED,
+                    NOT_PAUSED,
+                    PAUSED,
+                    SUSPENDED,
+                    NOT_SUSPENDED,
+                    REBOOTING,
+                    MOVING,
+                    DESTROYED ->
                     new Refused(reason);
         };
     }

@@ -9,7 +9,7 @@ public enum RunOutcome {
     REBOOT,
     CRASH,
     TRIPLE_FAULT,
-    /// Watchdog, or a reason that is not served: suspend, soft reset.
+    /// Watchdog, or a reason that is not served, such as soft reset.
     OTHER_SHUTDOWN,
     TIMEOUT,
     HOST_ERROR,

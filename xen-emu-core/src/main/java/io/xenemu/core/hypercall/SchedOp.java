@@ -56,11 +56,15 @@ final class SchedOp {
         return over ? 0 : HypercallContext.CONTINUED;
     }
 
-    /// Shuts the domain down, for any reason. Xen keeps eight bits of it.
+    /// Shuts the domain down, for any reason. Xen keeps eight bits of it. A suspended domain may go on later.
     private static long shutdown(HypercallContext c) throws XenError {
         c.argument().copyIn(Shutdown.STRUCT, c.word(1));
         int code = (int) (c.argument().get(Shutdown.REASON) & 0xff);
         ShutdownReason reason = ShutdownReason.of(code);
+        if (reason == ShutdownReason.SUSPEND) {
+            c.domain().suspend(c.vcpu());
+            return 0;
+        }
         String message = reason == ShutdownReason.OTHER ? "shutdown for reason " + code : "";
         c.domain().shutdown(reason, message);
         return 0;

@@ -83,6 +83,16 @@ final class DomainDirectory implements OperatedDomains {
         requireDriver(domain).unpause(domain.id());
     }
 
+    @Override
+    public void suspend(Domain domain) throws Refused, InterruptedException {
+        requireDriver(domain).suspend(domain.id());
+    }
+
+    @Override
+    public void resume(Domain domain) throws Refused, InterruptedException {
+        requireDriver(domain).resume(domain.id());
+    }
+
     private DomainDriver requireDriver(Domain domain) throws Refused {
         DomainDriver driver = driver(domain);
         if (driver == null) {

@@ -26,6 +26,16 @@ public interface DomainDriver {
     /// @throws Refused if XenStore refuses, or the guest has another domain
     void askToReboot(DomId domain) throws Refused, InterruptedException;
 
+    /// Asks the guest by XenStore to suspend, and waits until it has.
+    ///
+    /// @throws Refused if it has not within a time, or is not running
+    void suspend(DomId domain) throws Refused, InterruptedException;
+
+    /// Cancels a suspend.
+    ///
+    /// @throws Refused if the domain is not suspended, or the guest has it no more
+    void resume(DomId domain) throws Refused, InterruptedException;
+
     /// Ends the guest at once. Does not wait.
     void destroy();
 }

@@ -30,6 +30,10 @@ public record DomainEvent(
         STARTED,
         PAUSED,
         UNPAUSED,
+        /// The guest has suspended itself.
+        SUSPENDED,
+        /// Its suspend has been cancelled.
+        RESUMED,
         /// It stopped for the reason in the details. A guest that reboots gets another domain next.
         SHUTDOWN,
         /// It stopped because something went wrong in it or in its VM.

@@ -317,11 +317,26 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Asks the guest of a domain that has been introduced to shut down. For the domain's driver.
     ///
-    /// @param how a word of Linux's `control/shutdown`: `poweroff` or `reboot`
+    /// @param how a word of Linux's `control/shutdown`: `poweroff`, `reboot` or `suspend`
     /// @throws XenError what XenStore answers
     public void askToShutDown(Domain domain, String how) throws XenError {
         try (XenStoreClient client = xenstore.client()) {
             client.write(shutdownNode(domain), how);
+        }
+    }
+
+    /// Takes such a request back, unless the guest has taken it.
+    ///
+    /// @param how the word
+    /// @throws XenError what XenStore answers
+    public void withdraw(Domain domain, String how) throws XenError {
+        try (XenStoreClient client = xenstore.client()) {
+            client.transaction(view -> {
+                if (view.read(shutdownNode(domain)).equals(how)) {
+                    view.write(shutdownNode(domain), "");
+                }
+                return view;
+            });
         }
     }
 

@@ -26,6 +26,16 @@ public interface OperatedDomains {
     /// @throws Refused if XenStore refuses the request, or the guest is rebooting
     void askToShutDown(Domain domain, String how) throws Refused, InterruptedException;
 
+    /// Asks a guest by XenStore to suspend, and waits until it has: at most a minute.
+    ///
+    /// @throws Refused if the guest does not suspend in time, or XenStore refuses the request, or the domain is not running
+    void suspend(Domain domain) throws Refused, InterruptedException;
+
+    /// Lets a domain go on whose guest has suspended itself.
+    ///
+    /// @throws Refused if the domain is not suspended, or gone
+    void resume(Domain domain) throws Refused, InterruptedException;
+
     /// Stops a domain at once, and its guest with it. Does not wait for its end.
     void destroy(Domain domain);
 

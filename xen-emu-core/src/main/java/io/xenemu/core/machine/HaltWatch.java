@@ -33,7 +33,7 @@ public final class HaltWatch {
         List<Duration> now = asleep();
         boolean unchanged = !now.isEmpty() && now.equals(before);
         before = now;
-        if (!unchanged || now.equals(asked) || domain.isPaused()) {
+        if (!unchanged || now.equals(asked) || domain.isHeld()) {
             return;
         }
         boolean down = allDown();

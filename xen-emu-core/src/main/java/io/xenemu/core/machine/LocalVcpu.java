@@ -40,6 +40,11 @@ public final class LocalVcpu implements VcpuPort {
     }
 
     @Override
+    public void setRegs(KvmRegs registers) {
+        kvm.setRegs(registers);
+    }
+
+    @Override
     public MpState getMpState() {
         return kvm.getMpState();
     }

@@ -25,6 +25,9 @@ final class TrainingVcpu implements VcpuPort {
     }
 
     @Override
+    public void setRegs(KvmRegs registers) {}
+
+    @Override
     public MpState getMpState() {
         return MpState.RUNNABLE;
     }

@@ -26,6 +26,9 @@ public interface VcpuPort {
     /// KVM_GET_REGS.
     KvmRegs getRegs();
 
+    /// KVM_SET_REGS.
+    void setRegs(KvmRegs registers);
+
     /// KVM_GET_MP_STATE.
     MpState getMpState();
 

@@ -93,7 +93,7 @@ final class VerbTableDocTest {
     private static String effect(Verb verb) {
         return switch (verb.effect()) {
             case READS -> "reads";
-            case CHANGES -> "changes";
+            case CHANGES, CHANGES_SLOWLY -> "changes";
             case SESSION -> "session";
         };
     }

@@ -65,6 +65,12 @@ final class EventSessionTest {
         public void askToShutDown(Domain domain, String how) {}
 
         @Override
+        public void suspend(Domain domain) {}
+
+        @Override
+        public void resume(Domain domain) {}
+
+        @Override
         public void destroy(Domain domain) {}
 
         @Override

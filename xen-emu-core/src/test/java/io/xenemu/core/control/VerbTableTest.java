@@ -84,6 +84,16 @@ final class VerbTableTest {
         }
 
         @Override
+        public void suspend(Domain domain) {
+            domain.suspend(domain.vcpus().getFirst());
+        }
+
+        @Override
+        public void resume(Domain domain) {
+            domain.suspension().cancel();
+        }
+
+        @Override
         public void destroy(Domain domain) {
             domain.shutdown(ShutdownReason.DESTROYED, "");
         }
@@ -240,6 +250,15 @@ final class VerbTableTest {
     void noDevicesAreListed() {
         assertEquals(1, send("block-list test 1").text().size());
         assertEquals(1, send("network-list 1").text().size());
+    }
+
+    @Test
+    void suspendedDomainIsShownAsShutDownUntilItIsResumed() {
+        assertEquals(List.of(), send("suspend test").text());
+        assertTrue(guest.domain().isHeld());
+        assertTrue(send("list").text().get(1).contains(" ---s-- "));
+        assertEquals(List.of(), send("resume test").text());
+        assertFalse(guest.domain().isHeld());
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -33,6 +34,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -205,6 +207,84 @@ final class GuestDriverTest {
 
         guest.destroy();
         assertEquals(RunOutcome.STOPPED, run.get());
+    }
+
+    private FutureTask<Void> suspend(Domain domain) {
+        FutureTask<Void> suspend =
+                new FutureTask<>(() -> {
+                    domains.suspend(domain);
+                    return null;
+                });
+        Thread.ofPlatform().start(suspend);
+        return suspend;
+    }
+
+    private static String refusal(FutureTask<Void> order) {
+        ExecutionException e = assertThrows(ExecutionException.class, order::get);
+        return assertInstanceOf(Refused.class, e.getCause()).reason();
+    }
+
+    @Test
+    void guestSuspendsWhenItIsAskedAndGoesOnWhenItIsResumed() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+        Refused e = assertThrows(Refused.class, () -> domains.resume(domain));
+        assertEquals("web is not suspended", e.reason());
+
+        for (int i = 0; i < 3; i++) {
+            FutureTask<Void> suspend = suspend(domain);
+            Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
+            assertEquals("web is about to suspend", refusal(suspend(domain)));
+            acknowledge(domain);
+            domain.suspend(domain.vcpus().get(1));
+
+            assertNull(suspend.get());
+            assertEquals(GuestState.SUSPENDED, guest.state());
+            assertTrue(domain.vcpus().getFirst().isHeld());
+            assertEquals("web is suspended", refusal(suspend(domain)));
+            domains.resume(domain);
+            assertEquals(GuestState.RUNNING, guest.state());
+            assertFalse(domain.vcpus().getFirst().isHeld());
+        }
+
+        domain.suspend(domain.vcpus().getFirst());
+        Eventually.holds("it suspends unasked", () -> guest.state() == GuestState.SUSPENDED);
+        domains.destroy(domain);
+        assertEquals(RunOutcome.STOPPED, run.get());
+    }
+
+    private void acknowledge(Domain domain) throws XenError {
+        try (XenStoreClient client = hypervisor.xenstore().client()) {
+            client.write("/local/domain/" + domain.id().value() + "/control/shutdown", "");
+        }
+    }
+
+    @Test
+    void guestThatDoesNotSuspendInTimeIsNoLongerAsked() throws Exception {
+        Guest guest = new Guest(request(true), Duration.ofMillis(100));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+
+        assertEquals("web has not suspended within 0 s", refusal(suspend(domain)));
+        assertEquals("", shutdownNode(domain));
+        assertEquals(GuestState.RUNNING, guest.state());
+
+        guest.destroy();
+        assertEquals(RunOutcome.STOPPED, run.get());
+    }
+
+    @Test
+    void guestThatEndsDoesNotSuspend() throws Exception {
+        FutureTask<RunOutcome> run = start(new Guest(request(true)));
+        Domain domain = nextDomain();
+        FutureTask<Void> suspend = suspend(domain);
+        Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
+
+        domain.shutdown(ShutdownReason.POWEROFF, "");
+
+        assertEquals("no such domain: web", refusal(suspend));
+        assertEquals(RunOutcome.POWEROFF, run.get());
     }
 
     @Test

@@ -33,6 +33,7 @@ final class GuestRequestsPropertyTest {
         PUT,
         TAKE,
         RUNNING,
+        SUSPENDED,
         REBOOTING,
         START_AGAIN,
         END,
@@ -50,6 +51,7 @@ final class GuestRequestsPropertyTest {
                         Tuple.of(12, Act.PUT),
                         Tuple.of(8, Act.TAKE),
                         Tuple.of(4, Act.RUNNING),
+                        Tuple.of(2, Act.SUSPENDED),
                         Tuple.of(2, Act.REBOOTING),
                         Tuple.of(2, Act.START_AGAIN),
                         Tuple.of(1, Act.END),
@@ -87,6 +89,11 @@ final class GuestRequestsPropertyTest {
                 case RUNNING -> {
                     if (before.mayBecome(GuestState.RUNNING)) {
                         requests.running();
+                    }
+                }
+                case SUSPENDED -> {
+                    if (before.mayBecome(GuestState.SUSPENDED)) {
+                        requests.suspended();
                     }
                 }
                 case REBOOTING -> {

@@ -47,6 +47,7 @@ final class GuestRequestsTest {
         requests.running();
         switch (state) {
             case PAUSED -> take(Kind.PAUSE);
+            case SUSPENDED -> requests.suspended();
             case SAVING -> take(Kind.SAVE);
             case MIGRATING -> take(Kind.MIGRATE);
             case REBOOTING -> requests.rebooting();
@@ -64,13 +65,15 @@ final class GuestRequestsTest {
     /// One letter for each state: A accepted, Q queued, X refused.
     @ParameterizedTest
     @CsvSource({
-        "START, AXXXXXXX",
-        "PAUSE, QAAAQQXX",
-        "UNPAUSE, QAAAQQXX",
-        "SHUT_DOWN, XAAAQQXX",
-        "REBOOT, XAAAQQXX",
-        "SAVE, XQAAXXXX",
-        "MIGRATE, XQAAXXXX",
+        "START, AXXXXXXXX",
+        "PAUSE, QAAAAQQXX",
+        "UNPAUSE, QAAAAQQXX",
+        "SHUT_DOWN, XAAAAQQXX",
+        "REBOOT, XAAAAQQXX",
+        "SUSPEND, XQAXXXXXX",
+        "RESUME, XXXXAXXXX",
+        "SAVE, XQAAXXXXX",
+        "MIGRATE, XQAAXXXXX",
     })
     void answerDependsOnTheState(Kind kind, String answers) {
         GuestState[] states = GuestState.values();
@@ -124,6 +127,22 @@ final class GuestRequestsTest {
         take(Kind.PAUSE);
         requests.pauseFailed();
         assertEquals(GuestState.PAUSED, requests.state());
+    }
+
+    @Test
+    void pausesOfASuspendedGuestCountWhenItIsResumed() {
+        bring(GuestState.PAUSED);
+        requests.suspended();
+        take(Kind.PAUSE);
+        take(Kind.UNPAUSE);
+        assertEquals(GuestState.SUSPENDED, requests.state());
+        assertEquals(Refusal.SUSPENDED, requests.refusal(Kind.SUSPEND));
+        take(Kind.RESUME);
+        requests.running();
+
+        assertEquals(GuestState.PAUSED, requests.state());
+        assertEquals(Refusal.NOT_SUSPENDED, requests.refusal(Kind.RESUME));
+        assertEquals(Refusal.PAUSED, requests.refusal(Kind.SUSPEND));
     }
 
     @Test

@@ -62,13 +62,6 @@ public final class FakeVcpu implements VcpuPort {
         }
     }
 
-    /// Sets the registers.
-    public void setRegs(KvmRegs registers) {
-        synchronized (vm) {
-            regs = registers;
-        }
-    }
-
     /// Enables the local APIC.
     public void enableApic() {
         synchronized (vm) {
@@ -172,6 +165,14 @@ public final class FakeVcpu implements VcpuPort {
     public KvmRegs getRegs() {
         synchronized (vm) {
             return regs;
+        }
+    }
+
+    @Override
+    public void setRegs(KvmRegs registers) {
+        synchronized (vm) {
+            vm.called("KVM_SET_REGS", "setRegs", id);
+            regs = KvmRegs.of(registers.toBytes());
         }
     }
 

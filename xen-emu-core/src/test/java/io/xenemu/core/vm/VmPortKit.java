@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.XenTimer;
@@ -263,6 +264,8 @@ public abstract class VmPortKit {
         assertFalse(vcpu.interruptsEnabled());
         vcpu.setMpState(MpState.HALTED);
         assertEquals(MpState.HALTED, vcpu.getMpState());
+        vcpu.setRegs(vcpu.getRegs().set(Gpr.RAX, 5));
+        assertEquals(5, vcpu.getRegs().get(Gpr.RAX));
         vcpu.kick();
         vcpu.nmi();
     }
