@@ -15,6 +15,7 @@ import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
 import io.xenemu.core.toolstack.DevicesOverReboot;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import java.util.Locale;
 import java.util.Set;
@@ -137,7 +138,10 @@ final class GuestBoot {
         try {
             hypervisor.askToShutDown(domain, how);
         } catch (XenError e) {
-            log.warn("{} cannot be asked to shut down: XenStore says {}", domain, e.symbol());
+            log.warn(
+                    "{} cannot be asked to shut down: {}",
+                    domain,
+                    Refused.byXenStore(e).reason());
             throw e;
         }
     }

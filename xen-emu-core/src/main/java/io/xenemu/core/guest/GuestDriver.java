@@ -365,7 +365,7 @@ final class GuestDriver {
             String reason = request.config().name() + " cannot be resumed: " + e.getMessage();
             boolean _ = order.fail(new Refused(reason));
         } catch (XenError e) {
-            boolean _ = order.fail(new Refused("resume: XenStore says " + e.symbol()));
+            boolean _ = order.fail(Refused.byXenStore(e));
         }
     }
 
@@ -381,7 +381,7 @@ final class GuestDriver {
             current().askToShutDown(how);
             return true;
         } catch (XenError e) {
-            boolean _ = order.fail(new Refused(how + ": XenStore says " + e.symbol()));
+            boolean _ = order.fail(Refused.byXenStore(e));
             return false;
         }
     }

@@ -70,7 +70,7 @@ public final class PvDevices implements AutoCloseable {
             if (e == XenError.ENOENT) {
                 throw new Refused("one of the two domains is starting or ending");
             }
-            throw refused(e);
+            throw Refused.byXenStore(e);
         }
     }
 
@@ -109,7 +109,7 @@ public final class PvDevices implements AutoCloseable {
             log.info("{}: {}", device, told);
             events.attached(device);
         } catch (XenError e) {
-            throw refused(e);
+            throw Refused.byXenStore(e);
         } finally {
             if (!taken) {
                 log.info("{}: not taken by the back end, so removed", device);
@@ -137,7 +137,7 @@ public final class PvDevices implements AutoCloseable {
         try {
             nodes.remove(device);
         } catch (XenError e) {
-            throw refused(e);
+            throw Refused.byXenStore(e);
         }
     }
 
@@ -155,7 +155,7 @@ public final class PvDevices implements AutoCloseable {
                 }
             }
         } catch (XenError e) {
-            throw refused(e);
+            throw Refused.byXenStore(e);
         }
         throw new Refused("no such device: " + which);
     }
@@ -189,7 +189,7 @@ public final class PvDevices implements AutoCloseable {
             log.info("{}: {}", device, detached(letGo));
             events.detached(device);
         } catch (XenError e) {
-            throw refused(e);
+            throw Refused.byXenStore(e);
         } finally {
             busy.remove(device);
         }
@@ -221,7 +221,7 @@ public final class PvDevices implements AutoCloseable {
             }
             return false;
         } catch (XenError e) {
-            throw refused(e);
+            throw Refused.byXenStore(e);
         }
     }
 
@@ -237,7 +237,7 @@ public final class PvDevices implements AutoCloseable {
             }
             return rows;
         } catch (XenError e) {
-            throw refused(e);
+            throw Refused.byXenStore(e);
         }
     }
 
@@ -328,14 +328,10 @@ public final class PvDevices implements AutoCloseable {
             log.info("{}: its domain has ended: {}", device, detached(closed));
             events.detached(device);
         } catch (XenError e) {
-            log.warn("{} cannot be removed: {}", device, e.getMessage());
+            log.warn("{} cannot be removed: {}", device, Refused.byXenStore(e).reason());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-    }
-
-    private static Refused refused(XenError e) {
-        return new Refused("XenStore refuses: " + e.getMessage());
     }
 
     /// Stops waiting for back ends.

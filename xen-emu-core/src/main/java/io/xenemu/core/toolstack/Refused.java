@@ -1,5 +1,7 @@
 package io.xenemu.core.toolstack;
 
+import io.xenemu.kvm.abi.XenError;
+
 /// A request is refused. The reason is for the operator.
 public final class Refused extends Exception {
     private static final long serialVersionUID = 1;
@@ -40,6 +42,13 @@ public final class Refused extends Exception {
     /// No domain has this name or id.
     public static Refused noSuchDomain(String name) {
         return new Refused(Kind.NO_SUCH_DOMAIN, "no such domain: " + name);
+    }
+
+    /// XenStore refuses what the request needs of it.
+    ///
+    /// @param error what XenStore answers
+    public static Refused byXenStore(XenError error) {
+        return new Refused("XenStore refuses: " + error.symbol());
     }
 
     /// The service takes no more requests.
