@@ -138,10 +138,7 @@ final class GuestBoot {
         try {
             hypervisor.askToShutDown(domain, how);
         } catch (XenError e) {
-            log.warn(
-                    "{} cannot be asked to shut down: {}",
-                    domain,
-                    Refused.byXenStore(e).reason());
+            log.warn("{} cannot be asked to shut down: {}", domain, Refused.byXenStore(e).reason());
             throw e;
         }
     }

@@ -6,24 +6,25 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /// What documents and package maps name exists.
 final class DocumentsTest {
     /// More than this nobody reads before the first command.
     private static final int README_BYTES = 8 << 10;
-
-    /// Packages of at least so many files have a map of all of them.
-    private static final int MAPPED_FILES = 10;
 
     private static final String INFO = "package-info.java";
 
@@ -42,6 +43,16 @@ final class DocumentsTest {
 
     private static final Pattern NAMED = Pattern.compile("\\[([A-Z]\\w*)(?:#\\w+)?\\]");
 
+    /// A type's method, field or constant.
+    private static final Pattern MEMBER = Pattern.compile("\\b([A-Z]\\w+)\\.(?!java)(\\w+)");
+
+    /// One test of Maven's, given by a class without a pattern, and perhaps a method.
+    private static final Pattern RUN = Pattern.compile("test='?([A-Z]\\w+)(?![\\w*])(?:#(\\w+))?");
+
+    private static final Pattern VARIABLE = Pattern.compile("XEN_EMU_[A-Z_]+");
+
+    private static final String LAUNCHER = "xen-emu-core/bin/xen-emu";
+
     /// Names of other programs' settings that look like types of ours.
     private static final Set<String> NOT_OURS =
             Set.of("StandardInput", "TimeoutStopSec", "InlineSmallCode");
@@ -53,6 +64,11 @@ final class DocumentsTest {
                     .filter(file -> !file.toString().contains("/target/"))
                     .toList();
         }
+    }
+
+    private static boolean declares(@Nullable Path type, String member) throws IOException {
+        return type != null
+                && Pattern.compile("\\b" + member + "\\b").matcher(Files.readString(type)).find();
     }
 
     private static String typeOf(Path file) {
@@ -137,22 +153,69 @@ final class DocumentsTest {
     }
 
     @Test
-    void packageMapsNameTheFilesThatThereAre() throws IOException {
-        for (Path info : javaFiles("/src/main/java/")) {
-            if (!info.endsWith(INFO)) {
-                continue;
+    void membersThatPagesNameExist() throws IOException {
+        Map<String, Path> files = new HashMap<>();
+        javaFiles("/src/").forEach(file -> files.put(typeOf(file), file));
+        for (Document page : Document.all()) {
+            List<MatchResult> members =
+                    found(CODE, page.text())
+                            .flatMap(code -> MEMBER.matcher(code).results())
+                            .filter(member -> files.containsKey(member.group(1)))
+                            .toList();
+            for (MatchResult member : members) {
+                assertTrue(
+                        declares(files.get(member.group(1)), member.group(2)),
+                        page.path() + ": " + member.group());
             }
-            Set<String> files = new TreeSet<>();
-            try (Stream<Path> all = Files.list(info.resolveSibling(""))) {
-                all.filter(file -> file.toString().endsWith(".java") && !file.endsWith(INFO))
-                        .forEach(file -> files.add(typeOf(file)));
+        }
+    }
+
+    @Test
+    void testsThatPagesRunExist() throws IOException {
+        Map<String, Path> tests = new HashMap<>();
+        javaFiles("/src/test/").forEach(file -> tests.put(typeOf(file), file));
+        for (Document page : Document.all()) {
+            for (MatchResult run : RUN.matcher(page.text()).results().toList()) {
+                Path test = tests.get(run.group(1));
+                assertTrue(
+                        test != null && (run.group(2) == null || declares(test, run.group(2))),
+                        page.path() + ": " + run.group());
             }
-            Set<String> named = new TreeSet<>(found(NAMED, Files.readString(info)).toList());
-            assertTrue(files.containsAll(named), info + " names what is not there: " + named);
-            if (files.size() >= MAPPED_FILES) {
-                files.removeAll(named);
-                assertEquals(Set.of(), files, info + ": a family has to name them");
+        }
+    }
+
+    @Test
+    void variablesThatPagesNameAreRead() throws IOException {
+        StringBuilder sources = new StringBuilder();
+        for (Path file : javaFiles("/src/")) {
+            sources.append(Files.readString(file));
+        }
+        sources.append(Files.readString(Document.CHECKOUT.resolve(LAUNCHER)));
+        for (Document page : Document.all()) {
+            for (MatchResult variable : VARIABLE.matcher(page.text()).results().toList()) {
+                assertTrue(
+                        sources.indexOf(variable.group()) >= 0,
+                        page.path() + ": " + variable.group());
             }
+        }
+    }
+
+    @Test
+    void packagesHaveMapsOfTheirFiles() throws IOException {
+        Map<Path, Set<String>> packages = new TreeMap<>();
+        for (Path file : javaFiles("/src/main/java/")) {
+            if (!file.endsWith(INFO) && !file.endsWith("module-info.java")) {
+                packages.computeIfAbsent(file.resolveSibling(INFO), _ -> new TreeSet<>())
+                        .add(typeOf(file));
+            }
+        }
+        for (Map.Entry<Path, Set<String>> entry : packages.entrySet()) {
+            String map = Files.readString(entry.getKey());
+
+            assertEquals(
+                    entry.getValue(),
+                    found(NAMED, map).collect(Collectors.toCollection(TreeSet::new)),
+                    entry.getKey().toString());
         }
     }
 }
