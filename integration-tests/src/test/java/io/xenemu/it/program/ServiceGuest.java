@@ -16,6 +16,7 @@ import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.DomainDriver;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.gnttab.GrantLimits;
@@ -73,32 +74,7 @@ public final class ServiceGuest implements AutoCloseable {
     /// No operator's command reaches a domain of a program.
     private static final class NoOrders implements DomainDriver {
         @Override
-        public void pause(DomId domain) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void unpause(DomId domain) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void askToPowerOff(DomId domain) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void askToReboot(DomId domain) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void suspend(DomId domain) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void resume(DomId domain) {
+        public void order(DomId domain, DomainOrder order) {
             throw new UnsupportedOperationException();
         }
 

@@ -5,6 +5,7 @@ import static io.xenemu.core.control.VerbArgument.optional;
 import static io.xenemu.core.control.VerbArgument.waitFlag;
 
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.Refused;
 import java.util.ArrayList;
@@ -15,37 +16,32 @@ final class DomainCommands {
     private static final String DOMAIN = "domain";
     private static final String WAIT = "wait";
 
-    /// A word of Linux's `control/shutdown`.
-    private static final String POWEROFF = "poweroff";
-
-    private static final String REBOOT = "reboot";
-
     static final List<Verb> VERBS =
             List.of(
                     Verb.reads("list", DomainCommands::list, optional(DOMAIN)),
                     Verb.reads("domid", DomainCommands::domid, one(DOMAIN)),
-                    Verb.changes("pause", DomainCommands::pause, one(DOMAIN)),
-                    Verb.changes("unpause", DomainCommands::unpause, one(DOMAIN)),
+                    Verb.changes("pause", ordering(DomainOrder.PAUSE), one(DOMAIN)),
+                    Verb.changes("unpause", ordering(DomainOrder.UNPAUSE), one(DOMAIN)),
                     Verb.changes(
                             "shutdown",
-                            (service, call) -> shutDown(service, call, POWEROFF),
+                            (service, call) -> shutDown(service, call, DomainOrder.POWER_OFF),
                             one(DOMAIN),
                             waitFlag()),
                     Verb.changes(
                             "reboot",
-                            (service, call) -> shutDown(service, call, REBOOT),
+                            (service, call) -> shutDown(service, call, DomainOrder.REBOOT),
                             one(DOMAIN),
                             waitFlag()),
                     Verb.changes(
                             "shutdown-all",
-                            (service, call) -> shutDownAll(service, call, POWEROFF),
+                            (service, call) -> shutDownAll(service, call, DomainOrder.POWER_OFF),
                             waitFlag()),
                     Verb.changes(
                             "reboot-all",
-                            (service, call) -> shutDownAll(service, call, REBOOT),
+                            (service, call) -> shutDownAll(service, call, DomainOrder.REBOOT),
                             waitFlag()),
-                    Verb.changesSlowly("suspend", DomainCommands::suspend, one(DOMAIN)),
-                    Verb.changes("resume", DomainCommands::resume, one(DOMAIN)),
+                    Verb.changesSlowly("suspend", ordering(DomainOrder.SUSPEND), one(DOMAIN)),
+                    Verb.changes("resume", ordering(DomainOrder.RESUME), one(DOMAIN)),
                     Verb.changes("destroy", DomainCommands::destroy, one(DOMAIN)),
                     Verb.session("events", DomainCommands::events));
 
@@ -68,36 +64,18 @@ final class DomainCommands {
         return ControlReply.rows(List.of(Integer.toString(id))).with("id", new Json.Int(id));
     }
 
-    private static ControlReply pause(OperatedService service, VerbCall call)
-            throws Refused, InterruptedException {
-        service.domains().pause(service.named().named(call.one(DOMAIN)));
-        return ControlReply.done();
+    /// Orders something for one domain.
+    private static Verb.Handler ordering(DomainOrder order) {
+        return (service, call) -> {
+            service.domains().order(service.named().named(call.one(DOMAIN)), order);
+            return ControlReply.done();
+        };
     }
 
-    private static ControlReply unpause(OperatedService service, VerbCall call)
-            throws Refused, InterruptedException {
-        service.domains().unpause(service.named().named(call.one(DOMAIN)));
-        return ControlReply.done();
-    }
-
-    /// The guest makes itself ready, and then stands still until it is resumed.
-    private static ControlReply suspend(OperatedService service, VerbCall call)
-            throws Refused, InterruptedException {
-        service.domains().suspend(service.named().named(call.one(DOMAIN)));
-        return ControlReply.done();
-    }
-
-    private static ControlReply resume(OperatedService service, VerbCall call)
-            throws Refused, InterruptedException {
-        service.domains().resume(service.named().named(call.one(DOMAIN)));
-        return ControlReply.done();
-    }
-
-    /// @param how a word of Linux's `control/shutdown`
-    private static ControlReply shutDown(OperatedService service, VerbCall call, String how)
+    private static ControlReply shutDown(OperatedService service, VerbCall call, DomainOrder how)
             throws Refused, InterruptedException {
         Domain domain = service.named().named(call.one(DOMAIN));
-        service.domains().askToShutDown(domain, how);
+        service.domains().order(domain, how);
         if (call.has(WAIT)) {
             awaitEnds(service, call, List.of(domain));
         }
@@ -118,11 +96,11 @@ final class DomainCommands {
     /// Asks one guest to power off.
     static void askToPowerOff(OperatedService service, String name)
             throws Refused, InterruptedException {
-        service.domains().askToShutDown(service.named().named(name), POWEROFF);
+        service.domains().order(service.named().named(name), DomainOrder.POWER_OFF);
     }
 
     /// Asks every guest, and then reports those that XenStore refuses to ask.
-    private static ControlReply shutDownAll(OperatedService service, VerbCall call, String how)
+    private static ControlReply shutDownAll(OperatedService service, VerbCall call, DomainOrder how)
             throws Refused, InterruptedException {
         OperatedDomains domains = service.domains();
         List<Domain> all = new ArrayList<>();
@@ -131,7 +109,7 @@ final class DomainCommands {
         List<String> refused = new ArrayList<>();
         for (Domain domain : all) {
             try {
-                domains.askToShutDown(domain, how);
+                domains.order(domain, how);
                 asked.add(domain);
             } catch (Refused e) {
                 refused.add(domain.config().name() + ": " + e.reason());

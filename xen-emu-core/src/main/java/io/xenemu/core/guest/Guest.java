@@ -3,6 +3,7 @@ package io.xenemu.core.guest;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.hypervisor.DomainDriver;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
@@ -146,33 +147,15 @@ public final class Guest {
     /// What an operator asks of one of the guest's domains.
     private final class Orders implements DomainDriver {
         @Override
-        public void pause(DomId domain) throws Refused, InterruptedException {
-            carryOut(DriverRequest.Kind.PAUSE, domain);
-        }
-
-        @Override
-        public void unpause(DomId domain) throws Refused, InterruptedException {
-            carryOut(DriverRequest.Kind.UNPAUSE, domain);
-        }
-
-        @Override
-        public void askToPowerOff(DomId domain) throws Refused, InterruptedException {
-            ask(DriverRequest.Kind.SHUT_DOWN, domain);
-        }
-
-        @Override
-        public void askToReboot(DomId domain) throws Refused, InterruptedException {
-            ask(DriverRequest.Kind.REBOOT, domain);
-        }
-
-        @Override
-        public void suspend(DomId domain) throws Refused, InterruptedException {
-            carryOut(DriverRequest.Kind.SUSPEND, domain);
-        }
-
-        @Override
-        public void resume(DomId domain) throws Refused, InterruptedException {
-            carryOut(DriverRequest.Kind.RESUME, domain);
+        public void order(DomId domain, DomainOrder order) throws Refused, InterruptedException {
+            switch (order) {
+                case PAUSE -> carryOut(DriverRequest.Kind.PAUSE, domain);
+                case UNPAUSE -> carryOut(DriverRequest.Kind.UNPAUSE, domain);
+                case POWER_OFF -> ask(DriverRequest.Kind.SHUT_DOWN, domain);
+                case REBOOT -> ask(DriverRequest.Kind.REBOOT, domain);
+                case SUSPEND -> carryOut(DriverRequest.Kind.SUSPEND, domain);
+                case RESUME -> carryOut(DriverRequest.Kind.RESUME, domain);
+            }
         }
 
         @Override

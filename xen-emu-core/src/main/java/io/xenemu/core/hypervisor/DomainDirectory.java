@@ -74,44 +74,12 @@ final class DomainDirectory implements OperatedDomains {
     }
 
     @Override
-    public void pause(Domain domain) throws Refused, InterruptedException {
-        requireDriver(domain).pause(domain.id());
-    }
-
-    @Override
-    public void unpause(Domain domain) throws Refused, InterruptedException {
-        requireDriver(domain).unpause(domain.id());
-    }
-
-    @Override
-    public void suspend(Domain domain) throws Refused, InterruptedException {
-        requireDriver(domain).suspend(domain.id());
-    }
-
-    @Override
-    public void resume(Domain domain) throws Refused, InterruptedException {
-        requireDriver(domain).resume(domain.id());
-    }
-
-    private DomainDriver requireDriver(Domain domain) throws Refused {
+    public void order(Domain domain, DomainOrder order) throws Refused, InterruptedException {
         DomainDriver driver = driver(domain);
-        if (driver == null) {
+        if (driver != null) {
+            driver.order(domain.id(), order);
+        } else if (order != DomainOrder.POWER_OFF && order != DomainOrder.REBOOT) {
             throw Refused.noSuchDomain(domain.config().name());
-        }
-        return driver;
-    }
-
-    @Override
-    public void askToShutDown(Domain domain, String how) throws Refused, InterruptedException {
-        DomainDriver driver = driver(domain);
-        if (driver == null) {
-            // It is ending already.
-            return;
-        }
-        switch (how) {
-            case "poweroff" -> driver.askToPowerOff(domain.id());
-            case "reboot" -> driver.askToReboot(domain.id());
-            default -> throw new IllegalArgumentException(how);
         }
     }
 

@@ -10,31 +10,10 @@ public interface OperatedDomains {
     /// Calls `work` for every domain in the order of their ids; none of them ends meanwhile.
     void forEach(Consumer<Domain> work);
 
-    /// Pauses a domain. When it returns, every vCPU is parked. Pauses nest: each needs its own [#unpause].
+    /// Orders something for a domain, and waits until it is done.
     ///
-    /// @throws Refused if the domain is gone, or one of its vCPUs does not stop
-    void pause(Domain domain) throws Refused, InterruptedException;
-
-    /// Undoes one [#pause].
-    ///
-    /// @throws Refused if the domain is not paused, or gone
-    void unpause(Domain domain) throws Refused, InterruptedException;
-
-    /// Asks a guest by XenStore to shut down. A domain that is ending already is not asked.
-    ///
-    /// @param how a word of Linux's `control/shutdown`: `poweroff` or `reboot`
-    /// @throws Refused if XenStore refuses the request, or the guest is rebooting
-    void askToShutDown(Domain domain, String how) throws Refused, InterruptedException;
-
-    /// Asks a guest by XenStore to suspend, and waits until it has: at most a minute.
-    ///
-    /// @throws Refused if the guest does not suspend in time, or XenStore refuses the request, or the domain is not running
-    void suspend(Domain domain) throws Refused, InterruptedException;
-
-    /// Lets a domain go on whose guest has suspended itself.
-    ///
-    /// @throws Refused if the domain is not suspended, or gone
-    void resume(Domain domain) throws Refused, InterruptedException;
+    /// @throws Refused if the order does not fit the guest's state, or cannot be carried out, or the domain is gone
+    void order(Domain domain, DomainOrder order) throws Refused, InterruptedException;
 
     /// Stops a domain at once, and its guest with it. Does not wait for its end.
     void destroy(Domain domain);

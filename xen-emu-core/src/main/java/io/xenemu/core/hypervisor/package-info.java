@@ -3,7 +3,7 @@
 /// Start at [Hypervisor].
 ///
 /// - The domains: [Hypervisor], [DomainDirectory]; as an operator names them [NamedDomains] and
-///   [OperatedDomains]; what carries out an operator's orders [DomainDriver].
+///   [OperatedDomains]; what carries out an operator's orders ([DomainOrder]) [DomainDriver].
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
 /// - Channels of domain 0: [StoreChannel], [ConsoleChannel].
 /// - Devices between domains: [DeviceAttachment].

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.google.common.collect.ImmutableMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.DomainEvent;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.kvm.abi.DomId;
@@ -56,19 +57,7 @@ final class EventSessionTest {
         }
 
         @Override
-        public void pause(Domain domain) {}
-
-        @Override
-        public void unpause(Domain domain) {}
-
-        @Override
-        public void askToShutDown(Domain domain, String how) {}
-
-        @Override
-        public void suspend(Domain domain) {}
-
-        @Override
-        public void resume(Domain domain) {}
+        public void order(Domain domain, DomainOrder order) {}
 
         @Override
         public void destroy(Domain domain) {}

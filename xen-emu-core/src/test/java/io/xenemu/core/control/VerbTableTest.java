@@ -15,6 +15,7 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
@@ -72,35 +73,23 @@ final class VerbTableTest {
         }
 
         @Override
-        public void pause(Domain domain) {
-            domain.pause();
-        }
-
-        @Override
-        public void unpause(Domain domain) throws Refused {
-            if (!domain.unpause()) {
-                throw new Refused("not paused");
+        public void order(Domain domain, DomainOrder order) throws Refused {
+            switch (order) {
+                case PAUSE -> domain.pause();
+                case UNPAUSE -> {
+                    if (!domain.unpause()) {
+                        throw new Refused("not paused");
+                    }
+                }
+                case SUSPEND -> domain.suspend(domain.vcpus().getFirst());
+                case RESUME -> domain.suspension().cancel();
+                case POWER_OFF, REBOOT -> asked.add(domain + " " + order);
             }
-        }
-
-        @Override
-        public void suspend(Domain domain) {
-            domain.suspend(domain.vcpus().getFirst());
-        }
-
-        @Override
-        public void resume(Domain domain) {
-            domain.suspension().cancel();
         }
 
         @Override
         public void destroy(Domain domain) {
             domain.shutdown(ShutdownReason.DESTROYED, "");
-        }
-
-        @Override
-        public void askToShutDown(Domain domain, String how) {
-            asked.add(domain + " " + how);
         }
 
         @Override
@@ -229,7 +218,7 @@ final class VerbTableTest {
     void powerAsksTheGuest() {
         assertEquals(List.of(), send("trigger test power").text());
 
-        assertEquals(List.of("dom1 (test) poweroff"), asked);
+        assertEquals(List.of("dom1 (test) POWER_OFF"), asked);
         assertNull(guest.domain().shutdownLatch().get());
     }
 
@@ -276,7 +265,7 @@ final class VerbTableTest {
         assertEquals(List.of(), send("shutdown test").text());
         assertEquals(List.of(), send("reboot 1").text());
 
-        assertEquals(List.of("dom1 (test) poweroff", "dom1 (test) reboot"), asked);
+        assertEquals(List.of("dom1 (test) POWER_OFF", "dom1 (test) REBOOT"), asked);
     }
 
     @Test
@@ -284,7 +273,7 @@ final class VerbTableTest {
         assertEquals(List.of(), send("shutdown-all").text());
         assertEquals(List.of(), send("reboot-all").text());
 
-        assertEquals(List.of("dom1 (test) poweroff", "dom1 (test) reboot"), asked);
+        assertEquals(List.of("dom1 (test) POWER_OFF", "dom1 (test) REBOOT"), asked);
     }
 
     @Test

@@ -16,6 +16,7 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.Parts;
 import io.xenemu.core.domain.ShutdownReason;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.startup.TrainingKernel;
@@ -159,7 +160,7 @@ final class GuestDriverTest {
             Domain domain = nextDomain();
             assertTrue(domain.isPaused());
 
-            domains.unpause(domain);
+            domains.order(domain, DomainOrder.UNPAUSE);
 
             assertFalse(domain.isPaused());
         }
@@ -172,15 +173,15 @@ final class GuestDriverTest {
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
 
-        domains.pause(domain);
-        domains.pause(domain);
-        domains.unpause(domain);
+        domains.order(domain, DomainOrder.PAUSE);
+        domains.order(domain, DomainOrder.PAUSE);
+        domains.order(domain, DomainOrder.UNPAUSE);
         assertTrue(domain.isPaused());
         assertEquals(GuestState.PAUSED, guest.state());
-        domains.unpause(domain);
+        domains.order(domain, DomainOrder.UNPAUSE);
         assertFalse(domain.isPaused());
         assertEquals(GuestState.RUNNING, guest.state());
-        Refused e = assertThrows(Refused.class, () -> domains.unpause(domain));
+        Refused e = assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.UNPAUSE));
         assertEquals("web is not paused", e.reason());
 
         domains.destroy(domain);
@@ -188,9 +189,10 @@ final class GuestDriverTest {
         assertEquals(RunOutcome.STOPPED, run.get());
         assertEquals(
                 "no such domain: web",
-                assertThrows(Refused.class, () -> domains.pause(domain)).reason());
+                assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.PAUSE))
+                        .reason());
         domains.destroy(domain);
-        domains.askToShutDown(domain, "poweroff");
+        domains.order(domain, DomainOrder.POWER_OFF);
     }
 
     @Test
@@ -199,10 +201,10 @@ final class GuestDriverTest {
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
 
-        domains.askToShutDown(domain, "reboot");
+        domains.order(domain, DomainOrder.REBOOT);
         assertEquals("reboot", shutdownNode(domain));
-        domains.pause(domain);
-        domains.askToShutDown(domain, "poweroff");
+        domains.order(domain, DomainOrder.PAUSE);
+        domains.order(domain, DomainOrder.POWER_OFF);
         assertEquals("poweroff", shutdownNode(domain));
 
         guest.destroy();
@@ -212,7 +214,7 @@ final class GuestDriverTest {
     private FutureTask<Void> suspend(Domain domain) {
         FutureTask<Void> suspend =
                 new FutureTask<>(() -> {
-                    domains.suspend(domain);
+                    domains.order(domain, DomainOrder.SUSPEND);
                     return null;
                 });
         Thread.ofPlatform().start(suspend);
@@ -229,7 +231,7 @@ final class GuestDriverTest {
         Guest guest = new Guest(request(true));
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
-        Refused e = assertThrows(Refused.class, () -> domains.resume(domain));
+        Refused e = assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.RESUME));
         assertEquals("web is not suspended", e.reason());
 
         for (int i = 0; i < 3; i++) {
@@ -243,7 +245,7 @@ final class GuestDriverTest {
             assertEquals(GuestState.SUSPENDED, guest.state());
             assertTrue(domain.vcpus().getFirst().isHeld());
             assertEquals("web is suspended", refusal(suspend(domain)));
-            domains.resume(domain);
+            domains.order(domain, DomainOrder.RESUME);
             assertEquals(GuestState.RUNNING, guest.state());
             assertFalse(domain.vcpus().getFirst().isHeld());
         }
@@ -292,7 +294,7 @@ final class GuestDriverTest {
         Guest guest = new Guest(request(true));
         FutureTask<RunOutcome> run = start(guest);
         Domain first = nextDomain();
-        domains.pause(first);
+        domains.order(first, DomainOrder.PAUSE);
 
         first.shutdown(ShutdownReason.REBOOT, "");
 
@@ -300,8 +302,8 @@ final class GuestDriverTest {
         assertNotEquals(first.id(), second.id());
         Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
         assertFalse(second.isPaused());
-        assertThrows(Refused.class, () -> domains.pause(first));
-        domains.pause(second);
+        assertThrows(Refused.class, () -> domains.order(first, DomainOrder.PAUSE));
+        domains.order(second, DomainOrder.PAUSE);
         second.shutdown(ShutdownReason.CRASH, "of a test");
         assertEquals(RunOutcome.CRASH, run.get());
     }
@@ -343,7 +345,7 @@ final class GuestDriverTest {
         sources.getFirst().stick();
         FutureTask<Void> pause =
                 new FutureTask<>(() -> {
-                    domains.pause(domain);
+                    domains.order(domain, DomainOrder.PAUSE);
                     return null;
                 });
         Thread.ofPlatform().start(pause);
