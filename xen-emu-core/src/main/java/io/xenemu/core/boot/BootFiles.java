@@ -16,6 +16,9 @@ public final class BootFiles implements AutoCloseable {
     private final KernelImage kernel;
 
     private BootFiles(Path kernel, List<String> modules, long unpackedLimit) throws BootException {
+        if (modules.size() > StartInfo.MAX_MODULES) {
+            throw new BootException(kernel + ": more than " + StartInfo.MAX_MODULES + " modules");
+        }
         try {
             BootContent image = add(FileContent.open(kernel, "kernel"));
             String name = kernel.toString();

@@ -10,7 +10,7 @@ import java.util.List;
 /// public/arch-x86/hvm/start_info.h), in one block of consecutive pages.
 final class StartInfo {
     /// The most modules; the public header has no limit.
-    private static final int MAX_MODULES = 64;
+    static final int MAX_MODULES = 64;
 
     /// The most bytes of all command lines together: far more than any guest accepts.
     private static final int MAX_COMMAND_LINES = 64 << 10;

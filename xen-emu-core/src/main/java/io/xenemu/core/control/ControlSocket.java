@@ -1,5 +1,9 @@
 package io.xenemu.core.control;
 
+import static java.util.Comparator.comparingLong;
+import static java.util.stream.Collectors.counting;
+import static java.util.stream.Collectors.groupingBy;
+
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
@@ -10,6 +14,8 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -25,14 +31,15 @@ import org.slf4j.LoggerFactory;
 /// Where operators reach a running service: a Unix socket that its owner and root can use, and a group if one is given. What the
 /// two sides say is in [ControlProtocol].
 public final class ControlSocket implements AutoCloseable {
-    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. One more is refused.
+    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. For one more, a client that asks nothing
+    /// has to go, else it is refused.
     static final int MAX_CONNECTIONS = 64;
 
     /// Sessions and commands that wait for guests at a time. Each may last for ever. The rest of the connections is reserved
     /// for commands that end soon, such as one that ends a guest.
     static final int MAX_SESSIONS = MAX_CONNECTIONS - 16;
 
-    /// How long a connection may ask nothing before it is closed; the commands ask at once.
+    /// How long a client may take for a request before it is cut off; the commands ask at once.
     private static final Duration IDLE = Duration.ofMinutes(1);
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
@@ -40,11 +47,15 @@ public final class ControlSocket implements AutoCloseable {
     /// How long a client that is refused may take to read that.
     private static final Duration REFUSAL_LIMIT = Duration.ofSeconds(1);
 
+    /// How long the end of a connection may take that makes room.
+    private static final Duration ROOM_LIMIT = Duration.ofSeconds(1);
+
     private final UnixListener listener;
     private final PeerCredentials allowed;
     private final ServedConnection.Terms terms;
     private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
+    private final Set<ServedConnection> served = ConcurrentHashMap.newKeySet();
     private final ExecutorService threads =
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("control").factory());
     private final CountDownLatch closing = new CountDownLatch(1);
@@ -72,7 +83,7 @@ public final class ControlSocket implements AutoCloseable {
 
     /// The same.
     ///
-    /// @param idle how long a connection may ask nothing
+    /// @param idle how long a client may take for one request
     static ControlSocket open(
             Path path, @Nullable String group, ControlCommands commands, Duration idle)
             throws IOException {
@@ -123,7 +134,7 @@ public final class ControlSocket implements AutoCloseable {
         try {
             UserPrincipal user = allowed.check(client);
             log.debug("{}: a client of user {}", listener.path(), user.getName());
-            if (free.tryAcquire()) {
+            if (free.tryAcquire() || (makeRoom() && awaitRoom())) {
                 start(client, user.getName());
             } else {
                 refuse(client, new Refused(Refused.Kind.BUSY, "too many connections"));
@@ -134,6 +145,40 @@ public final class ControlSocket implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             client.close();
             throw e;
+        }
+    }
+
+    /// Ends a connection that asks nothing: of the user who has most of all connections the one that is idle for longest.
+    ///
+    /// @return false if all have been asked something
+    private boolean makeRoom() throws IOException {
+        Map<String, Long> counts =
+                served.stream().collect(groupingBy(ServedConnection::user, counting()));
+        record Idle(ServedConnection connection, long nanos, long count) {}
+        List<Idle> idle =
+                served.stream()
+                        .map(it -> new Idle(it, it.waited(), counts.getOrDefault(it.user(), 0L)))
+                        .filter(it -> it.nanos >= 0)
+                        .sorted(
+                                comparingLong(Idle::count)
+                                        .thenComparingLong(Idle::nanos)
+                                        .reversed())
+                        .toList();
+        for (Idle one : idle) {
+            if (one.connection.makeRoom()) {
+                log.debug("{}: a client of {} makes room", listener.path(), one.connection.user());
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean awaitRoom() {
+        try {
+            return free.tryAcquire(ROOM_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
         }
     }
 
@@ -161,17 +206,20 @@ public final class ControlSocket implements AutoCloseable {
     }
 
     private void serve(SocketChannel client, String user) {
+        ServedConnection connection = new ServedConnection(client, user, terms);
         try (client) {
+            served.add(connection);
             // closed is looked at after the client is in the set, which close() empties after it
             // has set it.
             if (!closed) {
-                new ServedConnection(client, user, terms).serve();
+                connection.serve();
             }
         } catch (IOException e) {
             log.debug("a client of {} has gone: {}", listener.path(), e.toString());
         } catch (RuntimeException | Error e) {
             log.error("{}: a connection failed", listener.path(), e);
         } finally {
+            served.remove(connection);
             open.remove(client);
             free.release();
         }

@@ -19,7 +19,7 @@ final class DebugCommands {
 
     static final List<Verb> VERBS =
             List.of(
-                    Verb.reads("debug-keys", DebugCommands::debugKeys, one(KEYS)),
+                    Verb.changes("debug-keys", DebugCommands::debugKeys, one(KEYS)),
                     Verb.changes(
                             "trigger",
                             DebugCommands::trigger,

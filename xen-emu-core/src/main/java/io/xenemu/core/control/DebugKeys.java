@@ -32,6 +32,12 @@ public final class DebugKeys {
     /// Event channels of a domain that are told: a guest may have 131,071.
     private static final int MAX_PORTS = 4096;
 
+    /// Rows of one request: as many as four domains with all the ports that are told, and a megabyte.
+    static final int MAX_ROWS = 4 * MAX_PORTS;
+
+    /// Keys of one request: more than there are.
+    private static final int MAX_KEYS = 8;
+
     private final OperatedDomains domains;
 
     DebugKeys(OperatedDomains domains) {
@@ -40,8 +46,11 @@ public final class DebugKeys {
 
     /// Presses keys one after another; none if one of them is unknown.
     ///
-    /// @return what they tell
+    /// @return what they tell, up to [#MAX_ROWS]
     List<String> press(String keys) throws Refused {
+        if (keys.length() > MAX_KEYS) {
+            throw new Refused("more than " + MAX_KEYS + " keys");
+        }
         for (int i = 0; i < keys.length(); i++) {
             char key = keys.charAt(i);
             if (KNOWN.indexOf(key) < 0) {
@@ -57,6 +66,14 @@ public final class DebugKeys {
             }
         }
         return rows;
+    }
+
+    private static void add(String row, List<String> rows) {
+        if (rows.size() < MAX_ROWS) {
+            rows.add(row);
+        } else if (rows.size() == MAX_ROWS) {
+            rows.add("more than " + MAX_ROWS + " rows: the rest is not shown");
+        }
     }
 
     /// What fails for one domain is its own failure: the key is pressed for the others too.
@@ -75,7 +92,7 @@ public final class DebugKeys {
         for (Vcpu vcpu : domain.vcpus()) {
             notified += domain.eventChannels().raiseVcpu(Virq.DEBUG, vcpu.id()) ? 1 : 0;
         }
-        rows.add(
+        add(
                 domain
                         + ": "
                         + (domain.config().memoryBytes() >> 20)
@@ -83,23 +100,26 @@ public final class DebugKeys {
                         + domain.vcpus().size()
                         + " vCPUs, of which "
                         + notified
-                        + " have bound VIRQ_DEBUG");
+                        + " have bound VIRQ_DEBUG",
+                rows);
     }
 
     private static void tellEventChannels(Domain domain, List<String> rows) {
         EventChannels channels = domain.eventChannels();
         EventChannelsState state = channels.save();
-        rows.add(
+        add(
                 domain
                         + ": "
                         + state.ports().size()
                         + " event channels, "
                         + (state.fifo() == null ? "2-level" : "FIFO")
-                        + " ABI");
+                        + " ABI",
+                rows);
         state.ports().stream()
                 .limit(MAX_PORTS)
+                .takeWhile(_ -> rows.size() <= MAX_ROWS)
                 .map(port -> row(domain, channels, port))
-                .forEach(rows::add);
+                .forEach(row -> add(row, rows));
     }
 
     private static String row(Domain domain, EventChannels channels, EventChannelsState.Port port) {

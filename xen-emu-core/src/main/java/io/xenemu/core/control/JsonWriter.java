@@ -5,10 +5,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/// Writes [Json] as one line, without its end.
+/// Writes [Json] as one line, without its end. Control characters within strings are escaped, C1's too, so that a log or a
+/// terminal may show the line.
 final class JsonWriter {
-    private static final char FIRST_PRINTABLE = ' ';
-
     private final StringBuilder out = new StringBuilder();
 
     private JsonWriter() {}
@@ -70,7 +69,7 @@ final class JsonWriter {
                 case '\n' -> out.append("\\n");
                 case '\t' -> out.append("\\t");
                 default -> {
-                    if (c < FIRST_PRINTABLE) {
+                    if (Character.isISOControl(c)) {
                         out.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
                     } else {
                         out.append(c);

@@ -1,10 +1,7 @@
 package io.xenemu.core.control;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import io.xenemu.core.toolstack.Refused;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.concurrent.Semaphore;
@@ -19,6 +16,9 @@ final class ServedConnection {
     /// How long a client may take to read one line: it is on the same machine.
     private static final Duration WRITE_LIMIT = Duration.ofSeconds(30);
 
+    /// The same for a client that another one waits for.
+    private static final Duration LAST_WORD_LIMIT = Duration.ofMillis(100);
+
     /// Characters of a request's arguments that are logged. A new guest has many more.
     private static final int TOLD = 100;
 
@@ -32,66 +32,67 @@ final class ServedConnection {
     ///
     /// @param commands what they may ask
     /// @param sessions permits for sessions and for commands that wait
-    /// @param idle how long a connection may ask nothing
+    /// @param idle how long a client may take for one request
     record Terms(ControlCommands commands, Semaphore sessions, Duration idle) {}
 
     private final SocketChannel client;
     private final String user;
     private final Terms terms;
     private final ControlOutput output;
+    private final RequestLines lines;
 
     ServedConnection(SocketChannel client, String user, Terms terms) {
         this.client = client;
         this.user = user;
         this.terms = terms;
         output = new ControlOutput(client, WRITE_LIMIT);
+        lines = new RequestLines(client, terms.idle());
     }
 
     /// Serves it until the client or the service ends it.
     void serve() throws IOException {
         output.greeting();
-        ByteBuffer line = ByteBuffer.allocate(ControlProtocol.MAX_REQUEST + 1);
-        while (read(line) >= 0) {
-            if (!serveLines(line)) {
-                return;
+        boolean goesOn = true;
+        while (goesOn) {
+            try {
+                String line = lines.next();
+                goesOn = line != null && serveLine(line);
+            } catch (Refused e) {
+                output.refusal(e);
+                goesOn = !lines.isFull();
             }
-            if (!line.hasRemaining()) {
-                output.refusal(
-                        new Refused(
-                                Refused.Kind.MALFORMED,
-                                "more than " + ControlProtocol.MAX_REQUEST + " bytes in a line"));
-                return;
-            }
+        }
+        if (lines.hasMadeRoom()) {
+            new ControlOutput(client, LAST_WORD_LIMIT)
+                    .refusal(
+                            new Refused(
+                                    Refused.Kind.BUSY,
+                                    "too many connections, and this one has asked nothing for longest"));
         }
     }
 
-    private int read(ByteBuffer line) throws IOException {
-        try (SocketDeadline _ = SocketDeadline.of(client, terms.idle())) {
-            return client.read(line);
-        }
+    /// The user at the other end.
+    String user() {
+        return user;
     }
 
-    /// Replies to the lines that are complete, and keeps the rest.
+    /// How long the service has waited for the client, in nanoseconds; negative if it does not wait.
+    long waited() {
+        return lines.waited();
+    }
+
+    /// Ends it if the service waits for the client.
     ///
-    /// @return false when the connection is over
-    private boolean serveLines(ByteBuffer buffer) throws IOException {
-        buffer.flip();
-        int start = 0;
-        for (int i = 0; i < buffer.limit(); i++) {
-            if (buffer.get(i) == '\n') {
-                String line = UTF_8.decode(buffer.slice(start, i - start)).toString();
-                if (!serveLine(line, buffer)) {
-                    return false;
-                }
-                start = i + 1;
-            }
-        }
-        buffer.position(start);
-        buffer.compact();
-        return true;
+    /// @return false if it does not
+    boolean makeRoom() throws IOException {
+        return lines.makeRoom();
     }
 
-    private boolean serveLine(String line, ByteBuffer buffer) throws IOException {
+    /// @return false when the connection is over
+    private boolean serveLine(String line) throws IOException, Refused {
+        if (line.isBlank()) {
+            return true;
+        }
         if (!line.stripLeading().startsWith("{")) {
             output.plain(
                     ControlProtocol.OLD_ERROR
@@ -100,18 +101,11 @@ final class ServedConnection {
                             + " of the control protocol, JSON lines");
             return false;
         }
-        ControlRequest request;
-        try {
-            request = ControlRequest.read(line);
-        } catch (Refused e) {
-            output.refusal(e);
-            return true;
-        }
-        return serve(request, buffer);
+        return serve(ControlRequest.read(line));
     }
 
     /// @return false when a session has had the connection
-    private boolean serve(ControlRequest request, ByteBuffer buffer) throws IOException {
+    private boolean serve(ControlRequest request) throws IOException {
         ControlCommands.Command command;
         try {
             command = terms.commands().find(request);
@@ -121,7 +115,7 @@ final class ServedConnection {
         }
         tell(request, command.effect());
         if (!command.isLong()) {
-            return answer(request, command, buffer);
+            return answer(request, command);
         }
         // Before anything is done: no guest is asked to end by a command that is refused.
         if (!terms.sessions().tryAcquire()) {
@@ -129,16 +123,15 @@ final class ServedConnection {
             return true;
         }
         try {
-            return answer(request, command, buffer);
+            return answer(request, command);
         } finally {
             terms.sessions().release();
         }
     }
 
-    private boolean answer(
-            ControlRequest request, ControlCommands.Command command, ByteBuffer buffer)
+    private boolean answer(ControlRequest request, ControlCommands.Command command)
             throws IOException {
-        ControlReply reply = carryOut(request, command, buffer);
+        ControlReply reply = carryOut(request, command);
         if (reply == null) {
             return true;
         }
@@ -152,12 +145,11 @@ final class ServedConnection {
     }
 
     /// @return null when the client has been told why there is none
-    private @Nullable ControlReply carryOut(
-            ControlRequest request, ControlCommands.Command command, ByteBuffer buffer)
+    private @Nullable ControlReply carryOut(ControlRequest request, ControlCommands.Command command)
             throws IOException {
         long id = request.id();
         try {
-            return command.waits() ? await(id, command, buffer) : carryOut(id, command);
+            return command.waits() ? await(id, command) : carryOut(id, command);
         } catch (Refused e) {
             output.refusal(id, e);
         } catch (InterruptedException e) {
@@ -170,14 +162,11 @@ final class ServedConnection {
         return null;
     }
 
-    /// @param buffer with what the client has sent up to its limit; takes more while the command waits
-    private ControlReply await(long id, ControlCommands.Command command, ByteBuffer buffer)
+    /// Takes what the client sends while the command waits.
+    private ControlReply await(long id, ControlCommands.Command command)
             throws Refused, InterruptedException {
-        ByteBuffer ahead = buffer.duplicate().clear().position(buffer.limit());
-        try (ClientWatch _ = ClientWatch.start(client, ahead)) {
+        try (ClientWatch _ = ClientWatch.start(client, lines.space())) {
             return carryOut(id, command);
-        } finally {
-            buffer.limit(ahead.position());
         }
     }
 

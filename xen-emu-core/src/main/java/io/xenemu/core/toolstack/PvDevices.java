@@ -7,6 +7,7 @@ import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -225,12 +226,13 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
-    /// A header, and a row for each device of some domains, as xl shows them.
+    /// A header, and a row for each device of some domains, as xl shows them. A domain that is named more than once is shown
+    /// once, so that a short request has no long answer.
     public List<String> table(DeviceKind kind, List<DomId> frontends) throws Refused {
         try {
             DeviceRow row = new DeviceRow(nodes, kind);
             List<String> rows = new ArrayList<>(List.of(row.header()));
-            for (DomId frontend : frontends) {
+            for (DomId frontend : new LinkedHashSet<>(frontends)) {
                 for (PvDevice device : nodes.devices(kind, frontend)) {
                     rows.add(row.of(device));
                 }

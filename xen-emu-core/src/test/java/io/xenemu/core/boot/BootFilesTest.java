@@ -55,6 +55,15 @@ class BootFilesTest {
         return packed.toByteArray();
     }
 
+    /// Each module is a descriptor of the service.
+    @Test
+    void modulesAreCountedBeforeTheyAreOpened() {
+        String[] modules = new String[StartInfo.MAX_MODULES + 1];
+        Arrays.fill(modules, "/nowhere");
+
+        assertEquals(kernel + ": more than 64 modules", failure(() -> open(modules)));
+    }
+
     private static String failure(org.junit.jupiter.api.function.Executable attempt) {
         return assertThrows(BootException.class, attempt).getMessage();
     }

@@ -67,15 +67,42 @@ final class ControlLimitsTest {
 
     @Test
     void oneConnectionTooManyIsToldSo() throws Exception {
+        CountDownLatch under = new CountDownLatch(ControlSocket.MAX_CONNECTIONS);
+        CountDownLatch end = new CountDownLatch(1);
+        try (ControlSocket _ = openWaiting(under, end)) {
+            for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
+                connect().ask("shutdown", "web", "wait");
+            }
+            for (int i = ControlSocket.MAX_SESSIONS; i < ControlSocket.MAX_CONNECTIONS; i++) {
+                connect().ask("long");
+            }
+            under.await();
+            try (TestClient surplus = TestClient.ungreeted(path())) {
+                assertEquals("busy: too many connections", surplus.error());
+            }
+            end.countDown();
+            clients.getLast().ask("still");
+            assertEquals(List.of(), clients.getLast().text());
+            assertEquals(List.of("<still>"), clients.getLast().text());
+        }
+    }
+
+    @Test
+    void connectionThatIsIdleForLongestMakesRoom() throws Exception {
         try (ControlSocket _ = open()) {
             for (int i = 0; i < ControlSocket.MAX_CONNECTIONS; i++) {
                 connect();
             }
-            try (TestClient surplus = TestClient.ungreeted(path())) {
-                assertEquals("busy: too many connections", surplus.error());
-            }
-            clients.getLast().ask("still");
-            assertEquals(List.of("<still>"), clients.getLast().text());
+            clients.getFirst().ask("first");
+            assertEquals(List.of("<first>"), clients.getFirst().text());
+            connect().ask("surplus");
+            assertEquals(List.of("<surplus>"), clients.getLast().text());
+            assertEquals(
+                    "busy: too many connections, and this one has asked nothing for longest",
+                    clients.get(1).error());
+            assertNull(clients.get(1).line());
+            clients.getFirst().ask("first");
+            assertEquals(List.of("<first>"), clients.getFirst().text());
         }
     }
 
@@ -104,7 +131,7 @@ final class ControlLimitsTest {
 
     private static ControlReply waitThenEcho(
             String words, CountDownLatch waiting, CountDownLatch end) {
-        if (!words.endsWith(" wait")) {
+        if (!words.endsWith(" wait") && !words.equals("long")) {
             return TestCommands.echo(words);
         }
         waiting.countDown();

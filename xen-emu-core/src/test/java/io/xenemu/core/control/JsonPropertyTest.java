@@ -132,4 +132,12 @@ final class JsonPropertyTest {
         assertThrows(JsonException.class, () -> JsonReader.read('[' + deepest + ']'));
         assertThrows(JsonException.class, () -> JsonReader.read("[".repeat(60_000)));
     }
+
+    @Test
+    void controlCharactersAreEscaped() throws JsonException {
+        String text = "\u0000\u001b[2J\u007f\u009b2J";
+        String line = JsonWriter.line(new Json.Text(text));
+        assertEquals("\"\\u0000\\u001b[2J\\u007f\\u009b2J\"", line);
+        assertEquals(new Json.Text(text), JsonReader.read(line));
+    }
 }

@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
@@ -43,6 +44,19 @@ final class TestClient implements AutoCloseable {
         while (bytes.hasRemaining()) {
             channel.write(bytes);
         }
+    }
+
+    /// Sends bytes, a character each.
+    void sendBytes(String bytes) throws IOException {
+        ByteBuffer left = ISO_8859_1.encode(bytes);
+        while (left.hasRemaining()) {
+            channel.write(left);
+        }
+    }
+
+    /// Reads a character of whatever is there, or comes.
+    int read() throws IOException {
+        return lines.read();
     }
 
     /// Sends a request with id 1.

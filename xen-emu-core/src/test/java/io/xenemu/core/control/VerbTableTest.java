@@ -53,20 +53,19 @@ final class VerbTableTest {
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
     private final OperatedDomains domains = new OneDomain();
-    private final VerbTable verbs =
-            new VerbTable(
-                    new OperatedService(
-                            domains,
-                            new NamedDomains(domains),
-                            new DeviceAttachment(
-                                    new NamedDomains(domains),
-                                    new PvDevices(store, DeviceEvents.NONE)),
-                            new EventBoard(),
-                            null));
+    private final OperatedService service =
+            new OperatedService(
+                    domains,
+                    new NamedDomains(domains),
+                    new DeviceAttachment(
+                            new NamedDomains(domains), new PvDevices(store, DeviceEvents.NONE)),
+                    new EventBoard(),
+                    null);
+    private final VerbTable verbs = new VerbTable(service);
 
     VerbTableTest() throws BootException, XenError {}
 
-    private final class OneDomain implements OperatedDomains {
+    private class OneDomain implements OperatedDomains {
         @Override
         public void forEach(Consumer<Domain> work) {
             work.accept(guest.domain());
@@ -104,6 +103,7 @@ final class VerbTableTest {
         store.close();
     }
 
+    private static final int MANY = 512;
     private static final Splitter WORDS = Splitter.on(' ');
 
     private ControlReply send(String line) {
@@ -134,6 +134,7 @@ final class VerbTableTest {
                 "debug-keys",
                 "debug-keys e q",
                 "debug-keys x",
+                "debug-keys eeeeeeeee",
                 "debug-keys ex",
                 "trigger",
                 "trigger 1",
@@ -202,6 +203,29 @@ final class VerbTableTest {
         assertEquals(4, send("debug-keys qe").text().size());
         assertTrue(channels.isPending(first));
         assertTrue(channels.isPending(second));
+    }
+
+    @Test
+    void debugKeysOfManyDomainsHaveABoundedAnswer() throws XenError, Refused {
+        for (int i = 0; i < MANY; i++) {
+            EvtchnPort _ =
+                    guest.domain().eventChannels().allocUnbound(TestDomain.ID, TestDomain.ID);
+        }
+        DebugKeys keys =
+                new DebugKeys(
+                        new OneDomain() {
+                            @Override
+                            public void forEach(Consumer<Domain> work) {
+                                for (int i = 0; i < DebugKeys.MAX_ROWS / MANY; i++) {
+                                    super.forEach(work);
+                                }
+                            }
+                        });
+
+        List<String> rows = keys.press("eeeeeeee");
+
+        assertEquals(DebugKeys.MAX_ROWS + 1, rows.size());
+        assertEquals("more than 16384 rows: the rest is not shown", rows.getLast());
     }
 
     @ParameterizedTest

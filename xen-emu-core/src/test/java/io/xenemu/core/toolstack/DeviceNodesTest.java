@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -48,6 +49,15 @@ final class DeviceNodesTest extends DeviceDomains {
         assertEquals("n5 r3", client.permissions(BACK).toString());
         assertEquals("n0 r5", client.permissions("/local/domain/5/backend/vbd").toString());
         assertEquals("n0 r3", client.permissions("/local/domain/3/device/vbd").toString());
+    }
+
+    @Test
+    void domainThatIsNamedManyTimesIsListedOnce() throws Refused {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+            devices.create(USER, SERVER, disk("xvda"));
+
+            assertEquals(2, devices.table(DeviceKind.VBD, Collections.nCopies(512, USER)).size());
+        }
     }
 
     @Test
