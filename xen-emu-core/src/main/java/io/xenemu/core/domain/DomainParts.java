@@ -35,6 +35,9 @@ final class DomainParts {
     }
 
     static PartState areas(Domain domain) {
+        if (domain.vcpus().stream().anyMatch(Vcpu::isResting)) {
+            return new PartState.Blocked("that a vCPU is down cannot be saved yet");
+        }
         return saved(
                 DomainStateCodec.AREAS,
                 DomainStateCodec.encode(

@@ -3,35 +3,35 @@ package io.xenemu.core.domain;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.vm.VcpuPort;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Gpr;
-import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// One vCPU of a domain: its side of the VM, its thread, and its registered areas.
 public final class Vcpu {
     private static final Runstate NO_TIME = new Runstate(0, 0, 0, 0, 0, 0);
 
-    private static final long RFLAGS_IF = 1 << 9;
-
     private final VcpuId id;
     private final VcpuPort port;
     private final Thread thread;
     private final VcpuMailbox mailbox = new VcpuMailbox();
     private final VcpuGate gate = new VcpuGate();
+    private final VcpuPower power = new VcpuPower();
     private final VcpuAreas areas;
     private final VcpuTimer timer;
     private volatile ThreadActivity.@Nullable Source activity;
     private volatile ThreadActivity ended = ThreadActivity.NONE;
 
-    /// Whether a request may wait for the vCPU's thread: each is made first, and announced here then. An exit without one reads this
-    /// field alone.
+    /// Whether a request may wait for the vCPU's thread: each is made first, and announced here then. An exit without
+    /// one reads this field alone.
     private volatile boolean requested;
 
     private volatile boolean started;
@@ -204,32 +204,82 @@ public final class Vcpu {
         return stopping;
     }
 
-    /// Whether the vCPU has been started: the boot vCPU, or one that was sent INIT (VCPUOP_is_up).
-    public boolean isUp() {
-        AtomicBoolean up = new AtomicBoolean();
-        call(_ -> up.set(port.getMpState() != MpState.UNINITIALIZED));
-        return up.get();
+    /// The answer of the vCPU's thread.
+    ///
+    /// @param ended the answer if the vCPU has ended
+    private <T> T ask(T ended, Function<VcpuPort, T> question) {
+        AtomicReference<T> answer = new AtomicReference<>(ended);
+        call(port -> answer.set(question.apply(port)));
+        return answer.get();
     }
 
-    /// Whether the vCPU will not run again by itself: it was never started, or has halted with interrupts disabled.
-    /// Makes the vCPU leave the guest.
+    /// Whether the vCPU is up (VCPUOP_is_up). Makes it leave the guest.
+    public boolean isUp() {
+        return !isDown();
+    }
+
+    /// Whether the vCPU will not run again by itself: it was never started, or is down, or has halted with interrupts
+    /// disabled. Makes it leave the guest.
     public boolean isDown() {
-        AtomicBoolean down = new AtomicBoolean();
-        call(_ ->
-                down.set(
-                        switch (port.getMpState()) {
-                            case UNINITIALIZED, INIT_RECEIVED -> true;
-                            case HALTED -> (port.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
-                            case RUNNABLE, SIPI_RECEIVED -> false;
-                        }));
-        return down.get();
+        return ask(true, power::isDown);
+    }
+
+    /// Whether it has registers to run with. Makes it leave the guest.
+    public boolean isInitialised() {
+        return ask(true, power::isInitialised);
+    }
+
+    /// Whether it is down with registers to go on with. Makes it leave the guest.
+    boolean isResting() {
+        return ask(false, power::isResting);
+    }
+
+    /// Gives a vCPU that was never started its registers (VCPUOP_initialise). It stays down.
+    ///
+    /// @throws XenError EEXIST if it has been initialised; EINVAL for registers that the processor refuses
+    public void initialise(VcpuStart start) throws XenError {
+        boolean done;
+        try {
+            done = ask(false, port -> power.initialise(port, start));
+        } catch (KvmException e) {
+            if (e.errno() == Errno.EINVAL) {
+                throw XenError.EINVAL;
+            }
+            throw e;
+        }
+        if (!done) {
+            throw XenError.EEXIST;
+        }
+    }
+
+    /// Lets it run, if it does not (VCPUOP_up).
+    ///
+    /// @throws XenError EINVAL if it was never initialised
+    public void up() throws XenError {
+        if (!ask(true, power::up)) {
+            throw XenError.EINVAL;
+        }
+    }
+
+    /// Puts it down (VCPUOP_down). Does not wait until it has left the guest.
+    public void down() {
+        power.requestDown();
+        wake();
+    }
+
+    /// Whether its thread is to call [#goDown] when KVM has completed the last exit. Costs one volatile read.
+    public boolean isGoingDown() {
+        return power.isGoingDown();
+    }
+
+    /// Goes down, if it is to. Called on its thread when [#isGoingDown] and KVM has completed the last exit.
+    public void goDown() {
+        power.goDown(port);
     }
 
     /// The vCPU's instruction pointer. Makes the vCPU leave the guest.
     public long rip() {
-        AtomicLong rip = new AtomicLong();
-        call(_ -> rip.set(port.getRegs().get(Gpr.RIP)));
-        return rip.get();
+        return ask(0L, port -> port.getRegs().get(Gpr.RIP));
     }
 
     /// Sends the vCPU a non-maskable interrupt.
@@ -239,9 +289,7 @@ public final class Vcpu {
 
     /// How the vCPU has spent its time (VCPUOP_get_runstate_info).
     public Runstate runstate() {
-        AtomicReference<Runstate> state = new AtomicReference<>(NO_TIME);
-        call(_ -> state.set(port.runstateData()));
-        return state.get();
+        return ask(NO_TIME, VcpuPort::runstateData);
     }
 
     /// Its thread's state, and its CPU time in the guest and outside. Does not disturb the vCPU, unlike [#runstate],

@@ -4,9 +4,9 @@
 ///
 /// Families of files:
 ///
-/// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig], [DomainEnvironment], [HvmParams], [ShutdownReason],
-///   [ShutdownLatch].
-/// - vCPUs: [Vcpu], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
+/// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig],
+///   [DomainEnvironment], [HvmParams], [ShutdownReason], [ShutdownLatch].
+/// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState].
 /// - Saved state: [XenState], [DomainStateCodec], [DomainOrigin], [DomainRestore].

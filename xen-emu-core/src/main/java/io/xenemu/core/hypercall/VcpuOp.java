@@ -1,15 +1,17 @@
 package io.xenemu.core.hypercall;
 
+import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SharedInfoStructs.RunstateInfo;
+import io.xenemu.kvm.abi.xen.VcpuStructs.HvmContext;
 import io.xenemu.kvm.abi.xen.VcpuStructs.RegisterVcpuInfo;
 import io.xenemu.kvm.abi.xen.VcpuStructs.SetPeriodicTimer;
 import io.xenemu.kvm.abi.xen.VcpuStructs.SetSingleshotTimer;
 import io.xenemu.kvm.ioctl.Runstate;
 
-/// `vcpu_op` (24): areas in guest memory that Xen keeps up to date, and timers. The vCPU in the second argument need
+/// `vcpu_op` (24): vCPUs that come and go, areas in guest memory that Xen keeps up to date, and timers. The vCPU in the second argument need
 /// not be the caller: Linux's boot vCPU registers the areas of the vCPUs that it is about to start.
 /// `xen/include/public/vcpu.h`.
 final class VcpuOp {
@@ -20,6 +22,9 @@ final class VcpuOp {
 
     static HypercallFamily family() {
         return HypercallFamily.of("vcpu_op", 24)
+                .op(0, "initialise", VcpuOp::initialise)
+                .op(1, "up", VcpuOp::up)
+                .op(2, "down", VcpuOp::down)
                 .op(3, "is_up", c -> target(c).isUp() ? 1 : 0)
                 .op(4, "get_runstate_info", VcpuOp::getRunstateInfo)
                 .op(5, "register_runstate_memory_area", VcpuOp::registerRunstate)
@@ -49,6 +54,34 @@ final class VcpuOp {
             throw XenError.EINVAL;
         }
         return target;
+    }
+
+    private static long initialise(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        c.argument().copyIn(HvmContext.STRUCT, c.word(2));
+        if (target.isInitialised()) {
+            throw XenError.EEXIST;
+        }
+        target.initialise(VcpuContext.read(c.argument()));
+        return 0;
+    }
+
+    private static long up(HypercallContext c) throws XenError {
+        target(c).up();
+        return 0;
+    }
+
+    /// Puts a vCPU down. With the last one that is up, the domain powers off.
+    private static long down(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        boolean last =
+                c.domain().vcpus().stream().noneMatch(other -> other != target && other.isUp());
+        if (last) {
+            c.domain().shutdown(ShutdownReason.POWEROFF, "its last vCPU went down");
+        } else {
+            target.down();
+        }
+        return 0;
     }
 
     private static long registerVcpuInfo(HypercallContext c) throws XenError {

@@ -62,7 +62,7 @@ public final class ExitLoop {
             boolean completed = enter();
             if (vcpu.takeRequest()) {
                 vcpu.serveMailbox();
-                if (vcpu.isHeld()) {
+                if (vcpu.isHeld() || vcpu.isGoingDown()) {
                     rest(completed);
                 }
                 domain.delivery().retry(vcpu.id());
@@ -87,7 +87,7 @@ public final class ExitLoop {
         return errno == Errno.EINTR;
     }
 
-    /// Parks the vCPU. Before that, KVM completes the last exit: at an entry that is to end at once it does only that.
+    /// Parks the vCPU, or puts it down, or both. Before that, KVM completes the last exit: at an entry that is to end at once it does only that.
     /// A completed part of an instruction may bring the next exit; KVM goes back to the guest within 1024 of them.
     private void rest(boolean alreadyCompleted) {
         boolean completed = alreadyCompleted;
@@ -95,6 +95,7 @@ public final class ExitLoop {
             run.requestImmediateExit();
             completed = enter();
         }
+        vcpu.goDown();
         vcpu.park();
     }
 

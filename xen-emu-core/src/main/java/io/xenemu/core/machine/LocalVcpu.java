@@ -2,6 +2,7 @@ package io.xenemu.core.machine;
 
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.ioctl.KvmRegs;
+import io.xenemu.kvm.ioctl.KvmSregs;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
@@ -42,6 +43,16 @@ public final class LocalVcpu implements VcpuPort {
     @Override
     public void setRegs(KvmRegs registers) {
         kvm.setRegs(registers);
+    }
+
+    @Override
+    public KvmSregs getSregs() {
+        return kvm.getSregs();
+    }
+
+    @Override
+    public void setSregs(KvmSregs registers) {
+        kvm.setSregs(registers);
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.xenemu.core.startup;
 
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.ioctl.KvmRegs;
+import io.xenemu.kvm.ioctl.KvmSregs;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
@@ -26,6 +27,14 @@ final class TrainingVcpu implements VcpuPort {
 
     @Override
     public void setRegs(KvmRegs registers) {}
+
+    @Override
+    public KvmSregs getSregs() {
+        return new KvmSregs();
+    }
+
+    @Override
+    public void setSregs(KvmSregs registers) {}
 
     @Override
     public MpState getMpState() {

@@ -1,6 +1,7 @@
 package io.xenemu.core.vm;
 
 import io.xenemu.kvm.ioctl.KvmRegs;
+import io.xenemu.kvm.ioctl.KvmSregs;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
@@ -28,6 +29,12 @@ public interface VcpuPort {
 
     /// KVM_SET_REGS.
     void setRegs(KvmRegs registers);
+
+    /// KVM_GET_SREGS.
+    KvmSregs getSregs();
+
+    /// KVM_SET_SREGS. EINVAL for a state that the processor does not have.
+    void setSregs(KvmSregs registers);
 
     /// KVM_GET_MP_STATE.
     MpState getMpState();

@@ -4,6 +4,7 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.KvmRegs;
+import io.xenemu.kvm.ioctl.KvmSregs;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
@@ -37,6 +38,7 @@ public final class FakeVcpu implements VcpuPort {
     private ByteBuffer lapic = ByteBuffer.allocate(APIC_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private MpState mpState;
     private KvmRegs regs = new KvmRegs();
+    private KvmSregs sregs = new KvmSregs();
     private boolean interruptsEnabled;
     private int kicks;
     private int upcallVector;
@@ -173,6 +175,21 @@ public final class FakeVcpu implements VcpuPort {
         synchronized (vm) {
             vm.called("KVM_SET_REGS", "setRegs", id);
             regs = KvmRegs.of(registers.toBytes());
+        }
+    }
+
+    @Override
+    public KvmSregs getSregs() {
+        synchronized (vm) {
+            return KvmSregs.of(sregs.toBytes());
+        }
+    }
+
+    @Override
+    public void setSregs(KvmSregs registers) {
+        synchronized (vm) {
+            vm.called("KVM_SET_SREGS", "setSregs", id);
+            sregs = KvmSregs.of(registers.toBytes());
         }
     }
 

@@ -1,7 +1,9 @@
 package io.xenemu.kvm.abi.xen;
 
 import io.xenemu.kvm.memory.FieldKind;
+import io.xenemu.kvm.memory.GuestField.Array;
 import io.xenemu.kvm.memory.GuestField.Handle;
+import io.xenemu.kvm.memory.GuestField.U16;
 import io.xenemu.kvm.memory.GuestField.U32;
 import io.xenemu.kvm.memory.GuestField.U64;
 import io.xenemu.kvm.memory.GuestStruct;
@@ -98,6 +100,68 @@ public final class VcpuStructs {
         private GetPhysid() {}
     }
 
+    /// `struct vcpu_hvm_context`: VCPUOP_initialise of an HVM guest, 32-bit or 64-bit by its mode.
+    ///
+    /// Source: xen/include/public/hvm/hvm_vcpu.h.
+    public static final class HvmContext {
+        private static final StructBuilder S = GuestStruct.declare("struct vcpu_hvm_context");
+
+        /// 0: the 32-bit registers; 1: the 64-bit ones.
+        public static final U32 MODE = S.u32("mode");
+
+        public static final U32 PAD = S.u32("pad");
+
+        public static final U32 X32_EAX = S.union(FieldKind.U64).u32("cpu_regs.x86_32.eax");
+        public static final U32 X32_ECX = S.u32("cpu_regs.x86_32.ecx");
+        public static final U32 X32_EDX = S.u32("cpu_regs.x86_32.edx");
+        public static final U32 X32_EBX = S.u32("cpu_regs.x86_32.ebx");
+        public static final U32 X32_ESP = S.u32("cpu_regs.x86_32.esp");
+        public static final U32 X32_EBP = S.u32("cpu_regs.x86_32.ebp");
+        public static final U32 X32_ESI = S.u32("cpu_regs.x86_32.esi");
+        public static final U32 X32_EDI = S.u32("cpu_regs.x86_32.edi");
+        public static final U32 X32_EIP = S.u32("cpu_regs.x86_32.eip");
+        public static final U32 X32_EFLAGS = S.u32("cpu_regs.x86_32.eflags");
+        public static final U32 X32_CR0 = S.u32("cpu_regs.x86_32.cr0");
+        public static final U32 X32_CR3 = S.u32("cpu_regs.x86_32.cr3");
+        public static final U32 X32_CR4 = S.u32("cpu_regs.x86_32.cr4");
+        public static final U32 X32_PAD1 = S.u32("cpu_regs.x86_32.pad1");
+        public static final U64 X32_EFER = S.u64("cpu_regs.x86_32.efer");
+        public static final U32 X32_CS_BASE = S.u32("cpu_regs.x86_32.cs_base");
+        public static final U32 X32_DS_BASE = S.u32("cpu_regs.x86_32.ds_base");
+        public static final U32 X32_SS_BASE = S.u32("cpu_regs.x86_32.ss_base");
+        public static final U32 X32_ES_BASE = S.u32("cpu_regs.x86_32.es_base");
+        public static final U32 X32_TR_BASE = S.u32("cpu_regs.x86_32.tr_base");
+        public static final U32 X32_CS_LIMIT = S.u32("cpu_regs.x86_32.cs_limit");
+        public static final U32 X32_DS_LIMIT = S.u32("cpu_regs.x86_32.ds_limit");
+        public static final U32 X32_SS_LIMIT = S.u32("cpu_regs.x86_32.ss_limit");
+        public static final U32 X32_ES_LIMIT = S.u32("cpu_regs.x86_32.es_limit");
+        public static final U32 X32_TR_LIMIT = S.u32("cpu_regs.x86_32.tr_limit");
+        public static final U16 X32_CS_AR = S.u16("cpu_regs.x86_32.cs_ar");
+        public static final U16 X32_DS_AR = S.u16("cpu_regs.x86_32.ds_ar");
+        public static final U16 X32_SS_AR = S.u16("cpu_regs.x86_32.ss_ar");
+        public static final U16 X32_ES_AR = S.u16("cpu_regs.x86_32.es_ar");
+        public static final U16 X32_TR_AR = S.u16("cpu_regs.x86_32.tr_ar");
+        public static final Array X32_PAD2 = S.array("cpu_regs.x86_32.pad2", FieldKind.U16, 3);
+        public static final U64 X64_RAX = S.or().u64("cpu_regs.x86_64.rax");
+        public static final U64 X64_RCX = S.u64("cpu_regs.x86_64.rcx");
+        public static final U64 X64_RDX = S.u64("cpu_regs.x86_64.rdx");
+        public static final U64 X64_RBX = S.u64("cpu_regs.x86_64.rbx");
+        public static final U64 X64_RSP = S.u64("cpu_regs.x86_64.rsp");
+        public static final U64 X64_RBP = S.u64("cpu_regs.x86_64.rbp");
+        public static final U64 X64_RSI = S.u64("cpu_regs.x86_64.rsi");
+        public static final U64 X64_RDI = S.u64("cpu_regs.x86_64.rdi");
+        public static final U64 X64_RIP = S.u64("cpu_regs.x86_64.rip");
+        public static final U64 X64_RFLAGS = S.u64("cpu_regs.x86_64.rflags");
+        public static final U64 X64_CR0 = S.u64("cpu_regs.x86_64.cr0");
+        public static final U64 X64_CR3 = S.u64("cpu_regs.x86_64.cr3");
+        public static final U64 X64_CR4 = S.u64("cpu_regs.x86_64.cr4");
+        public static final U64 X64_EFER = S.u64("cpu_regs.x86_64.efer");
+
+        public static final GuestStruct STRUCT = S.end().build();
+
+        private HvmContext() {}
+    }
+
     /// Every structure of this file.
     public static List<GuestStruct> all() {
         return List.of(
@@ -106,6 +170,7 @@ public final class VcpuStructs {
                 RegisterTimeMemoryArea.STRUCT,
                 SetPeriodicTimer.STRUCT,
                 SetSingleshotTimer.STRUCT,
-                GetPhysid.STRUCT);
+                GetPhysid.STRUCT,
+                HvmContext.STRUCT);
     }
 }

@@ -32,6 +32,7 @@ class XenHeadersTest {
                     "xen/vcpu.h",
                     "xen/sched.h",
                     "xen/hvm/hvm_op.h",
+                    "xen/hvm/hvm_vcpu.h",
                     "xen/hvm/params.h",
                     "xen/memory.h",
                     "xen/grant_table.h",

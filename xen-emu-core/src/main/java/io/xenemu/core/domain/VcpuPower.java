@@ -1,0 +1,96 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.vm.VcpuPort;
+import io.xenemu.kvm.ioctl.Gpr;
+import io.xenemu.kvm.ioctl.MpState;
+
+/// Whether a vCPU is up (Xen's `_VPF_down`), and whether it has been initialised. A vCPU that is down does not run until
+/// VCPUOP_up, or INIT and SIPI; KVM's state for it is UNINITIALIZED, in which it waits for INIT. So this remembers
+/// whether the vCPU has registers to go on with.
+///
+/// For the vCPU's own thread, except where it says otherwise.
+///
+/// Source: xen/common/domain.c (`common_vcpu_op`), xen/arch/x86/hvm/vlapic.c.
+final class VcpuPower {
+    private static final long RFLAGS_IF = 1 << 9;
+
+    private volatile boolean goingDown;
+
+    /// Whether it is in the state UNINITIALIZED because of VCPUOP_down or VCPUOP_initialise.
+    private boolean resting;
+
+    /// Whether it will not run again by itself: it was never started, or is down, or has halted with interrupts disabled,
+    /// which puts it down on Xen too (`hvm_hlt`).
+    boolean isDown(VcpuPort port) {
+        return switch (port.getMpState()) {
+            case UNINITIALIZED, INIT_RECEIVED -> true;
+            case HALTED -> (port.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
+            case RUNNABLE, SIPI_RECEIVED -> goingDown;
+        };
+    }
+
+    /// Whether it has registers to run with: those of VCPUOP_initialise, or of a SIPI, or it is the boot vCPU.
+    boolean isInitialised(VcpuPort port) {
+        return switch (port.getMpState()) {
+            case UNINITIALIZED -> resting;
+            case INIT_RECEIVED -> false;
+            case HALTED, RUNNABLE, SIPI_RECEIVED -> true;
+        };
+    }
+
+    /// Whether a save would lose that the vCPU is down.
+    boolean isResting(VcpuPort port) {
+        return goingDown || (resting && port.getMpState() == MpState.UNINITIALIZED);
+    }
+
+    /// Gives it its first registers; it stays down.
+    ///
+    /// @return false if it has been initialised
+    /// @throws io.xenemu.kvm.abi.KvmException EINVAL for registers that the processor refuses
+    boolean initialise(VcpuPort port, VcpuStart start) {
+        if (isInitialised(port)) {
+            return false;
+        }
+        start.apply(port);
+        port.setMpState(MpState.UNINITIALIZED);
+        resting = true;
+        return true;
+    }
+
+    /// Lets it run. Does nothing if it does.
+    ///
+    /// @return false if it has not been initialised
+    boolean up(VcpuPort port) {
+        if (!isInitialised(port)) {
+            return false;
+        }
+        if (isDown(port)) {
+            port.setMpState(MpState.RUNNABLE);
+        }
+        goingDown = false;
+        resting = false;
+        return true;
+    }
+
+    /// Asks it to go down before it enters the guest again. Any thread may call this, and wakes the vCPU then.
+    void requestDown() {
+        goingDown = true;
+    }
+
+    /// Whether it is to go down when KVM has completed its last exit. Any thread may ask. Costs one volatile read.
+    boolean isGoingDown() {
+        return goingDown;
+    }
+
+    /// Goes down.
+    void goDown(VcpuPort port) {
+        if (!goingDown) {
+            return;
+        }
+        if (isInitialised(port)) {
+            port.setMpState(MpState.UNINITIALIZED);
+            resting = true;
+        }
+        goingDown = false;
+    }
+}
