@@ -199,7 +199,8 @@ final class ArchitectureTest {
                     .resideInAnyPackage(
                             ROOMS.stream().map(ArchitectureTest::room).toArray(String[]::new));
 
-    /// Above the port, only the rooms that build a VM and run its vCPUs know KVM's own handles. The others run on any VM.
+    /// Above the port, only the rooms that build a VM and run its vCPUs know KVM's own handles. The others run on any
+    /// VM.
     @ArchTest
     static final ArchRule roomsKnowTheVmAsAPort =
             noClasses()

@@ -27,7 +27,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
 
-/// What Xen's security advisories on event channels were about must not be possible here. One method each, named after it.
+/// What Xen's security advisories on event channels were about must not be possible here. One method each, named after
+/// it.
 ///
 /// XSA-332 is about the service as well, whose threads a guest makes run: see `EventFdThreadsTest`.
 @Timeout(60)
@@ -203,7 +204,8 @@ final class EventChannelAdvisoryTest {
         assertEquals(port(77), channels.bindPirq(new Pirq(20), 0));
     }
 
-    /// Events at a high rate kept whoever received them busy for good. One that waits already costs its receiver nothing.
+    /// Events at a high rate kept whoever received them busy for good. One that waits already costs its receiver
+    /// nothing.
     @Test
     void xsa332_portThatIsPendingIsNotAnnouncedAgain() throws XenError {
         FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);

@@ -13,8 +13,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 
-/// Random operations of two guests and the service, against [ModelDomain]. After each step the ports, the guests' memory and
-/// the kernels' tables are as the model has them.
+/// Random operations of two guests and the service, against [ModelDomain]. After each step the ports, the guests'
+/// memory and the kernels' tables are as the model has them.
 final class EventChannelsPropertyTest {
     private static Arbitrary<List<Step>> steps(Arbitrary<Kind> kinds, Arbitrary<Boolean> second) {
         return Combinators.combine(

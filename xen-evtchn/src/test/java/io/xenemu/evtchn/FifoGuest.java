@@ -12,7 +12,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A guest that uses the FIFO ABI, with the consumer's side of it as Linux has it, written from the public header alone.
+/// A guest that uses the FIFO ABI, with the consumer's side of it as Linux has it, written from the public header
+/// alone.
 final class FifoGuest {
     static final int PENDING = 0x8000_0000;
     static final int MASKED = 0x4000_0000;

@@ -11,7 +11,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// Event channels as one would explain them: maps and sets, no locks, no bits. An operation gives "portN", "OK" or an errno.
+/// Event channels as one would explain them: maps and sets, no locks, no bits. An operation gives "portN", "OK" or an
+/// errno.
 final class ModelDomain {
     /// What a port is bound to.
     static final class Port {

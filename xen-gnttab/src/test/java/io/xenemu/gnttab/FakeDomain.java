@@ -178,8 +178,8 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
                 ref, Gtf.TRANSITIVE | flags, to, Integer.toUnsignedLong(refThere), from.value(), 0);
     }
 
-    /// What a guest does to end a grant: version 1 clears the flags unless the entry is in use, by one compare-and-swap;
-    /// version 2 clears them, and then looks whether it is in use.
+    /// What a guest does to end a grant: version 1 clears the flags unless the entry is in use, by one
+    /// compare-and-swap; version 2 clears them, and then looks whether it is in use.
     boolean revoke(int ref) {
         if (table.version() == 2) {
             int old = (int) WORD.getVolatile(tableMemory, 16L * ref);

@@ -26,10 +26,11 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What Xen's security advisories on grant tables were about must not be possible here. One method each, named after it.
+/// What Xen's security advisories on grant tables were about must not be possible here. One method each, named after
+/// it.
 ///
-/// Those about the hypercall itself and about where a table's frames are shown (XSA-217, 318, 379, 382, 384, 387, 486) are with the
-/// hypercalls and the memory of a domain, in xen-emu-core.
+/// Those about the hypercall itself and about where a table's frames are shown (XSA-217, 318, 379, 382, 384, 387, 486)
+/// are with the hypercalls and the memory of a domain, in xen-emu-core.
 @Timeout(60)
 final class GrantAdvisoryTest extends MappingDomains {
     private static final int DEVICE_MAP = 1;
@@ -365,7 +366,8 @@ final class GrantAdvisoryTest extends MappingDomains {
         assertFalse(granter.table.isPinned(granter.mfn(4)));
     }
 
-    /// The version changed while an operation had let go of the table, whose status words were gone then (CVE-2026-62436).
+    /// The version changed while an operation had let go of the table, whose status words were gone then
+    /// (CVE-2026-62436).
     @Test
     void xsa501_versionThatChangesDuringATransitiveCopyIsNoticed() throws XenError {
         granter.table.setVersion(2);

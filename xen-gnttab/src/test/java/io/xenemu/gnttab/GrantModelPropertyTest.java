@@ -21,8 +21,8 @@ import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 import net.jqwik.api.statistics.Statistics;
 
-/// Random lives of three domains that grant, revoke, map, copy, change versions, die and come again, against [GrantModel].
-/// Guests write into entries whenever they like, in use or not.
+/// Random lives of three domains that grant, revoke, map, copy, change versions, die and come again, against
+/// [GrantModel]. Guests write into entries whenever they like, in use or not.
 final class GrantModelPropertyTest {
     private static final int HOST_MAP = 2;
     private static final int READONLY = 4;

@@ -66,8 +66,8 @@ final class GrantRaceTest {
         }
     }
 
-    /// The guest revokes and grants again as fast as it can, each time another page. A mapping always is of a page that was
-    /// granted at its time, and as long as it lasts the guest cannot revoke it.
+    /// The guest revokes and grants again as fast as it can, each time another page. A mapping always is of a page that
+    /// was granted at its time, and as long as it lasts the guest cannot revoke it.
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
     void aRevocationInFlightLeavesNoMappingBehind(int version) throws Exception {

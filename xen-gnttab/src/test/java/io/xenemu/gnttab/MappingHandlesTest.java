@@ -7,7 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/// Handles of mappings: how many there are, what they end, and what becomes of them when the mapper or the granter dies.
+/// Handles of mappings: how many there are, what they end, and what becomes of them when the mapper or the granter
+/// dies.
 final class MappingHandlesTest extends MappingDomains {
     private GrantStatus mapBy(FakeDomain domain, int ref) {
         return domain.table.mapGrantRef((20L + ref) * 4096, HOST_MAP, ref, granter.id, result);

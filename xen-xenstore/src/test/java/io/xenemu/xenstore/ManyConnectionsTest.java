@@ -26,8 +26,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Thousands of clients at once, each with a watch and a transaction of its own. Both ends of their connections are in this
-/// process, which the limit of open files has to allow.
+/// Thousands of clients at once, each with a watch and a transaction of its own. Both ends of their connections are in
+/// this process, which the limit of open files has to allow.
 class ManyConnectionsTest {
     private static final int CONNECTIONS = 4000;
 

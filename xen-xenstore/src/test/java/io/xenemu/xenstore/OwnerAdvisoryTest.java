@@ -17,11 +17,11 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// What Xen's security advisories on permissions and owners in xenstored and oxenstored were about must not be possible here. One
-/// method each, named after it.
+/// What Xen's security advisories on permissions and owners in xenstored and oxenstored were about must not be possible
+/// here. One method each, named after it.
 ///
-/// Not here: XSA-349 and XSA-350 (back ends of Linux), XSA-354 (XAPI), XSA-368 (libxl's soft reset; introducing a domain
-/// again is in [RingTest]).
+/// Not here: XSA-349 and XSA-350 (back ends of Linux), XSA-354 (XAPI), XSA-368 (libxl's soft reset; introducing a
+/// domain again is in [RingTest]).
 final class OwnerAdvisoryTest extends AdvisoryRig {
     /// Guest 3 dies, and a new one gets its id.
     private RingEnd reborn() {

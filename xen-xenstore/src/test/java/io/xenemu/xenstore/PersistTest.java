@@ -111,7 +111,8 @@ class PersistTest {
         }
     }
 
-    /// One commit, or two, where nothing else runs. A turn is limited in time: on a busy machine it may serve one request.
+    /// One commit, or two, where nothing else runs. A turn is limited in time: on a busy machine it may serve one
+    /// request.
     @Test
     void requestsThatComeTogetherShareCommits() throws Exception {
         int count = 100;

@@ -20,8 +20,8 @@ import io.xenemu.xenstore.wire.MessageType;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// What Xen's security advisories on memory, counts and rings in xenstored and oxenstored were about must not be possible here. One
-/// method each, named after it.
+/// What Xen's security advisories on memory, counts and rings in xenstored and oxenstored were about must not be
+/// possible here. One method each, named after it.
 final class ResourceAdvisoryTest extends AdvisoryRig {
     /// oxenstored mixed up replies that are larger than the ring.
     @Test

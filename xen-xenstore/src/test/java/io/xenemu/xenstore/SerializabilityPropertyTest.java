@@ -25,10 +25,10 @@ import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 import org.jspecify.annotations.Nullable;
 
-/// Transactions of several clients and requests outside, in any order, beside a second server that does one thing at a time:
-/// what is done outside at once, and a transaction when it is committed. If that succeeds, every one of its answers is the
-/// one that the second server gives then. Few nodes, tight quotas and every type of request, so that most commits come near
-/// a conflict.
+/// Transactions of several clients and requests outside, in any order, beside a second server that does one thing at a
+/// time: what is done outside at once, and a transaction when it is committed. If that succeeds, every one of its
+/// answers is the one that the second server gives then. Few nodes, tight quotas and every type of request, so that
+/// most commits come near a conflict.
 class SerializabilityPropertyTest {
     private static final List<Integer> DOMAINS = List.of(0, 0, 3, 4);
     private static final Set<MessageType> CHANGES =
@@ -90,8 +90,8 @@ class SerializabilityPropertyTest {
                 3);
     }
 
-    /// Short transactions, each with little that happens meanwhile: the less else a transaction depends on, the sooner it
-    /// shows what it should depend on. Some go on while others begin and end.
+    /// Short transactions, each with little that happens meanwhile: the less else a transaction depends on, the sooner
+    /// it shows what it should depend on. Some go on while others begin and end.
     @Provide
     Arbitrary<List<Step>> rounds() {
         Arbitrary<String> outside =

@@ -17,8 +17,8 @@ import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 
 class XenStoreMetricsTest {
-    /// The registry holds the objects that meters ask weakly, unless told otherwise: from the first collection on such a
-    /// gauge says NaN, and such a counter stands still.
+    /// The registry holds the objects that meters ask weakly, unless told otherwise: from the first collection on such
+    /// a gauge says NaN, and such a counter stands still.
     @Test
     void metersKeepTheirValuesOverAGarbageCollection() throws Exception {
         try (Rig rig = new Rig()) {

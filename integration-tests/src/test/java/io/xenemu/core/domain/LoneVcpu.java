@@ -32,9 +32,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.NullMarked;
 import org.jspecify.annotations.Nullable;
 
-/// A domain of one vCPU that runs in the service's own exit loop, on a KVM that need not have Xen: there it cannot be made by
-/// [DomainBuilder], which is why this class is in the same package. What needs KVM's Xen fails, and so does the end of the
-/// domain, which says so in the log.
+/// A domain of one vCPU that runs in the service's own exit loop, on a KVM that need not have Xen: there it cannot be
+/// made by [DomainBuilder], which is why this class is in the same package. What needs KVM's Xen fails, and so does the
+/// end of the domain, which says so in the log.
 @NullMarked
 public final class LoneVcpu implements AutoCloseable {
     /// A port with a device behind it that does nothing.
@@ -137,8 +137,8 @@ public final class LoneVcpu implements AutoCloseable {
         return kvm;
     }
 
-    /// Keeps the vCPU's thread between two entries until [#release]. [Domain#pause] would also wait until KVM has completed the last
-    /// exit, and a KVM_RUN that never enters the guest does not say so.
+    /// Keeps the vCPU's thread between two entries until [#release]. [Domain#pause] would also wait until KVM has
+    /// completed the last exit, and a KVM_RUN that never enters the guest does not say so.
     public void hold() {
         CountDownLatch held = new CountDownLatch(1);
         CountDownLatch until = new CountDownLatch(1);

@@ -25,8 +25,8 @@ import java.util.List;
 import java.util.Random;
 import java.util.UUID;
 
-/// Compares our page-table walk with KVM_TRANSLATE on a running Linux guest: stops its vCPU again and again and asks both
-/// for many addresses. A program for inside the lab; [PageWalkIT] runs it. Arguments: kernel, initramfs.
+/// Compares our page-table walk with KVM_TRANSLATE on a running Linux guest: stops its vCPU again and again and asks
+/// both for many addresses. A program for inside the lab; [PageWalkIT] runs it. Arguments: kernel, initramfs.
 public final class WalkAgainstKvm {
     private static final int STOPS = 300;
     private static final int ADDRESSES_PER_STOP = 200;

@@ -12,12 +12,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
 
-/// What the service adds to an exit on this machine: our exit loop, and `exits.c`, which makes the same exits and does nothing
-/// about them, in turn. Prints medians of the CPU time of an exit, and what ours allocates for it.
+/// What the service adds to an exit on this machine: our exit loop, and `exits.c`, which makes the same exits and does
+/// nothing about them, in turn. Prints medians of the CPU time of an exit, and what ours allocates for it.
 ///
-/// The first load is a real guest on the machine's KVM, which needs no Xen. There a hypercall cannot come from a guest: for the
-/// others KVM_RUN is a system call that returns at once, and `kvm_run` says that a hypercall was made. All loads run in one
-/// JVM, so that no call is compiled for one of them alone.
+/// The first load is a real guest on the machine's KVM, which needs no Xen. There a hypercall cannot come from a guest:
+/// for the others KVM_RUN is a system call that returns at once, and `kvm_run` says that a hypercall was made. All
+/// loads run in one JVM, so that no call is compiled for one of them alone.
 ///
 /// Argument, optional: ROUNDS (9). Each side is warmed until its rate is flat.
 public final class ExitBenchmark {

@@ -106,7 +106,8 @@ enum ExitLoad {
         return domain.eventChannels().allocUnbound(DomId.SELF, domain.id()).value();
     }
 
-    /// Every exit says that a 64-bit kernel made the hypercall, with 4-level paging and the lowest 2 MiB mapped to themselves.
+    /// Every exit says that a 64-bit kernel made the hypercall, with 4-level paging and the lowest 2 MiB mapped to
+    /// themselves.
     private static void hypercall(LoneVcpu lone, long number, long operation, long argument)
             throws XenError {
         GuestMemory memory = lone.domain().memory().guest();

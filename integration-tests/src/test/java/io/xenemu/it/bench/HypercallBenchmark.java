@@ -14,16 +14,16 @@ import java.util.List;
 /// Runs the `bench` guest on the floor VMM, on ours and on the peer in turn, in one lab machine, and prints medians and
 /// their ratios against the design's targets. Each side is warmed until its rate is flat.
 ///
-/// Arguments, all optional: ROUNDS (each runs all three once; 5) and ITERATIONS (per sample; 2000). Ratios only: one exit
-/// costs some 40 us in the lab and varies with what else the machine does.
+/// Arguments, all optional: ROUNDS (each runs all three once; 5) and ITERATIONS (per sample; 2000). Ratios only: one
+/// exit costs some 40 us in the lab and varies with what else the machine does.
 public final class HypercallBenchmark {
 
     private static final int DEFAULT_ROUNDS = 5;
     private static final int DEFAULT_ITERATIONS = 2000;
     private static final int SAMPLES_PER_RUN = 5;
 
-    /// Calls in a window of warming up, some 0.8 s. Each benchmark is warmed until its rate is flat (see the guest), so that it
-    /// meets compiled code: the compiler is emulated too.
+    /// Calls in a window of warming up, some 0.8 s. Each benchmark is warmed until its rate is flat (see the guest), so
+    /// that it meets compiled code: the compiler is emulated too.
     private static final int WARMUP = 20_000;
 
     /// As on hardware; in the lab the launcher does without the optimizing compiler.

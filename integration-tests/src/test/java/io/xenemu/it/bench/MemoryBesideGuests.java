@@ -8,8 +8,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/// What a VMM in a lab machine has in memory beside its guests' RAM: the proportional share (`Pss` in /proc/PID/smaps) of all of
-/// its mappings but those of RAM.
+/// What a VMM in a lab machine has in memory beside its guests' RAM: the proportional share (`Pss` in /proc/PID/smaps)
+/// of all of its mappings but those of RAM.
 final class MemoryBesideGuests {
     /// Until this has passed since the last start, a VMM gives back what starting has taken: malloc's memory after 5 s.
     private static final long IDLE_MILLIS = 8000;
@@ -18,7 +18,8 @@ final class MemoryBesideGuests {
 
     /// Waits until the VMM is idle, and adds up.
     ///
-    /// @param pattern of its command line; begins with a bracket, so that the shell with this script is not found itself
+    /// @param pattern of its command line; begins with a bracket, so that the shell with this script is not found
+    ///     itself
     /// @param ramMib a mapping of this size or more is RAM
     /// @return MiB
     static double mib(LabMachine machine, String pattern, int ramMib)

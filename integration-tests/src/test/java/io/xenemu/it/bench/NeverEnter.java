@@ -11,8 +11,9 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
-/// Makes KVM_RUN a system call that the kernel answers with 0 before it comes to KVM, by a seccomp filter, for the calling
-/// thread and for good: the cheapest real exit, where that of a guest takes microseconds. `exits.c` has the same filter.
+/// Makes KVM_RUN a system call that the kernel answers with 0 before it comes to KVM, by a seccomp filter, for the
+/// calling thread and for good: the cheapest real exit, where that of a guest takes microseconds. `exits.c` has the
+/// same filter.
 final class NeverEnter {
     private static final int PR_SET_SECCOMP = 22;
     private static final int PR_SET_NO_NEW_PRIVS = 38;

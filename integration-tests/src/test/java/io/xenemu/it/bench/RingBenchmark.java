@@ -10,12 +10,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/// Two guests of one service ring each other in a lab machine: so many times through the kernels alone, and so many through
-/// user space. Prints both rates, and ends with an exception if a ring got lost.
+/// Two guests of one service ring each other in a lab machine: so many times through the kernels alone, and so many
+/// through user space. Prints both rates, and ends with an exception if a ring got lost.
 ///
-/// Arguments, both optional: RINGS through the kernels (1,000,000), which takes the lab eight minutes or more, and is why CI
-/// makes do with fewer (`RingingGuestsIT`); RINGS through user space (20,000), of which the first thousands meet code that
-/// is not compiled yet. Of the rates only the ratio means something outside of the lab.
+/// Arguments, both optional: RINGS through the kernels (1,000,000), which takes the lab eight minutes or more, and is
+/// why CI makes do with fewer (`RingingGuestsIT`); RINGS through user space (20,000), of which the first thousands meet
+/// code that is not compiled yet. Of the rates only the ratio means something outside of the lab.
 public final class RingBenchmark {
     private static final String KERNEL_RINGS = "1000000";
     private static final String USER_RINGS = "20000";

@@ -10,7 +10,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.DoubleStream;
 
-/// Times that the `bench` guest printed: TSC ticks of one iteration, one value per `bench NAME ITERATIONS TOTAL_TSC` line.
+/// Times that the `bench` guest printed: TSC ticks of one iteration, one value per `bench NAME ITERATIONS TOTAL_TSC`
+/// line.
 final class Samples {
 
     private static final Pattern LINE = Pattern.compile("bench (\\w+) (\\d+) (\\d+)");

@@ -19,10 +19,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the command
-/// to the guest's process 1, and the memory beside the guest's RAM when it idles then; last the memory of one daemon with several
-/// guests. Argument, optional: ROUNDS (3). With `--against CHECKOUT [ROUNDS (9)]` it compares starts with those of another
-/// checkout, natively: see [StartsCompared]; with `--daemon-against CHECKOUT [ROUNDS (5)]` a daemon's in the lab.
+/// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the
+/// command to the guest's process 1, and the memory beside the guest's RAM when it idles then; last the memory of one
+/// daemon with several guests. Argument, optional: ROUNDS (3). With `--against CHECKOUT [ROUNDS (9)]` it compares
+/// starts with those of another checkout, natively: see [StartsCompared]; with `--daemon-against CHECKOUT [ROUNDS (5)]`
+/// a daemon's in the lab.
 public final class StartupBenchmark {
     private static final int DEFAULT_ROUNDS = 3;
     private static final int COMPARED_ROUNDS = 9;

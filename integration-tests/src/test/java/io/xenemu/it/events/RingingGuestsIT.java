@@ -16,7 +16,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Two guests of one service ring each other. `bin/soak rings` does it a million times; the rates are `bin/ring-benchmark`'s.
+/// Two guests of one service ring each other. `bin/soak rings` does it a million times; the rates are
+/// `bin/ring-benchmark`'s.
 @Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)

@@ -15,7 +15,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/// The one lab machine of this JVM's tests, for any number of commands at once. To be had as a parameter of a test: see [LabExtension].
+/// The one lab machine of this JVM's tests, for any number of commands at once. To be had as a parameter of a test: see
+/// [LabExtension].
 public final class Lab implements AutoCloseable {
     /// In the checkout.
     static final Path LAUNCHER = Path.of("xen-emu-core/bin/xen-emu");

@@ -11,7 +11,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// Linux with four vCPUs on both event channel ABIs: its device for user space, and its own channels while CPUs come and go.
+/// Linux with four vCPUs on both event channel ABIs: its device for user space, and its own channels while CPUs come
+/// and go.
 @Needs({
     HostPackage.GCC,
     HostPackage.LIBC,

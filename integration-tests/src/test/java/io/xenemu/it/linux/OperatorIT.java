@@ -23,7 +23,8 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// One Linux guest on its serial port, whose interrupt is an event channel, and all that an operator may ask of its service.
+/// One Linux guest on its serial port, whose interrupt is an event channel, and all that an operator may ask of its
+/// service.
 @Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
 @ExtendWith(LabExtension.class)
 class OperatorIT {

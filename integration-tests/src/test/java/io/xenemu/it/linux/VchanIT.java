@@ -17,7 +17,8 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Two Linux guests of one service share memory: Debian's vchan on both sides, with the kernel's drivers for grants and events.
+/// Two Linux guests of one service share memory: Debian's vchan on both sides, with the kernel's drivers for grants and
+/// events.
 @ExtendWith(LabExtension.class)
 class VchanIT {
     /// Many times around the rings, which have 1 and 2 KiB.
@@ -121,7 +122,8 @@ class VchanIT {
         server.shell().assertNoComplaint();
     }
 
-    /// The page is the client's until it lets it go: there it reads, after the server's death, that nobody is on the other side.
+    /// The page is the client's until it lets it go: there it reads, after the server's death, that nobody is on the
+    /// other side.
     private static void theEndOfTheServer(LabDaemon daemon, LabGuest server, LabGuest client)
             throws IOException, InterruptedException {
         connect(server, client);

@@ -11,8 +11,8 @@ import org.junit.platform.launcher.core.LauncherFactory;
 import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
-/// Runs the test classes that its arguments name, and prints how many tests succeeded, were skipped, and failed, and the
-/// failures. Exits with 0 if none failed.
+/// Runs the test classes that its arguments name, and prints how many tests succeeded, were skipped, and failed, and
+/// the failures. Exits with 0 if none failed.
 public final class JUnitInLab {
     private JUnitInLab() {}
 

@@ -5,8 +5,8 @@ import io.xenemu.core.domain.ShutdownReason;
 import java.nio.file.Path;
 import java.util.List;
 
-/// A service with guests that grant pages to each other. A program for inside the lab; `SharingGuestsIT` runs it. Its argument
-/// is the guest; it plays [Scenarios]:
+/// A service with guests that grant pages to each other. A program for inside the lab; `SharingGuestsIT` runs it. Its
+/// argument is the guest; it plays [Scenarios]:
 ///
 /// | words | what happens |
 /// |---|---|

@@ -25,8 +25,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Plays what lab tests do a few times, for as long as one wants: `integration-tests/bin/soak --help`. Ends with 0, with 1 at the first
-/// round that fails, whose log it keeps, and with 2 for a command line that is wrong.
+/// Plays what lab tests do a few times, for as long as one wants: `integration-tests/bin/soak --help`. Ends with 0,
+/// with 1 at the first round that fails, whose log it keeps, and with 2 for a command line that is wrong.
 public final class Soak implements AutoCloseable {
     private static final String ALL = "all";
     private static final int XENSTORE_SECONDS = 60;

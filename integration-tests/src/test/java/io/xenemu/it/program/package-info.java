@@ -1,4 +1,5 @@
-/// Programs that tests start in a JVM of their own, most of them in the lab, and the soak. The benchmarks are in `bench`.
+/// Programs that tests start in a JVM of their own, most of them in the lab, and the soak. The benchmarks are in
+/// `bench`.
 @NullMarked
 package io.xenemu.it.program;
 

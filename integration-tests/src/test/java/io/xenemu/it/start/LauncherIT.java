@@ -25,7 +25,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// What a start costs: no process but java, no class from a jar, and the options that the command needs. Natively; needs no KVM.
+/// What a start costs: no process but java, no class from a jar, and the options that the command needs. Natively;
+/// needs no KVM.
 @Timeout(value = 2, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class LauncherIT {
     private static final String GREETING =

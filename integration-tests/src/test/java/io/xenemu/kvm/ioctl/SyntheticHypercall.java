@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.NullMarked;
 
-/// Makes a vCPU's kvm_run say that a hypercall was made, in place of the kernel. In this package because kvm_run's members
-/// can only be written here that the kernel alone writes.
+/// Makes a vCPU's kvm_run say that a hypercall was made, in place of the kernel. In this package because kvm_run's
+/// members can only be written here that the kernel alone writes.
 @NullMarked
 public final class SyntheticHypercall {
     private SyntheticHypercall() {}

@@ -84,8 +84,8 @@ public final class KvmVcpu implements AutoCloseable {
             return 0;
         }
         // The failed call again, for the reason: the pending exit is complete by now, a request for
-        // immediate exit still stands,
-        // and a guest that went no further fails once more, or goes on.
+        // immediate exit still stands, and a guest that went no further fails once more, or goes
+        // on.
         int result = KvmIoctl.KVM_RUN.tryCall(fd.number(), 0);
         if (result >= 0) {
             return 0;

@@ -10,8 +10,8 @@ import jdk.net.ExtendedSocketOptions;
 import jdk.net.UnixDomainPrincipal;
 import org.jspecify.annotations.Nullable;
 
-/// The users that may use a service's sockets. By default root and the user that the service runs as, whatever the mode of the
-/// sockets' files. The kernel guarantees the peer's user (`SO_PEERCRED`, see `unix(7)`).
+/// The users that may use a service's sockets. By default root and the user that the service runs as, whatever the mode
+/// of the sockets' files. The kernel guarantees the peer's user (`SO_PEERCRED`, see `unix(7)`).
 public final class PeerCredentials {
     private final @Nullable Set<UserPrincipal> allowed;
 

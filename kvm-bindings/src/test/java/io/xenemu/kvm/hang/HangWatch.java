@@ -13,9 +13,11 @@ import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
 
-/// Ends tests that hang, of every engine. JUnit Jupiter's time-outs interrupt a test: jqwik's properties and ArchUnit's rules have none, and neither a loop
-/// that spins nor a read from a child process sees an interrupt. The watch looks at how long ago anything began or ended:
-/// - after Jupiter's default time-out it prints all threads and interrupts what runs under another engine, once a second;
+/// Ends tests that hang, of every engine. JUnit Jupiter's time-outs interrupt a test: jqwik's properties and ArchUnit's
+/// rules have none, and neither a loop that spins nor a read from a child process sees an interrupt. The watch looks at
+/// how long ago anything began or ended:
+/// - after Jupiter's default time-out it prints all threads and interrupts what runs under another engine, once a
+///   second;
 /// - after `io.xenemu.hang.limit.seconds` it prints all threads, names the test, and kills this JVM's child processes;
 /// - 15 s later it ends the JVM, which Surefire and Failsafe report as a failure.
 ///

@@ -12,7 +12,8 @@ import java.util.HexFormat;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
-/// A real VM with 64 KiB of memory at 0 and one vCPU in real mode, about to run code at [#CODE]. All segments start at 0.
+/// A real VM with 64 KiB of memory at 0 and one vCPU in real mode, about to run code at [#CODE]. All segments start at
+/// 0.
 final class TinyVm implements AutoCloseable {
     static final long SIZE = 0x10000;
     static final int CODE = 0x1000;

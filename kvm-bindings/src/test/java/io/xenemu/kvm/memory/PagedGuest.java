@@ -4,8 +4,8 @@ import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
 
-/// A guest of either width whose virtual pages are mapped one by one. Page tables are in one region; virtual page `n` from
-/// [#BASE] on, once mapped, is a region of its own, and neighbours are far apart.
+/// A guest of either width whose virtual pages are mapped one by one. Page tables are in one region; virtual page `n`
+/// from [#BASE] on, once mapped, is a region of its own, and neighbours are far apart.
 final class PagedGuest implements AutoCloseable {
     /// The first virtual address, below 4 GiB and on a page-table boundary.
     static final long BASE = 0xc000_0000L;

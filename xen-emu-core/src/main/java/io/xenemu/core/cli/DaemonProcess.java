@@ -6,8 +6,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A process that serves until SIGTERM or SIGINT ends it. SIGHUP changes nothing: there is no terminal to lose, and no log file to
-/// open anew, as the log is standard error.
+/// A process that serves until SIGTERM or SIGINT ends it. SIGHUP changes nothing: there is no terminal to lose, and no
+/// log file to open anew, as the log is standard error.
 final class DaemonProcess {
     private static final Logger log = LoggerFactory.getLogger(DaemonProcess.class);
 

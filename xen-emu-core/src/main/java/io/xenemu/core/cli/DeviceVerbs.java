@@ -7,8 +7,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// The verbs of xl's for the disks and network interfaces that one guest has from another, and that the service knows by the same
-/// names.
+/// The verbs of xl's for the disks and network interfaces that one guest has from another, and that the service knows
+/// by the same names.
 final class DeviceVerbs {
     private DeviceVerbs() {}
 

@@ -8,8 +8,8 @@ import org.slf4j.helpers.BasicMarkerFactory;
 import org.slf4j.spi.MDCAdapter;
 import org.slf4j.spi.SLF4JServiceProvider;
 
-/// Logback for slf4j, named by a system property ([LogSettings#apply]): slf4j and logback would otherwise look through every jar
-/// of the class path at each start.
+/// Logback for slf4j, named by a system property ([LogSettings#apply]): slf4j and logback would otherwise look through
+/// every jar of the class path at each start.
 public final class LogProvider implements SLF4JServiceProvider {
     /// slf4j's system property for the class of its provider.
     static final String PROPERTY = "slf4j.provider";

@@ -7,9 +7,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/// What this process logs on standard error, and how. A service in the background tells of the life of its guests (INFO); what
-/// runs in a terminal tells of what goes wrong (WARN). Where standard error is systemd's journal, each line begins with its
-/// priority, as sd-daemon(3) has it.
+/// What this process logs on standard error, and how. A service in the background tells of the life of its guests
+/// (INFO); what runs in a terminal tells of what goes wrong (WARN). Where standard error is systemd's journal, each
+/// line begins with its priority, as sd-daemon(3) has it.
 ///
 /// @param level of the root logger
 /// @param form a pattern of logback's, empty for that of LogConfigurator

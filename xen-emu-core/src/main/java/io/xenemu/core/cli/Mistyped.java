@@ -16,7 +16,8 @@ final class Mistyped {
         return words.stream().filter(word -> distance(given, word) <= limit).sorted().toList();
     }
 
-    /// How many keys are missing, surplus, wrong, or exchanged with the next one (the restricted Damerau-Levenshtein distance).
+    /// How many keys are missing, surplus, wrong, or exchanged with the next one (the restricted Damerau-Levenshtein
+    /// distance).
     static int distance(String a, String b) {
         int[][] edits = new int[a.length() + 1][b.length() + 1];
         for (int i = 0; i <= a.length(); i++) {

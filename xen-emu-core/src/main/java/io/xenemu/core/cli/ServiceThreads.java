@@ -6,11 +6,11 @@ import java.util.function.IntConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What happens when a thread of a service cannot go on: the process ends, and says so. A service whose threads died one by one
-/// would look alive and answer nobody.
+/// What happens when a thread of a service cannot go on: the process ends, and says so. A service whose threads died
+/// one by one would look alive and answer nobody.
 ///
-/// What fails on behalf of one guest, one connection or one request ends that alone and does not come here: vCPUs, eventfds and
-/// timers end their domain ([io.xenemu.core.domain.Domain#failed]), clients their connection.
+/// What fails on behalf of one guest, one connection or one request ends that alone and does not come here: vCPUs,
+/// eventfds and timers end their domain ([io.xenemu.core.domain.Domain#failed]), clients their connection.
 final class ServiceThreads implements Thread.UncaughtExceptionHandler {
     /// Commands that serve until they are stopped.
     private static final Set<String> SERVICES = Set.of("run", "daemon", "xenstored", "demo");

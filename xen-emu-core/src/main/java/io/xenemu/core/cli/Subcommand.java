@@ -51,8 +51,8 @@ record Subcommand(String name, Class<?> type) {
     private static final List<String> HELP_OPTIONS = List.of("-h", "--help");
     private static final List<String> VERSION_OPTIONS = List.of("-V", "--version");
 
-    /// Whether all that the command does is done when it returns: it asks a service, or tells something, and has neither
-    /// threads nor anything to be put back at the end of the process.
+    /// Whether all that the command does is done when it returns: it asks a service, or tells something, and has
+    /// neither threads nor anything to be put back at the end of the process.
     static boolean onlyAsks(String verb) {
         return VERSION_OPTIONS.contains(verb)
                 || HELP_OPTIONS.contains(verb)

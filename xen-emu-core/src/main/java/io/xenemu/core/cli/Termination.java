@@ -2,8 +2,8 @@ package io.xenemu.core.cli;
 
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// SIGTERM to a process that runs a guest in the foreground: the first asks for the end, another one ends the process, whose
-/// shutdown hooks do it at once. Ctrl-C (SIGINT) is left as it is: it ends the process.
+/// SIGTERM to a process that runs a guest in the foreground: the first asks for the end, another one ends the process,
+/// whose shutdown hooks do it at once. Ctrl-C (SIGINT) is left as it is: it ends the process.
 final class Termination {
     private final AtomicBoolean asked = new AtomicBoolean();
 

@@ -48,8 +48,8 @@ public final class XenEmu {
         }
     }
 
-    /// The exit code of a command that has printed all that it had to. Where nobody reads that any more, it ends as other
-    /// programs do, without a word.
+    /// The exit code of a command that has printed all that it had to. Where nobody reads that any more, it ends as
+    /// other programs do, without a word.
     private static int written(int code) {
         if (StandardOutput.readerHasGone()) {
             return StandardOutput.BROKEN_PIPE;
@@ -88,8 +88,9 @@ public final class XenEmu {
 
     /// The parser, set up so that wrong input gives one line and no stack trace.
     ///
-    /// @param args what it will parse. It knows the subcommand that they begin with, or else all of them, those that are not
-    ///     named by no more than the help's list needs: picocli reads all annotations of each that it knows, at every start.
+    /// @param args what it will parse. It knows the subcommand that they begin with, or else all of them, those that
+    ///     are not named by no more than the help's list needs: picocli reads all annotations of each that it knows, at
+    ///     every start.
     static CommandLine commandLine(String... args) {
         // Else picocli looks for Groovy in every jar.
         System.setProperty("picocli.disable.closures", "true");

@@ -3,8 +3,8 @@
 ///
 /// Families of files:
 ///
-/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [ControlGroup], [DaemonProcess],
-///   [StopOption], [Termination], [ProcessSignals], [ServiceThreads].
+/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [ControlGroup],
+///   [DaemonProcess], [StopOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
 ///   [DomainVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with [EscapableInput],
 ///   [EventsCommand].

@@ -7,8 +7,9 @@ import java.nio.channels.SocketChannel;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
-/// Looks after a client whose request waits for a guest: when it has gone, the thread that waits for it is interrupted. Else its place
-/// would be taken for as long as the guest lives. A client that sends no more counts as gone: the two look the same from here.
+/// Looks after a client whose request waits for a guest: when it has gone, the thread that waits for it is interrupted.
+/// Else its place would be taken for as long as the guest lives. A client that sends no more counts as gone: the two
+/// look the same from here.
 public final class ClientWatch implements AutoCloseable {
     /// How soon it is noticed, in milliseconds.
     private static final long LOOK_MILLIS = 500;

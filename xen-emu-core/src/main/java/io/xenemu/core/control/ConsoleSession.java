@@ -7,8 +7,8 @@ import java.nio.channels.SocketChannel;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A client of a guest's console: gets what is kept of it and then what is printed, and types. Ends with the client or the
-/// guest, whichever goes first.
+/// A client of a guest's console: gets what is kept of it and then what is printed, and types. Ends with the client or
+/// the guest, whichever goes first.
 public record ConsoleSession(ConsoleLog console) implements ControlReply.Session {
     private static final Logger log = LoggerFactory.getLogger(ConsoleSession.class);
     private static final int PIECE = 4096;

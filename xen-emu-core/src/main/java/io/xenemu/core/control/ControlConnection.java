@@ -16,8 +16,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A client's connection to a [ControlSocket], which has greeted. Whatever listens there, and whatever it says, every wait for
-/// it has a limit.
+/// A client's connection to a [ControlSocket], which has greeted. Whatever listens there, and whatever it says, every
+/// wait for it has a limit.
 public final class ControlConnection implements AutoCloseable {
     /// How much is shown of what another service says.
     private static final int SHOWN = 60;
@@ -39,7 +39,8 @@ public final class ControlConnection implements AutoCloseable {
 
     /// Connects, and waits for the greeting.
     ///
-    /// @throws HostException if nobody listens, or it is no service of this program and protocol, or it says nothing in time
+    /// @throws HostException if nobody listens, or it is no service of this program and protocol, or it says nothing in
+    ///     time
     static ControlConnection open(Path socket, Duration limit) throws HostException {
         try {
             ControlConnection connection =

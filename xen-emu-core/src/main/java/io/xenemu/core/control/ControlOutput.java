@@ -9,8 +9,8 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.List;
 
-/// What a service says to one client: see [ControlProtocol]. One thread at a time uses it. A client that does not read is cut
-/// off after some time.
+/// What a service says to one client: see [ControlProtocol]. One thread at a time uses it. A client that does not read
+/// is cut off after some time.
 final class ControlOutput {
     private final SocketChannel client;
     private final Duration limit;

@@ -28,15 +28,15 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Where operators reach a running service: a Unix socket that its owner and root can use, and a group if one is given. What the
-/// two sides say is in [ControlProtocol].
+/// Where operators reach a running service: a Unix socket that its owner and root can use, and a group if one is given.
+/// What the two sides say is in [ControlProtocol].
 public final class ControlSocket implements AutoCloseable {
-    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. For one more, a client that asks nothing
-    /// has to go, else it is refused.
+    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. For one more, a client that asks
+    /// nothing has to go, else it is refused.
     static final int MAX_CONNECTIONS = 64;
 
-    /// Sessions and commands that wait for guests at a time. Each may last for ever. The rest of the connections is reserved
-    /// for commands that end soon, such as one that ends a guest.
+    /// Sessions and commands that wait for guests at a time. Each may last for ever. The rest of the connections is
+    /// reserved for commands that end soon, such as one that ends a guest.
     static final int MAX_SESSIONS = MAX_CONNECTIONS - 16;
 
     /// How long a client may take for a request before it is cut off; the commands ask at once.
@@ -148,7 +148,8 @@ public final class ControlSocket implements AutoCloseable {
         }
     }
 
-    /// Ends a connection that asks nothing: of the user who has most of all connections the one that is idle for longest.
+    /// Ends a connection that asks nothing: of the user who has most of all connections the one that is idle for
+    /// longest.
     ///
     /// @return false if all have been asked something
     private boolean makeRoom() throws IOException {

@@ -14,8 +14,8 @@ import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A client of `events`: gets an event of type `exists` for each domain, and then whatever happens to domains. What it sends is
-/// ignored. A client that reads too slowly is told so and cut off.
+/// A client of `events`: gets an event of type `exists` for each domain, and then whatever happens to domains. What it
+/// sends is ignored. A client that reads too slowly is told so and cut off.
 ///
 /// @param board where events come from
 /// @param domains those that exist

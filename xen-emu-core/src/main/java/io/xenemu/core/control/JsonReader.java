@@ -5,8 +5,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Reads [Json] from one line, strictly. Numbers are whole and have 64 bits. Nothing nests deeper than [#MAX_DEPTH]. Whoever
-/// reads the line bounds its length.
+/// Reads [Json] from one line, strictly. Numbers are whole and have 64 bits. Nothing nests deeper than [#MAX_DEPTH].
+/// Whoever reads the line bounds its length.
 final class JsonReader {
     /// How deep lists and objects may be nested: the protocol itself has four.
     static final int MAX_DEPTH = 16;

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/// Writes [Json] as one line, without its end. Control characters within strings are escaped, C1's too, so that a log or a
-/// terminal may show the line.
+/// Writes [Json] as one line, without its end. Control characters within strings are escaped, C1's too, so that a log
+/// or a terminal may show the line.
 final class JsonWriter {
     private final StringBuilder out = new StringBuilder();
 

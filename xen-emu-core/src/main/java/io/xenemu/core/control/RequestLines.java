@@ -11,8 +11,8 @@ import java.nio.charset.CharacterCodingException;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/// The lines that one client of a [ControlSocket] sends. A client that does not send a whole line in time is cut off, and so
-/// is one that makes room for another ([#makeRoom]).
+/// The lines that one client of a [ControlSocket] sends. A client that does not send a whole line in time is cut off,
+/// and so is one that makes room for another ([#makeRoom]).
 final class RequestLines {
     private final SocketChannel client;
     private final Duration idle;

@@ -6,7 +6,8 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /// Closes a connection when its peer takes too long: whoever waits for it, in whatever call, then gets an
-/// [java.nio.channels.AsynchronousCloseException]. Unix sockets, and devices, have no time-outs of their own in the JDK.
+/// [java.nio.channels.AsynchronousCloseException]. Unix sockets, and devices, have no time-outs of their own in the
+/// JDK.
 public final class SocketDeadline implements AutoCloseable {
     private final @Nullable Thread timer;
     private volatile boolean passed;

@@ -4,10 +4,13 @@
 ///
 /// Families of files:
 ///
-/// - What both sides say: [ControlProtocol], [ControlRequest]; as [Json] by [JsonReader], [JsonWriter], [JsonException].
-/// - The service's side: [ControlSocket], [ServedConnection], [RequestLines], [ControlOutput], [ControlReply], [SocketDeadline], [ClientWatch].
+/// - What both sides say: [ControlProtocol], [ControlRequest]; as [Json] by [JsonReader], [JsonWriter],
+///   [JsonException].
+/// - The service's side: [ControlSocket], [ServedConnection], [RequestLines], [ControlOutput], [ControlReply],
+///   [SocketDeadline], [ClientWatch].
 /// - The client's side: [ControlClient], [ControlConnection].
-/// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on: [OperatedService].
+/// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on:
+///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [DebugCommands], [DeviceCommands].
 /// - What handlers use: [DebugKeys], [DomainRow]; sessions: [ConsoleSession], [EventSession].
 ///

@@ -117,8 +117,8 @@ public final class Serial8250 implements PortDevice {
         pulseIf(pulse);
     }
 
-    /// Moves nothing for the host's ends until [#release], while no vCPU uses the port. A pulse of the interrupt line may
-    /// still be under way.
+    /// Moves nothing for the host's ends until [#release], while no vCPU uses the port. A pulse of the interrupt line
+    /// may still be under way.
     public void hold() {
         setHeld(true);
     }

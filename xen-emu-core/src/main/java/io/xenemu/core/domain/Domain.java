@@ -68,8 +68,8 @@ public final class Domain implements AutoCloseable {
         this(new DomainOrigin.Boot(id, config), memoryMap, vm, capabilities, environment);
     }
 
-    /// Builds a domain without vCPUs. The caller adds those with [#add(Vcpu)], and calls [#restored] for a saved domain.
-    /// Takes over `vm`, even if it fails.
+    /// Builds a domain without vCPUs. The caller adds those with [#add(Vcpu)], and calls [#restored] for a saved
+    /// domain. Takes over `vm`, even if it fails.
     ///
     /// @throws IllegalArgumentException if a saved state contradicts itself
     public Domain(

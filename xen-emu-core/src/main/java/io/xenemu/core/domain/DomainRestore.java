@@ -30,12 +30,12 @@ final class DomainRestore {
                             GrantTableState _,
                             List<VcpuTimer.State> timers) -> {
                 // The width first: with it KVM knows the layout of shared_info and runstate, and
-                // its number of ports.
-                // The page before anything that raises an event, which would be lost without it.
+                // its number of ports. The page before anything that raises an event, which would
+                // be lost without it.
                 domain.sharedInfo().restore(sharedInfo);
                 // Registered places after those in shared_info, which they replace. Runstate data
-                // come before the
-                // runstate's address, which publishes them: KVM's state is set before this list.
+                // come before the runstate's address, which publishes them: KVM's state is set
+                // before this list.
                 for (int i = 0; i < areas.size(); i++) {
                     domain.vcpus().get(i).areas().restore(areas.get(i));
                 }

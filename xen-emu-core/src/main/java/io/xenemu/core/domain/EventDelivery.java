@@ -189,8 +189,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
     }
 
-    /// Makes a vCPU pass an exit. The caller's own is at one already: it cannot have changed anything, and tries at its next one, or
-    /// would come here again without end.
+    /// Makes a vCPU pass an exit. The caller's own is at one already: it cannot have changed anything, and tries at its
+    /// next one, or would come here again without end.
     private void wake(VcpuId id) {
         Vcpu vcpu = domain.vcpus().get(id.value());
         if (vcpu.isCurrent()) {

@@ -5,8 +5,8 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import org.jspecify.annotations.Nullable;
 
-/// The suspend of a domain by its guest (SCHEDOP_shutdown with SHUTDOWN_suspend): its vCPUs are held from then on, until
-/// the suspend is cancelled.
+/// The suspend of a domain by its guest (SCHEDOP_shutdown with SHUTDOWN_suspend): its vCPUs are held from then on,
+/// until the suspend is cancelled.
 ///
 /// The guest's hypercall returns 0 in a domain that was restored from a saved one, and 1 if the suspend was cancelled.
 /// KVM has completed the call when its vCPU is parked, with 0; so cancelling sets the register, as libxc does.

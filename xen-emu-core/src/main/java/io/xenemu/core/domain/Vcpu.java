@@ -102,8 +102,8 @@ public final class Vcpu {
     /// Runs `change` on the vCPU's thread, outside of the guest, and waits until it has run. Does nothing if the vCPU
     /// has ended: its domain is being destroyed.
     ///
-    /// That says nothing of the guest: the thread may be within a hypercall, or have an exit that KVM has not completed.
-    /// [Quiescence] is for what needs that.
+    /// That says nothing of the guest: the thread may be within a hypercall, or have an exit that KVM has not
+    /// completed. [Quiescence] is for what needs that.
     void call(Consumer<VcpuPort> change) {
         if (isCurrent() || !started) {
             change.accept(port);

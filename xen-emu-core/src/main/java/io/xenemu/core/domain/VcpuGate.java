@@ -38,7 +38,8 @@ final class VcpuGate {
 
     /// One attempt of the vCPU's thread to pass, with nothing of the guest's under way.
     ///
-    /// @param stopping whether the thread will not enter the guest any more: it may pass, and a parked vCPU stays parked
+    /// @param stopping whether the thread will not enter the guest any more: it may pass, and a parked vCPU stays
+    ///     parked
     /// @return false if the gate is shut: the vCPU is parked then
     synchronized boolean pass(boolean stopping) {
         if (held && !stopping) {

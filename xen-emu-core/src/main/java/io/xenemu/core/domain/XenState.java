@@ -23,8 +23,8 @@ import java.util.Map;
 /// The table of contents of a saved domain: what Xen keeps of it. What KVM keeps of its VM is not in it: registers,
 /// interrupt chips, clock, runstate times. The contents of RAM travel by pages.
 ///
-/// A new component is a frame that some part saves, and a line in [DomainRestore]: that class takes the record apart, so
-/// that it does not compile before it handles the component. [#read] wants each frame exactly once.
+/// A new component is a frame that some part saves, and a line in [DomainRestore]: that class takes the record apart,
+/// so that it does not compile before it handles the component. [#read] wants each frame exactly once.
 ///
 /// @param identity which domain it is
 /// @param memory its address space and special pages

@@ -5,8 +5,9 @@ import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
 import org.jspecify.annotations.Nullable;
 
-/// What can be set of a guest: the one table from which come the options of `run` and `create`, the settings of a `create` on the
-/// control socket, and what their values are checked against. The documents have it too, and a test compares.
+/// What can be set of a guest: the one table from which come the options of `run` and `create`, the settings of a
+/// `create` on the control socket, and what their values are checked against. The documents have it too, and a test
+/// compares.
 ///
 /// A new setting is a row here, and its use in [GuestSettings#request].
 public enum GuestSetting {

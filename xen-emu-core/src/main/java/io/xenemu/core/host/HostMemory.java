@@ -6,8 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/// What memory a process of this host may still take: what the kernel has for all (`MemAvailable` of proc_meminfo(5)), or what its control
-/// group leaves (`memory.max` of Linux Documentation/admin-guide/cgroup-v2.rst) if that is less.
+/// What memory a process of this host may still take: what the kernel has for all (`MemAvailable` of proc_meminfo(5)),
+/// or what its control group leaves (`memory.max` of Linux Documentation/admin-guide/cgroup-v2.rst) if that is less.
 ///
 /// @param root where `/proc` and `/sys` are
 public record HostMemory(Path root) {
@@ -37,8 +37,8 @@ public record HostMemory(Path root) {
                         .orElse(Long.MAX_VALUE);
     }
 
-    /// The least that a group leaves, of this process's and of all that it is in. What the kernel keeps of files that were read
-    /// counts as free, as in `MemAvailable`: it goes when the memory is needed.
+    /// The least that a group leaves, of this process's and of all that it is in. What the kernel keeps of files that
+    /// were read counts as free, as in `MemAvailable`: it goes when the memory is needed.
     private long ofTheGroups() {
         long least = Long.MAX_VALUE;
         for (Path group : ControlGroups.folders(root)) {

@@ -64,8 +64,8 @@ final class GrantTableOp {
         return batch(c, SwapGrantRef.STRUCT, SwapGrantRef.STATUS, GrantTableOp::swap);
     }
 
-    /// Serves a batch. Each structure is copied in once, and its results are copied out before the next one is read.
-    /// A fault ends the batch; what has been done stays. Between two structures the vCPU serves its mailbox. If it is to
+    /// Serves a batch. Each structure is copied in once, and its results are copied out before the next one is read. A
+    /// fault ends the batch; what has been done stays. Between two structures the vCPU serves its mailbox. If it is to
     /// park, the guest makes another call for the rest, as when Xen interrupts a batch.
     ///
     /// @param result the only field that is written back; null for the whole structure

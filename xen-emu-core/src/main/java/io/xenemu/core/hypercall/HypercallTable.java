@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /// The table from hypercall number and sub-operation to handler. Immutable; one serves every domain.
 ///
 /// Unknown numbers and sub-operations resolve to rows of their own, so that they are counted like any other; they
-/// answer -ENOSYS unless the family says otherwise. `docs/hypercalls.md` prints this table, and a test compares the two.
+/// answer -ENOSYS unless the family says otherwise. `docs/hypercalls.md` prints this table, and a test compares the
+/// two.
 public final class HypercallTable {
     /// The name of rows for everything that is not in the table.
     public static final String UNKNOWN = "unknown";

@@ -11,9 +11,9 @@ import io.xenemu.kvm.abi.xen.VcpuStructs.SetPeriodicTimer;
 import io.xenemu.kvm.abi.xen.VcpuStructs.SetSingleshotTimer;
 import io.xenemu.kvm.ioctl.Runstate;
 
-/// `vcpu_op` (24): vCPUs that come and go, areas in guest memory that Xen keeps up to date, and timers. The vCPU in the second argument need
-/// not be the caller: Linux's boot vCPU registers the areas of the vCPUs that it is about to start.
-/// `xen/include/public/vcpu.h`.
+/// `vcpu_op` (24): vCPUs that come and go, areas in guest memory that Xen keeps up to date, and timers. The vCPU in the
+/// second argument need not be the caller: Linux's boot vCPU registers the areas of the vCPUs that it is about to
+/// start. `xen/include/public/vcpu.h`.
 final class VcpuOp {
     /// `VCPU_SSHOTTMR_future`.
     private static final int SINGLESHOT_FUTURE = 1;

@@ -4,11 +4,12 @@
 ///
 /// Families of files:
 ///
-/// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp], [HvmOp], [MemoryOp],
-///   [PhysdevOp], [SchedOp], [SetTimerOp], [VcpuOp], [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily],
-///   copies its argument in once, and calls the module that owns the semantics. [VcpuContext] decodes the longest argument.
+/// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp], [HvmOp], [MemoryOp], [PhysdevOp],
+///   [SchedOp], [SetTimerOp], [VcpuOp], [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily], copies its
+///   argument in once, and calls the module that owns the semantics. [VcpuContext] decodes the longest argument.
 /// - The table: [HypercallTable], [HypercallFamily], [HypercallOp], [HypercallHandler].
-/// - A call: [HypercallDispatcher], [HypercallContext], [HypercallCounters] with [HypercallMetrics]. Each belongs to one vCPU's thread.
+/// - A call: [HypercallDispatcher], [HypercallContext], [HypercallCounters] with [HypercallMetrics]. Each belongs to
+///   one vCPU's thread.
 ///
 /// No locks, and no allocation on the way of a call.
 @NullMarked

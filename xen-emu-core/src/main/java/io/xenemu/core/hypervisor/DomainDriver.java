@@ -8,8 +8,8 @@ import io.xenemu.kvm.abi.DomId;
 public interface DomainDriver {
     /// Carries out an order, and waits until it is done.
     ///
-    /// @throws Refused if the order does not fit the guest's state, or cannot be carried out, or the guest has this domain
-    ///     no more
+    /// @throws Refused if the order does not fit the guest's state, or cannot be carried out, or the guest has this
+    ///     domain no more
     void order(DomId domain, DomainOrder order) throws Refused, InterruptedException;
 
     /// Ends the guest at once. Does not wait.

@@ -6,7 +6,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
-/// Hands events to their readers. No reader holds up whoever tells of an event: one that lags by [#MAX_HELD] gets no more.
+/// Hands events to their readers. No reader holds up whoever tells of an event: one that lags by [#MAX_HELD] gets no
+/// more.
 public final class EventBoard implements DomainEvents {
     /// Events that are kept for a reader: a host full of guests that all reboot has a few for each.
     public static final int MAX_HELD = 1024;

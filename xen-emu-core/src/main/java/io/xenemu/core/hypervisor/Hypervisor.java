@@ -48,8 +48,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the back
-/// ends' event channels.
+/// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the
+/// back ends' event channels.
 public final class Hypervisor implements AutoCloseable {
     private final DomainDirectory domains = new DomainDirectory();
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
@@ -159,8 +159,8 @@ public final class Hypervisor implements AutoCloseable {
         return domain == null ? null : domain.grantTable();
     }
 
-    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither started nor
-    /// connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
+    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither
+    /// started nor connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
     ///
     /// @param devices makes the devices that it sees in its I/O space
     /// @param driver takes the operator's orders for it

@@ -6,9 +6,10 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
 import java.util.function.LongSupplier;
 
-/// Lets a service's guests have what memory the host has, and no more. A guest takes its RAM only as it uses it, so what is free at the moment does not tell
-/// whether there is room for one more: the sum of what all may use has to fit into what was available when the service
-/// started, and the new one into what is available now. A guest keeps its share over its reboots.
+/// Lets a service's guests have what memory the host has, and no more. A guest takes its RAM only as it uses it, so
+/// what is free at the moment does not tell whether there is room for one more: the sum of what all may use has to fit
+/// into what was available when the service started, and the new one into what is available now. A guest keeps its
+/// share over its reboots.
 public final class MemoryAdmission {
     /// A guest's own, besides its RAM: what a further guest was measured to cost, rounded up.
     private static final long GUEST_BYTES = 4L << 20;

@@ -19,8 +19,9 @@ import org.jspecify.annotations.Nullable;
 /// A guest's connection to XenStore: its ring page and event channel. Requests are served on the vCPU that sends the
 /// event, so the reply is in the ring when the hypercall returns.
 ///
-/// A RELEASE by a host tool closes domain 0's end, as xenstored does, and the guest's waits for domain 0 again. A tool may then
-/// INTRODUCE the domain again, by the same port or by another one that the guest has allocated for domain 0 since.
+/// A RELEASE by a host tool closes domain 0's end, as xenstored does, and the guest's waits for domain 0 again. A tool
+/// may then INTRODUCE the domain again, by the same port or by another one that the guest has allocated for domain 0
+/// since.
 public final class StoreChannel {
     private final DomId domain;
     private final MemorySegment page;
@@ -113,7 +114,8 @@ public final class StoreChannel {
         }
     }
 
-    /// Gives back domain 0's port, after the store has let go of the domain for good: nobody else does when the guest's end goes.
+    /// Gives back domain 0's port, after the store has let go of the domain for good: nobody else does when the guest's
+    /// end goes.
     void close() {
         binding.port.close();
     }

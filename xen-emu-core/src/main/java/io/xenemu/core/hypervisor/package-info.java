@@ -9,8 +9,8 @@
 /// - Devices between domains: [DeviceAttachment].
 /// - What happens to domains: [DomainEvents], [DomainEvent]; its readers: [EventBoard].
 ///
-/// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile. No
-/// thread waits for a [DomainDriver] with it held. The monitor of [MemoryAdmission] is a leaf.
+/// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile.
+/// No thread waits for a [DomainDriver] with it held. The monitor of [MemoryAdmission] is a leaf.
 @NullMarked
 package io.xenemu.core.hypervisor;
 

@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 
-/// The folder where everything fetched and built for the lab is kept: `$XDG_CACHE_HOME/xen-emu`, or `~/.cache/xen-emu`. Entries appear in it
-/// complete or not at all, so several processes can share it.
+/// The folder where everything fetched and built for the lab is kept: `$XDG_CACHE_HOME/xen-emu`, or `~/.cache/xen-emu`.
+/// Entries appear in it complete or not at all, so several processes can share it.
 ///
 /// @param root the folder
 public record CacheFolder(Path root) {
@@ -91,7 +91,8 @@ public record CacheFolder(Path root) {
         }
     }
 
-    /// Deletes a file or a folder with all that is in it; nothing if it does not exist. Symbolic links are not followed.
+    /// Deletes a file or a folder with all that is in it; nothing if it does not exist. Symbolic links are not
+    /// followed.
     public static void deleteTree(Path path) throws IOException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;

@@ -8,8 +8,9 @@ import java.io.OutputStream;
 import java.util.HashSet;
 import java.util.Set;
 
-/// Writes a cpio archive in the "newc" format, as the kernel reads an initramfs (Linux: Documentation/driver-api/early-userspace/buffer-format).
-/// All entries belong to root and have time 0, so that the same content gives the same bytes. Missing parent directories are added.
+/// Writes a cpio archive in the "newc" format, as the kernel reads an initramfs (Linux:
+/// Documentation/driver-api/early-userspace/buffer-format). All entries belong to root and have time 0, so that the
+/// same content gives the same bytes. Missing parent directories are added.
 public final class CpioArchive implements AutoCloseable {
     private static final int S_IFCHR = 0x2000;
     private static final int S_IFDIR = 0x4000;

@@ -13,8 +13,8 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// Fetches Debian packages from the machine's own mirror and unpacks them into the cache folder. Needs no root and changes nothing on the
-/// system: apt runs with sources, lists and archives of our own.
+/// Fetches Debian packages from the machine's own mirror and unpacks them into the cache folder. Needs no root and
+/// changes nothing on the system: apt runs with sources, lists and archives of our own.
 public final class DebianPackages {
     /// Package lists older than this are fetched again before anything is looked up in them.
     private static final Duration LISTS_VALID = Duration.ofDays(1);
@@ -66,8 +66,8 @@ public final class DebianPackages {
                 target -> unpack(missing(apt(), name, _ -> true), target));
     }
 
-    /// Gets the files of the newest package whose name matches, together with those of the libraries that it needs and that are not
-    /// installed here. Its further dependencies, which can be half a system, are not fetched.
+    /// Gets the files of the newest package whose name matches, together with those of the libraries that it needs and
+    /// that are not installed here. Its further dependencies, which can be half a system, are not fetched.
     ///
     /// @param prefix the beginning of the package's name, and of that of the entry in the cache
     /// @param rest pattern of the rest of the name
@@ -245,8 +245,7 @@ public final class DebianPackages {
                             "Acquire::Languages=none",
                             "APT::Default-Release=" + sources.labSuite(),
                             // Without this, apt run by root downloads as a user without access to
-                            // our
-                            // folder.
+                            // our folder.
                             "APT::Sandbox::User=" + System.getProperty("user.name"))) {
                 command.add("-o");
                 command.add(setting);

@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/// The machine's own Debian sources (`apt-get indextargets`) as a sources list of the lab's. So the lab uses the mirror and
-/// the proxy that the operator chose, and adds the backports suite without touching the machine's configuration.
+/// The machine's own Debian sources (`apt-get indextargets`) as a sources list of the lab's. So the lab uses the mirror
+/// and the proxy that the operator chose, and adds the backports suite without touching the machine's configuration.
 ///
 /// @param codename the release, `bookworm`
 /// @param suites one `URI SUITE` per source

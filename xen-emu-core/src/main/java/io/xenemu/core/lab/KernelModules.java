@@ -17,8 +17,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// The modules of one unpacked kernel package. A module's dependencies come from the module itself (`depends=` in its .modinfo section):
-/// modules.dep is not in the package; depmod makes it when the package is installed.
+/// The modules of one unpacked kernel package. A module's dependencies come from the module itself (`depends=` in its
+/// .modinfo section): modules.dep is not in the package; depmod makes it when the package is installed.
 public final class KernelModules {
     private static final Pattern DEPENDS = Pattern.compile("\0depends=([^\0]*)\0");
 
@@ -59,7 +59,8 @@ public final class KernelModules {
     /// @param depends kernel names of the modules that have to be loaded before
     public record Module(String name, ByteSource content, List<String> depends) {}
 
-    /// Reads modules and everything they need. Names that have no file are left out: they are built into that kernel, or do not exist there.
+    /// Reads modules and everything they need. Names that have no file are left out: they are built into that kernel,
+    /// or do not exist there.
     ///
     /// @param names modules, with `-` or `_`
     /// @return by kernel name, in an order in which each can be loaded

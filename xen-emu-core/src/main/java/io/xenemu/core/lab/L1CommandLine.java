@@ -6,8 +6,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// QEMU's command line for the lab machine: an AMD CPU with SVM and nested paging in software, no firmware devices, the host's files over 9p, and one
-/// forwarded port. The machine reaches nothing outside itself.
+/// QEMU's command line for the lab machine: an AMD CPU with SVM and nested paging in software, no firmware devices, the
+/// host's files over 9p, and one forwarded port. The machine reaches nothing outside itself.
 final class L1CommandLine {
     private static final int MAX_MIB = 6144;
 

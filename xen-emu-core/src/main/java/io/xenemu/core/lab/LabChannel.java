@@ -11,10 +11,12 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.util.Arrays;
 
-/// The way into a running lab machine: a port on the host's loopback that QEMU forwards to the machine's agent (`l1-agent`). On every
-/// connection the agent speaks first. Then come the machine's secret and the role of the connection.
+/// The way into a running lab machine: a port on the host's loopback that QEMU forwards to the machine's agent
+/// (`l1-agent`). On every connection the agent speaks first. Then come the machine's secret and the role of the
+/// connection.
 ///
-/// QEMU accepts a connection before the machine does, and may lose bytes that are sent in between, for example with a full backlog. So none are sent.
+/// QEMU accepts a connection before the machine does, and may lose bytes that are sent in between, for example with a
+/// full backlog. So none are sent.
 ///
 /// @param port on the loopback interface
 /// @param token the machine's secret

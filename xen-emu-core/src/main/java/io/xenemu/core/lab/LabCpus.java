@@ -4,9 +4,9 @@ import java.util.List;
 
 /// The number of CPUs of the lab machine, and how QEMU emulates them.
 public enum LabCpus {
-    /// One CPU, for correctness. With two (QEMU 10.0.2), about one in three guests that printed much
-    /// died: of a triple fault at the first instruction after VMRUN, or of an interrupt that was delivered while it had them
-    /// disabled, as if its nested SVM injected an event a second time. With one, none died. The cause is a guess; the effect of the
+    /// One CPU, for correctness. With two (QEMU 10.0.2), about one in three guests that printed much died: of a triple
+    /// fault at the first instruction after VMRUN, or of an interrupt that was delivered while it had them disabled, as
+    /// if its nested SVM injected an event a second time. With one, none died. The cause is a guess; the effect of the
     /// number of CPUs was measured.
     ONE("tcg,thread=single") {
         @Override
@@ -15,8 +15,8 @@ public enum LabCpus {
         }
     },
 
-    /// As many CPUs as the host has, 2 to 4, each on a thread of the host, for measurements: a peer that passes work to another
-    /// thread must not be punished for it.
+    /// As many CPUs as the host has, 2 to 4, each on a thread of the host, for measurements: a peer that passes work to
+    /// another thread must not be punished for it.
     PARALLEL("tcg,thread=multi") {
         @Override
         int count() {

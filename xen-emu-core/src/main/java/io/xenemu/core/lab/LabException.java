@@ -2,8 +2,8 @@ package io.xenemu.core.lab;
 
 import java.io.IOException;
 
-/// The lab is not available or has failed: a package is missing, QEMU does not start, the machine does not boot. The message tells the
-/// operator what to do, and is printed unchanged.
+/// The lab is not available or has failed: a package is missing, QEMU does not start, the machine does not boot. The
+/// message tells the operator what to do, and is printed unchanged.
 public sealed class LabException extends IOException permits LabHangException {
     private static final long serialVersionUID = 1L;
 

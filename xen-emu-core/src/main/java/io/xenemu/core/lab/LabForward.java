@@ -7,7 +7,8 @@ import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Path;
 
-/// A Unix socket or a TCP port of this host that leads to a TCP port in the lab machine. A client that connects before [#start] waits.
+/// A Unix socket or a TCP port of this host that leads to a TCP port in the lab machine. A client that connects before
+/// [#start] waits.
 final class LabForward implements AutoCloseable {
     private final ServerSocketChannel listener;
     private final Closer socket;

@@ -92,7 +92,8 @@ public final class LabImages {
         throw new LabException("no busybox in " + root);
     }
 
-    /// Gets the files of a Debian package by name, for tests that need another program: `xenstore-utils`, `xen-utils-4.17`.
+    /// Gets the files of a Debian package by name, for tests that need another program: `xenstore-utils`,
+    /// `xen-utils-4.17`.
     public Path packageFiles(String name) throws IOException {
         return packages.unpacked(name);
     }
@@ -121,7 +122,8 @@ public final class LabImages {
                 root.resolve("usr/lib/x86_64-linux-gnu"), root.resolve("lib/x86_64-linux-gnu"));
     }
 
-    /// Finds a QEMU with Xen emulation: the system's if it is new enough, else one from Debian, unpacked with the libraries that are missing here.
+    /// Finds a QEMU with Xen emulation: the system's if it is new enough, else one from Debian, unpacked with the
+    /// libraries that are missing here.
     ///
     /// @return an executable, which may be a script that sets the library path
     public Path qemu() throws IOException {

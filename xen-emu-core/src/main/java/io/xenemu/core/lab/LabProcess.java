@@ -16,8 +16,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/// A command that runs in the lab machine, with its streams and exit status. It has a process group of its own there, and signals go to all of it.
-/// As in a shell, a command that a signal ended has exit status 128 + signal.
+/// A command that runs in the lab machine, with its streams and exit status. It has a process group of its own there,
+/// and signals go to all of it. As in a shell, a command that a signal ended has exit status 128 + signal.
 public final class LabProcess extends Process {
     /// Exit status when the machine ended before the command.
     public static final int MACHINE_LOST = 255;

@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// `xen-emu run` on a host whose KVM has no Xen support: the same run, inside the lab, with the console, the XenStore socket and the metrics port
-/// on the host, as the user asked.
+/// `xen-emu run` on a host whose KVM has no Xen support: the same run, inside the lab, with the console, the XenStore
+/// socket and the metrics port on the host, as the user asked.
 public final class LabRun {
     /// The hidden option of `run` that the run inside gets: see [LabRelay#start].
     public static final String RELAY_OPTION = "--lab-relay";
@@ -57,7 +57,8 @@ public final class LabRun {
     /// Runs a guest, with this process's stdin, stdout and stderr.
     ///
     /// @param arguments of `xen-emu run`, without the word `run`, checked already
-    /// @param terminated gets an action that passes a first SIGTERM on to the run inside, which then ends in its own time
+    /// @param terminated gets an action that passes a first SIGTERM on to the run inside, which then ends in its own
+    ///     time
     /// @return the exit code of the run inside
     /// @throws LabException with one clear line when the lab is not available, or an address is in use
     public int runInLab(List<String> arguments, Consumer<Runnable> terminated)

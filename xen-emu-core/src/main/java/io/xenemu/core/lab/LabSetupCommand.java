@@ -5,7 +5,8 @@ import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 
-/// `xen-emu lab setup`: fetches everything that the lab, the demo and the tests use, so that they need no network later.
+/// `xen-emu lab setup`: fetches everything that the lab, the demo and the tests use, so that they need no network
+/// later.
 @Command(
         name = "setup",
         description = "Fetch what the lab and the demo need; otherwise done on first use.",

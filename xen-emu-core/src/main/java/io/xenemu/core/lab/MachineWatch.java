@@ -8,11 +8,11 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/// Notices that a lab machine hangs, reports what it sees, and ends the machine. So all commands fail at once instead of each after its
-/// own limit. QEMU's nested virtualization does hang at times (seen with 10.0.2).
+/// Notices that a lab machine hangs, reports what it sees, and ends the machine. So all commands fail at once instead
+/// of each after its own limit. QEMU's nested virtualization does hang at times (seen with 10.0.2).
 ///
-/// A machine that boots computes without a pause: it hangs when QEMU hardly wants a CPU. A machine that has booted writes a heartbeat
-/// every 5 s (`l1-init`), whatever its commands do.
+/// A machine that boots computes without a pause: it hangs when QEMU hardly wants a CPU. A machine that has booted
+/// writes a heartbeat every 5 s (`l1-init`), whatever its commands do.
 final class MachineWatch {
     /// A machine that boots wants one CPU all the time, one that idles 1 to 2 %: less than 5 % of 30 s is a hang.
     private static final int BOOT_LOOKS = 30;

@@ -13,8 +13,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// The monitor of a QEMU whose standard streams speak QMP. Questions are those of the human monitor. A QEMU that does not answer keeps no caller
-/// waiting: each question has a limit.
+/// The monitor of a QEMU whose standard streams speak QMP. Questions are those of the human monitor. A QEMU that does
+/// not answer keeps no caller waiting: each question has a limit.
 final class QemuMonitor {
     private static final Pattern REPLY = Pattern.compile("\"return\": \"(.*)\", \"id\": (\\d+)");
 

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
-/// Starts QEMU so that it cannot outlive this process, even when this process is killed. It does not get the terminal's Ctrl-C, which this
-/// process handles.
+/// Starts QEMU so that it cannot outlive this process, even when this process is killed. It does not get the terminal's
+/// Ctrl-C, which this process handles.
 final class QemuProcess {
     private QemuProcess() {}
 

@@ -8,7 +8,8 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.Semaphore;
 
-/// Accepts connections and passes their bytes to and from connections made for them elsewhere. The end of either direction is passed on by itself.
+/// Accepts connections and passes their bytes to and from connections made for them elsewhere. The end of either
+/// direction is passed on by itself.
 final class SocketRelay implements AutoCloseable {
     /// The most clients that wait to be accepted. The relay is for an operator's tools, not for load.
     private static final int MAX_CONNECTIONS = 256;

@@ -6,8 +6,8 @@
 /// Families of files:
 ///
 /// - The machine: [LabMachine], [L1CommandLine], [L1Initramfs], [LabCpus], [QemuProcess], [MachineFolder].
-/// - A machine that hangs: [MachineWatch] notices it by its [Pulse], and throws a [LabHangException] with the findings of
-///   [QemuMonitor] and [ProcessThreads].
+/// - A machine that hangs: [MachineWatch] notices it by its [Pulse], and throws a [LabHangException] with the findings
+///   of [QemuMonitor] and [ProcessThreads].
 /// - Commands in it: [LabChannel], [LabProcess], [ShellScript], [StandardStreams], [ForegroundCommand].
 /// - `xen-emu run` in it: [LabRun], [RunArguments], [LabForward], [LabRelay], [SocketRelay].
 /// - Its contents: [LabImages], [CacheFolder], [DebianPackages], [DebianSources], [HostCommand],

@@ -12,9 +12,9 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 /// The guest makes its hypercall again, for the rest of a long one: as in Xen (`hypercall_create_continuation`), its
 /// instruction pointer stays at the instruction, and its registers have the new parameters.
 ///
-/// KVM completes a hypercall at the next entry, with a result and behind the instruction, unless the instruction pointer
-/// has left the place (`kvm_xen_hypercall_complete_userspace` of arch/x86/kvm/xen.c). So it is elsewhere for one entry,
-/// which ends before the guest.
+/// KVM completes a hypercall at the next entry, with a result and behind the instruction, unless the instruction
+/// pointer has left the place (`kvm_xen_hypercall_complete_userspace` of arch/x86/kvm/xen.c). So it is elsewhere for
+/// one entry, which ends before the guest.
 final class ContinuedCall {
     private static final ImmutableList<Gpr> WIDE =
             ImmutableList.of(Gpr.RDI, Gpr.RSI, Gpr.RDX, Gpr.R10, Gpr.R8, Gpr.R9);

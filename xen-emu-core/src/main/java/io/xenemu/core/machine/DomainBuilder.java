@@ -92,9 +92,9 @@ public final class DomainBuilder implements DomainSource {
         }
     }
 
-    /// The answer to a save of what KVM keeps of a VM beside Xen's: registers, local APICs, interrupt chips, timer chip,
-    /// clock, times of the runstates. KVM's timer chip goes on while the vCPUs stand still, and its interrupts wait in
-    /// the chips.
+    /// The answer to a save of what KVM keeps of a VM beside Xen's: registers, local APICs, interrupt chips, timer
+    /// chip, clock, times of the runstates. KVM's timer chip goes on while the vCPUs stand still, and its interrupts
+    /// wait in the chips.
     private static PartState saveVm() {
         return new PartState.Blocked(
                 "the registers and interrupt chips of its VM cannot be saved yet");

@@ -10,8 +10,8 @@ import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 import java.util.function.Function;
 
-/// Where a hypervisor's domains come from: [DomainBuilder] builds them on the host's KVM, and tests build some that run no
-/// code.
+/// Where a hypervisor's domains come from: [DomainBuilder] builds them on the host's KVM, and tests build some that run
+/// no code.
 public interface DomainSource {
     /// Builds a domain; its vCPUs are not started.
     ///

@@ -18,8 +18,8 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 public final class ExitLoop {
     private static final int GENERAL_PROTECTION = 13;
 
-    /// Exits at which KVM is to leave all registers in kvm_run, for a triple fault that may follow. More than a kernel makes until its
-    /// own exception handlers work; thereafter each exit is to be as cheap as it can.
+    /// Exits at which KVM is to leave all registers in kvm_run, for a triple fault that may follow. More than a kernel
+    /// makes until its own exception handlers work; thereafter each exit is to be as cheap as it can.
     private static final long YOUNG_EXITS = 10_000;
 
     private final Domain domain;
@@ -87,8 +87,9 @@ public final class ExitLoop {
         return errno == Errno.EINTR;
     }
 
-    /// Parks the vCPU, or puts it down, or both. Before that, KVM completes the last exit: at an entry that is to end at once it does only that.
-    /// A completed part of an instruction may bring the next exit; KVM goes back to the guest within 1024 of them.
+    /// Parks the vCPU, or puts it down, or both. Before that, KVM completes the last exit: at an entry that is to end
+    /// at once it does only that. A completed part of an instruction may bring the next exit; KVM goes back to the
+    /// guest within 1024 of them.
     private void rest(boolean alreadyCompleted) {
         boolean completed = alreadyCompleted;
         while (!completed && !vcpu.isStopping()) {
@@ -99,8 +100,8 @@ public final class ExitLoop {
         vcpu.park();
     }
 
-    /// The guest wrote to a page that it may only read, or to a hole beside pages that it maps: a general protection fault,
-    /// as Xen raises for the former.
+    /// The guest wrote to a page that it may only read, or to a hole beside pages that it maps: a general protection
+    /// fault, as Xen raises for the former.
     private void refuse() {
         // Kernels before 6.8 do not say where it was.
         boolean known = run.exitReason() == ExitReason.MEMORY_FAULT;

@@ -15,8 +15,8 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import org.jspecify.annotations.Nullable;
 
-/// The file with a daemon's process id. It is locked as long as the daemon runs, so two cannot have the same, and what a dead one
-/// has left is taken over.
+/// The file with a daemon's process id. It is locked as long as the daemon runs, so two cannot have the same, and what
+/// a dead one has left is taken over.
 final class PidFile {
     /// A process id has 7 digits at most.
     private static final int MAX_BYTES = 16;

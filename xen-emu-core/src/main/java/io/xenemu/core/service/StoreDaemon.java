@@ -40,8 +40,8 @@ public final class StoreDaemon {
 
     /// Serves until [#stop].
     ///
-    /// @throws HostException if a file, socket or port is not to be had, or the store's file cannot be written or the socket not
-    ///     be served any more
+    /// @throws HostException if a file, socket or port is not to be had, or the store's file cannot be written or the
+    ///     socket not be served any more
     public void run() throws HostException {
         try (Resources open = new Resources()) {
             PidFile pid = PidFile.lock(request.pidFile(), open);

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /// What `xen-emu xenstored` was asked for.
 ///
-/// @param socket where to listen; null for the socket that the process was started with, or else where the Xen tools look
+/// @param socket where to listen; null for the socket that the process was started with, or else where the Xen tools
+///     look
 /// @param pidFile where to write the process id
 /// @param quotas limits of guests
 /// @param restore a stream that has the store at the start

@@ -10,8 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/// Does what a XenStore daemon does. Its cache has nothing of guests: the JVM takes all of a cache in at every start, and keeps it
-/// in memory.
+/// Does what a XenStore daemon does. Its cache has nothing of guests: the JVM takes all of a cache in at every start,
+/// and keeps it in memory.
 final class StoreTraining {
     /// Enough for the JVM to keep what it has learnt of the code (it does so of code that it has compiled).
     private static final int ROUNDS = 3000;

@@ -226,8 +226,8 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
-    /// A header, and a row for each device of some domains, as xl shows them. A domain that is named more than once is shown
-    /// once, so that a short request has no long answer.
+    /// A header, and a row for each device of some domains, as xl shows them. A domain that is named more than once is
+    /// shown once, so that a short request has no long answer.
     public List<String> table(DeviceKind kind, List<DomId> frontends) throws Refused {
         try {
             DeviceRow row = new DeviceRow(nodes, kind);

@@ -11,8 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/// Runs `xen-emu` commands one after the other in one process of its own, with an environment of its own: most of what a command takes is the start of
-/// a JVM.
+/// Runs `xen-emu` commands one after the other in one process of its own, with an environment of its own: most of what
+/// a command takes is the start of a JVM.
 public final class ToolRunner implements AutoCloseable {
     private final Process process;
     private final DataOutputStream requests;

@@ -52,7 +52,8 @@ class ConsoleBackendPropertyTest {
         assertArrayEquals(typed, got);
     }
 
-    /// A guest that writes anything into the page: no failure, no more bytes than a ring holds, nothing outside the page.
+    /// A guest that writes anything into the page: no failure, no more bytes than a ring holds, nothing outside the
+    /// page.
     @Property(tries = 500)
     void hostileGuestHarmsOnlyItself(
             @ForAll @Size(max = 20) List<@IntRange(min = 0, max = 1023) Integer> words,

@@ -1,6 +1,7 @@
 package io.xenemu.core.docs;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -25,6 +26,11 @@ import org.junit.jupiter.api.Test;
 final class DocumentsTest {
     /// More than this nobody reads before the first command.
     private static final int README_BYTES = 8 << 10;
+
+    /// Columns of a line of a doc comment, which the formatter does not wrap. Rows of tables may be longer.
+    private static final int COLUMNS = 120;
+
+    private static final Pattern DOC = Pattern.compile("\\s*/// (?!\\|)");
 
     private static final String INFO = "package-info.java";
 
@@ -101,6 +107,18 @@ final class DocumentsTest {
     @Test
     void readmeStaysShort() throws IOException {
         assertTrue(Files.size(Document.CHECKOUT.resolve("README.md")) <= README_BYTES);
+    }
+
+    @Test
+    void linesOfDocCommentsFitTheScreen() throws IOException {
+        for (Path file : javaFiles("/src/")) {
+            int number = 0;
+            for (String line : Files.readAllLines(file)) {
+                number++;
+                boolean tooLong = line.length() > COLUMNS && DOC.matcher(line).lookingAt();
+                assertFalse(tooLong, file + ":" + number);
+            }
+        }
     }
 
     @Test

@@ -27,7 +27,8 @@ import org.junit.jupiter.api.Timeout;
 /// What Xen's security advisories on the memory and the timers of a domain were about must not be possible here.
 /// One method each, named after it.
 ///
-/// XSA-410 is about the end of a domain as well, where Xen freed all its page tables at once: KVM's are not ours to free.
+/// XSA-410 is about the end of a domain as well, where Xen freed all its page tables at once: KVM's are not ours to
+/// free.
 @Timeout(120)
 final class DomainAdvisoryTest {
     private static final int ROUNDS = 2000;

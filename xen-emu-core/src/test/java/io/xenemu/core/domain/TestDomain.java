@@ -31,8 +31,9 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// A domain on a [FakeVm], or for a [KvmDomain] on a real one, whose vCPUs never run: tests make hypercalls in their place.
-/// Two MiB from address 0 on are mapped to themselves by page tables in 64-bit mode; in 32-bit mode there is no paging.
+/// A domain on a [FakeVm], or for a [KvmDomain] on a real one, whose vCPUs never run: tests make hypercalls in their
+/// place. Two MiB from address 0 on are mapped to themselves by page tables in 64-bit mode; in 32-bit mode there is no
+/// paging.
 public final class TestDomain implements AutoCloseable {
     /// The domain's id.
     public static final DomId ID = new DomId(1);

@@ -21,8 +21,8 @@ class UpcallVectorXenTest {
     /// Linux's callback beside vectors of the vCPUs' own.
     private static final long DUMMY_CALLBACK = 1;
 
-    /// Of the local APIC's registers: the spurious vector's, with its enable bit, and the one of requested interrupts that has
-    /// the vector.
+    /// Of the local APIC's registers: the spurious vector's, with its enable bit, and the one of requested interrupts
+    /// that has the vector.
     private static final int SPURIOUS = 0xf0;
 
     private static final int ENABLED = 1 << 8;

@@ -5,7 +5,8 @@ import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.EventFd;
 
-/// A domain, and what its VM has been told. Tests of this kind run on a [FakeVm] everywhere, and on KVM where it has Xen.
+/// A domain, and what its VM has been told. Tests of this kind run on a [FakeVm] everywhere, and on KVM where it has
+/// Xen.
 interface VmDomain extends AutoCloseable {
     /// The kinds of VMs.
     enum Kind {

@@ -222,7 +222,8 @@ final class HypercallAdvisoryTest extends CallingGuest {
         }
     }
 
-    /// Upper halves of registers, which a caller in 32-bit mode can leave there, met checks of where a long call goes on.
+    /// Upper halves of registers, which a caller in 32-bit mode can leave there, met checks of where a long call goes
+    /// on.
     @Test
     void xsa454_upperHalvesOfRegistersHarmNobody() throws XenError {
         long upper = 0xdead_beefL << 32;

@@ -13,7 +13,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
-/// The documents' tables of hypercalls are the dispatcher's: each operation in hypercalls.md, each hypercall in the README.
+/// The documents' tables of hypercalls are the dispatcher's: each operation in hypercalls.md, each hypercall in the
+/// README.
 final class HypercallTableDocTest {
     private static final Path SOURCES = Path.of("src/main/java/io/xenemu/core/hypercall");
 

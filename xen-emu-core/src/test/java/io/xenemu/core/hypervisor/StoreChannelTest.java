@@ -46,7 +46,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A running domain that a host tool releases and introduces again, by the requests of the tool and the events of the guest.
+/// A running domain that a host tool releases and introduces again, by the requests of the tool and the events of the
+/// guest.
 class StoreChannelTest {
     private static final DomId GUEST = new DomId(3);
     private static final int RESPONSES = 0x400;

@@ -48,7 +48,8 @@ import org.junit.jupiter.api.Test;
 
 /// The table of metrics.md has the name and tags of every meter.
 final class MetricsDocTest {
-    /// A meter's name in the source that registers it. kvm-bindings has no meters, but members of C structures so named.
+    /// A meter's name in the source that registers it. kvm-bindings has no meters, but members of C structures so
+    /// named.
     private static final Pattern NAME = Pattern.compile("\"(xen(?:\\.[a-z]+)+)\"");
 
     private static final List<String> MODULES =

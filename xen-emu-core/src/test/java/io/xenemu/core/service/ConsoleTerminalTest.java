@@ -24,7 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A guest's console on a pseudo-terminal, which `script` makes. It begins as a terminal for lines, with echo and signals.
+/// A guest's console on a pseudo-terminal, which `script` makes. It begins as a terminal for lines, with echo and
+/// signals.
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class ConsoleTerminalTest {
     private static final String JAVA = ProcessHandle.current().info().command().orElseThrow();
@@ -53,8 +54,7 @@ final class ConsoleTerminalTest {
     /// A shell command on a terminal. What the terminal shows has the terminal's settings before and after it.
     private static Process onTerminal(String command) throws IOException {
         // A shell without job control gets Ctrl-C, too, and dash dies of it: the trap keeps it for
-        // the
-        // second stty. A child gets a trapped signal's default back.
+        // the second stty. A child gets a trapped signal's default back.
         String script = "trap : INT; stty -g; " + command + "; code=$?; stty -g; exit $code";
         // A shell starts background jobs, such as a build may be, with SIGINT ignored, and children
         // inherit that.

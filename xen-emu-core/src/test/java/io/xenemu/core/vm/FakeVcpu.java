@@ -21,8 +21,8 @@ public final class FakeVcpu implements VcpuPort {
     private static final int TIME_INFO_SIZE = 32;
     private static final int INFO_ALIGNMENT = 4;
 
-    /// The local APIC's registers: its id in the highest byte, the spurious vector with the enable bit, and the requested
-    /// interrupts, 32 in each 16 bytes.
+    /// The local APIC's registers: its id in the highest byte, the spurious vector with the enable bit, and the
+    /// requested interrupts, 32 in each 16 bytes.
     private static final int APIC_BYTES = 1024;
 
     private static final int APIC_ID = 0x20;

@@ -282,8 +282,8 @@ public final class FakeVm implements VmPort {
 
     // Interrupts.
 
-    /// Takes a route to any port, as KVM does; its events are dropped while there is no such port. Kernels that have not
-    /// taken over that change refuse a port beyond the limit with EINVAL.
+    /// Takes a route to any port, as KVM does; its events are dropped while there is no such port. Kernels that have
+    /// not taken over that change refuse a port beyond the limit with EINVAL.
     @Override
     public synchronized void setGsiRouting(List<GsiRoute> all) {
         called("KVM_SET_GSI_ROUTING", "setGsiRouting", all.size());

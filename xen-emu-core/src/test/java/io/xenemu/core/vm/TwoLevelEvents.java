@@ -4,7 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
-/// Raises events in a guest's shared_info, as KVM does: `struct shared_info` of Xen's xen.h, in the layout of one width.
+/// Raises events in a guest's shared_info, as KVM does: `struct shared_info` of Xen's xen.h, in the layout of one
+/// width.
 ///
 /// @param wide whether the layout is that of 64-bit guests
 /// @param sharedInfo the page

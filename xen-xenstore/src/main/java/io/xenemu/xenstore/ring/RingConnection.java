@@ -80,9 +80,9 @@ public final class RingConnection {
         }
     }
 
-    /// Leaves the ring alone until [#proceed]: takes no request, and writes no reply or event. When it returns, no thread
-    /// is at the ring; one that was may still be about to ring the doorbell. A host tool that introduces the domain
-    /// meanwhile still resets the ring.
+    /// Leaves the ring alone until [#proceed]: takes no request, and writes no reply or event. When it returns, no
+    /// thread is at the ring; one that was may still be about to ring the doorbell. A host tool that introduces the
+    /// domain meanwhile still resets the ring.
     public void hold() {
         access.enter();
         try {

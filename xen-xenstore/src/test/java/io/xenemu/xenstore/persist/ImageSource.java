@@ -33,8 +33,8 @@ final class ImageSource implements Supplier<StoreImage> {
         return now;
     }
 
-    /// Does something that depends on the number alone: writes a node, with the missing ones above, or removes one, or sets
-    /// the permissions of a special watch.
+    /// Does something that depends on the number alone: writes a node, with the missing ones above, or removes one, or
+    /// sets the permissions of a special watch.
     void change(int number) {
         int n = Math.abs(number % 1_000_000);
         Path path = Path.of("/" + NAMES[n % 5] + (n % 3 == 0 ? "" : "/" + NAMES[n / 5 % 5]));

@@ -122,8 +122,8 @@ class JournalPropertyTest {
         remove(folder);
     }
 
-    /// What was acknowledged is there, or the damage is told. Only the last record cannot be told from one that never was
-    /// acknowledged.
+    /// What was acknowledged is there, or the damage is told. Only the last record cannot be told from one that never
+    /// was acknowledged.
     @Property(tries = 10)
     void damageIsToldOrIsAtTheEnd(
             @ForAll @NotEmpty @Size(max = 6) List<@Size(max = 4) List<Integer>> batches,

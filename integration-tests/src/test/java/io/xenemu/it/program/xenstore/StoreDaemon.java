@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// A XenStore daemon that serves a socket of its own: ours, or one of Xen's two, which Debian's packages give and a preloaded
-/// library lets run without a hypervisor (`src/peers/peers`).
+/// A XenStore daemon that serves a socket of its own: ours, or one of Xen's two, which Debian's packages give and a
+/// preloaded library lets run without a hypervisor (`src/peers/peers`).
 ///
 /// @param name `ours`, `c` or `ocaml`
 public record StoreDaemon(String name, Path socket, long pid) implements AutoCloseable {

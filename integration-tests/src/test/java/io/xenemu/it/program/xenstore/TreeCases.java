@@ -173,7 +173,8 @@ final class TreeCases {
         }
     }
 
-    /// How many bytes of names there are from an offset on. How many fit in one answer depends on the generation's length.
+    /// How many bytes of names there are from an offset on. How many fit in one answer depends on the generation's
+    /// length.
     private static int names(Conversation c, String offset) throws IOException {
         String part = c.prepare(DIRECTORY_PART, "$\0" + offset + "\0");
         return part.length() - part.indexOf('\0') - 1;

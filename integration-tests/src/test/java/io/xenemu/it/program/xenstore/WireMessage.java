@@ -2,8 +2,8 @@ package io.xenemu.it.program.xenstore;
 
 import java.nio.charset.StandardCharsets;
 
-/// One message on the socket, by Xen's `public/io/xs_wire.h`; written anew here, so that the tests do not share a mistake with
-/// what they test.
+/// One message on the socket, by Xen's `public/io/xs_wire.h`; written anew here, so that the tests do not share a
+/// mistake with what they test.
 ///
 /// @param type one of the constants
 /// @param payload as Latin-1 text

@@ -11,9 +11,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// The XenStore daemon beside Xen's own two, under the same load of the same client (`src/peers/xsload.c`) in turn:
-/// `integration-tests/bin/xenstore-benchmark [SECONDS [NODES...]]`, 2 seconds and 100 and 100,000 nodes if not told. Every
-/// daemon is warmed up for as long as it is measured, and a cell is measured on all three before the next begins. Start-up
-/// and memory come first ([DaemonCosts]); `xenstore-benchmark costs [NODES]` prints only these.
+/// `integration-tests/bin/xenstore-benchmark [SECONDS [NODES...]]`, 2 seconds and 100 and 100,000 nodes if not told.
+/// Every daemon is warmed up for as long as it is measured, and a cell is measured on all three before the next begins.
+/// Start-up and memory come first ([DaemonCosts]); `xenstore-benchmark costs [NODES]` prints only these.
 ///
 /// | column | |
 /// |---|---|
