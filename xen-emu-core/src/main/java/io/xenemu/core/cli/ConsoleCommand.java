@@ -13,11 +13,6 @@ import picocli.CommandLine.Parameters;
 /// `xen-emu console`, as xl's.
 @Command(
         name = "console",
-        description = {
-            "Connect to a guest's console: what was printed last, and what is printed from then on.",
-            "Ctrl-] or the end of standard input leave it, and the end of the guest ends it. All other keys, Ctrl-C too, are the"
-                    + " guest's."
-        },
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true)

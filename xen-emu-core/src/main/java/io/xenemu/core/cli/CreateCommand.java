@@ -15,10 +15,6 @@ import picocli.CommandLine.Spec;
 /// `xen-emu create`: as xl's, with the options of `xen-emu run` in place of a configuration file.
 @Command(
         name = "create",
-        description = {
-            "Start a guest in a running daemon.",
-            "It is restarted when it reboots, and gone when it powers off or crashes."
-        },
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true,

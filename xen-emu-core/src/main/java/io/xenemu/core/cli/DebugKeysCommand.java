@@ -9,10 +9,6 @@ import picocli.CommandLine.Parameters;
 /// `xen-emu debug-keys`, as xl's.
 @Command(
         name = "debug-keys",
-        description = {
-            "Send debug keys to a running service.",
-            "e: tell the guests' event channels; q: tell the guests and raise VIRQ_DEBUG at all of their vCPUs; h: tell the keys."
-        },
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true)

@@ -68,20 +68,13 @@ final class DeviceVerbs {
         }
     }
 
-    @Command(
-            name = "block-attach",
-            description =
-                    "Give a guest a disk that another one serves:"
-                            + " TARGET,raw,VDEV,ACCESS,backend=DOMAIN or with keys, see"
-                            + " xl-disk-configuration(5).")
+    @Command(name = "block-attach")
     static final class BlockAttach extends Attach {}
 
-    @Command(name = "block-list", description = "List disks of guests.")
+    @Command(name = "block-list")
     static final class BlockList extends Listing {}
 
-    @Command(
-            name = "block-detach",
-            description = "Take a disk from a guest, once both ends have let go of it.")
+    @Command(name = "block-detach")
     static final class BlockDetach extends Detach {
         @Option(
                 names = {"-f", "--force"},
@@ -94,18 +87,12 @@ final class DeviceVerbs {
         }
     }
 
-    @Command(
-            name = "network-attach",
-            description =
-                    "Give a guest a network interface that another one serves: see"
-                            + " xl-network-configuration(5).")
+    @Command(name = "network-attach")
     static final class NetworkAttach extends Attach {}
 
-    @Command(name = "network-list", description = "List network interfaces of guests.")
+    @Command(name = "network-list")
     static final class NetworkList extends Listing {}
 
-    @Command(
-            name = "network-detach",
-            description = "Take a network interface from a guest; after 10 s by force.")
+    @Command(name = "network-detach")
     static final class NetworkDetach extends Detach {}
 }

@@ -59,18 +59,13 @@ final class DomainVerbs {
         }
     }
 
-    @Command(name = "pause", description = "Keep a guest from running; counted, as under xl.")
+    @Command(name = "pause")
     static final class Pause extends Verb {}
 
-    @Command(name = "unpause", description = "Take back one pause of a guest.")
+    @Command(name = "unpause")
     static final class Unpause extends Verb {}
 
-    @Command(
-            name = "suspend",
-            description = {
-                "Ask a guest by XenStore to suspend, and wait until it has, at most a minute.",
-                "It keeps its memory, and goes on after xen-emu resume."
-            })
+    @Command(name = "suspend")
     static final class Suspend extends ServiceVerb {
         @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
         private String domain = "";
@@ -81,20 +76,18 @@ final class DomainVerbs {
         }
     }
 
-    @Command(name = "resume", description = "Let a guest go on that has suspended.")
+    @Command(name = "resume")
     static final class Resume extends Verb {}
 
-    @Command(
-            name = "destroy",
-            description = "End a guest at once. Its name is free when this returns.")
+    @Command(name = "destroy")
     static final class Destroy extends Verb {}
 
-    @Command(name = "domid", description = "Print the id of the domain that a guest is now.")
+    @Command(name = "domid")
     static final class Domid extends Verb {}
 
-    @Command(name = "shutdown", description = "Ask a guest to power off, by XenStore.")
+    @Command(name = "shutdown")
     static final class Shutdown extends Request {}
 
-    @Command(name = "reboot", description = "Ask a guest to reboot, by XenStore.")
+    @Command(name = "reboot")
     static final class Reboot extends Request {}
 }

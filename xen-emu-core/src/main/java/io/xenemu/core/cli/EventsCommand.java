@@ -9,10 +9,6 @@ import picocli.CommandLine.Mixin;
 /// `xen-emu events`.
 @Command(
         name = "events",
-        description = {
-            "Print what happens to the guests of a running service, a JSON object a line, until the service ends.",
-            "It begins with an event of type exists for each guest."
-        },
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true)

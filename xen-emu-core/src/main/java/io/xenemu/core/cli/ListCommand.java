@@ -10,10 +10,6 @@ import picocli.CommandLine.Parameters;
 /// `xen-emu list`, as xl's but without domain 0, which is the service itself.
 @Command(
         name = "list",
-        description = {
-            "List the guests of a running service.",
-            "State: r running, b blocked, p paused, s shut down, c crashed, d dying."
-        },
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true)

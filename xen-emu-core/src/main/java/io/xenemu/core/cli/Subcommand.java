@@ -1,5 +1,7 @@
 package io.xenemu.core.cli;
 
+import io.xenemu.core.control.Verb;
+import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.demo.GuestRunner;
 import io.xenemu.core.lab.LabCommand;
@@ -42,7 +44,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("debug-keys", DebugKeysCommand.class),
                     new Subcommand("trigger", TriggerCommand.class),
                     new Subcommand("lab", LabCommand.class),
-                    new Subcommand("demo", DemoCommand.class));
+                    new Subcommand("demo", DemoCommand.class),
+                    new Subcommand("man", ManCommand.class));
 
     /// Commands that serve, or have the terminal or a machine of their own.
     private static final List<String> STAYING =
@@ -78,6 +81,7 @@ record Subcommand(String name, Class<?> type) {
             return new CommandLine(new DemoCommand(guests));
         }
         CommandLine line = new CommandLine(type);
+        line.setHelpFactory(this::help);
         if (type.equals(XenstoreCommand.class)) {
             Class<?> named = args.length < 2 ? null : XenstoreCommand.SUBCOMMANDS.get(args[1]);
             if (named == null) {
@@ -94,6 +98,22 @@ record Subcommand(String name, Class<?> type) {
         Command command = type.getAnnotation(Command.class);
         CommandSpec spec = CommandSpec.create().name(name);
         spec.usageMessage().header(command.header()).description(command.description());
+        describe(spec);
         return new CommandLine(spec);
+    }
+
+    /// The help, with what the table of verbs says: it is loaded when somebody asks for help, not at each start.
+    private CommandLine.Help help(CommandSpec spec, CommandLine.Help.ColorScheme colors) {
+        describe(spec);
+        return new CommandLine.Help(spec, colors);
+    }
+
+    /// Sets the description of a verb from its row.
+    void describe(CommandSpec spec) {
+        Verb verb = VerbTable.named(name);
+        if (verb != null && spec.name().equals(name)) {
+            // The list of commands shows the first sentence.
+            spec.usageMessage().description(verb.help().split("(?<=\\.) ", 2));
+        }
     }
 }

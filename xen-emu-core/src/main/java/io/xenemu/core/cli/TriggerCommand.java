@@ -9,11 +9,6 @@ import picocli.CommandLine.Parameters;
 /// `xen-emu trigger`, as xl's.
 @Command(
         name = "trigger",
-        description = {
-            "Send a trigger to a guest of a running service.",
-            "nmi: a non-maskable interrupt; reset: reset it at once; power: ask it to power off. init, sleep and s3resume are"
-                    + " refused."
-        },
         sortOptions = false,
         usageHelpAutoWidth = true,
         mixinStandardHelpOptions = true)

@@ -9,6 +9,7 @@ import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
@@ -108,6 +109,11 @@ public final class XenEmu {
         line.setParameterExceptionHandler(XenEmu::wrongInput);
         line.setExecutionExceptionHandler((e, command, result) -> failed(e));
         return line;
+    }
+
+    /// The whole parser of one subcommand.
+    static CommandLine parser(String subcommand) {
+        return Objects.requireNonNull(commandLine(subcommand).getSubcommands().get(subcommand));
     }
 
     /// Has a command, and those below it, print the version of the program for `--version`.

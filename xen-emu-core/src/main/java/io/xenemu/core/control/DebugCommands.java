@@ -19,9 +19,17 @@ final class DebugCommands {
 
     static final List<Verb> VERBS =
             List.of(
-                    Verb.changes("debug-keys", DebugCommands::debugKeys, one(KEYS)),
+                    Verb.changes(
+                            "debug-keys",
+                            "Press debug keys. e: show event channels; q: show guests, and raise VIRQ_DEBUG "
+                                    + "at their vCPUs; h: show the keys.",
+                            DebugCommands::debugKeys,
+                            one(KEYS)),
                     Verb.changes(
                             "trigger",
+                            "Send a trigger to a guest. nmi: a non-maskable interrupt; reset: reset it at "
+                                    + "once; power: ask it by XenStore to power off. init, sleep and s3resume are "
+                                    + "refused.",
                             DebugCommands::trigger,
                             one(DOMAIN),
                             one(TRIGGER),

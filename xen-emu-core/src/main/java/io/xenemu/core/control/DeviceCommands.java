@@ -30,30 +30,39 @@ final class DeviceCommands {
             List.of(
                     Verb.changes(
                             "block-attach",
+                            "Give a guest a disk that another one serves: "
+                                    + "TARGET,raw,VDEV,ACCESS,backend=DOMAIN or with keys, see "
+                                    + "xl-disk-configuration(5).",
                             (service, call) -> attach(DeviceKind.VBD, service, call),
                             one(DOMAIN),
                             some(SPEC)),
                     Verb.reads(
                             "block-list",
+                            "List disks of guests.",
                             (service, call) -> list(DeviceKind.VBD, service, call),
                             some(DOMAIN)),
                     Verb.changes(
                             "block-detach",
+                            "Take a disk from a guest, once both ends have let go of it.",
                             (service, call) -> detach(DeviceKind.VBD, service, call),
                             one(DOMAIN),
                             one(DEVICE),
                             flag(FORCE)),
                     Verb.changes(
                             "network-attach",
+                            "Give a guest a network interface that another one serves: see "
+                                    + "xl-network-configuration(5).",
                             (service, call) -> attach(DeviceKind.VIF, service, call),
                             one(DOMAIN),
                             some(SPEC)),
                     Verb.reads(
                             "network-list",
+                            "List network interfaces of guests.",
                             (service, call) -> list(DeviceKind.VIF, service, call),
                             some(DOMAIN)),
                     Verb.changes(
                             "network-detach",
+                            "Take a network interface from a guest; after 10 s by force.",
                             (service, call) -> detach(DeviceKind.VIF, service, call),
                             one(DOMAIN),
                             one(DEVICE)));

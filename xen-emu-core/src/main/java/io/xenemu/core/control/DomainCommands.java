@@ -18,32 +18,71 @@ final class DomainCommands {
 
     static final List<Verb> VERBS =
             List.of(
-                    Verb.reads("list", DomainCommands::list, optional(DOMAIN)),
-                    Verb.reads("domid", DomainCommands::domid, one(DOMAIN)),
-                    Verb.changes("pause", ordering(DomainOrder.PAUSE), one(DOMAIN)),
-                    Verb.changes("unpause", ordering(DomainOrder.UNPAUSE), one(DOMAIN)),
+                    Verb.reads(
+                            "list",
+                            "List the guests of a service. State: r running, b blocked, p paused, s shut "
+                                    + "down, c crashed, d dying.",
+                            DomainCommands::list,
+                            optional(DOMAIN)),
+                    Verb.reads(
+                            "domid",
+                            "Print the id of the domain that a guest is now.",
+                            DomainCommands::domid,
+                            one(DOMAIN)),
+                    Verb.changes(
+                            "pause",
+                            "Stop the vCPUs of a guest. Pauses nest: each needs its own unpause. A vCPU that "
+                                    + "does not stop within 10 s fails the pause, and is named.",
+                            ordering(DomainOrder.PAUSE),
+                            one(DOMAIN)),
+                    Verb.changes(
+                            "unpause",
+                            "Take back one pause of a guest.",
+                            ordering(DomainOrder.UNPAUSE),
+                            one(DOMAIN)),
                     Verb.changes(
                             "shutdown",
+                            "Ask a guest by XenStore to power off.",
                             (service, call) -> shutDown(service, call, DomainOrder.POWER_OFF),
                             one(DOMAIN),
                             waitFlag()),
                     Verb.changes(
                             "reboot",
+                            "Ask a guest by XenStore to reboot.",
                             (service, call) -> shutDown(service, call, DomainOrder.REBOOT),
                             one(DOMAIN),
                             waitFlag()),
                     Verb.changes(
                             "shutdown-all",
+                            "The same for all guests.",
                             (service, call) -> shutDownAll(service, call, DomainOrder.POWER_OFF),
                             waitFlag()),
                     Verb.changes(
                             "reboot-all",
+                            "The same for all guests.",
                             (service, call) -> shutDownAll(service, call, DomainOrder.REBOOT),
                             waitFlag()),
-                    Verb.changesSlowly("suspend", ordering(DomainOrder.SUSPEND), one(DOMAIN)),
-                    Verb.changes("resume", ordering(DomainOrder.RESUME), one(DOMAIN)),
-                    Verb.changes("destroy", DomainCommands::destroy, one(DOMAIN)),
-                    Verb.session("events", DomainCommands::events));
+                    Verb.changesSlowly(
+                            "suspend",
+                            "Ask a guest by XenStore to suspend, and wait until it has, at most a minute. It "
+                                    + "keeps its memory, and goes on after a resume.",
+                            ordering(DomainOrder.SUSPEND),
+                            one(DOMAIN)),
+                    Verb.changes(
+                            "resume",
+                            "Let a guest go on that has suspended: its hypercall returns 1, \"cancelled\".",
+                            ordering(DomainOrder.RESUME),
+                            one(DOMAIN)),
+                    Verb.changes(
+                            "destroy",
+                            "End a guest at once. Its name is free when this returns.",
+                            DomainCommands::destroy,
+                            one(DOMAIN)),
+                    Verb.session(
+                            "events",
+                            "Print what happens to guests, a JSON object a line, until the service ends. It "
+                                    + "begins with an event of type exists for each guest.",
+                            DomainCommands::events));
 
     private DomainCommands() {}
 

@@ -24,12 +24,17 @@ final class GuestCommands {
             List.of(
                     Verb.ofDaemon(
                             "create",
+                            "Start a guest. It is restarted when it reboots, and gone when it powers off or "
+                                    + "crashes.",
                             Verb.Effect.CHANGES,
                             GuestCommands::create,
                             flag(PAUSED),
                             settings(SETTINGS)),
                     Verb.ofDaemon(
                             "console",
+                            "Connect to a guest's console: what was printed last, and what is printed from "
+                                    + "then on. Ctrl-] or the end of standard input leave it. All other keys, Ctrl-C "
+                                    + "too, are the guest's.",
                             Verb.Effect.SESSION,
                             GuestCommands::console,
                             one(KIND),

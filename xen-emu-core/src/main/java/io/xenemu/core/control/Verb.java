@@ -8,12 +8,14 @@ import java.util.stream.Stream;
 /// One row of the table of verbs ([VerbTable]): what an operator may ask of a service.
 ///
 /// @param name xl's name where xl has the verb
+/// @param help what it does, for an operator: a sentence or a few. It is in `--help`, the man page and the documents
 /// @param service which services serve it
 /// @param effect what it does
 /// @param arguments in the order of a request's words
 /// @param handler carries it out
 public record Verb(
         String name,
+        String help,
         Service service,
         Effect effect,
         List<VerbArgument> arguments,
@@ -53,28 +55,31 @@ public record Verb(
     }
 
     /// One that every service serves, and that changes nothing.
-    static Verb reads(String name, Handler handler, VerbArgument... arguments) {
-        return new Verb(name, Service.ANY, Effect.READS, List.of(arguments), handler);
+    static Verb reads(String name, String help, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, help, Service.ANY, Effect.READS, List.of(arguments), handler);
     }
 
     /// One that every service serves, and that changes something.
-    static Verb changes(String name, Handler handler, VerbArgument... arguments) {
-        return new Verb(name, Service.ANY, Effect.CHANGES, List.of(arguments), handler);
+    static Verb changes(String name, String help, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, help, Service.ANY, Effect.CHANGES, List.of(arguments), handler);
     }
 
     /// One that every service serves, and that lasts until a guest has done its part.
-    static Verb changesSlowly(String name, Handler handler, VerbArgument... arguments) {
-        return new Verb(name, Service.ANY, Effect.CHANGES_SLOWLY, List.of(arguments), handler);
+    static Verb changesSlowly(
+            String name, String help, Handler handler, VerbArgument... arguments) {
+        return new Verb(
+                name, help, Service.ANY, Effect.CHANGES_SLOWLY, List.of(arguments), handler);
     }
 
     /// One that every service serves, and that takes the connection over.
-    static Verb session(String name, Handler handler, VerbArgument... arguments) {
-        return new Verb(name, Service.ANY, Effect.SESSION, List.of(arguments), handler);
+    static Verb session(String name, String help, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, help, Service.ANY, Effect.SESSION, List.of(arguments), handler);
     }
 
     /// One that only a daemon serves.
-    static Verb ofDaemon(String name, Effect effect, Handler handler, VerbArgument... arguments) {
-        return new Verb(name, Service.DAEMON, effect, List.of(arguments), handler);
+    static Verb ofDaemon(
+            String name, String help, Effect effect, Handler handler, VerbArgument... arguments) {
+        return new Verb(name, help, Service.DAEMON, effect, List.of(arguments), handler);
     }
 
     /// How it is asked for, such as `shutdown DOMAIN [wait]`.

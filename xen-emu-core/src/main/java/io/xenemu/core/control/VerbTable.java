@@ -6,8 +6,10 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// All verbs, by name. A new one is a row in its family's list with a handler beside it, and a subcommand of `xen-emu`.
+/// Its help is that of the subcommand, of the man page and of the documents.
 public final class VerbTable implements ControlCommands {
     /// Every verb, in the order of the documents.
     public static final List<Verb> ALL =
@@ -29,9 +31,14 @@ public final class VerbTable implements ControlCommands {
         this.service = service;
     }
 
+    /// The verb of a name, or null.
+    public static @Nullable Verb named(String name) {
+        return BY_NAME.get(name);
+    }
+
     @Override
     public Command find(ControlRequest request) throws Refused {
-        Verb verb = BY_NAME.get(request.verb());
+        Verb verb = named(request.verb());
         if (verb == null) {
             throw new Refused(Refused.Kind.NOT_A_COMMAND, "not a command: " + request.verb());
         }

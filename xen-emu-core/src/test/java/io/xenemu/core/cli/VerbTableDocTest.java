@@ -2,6 +2,7 @@ package io.xenemu.core.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.control.Verb;
 import io.xenemu.core.control.VerbArgument;
@@ -33,9 +34,7 @@ final class VerbTableDocTest {
     }
 
     private static CommandSpec parser(String command) {
-        CommandLine line = XenEmu.commandLine(command).getSubcommands().get(command);
-        assertNotNull(line, command);
-        return line.getCommandSpec();
+        return XenEmu.parser(command).getCommandSpec();
     }
 
     @Test
@@ -48,6 +47,25 @@ final class VerbTableDocTest {
         assertEquals(commands, verbs);
         assertEquals(
                 VerbTable.ALL.size(), VerbTable.ALL.stream().map(Verb::name).distinct().count());
+    }
+
+    @Test
+    void helpOfASubcommandIsThatOfItsVerb() {
+        String all = words(XenEmu.commandLine().getUsageMessage(CommandLine.Help.Ansi.OFF));
+        for (Verb verb : VerbTable.ALL) {
+            if (!verb.name().endsWith(ALL)) {
+                String own = XenEmu.parser(verb.name()).getUsageMessage(CommandLine.Help.Ansi.OFF);
+                assertTrue(words(own).contains(words(verb.help())), own);
+                int end = verb.help().indexOf('.');
+                String first = verb.name() + verb.help().substring(0, end);
+                assertTrue(all.contains(words(first)), all);
+            }
+        }
+    }
+
+    /// Lines are broken after commas, too.
+    private static String words(String text) {
+        return text.replaceAll("\\s", "");
     }
 
     @Test
@@ -84,10 +102,11 @@ final class VerbTableDocTest {
     void documentedRequestsAreThoseOfTheTable() throws IOException {
         List<List<String>> rows =
                 VerbTable.ALL.stream()
-                        .map(verb -> List.of(verb.usage(), effect(verb), service(verb)))
+                        .map(verb ->
+                                List.of(verb.usage(), verb.help(), effect(verb), service(verb)))
                         .toList();
 
-        assertEquals(rows, Document.read("xen-emu-core/docs/operations.md").table("requests", 3));
+        assertEquals(rows, Document.read("xen-emu-core/docs/operations.md").table("requests", 4));
     }
 
     private static String effect(Verb verb) {

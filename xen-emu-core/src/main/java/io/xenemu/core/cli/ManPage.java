@@ -1,0 +1,95 @@
+package io.xenemu.core.cli;
+
+import com.google.common.base.Splitter;
+import io.xenemu.core.control.ControlClient;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+
+/// The manual page of `xen-emu`, from its parsers and the table of verbs, in the language of man(7).
+final class ManPage {
+    private static final Splitter LINES = Splitter.on('\n');
+
+    private final List<String> lines = new ArrayList<>();
+
+    private ManPage() {}
+
+    /// The page's lines.
+    ///
+    /// @param program the whole program
+    /// @param commands the parser of each command, in the order of the page
+    static List<String> of(CommandLine program, List<CommandLine> commands) {
+        ManPage page = new ManPage();
+        page.head(program.getCommandSpec());
+        commands.forEach(command -> page.command(command, "xen-emu "));
+        page.lines.add(".SH SEE ALSO");
+        page.text("xl(1), xl.cfg(5), xenstore-ls(1)");
+        return List.copyOf(page.lines);
+    }
+
+    private void head(CommandSpec program) {
+        lines.add(".TH XEN\\-EMU 1 \"\" \"xen\\-emu " + ControlClient.PROGRAM_VERSION + "\"");
+        lines.add(".SH NAME");
+        text("xen-emu - " + String.join(" ", program.usageMessage().description()));
+        lines.add(".SH SYNOPSIS");
+        text("xen-emu COMMAND [OPTION...] [ARGUMENT...]");
+        lines.add(".SH COMMANDS");
+    }
+
+    private void command(CommandLine command, String parent) {
+        CommandSpec spec = command.getCommandSpec();
+        // Sets what the table of verbs says.
+        CommandLine.Help help = command.getHelp();
+        lines.add(".SS " + escaped(parent + spec.name()));
+        for (String line : spec.usageMessage().description()) {
+            text(line);
+        }
+        lines.add(".PP");
+        text(help.synopsis(0).strip().replaceAll("\\s+", " "));
+        spec.positionalParameters().stream().filter(it -> !it.hidden()).forEach(this::parameter);
+        spec.options().stream().filter(it -> !it.hidden()).forEach(this::option);
+        Map<String, String> codes = spec.usageMessage().exitCodeList();
+        if (!codes.isEmpty()) {
+            lines.add(".PP");
+            text("Exit codes:");
+            codes.forEach((code, meaning) -> entry(code.strip(), new String[] {meaning}));
+        }
+        command.getSubcommands().values().forEach(it -> command(it, parent + spec.name() + " "));
+    }
+
+    private void parameter(PositionalParamSpec parameter) {
+        entry(parameter.paramLabel(), parameter.description());
+    }
+
+    private void option(OptionSpec option) {
+        String names = String.join(", ", option.names());
+        entry(takesValue(option) ? names + " " + option.paramLabel() : names, option.description());
+    }
+
+    private static boolean takesValue(ArgSpec option) {
+        return option.arity().max() > 0;
+    }
+
+    private void entry(String head, String[] description) {
+        lines.add(".TP");
+        lines.add(".B " + escaped(head));
+        for (String line : description) {
+            text(line.replace("%%", "%"));
+        }
+    }
+
+    private void text(String text) {
+        LINES.split(text.replace("%n", "\n")).forEach(line -> lines.add(escaped(line)));
+    }
+
+    /// Text that is no request of the language's, and whose hyphens are those of options.
+    private static String escaped(String text) {
+        String escaped = text.replace("\\", "\\e").replace("-", "\\-");
+        return escaped.startsWith(".") || escaped.startsWith("'") ? "\\&" + escaped : escaped;
+    }
+}

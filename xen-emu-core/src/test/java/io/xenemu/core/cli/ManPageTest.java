@@ -1,0 +1,54 @@
+package io.xenemu.core.cli;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.control.Verb;
+import io.xenemu.core.control.VerbTable;
+import io.xenemu.core.guest.GuestSetting;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/// The manual page, beside the tables that it comes from.
+final class ManPageTest {
+    /// The requests of man(7) that the page uses; other lines are text.
+    private static final Pattern REQUEST =
+            Pattern.compile("\\.(TH|SH|SS|PP|TP|B)( .*)?|[^.'].*|", Pattern.DOTALL);
+
+    private final List<String> page = ManCommand.page();
+
+    private static String shown(String text) {
+        return text.replace("-", "\\-");
+    }
+
+    @Test
+    void pageHasEveryCommandAndWhatTheTableOfVerbsSays() {
+        for (Subcommand command : Subcommand.ALL) {
+            assertTrue(page.contains(".SS " + shown("xen-emu " + command.name())), command.name());
+        }
+        String whole = String.join(" ", page);
+        for (Verb verb : VerbTable.ALL) {
+            if (!verb.name().endsWith("-all")) {
+                assertTrue(whole.contains(shown(verb.help())), verb.name());
+            }
+        }
+    }
+
+    @Test
+    void pageHasTheOptionsOfEverySetting() {
+        for (GuestSetting setting : GuestSetting.values()) {
+            if (!setting.option().isEmpty()) {
+                String option = ".B " + shown(setting.option() + " " + setting.label()).strip();
+                assertTrue(page.contains(option), option);
+            }
+        }
+    }
+
+    @Test
+    void everyLineIsTextOrAKnownRequest() {
+        for (String line : page) {
+            assertTrue(REQUEST.matcher(line).matches(), line);
+            assertTrue(!line.contains("${") && !line.contains("%n"), line);
+        }
+    }
+}
