@@ -21,9 +21,9 @@ import java.util.Optional;
 
 /// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the
 /// command to the guest's process 1, and the memory beside the guest's RAM when it idles then; last the memory of one
-/// daemon with several guests. Argument, optional: ROUNDS (3). With `--against CHECKOUT [ROUNDS (9)]` it compares
-/// starts with those of another checkout, natively: see [StartsCompared]; with `--daemon-against CHECKOUT [ROUNDS (5)]`
-/// a daemon's in the lab.
+/// daemon with several guests. Argument, optional: ROUNDS (3). With `--stages [ROUNDS (3)]` it prints where the time to
+/// process 1 goes: see [StartupStages]. With `--against CHECKOUT [ROUNDS (9)]` it compares starts with those of another
+/// checkout, natively: see [StartsCompared]; with `--daemon-against CHECKOUT [ROUNDS (5)]` a daemon's in the lab.
 public final class StartupBenchmark {
     private static final int DEFAULT_ROUNDS = 3;
     private static final int COMPARED_ROUNDS = 9;
@@ -54,25 +54,38 @@ public final class StartupBenchmark {
             }
             return;
         }
-        besidePeer(images, rounds(args, 0, DEFAULT_ROUNDS));
+        if (args.length > 0 && args[0].equals("--stages")) {
+            besidePeer(images, rounds(args, 1, DEFAULT_ROUNDS), true);
+            return;
+        }
+        besidePeer(images, rounds(args, 0, DEFAULT_ROUNDS), false);
     }
 
     private static int rounds(String[] args, int at, int otherwise) {
         return args.length > at ? Integer.parseInt(args[at]) : otherwise;
     }
 
-    private static void besidePeer(LabImages images, int rounds)
+    private static void besidePeer(LabImages images, int rounds, boolean stages)
             throws IOException, InterruptedException {
         LabImages.Kernel kernel = images.kernel("6.12");
         Path initramfs =
                 Files.createTempFile(Path.of("target").toAbsolutePath(), "startup", ".cpio");
-        GuestInitramfs.write(
-                images, kernel, Optional.of("echo " + REACHED + "; sleep 1000"), initramfs);
+        String command =
+                stages
+                        ? StartupStages.guestCommand(REACHED)
+                        : "echo " + REACHED + "; sleep 1000";
+        GuestInitramfs.write(images, kernel, Optional.of(command), initramfs);
         List<String> ours = ours(kernel.image(), initramfs);
         List<String> peer = peer(images.qemu(), kernel.image(), initramfs);
         List<Result> ourResults = new ArrayList<>();
         List<Result> peerResults = new ArrayList<>();
         try (LabMachine machine = LabMachine.boot(images, LabCpus.PARALLEL)) {
+            if (stages) {
+                for (int round = 1; round <= rounds; round++) {
+                    StartupStages.measure(machine, ours, peer);
+                }
+                return;
+            }
             for (int round = 1; round <= rounds; round++) {
                 System.err.printf("round %d of %d%n", round, rounds);
                 ourResults.add(measure(machine, ours, "[c]li.XenEmu run"));
