@@ -71,9 +71,7 @@ public final class StartupBenchmark {
         Path initramfs =
                 Files.createTempFile(Path.of("target").toAbsolutePath(), "startup", ".cpio");
         String command =
-                stages
-                        ? StartupStages.guestCommand(REACHED)
-                        : "echo " + REACHED + "; sleep 1000";
+                stages ? StartupStages.guestCommand(REACHED) : "echo " + REACHED + "; sleep 1000";
         GuestInitramfs.write(images, kernel, Optional.of(command), initramfs);
         List<String> ours = ours(kernel.image(), initramfs);
         List<String> peer = peer(images.qemu(), kernel.image(), initramfs);
