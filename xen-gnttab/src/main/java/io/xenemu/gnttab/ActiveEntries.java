@@ -53,6 +53,15 @@ final class ActiveEntries {
         return writers[entry];
     }
 
+    /// How often the block's entries are in use.
+    int uses() {
+        int uses = 0;
+        for (int i = 0; i < SIZE; i++) {
+            uses += readers[i] + writers[i];
+        }
+        return uses;
+    }
+
     /// Both counts in one number, to compare.
     int pins(int entry) {
         return readers[entry] << Short.SIZE | writers[entry];

@@ -43,7 +43,7 @@ public final class GrantCopy {
     /// @return `PERMISSION_DENIED` another domain's page named by its frame; `BAD_DOMAIN` no such domain;
     ///     `BAD_GNTREF`, `GENERAL_ERROR`, `BAD_PAGE` the page, or a part of the range in it, cannot be read or
     ///     written; `BAD_COPY_ARG` the range crosses the end of a page; `EAGAIN` a transitive grant changed at every
-    ///     try
+    ///     try, or the page's domain is being saved
     public GrantStatus run(int length) {
         GrantStatus status = claimAndCopy(length);
         if (status == GrantStatus.OKAY) {

@@ -2,8 +2,10 @@ package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /// The grant table of one domain, and its mappings of other domains' grants: `HYPERVISOR_grant_table_op` for HVM and
 /// PVH guests (`xen/include/public/grant_table.h`). As Xen does for such guests, it refuses `transfer`, `dump_table`,
@@ -15,6 +17,9 @@ import java.util.List;
 public final class GrantTable {
     /// Bit of `XENMEM_add_to_physmap`'s index that selects a status frame (`XENMAPIDX_grant_table_status`).
     private static final long STATUS_INDEX = 0x8000_0000L;
+
+    /// How often [#hold] looks: one use of an entry begins within a few microseconds.
+    private static final long HOLD_POLL_MICROS = 100;
 
     private final DomId domId;
     private final GrantLimits limits;
@@ -76,7 +81,7 @@ public final class GrantTable {
     /// @param dom the granting domain; not `DOMID_SELF`
     /// @param result filled if `OKAY`
     /// @return `BAD_GNTREF` no such entry, or neither a host nor a device mapping; `BAD_DOMAIN` no such domain;
-    ///     `NO_SPACE` no handle is free; `BAD_PAGE` the entry's frame is no RAM, or another domain's page;
+    ///     `NO_SPACE` no handle is free; `EAGAIN` the domain is being saved; `BAD_PAGE` the entry's frame is no RAM, or another domain's page;
     ///     `GENERAL_ERROR` all else: flags that an HVM guest cannot use, not granted to this domain or not for
     ///     writing, in use too often, or no page can be mapped at that address
     public GrantStatus mapGrantRef(long hostAddr, int flags, int ref, DomId dom, MapResult result) {
@@ -241,6 +246,35 @@ public final class GrantTable {
         mappings.endAll();
         metrics.close();
         pins.end(released);
+    }
+
+    /// Keeps others from beginning to use the domain's grants until [#release], while it is saved: mappings and copies
+    /// answer `EAGAIN`, on which Linux tries again. When it returns true, no such operation is under way. Uses that had
+    /// begun, such as mappings, go on. The domain's vCPUs stand still.
+    ///
+    /// @param limit how long to wait for operations under way
+    /// @return false if some are still under way; then nothing is held
+    public boolean hold(Duration limit) throws InterruptedException {
+        pins.hold();
+        boolean still = false;
+        try {
+            long deadline = System.nanoTime() + limit.toNanos();
+            still = pins.isStill(table.frames());
+            while (!still && deadline - System.nanoTime() > 0) {
+                TimeUnit.MICROSECONDS.sleep(HOLD_POLL_MICROS);
+                still = pins.isStill(table.frames());
+            }
+            return still;
+        } finally {
+            if (!still) {
+                pins.release();
+            }
+        }
+    }
+
+    /// Undoes [#hold].
+    public void release() {
+        pins.release();
     }
 
     /// The table's state. The domain's vCPUs must be stopped.

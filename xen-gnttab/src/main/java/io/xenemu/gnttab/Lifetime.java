@@ -39,6 +39,11 @@ final class Lifetime {
         references.addAndGet(ENDED);
     }
 
+    /// The number of references taken and not released, of a domain that is not gone.
+    int taken() {
+        return references.get() - 1;
+    }
+
     /// Whether the domain is gone.
     boolean isEnded() {
         return references.get() < 0;

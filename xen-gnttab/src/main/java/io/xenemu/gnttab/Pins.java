@@ -19,6 +19,9 @@ final class Pins {
     private final Lifetime lifetime = new Lifetime();
     private final PinnedFrames pinned = new PinnedFrames();
 
+    /// Whether no entry may come into use. Read after a reference was taken: see [#hold].
+    private volatile boolean held;
+
     Pins(DomId domId, EntryTable table, GrantEnvironment environment, GrantTableMetrics metrics) {
         this.domId = domId;
         this.table = table;
@@ -31,12 +34,40 @@ final class Pins {
     ///
     /// @return `BAD_GNTREF` beyond the table; `GENERAL_ERROR` not granted to `by`, not for writing, not as a whole
     ///     page, in use too often or by another domain, or changed by the guest at every try; `BAD_PAGE` no RAM at
-    ///     the frame, or a page of another domain; `BAD_DOMAIN` the domain is gone
+    ///     the frame, or a page of another domain; `BAD_DOMAIN` the domain is gone; `EAGAIN` it is held
     GrantStatus pin(int ref, int by, boolean readOnly) {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
         }
-        return finish(pinAlive(ref, by, readOnly));
+        return finish(held ? GrantStatus.EAGAIN : pinAlive(ref, by, readOnly));
+    }
+
+    /// Lets no entry come into use until [#release].
+    void hold() {
+        held = true;
+    }
+
+    /// Whether, after [#hold], no thread is about to begin or end a use of an entry any more.
+    ///
+    /// @param blocks of entries that may be in use
+    boolean isStill(int blocks) {
+        // First: a thread that had not seen the hold took its reference before.
+        int taken = lifetime.taken();
+        int uses = 0;
+        for (int block = 0; block < blocks; block++) {
+            ActiveEntries active = inUse(block * ActiveEntries.SIZE);
+            active.lock.lock();
+            try {
+                uses += active.uses();
+            } finally {
+                active.lock.unlock();
+            }
+        }
+        return taken == uses;
+    }
+
+    void release() {
+        held = false;
     }
 
     /// Releases the reference to the domain's memory if the entry did not come into use.
@@ -100,7 +131,8 @@ final class Pins {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
         }
-        return finish(acquireAlive(ref, by, readOnly, transitive));
+        return finish(
+                held ? GrantStatus.EAGAIN : acquireAlive(ref, by, readOnly, transitive));
     }
 
     private GrantStatus acquireAlive(int ref, int by, boolean readOnly, boolean transitive) {
