@@ -36,13 +36,20 @@ public final class ServicePort implements AutoCloseable {
 
     /// Whether a guest's port is connected.
     public boolean isConnected() {
+        return !guestPort().equals(EvtchnPort.NONE);
+    }
+
+    /// The guest's port that is connected, or [EvtchnPort#NONE].
+    public EvtchnPort guestPort() {
         if (closed.get()) {
-            return false;
+            return EvtchnPort.NONE;
         }
         try {
-            return channels.status(channels.domId(), port) instanceof EvtchnStatus.Interdomain;
+            return channels.status(channels.domId(), port) instanceof EvtchnStatus.Interdomain guest
+                    ? guest.port()
+                    : EvtchnPort.NONE;
         } catch (XenError e) {
-            return false;
+            return EvtchnPort.NONE;
         }
     }
 

@@ -54,6 +54,17 @@ public final class ServicePorts {
                 channels, Interdomain.bind(channels.bindings, remote, guestPort, listener).port);
     }
 
+    /// Connects a back end again after its guest was restored.
+    ///
+    /// @param guestPort from [ServicePort#guestPort] when the guest was saved; [EvtchnPort#NONE] if none was connected
+    /// @throws XenError as [#bindInterdomain] and [#allocUnbound]
+    public ServicePort restore(DomId guest, EvtchnPort guestPort, ServiceListener listener)
+            throws XenError {
+        return guestPort.equals(EvtchnPort.NONE)
+                ? allocUnbound(guest, listener)
+                : bindInterdomain(guest, guestPort, listener);
+    }
+
     /// Allocates a port of domain 0 to which a guest may bind.
     ///
     /// @throws XenError `ENOSPC` domain 0 has no port left

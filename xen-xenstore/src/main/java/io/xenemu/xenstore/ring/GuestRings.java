@@ -120,6 +120,7 @@ public final class GuestRings implements DomainRequests {
                 || request.port() == 0) {
             throw XenError.EINVAL;
         }
+        requireNotHeld(domain);
         @Nullable Guest known = guests.get(domain);
         // A different frame is ignored, as in C xenstored; the port may differ.
         long gfn = known == null ? request.gfn() : known.ring.gfn(request.gfn());
@@ -134,7 +135,16 @@ public final class GuestRings implements DomainRequests {
         if (!contains(domain)) {
             throw XenError.ENOENT;
         }
+        requireNotHeld(domain);
         end(domain);
         domains.released(domain);
+    }
+
+    /// A domain that is being saved keeps its ring and its connection as they are.
+    private void requireNotHeld(DomId domain) throws XenError {
+        @Nullable Guest known = guests.get(domain);
+        if (known != null && known.ring.isHeld()) {
+            throw XenError.EBUSY;
+        }
     }
 }

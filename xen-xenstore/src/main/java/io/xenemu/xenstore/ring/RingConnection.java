@@ -81,8 +81,8 @@ public final class RingConnection {
     }
 
     /// Leaves the ring alone until [#proceed]: takes no request, and writes no reply or event. When it returns, no
-    /// thread is at the ring; one that was may still be about to ring the doorbell. A host tool that introduces the
-    /// domain meanwhile still resets the ring.
+    /// thread is at the ring; one that was may still be about to ring the doorbell. A host tool cannot introduce or
+    /// release the domain meanwhile.
     public void hold() {
         access.enter();
         try {
@@ -102,6 +102,11 @@ public final class RingConnection {
         } finally {
             access.leave();
         }
+    }
+
+    /// Whether [#hold] was called last. Lock held.
+    boolean isHeld() {
+        return held;
     }
 
     Session session() {

@@ -59,6 +59,17 @@ public record XenStoreState(
         return new XenStoreState(nodes, special, quotas, descriptors, others, sockets);
     }
 
+    /// The same with the event channel port of a domain's ring as it is now.
+    ///
+    /// @param port as in [DomainState]
+    public XenStoreState withPort(DomId domain, int port) {
+        List<DomainState> changed =
+                domains.stream()
+                        .map(d -> d.domain().equals(domain) ? d.withPort(port) : d)
+                        .toList();
+        return new XenStoreState(nodes, special, quotas, descriptors, changed, sockets);
+    }
+
     /// One node.
     ///
     /// @param ordinal its place among its siblings
@@ -116,6 +127,11 @@ public record XenStoreState(
 
         public DomainState {
             quotas = List.copyOf(quotas);
+        }
+
+        private DomainState withPort(int now) {
+            return new DomainState(
+                    domain, target, shutdown, failed, gfn, now, features, quotas, connection);
         }
     }
 
