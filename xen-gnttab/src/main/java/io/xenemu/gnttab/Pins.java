@@ -131,8 +131,7 @@ final class Pins {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
         }
-        return finish(
-                held ? GrantStatus.EAGAIN : acquireAlive(ref, by, readOnly, transitive));
+        return finish(held ? GrantStatus.EAGAIN : acquireAlive(ref, by, readOnly, transitive));
     }
 
     private GrantStatus acquireAlive(int ref, int by, boolean readOnly, boolean transitive) {

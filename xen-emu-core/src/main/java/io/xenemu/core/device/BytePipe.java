@@ -118,6 +118,20 @@ public final class BytePipe implements ByteSink, ByteSource {
         return given;
     }
 
+    /// The bytes in it, which stay there.
+    byte[] copy() {
+        lock.lock();
+        try {
+            byte[] bytes = new byte[size];
+            for (int i = 0; i < size; i++) {
+                bytes[i] = ring[(head + i) % ring.length];
+            }
+            return bytes;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /// Waits until [#offer] would take something.
     ///
     /// @return false if it would not, because the pipe was closed or [#hurry] was called, now or earlier

@@ -49,6 +49,26 @@ public final class ConsoleBackend {
     /// @param notifyGuest sends the console's event to the guest; called without locks held
     public ConsoleBackend(
             MemorySegment page, ByteSink output, ByteSource input, Runnable notifyGuest) {
+        this(
+                page,
+                output,
+                input,
+                notifyGuest,
+                new ConsoleState.Ring(
+                        (int) INDEX.getAcquire(page, (long) OUT_CONS),
+                        (int) INDEX.getAcquire(page, (long) IN_PROD),
+                        false));
+    }
+
+    /// As [#ConsoleBackend(MemorySegment, ByteSink, ByteSource, Runnable)], for a ring of a saved guest.
+    ///
+    /// @param state from [#save]
+    public ConsoleBackend(
+            MemorySegment page,
+            ByteSink output,
+            ByteSource input,
+            Runnable notifyGuest,
+            ConsoleState.Ring state) {
         if (page.byteSize() != GuestMemory.PAGE_SIZE) {
             throw new IllegalArgumentException("console page of " + page.byteSize() + " bytes");
         }
@@ -56,8 +76,19 @@ public final class ConsoleBackend {
         this.output = output;
         this.input = input;
         this.notifyGuest = notifyGuest;
-        outCons = (int) INDEX.getAcquire(page, (long) OUT_CONS);
-        inProd = (int) INDEX.getAcquire(page, (long) IN_PROD);
+        outCons = state.outConsumer();
+        inProd = state.inProducer();
+        broken = state.broken();
+    }
+
+    /// Where it stands. It is held.
+    public ConsoleState.Ring save() {
+        lock.lock();
+        try {
+            return new ConsoleState.Ring(outCons, inProd, broken);
+        } finally {
+            lock.unlock();
+        }
     }
 
     /// Moves as many bytes as possible in both directions, and notifies the guest if any were moved.

@@ -103,6 +103,11 @@ public final class ConsoleLog implements HostConsole {
     }
 
     @Override
+    public byte[] typed() {
+        return input.copy();
+    }
+
+    @Override
     public void attach(Runnable service) {
         input.onData(service);
         service.run();

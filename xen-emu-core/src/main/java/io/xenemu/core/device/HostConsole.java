@@ -8,6 +8,9 @@ public interface HostConsole {
     /// Gives the input that was typed.
     ByteSource input();
 
+    /// What was typed and not taken yet; it stays there.
+    byte[] typed();
+
     /// Makes `service` be called when the output has room again or the input has data, until the next [#attach]: a
     /// rebooted guest has a new device. Calls it once immediately, for input typed meanwhile.
     void attach(Runnable service);

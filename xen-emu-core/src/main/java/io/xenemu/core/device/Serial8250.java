@@ -1,5 +1,6 @@
 package io.xenemu.core.device;
 
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 
 /// A 16550A serial port as its data sheet (National Semiconductor PC16550D) describes it, except that sending a byte
@@ -42,19 +43,27 @@ public final class Serial8250 implements PortDevice {
     private static final int LSR_TRANSMITTER_EMPTY = 1 << 6;
     private static final int MSR_CTS_DSR_DCD = 0xb0;
 
+    /// After power-on: 9600 baud, the rest as the data sheet's reset leaves it.
+    private static final SerialState RESET =
+            new SerialState(
+                    new SerialState.Registers(0, 0, 0, 0, 0, 12, false, false, false),
+                    List.of(),
+                    List.of(),
+                    List.of());
+
     private final ReentrantLock lock = new ReentrantLock();
     private final int base;
     private final ByteSink output;
     private final ByteSource input;
     private final IrqLine irq;
-    private final SerialFifo receiver = new SerialFifo();
-    private final SerialFifo transmitter = new SerialFifo();
+    private final SerialFifo receiver;
+    private final SerialFifo transmitter;
     private int ier;
     private int fcr;
     private int lcr;
     private int mcr;
     private int scratch;
-    private int divisor = 12;
+    private int divisor;
     private boolean overrun;
     private boolean thrEmptyPending;
     private boolean asserted;
@@ -65,10 +74,54 @@ public final class Serial8250 implements PortDevice {
     /// @param input gives the guest's input; call [#service] when it has data
     /// @param irq the interrupt
     public Serial8250(int base, ByteSink output, ByteSource input, IrqLine irq) {
+        this(base, output, input, irq, RESET);
+    }
+
+    /// As [#Serial8250(int, ByteSink, ByteSource, IrqLine)], of a saved guest.
+    ///
+    /// @param state from [#save]; the bytes that had not reached the port come from `input`
+    public Serial8250(int base, ByteSink output, ByteSource input, IrqLine irq, SerialState state) {
         this.base = base;
         this.output = output;
         this.input = input;
         this.irq = irq;
+        SerialState.Registers registers = state.registers();
+        ier = registers.ier();
+        fcr = registers.fcr();
+        lcr = registers.lcr();
+        mcr = registers.mcr();
+        scratch = registers.scratch();
+        divisor = registers.divisor();
+        overrun = registers.overrun();
+        thrEmptyPending = registers.thrEmptyPending();
+        asserted = registers.asserted();
+        receiver = new SerialFifo(state.receiver());
+        transmitter = new SerialFifo(state.transmitter());
+    }
+
+    /// Its state. It is held.
+    ///
+    /// @param typed input that has not reached it
+    public SerialState save(List<Byte> typed) {
+        lock.lock();
+        try {
+            return new SerialState(
+                    new SerialState.Registers(
+                            ier,
+                            fcr,
+                            lcr,
+                            mcr,
+                            scratch,
+                            divisor,
+                            overrun,
+                            thrEmptyPending,
+                            asserted),
+                    receiver.save(),
+                    transmitter.save(),
+                    typed);
+        } finally {
+            lock.unlock();
+        }
     }
 
     @Override

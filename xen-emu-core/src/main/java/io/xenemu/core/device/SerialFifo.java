@@ -1,11 +1,23 @@
 package io.xenemu.core.device;
 
+import com.google.common.primitives.Bytes;
+import java.util.List;
+
 /// The 16 bytes of a 16550A's receiver or transmitter.
 final class SerialFifo {
     static final int SIZE = 16;
 
     private final byte[] bytes = new byte[SIZE];
     private int size;
+
+    SerialFifo(List<Byte> content) {
+        size = content.size();
+        System.arraycopy(Bytes.toArray(content), 0, bytes, 0, size);
+    }
+
+    List<Byte> save() {
+        return List.copyOf(Bytes.asList(bytes).subList(0, size));
+    }
 
     int size() {
         return size;

@@ -49,6 +49,11 @@ public final class StdioConsole implements HostConsole, AutoCloseable {
     }
 
     @Override
+    public byte[] typed() {
+        return input.copy();
+    }
+
+    @Override
     public void attach(Runnable service) {
         output.onRoom(service);
         input.onData(service);

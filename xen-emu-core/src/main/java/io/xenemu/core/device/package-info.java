@@ -8,6 +8,7 @@
 /// - The host's ends: [HostConsole]; in the foreground [StdioConsole] and [Terminal], in the background
 ///   [ConsoleLog]; what a command prints, [StandardOutput]; bytes go through [ByteSink], [ByteSource] and
 ///   [BytePipe].
+/// - Saved state: [ConsoleState], [SerialState] and [DeviceStateCodec]; [TypedInput] is input over a save.
 /// - Their meters: [DeviceMetrics].
 ///
 /// Locks: [ConsoleBackend] and [Serial8250] have one each, above those of the host's ends. Interrupts and events

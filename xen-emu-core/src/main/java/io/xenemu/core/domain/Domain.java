@@ -42,6 +42,7 @@ public final class Domain implements AutoCloseable {
                             "vcpus",
                             quiescence::hold,
                             quiescence::release,
+                            () -> DomainParts.restingVcpu(this),
                             () -> DomainParts.areas(this),
                             () -> stop(ShutdownReason.DESTROYED)));
     private final DomainEnd end = new DomainEnd(vcpus);
@@ -91,7 +92,7 @@ public final class Domain implements AutoCloseable {
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);
             parts.add(OwnPart.passive("memory", pages::saveMemory, pages::close));
-            parts.add(OwnPart.passive("grants", pages::saveGrants));
+            parts.add(new DomainParts.Grants(pages));
             parts.add(OwnPart.passive("vm", DomainParts.derivedFrom("the other parts"), vm::close));
             deviceMetrics = new DeviceMetrics(registry, id);
             alsoClose("device meters", deviceMetrics::close);
@@ -105,14 +106,29 @@ public final class Domain implements AutoCloseable {
             KvmKernelPorts kernelPorts = new KvmKernelPorts(vm, this);
             eventChannels = newEventChannels(origin, kernelPorts, eventMetrics);
             parts.add(
-                    OwnPart.passive(
-                            "evtchn", () -> DomainParts.events(this), eventChannels::destroy));
+                    new OwnPart(
+                            "evtchn",
+                            OwnPart.NOTHING,
+                            OwnPart.NOTHING,
+                            () -> DomainParts.foreignChannel(this),
+                            () -> DomainParts.events(this),
+                            eventChannels::destroy));
             messageInterrupts = kernelPorts.messages();
             parts.add(
-                    OwnPart.passive("messages", messageInterrupts::save, messageInterrupts::close));
+                    new OwnPart(
+                            "messages",
+                            OwnPart.NOTHING,
+                            OwnPart.NOTHING,
+                            messageInterrupts::blocker,
+                            DomainParts.derivedFrom("evtchn"),
+                            messageInterrupts::close));
             parts.add(OwnPart.passive("params", () -> DomainParts.params(this)));
             parts.add(OwnPart.passive("shared_info", () -> DomainParts.sharedInfo(this)));
-            parts.add(OwnPart.passive("domain", () -> DomainParts.identity(this)));
+            parts.add(
+                    OwnPart.blocking(
+                            "domain",
+                            () -> DomainParts.shutdown(this),
+                            () -> DomainParts.identity(this)));
             GuestWidth width = sharedInfo.width();
             if (origin instanceof DomainOrigin.Saved saved) {
                 params.restore(saved.state().params());
@@ -120,7 +136,7 @@ public final class Domain implements AutoCloseable {
             }
             eventChannels.setSharedInfo(sharedInfo.page(), width);
             parts.add(new TimersPart(vcpus, timers));
-            parts.add(OwnPart.passive("watchdogs", () -> DomainParts.watchdogs(watchdogs)));
+            parts.add(DomainParts.watchdogs(watchdogs));
         } catch (RuntimeException | Error e) {
             parts.closeAfter(e);
             vm.close();

@@ -18,7 +18,7 @@ public sealed interface DomainOrigin {
     record Saved(XenState state, RamContents ram) implements DomainOrigin {
         @Override
         public DomId id() {
-            return state.identity().id();
+            return state.id();
         }
 
         @Override

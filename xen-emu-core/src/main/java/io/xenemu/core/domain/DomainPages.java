@@ -191,7 +191,7 @@ public final class DomainPages implements AutoCloseable {
         return grantTable.isPinned(frames.mfnOf(page));
     }
 
-    /// The memory's answer to a save. Pages of other domains make the grants' answer a refusal.
+    /// The memory's answer to a save. Pages of other domains are the grants' blocker.
     PartState saveMemory() {
         return new PartState.Saved(
                 MemoryStateCodec.TYPE,
@@ -199,8 +199,8 @@ public final class DomainPages implements AutoCloseable {
                 MemoryStateCodec.encode(memory.save()));
     }
 
-    /// The grant table's answer to a save.
-    PartState saveGrants() {
+    /// Why its grants cannot be saved: mappings between guests end with one of them.
+    Optional<String> grantBlocker() {
         GrantTableState state = grantTable.save();
         Optional<DomId> user =
                 state.mappings().stream()
@@ -208,14 +208,19 @@ public final class DomainPages implements AutoCloseable {
                         .filter(mapper -> !mapper.equals(DomId.DOM0))
                         .findFirst();
         if (user.isPresent()) {
-            return new PartState.Blocked(user.get() + " maps pages of it");
+            return Optional.of(user.get() + " maps pages of it");
         }
-        if (!state.tracked().isEmpty()) {
-            return new PartState.Blocked(
-                    "it maps pages of " + state.tracked().getFirst().granter());
-        }
+        return state.tracked().stream()
+                .findFirst()
+                .map(tracked -> "it maps pages of " + tracked.granter());
+    }
+
+    /// The grant table's answer to a save.
+    PartState saveGrants() {
         return new PartState.Saved(
-                GrantTableCodec.TYPE, GrantTableCodec.VERSION, GrantTableCodec.encode(state));
+                GrantTableCodec.TYPE,
+                GrantTableCodec.VERSION,
+                GrantTableCodec.encode(grantTable.save()));
     }
 
     /// Frees the pages, except those that other domains use: these are freed with their last use. Ends the domain's own

@@ -7,6 +7,7 @@ import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyWriter;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /// What the parts that a domain makes for itself answer to a save.
@@ -21,23 +22,30 @@ final class DomainParts {
         return new PartState.Saved(type, DomainStateCodec.VERSION, body);
     }
 
-    /// Which domain it is. One that has shut down is about to end.
-    static PartState identity(Domain domain) {
+    /// A domain that has shut down is about to end.
+    static Optional<String> shutdown(Domain domain) {
         if (domain.shutdownLatch().get() != null) {
-            return new PartState.Blocked("it has shut down");
+            return Optional.of("it has shut down");
         }
-        if (domain.suspension().isSuspended()) {
-            return new PartState.Blocked("that it is suspended cannot be saved yet");
-        }
+        return domain.suspension().isSuspended()
+                ? Optional.of("that it is suspended cannot be saved yet")
+                : Optional.empty();
+    }
+
+    /// Which domain it is.
+    static PartState identity(Domain domain) {
         XenState.Identity identity =
                 new XenState.Identity(domain.id(), domain.config(), domain.pauses());
         return saved(DomainStateCodec.IDENTITY, DomainStateCodec.encode(identity));
     }
 
+    static Optional<String> restingVcpu(Domain domain) {
+        return domain.vcpus().stream().anyMatch(Vcpu::isResting)
+                ? Optional.of("that a vCPU is down cannot be saved yet")
+                : Optional.empty();
+    }
+
     static PartState areas(Domain domain) {
-        if (domain.vcpus().stream().anyMatch(Vcpu::isResting)) {
-            return new PartState.Blocked("that a vCPU is down cannot be saved yet");
-        }
         return saved(
                 DomainStateCodec.AREAS,
                 DomainStateCodec.encode(
@@ -58,26 +66,70 @@ final class DomainParts {
     }
 
     /// A watchdog that is lost would no longer watch, and its guest would get errors.
-    static PartState watchdogs(Watchdogs watchdogs) {
-        return watchdogs.taken() == 0
-                ? new PartState.Nothing("no watchdog is taken")
-                : new PartState.Blocked("its watchdog cannot be saved yet");
+    static OwnPart watchdogs(Watchdogs watchdogs) {
+        return OwnPart.blocking(
+                "watchdogs",
+                () ->
+                        watchdogs.taken() == 0
+                                ? Optional.empty()
+                                : Optional.of("its watchdog cannot be saved yet"),
+                () -> new PartState.Nothing("no watchdog is taken"));
+    }
+
+    /// The other end of such a channel is not saved with it.
+    static Optional<String> foreignChannel(Domain domain) {
+        for (EventChannelsState.Port port : domain.eventChannels().save().ports()) {
+            if (port.status() instanceof EvtchnStatus.Interdomain end
+                    && !end.remote().equals(DomId.DOM0)
+                    && !end.remote().equals(domain.id())) {
+                return Optional.of("it has an event channel to " + end.remote());
+            }
+        }
+        return Optional.empty();
     }
 
     /// Channels to domain 0 come back unbound, and the service binds its ends again.
     static PartState events(Domain domain) {
-        EventChannelsState state = domain.eventChannels().save();
-        for (EventChannelsState.Port port : state.ports()) {
-            if (port.status() instanceof EvtchnStatus.Interdomain end
-                    && !end.remote().equals(DomId.DOM0)
-                    && !end.remote().equals(domain.id())) {
-                return new PartState.Blocked("it has an event channel to " + end.remote());
-            }
-        }
         return new PartState.Saved(
                 EventChannelsCodec.TYPE,
                 EventChannelsCodec.VERSION,
-                EventChannelsCodec.encode(state));
+                EventChannelsCodec.encode(domain.eventChannels().save()));
+    }
+
+    /// A domain's grants. While it stands still, other domains are told to try again.
+    record Grants(DomainPages pages) implements Part {
+        @Override
+        public String name() {
+            return "grants";
+        }
+
+        @Override
+        public void quiesce() throws InterruptedException {
+            if (!pages.grantTable().hold(Quiescence.LIMIT)) {
+                throw new StuckException(
+                        "another domain has been at a grant for %d s"
+                                .formatted(Quiescence.LIMIT.toSeconds()));
+            }
+        }
+
+        @Override
+        public void resume() {
+            pages.grantTable().release();
+        }
+
+        @Override
+        public Optional<String> blocker() {
+            return pages.grantBlocker();
+        }
+
+        @Override
+        public PartState save() {
+            return pages.saveGrants();
+        }
+
+        /// The pages end the grants.
+        @Override
+        public void close() {}
     }
 
     /// The threads that serve a domain's eventfds. A signal that comes while they stand still stays in its eventfd.
@@ -99,6 +151,11 @@ final class DomainParts {
         @Override
         public void resume() {
             threads.release();
+        }
+
+        @Override
+        public Optional<String> blocker() {
+            return Optional.empty();
         }
 
         @Override

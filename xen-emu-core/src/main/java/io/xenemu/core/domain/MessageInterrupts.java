@@ -13,6 +13,7 @@ import io.xenemu.kvm.memory.EventFd;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -124,11 +125,9 @@ public final class MessageInterrupts {
         messages.values().forEach(this::disconnect);
     }
 
-    /// Its answer to a save: without a device it follows from the event channels.
-    synchronized PartState save() {
-        return messages.isEmpty()
-                ? new PartState.Derived("evtchn")
-                : new PartState.Blocked("a device sends it messages");
+    /// Without a device it follows from the event channels, and can be saved.
+    synchronized Optional<String> blocker() {
+        return messages.isEmpty() ? Optional.empty() : Optional.of("a device sends it messages");
     }
 
     /// Closes every message.

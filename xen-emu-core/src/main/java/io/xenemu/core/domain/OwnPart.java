@@ -1,27 +1,57 @@
 package io.xenemu.core.domain;
 
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /// A part whose methods are given one by one, for what is not a class of its own.
 ///
 /// @param stop see [Part#quiesce]
 /// @param goOn see [Part#resume]
+/// @param blocked see [Part#blocker]
 /// @param state see [Part#save]
 /// @param end see [Part#close]
 public record OwnPart(
-        String name, Runnable stop, Runnable goOn, Supplier<PartState> state, Runnable end)
+        String name,
+        Runnable stop,
+        Runnable goOn,
+        Supplier<Optional<String>> blocked,
+        Supplier<PartState> state,
+        Runnable end)
         implements Part {
     /// Nothing is ever under way, or nothing is to be done.
     public static final Runnable NOTHING = () -> {};
 
-    /// A part that runs on the threads of the parts above it, and needs no end of its own.
+    /// The part can always be saved.
+    public static final Supplier<Optional<String>> NEVER = Optional::empty;
+
+    /// A part that runs on the threads of the parts above it, can always be saved, and needs no end of its own.
     public static OwnPart passive(String name, Supplier<PartState> state) {
-        return new OwnPart(name, NOTHING, NOTHING, state, NOTHING);
+        return new OwnPart(name, NOTHING, NOTHING, NEVER, state, NOTHING);
     }
 
     /// The same with an end.
     static OwnPart passive(String name, Supplier<PartState> state, Runnable end) {
-        return new OwnPart(name, NOTHING, NOTHING, state, end);
+        return new OwnPart(name, NOTHING, NOTHING, NEVER, state, end);
+    }
+
+    /// A passive part that is not always saved.
+    ///
+    /// @param blocked see [Part#blocker]
+    public static OwnPart blocking(
+            String name, Supplier<Optional<String>> blocked, Supplier<PartState> state) {
+        return new OwnPart(name, NOTHING, NOTHING, blocked, state, NOTHING);
+    }
+
+    /// A passive part that can never be saved.
+    ///
+    /// @param reason one line for an operator
+    public static OwnPart unsaved(String name, String reason) {
+        return blocking(
+                name,
+                () -> Optional.of(reason),
+                () -> {
+                    throw new IllegalStateException("saved in spite of: " + reason);
+                });
     }
 
     @Override
@@ -32,6 +62,11 @@ public record OwnPart(
     @Override
     public void resume() {
         goOn.run();
+    }
+
+    @Override
+    public Optional<String> blocker() {
+        return blocked.get();
     }
 
     @Override

@@ -1,5 +1,7 @@
 package io.xenemu.core.domain;
 
+import java.util.Optional;
+
 /// One part of a guest with a life of its own. A domain's parts are in one list ([Parts]). Each says what becomes of it
 /// when the domain stands still, is saved, and ends. There are no default methods: a part that has nothing to do says
 /// so.
@@ -20,7 +22,12 @@ public interface Part extends AutoCloseable {
     /// Lets the part go on after [#quiesce], whether its state was saved or not.
     void resume();
 
-    /// The part's answer to a save; called after [#quiesce]. It changes nothing: the part can be asked again.
+    /// Why the guest cannot be saved because of this part: one line for an operator, if there is such a reason. Asked
+    /// while the guest runs, and again after [#quiesce]. Waits for no vCPU.
+    Optional<String> blocker();
+
+    /// The part's answer to a save; called after [#quiesce], when no part had a [#blocker]. It changes nothing: the
+    /// part can be asked again.
     PartState save();
 
     /// Ends the part for good.

@@ -2,8 +2,8 @@ package io.xenemu.core.domain;
 
 import io.xenemu.kvm.wire.BodyWriter;
 
-/// What a part of a guest answers when the guest is saved. Every part gives one of these answers, so that nothing is
-/// left out silently.
+/// What a part of a guest answers when the guest is saved. Every part gives one of these answers, or has a
+/// [Part#blocker], so that nothing is left out silently.
 public sealed interface PartState {
     /// The part's state, as the body of a frame. [XenState] has a component for each.
     ///
@@ -20,9 +20,4 @@ public sealed interface PartState {
     ///
     /// @param why for a reader of the code
     record Nothing(String why) implements PartState {}
-
-    /// The guest cannot be saved because of this part.
-    ///
-    /// @param reason one line for an operator
-    record Blocked(String reason) implements PartState {}
 }

@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Map.Entry;
 
 /// The parts of a guest in one order, from the bottom, which was made first, to the top. The vCPUs are above all, also
 /// above parts that are added later, such as devices: they make work for the others.
@@ -85,22 +84,52 @@ public final class Parts implements AutoCloseable {
     }
 
     /// The answer of every part, from the bottom to the top. They stand still.
-    public Map<String, PartState> save() {
+    ///
+    /// @throws BlockedException if a part cannot be saved
+    public Map<String, PartState> save() throws BlockedException {
         require(!quiet.isEmpty(), "do not stand still", "the parts");
+        requireNoBlockers();
         Map<String, PartState> states = new LinkedHashMap<>();
         topDown().reversed().forEach(part -> states.put(part.name(), part.save()));
         return states;
     }
 
-    /// The reasons for which some states cannot be saved, each with the part's name; empty if there is none.
-    public static List<String> blockers(Map<String, PartState> states) {
-        List<String> reasons = new ArrayList<>();
-        for (Entry<String, PartState> entry : states.entrySet()) {
-            if (entry.getValue() instanceof PartState.Blocked(String reason)) {
-                reasons.add(entry.getKey() + ": " + reason);
+    /// Stops every part, and asks each for its state. The parts are asked for blockers before anything stops, and again
+    /// when they stand still: a guest is not stopped in vain, and one that has changed meanwhile goes on.
+    ///
+    /// @return as [#save]; the parts stand still until [#resume] or [#close]
+    /// @throws BlockedException if a part cannot be saved; then no part stands still
+    /// @throws StuckException if a part does not stop in time; then no part stands still
+    public Map<String, PartState> quiesceAndSave() throws InterruptedException, BlockedException {
+        requireNoBlockers();
+        quiesce();
+        boolean done = false;
+        try {
+            Map<String, PartState> states = save();
+            done = true;
+            return states;
+        } finally {
+            if (!done) {
+                resume();
             }
         }
+    }
+
+    /// The reasons for which the guest cannot be saved now, each with the part's name, from the bottom to the top;
+    /// empty if there is none. The parts may run.
+    public List<String> blockers() {
+        List<String> reasons = new ArrayList<>();
+        for (Part part : topDown().reversed()) {
+            part.blocker().ifPresent(reason -> reasons.add(part.name() + ": " + reason));
+        }
         return reasons;
+    }
+
+    private void requireNoBlockers() throws BlockedException {
+        List<String> blockers = blockers();
+        if (!blockers.isEmpty()) {
+            throw new BlockedException(blockers);
+        }
     }
 
     /// As [#close], after `failure` left something half made; suppresses the parts' exceptions in it.

@@ -5,6 +5,7 @@ import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.timer.VcpuTimersCodec;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /// The timers of a domain's vCPUs as a part of it. A timer that stands still is stopped; its event does not come
 /// meanwhile, and comes late.
@@ -42,6 +43,11 @@ final class TimersPart implements Part {
             vcpu.call(_ -> vcpu.timer().restore(state));
         }
         suspended = List.of();
+    }
+
+    @Override
+    public Optional<String> blocker() {
+        return Optional.empty();
     }
 
     @Override

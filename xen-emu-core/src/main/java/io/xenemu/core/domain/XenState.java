@@ -9,22 +9,20 @@ import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.gnttab.GrantTableCodec;
 import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
-import io.xenemu.kvm.wire.BodyReader;
-import io.xenemu.kvm.wire.FrameReader;
 import io.xenemu.kvm.wire.FrameWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /// The table of contents of a saved domain: what Xen keeps of it. What KVM keeps of its VM is not in it: registers,
 /// interrupt chips, clock, runstate times. The contents of RAM travel by pages.
 ///
 /// A new component is a frame that some part saves, and a line in [DomainRestore]: that class takes the record apart,
-/// so that it does not compile before it handles the component. [#read] wants each frame exactly once.
+/// so that it does not compile before it handles the component. [SavedFrames] wants each frame exactly once.
 ///
 /// @param identity which domain it is
 /// @param memory its address space and special pages
@@ -65,6 +63,11 @@ public record XenState(
         }
     }
 
+    /// The domain's id.
+    public DomId id() {
+        return identity.id();
+    }
+
     /// Which domain it is, and how often it is paused.
     ///
     /// @param pauses by an operator; it stays paused after a restore
@@ -72,7 +75,7 @@ public record XenState(
 
     /// Writes the states of a domain's parts as a stream of frames.
     ///
-    /// @param parts from [Parts#save], none of them blocked
+    /// @param parts from [Parts#save]
     public static byte[] write(Map<String, PartState> parts) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try {
@@ -82,8 +85,6 @@ public record XenState(
                     case PartState.Saved saved ->
                             frames.write(saved.frameType(), saved.version(), saved.body());
                     case PartState.Derived _, PartState.Nothing _ -> {}
-                    case PartState.Blocked(String reason) ->
-                            throw new IllegalArgumentException(reason);
                 }
             }
             frames.finish();
@@ -93,66 +94,37 @@ public record XenState(
         return bytes.toByteArray();
     }
 
-    /// Reads such a stream.
+    /// Reads such a stream, of a domain without devices.
     ///
     /// @throws WireException if a frame is missing, occurs twice or is unknown, or cannot be used
-    public static XenState read(InputStream stream) throws IOException {
-        Frames frames = new Frames();
-        Frame<Identity> identity =
-                frames.add(DomainStateCodec.IDENTITY, DomainStateCodec::identity);
-        Frame<MemoryState> memory = frames.add(MemoryStateCodec.TYPE, MemoryStateCodec::decode);
-        Frame<HvmParams.State> params =
-                frames.add(DomainStateCodec.PARAMS, DomainStateCodec::params);
-        Frame<SharedInfo.State> sharedInfo =
-                frames.add(DomainStateCodec.SHARED_INFO, DomainStateCodec::sharedInfo);
-        Frame<EventDelivery.State> delivery =
-                frames.add(DomainStateCodec.DELIVERY, DomainStateCodec::delivery);
-        Frame<List<VcpuAreas.State>> areas =
-                frames.add(DomainStateCodec.AREAS, DomainStateCodec::areas);
-        Frame<EventChannelsState> events =
-                frames.add(EventChannelsCodec.TYPE, EventChannelsCodec::decode);
-        Frame<GrantTableState> grants = frames.add(GrantTableCodec.TYPE, GrantTableCodec::decode);
-        Frame<List<VcpuTimer.State>> timers =
-                frames.add(VcpuTimersCodec.TYPE, VcpuTimersCodec::decode);
-        new FrameReader(stream).readEachOnce(frames.handlers);
-        try {
-            return new XenState(
-                    identity.value(),
-                    memory.value(),
-                    params.value(),
-                    sharedInfo.value(),
-                    delivery.value(),
-                    areas.value(),
-                    events.value(),
-                    grants.value(),
-                    timers.value());
-        } catch (IllegalArgumentException e) {
-            throw new WireException(String.valueOf(e.getMessage()), e);
-        }
+    static XenState read(InputStream stream) throws IOException {
+        SavedFrames frames = new SavedFrames();
+        return frames.read(stream, addTo(frames));
     }
 
-    private interface Decoder<T> {
-        T decode(int version, BodyReader body) throws WireException;
-    }
-
-    /// The frames of a stream to come.
-    private static final class Frames {
-        final Map<Integer, FrameReader.Handler> handlers = new HashMap<>();
-
-        <T> Frame<T> add(int type, Decoder<T> decoder) {
-            Frame<T> frame = new Frame<>();
-            handlers.put(
-                    type, (version, body) -> frame.values = List.of(decoder.decode(version, body)));
-            return frame;
-        }
-    }
-
-    /// One frame's content once it was read.
-    private static final class Frame<T> {
-        private List<T> values = List.of();
-
-        T value() {
-            return values.getFirst();
-        }
+    /// Wants the frames of a domain.
+    ///
+    /// @return gives the state once they were read; throws [IllegalArgumentException] as the constructor
+    public static Supplier<XenState> addTo(SavedFrames frames) {
+        var identity = frames.add(DomainStateCodec.IDENTITY, DomainStateCodec::identity);
+        var memory = frames.add(MemoryStateCodec.TYPE, MemoryStateCodec::decode);
+        var params = frames.add(DomainStateCodec.PARAMS, DomainStateCodec::params);
+        var sharedInfo = frames.add(DomainStateCodec.SHARED_INFO, DomainStateCodec::sharedInfo);
+        var delivery = frames.add(DomainStateCodec.DELIVERY, DomainStateCodec::delivery);
+        var areas = frames.add(DomainStateCodec.AREAS, DomainStateCodec::areas);
+        var events = frames.add(EventChannelsCodec.TYPE, EventChannelsCodec::decode);
+        var grants = frames.add(GrantTableCodec.TYPE, GrantTableCodec::decode);
+        var timers = frames.add(VcpuTimersCodec.TYPE, VcpuTimersCodec::decode);
+        return () ->
+                new XenState(
+                        identity.get(),
+                        memory.get(),
+                        params.get(),
+                        sharedInfo.get(),
+                        delivery.get(),
+                        areas.get(),
+                        events.get(),
+                        grants.get(),
+                        timers.get());
     }
 }

@@ -8,8 +8,9 @@
 ///   [DomainEnvironment], [HvmParams], [ShutdownReason], [ShutdownLatch].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
-/// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState].
-/// - Saved state: [XenState], [DomainStateCodec], [DomainOrigin], [DomainRestore].
+/// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],
+///   [BlockedException].
+/// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainOrigin], [DomainRestore].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [MessageInterrupts] are
 ///   devices' messages.
 ///

@@ -5,6 +5,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.StuckException;
@@ -68,6 +69,41 @@ final class GuestBoot {
                             devices::ports,
                             orders);
             return new GuestBoot(hypervisor, devices, domain);
+        }
+    }
+
+    /// Builds the domain of a saved guest, connected to XenStore and its console as it was. It is not started.
+    ///
+    /// @param ram what its RAM contained
+    /// @param orders takes an operator's orders for the domain
+    /// @param console the host's end of the PV console, if any
+    /// @param serial that of the serial port, if any
+    /// @throws Refused if the domain's id is in use, or the state contradicts itself
+    /// @throws BootException when the domain cannot be had on this host
+    static GuestBoot restore(
+            Hypervisor hypervisor,
+            SavedGuest saved,
+            DomainOrigin.RamContents ram,
+            DomainDriver orders,
+            @Nullable HostConsole console,
+            @Nullable HostConsole serial)
+            throws BootException, Refused {
+        GuestDevices devices = new GuestDevices(console, serial, saved);
+        Domain domain =
+                hypervisor.restore(
+                        new DomainOrigin.Saved(saved.xen(), ram), devices::ports, orders);
+        GuestBoot restored = new GuestBoot(hypervisor, devices, domain);
+        try {
+            StoreChannel store = hypervisor.storeChannel(domain, saved.storePort());
+            ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
+            hypervisor.reintroduce(domain, store, channel, saved.store());
+            devices.attach();
+            return restored;
+        } catch (Refused | RuntimeException | Error e) {
+            Teardown made = new Teardown();
+            made.add(restored::remove);
+            made.closeAfter(e);
+            throw e;
         }
     }
 

@@ -2,12 +2,14 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.device.ByteSink;
-import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.DeviceStateCodec;
 import io.xenemu.core.device.HostConsole;
+import io.xenemu.core.device.IrqLine;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.PowerControl;
 import io.xenemu.core.device.PowerPorts;
 import io.xenemu.core.device.Serial8250;
+import io.xenemu.core.device.TypedInput;
 import io.xenemu.core.device.UnplugPorts;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.OwnPart;
@@ -15,10 +17,12 @@ import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.kvm.wire.BodyWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +34,9 @@ public final class GuestDevices {
 
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
+    private final @Nullable SavedGuest saved;
+    private final TypedInput consoleInput;
+    private final TypedInput serialInput;
     private @Nullable Serial8250 uart;
     private @Nullable ConsoleChannel channel;
     private @Nullable Domain domain;
@@ -37,29 +44,45 @@ public final class GuestDevices {
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port; if both are one, input goes to the console
     GuestDevices(@Nullable HostConsole console, @Nullable HostConsole serial) {
+        this(console, serial, null);
+    }
+
+    /// @param saved the guest that is restored; null for one that boots
+    GuestDevices(
+            @Nullable HostConsole console,
+            @Nullable HostConsole serial,
+            @Nullable SavedGuest saved) {
         this.console = console;
         this.serial = serial;
+        this.saved = saved;
+        boolean isOne = serial != null && serial.equals(console);
+        consoleInput = new TypedInput(saved == null ? List.of() : saved.console().typed(), console);
+        serialInput =
+                new TypedInput(
+                        saved == null ? List.of() : saved.serial().typed(), isOne ? null : serial);
     }
 
     /// Makes the devices in the domain's I/O space.
     PortBus ports(Domain domain) {
         this.domain = domain;
         ByteSink output = serial == null ? ByteSink.DISCARD : serial.output();
-        ByteSource input =
-                serial == null || serial.equals(console) ? ByteSource.NONE : serial.input();
+        IrqLine irq = () -> domain.pulseIrq(AcpiTables.COM1_GSI);
+        int base = AcpiTables.COM1_PORT;
         Serial8250 com1 =
-                new Serial8250(
-                        AcpiTables.COM1_PORT,
-                        output,
-                        input,
-                        () -> domain.pulseIrq(AcpiTables.COM1_GSI));
+                saved == null
+                        ? new Serial8250(base, output, serialInput, irq)
+                        : new Serial8250(base, output, serialInput, irq, saved.serial());
         uart = com1;
         domain.add(
                 part(
                         "serial",
                         com1::hold,
                         com1::release,
-                        "the state of its serial port cannot be saved yet"));
+                        serialInput,
+                        typed ->
+                                state(
+                                        DeviceStateCodec.SERIAL,
+                                        DeviceStateCodec.encode(com1.save(typed)))));
         List<PortBus.Range> ranges = new ArrayList<>(new PowerPorts(new Power(domain)).ranges());
         ranges.addAll(new UnplugPorts().ranges());
         ranges.add(
@@ -73,20 +96,38 @@ public final class GuestDevices {
     /// Makes the domain's PV console.
     ConsoleChannel connectConsole(Domain domain, ServicePorts servicePorts) {
         ByteSink output = console == null ? ByteSink.DISCARD : console.output();
-        ByteSource input = console == null ? ByteSource.NONE : console.input();
-        ConsoleChannel made = new ConsoleChannel(domain, servicePorts, output, input);
+        ConsoleChannel made =
+                saved == null
+                        ? new ConsoleChannel(domain, servicePorts, output, consoleInput)
+                        : new ConsoleChannel(
+                                domain, servicePorts, output, consoleInput, saved.console());
         channel = made;
         domain.add(
                 part(
                         "console",
                         made::hold,
                         made::release,
-                        "the state of its PV console cannot be saved yet"));
+                        consoleInput,
+                        typed ->
+                                state(
+                                        DeviceStateCodec.CONSOLE,
+                                        DeviceStateCodec.encode(made.save(typed)))));
         return made;
     }
 
+    private static PartState state(int frameType, BodyWriter body) {
+        return new PartState.Saved(frameType, DeviceStateCodec.VERSION, body);
+    }
+
     /// A device that [#detach] ends. The threads of the host's ends notify the guest with [#moving] held.
-    private OwnPart part(String name, Runnable hold, Runnable release, String blocker) {
+    ///
+    /// @param save makes its state of what waits in `input`
+    private OwnPart part(
+            String name,
+            Runnable hold,
+            Runnable release,
+            TypedInput input,
+            Function<List<Byte>, PartState> save) {
         return new OwnPart(
                 name,
                 () -> {
@@ -98,7 +139,11 @@ public final class GuestDevices {
                     }
                 },
                 release,
-                () -> new PartState.Blocked(blocker),
+                () ->
+                        DeviceStateCodec.isFew(input.waiting())
+                                ? Optional.empty()
+                                : Optional.of("more input was typed than can be saved"),
+                () -> save.apply(input.waiting()),
                 OwnPart.NOTHING);
     }
 

@@ -6,6 +6,7 @@
 /// - What can be set of it: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [MemorySize], [XenVersion].
 /// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
+/// - Saved state: [SavedGuest].
 /// - In the background: [HostedGuests], [HostedGuest]; beside one in the foreground: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///

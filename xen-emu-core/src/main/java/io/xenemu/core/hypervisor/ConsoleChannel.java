@@ -4,6 +4,7 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
 import io.xenemu.core.device.ConsoleBackend;
+import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.evtchn.EvtchnPort;
@@ -11,6 +12,9 @@ import io.xenemu.evtchn.ServicePort;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// A guest's PV console (hvc0): its ring page and event channel. Sends stay in the kernel and wake a thread of this
@@ -20,20 +24,63 @@ public final class ConsoleChannel {
     private final ServicePort port;
     private volatile @Nullable ConsoleBackend backend;
 
+    /// Makes the console of a new domain.
     public ConsoleChannel(
             Domain domain, ServicePorts servicePorts, ByteSink output, ByteSource input) {
+        this(domain, freePort(domain), servicePorts);
+        serve(domain, new ConsoleBackend(page(domain), output, input, port::notifyGuest));
+        domain.params().set(HvmParams.CONSOLE_PFN, GuestMemoryMap.CONSOLE_GFN);
+        domain.params().set(HvmParams.CONSOLE_EVTCHN, guestPort.value());
+    }
+
+    /// Makes that of a restored domain.
+    ///
+    /// @param input gives first what `state` says was typed
+    public ConsoleChannel(
+            Domain domain,
+            ServicePorts servicePorts,
+            ByteSink output,
+            ByteSource input,
+            ConsoleState state) {
+        this(domain, new EvtchnPort(state.port()), servicePorts);
+        serve(
+                domain,
+                new ConsoleBackend(page(domain), output, input, port::notifyGuest, state.ring()));
+    }
+
+    @SuppressWarnings("this-escape") // told of the first event at once, and has no back end yet
+    private ConsoleChannel(Domain domain, EvtchnPort guestPort, ServicePorts servicePorts) {
+        this.guestPort = guestPort;
         try {
-            guestPort = domain.eventChannels().allocUnbound(DomId.SELF, DomId.DOM0);
-            port = servicePorts.bindInterdomain(domain.id(), guestPort, this::service);
+            port = servicePorts.restore(domain.id(), guestPort, this::service);
+        } catch (XenError e) {
+            throw new IllegalStateException("the console cannot have an event channel", e);
+        }
+    }
+
+    private static EvtchnPort freePort(Domain domain) {
+        try {
+            return domain.eventChannels().allocUnbound(DomId.SELF, DomId.DOM0);
         } catch (XenError e) {
             throw new IllegalStateException("a new domain has no free port", e);
         }
-        ConsoleBackend console =
-                new ConsoleBackend(domain.special().console(), output, input, port::notifyGuest);
+    }
+
+    private static MemorySegment page(Domain domain) {
+        return domain.special().console();
+    }
+
+    private void serve(Domain domain, ConsoleBackend console) {
         domain.deviceMetrics().add(console);
         backend = console;
-        domain.params().set(HvmParams.CONSOLE_PFN, GuestMemoryMap.CONSOLE_GFN);
-        domain.params().set(HvmParams.CONSOLE_EVTCHN, guestPort.value());
+    }
+
+    /// Its state. It is held, and not closed.
+    ///
+    /// @param typed input that has not reached the ring
+    public ConsoleState save(List<Byte> typed) {
+        return new ConsoleState(
+                port.guestPort().value(), Objects.requireNonNull(backend).save(), typed);
     }
 
     EvtchnPort guestPort() {

@@ -10,6 +10,7 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.PartState;
@@ -28,6 +29,7 @@ import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EventChannels;
+import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantTable;
@@ -40,11 +42,17 @@ import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.IntroducedRing;
+import io.xenemu.xenstore.state.XenStoreCodec;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.time.Instant;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -70,6 +78,10 @@ public final class Hypervisor implements AutoCloseable {
 
     @GuardedBy("this")
     private int lastDomId;
+
+    /// The ids of domains that [#domains] does not know yet.
+    @GuardedBy("this")
+    private final Set<DomId> beingMade = new HashSet<>();
 
     /// One whose domains run on the host's KVM.
     ///
@@ -174,7 +186,38 @@ public final class Hypervisor implements AutoCloseable {
             DomainDriver driver)
             throws BootException {
         DomId id = nextId();
-        Domain domain = source.build(id, config, kernel, modules, commandLine, devices);
+        try {
+            return made(source.build(id, config, kernel, modules, commandLine, devices), driver);
+        } finally {
+            release(id);
+        }
+    }
+
+    /// Makes a domain again that was saved, with its id. It is neither started nor connected to XenStore.
+    ///
+    /// @param devices makes the devices that it sees in its I/O space
+    /// @param driver takes the operator's orders for it
+    /// @throws Refused if the id is in use, or the state contradicts itself
+    /// @throws BootException when the domain cannot be had on this host
+    public Domain restore(
+            DomainOrigin.Saved saved, Function<Domain, PortBus> devices, DomainDriver driver)
+            throws BootException, Refused {
+        DomId id = saved.id();
+        claim(id);
+        try {
+            return made(source.restore(saved, devices), driver);
+        } catch (IllegalArgumentException e) {
+            throw contradiction(saved.config().name(), String.valueOf(e.getMessage()));
+        } finally {
+            release(id);
+        }
+    }
+
+    private static Refused contradiction(String name, String what) {
+        return new Refused("the saved state of %s cannot be used: %s".formatted(name, what));
+    }
+
+    private Domain made(Domain domain, DomainDriver driver) {
         domains.add(domain, driver);
         events.tell(DomainEvent.of(DomainEvent.Type.CREATED, domain));
         return domain;
@@ -183,8 +226,26 @@ public final class Hypervisor implements AutoCloseable {
     private synchronized DomId nextId() {
         do {
             lastDomId = lastDomId + 1 < DomId.FIRST_RESERVED ? lastDomId + 1 : 1;
-        } while (domains.contains(new DomId(lastDomId)));
-        return new DomId(lastDomId);
+        } while (isUsed(new DomId(lastDomId)));
+        DomId id = new DomId(lastDomId);
+        beingMade.add(id);
+        return id;
+    }
+
+    private synchronized void claim(DomId id) throws Refused {
+        if (isUsed(id)) {
+            throw new Refused("the id of the saved domain is in use: " + id);
+        }
+        beingMade.add(id);
+    }
+
+    private synchronized void release(DomId id) {
+        beingMade.remove(id);
+    }
+
+    @GuardedBy("this")
+    private boolean isUsed(DomId id) {
+        return domains.contains(id) || beingMade.contains(id);
     }
 
     /// Makes the channel by which a new domain will reach XenStore, and tells the guest of it.
@@ -195,10 +256,26 @@ public final class Hypervisor implements AutoCloseable {
                         domain.eventChannels(),
                         domain.special().xenstore(),
                         servicePorts,
-                        e -> domain.failed("the XenStore connection of " + domain.id(), e));
+                        storeFailure(domain));
         domain.params().set(HvmParams.STORE_PFN, GuestMemoryMap.XENSTORE_GFN);
         domain.params().set(HvmParams.STORE_EVTCHN, store.guestPort().value());
         return store;
+    }
+
+    /// Makes that channel again for a restored domain.
+    ///
+    /// @param guestPort that was connected when the domain was saved, or [EvtchnPort#NONE]
+    public StoreChannel storeChannel(Domain domain, EvtchnPort guestPort) {
+        return new StoreChannel(
+                domain.id(),
+                guestPort,
+                domain.special().xenstore(),
+                servicePorts,
+                storeFailure(domain));
+    }
+
+    private static Consumer<Throwable> storeFailure(Domain domain) {
+        return e -> domain.failed("the XenStore connection of " + domain.id(), e);
     }
 
     /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
@@ -208,26 +285,57 @@ public final class Hypervisor implements AutoCloseable {
         write(nodes -> nodes.write(description));
         stores.put(domain.id(), store);
         store.introduce(xenstore);
+        addParts(domain, store);
+    }
+
+    /// Connects a restored domain to XenStore, where its nodes and its connection are as they were.
+    ///
+    /// @param state what the store kept of the domain
+    /// @throws Refused if this store cannot take the state over
+    public void reintroduce(
+            Domain domain, StoreChannel store, ConsoleChannel console, XenStoreState state)
+            throws Refused {
+        try {
+            store.restore(xenstore, state);
+        } catch (XenError e) {
+            throw contradiction(domain.config().name(), "XenStore says " + e.symbol());
+        }
+        stores.put(domain.id(), store);
+        descriptions.put(domain.id(), describe(domain, store, console));
+        addParts(domain, store);
+    }
+
+    private void addParts(Domain domain, StoreChannel store) {
         domain.add(
                 new OwnPart(
                         "xenstore",
                         store::hold,
                         store::proceed,
                         () ->
-                                new PartState.Blocked(
-                                        "its connection to XenStore cannot be saved yet"),
+                                store.isIntroduced()
+                                        ? Optional.empty()
+                                        : Optional.of("a tool has released it from XenStore"),
+                        () ->
+                                new PartState.Saved(
+                                        XenStoreCodec.TYPE,
+                                        XenStoreCodec.VERSION,
+                                        XenStoreCodec.encode(store.save(xenstore))),
                         OwnPart.NOTHING));
-        domain.add(OwnPart.passive("devices of other domains", () -> saveDevices(domain.id())));
+        domain.add(
+                OwnPart.blocking(
+                        "devices of other domains",
+                        () -> deviceBlocker(domain.id()),
+                        () -> new PartState.Nothing("it has none")));
     }
 
     /// Another guest's driver serves such a device, in pages that it maps.
-    private PartState saveDevices(DomId id) {
+    private Optional<String> deviceBlocker(DomId id) {
         try {
             return devices.hasAny(id)
-                    ? new PartState.Blocked("another domain serves a device of it")
-                    : new PartState.Nothing("it has none");
+                    ? Optional.of("another domain serves a device of it")
+                    : Optional.empty();
         } catch (Refused e) {
-            return new PartState.Blocked(e.reason());
+            return Optional.of(e.reason());
         }
     }
 

@@ -12,7 +12,9 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.ring.IntroducedRing;
 import io.xenemu.xenstore.ring.Ring;
 import io.xenemu.xenstore.ring.RingConnection;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +31,7 @@ public final class StoreChannel {
     private final Consumer<Throwable> failed;
     // Written by who introduces: at first its maker, later who holds the store's lock.
     private volatile Binding binding;
+    private volatile boolean held;
 
     /// One end of an event channel, and who serves what comes by it.
     private static final class Binding implements InlineListener {
@@ -40,7 +43,7 @@ public final class StoreChannel {
                 "this-escape") // told of the first event at once, which has nobody to go to
         Binding(ServicePorts servicePorts, DomId domain, EvtchnPort guestPort) throws XenError {
             this.guestPort = guestPort;
-            this.port = servicePorts.bindInterdomain(domain, guestPort, this);
+            this.port = servicePorts.restore(domain, guestPort, this);
         }
 
         boolean isConnectedTo(EvtchnPort other) {
@@ -66,14 +69,32 @@ public final class StoreChannel {
             MemorySegment page,
             ServicePorts servicePorts,
             Consumer<Throwable> failed) {
+        this(domain, freePort(channels), page, servicePorts, failed);
+    }
+
+    /// Makes the channel of a restored domain.
+    ///
+    /// @param guestPort that was connected when the domain was saved, or [EvtchnPort#NONE]
+    StoreChannel(
+            DomId domain,
+            EvtchnPort guestPort,
+            MemorySegment page,
+            ServicePorts servicePorts,
+            Consumer<Throwable> failed) {
         this.domain = domain;
         this.page = page;
         this.servicePorts = servicePorts;
         this.failed = failed;
         try {
-            binding =
-                    new Binding(
-                            servicePorts, domain, channels.allocUnbound(DomId.SELF, DomId.DOM0));
+            binding = new Binding(servicePorts, domain, guestPort);
+        } catch (XenError e) {
+            throw new IllegalStateException("XenStore cannot have an event channel", e);
+        }
+    }
+
+    private static EvtchnPort freePort(EventChannels channels) {
+        try {
+            return channels.allocUnbound(DomId.SELF, DomId.DOM0);
         } catch (XenError e) {
             throw new IllegalStateException("a new domain has no free port", e);
         }
@@ -89,6 +110,29 @@ public final class StoreChannel {
         current.ring = store.introduce(domain, ring(current));
     }
 
+    /// Continues a saved connection.
+    ///
+    /// @param state of the domain alone
+    /// @throws XenError as [XenStoreServer#restore]
+    void restore(XenStoreServer store, XenStoreState state) throws XenError {
+        Binding current = binding;
+        RingConnection restored =
+                Objects.requireNonNull(store.restore(state, _ -> ring(current)).get(domain));
+        current.ring = restored;
+        // Requests may have waited in the ring when the domain was saved.
+        restored.service();
+    }
+
+    /// What the store keeps of the domain. It is introduced.
+    XenStoreState save(XenStoreServer store) {
+        return store.save(domain).withPort(domain, binding.port.guestPort().value());
+    }
+
+    /// Whether the store serves the domain: no tool has released it.
+    boolean isIntroduced() {
+        return binding.ring != null;
+    }
+
     private Ring ring(Binding current) {
         return new Ring(
                 page,
@@ -98,8 +142,9 @@ public final class StoreChannel {
                 current.guestPort.value());
     }
 
-    /// Leaves the ring alone until [#proceed].
+    /// Leaves the ring alone until [#proceed]. No tool can introduce or release the domain meanwhile.
     void hold() {
+        held = true;
         RingConnection current = binding.ring;
         if (current != null) {
             current.hold();
@@ -108,6 +153,7 @@ public final class StoreChannel {
 
     /// Serves the ring again, and what has waited.
     void proceed() {
+        held = false;
         RingConnection current = binding.ring;
         if (current != null) {
             current.proceed();
@@ -131,8 +177,11 @@ public final class StoreChannel {
     ///
     /// @param gfn has to be the ring's frame, which alone is known to last
     /// @param port of the guest: the one that is connected, or one that waits for domain 0
-    /// @throws XenError EINVAL for another frame, or a port that is neither
+    /// @throws XenError EBUSY if the domain is being saved; EINVAL for another frame, or a port that is neither
     IntroducedRing introduced(long gfn, int port) throws XenError {
+        if (held) {
+            throw XenError.EBUSY;
+        }
         if (gfn != GuestMemoryMap.XENSTORE_GFN || port <= 0) {
             throw XenError.EINVAL;
         }

@@ -16,9 +16,9 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.OwnPart;
-import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -47,6 +47,11 @@ public final class DomainBuilder implements DomainSource {
     private static final long TSS_ADDRESS = 0xfffb_d000L;
 
     private static final long IDENTITY_MAP_ADDRESS = 0xfffb_c000L;
+
+    /// What KVM keeps of a VM beside Xen's: registers, local APICs, interrupt chips, timer chip, clock, times of the
+    /// runstates. KVM's timer chip goes on while the vCPUs stand still, and its interrupts wait in the chips.
+    private static final String UNSAVED =
+            "the registers and interrupt chips of its VM cannot be saved yet";
 
     private final KvmSystem kvm;
     private final EnumSet<XenCapability> capabilities;
@@ -78,7 +83,7 @@ public final class DomainBuilder implements DomainSource {
         LocalVm vm = new LocalVm(newVm(config));
         Domain domain = new Domain(id, config, map, vm, capabilities, environment);
         try {
-            domain.add(OwnPart.passive("kvm", DomainBuilder::saveVm));
+            domain.add(OwnPart.unsaved("kvm", UNSAVED));
             AcpiTables.write(domain.memory(), config.vcpus());
             CpuEntry entry =
                     kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
@@ -92,12 +97,13 @@ public final class DomainBuilder implements DomainSource {
         }
     }
 
-    /// The answer to a save of what KVM keeps of a VM beside Xen's: registers, local APICs, interrupt chips, timer
-    /// chip, clock, times of the runstates. KVM's timer chip goes on while the vCPUs stand still, and its interrupts
-    /// wait in the chips.
-    private static PartState saveVm() {
-        return new PartState.Blocked(
-                "the registers and interrupt chips of its VM cannot be saved yet");
+    /// Refuses: KVM's half of the state is not saved yet ([#UNSAVED]), and no guest runs without its registers.
+    @Override
+    public Domain restore(DomainOrigin.Saved saved, Function<Domain, PortBus> devices)
+            throws BootException {
+        throw new BootException(
+                "%s cannot be restored on KVM yet: its state has no registers"
+                        .formatted(saved.config().name()));
     }
 
     private KvmVm newVm(DomainConfig config) {

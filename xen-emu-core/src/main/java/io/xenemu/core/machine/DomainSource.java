@@ -6,6 +6,7 @@ import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 import java.util.function.Function;
@@ -24,5 +25,13 @@ public interface DomainSource {
             List<BootModule> modules,
             String commandLine,
             Function<Domain, PortBus> devices)
+            throws BootException;
+
+    /// Builds a domain again that was saved; its vCPUs are not started.
+    ///
+    /// @param devices makes the devices in its I/O space
+    /// @throws BootException when it cannot be had here
+    /// @throws IllegalArgumentException if the state contradicts itself
+    Domain restore(DomainOrigin.Saved saved, Function<Domain, PortBus> devices)
             throws BootException;
 }

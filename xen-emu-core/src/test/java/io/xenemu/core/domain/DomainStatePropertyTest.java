@@ -19,7 +19,6 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import net.jqwik.api.Arbitraries;
@@ -73,15 +72,11 @@ final class DomainStatePropertyTest {
                         new EventChannelConfig(fifo, EvtchnOptions.XL_MAX_PORT, true)));
     }
 
-    private static XenState save(Domain domain) throws IOException, InterruptedException {
-        domain.parts().quiesce();
-        try {
-            Map<String, PartState> states = domain.parts().save();
-            assertEquals(List.of(), Parts.blockers(states));
-            return XenState.read(new ByteArrayInputStream(XenState.write(states)));
-        } finally {
-            domain.parts().resume();
-        }
+    private static XenState save(Domain domain)
+            throws IOException, InterruptedException, BlockedException {
+        byte[] stream = XenState.write(domain.parts().quiesceAndSave());
+        domain.parts().resume();
+        return XenState.read(new ByteArrayInputStream(stream));
     }
 
     /// A state without the wall clock. KVM writes it to shared_info; by frame number, also if the guest has put another

@@ -9,7 +9,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 final class PartsTest {
@@ -21,6 +21,7 @@ final class PartsTest {
                 name,
                 () -> done.add("stop " + name),
                 () -> done.add("go " + name),
+                OwnPart.NEVER,
                 () -> new PartState.Derived("test"),
                 () -> done.add("end " + name));
     }
@@ -61,6 +62,7 @@ final class PartsTest {
                             throw failure;
                         },
                         () -> done.add("go device"),
+                        OwnPart.NEVER,
                         () -> new PartState.Nothing("test"),
                         OwnPart.NOTHING));
 
@@ -80,6 +82,7 @@ final class PartsTest {
                         () -> {
                             throw failure;
                         },
+                        OwnPart.NEVER,
                         () -> new PartState.Nothing("test"),
                         OwnPart.NOTHING));
         parts.quiesce();
@@ -98,19 +101,43 @@ final class PartsTest {
     }
 
     @Test
-    void blockersAreToldWithTheirParts() throws InterruptedException {
+    void blockersAreToldWithTheirPartsAndNothingIsStoppedInVain() {
+        parts.add(OwnPart.unsaved("device", "another guest serves it"));
+        parts.add(OwnPart.unsaved("console", "it is broken"));
+
+        BlockedException e = assertThrows(BlockedException.class, parts::quiesceAndSave);
+
+        assertEquals("device: another guest serves it; console: it is broken", e.getMessage());
+        assertEquals(List.of(), done);
+        assertThrows(IllegalStateException.class, parts::save);
+    }
+
+    @Test
+    void partThatBlocksWhenItStandsStillLetsTheOthersGoOn() {
+        parts.add(part("memory"));
         parts.add(
-                OwnPart.passive("device", () -> new PartState.Blocked("another guest serves it")));
-        parts.quiesce();
-        Map<String, PartState> states = parts.save();
-        assertEquals(List.of("device", "vcpus"), List.copyOf(states.keySet()));
-        assertEquals(List.of("device: another guest serves it"), Parts.blockers(states));
-        assertThrows(IllegalArgumentException.class, () -> XenState.write(states));
+                OwnPart.blocking(
+                        "device",
+                        () -> done.isEmpty() ? Optional.empty() : Optional.of("it has changed"),
+                        () -> new PartState.Nothing("test")));
+
+        assertThrows(BlockedException.class, parts::quiesceAndSave);
+
+        assertEquals(List.of("stop vcpus", "stop memory", "go memory", "go vcpus"), done);
+    }
+
+    @Test
+    void partsThatAreSavedStandStillUntilTheyGoOn() throws Exception {
+        parts.add(part("memory"));
+        assertEquals(List.of("memory", "vcpus"), List.copyOf(parts.quiesceAndSave().keySet()));
+        assertEquals(List.of("stop vcpus", "stop memory"), done);
+        parts.resume();
+        assertEquals(List.of("stop vcpus", "stop memory", "go memory", "go vcpus"), done);
     }
 
     /// Each part of a new domain, from the bottom to the top, and its answer.
     @Test
-    void everyPartOfADomainAnswersASave() throws BootException, XenError, InterruptedException {
+    void everyPartOfADomainAnswersASave() throws Exception {
         try (TestDomain test = new TestDomain(1)) {
             test.domain().parts().quiesce();
             List<String> answers = new ArrayList<>();
@@ -134,6 +161,7 @@ final class PartsTest {
                             "shared_info Saved",
                             "domain Saved",
                             "timers Saved",
+                            "watchdogs Nothing",
                             "hypercall meters Nothing",
                             "vcpus Saved"),
                     answers);
@@ -141,13 +169,10 @@ final class PartsTest {
     }
 
     @Test
-    void domainThatHasShutDownBlocks() throws BootException, XenError, InterruptedException {
+    void domainThatHasShutDownBlocks() throws BootException, XenError {
         try (TestDomain test = new TestDomain(1)) {
             test.domain().shutdown(ShutdownReason.POWEROFF, "");
-            test.domain().parts().quiesce();
-            assertEquals(
-                    List.of("domain: it has shut down"),
-                    Parts.blockers(test.domain().parts().save()));
+            assertEquals(List.of("domain: it has shut down"), test.domain().parts().blockers());
         }
     }
 

@@ -8,6 +8,7 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
+import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.vm.FakeVm;
@@ -16,7 +17,10 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
@@ -29,6 +33,8 @@ final class FakeDomains implements DomainSource {
 
     /// The domains in the order in which they were built.
     private final BlockingQueue<Domain> built;
+
+    private final Map<Domain, PortBus> ports = new ConcurrentHashMap<>();
 
     private volatile boolean stuck;
 
@@ -56,22 +62,42 @@ final class FakeDomains implements DomainSource {
             String commandLine,
             Function<Domain, PortBus> devices)
             throws BootException {
+        Domain domain = domain(new DomainOrigin.Boot(id, config), devices);
+        built.add(domain);
+        return domain;
+    }
+
+    @Override
+    public Domain restore(DomainOrigin.Saved saved, Function<Domain, PortBus> devices)
+            throws BootException {
+        Domain domain = domain(saved, devices);
+        domain.restored(saved.state());
+        built.add(domain);
+        return domain;
+    }
+
+    private Domain domain(DomainOrigin origin, Function<Domain, PortBus> devices)
+            throws BootException {
         FakeVm vm = new FakeVm();
+        DomainConfig config = origin.config();
         Domain domain =
                 new Domain(
-                        id,
-                        config,
+                        origin,
                         new GuestMemoryMap(config.memoryBytes()),
                         vm,
                         EnumSet.noneOf(XenCapability.class),
                         environment);
-        PortBus _ = devices.apply(domain);
+        ports.put(domain, devices.apply(domain));
         for (int i = 0; i < config.vcpus(); i++) {
             VcpuId vcpu = new VcpuId(i);
             domain.add(new Vcpu(domain, vcpu, vm.createVcpu(vcpu), this::loop));
         }
-        built.add(domain);
         return domain;
+    }
+
+    /// The I/O space of a domain.
+    PortBus ports(Domain domain) {
+        return Objects.requireNonNull(ports.get(domain));
     }
 
     private void loop(Vcpu vcpu) {

@@ -1,5 +1,6 @@
 package io.xenemu.core.hypervisor;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -194,6 +195,21 @@ class StoreChannelTest {
         guest.close(before);
         assertEquals("OK", introduceAgain(next));
         assertServed(next);
+    }
+
+    @Test
+    void domainThatStandsStillIsNeitherReleasedNorIntroducedAgain() throws Exception {
+        EvtchnPort port = channel.guestPort();
+        assertServed(port);
+        channel.hold();
+        byte[] before = page.toArray(ValueLayout.JAVA_BYTE);
+        assertEquals("EBUSY", introduceAgain(port));
+        assertEquals("EBUSY", tool(MessageType.RELEASE, "3\0"));
+        assertArrayEquals(before, page.toArray(ValueLayout.JAVA_BYTE));
+
+        channel.proceed();
+        assertEquals("OK", introduceAgain(port));
+        assertServed(port);
     }
 
     @Test

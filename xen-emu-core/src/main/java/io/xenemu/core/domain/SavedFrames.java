@@ -1,0 +1,55 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.FrameReader;
+import io.xenemu.kvm.wire.WireException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/// The frames that a saved state has to have, each exactly once, in any order.
+public final class SavedFrames {
+    private final Map<Integer, FrameReader.Handler> handlers = new HashMap<>();
+
+    /// Reads the body of one frame.
+    ///
+    /// @param <T> the state in it
+    @FunctionalInterface
+    public interface Decoder<T> {
+        /// Reads the body.
+        ///
+        /// @throws WireException for a version or content that cannot be used
+        T decode(int version, BodyReader body) throws WireException;
+    }
+
+    /// Wants one more frame.
+    ///
+    /// @return gives its state once [#read] has read all
+    public <T> Supplier<T> add(int type, Decoder<T> decoder) {
+        Frame<T> frame = new Frame<>();
+        handlers.put(
+                type, (version, body) -> frame.values = List.of(decoder.decode(version, body)));
+        return () -> frame.values.getFirst();
+    }
+
+    /// Reads a whole stream.
+    ///
+    /// @param whole puts the frames' states together; throws [IllegalArgumentException] if they contradict each other
+    /// @throws WireException if a frame is missing, occurs twice or is unknown, or the states cannot be used
+    public <T> T read(InputStream stream, Supplier<T> whole) throws IOException {
+        new FrameReader(stream).readEachOnce(handlers);
+        try {
+            return whole.get();
+        } catch (IllegalArgumentException e) {
+            throw new WireException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /// One frame's state, once it was read.
+    private static final class Frame<T> {
+        private List<T> values = List.of();
+    }
+}

@@ -1,0 +1,102 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.device.ConsoleState;
+import io.xenemu.core.device.DeviceStateCodec;
+import io.xenemu.core.device.SerialState;
+import io.xenemu.core.domain.SavedFrames;
+import io.xenemu.core.domain.XenState;
+import io.xenemu.evtchn.EventChannelsState;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.state.XenStoreCodec;
+import io.xenemu.xenstore.state.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState.NodeState;
+import io.xenemu.xenstore.tree.Path;
+import java.io.IOException;
+import java.io.InputStream;
+
+/// The table of contents of a saved guest: its domain, and what the service keeps for it beside. What KVM keeps of its
+/// VM is not in it yet. [XenState#write] writes it from the answers of the domain's parts.
+///
+/// @param xen the domain
+/// @param store its nodes in XenStore, and its connection
+/// @param console its PV console
+/// @param serial its serial port
+record SavedGuest(XenState xen, XenStoreState store, ConsoleState console, SerialState serial) {
+    private static final Path VM = Path.of("/vm");
+    private static final Path BACKENDS = Path.of("/local/domain/0/backend");
+
+    /// Checks that the components are of one guest, and of nothing else.
+    ///
+    /// @throws IllegalArgumentException if they contradict each other
+    SavedGuest {
+        DomId id = xen.id();
+        require(
+                store.sockets().isEmpty()
+                        && store.domains().size() == 1
+                        && store.domains().getFirst().domain().equals(id),
+                "the state of XenStore is not the domain's");
+        for (NodeState node : store.nodes()) {
+            require(isOf(id, node.path()), "a node of XenStore is not the domain's");
+        }
+        int storePort = port(store);
+        require(
+                isForService(xen.events(), storePort)
+                        && isForService(xen.events(), console.port())
+                        && (storePort == 0 || storePort != console.port()),
+                "an event channel of the console or XenStore is not");
+    }
+
+    private static void require(boolean isSo, String otherwise) {
+        if (!isSo) {
+            throw new IllegalArgumentException(otherwise);
+        }
+    }
+
+    /// Whether a node may belong to a domain: below its home, its directory in `/vm`, or its back ends in domain 0.
+    /// Which directory in `/vm` is its own, the store knew when it was saved.
+    private static boolean isOf(DomId id, Path path) {
+        String number = Integer.toString(id.value());
+        if (path.isAtOrBelow(Path.ofDomain(id))) {
+            return true;
+        }
+        if (path.isAtOrBelow(BACKENDS)) {
+            String[] below = path.toString().substring(BACKENDS.toString().length()).split("/", -1);
+            return below.length > 2 && below[2].equals(number);
+        }
+        return path.isAtOrBelow(VM) && !path.equals(VM);
+    }
+
+    private static int port(XenStoreState store) {
+        return store.domains().getFirst().port();
+    }
+
+    /// Whether a port was connected with domain 0, or is no port.
+    private static boolean isForService(EventChannelsState events, int port) {
+        return port == 0
+                || events.ports().stream()
+                        .anyMatch(saved ->
+                                saved.number() == port
+                                        && saved.status() instanceof EvtchnStatus.Interdomain end
+                                        && end.remote().equals(DomId.DOM0));
+    }
+
+    /// The domain's port that is connected with XenStore, or [EvtchnPort#NONE].
+    EvtchnPort storePort() {
+        return new EvtchnPort(port(store));
+    }
+
+    /// Reads a saved guest.
+    ///
+    /// @throws io.xenemu.kvm.wire.WireException if a frame is missing, occurs twice or is unknown, or cannot be used
+    static SavedGuest read(InputStream stream) throws IOException {
+        SavedFrames frames = new SavedFrames();
+        var xen = XenState.addTo(frames);
+        var store = frames.add(XenStoreCodec.TYPE, XenStoreCodec::decode);
+        var console = frames.add(DeviceStateCodec.CONSOLE, DeviceStateCodec::console);
+        var serial = frames.add(DeviceStateCodec.SERIAL, DeviceStateCodec::serial);
+        return frames.read(
+                stream, () -> new SavedGuest(xen.get(), store.get(), console.get(), serial.get()));
+    }
+}

@@ -1,0 +1,326 @@
+package io.xenemu.core.guest;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.device.BytePipe;
+import io.xenemu.core.device.ByteSink;
+import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.HostConsole;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainOrigin;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.XenState;
+import io.xenemu.core.hypervisor.DomainDriver;
+import io.xenemu.core.hypervisor.DomainOrder;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.DevicesOverReboot;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.client.XenStoreClient;
+import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.UUID;
+
+/// A guest on a fake VM in a process of its own: with its own hypervisor, XenStore and host's ends. It runs no code; a
+/// test does what its drivers do.
+final class SavableGuest implements AutoCloseable {
+    static final int CONSOLE_IN = 0;
+    static final int CONSOLE_OUT = 0x400;
+
+    private static final int STORE_REPLIES = 0x400;
+    private static final int REQUEST_CONSUMER = 0x800;
+    private static final int REQUEST_PRODUCER = 0x804;
+    private static final int REPLY_CONSUMER = 0x808;
+    private static final int REPLY_PRODUCER = 0x80c;
+    private static final int CONSOLE_IN_CONSUMER = 0xc00;
+    private static final int CONSOLE_IN_PRODUCER = 0xc04;
+    private static final int CONSOLE_OUT_CONSUMER = 0xc08;
+    private static final int CONSOLE_OUT_PRODUCER = 0xc0c;
+
+    private final List<FakeDomains> sources = new ArrayList<>();
+    final Hypervisor hypervisor =
+            new Hypervisor(
+                    environment -> {
+                        sources.add(new FakeDomains(environment));
+                        return sources.getFirst();
+                    },
+                    new SimpleMeterRegistry(),
+                    Quotas.DEFAULT);
+    final Typewriter console = new Typewriter();
+    final Typewriter serial = new Typewriter();
+    private final GuestBoot boot;
+    final EvtchnPort storePort = new EvtchnPort(1);
+    final EvtchnPort consolePort = new EvtchnPort(2);
+
+    /// A guest that has been booted.
+    SavableGuest() throws Exception {
+        Path kernel = Files.createTempFile("kernel", "");
+        try {
+            Files.write(kernel, TrainingKernel.image());
+            DomainConfig config =
+                    new DomainConfig(
+                            "web",
+                            new UUID(1, 2),
+                            GuestMemoryMap.MIN_BYTES,
+                            2,
+                            4 << 16 | 19,
+                            GrantLimits.defaults(),
+                            EventChannelConfig.DEFAULT);
+            GuestRequest request = new GuestRequest(config, kernel, List.of(), "", false, true);
+            boot = GuestBoot.build(hypervisor, request, new NoOrders(), console, serial);
+        } finally {
+            Files.delete(kernel);
+        }
+        boot.connect(DevicesOverReboot.NONE).join();
+    }
+
+    /// A guest that was saved.
+    SavableGuest(SavedGuest saved, DomainOrigin.RamContents ram) throws Exception {
+        try {
+            boot = GuestBoot.restore(hypervisor, saved, ram, new NoOrders(), console, serial);
+        } catch (Exception e) {
+            hypervisor.close();
+            throw e;
+        }
+    }
+
+    Domain domain() {
+        return boot.domain();
+    }
+
+    byte[] save() throws Exception {
+        byte[] stream = XenState.write(domain().parts().quiesceAndSave());
+        domain().parts().resume();
+        return stream;
+    }
+
+    static SavedGuest read(byte[] stream) throws IOException {
+        return SavedGuest.read(new ByteArrayInputStream(stream));
+    }
+
+    /// The host's end of a console or serial port, without threads.
+    static final class Typewriter implements HostConsole {
+        private static final int ROOM = 64;
+
+        private final BytePipe input = new BytePipe(1 << 12);
+        private final StringBuilder printed = new StringBuilder();
+        private boolean full;
+        private Runnable service = () -> {};
+
+        void type(String text) {
+            byte[] bytes = text.getBytes(StandardCharsets.US_ASCII);
+            input.offer(bytes, 0, bytes.length);
+            service.run();
+        }
+
+        void fill(boolean isFull) {
+            full = isFull;
+            service.run();
+        }
+
+        String take() {
+            String all = printed.toString();
+            printed.setLength(0);
+            return all;
+        }
+
+        @Override
+        public ByteSink output() {
+            return (bytes, offset, length) -> {
+                int taken = full ? 0 : Math.min(length, ROOM);
+                printed.append(new String(bytes, offset, taken, StandardCharsets.US_ASCII));
+                return taken;
+            };
+        }
+
+        @Override
+        public ByteSource input() {
+            return (bytes, offset, length) -> full ? 0 : input.poll(bytes, offset, length);
+        }
+
+        @Override
+        public byte[] typed() {
+            byte[] bytes = new byte[1 << 12];
+            int count = input.poll(bytes, 0, bytes.length);
+            input.offer(bytes, 0, count);
+            return Arrays.copyOf(bytes, count);
+        }
+
+        @Override
+        public void attach(Runnable next) {
+            service = next;
+            next.run();
+        }
+
+        @Override
+        public boolean awaitRoom() {
+            return false;
+        }
+
+        @Override
+        public void hurry() {}
+    }
+
+    private MemorySegment storePage() {
+        return domain().special().xenstore();
+    }
+
+    private MemorySegment consolePage() {
+        return domain().special().console();
+    }
+
+    private static int index(MemorySegment page, int at) {
+        return page.get(ValueLayout.JAVA_INT, at);
+    }
+
+    private static void index(MemorySegment page, int at, int value) {
+        page.set(ValueLayout.JAVA_INT, at, value);
+    }
+
+    /// Puts a request into the ring, or its first bytes, and sends an event.
+    String ask(MessageType type, int transaction, String payload, int length) {
+        byte[] body = payload.getBytes(StandardCharsets.US_ASCII);
+        byte[] message = new byte[MessageHeader.SIZE + body.length];
+        MessageHeader.put(message, 0, type, 7, transaction, body.length);
+        System.arraycopy(body, 0, message, MessageHeader.SIZE, body.length);
+        return put(message, 0, Math.min(length, message.length));
+    }
+
+    /// Puts bytes into the ring as far as there is room.
+    String put(byte[] message, int from, int to) {
+        int producer = index(storePage(), REQUEST_PRODUCER);
+        int room = STORE_REPLIES - (producer - index(storePage(), REQUEST_CONSUMER));
+        int count = Math.min(to - from, room);
+        for (int i = 0; i < count; i++) {
+            storePage()
+                    .set(
+                            ValueLayout.JAVA_BYTE,
+                            producer + i & STORE_REPLIES - 1,
+                            message[from + i]);
+        }
+        index(storePage(), REQUEST_PRODUCER, producer + count);
+        return count + " " + send(storePort);
+    }
+
+    /// Takes up to `limit` bytes of replies and events.
+    String replies(int limit) {
+        int consumer = index(storePage(), REPLY_CONSUMER);
+        int count = Math.min(limit, index(storePage(), REPLY_PRODUCER) - consumer);
+        byte[] bytes = new byte[Math.max(count, 0)];
+        for (int i = 0; i < bytes.length; i++) {
+            long at = (long) STORE_REPLIES + (consumer + i & STORE_REPLIES - 1);
+            bytes[i] = storePage().get(ValueLayout.JAVA_BYTE, at);
+        }
+        index(storePage(), REPLY_CONSUMER, consumer + bytes.length);
+        return HexFormat.of().formatHex(bytes) + " " + send(storePort);
+    }
+
+    String print(String text) {
+        MemorySegment page = consolePage();
+        int producer = index(page, CONSOLE_OUT_PRODUCER);
+        for (int i = 0; i < text.length(); i++) {
+            page.set(
+                    ValueLayout.JAVA_BYTE,
+                    CONSOLE_OUT + (producer + i & 2047),
+                    (byte) text.charAt(i));
+        }
+        index(page, CONSOLE_OUT_PRODUCER, producer + text.length());
+        return send(consolePort);
+    }
+
+    String readConsole(int limit) {
+        MemorySegment page = consolePage();
+        int consumer = index(page, CONSOLE_IN_CONSUMER);
+        int count = Math.min(limit, index(page, CONSOLE_IN_PRODUCER) - consumer);
+        StringBuilder read = new StringBuilder();
+        for (int i = 0; i < count; i++) {
+            read.append((char) page.get(ValueLayout.JAVA_BYTE, CONSOLE_IN + (consumer + i & 1023)));
+        }
+        index(page, CONSOLE_IN_CONSUMER, consumer + count);
+        return read + " " + send(consolePort);
+    }
+
+    /// Writes another value to one of the service's own indices.
+    void scribble(int value) {
+        index(consolePage(), CONSOLE_OUT_CONSUMER, value);
+    }
+
+    String register(int number, int value) {
+        sources.getFirst().ports(domain()).write(AcpiTables.COM1_PORT + number, 1, value);
+        return "written";
+    }
+
+    String register(int number) {
+        int value = sources.getFirst().ports(domain()).read(AcpiTables.COM1_PORT + number, 1);
+        return Integer.toHexString(value);
+    }
+
+    String send(EvtchnPort port) {
+        try {
+            domain().eventChannels().send(port);
+            console.service.run();
+            return "sent";
+        } catch (XenError e) {
+            return e.symbol();
+        }
+    }
+
+    String close(EvtchnPort port) {
+        try {
+            domain().eventChannels().close(port);
+            return "closed";
+        } catch (XenError e) {
+            return e.symbol();
+        }
+    }
+
+    /// Rings a port from domain 0, as a restore does.
+    void ring(EvtchnPort port) throws XenError {
+        if (domain().eventChannels().save().ports().stream()
+                        .anyMatch(saved -> saved.number() == port.value())
+                && domain().eventChannels().status(DomId.SELF, port)
+                        instanceof EvtchnStatus.Interdomain end) {
+            hypervisor.servicePorts().channels().send(end.port());
+        }
+    }
+
+    String toolWrites(String node, String value) {
+        try (XenStoreClient client = hypervisor.xenstore().client()) {
+            client.write("/local/domain/" + domain().id().value() + "/" + node, value);
+            return "written";
+        } catch (XenError e) {
+            return e.symbol();
+        }
+    }
+
+    @Override
+    public void close() {
+        hypervisor.close();
+    }
+
+    static final class NoOrders implements DomainDriver {
+        @Override
+        public void order(DomId domain, DomainOrder order) {}
+
+        @Override
+        public void destroy() {}
+    }
+}

@@ -1,0 +1,289 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import com.google.common.primitives.Bytes;
+import io.xenemu.core.device.ConsoleState;
+import io.xenemu.core.device.DeviceStateCodec;
+import io.xenemu.core.device.SerialState;
+import io.xenemu.core.domain.DomainOrigin;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+import io.xenemu.xenstore.state.XenStoreCodec;
+import io.xenemu.xenstore.state.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState.NodeState;
+import io.xenemu.xenstore.tree.Path;
+import io.xenemu.xenstore.wire.MessageType;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import org.junit.jupiter.api.Test;
+
+/// A guest that is saved and restored in another process is the same guest, with its XenStore connection, console and
+/// serial port.
+final class SavedGuestPropertyTest {
+    private static final int KINDS = 14;
+    private static final int TX = 1;
+
+    /// Something that a guest, a host tool or a person at a terminal does.
+    record Step(int kind, int a, int b) {
+        String on(SavableGuest guest, boolean isBefore) {
+            String node = "data/n" + Math.floorMod(a, 3);
+            return switch (kind) {
+                case 0 -> guest.ask(MessageType.WRITE, b % 3 == 0 ? TX : 0, node + "\0v" + b, 99);
+                case 1 -> guest.ask(MessageType.READ, b % 3 == 0 ? TX : 0, node + "\0", 99);
+                case 2 -> guest.ask(MessageType.WATCH, 0, node + "\0t" + b % 2 + "\0", 99);
+                // Transactions of a new connection have other numbers.
+                case 3 -> isBefore ? guest.ask(MessageType.TRANSACTION_START, 0, "\0", 99) : "";
+                case 4 ->
+                        guest.ask(MessageType.TRANSACTION_END, TX, b % 2 == 0 ? "T\0" : "F\0", 99);
+                case 5 -> guest.ask(MessageType.WRITE, 0, node + "\0x", Math.floorMod(b, 30));
+                case 6 -> guest.replies(Math.floorMod(b, 200));
+                case 7 -> guest.toolWrites(node, "w" + b);
+                case 8 -> guest.print("p" + b % 100);
+                case 9 -> guest.readConsole(Math.floorMod(b, 8));
+                case 10 -> type(guest);
+                case 11 -> guest.register(Math.floorMod(a, 8), Math.floorMod(b, 256));
+                case 12 -> guest.register(Math.floorMod(a, 8));
+                default -> seldom(guest);
+            };
+        }
+
+        private String type(SavableGuest guest) {
+            SavableGuest.Typewriter end = a % 2 == 0 ? guest.console : guest.serial;
+            end.fill(b % 3 == 0);
+            end.type("k" + b % 10);
+            return end.take();
+        }
+
+        private String seldom(SavableGuest guest) {
+            return switch (Math.floorMod(b, 20)) {
+                case 0 -> guest.close(guest.storePort);
+                case 1 -> guest.close(guest.consolePort);
+                case 2 -> {
+                    guest.scribble(a);
+                    yield "";
+                }
+                default -> guest.console.take() + guest.serial.take();
+            };
+        }
+    }
+
+    @Provide
+    Arbitrary<List<Step>> steps() {
+        return Combinators.combine(
+                        Arbitraries.integers().between(0, KINDS - 1),
+                        Arbitraries.integers(),
+                        Arbitraries.integers())
+                .as(Step::new)
+                .list()
+                .ofMaxSize(40);
+    }
+
+    /// Generations count all of a store's changes, also of other domains.
+    private static String described(SavedGuest saved) {
+        StringBuilder nodes = new StringBuilder();
+        XenStoreState store = saved.store();
+        for (NodeState node : store.nodes()) {
+            nodes.append(node.path())
+                    .append(HexFormat.of().formatHex(node.value()))
+                    .append(HexFormat.of().formatHex(node.permissions().encode()))
+                    .append('\n');
+        }
+        XenStoreState connection =
+                new XenStoreState(
+                        List.of(),
+                        List.of(),
+                        List.of(),
+                        XenStoreState.Descriptors.NONE,
+                        store.domains(),
+                        List.of());
+        return saved.xen()
+                + "\n"
+                + saved.console()
+                + saved.serial()
+                + "\n"
+                + nodes
+                + HexFormat.of().formatHex(XenStoreCodec.encode(connection).toBytes());
+    }
+
+    private static DomainOrigin.RamContents ramOf(SavableGuest guest) {
+        return ram -> ram.copyFrom(guest.domain().memory().ram());
+    }
+
+    @Property(tries = 60)
+    void restoredGuestIsTheSameAndGoesOnAsTheOldOne(
+            @ForAll("steps") List<Step> before, @ForAll("steps") List<Step> after)
+            throws Exception {
+        try (SavableGuest old = new SavableGuest()) {
+            before.forEach(step -> step.on(old, true));
+            SavedGuest saved = SavableGuest.read(old.save());
+            // What had been printed is with its reader.
+            old.console.take();
+            old.serial.take();
+            try (SavableGuest restored = new SavableGuest(saved, ramOf(old))) {
+                // A restore rings, since an event may have been lost, and announces what is
+                // pending.
+                old.ring(saved.storePort());
+                old.domain().eventChannels().announcePending();
+                old.console.fill(false);
+                old.serial.fill(false);
+                assertSame(old, restored, "restored");
+                for (Step step : after) {
+                    assertEquals(step.on(old, false), step.on(restored, false), step::toString);
+                }
+                assertSame(old, restored, "later");
+            }
+        }
+    }
+
+    private static void assertSame(SavableGuest old, SavableGuest restored, String when)
+            throws Exception {
+        assertEquals(old.console.take(), restored.console.take(), when);
+        assertEquals(old.serial.take(), restored.serial.take(), when);
+        List<String> expected = described(SavableGuest.read(old.save())).lines().toList();
+        List<String> actual = described(SavableGuest.read(restored.save())).lines().toList();
+        assertEquals(expected.size(), actual.size(), when);
+        for (int i = 0; i < expected.size(); i++) {
+            assertEquals(expected.get(i), actual.get(i), when);
+        }
+    }
+
+    @Test
+    void streamThatIsCutOffOrDamagedIsRefusedInOneLine() throws Exception {
+        byte[] stream;
+        try (SavableGuest guest = new SavableGuest()) {
+            stream = guest.save();
+        }
+        for (int at = 0; at < stream.length; at += 1 + stream.length / 400) {
+            byte[] cut = Arrays.copyOf(stream, at);
+            assertOneLine(assertThrows(WireException.class, () -> SavableGuest.read(cut)));
+            byte[] damaged = stream.clone();
+            damaged[at] ^= 0x41;
+            assertOneLine(assertThrows(WireException.class, () -> SavableGuest.read(damaged)));
+        }
+    }
+
+    private static void assertOneLine(Exception e) {
+        assertEquals(1, String.valueOf(e.getMessage()).lines().count());
+    }
+
+    @Test
+    void stateOfAnotherDomainIsRefused() throws Exception {
+        try (SavableGuest guest = new SavableGuest()) {
+            SavedGuest good = SavableGuest.read(guest.save());
+            XenStoreState store = good.store();
+            NodeState node = store.nodes().getFirst();
+            for (String path :
+                    List.of("/local/domain/2", "/local/domain/0/backend/vbd/11", "/vm")) {
+                NodeState foreign =
+                        new NodeState(Path.of(path), node.value(), node.permissions(), 1, 1);
+                assertRefused(
+                        good,
+                        new XenStoreState(
+                                List.of(foreign),
+                                List.of(),
+                                List.of(),
+                                store.descriptors(),
+                                store.domains(),
+                                List.of()));
+            }
+            assertRefused(good, store.withoutConnections());
+            assertRefused(good, store.withPort(good.xen().id(), 9));
+            assertRefused(good, store.withPort(good.xen().id(), good.console().port()));
+        }
+    }
+
+    private static void assertRefused(SavedGuest good, XenStoreState store) {
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new SavedGuest(good.xen(), store, good.console(), good.serial()));
+    }
+
+    @Test
+    void guestWhoseIdIsInUseIsRefusedAndNothingIsMade() throws Exception {
+        try (SavableGuest guest = new SavableGuest()) {
+            SavedGuest saved = SavableGuest.read(guest.save());
+            DomainOrigin.Saved origin = new DomainOrigin.Saved(saved.xen(), ramOf(guest));
+            Refused e =
+                    assertThrows(
+                            Refused.class,
+                            () ->
+                                    guest.hypervisor.restore(
+                                            origin,
+                                            _ -> {
+                                                throw new AssertionError("made");
+                                            },
+                                            new SavableGuest.NoOrders()));
+            assertEquals("the id of the saved domain is in use: dom1", e.reason());
+        }
+    }
+
+    @Property
+    void devicesAreReadAsTheyWereWritten(
+            @ForAll int number, @ForAll boolean flag, @ForAll byte[] typed) throws IOException {
+        List<Byte> bytes = List.copyOf(Bytes.asList(typed));
+        List<Byte> few = bytes.subList(0, Math.min(bytes.size(), 16));
+        ConsoleState console =
+                new ConsoleState(number, new ConsoleState.Ring(number, ~number, flag), bytes);
+        assertEquals(
+                console,
+                DeviceStateCodec.console(1, body(DeviceStateCodec.encode(console).toBytes())));
+        SerialState serial =
+                new SerialState(
+                        new SerialState.Registers(
+                                number & 0xff, 1, 2, 3, 4, number & 0xffff, flag, !flag, flag),
+                        few,
+                        few,
+                        bytes);
+        assertEquals(
+                serial,
+                DeviceStateCodec.serial(1, body(DeviceStateCodec.encode(serial).toBytes())));
+    }
+
+    @Property
+    void arbitraryBytesAreADeviceOrRefused(@ForAll byte[] bytes) {
+        try {
+            DeviceStateCodec.console(1, body(bytes));
+            DeviceStateCodec.serial(1, body(bytes));
+        } catch (WireException e) {
+            assertEquals(WireException.class, e.getClass());
+        }
+        assertThrows(WireException.class, () -> DeviceStateCodec.console(2, body(bytes)));
+        assertThrows(WireException.class, () -> DeviceStateCodec.serial(2, body(bytes)));
+    }
+
+    private static BodyReader body(byte[] bytes) {
+        return new BodyReader(bytes);
+    }
+
+    /// The bytes of version 1, which stay as they are.
+    @Test
+    void version1IsReadAndWrittenAsItWas() throws IOException {
+        ConsoleState console =
+                new ConsoleState(2, new ConsoleState.Ring(5, 6, true), List.of((byte) 'k'));
+        SerialState serial =
+                new SerialState(
+                        new SerialState.Registers(1, 2, 3, 4, 5, 0x607, true, false, true),
+                        List.of((byte) 8),
+                        List.of((byte) 9, (byte) 10),
+                        List.of());
+        String consoleV1 = "02000000" + "05000000" + "06000000" + "01" + "01000000" + "6b";
+        String serialV1 =
+                "0102030405" + "0706" + "010001" + "0100000008" + "02000000090a" + "00000000";
+        HexFormat hex = HexFormat.of();
+        assertEquals(console, DeviceStateCodec.console(1, body(hex.parseHex(consoleV1))));
+        assertEquals(serial, DeviceStateCodec.serial(1, body(hex.parseHex(serialV1))));
+        assertEquals(consoleV1, hex.formatHex(DeviceStateCodec.encode(console).toBytes()));
+        assertEquals(serialV1, hex.formatHex(DeviceStateCodec.encode(serial).toBytes()));
+    }
+}
