@@ -162,7 +162,8 @@ class HypercallGuestsIT {
     @ParameterizedTest
     @ValueSource(ints = {32, 64})
     void tripleFaultEndsTheDomainAndIsTold(int bits) throws IOException, InterruptedException {
-        List<String> options = List.of("--append", "triple-fault", "--kernel", guest(bits));
+        List<String> options =
+                List.of("--no-reboot", "--append", "triple-fault", "--kernel", guest(bits));
         try (LabGuest guest = LabDaemon.shared(lab).boot("triple", options)) {
             guest.awaitEnd("triple fault");
         }
@@ -173,6 +174,7 @@ class HypercallGuestsIT {
         RunningCommand run =
                 lab.xenEmuRun(
                         List.of(
+                                "--no-reboot",
                                 "--console",
                                 "none",
                                 "--append",

@@ -29,7 +29,9 @@ final class CreateCommand implements Callable<Integer> {
             description = "Leave it paused.")
     private boolean paused;
 
-    @Option(names = "--no-reboot", description = "Let it be gone when it reboots, too.")
+    @Option(
+            names = "--no-reboot",
+            description = "Let it be gone when it reboots, too: --on-reboot destroy.")
     private boolean noReboot;
 
     @Override

@@ -11,13 +11,13 @@ public final class ExitCode {
     /// The command line was wrong.
     public static final int USAGE = 2;
 
-    /// The guest asked for a reboot and `--no-reboot` was given.
+    /// The guest rebooted and was not to boot again.
     public static final int REBOOT = 3;
 
     /// The guest said that it crashed (SHUTDOWN_crash), or was crashed by this service.
     public static final int CRASH = 4;
 
-    /// A vCPU shut down by a triple fault.
+    /// A vCPU shut down by a triple fault, which is a reboot, and the guest was not to boot again.
     public static final int TRIPLE_FAULT = 5;
 
     /// The guest's watchdog fired, or it gave a shutdown reason that this service does not serve.

@@ -45,7 +45,7 @@ final class GuestOptions implements IModelTransformer {
                             .auxiliaryTypes(String.class)
                             .arity("1")
                             .paramLabel(setting.label());
-            case TEXT, FILE, NUMBER, MEMORY, VERSION, UUID -> {
+            case TEXT, FILE, NUMBER, MEMORY, VERSION, UUID, ACTION -> {
                 option.type(String.class)
                         .arity("1")
                         .paramLabel(setting.label())
@@ -101,6 +101,7 @@ final class GuestOptions implements IModelTransformer {
                 values.put(setting, value.toString());
             }
         }
-        return new GuestSettings(values.build()).rebooting(reboot);
+        GuestSettings settings = new GuestSettings(values.build());
+        return reboot ? settings : settings.withoutReboot();
     }
 }

@@ -39,9 +39,9 @@ import picocli.CommandLine.Spec;
             "0:the guest powered off",
             "1:the host failed (a message says what)",
             "2:the command line is wrong",
-            "3:the guest asked for a reboot, and --no-reboot was given, or it had rebooted too often",
+            "3:the guest rebooted, and was not to boot again (--no-reboot), or had rebooted too often",
             "4:the guest crashed, or was crashed",
-            "5:a vCPU of the guest triple-faulted",
+            "5:a vCPU of the guest triple-faulted, and the guest was not to reboot, or had done so too often",
             "6:the guest shut down for another reason",
             "124:--timeout ran out",
             "130:interrupted (Ctrl-C)",
@@ -121,7 +121,8 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--no-reboot",
-            description = "End with exit code 3 when the guest reboots, in place of rebooting it.")
+            description =
+                    "End with exit code 3 when the guest reboots, and 5 at a triple fault: --on-reboot destroy.")
     private boolean noReboot;
 
     /// The initramfs of a second guest with the same kernel: see [DemoCommand].

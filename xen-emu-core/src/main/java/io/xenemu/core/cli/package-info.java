@@ -9,8 +9,8 @@
 ///   [DomainVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with [EscapableInput],
 ///   [EventsCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
-/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage]; the log [LogSettings],
-///   [LogProvider], [LogConfigurator].
+/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with
+///   [ManPage]; the log [LogSettings], [LogProvider], [LogConfigurator].
 @NullMarked
 package io.xenemu.core.cli;
 

@@ -127,7 +127,7 @@ final class DomainCommands {
         List<String> names = asked.stream().map(domain -> domain.config().name()).toList();
         call.tell(Json.EMPTY.with("asked", Json.texts(names)));
         for (Domain domain : asked) {
-            service.domains().awaitEnd(domain);
+            service.domains().awaitStop(domain);
             call.tell(Json.EMPTY.with("ended", domain.config().name()));
         }
     }

@@ -25,7 +25,7 @@ final class GuestCommands {
                     Verb.ofDaemon(
                             "create",
                             "Start a guest. It is restarted when it reboots, and gone when it powers off or "
-                                    + "crashes.",
+                                    + "crashes, unless its settings on_... say otherwise.",
                             Verb.Effect.CHANGES,
                             GuestCommands::create,
                             flag(PAUSED),

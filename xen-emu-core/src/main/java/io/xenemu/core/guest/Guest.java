@@ -26,11 +26,14 @@ import org.jspecify.annotations.Nullable;
 ///                         |       guest reboots     |   +--> Migrating <---+    or the guest has moved)
 ///                         |                         |   +--> Suspended <----+   the guest suspends itself,
 ///                         |                         |   |                   |   and an operator resumes it
-///                      Rebooting <------------------+-- from any of these five
+///                      Rebooting <------------------+-- from any of these five, if it is to boot again
+///                      Preserved <------------------+-- from any of these five, if its domain is to stay
 ///
-///   any state ------------> Ended      destroyed; guest powered off, crashed or moved; time-out; a boot that failed;
-///                                      a reboot that the guest is not to get
+///   any state ------------> Ended      destroyed; its domain stopped, and is not to be followed by another; moved;
+///                                      time-out; a boot that failed
 /// ```
+///
+/// [EndActions] says what follows when its domain stops.
 ///
 /// Nothing puts a request to save or migrate yet.
 public final class Guest {
@@ -93,9 +96,9 @@ public final class Guest {
                 != GuestRequests.Answer.REFUSED;
     }
 
-    /// Makes the next reboot the guest's end.
-    public void endAtReboot() {
-        inbox.endAtReboot();
+    /// Makes the next stop of its domain the guest's end, whatever was to follow. A preserved guest ends now.
+    public void endAtStop() {
+        inbox.endAtStop();
     }
 
     /// Ends the guest at once, whatever else it was asked for; [#run] then returns.

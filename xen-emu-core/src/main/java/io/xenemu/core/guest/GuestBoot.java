@@ -186,16 +186,16 @@ final class GuestBoot {
         hypervisor.withdraw(domain, how);
     }
 
-    /// Tells XenStore that the domain has stopped, and an operator why.
-    ///
-    /// @param outcome null if its time was over
-    RunOutcome stopped(ShutdownLatch.@Nullable Outcome outcome) {
+    /// The guest's time is over.
+    void timedOut() {
         hypervisor.xenstore().shutdown(domain.id());
-        if (outcome == null) {
-            log.warn("{}: timeout", domain);
-            devices.hurry();
-            return RunOutcome.TIMEOUT;
-        }
+        log.warn("{}: timeout", domain);
+        devices.hurry();
+    }
+
+    /// Tells XenStore that the domain has stopped, and an operator why.
+    void stopped(ShutdownLatch.Outcome outcome) {
+        hypervisor.xenstore().shutdown(domain.id());
         tell(DomainEvent.stopped(domain, outcome));
         String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
         String message = outcome.message().isEmpty() ? "" : ": " + outcome.message();
@@ -204,7 +204,14 @@ final class GuestBoot {
         } else {
             log.warn("{}: {}{}", domain, reason, message);
         }
-        return RunOutcome.of(outcome.reason());
+    }
+
+    /// The domain stays as it has stopped. When this returns, its vCPUs do nothing any more.
+    void preserved() {
+        domain.stop(ShutdownReason.DESTROYED);
+        hypervisor.preserved(domain);
+        tell(DomainEvent.of(DomainEvent.Type.PRESERVED, domain));
+        log.info("{}: preserved until it is destroyed", domain);
     }
 
     /// Begins to take the devices that other domains serve from the domain, for the next boot.

@@ -102,14 +102,20 @@ final class GuestDriver {
         while (!inbox.isDestroyed()) {
             GuestBoot built = GuestBoot.build(hypervisor, request, orders, console, serial);
             long begun = System.nanoTime();
+            ShutdownReason reason;
             boolean again = false;
             try {
                 boot = built;
                 inbox.built(built.domain());
-                RunOutcome outcome = runOnce(built, kept);
-                again = outcome == RunOutcome.REBOOT && request.reboot() && !inbox.endsAtReboot();
+                reason = runOnce(built, kept);
+                EndAction action =
+                        reason == null ? EndAction.DESTROY : request.ends().after(reason);
+                if (action == EndAction.PRESERVE && !inbox.endsAtStop()) {
+                    return preserve(built, reason);
+                }
+                again = action.restarts() && !inbox.endsAtStop();
                 if (!again) {
-                    return outcome;
+                    return RunOutcome.of(reason);
                 }
                 inbox.rebooting();
                 serve();
@@ -123,11 +129,26 @@ final class GuestDriver {
                 built.remove();
             }
             if (!mayRestart(Duration.ofNanos(System.nanoTime() - begun))) {
-                return RunOutcome.REBOOT;
+                return RunOutcome.of(reason);
             }
             inbox.startAgain();
         }
         return RunOutcome.STOPPED;
+    }
+
+    /// Keeps a domain that has stopped, until it is destroyed.
+    ///
+    /// @param reason why it has stopped
+    private RunOutcome preserve(GuestBoot stopped, @Nullable ShutdownReason reason) {
+        inbox.preserved();
+        failSuspend(Refusal.STOPPED.of(request.config().name()));
+        stopped.preserved();
+        serveUntil(inbox::endsAtStop, deadline);
+        if (inbox.isDestroyed() || inbox.endsAtStop()) {
+            return RunOutcome.of(reason);
+        }
+        stopped.timedOut();
+        return RunOutcome.TIMEOUT;
     }
 
     /// The guest does not run again. Threads that wait for an answer get it now.
@@ -137,12 +158,14 @@ final class GuestDriver {
     }
 
     /// Runs one domain until it stops.
-    private RunOutcome runOnce(GuestBoot current, DevicesOverReboot kept) {
+    ///
+    /// @return why it has stopped; null if its time was over
+    private @Nullable ShutdownReason runOnce(GuestBoot current, DevicesOverReboot kept) {
         CompletableFuture<Void> connected = current.connect(kept);
         CompletableFuture<Void> _ = connected.whenComplete((_, _) -> inbox.wake());
         serveUntil(connected::isDone, Guest.FOREVER);
         if (inbox.isDestroyed()) {
-            return RunOutcome.STOPPED;
+            return ShutdownReason.DESTROYED;
         }
         connected.join();
         // A pause that was put before the start is carried out before the guest runs.
@@ -154,7 +177,13 @@ final class GuestDriver {
             first.done();
             start = null;
         }
-        return current.stopped(awaitStop(current.domain()));
+        ShutdownLatch.Outcome outcome = awaitStop(current.domain());
+        if (outcome == null) {
+            current.timedOut();
+            return null;
+        }
+        current.stopped(outcome);
+        return outcome.reason();
     }
 
     /// Waits until the domain stops; looks at it at times.
@@ -225,7 +254,7 @@ final class GuestDriver {
         }
     }
 
-    /// Waits before the next boot if the guest has rebooted too soon too often.
+    /// Waits before the next boot if the guest has stopped too soon too often.
     ///
     /// @param lived how long its last domain has existed
     /// @return false if the guest ends instead
@@ -234,7 +263,7 @@ final class GuestDriver {
         Optional<Duration> wait = restarts.next(lived);
         if (wait.isEmpty()) {
             log.error(
-                    "{} is given up: it has rebooted {} times within {} s of its start each",
+                    "{} is given up: it has stopped {} times within {} s of its start each",
                     name,
                     RestartLimit.MAX,
                     RestartLimit.QUICK.toSeconds());
@@ -242,12 +271,12 @@ final class GuestDriver {
         }
         if (!wait.get().isZero()) {
             log.warn(
-                    "{} reboots as soon as it has started: it is restarted in {} s",
+                    "{} stops as soon as it has started: it is restarted in {} s",
                     name,
                     wait.get().toSeconds());
-            serveUntil(inbox::endsAtReboot, soonest(wait.get().toNanos()));
+            serveUntil(inbox::endsAtStop, soonest(wait.get().toNanos()));
         }
-        return !inbox.endsAtReboot();
+        return !inbox.endsAtStop();
     }
 
     /// Carries out requests until `done`, or the guest is destroyed, or a time has passed. An interrupt destroys the

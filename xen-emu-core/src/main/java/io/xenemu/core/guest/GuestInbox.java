@@ -71,9 +71,9 @@ final class GuestInbox {
         }
     }
 
-    /// Makes the next reboot the guest's end.
-    synchronized void endAtReboot() {
-        requests.endAtReboot();
+    /// Makes the next stop of its domain the guest's end.
+    synchronized void endAtStop() {
+        requests.endAtStop();
         news = true;
         notifyAll();
     }
@@ -87,8 +87,8 @@ final class GuestInbox {
         return requests.isDestroyed();
     }
 
-    synchronized boolean endsAtReboot() {
-        return requests.endsAtReboot();
+    synchronized boolean endsAtStop() {
+        return requests.endsAtStop();
     }
 
     /// Ends the driver's wait, because something that it waits for has happened.
@@ -135,7 +135,12 @@ final class GuestInbox {
         requests.pauseFailed();
     }
 
-    /// The domain has ended by a reboot.
+    /// The domain has stopped, and stays.
+    synchronized void preserved() {
+        requests.preserved();
+    }
+
+    /// The domain has stopped, and the guest boots again.
     synchronized void rebooting() {
         requests.rebooting();
         domain = null;

@@ -15,25 +15,30 @@ import java.util.List;
 /// @param kernel its kernel
 /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
 /// @param commandLine the kernel's
-/// @param reboot whether the guest may reboot
+/// @param ends what follows when its domain stops
 /// @param overcommit whether it is started even if the host lacks the memory for it
 public record GuestRequest(
         DomainConfig config,
         Path kernel,
         List<String> modules,
         String commandLine,
-        boolean reboot,
+        EndActions ends,
         boolean overcommit) {
     public GuestRequest {
         modules = List.copyOf(modules);
     }
 
-    /// A guest of the same kind that does not reboot.
+    /// A guest of the same kind that ends with its first domain.
     ///
     /// @param initramfs its only module
     public GuestRequest sibling(String name, String initramfs) {
         return new GuestRequest(
-                config.sibling(name), kernel, List.of(initramfs), commandLine, false, overcommit);
+                config.sibling(name),
+                kernel,
+                List.of(initramfs),
+                commandLine,
+                EndActions.ONCE,
+                overcommit);
     }
 
     /// Opens what it boots from.

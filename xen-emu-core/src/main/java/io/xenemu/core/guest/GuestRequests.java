@@ -8,19 +8,19 @@ import org.jspecify.annotations.Nullable;
 /// The state of one guest, and the requests to it: which of them are carried out, wait, or are refused in which state.
 /// Plain data without locks, threads or clock; [GuestInbox] guards it.
 ///
-/// | request | Made | Starting | Running | Paused | Suspended | Saving, Migrating | Rebooting | Ended |
-/// |---|---|---|---|---|---|---|---|
-/// | start | now | no | no | no | no | no | no | no |
-/// | pause, unpause | queued | now | now | now | now | queued | no | no |
-/// | shut down, reboot | no | now | now | now | now | queued | no | no |
-/// | suspend | no | queued | now | no | no | no | no | no |
-/// | resume | no | no | no | no | now | no | no | no |
-/// | save, migrate | no | queued | now | now | no | no | no | no |
+/// | request | Made | Starting | Running | Paused | Suspended | Saving, Migrating | Preserved | Rebooting | Ended |
+/// |---|---|---|---|---|---|---|---|---|---|
+/// | start | now | no | no | no | no | no | no | no | no |
+/// | pause, unpause | queued | now | now | now | now | queued | no | no | no |
+/// | shut down, reboot | no | now | now | now | now | queued | no | no | no |
+/// | suspend | no | queued | now | no | no | no | no | no | no |
+/// | resume | no | no | no | no | now | no | no | no | no |
+/// | save, migrate | no | queued | now | now | no | no | no | no | no |
 ///
 /// - An unpause is refused in its turn if the guest is not paused then.
 /// - A destroy is never refused and never queued. After it, everything else is refused.
-/// - The end at the next reboot is never refused and never queued.
-/// - Pauses nest, and end with the domain that was paused.
+/// - The end at the next stop is never refused and never queued.
+/// - Pauses nest, and end when the domain that was paused stops.
 final class GuestRequests {
     /// The most requests that wait: more than an operator's connections, so only a defect reaches it.
     static final int MAX = 128;
@@ -52,7 +52,7 @@ final class GuestRequests {
 
     private int pauses;
     private boolean destroyed;
-    private boolean endsAtReboot;
+    private boolean endsAtStop;
 
     GuestState state() {
         return state;
@@ -68,9 +68,9 @@ final class GuestRequests {
         return destroyed;
     }
 
-    /// Whether it ends when it reboots.
-    boolean endsAtReboot() {
-        return endsAtReboot;
+    /// Whether it ends when its domain stops, or has stopped.
+    boolean endsAtStop() {
+        return endsAtStop;
     }
 
     /// The number of requests that wait.
@@ -100,9 +100,9 @@ final class GuestRequests {
         destroyed = true;
     }
 
-    /// Makes the next reboot the guest's end.
-    void endAtReboot() {
-        endsAtReboot = true;
+    /// Makes the next stop of its domain the guest's end.
+    void endAtStop() {
+        endsAtStop = true;
     }
 
     /// Takes the next request that is to be carried out or refused now. Taking a start, pause, unpause, save or migrate
@@ -152,7 +152,12 @@ final class GuestRequests {
         showPauses();
     }
 
-    /// Its domain has ended by a reboot.
+    /// Its domain has stopped, and stays.
+    void preserved() {
+        endDomain(GuestState.PRESERVED);
+    }
+
+    /// Its domain has stopped, and the guest boots again.
     void rebooting() {
         endDomain(GuestState.REBOOTING);
     }
@@ -197,26 +202,35 @@ final class GuestRequests {
                     switch (state) {
                         case STARTING, RUNNING, PAUSED, SUSPENDED -> Turn.NOW;
                         case MADE, SAVING, MIGRATING -> Turn.LATER;
-                        case REBOOTING, ENDED -> null;
+                        case PRESERVED, REBOOTING, ENDED -> null;
                     };
             case SHUT_DOWN, REBOOT ->
                     switch (state) {
                         case STARTING, RUNNING, PAUSED, SUSPENDED -> Turn.NOW;
                         case SAVING, MIGRATING -> Turn.LATER;
-                        case MADE, REBOOTING, ENDED -> null;
+                        case MADE, PRESERVED, REBOOTING, ENDED -> null;
                     };
             case SUSPEND ->
                     switch (state) {
                         case RUNNING -> Turn.NOW;
                         case STARTING -> Turn.LATER;
-                        case MADE, PAUSED, SUSPENDED, SAVING, MIGRATING, REBOOTING, ENDED -> null;
+                        case MADE,
+                                PAUSED,
+                                SUSPENDED,
+                                SAVING,
+                                MIGRATING,
+                                PRESERVED,
+                                REBOOTING,
+                                ENDED ->
+                                null;
                     };
             case RESUME -> state == GuestState.SUSPENDED ? Turn.NOW : null;
             case SAVE, MIGRATE ->
                     switch (state) {
                         case RUNNING, PAUSED -> Turn.NOW;
                         case STARTING -> Turn.LATER;
-                        case MADE, SUSPENDED, SAVING, MIGRATING, REBOOTING, ENDED -> null;
+                        case MADE, SUSPENDED, SAVING, MIGRATING, PRESERVED, REBOOTING, ENDED ->
+                                null;
                     };
         };
     }
@@ -237,6 +251,7 @@ final class GuestRequests {
         }
         return switch (state) {
             case MADE -> Refusal.NOT_STARTED;
+            case PRESERVED -> Refusal.STOPPED;
             case REBOOTING -> Refusal.REBOOTING;
             case SAVING, MIGRATING -> Refusal.MOVING;
             case PAUSED -> Refusal.PAUSED;

@@ -99,13 +99,41 @@ public enum GuestSetting {
             "false",
             "Start it although the host may not have the memory for it beside the service's other guests. Then the host's kernel may"
                     + " end the service with all of them."),
+    ON_POWEROFF(
+            "on_poweroff",
+            "--on-poweroff",
+            EndAction.WORDS,
+            SettingType.ACTION,
+            EndActions.DEFAULT.powerOff().word(),
+            "What follows when the guest powers off."),
     ON_REBOOT(
             "on_reboot",
-            "",
-            "restart|destroy",
-            SettingType.TEXT,
-            "restart",
-            "What follows a reboot. --no-reboot stands for destroy."),
+            "--on-reboot",
+            EndAction.WORDS,
+            SettingType.ACTION,
+            EndActions.DEFAULT.reboot().word(),
+            "What follows when the guest reboots, or a vCPU triple-faults. --no-reboot stands for destroy."),
+    ON_CRASH(
+            "on_crash",
+            "--on-crash",
+            EndAction.WORDS,
+            SettingType.ACTION,
+            EndActions.DEFAULT.crash().word(),
+            "What follows when the guest crashes."),
+    ON_WATCHDOG(
+            "on_watchdog",
+            "--on-watchdog",
+            EndAction.WORDS,
+            SettingType.ACTION,
+            EndActions.DEFAULT.watchdog().word(),
+            "What follows when the guest's watchdog expires."),
+    ON_SOFT_RESET(
+            "on_soft_reset",
+            "--on-soft-reset",
+            EndAction.WORDS,
+            SettingType.ACTION,
+            EndActions.DEFAULT.softReset().word(),
+            "What follows when the guest resets itself softly (kexec)."),
     UUID("uuid", "", "UUID", SettingType.UUID, "", "The guest's UUID. Default: a random one.");
 
     private final String key;

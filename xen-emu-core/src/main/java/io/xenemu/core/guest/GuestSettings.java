@@ -19,8 +19,6 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     private static final String TWO_LEVEL = "2level";
     private static final String FIFO = "fifo";
-    private static final String RESTART = "restart";
-    private static final String DESTROY = "destroy";
 
     /// The console's and XenStore's ports.
     private static final int MIN_EVENT_CHANNELS = 2;
@@ -59,9 +57,9 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
         return new GuestSettings(all.putAll(setting, texts).build());
     }
 
-    /// The same with or without a restart after a reboot.
-    public GuestSettings rebooting(boolean reboot) {
-        return with(GuestSetting.ON_REBOOT, List.of(reboot ? RESTART : DESTROY));
+    /// The same for a guest that ends when it reboots.
+    public GuestSettings withoutReboot() {
+        return with(GuestSetting.ON_REBOOT, List.of(EndAction.DESTROY.word()));
     }
 
     /// The same for a process with another working directory.
@@ -113,7 +111,12 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                 SettingType.path(one(GuestSetting.KERNEL)),
                 values.get(GuestSetting.RAMDISK),
                 one(GuestSetting.CMDLINE),
-                choice(GuestSetting.ON_REBOOT, DESTROY, RESTART),
+                new EndActions(
+                        action(GuestSetting.ON_POWEROFF),
+                        action(GuestSetting.ON_REBOOT),
+                        action(GuestSetting.ON_CRASH),
+                        action(GuestSetting.ON_WATCHDOG),
+                        action(GuestSetting.ON_SOFT_RESET)),
                 flag(GuestSetting.OVERCOMMIT));
     }
 
@@ -166,6 +169,10 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     private int number(GuestSetting setting) throws WrongSetting {
         return SettingType.number(one(setting));
+    }
+
+    private EndAction action(GuestSetting setting) throws WrongSetting {
+        return EndAction.parse(one(setting));
     }
 
     private boolean flag(GuestSetting setting) throws WrongSetting {

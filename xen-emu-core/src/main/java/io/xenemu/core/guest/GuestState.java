@@ -16,7 +16,9 @@ public enum GuestState {
     SAVING,
     /// Its state is being sent to another host.
     MIGRATING,
-    /// Its domain has ended by a reboot, and is removed. The next boot may have to wait.
+    /// Its domain has stopped, and stays until it is destroyed.
+    PRESERVED,
+    /// Its domain has stopped, and is removed because the guest boots again. The next boot may have to wait.
     REBOOTING,
     /// It does not run again. What is left of its domain is removed.
     ENDED;
@@ -29,7 +31,7 @@ public enum GuestState {
             case RUNNING, PAUSED -> this == STARTING || hasRunningDomain();
             case SUSPENDED -> this == RUNNING || this == PAUSED;
             case SAVING, MIGRATING -> this == RUNNING || this == PAUSED;
-            case REBOOTING -> hasRunningDomain();
+            case PRESERVED, REBOOTING -> hasRunningDomain();
             case ENDED -> this != ENDED;
         };
     }
@@ -38,7 +40,7 @@ public enum GuestState {
     private boolean hasRunningDomain() {
         return switch (this) {
             case RUNNING, PAUSED, SUSPENDED, SAVING, MIGRATING -> true;
-            case MADE, STARTING, REBOOTING, ENDED -> false;
+            case MADE, STARTING, PRESERVED, REBOOTING, ENDED -> false;
         };
     }
 }

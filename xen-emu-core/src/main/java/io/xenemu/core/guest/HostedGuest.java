@@ -91,9 +91,9 @@ public final class HostedGuest {
         return guest.askToPowerOff();
     }
 
-    /// Makes the next reboot the guest's end.
-    void endAtReboot() {
-        guest.endAtReboot();
+    /// Makes the next stop of its domain the guest's end. A preserved guest ends now.
+    void endAtStop() {
+        guest.endAtStop();
     }
 
     /// Destroys the guest, and waits until nothing is left of it.

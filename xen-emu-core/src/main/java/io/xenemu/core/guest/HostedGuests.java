@@ -61,14 +61,14 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         return guests.get(name);
     }
 
-    /// Takes no more guests. Those that are here end when they reboot.
+    /// Takes no more guests. Those that are here end when they stop, or have stopped.
     public void end() {
         List<HostedGuest> last;
         synchronized (this) {
             closed = true;
             last = List.copyOf(guests.values());
         }
-        last.forEach(HostedGuest::endAtReboot);
+        last.forEach(HostedGuest::endAtStop);
     }
 
     @Override

@@ -11,6 +11,8 @@ enum Refusal {
     PAUSED("%s is paused"),
     SUSPENDED("%s is suspended"),
     NOT_SUSPENDED("%s is not suspended"),
+    /// It is preserved.
+    STOPPED("%s has stopped"),
     REBOOTING("%s is rebooting"),
     /// It is being saved or migrated.
     MOVING("%s is being saved or migrated"),
@@ -40,6 +42,7 @@ enum Refusal {
                     PAUSED,
                     SUSPENDED,
                     NOT_SUSPENDED,
+                    STOPPED,
                     REBOOTING,
                     MOVING,
                     DESTROYED ->

@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.ShutdownReason;
+import org.jspecify.annotations.Nullable;
 
 /// How running a guest ended.
 public enum RunOutcome {
@@ -16,9 +17,12 @@ public enum RunOutcome {
     /// The guest was destroyed.
     STOPPED;
 
-    /// The outcome of a domain that has stopped.
-    static RunOutcome of(ShutdownReason reason) {
+    /// The outcome of a guest whose last domain has stopped.
+    ///
+    /// @param reason null if its time was over
+    static RunOutcome of(@Nullable ShutdownReason reason) {
         return switch (reason) {
+            case null -> TIMEOUT;
             case POWEROFF -> POWEROFF;
             case REBOOT -> REBOOT;
             case CRASH -> CRASH;

@@ -18,6 +18,8 @@ public enum SettingType {
     /// `true` or `false`, or xl's 1 or 0.
     FLAG,
     UUID,
+    /// See [EndAction].
+    ACTION,
     /// Any number of texts, in order.
     LIST;
 
@@ -41,6 +43,9 @@ public enum SettingType {
             }
             case FLAG -> {
                 boolean _ = flag(text);
+            }
+            case ACTION -> {
+                EndAction _ = EndAction.parse(text);
             }
             case UUID -> {
                 if (!text.isEmpty()) {

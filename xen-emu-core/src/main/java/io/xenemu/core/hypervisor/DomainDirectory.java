@@ -27,6 +27,10 @@ final class DomainDirectory implements OperatedDomains {
     @GuardedBy("operated")
     private final Set<Domain> alive = new HashSet<>();
 
+    /// Those of them that have stopped, and stay.
+    @GuardedBy("operated")
+    private final Set<Domain> preserved = new HashSet<>();
+
     /// The domains that commands may work on.
     @GuardedBy("operated")
     private final Map<DomId, Domain> operable =
@@ -104,11 +108,29 @@ final class DomainDirectory implements OperatedDomains {
         domains.remove(domain.id());
     }
 
+    /// Tells [#awaitStop] that a domain has stopped, and stays.
+    void preserved(Domain domain) {
+        synchronized (operated) {
+            preserved.add(domain);
+            operated.notifyAll();
+        }
+    }
+
     /// Tells [#awaitEnd] that nothing is left of a domain.
     void ended(Domain domain) {
         synchronized (operated) {
             alive.remove(domain);
+            preserved.remove(domain);
             operated.notifyAll();
+        }
+    }
+
+    @Override
+    public void awaitStop(Domain domain) throws InterruptedException {
+        synchronized (operated) {
+            while (alive.contains(domain) && !preserved.contains(domain)) {
+                operated.wait();
+            }
         }
     }
 

@@ -38,6 +38,8 @@ public record DomainEvent(
         SHUTDOWN,
         /// It stopped because something went wrong in it or in its VM.
         CRASHED,
+        /// It stays as it has stopped, until it is destroyed.
+        PRESERVED,
         /// Nothing is left of it.
         DESTROYED,
         /// The back end of a device has taken the device.

@@ -383,6 +383,11 @@ public final class Hypervisor implements AutoCloseable {
         return attachment.reattach(domain.id(), kept);
     }
 
+    /// A domain that has stopped stays, until it is destroyed.
+    public void preserved(Domain domain) {
+        domains.preserved(domain);
+    }
+
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     public void destroy(Domain domain) {
         Teardown steps = new Teardown();

@@ -18,6 +18,9 @@ public interface OperatedDomains {
     /// Stops a domain at once, and its guest with it. Does not wait for its end.
     void destroy(Domain domain);
 
+    /// Waits until a domain is preserved, or nothing is left of it.
+    void awaitStop(Domain domain) throws InterruptedException;
+
     /// Waits until nothing is left of a domain.
     void awaitEnd(Domain domain) throws InterruptedException;
 }

@@ -116,7 +116,7 @@ public final class GuestRun {
     /// Asks the guest to power off, and destroys it when its time for that is over. For the first SIGTERM. Returns when
     /// everything is closed.
     public void terminate() {
-        guest.endAtReboot();
+        guest.endAtStop();
         if (guest.state() != GuestState.MADE) {
             try {
                 OrderlyStop.run(new AskedGuests(), request.stopTimeout(), atOnce);

@@ -63,6 +63,9 @@ final class EventSessionTest {
         public void destroy(Domain domain) {}
 
         @Override
+        public void awaitStop(Domain domain) {}
+
+        @Override
         public void awaitEnd(Domain domain) {}
     }
 

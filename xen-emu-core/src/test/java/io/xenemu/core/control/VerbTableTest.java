@@ -92,6 +92,11 @@ final class VerbTableTest {
         }
 
         @Override
+        public void awaitStop(Domain domain) {
+            assertNotNull(domain.shutdownLatch().get());
+        }
+
+        @Override
         public void awaitEnd(Domain domain) {
             assertNotNull(domain.shutdownLatch().get());
         }

@@ -29,6 +29,7 @@ import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.quota.Quotas;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -43,6 +44,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// Guests whose domains run no code, with a real XenStore: what an operator asks, and what the guest does by itself.
 @Timeout(120)
@@ -74,6 +77,10 @@ final class GuestDriverTest {
     }
 
     private GuestRequest request(boolean reboot) {
+        return request(reboot ? EndActions.DEFAULT : EndActions.ONCE);
+    }
+
+    private GuestRequest request(EndActions ends) {
         DomainConfig config =
                 new DomainConfig(
                         NAME,
@@ -83,7 +90,7 @@ final class GuestDriverTest {
                         XEN_VERSION,
                         GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
-        return new GuestRequest(config, folder.resolve("kernel"), List.of(), "", reboot, true);
+        return new GuestRequest(config, folder.resolve("kernel"), List.of(), "", ends, true);
     }
 
     private FutureTask<RunOutcome> drive(Guest guest, long deadline) {
@@ -316,12 +323,79 @@ final class GuestDriverTest {
     void guestThatIsToEndAtItsNextRebootEnds() throws Exception {
         Guest guest = new Guest(request(true));
         FutureTask<RunOutcome> run = start(guest);
-        guest.endAtReboot();
+        guest.endAtStop();
         assertEquals(GuestState.RUNNING, guest.state());
 
         nextDomain().shutdown(ShutdownReason.REBOOT, "");
 
         assertEquals(RunOutcome.REBOOT, run.get());
+    }
+
+    private static EndActions all(EndAction action) {
+        return new EndActions(action, action, action, action, action);
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"POWEROFF", "REBOOT", "TRIPLE_FAULT", "CRASH", "WATCHDOG", "SOFT_RESET"})
+    void guestIsRestartedAfterEachEndForWhichThatIsSet(ShutdownReason reason) throws Exception {
+        Guest guest = new Guest(request(all(EndAction.RESTART)));
+        FutureTask<RunOutcome> run = start(guest);
+
+        nextDomain().shutdown(reason, "");
+
+        Domain second = nextDomain();
+        Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
+        second.shutdown(ShutdownReason.HOST_ERROR, "of a test");
+        assertEquals(RunOutcome.HOST_ERROR, run.get());
+    }
+
+    @Test
+    void preservedDomainStaysUntilItIsDestroyed() throws Exception {
+        Guest guest = new Guest(request(all(EndAction.PRESERVE)));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+        FutureTask<Void> suspend = suspend(domain);
+        Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
+
+        domain.shutdown(ShutdownReason.CRASH, "of a test");
+        domains.awaitStop(domain);
+
+        assertEquals(GuestState.PRESERVED, guest.state());
+        assertEquals(List.of(domain.id()), ids());
+        assertEquals("suspend", shutdownNode(domain));
+        assertEquals(0, domain.memory().ram().get(ValueLayout.JAVA_BYTE, 0));
+        assertEquals("web has stopped", refusal(suspend));
+        Refused e = assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.PAUSE));
+        assertEquals("web has stopped", e.reason());
+        domains.destroy(domain);
+        assertEquals(RunOutcome.CRASH, run.get());
+        assertEquals(List.of(), ids());
+    }
+
+    @Test
+    void preservedGuestEndsWithItsService() throws Exception {
+        HostedGuests guests = new HostedGuests(hypervisor);
+        guests.create(request(all(EndAction.PRESERVE)), false);
+        Domain domain = nextDomain();
+        domain.shutdown(ShutdownReason.POWEROFF, "");
+        domains.awaitStop(domain);
+        assertEquals(List.of(NAME), guests.left());
+
+        guests.end();
+
+        domains.awaitEnd(domain);
+        guests.close();
+    }
+
+    @Test
+    void timeOutEndsAPreservedGuest() throws Exception {
+        Guest guest = new Guest(request(all(EndAction.PRESERVE)));
+        DriverRequest start = guest.start(false);
+        FutureTask<RunOutcome> run = drive(guest, System.nanoTime() + 2_000_000_000L);
+        start.await();
+        nextDomain().shutdown(ShutdownReason.CRASH, "of a test");
+
+        assertEquals(RunOutcome.TIMEOUT, run.get());
     }
 
     @Test

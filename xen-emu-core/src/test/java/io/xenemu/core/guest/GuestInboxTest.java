@@ -54,7 +54,7 @@ final class GuestInboxTest {
         inbox.await(LONG);
         inbox.destroy();
         inbox.await(LONG);
-        inbox.endAtReboot();
+        inbox.endAtStop();
         inbox.await(LONG);
     }
 

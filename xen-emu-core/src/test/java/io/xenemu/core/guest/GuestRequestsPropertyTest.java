@@ -34,6 +34,7 @@ final class GuestRequestsPropertyTest {
         TAKE,
         RUNNING,
         SUSPENDED,
+        PRESERVED,
         REBOOTING,
         START_AGAIN,
         END,
@@ -52,6 +53,7 @@ final class GuestRequestsPropertyTest {
                         Tuple.of(8, Act.TAKE),
                         Tuple.of(4, Act.RUNNING),
                         Tuple.of(2, Act.SUSPENDED),
+                        Tuple.of(1, Act.PRESERVED),
                         Tuple.of(2, Act.REBOOTING),
                         Tuple.of(2, Act.START_AGAIN),
                         Tuple.of(1, Act.END),
@@ -96,6 +98,12 @@ final class GuestRequestsPropertyTest {
                         requests.suspended();
                     }
                 }
+                case PRESERVED -> {
+                    if (before.mayBecome(GuestState.PRESERVED)) {
+                        requests.preserved();
+                        pauses = 0;
+                    }
+                }
                 case REBOOTING -> {
                     if (before.mayBecome(GuestState.REBOOTING)) {
                         requests.rebooting();
@@ -116,7 +124,7 @@ final class GuestRequestsPropertyTest {
                     requests.destroy();
                     destroyed = true;
                 }
-                case END_AT_REBOOT -> requests.endAtReboot();
+                case END_AT_REBOOT -> requests.endAtStop();
             }
             check(before);
         }

@@ -50,6 +50,7 @@ final class GuestRequestsTest {
             case SUSPENDED -> requests.suspended();
             case SAVING -> take(Kind.SAVE);
             case MIGRATING -> take(Kind.MIGRATE);
+            case PRESERVED -> requests.preserved();
             case REBOOTING -> requests.rebooting();
             case ENDED -> requests.end();
             case MADE, STARTING, RUNNING -> {}
@@ -65,15 +66,15 @@ final class GuestRequestsTest {
     /// One letter for each state: A accepted, Q queued, X refused.
     @ParameterizedTest
     @CsvSource({
-        "START, AXXXXXXXX",
-        "PAUSE, QAAAAQQXX",
-        "UNPAUSE, QAAAAQQXX",
-        "SHUT_DOWN, XAAAAQQXX",
-        "REBOOT, XAAAAQQXX",
-        "SUSPEND, XQAXXXXXX",
-        "RESUME, XXXXAXXXX",
-        "SAVE, XQAAXXXXX",
-        "MIGRATE, XQAAXXXXX",
+        "START, AXXXXXXXXX",
+        "PAUSE, QAAAAQQXXX",
+        "UNPAUSE, QAAAAQQXXX",
+        "SHUT_DOWN, XAAAAQQXXX",
+        "REBOOT, XAAAAQQXXX",
+        "SUSPEND, XQAXXXXXXX",
+        "RESUME, XXXXAXXXXX",
+        "SAVE, XQAAXXXXXX",
+        "MIGRATE, XQAAXXXXXX",
     })
     void answerDependsOnTheState(Kind kind, String answers) {
         GuestState[] states = GuestState.values();
@@ -156,6 +157,21 @@ final class GuestRequestsTest {
     }
 
     @Test
+    void preservedGuestOnlyEnds() {
+        bring(GuestState.PAUSED);
+        put(Kind.SAVE);
+        requests.preserved();
+
+        assertEquals(0, requests.pauses());
+        refuses(Kind.SAVE, Refusal.STOPPED);
+        assertEquals(Refusal.STOPPED, requests.refusal(Kind.UNPAUSE));
+        assertThrows(IllegalStateException.class, requests::running);
+        assertThrows(IllegalStateException.class, requests::startAgain);
+        requests.end();
+        assertEquals(GuestState.ENDED, requests.state());
+    }
+
+    @Test
     void requestThatWaitsIsNotCarriedOutOnTheNextBoot() {
         bring(GuestState.SAVING);
         put(Kind.SHUT_DOWN);
@@ -223,12 +239,12 @@ final class GuestRequestsTest {
     }
 
     @Test
-    void endAtRebootRefusesNothing() {
+    void endAtStopRefusesNothing() {
         bring(GuestState.RUNNING);
-        assertFalse(requests.endsAtReboot());
-        requests.endAtReboot();
+        assertFalse(requests.endsAtStop());
+        requests.endAtStop();
 
-        assertTrue(requests.endsAtReboot());
+        assertTrue(requests.endsAtStop());
         take(Kind.SHUT_DOWN);
     }
 

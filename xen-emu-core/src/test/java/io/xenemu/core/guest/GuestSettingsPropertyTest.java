@@ -24,7 +24,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class GuestSettingsPropertyTest {
     private static final List<String> ALL =
             List.of(
+                    "on_poweroff=restart",
                     "on_reboot=destroy",
+                    "on_crash=preserve",
+                    "on_watchdog=restart",
+                    "on_soft_reset=preserve",
                     "name=web",
                     "uuid=00000000-0000-0001-0000-000000000002",
                     "memory=512",
@@ -55,7 +59,12 @@ final class GuestSettingsPropertyTest {
                     Path.of("/boot/vm linuz"),
                     List.of("/boot/initrd.img", "/boot/module with=an argument"),
                     "console=hvc0 root=/dev/xvda1 % + \u00e4",
-                    false,
+                    new EndActions(
+                            EndAction.RESTART,
+                            EndAction.DESTROY,
+                            EndAction.PRESERVE,
+                            EndAction.RESTART,
+                            EndAction.PRESERVE),
                     true);
 
     private static GuestRequest request(List<String> words) throws WrongSetting {
@@ -80,7 +89,7 @@ final class GuestSettingsPropertyTest {
         assertEquals(512 << 20, guest.config().memoryBytes());
         assertEquals(EventChannelConfig.DEFAULT, guest.config().events());
         assertEquals(List.of(), guest.modules());
-        assertTrue(guest.reboot());
+        assertEquals(EndActions.DEFAULT, guest.ends());
         assertFalse(guest.overcommit());
         WrongSetting none = assertThrows(WrongSetting.class, () -> request(List.of()));
         assertEquals("kernel: one value is needed", none.getMessage());
@@ -132,7 +141,9 @@ final class GuestSettingsPropertyTest {
                 "xen_version=4",
                 "evtchn=3level",
                 "hvm_pirq=yes",
-                "on_reboot=preserve",
+                "on_reboot=rename-restart",
+                "on_crash=PRESERVE",
+                "on_soft_reset=soft-reset",
                 "max_event_channels=1",
                 "max_grant_frames=0",
                 "max_maptrack_frames=-1",

@@ -67,7 +67,8 @@ final class GuestTest {
                         XEN_VERSION,
                         GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
-        return new GuestRequest(config, folder.resolve(kernel), List.of(), "", true, true);
+        return new GuestRequest(
+                config, folder.resolve(kernel), List.of(), "", EndActions.DEFAULT, true);
     }
 
     private FutureTask<RunOutcome> drive(Guest guest) {

@@ -84,7 +84,8 @@ final class SavableGuest implements AutoCloseable {
                             4 << 16 | 19,
                             GrantLimits.defaults(),
                             EventChannelConfig.DEFAULT);
-            GuestRequest request = new GuestRequest(config, kernel, List.of(), "", false, true);
+            GuestRequest request =
+                    new GuestRequest(config, kernel, List.of(), "", EndActions.ONCE, true);
             boot = GuestBoot.build(hypervisor, request, new NoOrders(), console, serial);
         } finally {
             Files.delete(kernel);

@@ -1,0 +1,51 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.domain.ShutdownReason;
+
+/// What follows each way in which a guest's domain stops.
+///
+/// @param powerOff after SHUTDOWN_poweroff
+/// @param reboot after SHUTDOWN_reboot, and after a triple fault, which is a reboot on Xen too
+/// @param crash after SHUTDOWN_crash, also of a domain that Xen would have crashed
+/// @param watchdog when its watchdog has expired
+/// @param softReset after SHUTDOWN_soft_reset
+public record EndActions(
+        EndAction powerOff,
+        EndAction reboot,
+        EndAction crash,
+        EndAction watchdog,
+        EndAction softReset) {
+    /// xl's defaults, except that a soft reset ends the guest.
+    public static final EndActions DEFAULT =
+            new EndActions(
+                    EndAction.DESTROY,
+                    EndAction.RESTART,
+                    EndAction.DESTROY,
+                    EndAction.DESTROY,
+                    EndAction.DESTROY);
+
+    /// Those of a guest that ends with its first domain.
+    public static final EndActions ONCE =
+            new EndActions(
+                    EndAction.DESTROY,
+                    EndAction.DESTROY,
+                    EndAction.DESTROY,
+                    EndAction.DESTROY,
+                    EndAction.DESTROY);
+
+    /// What follows a stop.
+    ///
+    /// As under xl, a reason that Xen does not know ends the guest. So does a failure of the host, which another domain
+    /// would meet as well.
+    EndAction after(ShutdownReason reason) {
+        return switch (reason) {
+            case POWEROFF -> powerOff;
+            // HVM_PARAM_TRIPLE_FAULT_REASON is SHUTDOWN_reboot, and no guest may change it.
+            case REBOOT, TRIPLE_FAULT -> reboot;
+            case CRASH -> crash;
+            case WATCHDOG -> watchdog;
+            case SOFT_RESET -> softReset;
+            case SUSPEND, OTHER, HOST_ERROR, DESTROYED -> EndAction.DESTROY;
+        };
+    }
+}
