@@ -10,7 +10,8 @@ import java.util.UUID;
 ///
 /// @param name unique among the domains of the service; not a number, which would be an id
 /// @param uuid the domain's handle
-/// @param memoryBytes RAM
+/// @param memoryBytes the memory that it has at first
+/// @param maxMemoryBytes the RAM that it sees, and the most that it can ever have: at least `memoryBytes`
 /// @param vcpus number of vCPUs, 1 to 128
 /// @param xenVersion the answer of XENVER_version: major in the upper 16 bits
 /// @param grants the limits of its grant table and of its mappings of other domains' grants
@@ -19,6 +20,7 @@ public record DomainConfig(
         String name,
         UUID uuid,
         long memoryBytes,
+        long maxMemoryBytes,
         int vcpus,
         int xenVersion,
         GrantLimits grants,
@@ -49,6 +51,29 @@ public record DomainConfig(
         if (memoryBytes <= 0) {
             throw new IllegalArgumentException(memoryBytes + " bytes of memory");
         }
+        if (maxMemoryBytes < memoryBytes) {
+            throw new IllegalArgumentException(
+                    "%d bytes of memory, and no more than %d"
+                            .formatted(memoryBytes, maxMemoryBytes));
+        }
+    }
+
+    /// A domain that sees the memory that it has.
+    public DomainConfig(
+            String name,
+            UUID uuid,
+            long memoryBytes,
+            int vcpus,
+            int xenVersion,
+            GrantLimits grants,
+            EventChannelConfig events) {
+        this(name, uuid, memoryBytes, memoryBytes, vcpus, xenVersion, grants, events);
+    }
+
+    /// The same domain with other memory at first.
+    public DomainConfig withMemory(long bytes) {
+        return new DomainConfig(
+                name, uuid, bytes, maxMemoryBytes, vcpus, xenVersion, grants, events);
     }
 
     /// Whether the guest sees this release of Xen or a later one: some answers have changed between releases.
@@ -59,7 +84,14 @@ public record DomainConfig(
     /// The same configuration with another name.
     public DomainConfig sibling(String otherName) {
         return new DomainConfig(
-                otherName, UUID.randomUUID(), memoryBytes, vcpus, xenVersion, grants, events);
+                otherName,
+                UUID.randomUUID(),
+                memoryBytes,
+                maxMemoryBytes,
+                vcpus,
+                xenVersion,
+                grants,
+                events);
     }
 
     /// Whether an operator's argument is a domain's id: only digits, as with xl.

@@ -64,6 +64,7 @@ public final class DomainPages implements AutoCloseable {
                             vm,
                             config.name(),
                             map,
+                            config.memoryBytes(),
                             special,
                             resources.mappings(),
                             environment.resources().holes());
@@ -86,7 +87,10 @@ public final class DomainPages implements AutoCloseable {
     private GrantTable newGrantTable(DomainOrigin origin) {
         GrantEnvironment grants =
                 new GrantEnvironment(
-                        environment.grants(), new GrantPages(), frames, new DomainPhysmap(memory));
+                        environment.grants(),
+                        new GrantPages(),
+                        frames,
+                        new DomainPhysmap(memory, inUse));
         GrantTableMetrics metrics = new GrantTableMetrics(environment.registry(), origin.id());
         if (origin instanceof DomainOrigin.Saved saved) {
             return GrantTable.restore(saved.state().grants(), grants, metrics);
@@ -143,12 +147,22 @@ public final class DomainPages implements AutoCloseable {
                 frame.isStatus()
                         ? special.statusFrame(frame.index())
                         : SpecialPages.grantFrame(frame.index());
-        memory.overlay(page, gfn);
+        show(page, gfn);
         // Another vCPU may have changed to version 1 meanwhile, and found no frame to remove.
         if (frame.isStatus() && frame.index() >= grantTable.statusFrames()) {
             memory.hide(page);
             throw XenError.EINVAL;
         }
+    }
+
+    /// Shows special page `page` at a guest frame, as [DomainMemory#overlay].
+    void show(int page, long gfn) throws XenError {
+        memory.overlay(page, gfn, inUse);
+    }
+
+    /// XENMAPSPACE_gmfn: moves the page at a frame to another one, as [DomainMemory#move]. Not for shared_info.
+    public void move(long from, long to) throws XenError {
+        memory.move(from, to, inUse);
     }
 
     /// The guest frame of grant frame `index`, or -1.
@@ -164,7 +178,7 @@ public final class DomainPages implements AutoCloseable {
         return memory.decrease(gfn, count, inUse);
     }
 
-    /// XENMEM_populate_physmap: puts zeroed pages into the guest's RAM.
+    /// XENMEM_populate_physmap: puts zeroed pages of RAM at frames.
     ///
     /// @return false if that is not possible; then nothing has happened
     public boolean populatePhysmap(long gfn, int count) {

@@ -19,7 +19,7 @@ final class DomainParts {
     }
 
     private static PartState saved(int type, BodyWriter body) {
-        return new PartState.Saved(type, DomainStateCodec.VERSION, body);
+        return new PartState.Saved(type, DomainStateCodec.version(type), body);
     }
 
     /// A domain that has shut down is about to end.

@@ -16,7 +16,8 @@ final class DomainStateCodec {
     /// Frame type "DOMN": [XenState.Identity].
     ///
     /// Version 1: id u16; name; uuid 2 x u64; memory u64; vcpus u32; Xen's version u32; grant frames, maptrack frames,
-    /// grant version u32 each; fifo, highest port u32, pirqs; pauses u32.
+    /// grant version u32 each; fifo, highest port u32, pirqs; pauses u32. Version 2 has the most memory, u64, after
+    /// the memory.
     static final int IDENTITY = 0x4e4d4f44;
 
     /// Frame type "HVMP": [HvmParams.State].
@@ -39,13 +40,21 @@ final class DomainStateCodec {
     /// Version 1: vCPUs u32, then for each the addresses of vcpu_info, time and runstate, u64; all ones for none.
     static final int AREAS = 0x41455241;
 
-    /// The version of every frame here.
-    static final int VERSION = 1;
+    /// The version of every other frame here.
+    private static final int VERSION = 1;
+
+    /// The version of [#IDENTITY].
+    private static final int IDENTITY_VERSION = 2;
 
     /// How often a domain can be paused when it is saved.
     private static final int MAX_PAUSES = 1 << 16;
 
     private DomainStateCodec() {}
+
+    /// The version of a frame as [#encode] writes it.
+    static int version(int type) {
+        return type == IDENTITY ? IDENTITY_VERSION : VERSION;
+    }
 
     private static void requireVersion(String what, int version) throws WireException {
         if (version != VERSION) {
@@ -63,6 +72,7 @@ final class DomainStateCodec {
                 .u64(config.uuid().getMostSignificantBits())
                 .u64(config.uuid().getLeastSignificantBits())
                 .u64(config.memoryBytes())
+                .u64(config.maxMemoryBytes())
                 .u32(config.vcpus())
                 .u32(config.xenVersion())
                 .u32(grants.maxGrantFrames())
@@ -75,14 +85,22 @@ final class DomainStateCodec {
     }
 
     static XenState.Identity identity(int version, BodyReader body) throws WireException {
-        requireVersion("domain", version);
+        if (version < 1 || version > IDENTITY_VERSION) {
+            throw WireException.unknownVersion("domain", version);
+        }
         try {
             DomId id = new DomId(body.u16());
+            String name = body.string(DomainConfig.MAX_NAME_BYTES);
+            UUID uuid = new UUID(body.u64(), body.u64());
+            long memory = body.u64();
+            // Before version 2, no domain saw more than it had.
+            long maxMemory = version < 2 ? memory : body.u64();
             DomainConfig config =
                     new DomainConfig(
-                            body.string(DomainConfig.MAX_NAME_BYTES),
-                            new UUID(body.u64(), body.u64()),
-                            body.u64(),
+                            name,
+                            uuid,
+                            memory,
+                            maxMemory,
                             body.count(DomainConfig.MAX_VCPUS),
                             body.u32(),
                             new GrantLimits(body.u32(), body.u32(), body.u32()),

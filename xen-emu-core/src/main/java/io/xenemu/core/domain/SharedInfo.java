@@ -69,7 +69,7 @@ public final class SharedInfo {
             throw XenError.EINVAL;
         }
         synchronized (change) {
-            domain.memory().overlay(SpecialPages.SHARED_INFO, newGfn);
+            domain.pages().show(SpecialPages.SHARED_INFO, newGfn);
             tellKvm(newGfn);
         }
         domain.vcpus().forEach(this::place);

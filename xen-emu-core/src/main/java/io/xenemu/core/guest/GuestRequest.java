@@ -46,14 +46,14 @@ public record GuestRequest(
     /// @throws BootException when a file is no kernel, or cannot be read
     BootFiles open() throws BootException {
         // The guest may be given no more than it has room for.
-        return BootFiles.open(kernel, modules, config.memoryBytes());
+        return BootFiles.open(kernel, modules, config.maxMemoryBytes());
     }
 
     /// Looks for what is wrong without KVM: places everything as for a boot, and writes it nowhere.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit into the guest
     public void check() throws BootException {
-        GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
+        GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
         try (BootFiles files = open()) {
             files.kernel()
                     .load(

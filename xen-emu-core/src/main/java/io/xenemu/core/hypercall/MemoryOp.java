@@ -1,11 +1,9 @@
 package io.xenemu.core.hypercall;
 
 import io.xenemu.core.boot.GuestMemoryMap;
-import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainPages;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.E820Entry;
 import io.xenemu.kvm.abi.xen.MemoryStructs.MemoryMap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.RemoveFromPhysmap;
@@ -27,9 +25,6 @@ final class MemoryOp {
     /// The largest extent number that a preempted batch can continue at (`UINT_MAX >> MEMOP_EXTENT_SHIFT`).
     private static final long MAX_EXTENTS = (1L << 26) - 1;
 
-    /// The most that an interrupted add_to_physmap can have done: its count has 16 bits.
-    private static final long MAX_ADDED = 0xffff;
-
     private static final int PAGE_SHIFT = 12;
 
     /// `XENMEMF_*`.
@@ -44,12 +39,6 @@ final class MemoryOp {
     private static final int DECREASE_RESERVATION = 1;
     private static final int POPULATE_PHYSMAP = 6;
 
-    private static final long INVALID_GFN = -1;
-    private static final int SPACE_SHARED_INFO = 0;
-    private static final int SPACE_GRANT_TABLE = 1;
-    private static final int SPACE_GMFN_FOREIGN = 4;
-    private static final int SPACE_DEV_MMIO = 5;
-
     private MemoryOp() {}
 
     static HypercallFamily family() {
@@ -59,9 +48,11 @@ final class MemoryOp {
                 .op(3, "current_reservation", MemoryOp::currentReservation)
                 .op(4, "maximum_reservation", MemoryOp::maximumReservation)
                 .op(POPULATE_PHYSMAP, "populate_physmap", MemoryOp::populatePhysmap)
-                .op(7, "add_to_physmap", MemoryOp::addToPhysmap)
+                .op(PhysmapAddition.COMMAND, "add_to_physmap", PhysmapAddition::one)
                 .op(9, "memory_map", MemoryOp::memoryMap)
-                .op(15, "remove_from_physmap", MemoryOp::removeFromPhysmap);
+                .op(14, "maximum_gpfn", MemoryOp::maximumGpfn)
+                .op(15, "remove_from_physmap", MemoryOp::removeFromPhysmap)
+                .op(PhysmapAddition.BATCH, "add_to_physmap_batch", PhysmapAddition::batch);
     }
 
     private static long increaseReservation(HypercallContext c) {
@@ -82,10 +73,18 @@ final class MemoryOp {
     }
 
     /// The extent at which an interrupted batch continues: the command's upper bits.
-    private static long start(HypercallContext c) {
+    static long start(HypercallContext c) {
         return c.width() == GuestWidth.BITS_64
                 ? c.word(0) >>> EXTENT_SHIFT
                 : (c.word(0) & 0xffff_ffffL) >>> EXTENT_SHIFT;
+    }
+
+    /// Has the guest make another call for the rest.
+    ///
+    /// @param done how many extents have been done
+    static long continued(HypercallContext c, int command, long done) {
+        c.setParameter(0, done << EXTENT_SHIFT | command);
+        return HypercallContext.CONTINUED;
     }
 
     /// Checks that an operation that cannot be interrupted does not ask to continue.
@@ -135,8 +134,7 @@ final class MemoryOp {
             done++;
             c.vcpu().serveMailbox();
             if (done < count && c.isPreempted()) {
-                c.setParameter(0, done << EXTENT_SHIFT | command);
-                return HypercallContext.CONTINUED;
+                return continued(c, command, done);
             }
         }
         return done;
@@ -167,34 +165,9 @@ final class MemoryOp {
         return c.domain().memory().maxPages();
     }
 
-    /// Checks in Xen's order. Foreign pages need the batched call; devices need the hardware domain.
-    private static long addToPhysmap(HypercallContext c) throws XenError {
-        if (start(c) > MAX_ADDED) {
-            throw XenError.EDOM;
-        }
-        var argument = c.argument();
-        argument.copyIn(AddToPhysmap.STRUCT, c.word(1));
-        int space = Math.toIntExact(Math.min(argument.get(AddToPhysmap.SPACE), Integer.MAX_VALUE));
-        if (space == SPACE_GMFN_FOREIGN) {
-            throw XenError.ENOSYS;
-        }
-        Domain domain = c.domain();
-        int domid = argument.get(AddToPhysmap.DOMID);
-        if (space == SPACE_DEV_MMIO) {
-            throw domain.forbidden(domid) == XenError.ESRCH ? XenError.ESRCH : XenError.EACCES;
-        }
-        domain.requireSelf(domid);
-        long index = argument.get(AddToPhysmap.IDX);
-        long gfn = argument.get(AddToPhysmap.GPFN);
-        if (gfn == INVALID_GFN) {
-            throw XenError.EINVAL;
-        }
-        switch (space) {
-            case SPACE_SHARED_INFO -> domain.sharedInfo().map(index, gfn);
-            case SPACE_GRANT_TABLE -> domain.pages().mapGrantFrame(index, gfn);
-            default -> throw XenError.EINVAL;
-        }
-        return 0;
+    private static long maximumGpfn(HypercallContext c) throws XenError {
+        requireSelf(c);
+        return c.domain().memory().highestGfn();
     }
 
     private static long removeFromPhysmap(HypercallContext c) throws XenError {

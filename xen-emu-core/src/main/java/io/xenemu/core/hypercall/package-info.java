@@ -6,7 +6,8 @@
 ///
 /// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp], [HvmOp], [MemoryOp], [PhysdevOp],
 ///   [SchedOp], [SetTimerOp], [VcpuOp], [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily], copies its
-///   argument in once, and calls the module that owns the semantics. [VcpuContext] decodes the longest argument.
+///   argument in once, and calls the module that owns the semantics. [VcpuContext] decodes the longest argument, and
+///   [PhysmapAddition] serves two operations of [MemoryOp].
 /// - The table: [HypercallTable], [HypercallFamily], [HypercallOp], [HypercallHandler].
 /// - A call: [HypercallDispatcher], [HypercallContext], [HypercallCounters] with [HypercallMetrics]. Each belongs to
 ///   one vCPU's thread.

@@ -79,7 +79,7 @@ public final class DomainBuilder implements DomainSource {
             String commandLine,
             Function<Domain, PortBus> devices)
             throws BootException {
-        GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
+        GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
         LocalVm vm = new LocalVm(newVm(config));
         Domain domain = new Domain(id, config, map, vm, capabilities, environment);
         try {

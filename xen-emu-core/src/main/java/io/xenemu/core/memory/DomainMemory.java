@@ -20,10 +20,13 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.LongPredicate;
+import org.jspecify.annotations.Nullable;
 
 /// A domain's guest-physical memory: RAM in one memfd, special pages in another, and pages that the guest has placed
-/// over them or in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant.
+/// over them or in holes: special pages (XENMEM_add_to_physmap), pages that other domains grant, and pages of RAM at
+/// frames that are not their own (XENMEM_populate_physmap, XENMAPSPACE_gmfn).
 ///
 /// A special page is at one frame at most. Xen frees the RAM page that it covers. Here the RAM page comes back,
 /// zeroed, when the special page moves away, as after Xen's own soft reset, unless the guest has given it up or the
@@ -37,10 +40,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// Guest frame numbers are below this; no CPU addresses more than 52 bits.
     private static final long GFN_LIMIT = 1L << 40;
 
-    private final MemFd ram;
-
-    /// All pages of RAM, without what covers them for the guest.
-    private final MemorySegment ramPages;
+    /// Changes with the monitor held.
+    private final RamPages ram;
 
     private final SpecialPages special;
     private final HostBudget.Share mappings;
@@ -63,21 +64,28 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     @GuardedBy("this")
     private final Map<Long, Long> foreignAt = new HashMap<>();
 
-    /// The covered pages of RAM, by their number in [#ramPages].
+    /// The covered pages of RAM, by their number.
     @GuardedBy("this")
     private final BitSet coveredRam = new BitSet();
-
-    /// The pages of RAM that the guest has given up.
-    @GuardedBy("this")
-    private final BitSet gone = new BitSet();
 
     @GuardedBy("this")
     private final Reservation reservation;
 
+    /// The highest frame that ever had a page.
+    @GuardedBy("this")
+    private long highest;
+
+    /// @param name for /proc/PID/maps
+    /// @param map what the guest sees
+    /// @param memory bytes of RAM that it owns at first: at most the RAM that it sees
+    /// @param special its special pages
+    /// @param mappings its share of the process's mappings
+    /// @param holes the pages that it reads in holes
     public DomainMemory(
             VmPort vm,
             String name,
             GuestMemoryMap map,
+            long memory,
             SpecialPages special,
             HostBudget.Share mappings,
             HolePages holes) {
@@ -94,13 +102,13 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         // As on Xen, the pages of its ACPI tables are owned in addition to its memory.
         reservation =
                 new Reservation(
-                        ramBytes / GuestMemory.PAGE_SIZE,
-                        (ramBytes - GuestMemoryMap.ACPI_SIZE) / GuestMemory.PAGE_SIZE);
+                        memory / GuestMemory.PAGE_SIZE,
+                        (ramBytes - GuestMemoryMap.ACPI_SIZE) / GuestMemory.PAGE_SIZE,
+                        GuestMemoryMap.ACPI_SIZE / GuestMemory.PAGE_SIZE);
         ranges = new PhysicalRanges(vm, mappings, holes);
-        ram = MemFd.create("xen-ram-" + name, ramBytes);
+        ram = new RamPages("xen-ram-" + name, ramBytes);
         try {
             addRanges(map);
-            ramPages = ram.map(0, ramBytes);
         } catch (RuntimeException e) {
             ranges.close();
             serviceViews.close();
@@ -113,7 +121,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         long ramOffset = 0;
         for (GuestMemoryMap.Slot slot : map.slots()) {
             if (slot.backing() == GuestMemoryMap.Backing.RAM) {
-                addRange(slot, ram, ramOffset);
+                addRange(slot, ram.file(), ramOffset);
                 ramOffset += slot.length();
             } else {
                 addRange(slot, special.memfd(), 0);
@@ -125,6 +133,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         MemorySegment view = memfd.map(serviceViews, offset, slot.length(), false);
         ranges.add(slot.start(), memfd, offset, view);
         guest.add(slot.start(), view);
+        reaches((slot.start() + slot.length()) / GuestMemory.PAGE_SIZE - 1);
     }
 
     /// The guest's memory for hypercall arguments: with the special pages that the guest sees, without foreign pages.
@@ -151,6 +160,17 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return gfn >= 0 && gfn < GFN_LIMIT;
     }
 
+    /// Notes that a frame has a page.
+    @GuardedBy("this")
+    private void reaches(long gfn) {
+        highest = Math.max(highest, gfn);
+    }
+
+    /// The highest frame that ever had a page (XENMEM_maximum_gpfn).
+    public synchronized long highestGfn() {
+        return highest;
+    }
+
     @Override
     public void write(long gpa, MemorySegment source) {
         try {
@@ -165,9 +185,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a mapped page is added to
     /// the physmap again. If that fails, the page stays where it is.
     ///
+    /// @param inUse whether others use a page number's page; called with a lock held
     /// @throws XenError EINVAL no page can be there (beyond the guest's address width, or where KVM has a device);
     ///     ENXIO the guest maps a foreign page there; ENOMEM too many places
-    public synchronized void overlay(int page, long gfn) throws XenError {
+    public synchronized void overlay(int page, long gfn, LongPredicate inUse) throws XenError {
         if (!isPossible(gfn)) {
             throw XenError.EINVAL;
         }
@@ -183,14 +204,14 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             throw XenError.ENOMEM;
         }
         evict(gfn);
-        range.showToAll(gpa, special.memfd(), (long) page * GuestMemory.PAGE_SIZE);
-        if (range.isHole()) {
-            guest.add(gpa, special.page(page));
+        if (takeDisplaced(gfn, inUse)) {
+            reservation.give(1);
         }
+        show(range, gfn, special.memfd(), (long) page * GuestMemory.PAGE_SIZE, special.page(page));
         hide(page);
         cover(range, gpa, true);
         int covered = ramPage(gfn);
-        if (covered >= 0 && !gone.get(covered)) {
+        if (covered >= 0 && !ram.isGone(covered)) {
             reservation.give(1);
         }
         specialGfn[page] = gfn;
@@ -205,6 +226,32 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         specialGfn[page] = NOWHERE;
         specialAt.remove(gfn);
+        uncover(gfn);
+        int uncovered = ramPage(gfn);
+        if (uncovered >= 0 && !ram.isGone(uncovered)) {
+            ram.page(uncovered).fill((byte) 0);
+            if (!reservation.take(1)) {
+                ram.leave(uncovered);
+            }
+        }
+    }
+
+    /// Shows a page of the domain's own at a frame, to all.
+    @GuardedBy("this")
+    private void show(
+            PhysicalRange range, long gfn, MemFd file, long offset, MemorySegment serviceView) {
+        long gpa = gfn * GuestMemory.PAGE_SIZE;
+        range.showToAll(gpa, file, offset);
+        if (range.isHole()) {
+            guest.add(gpa, serviceView);
+        }
+        cover(range, gpa, true);
+        reaches(gfn);
+    }
+
+    /// Undoes [#show], and gives its mappings back.
+    @GuardedBy("this")
+    private void uncover(long gfn) {
         long gpa = gfn * GuestMemory.PAGE_SIZE;
         PhysicalRange range = existing(gpa);
         if (range.isHole()) {
@@ -212,14 +259,6 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
         range.uncoverForAll(gpa);
         mappings.give(range.splitsForAll());
-        int uncovered = ramPage(gfn);
-        if (uncovered >= 0) {
-            ramPages.asSlice((long) uncovered * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE)
-                    .fill((byte) 0);
-            if (!gone.get(uncovered) && !reservation.take(1)) {
-                gone.set(uncovered);
-            }
-        }
         cover(range, gpa, false);
     }
 
@@ -240,7 +279,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     @GuardedBy("this")
     private void cover(PhysicalRange range, long gpa, boolean covered) {
-        if (range.isOf(ram)) {
+        if (range.isOf(ram.file())) {
             coveredRam.set(Math.toIntExact(range.pageNumber(gpa)), covered);
         }
     }
@@ -256,15 +295,17 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     // Pages of other domains.
 
-    /// Shows a page of another domain at a guest frame. It removes a special page there for good, and covers another
-    /// page until it is removed.
+    /// Shows a page of another domain at a guest frame. It covers the frame's own page until it is removed, and removes
+    /// any other page there for good.
     ///
     /// @param gfn any 64 bits
     /// @param mfn the page's machine frame number
     /// @param file the page's memory, which does not change until [#remove]
     /// @param offset of the page in it
+    /// @param inUse whether others use a page number's page; called with a lock held
     /// @return false if no page can be there, a foreign page is there already, or there are too many
-    synchronized boolean place(long gfn, long mfn, MemFd file, long offset, boolean readOnly) {
+    synchronized boolean place(
+            long gfn, long mfn, MemFd file, long offset, boolean readOnly, LongPredicate inUse) {
         if (!isPossible(gfn)
                 || foreignAt.containsKey(gfn)
                 || !mappings.take(PhysicalRange.SPLITS)) {
@@ -275,8 +316,11 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             long gpa = gfn * GuestMemory.PAGE_SIZE;
             PhysicalRange range = ranges.make(gpa);
             evict(gfn);
+            // As in Xen, the domain owns a lost page of RAM until its end.
+            boolean _ = takeDisplaced(gfn, inUse);
             range.showToGuest(gpa, file, offset, readOnly);
             cover(range, gpa, true);
+            reaches(gfn);
             foreignAt.put(gfn, mfn);
             placed = true;
         } catch (XenError e) {
@@ -342,56 +386,55 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (range == null) {
             return GuestFrames.NO_RAM;
         }
-        if (range.isOf(ram)) {
-            long page = range.pageNumber(gpa);
-            if (!coveredRam.get(Math.toIntExact(page))) {
-                return gone.get(Math.toIntExact(page)) ? GuestFrames.NO_RAM : page;
+        if (range.isOf(ram.file())) {
+            int page = Math.toIntExact(range.pageNumber(gpa));
+            if (!coveredRam.get(page)) {
+                return ram.isGone(page) ? GuestFrames.NO_RAM : page;
             }
         }
         // Slow path: pages that guests grant in bulk are plain RAM and have returned above.
         Integer overlaid = specialAt.get(gfn);
         if (overlaid != null) {
-            return ramPageCount() + overlaid;
+            return ram.count() + overlaid;
+        }
+        Integer displaced = ram.displacedAt(gfn);
+        if (displaced != null) {
+            return displaced;
         }
         if (foreignAt.containsKey(gfn)) {
             return GuestFrames.FOREIGN;
         }
-        return range.isHole() ? GuestFrames.NO_RAM : ramPageCount() + range.pageNumber(gpa);
+        return range.isHole() ? GuestFrames.NO_RAM : ram.count() + range.pageNumber(gpa);
     }
 
     /// The memory that contains a page number's page, without a guest's overlays.
     MemorySegment memoryOf(long page) {
-        return page < ramPageCount() ? ramPages : special.pages();
+        return isRam(page) ? ram.all() : special.pages();
     }
 
     /// The file that contains a page number's page.
     MemFd fileOf(long page) {
-        return page < ramPageCount() ? ram : special.memfd();
+        return isRam(page) ? ram.file() : special.memfd();
     }
 
     /// Offset of a page number's page in [#memoryOf] and [#fileOf].
     long offsetOf(long page) {
-        long ramCount = ramPageCount();
-        return (page < ramCount ? page : page - ramCount) * GuestMemory.PAGE_SIZE;
+        return (isRam(page) ? page : page - ram.count()) * GuestMemory.PAGE_SIZE;
     }
 
     /// The number of page numbers.
     long pages() {
-        return ramPageCount() + special.count();
+        return ram.count() + special.count();
     }
 
     /// Whether a page number is one of RAM.
     boolean isRam(long page) {
-        return page < ramPageCount();
+        return page < ram.count();
     }
 
     /// Bytes of the special pages.
     long specialBytes() {
         return special.pages().byteSize();
-    }
-
-    private long ramPageCount() {
-        return ramPages.byteSize() / GuestMemory.PAGE_SIZE;
     }
 
     // The domain's reservation.
@@ -428,50 +471,174 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             return false;
         }
         boolean wasSpecial = evict(gfn);
-        int page = ramPage(gfn);
-        if (page < 0 || gone.get(page)) {
+        if (!takeDisplaced(gfn, inUse) && !takeHome(gfn, inUse)) {
             return wasSpecial;
         }
-        gone.set(page);
         if (forGood) {
             reservation.give(1);
-        }
-        if (!inUse.test(page)) {
-            ram.discard(
-                    ramPages.asSlice((long) page * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE));
         }
         return true;
     }
 
-    /// Puts zeroed pages of RAM at its frames, and replaces the pages there, which the domain still owns
-    /// (XENMEM_populate_physmap). Xen does so at any frame.
+    /// Takes a page from a frame that is not its home.
     ///
-    /// @param inUse whether others use a page number's page, so that its frame can get no other page; called with a
-    ///     lock held
-    /// @return false if a frame is not one of RAM, a page cannot be replaced, or the domain may not own that many;
-    ///     then nothing has happened
+    /// @return false if there is none
+    @GuardedBy("this")
+    private boolean takeDisplaced(long gfn, LongPredicate inUse) {
+        if (ram.displacedAt(gfn) == null) {
+            return false;
+        }
+        uncover(gfn);
+        ram.free(ram.retrieve(gfn), inUse);
+        return true;
+    }
+
+    /// Takes a page from its home, which nothing covers.
+    ///
+    /// @return false if it is not there
+    @GuardedBy("this")
+    private boolean takeHome(long gfn, LongPredicate inUse) {
+        int page = ramPage(gfn);
+        if (page < 0 || ram.isGone(page)) {
+            return false;
+        }
+        ram.leave(page);
+        ram.free(page, inUse);
+        return true;
+    }
+
+    /// Puts zeroed pages of RAM at frames, and replaces the pages there, which the domain still owns
+    /// (XENMEM_populate_physmap). A spare page is put where the frame has no page of its own, or others use that one.
+    ///
+    /// @param inUse whether others use a page number's page; called with a lock held
+    /// @return false if a frame can have no page, or has another domain's, or the domain may not own that many, or the
+    ///     host has not enough; then nothing has happened
     public synchronized boolean populate(long gfn, int count, LongPredicate inUse) {
         if (!reservation.admits(count)) {
             return false;
         }
+        BitSet displaced = new BitSet();
+        int cost = 0;
         for (int i = 0; i < count; i++) {
+            if (!isPossible(gfn + i) || foreignAt.containsKey(gfn + i)) {
+                return false;
+            }
             int page = ramPage(gfn + i);
-            if (page < 0 || foreignAt.containsKey(gfn + i) || inUse.test(page)) {
+            if (page < 0 || !ram.isFree(page, inUse)) {
+                PhysicalRange range = rangeFor(gfn + i);
+                if (range == null) {
+                    return false;
+                }
+                displaced.set(i);
+                cost += range.splitsForAll();
+            }
+        }
+        // A window made for one page may have been taken for another.
+        if (!haveRanges(gfn, displaced)
+                || !ram.hasSpares(displaced.cardinality(), inUse)
+                || !mappings.take(cost)) {
+            return false;
+        }
+        for (int i = 0; i < count; i++) {
+            put(gfn + i, displaced.get(i), inUse);
+        }
+        return true;
+    }
+
+    @GuardedBy("this")
+    private @Nullable PhysicalRange rangeFor(long gfn) {
+        try {
+            return ranges.make(gfn * GuestMemory.PAGE_SIZE);
+        } catch (XenError e) {
+            return null;
+        }
+    }
+
+    /// @param offsets of the frames from `gfn`
+    @GuardedBy("this")
+    private boolean haveRanges(long gfn, BitSet offsets) {
+        for (int i = offsets.nextSetBit(0); i >= 0; i = offsets.nextSetBit(i + 1)) {
+            if (ranges.at((gfn + i) * GuestMemory.PAGE_SIZE) == null) {
                 return false;
             }
         }
-        for (int i = 0; i < count; i++) {
-            int page = ramPage(gfn + i);
-            // A page covered by a special page is charged again when the special page goes.
-            boolean charged = evict(gfn + i) && !gone.get(page);
-            gone.clear(page);
-            if (!charged) {
-                reservation.take(1);
-            }
-            ram.discard(
-                    ramPages.asSlice((long) page * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE));
-        }
         return true;
+    }
+
+    /// @param displaced whether a spare page is put there, for which the mappings have been taken
+    @GuardedBy("this")
+    private void put(long gfn, boolean displaced, LongPredicate inUse) {
+        int home = ramPage(gfn);
+        // A page covered by a special page is charged again when the special page goes.
+        boolean charged = evict(gfn) && home >= 0 && !ram.isGone(home);
+        boolean _ = takeDisplaced(gfn, inUse);
+        if (displaced) {
+            if (home >= 0) {
+                ram.leave(home);
+            }
+            showDisplaced(existing(gfn * GuestMemory.PAGE_SIZE), gfn, ram.takeSpare());
+        } else {
+            ram.comeHome(home);
+        }
+        if (!charged) {
+            reservation.take(1);
+        }
+    }
+
+    @GuardedBy("this")
+    private void showDisplaced(PhysicalRange range, long gfn, int page) {
+        show(range, gfn, ram.file(), RamPages.offset(page), ram.page(page));
+        ram.displace(gfn, page);
+    }
+
+    /// Moves a page of RAM or a special page from one frame to another (XENMAPSPACE_gmfn). What is there is given up as
+    /// by [#overlay]. The guest still sees the page at its home too, where Xen has a hole.
+    ///
+    /// @param from any 64 bits
+    /// @param to any 64 bits
+    /// @param inUse whether others use a page number's page; called with a lock held
+    /// @throws XenError EACCES there is no page of the domain's at `from`, or one of the fixed special pages; the same
+    ///     as [#overlay]
+    public synchronized void move(long from, long to, LongPredicate inUse) throws XenError {
+        Integer special = specialAt.get(from);
+        if (special != null) {
+            overlay(special, to, inUse);
+            return;
+        }
+        long page = pageAt(from);
+        if (page < 0 || !isRam(page)) {
+            throw XenError.EACCES;
+        }
+        if (!isPossible(to)) {
+            throw XenError.EINVAL;
+        }
+        if (foreignAt.containsKey(to)) {
+            throw XenError.ENXIO;
+        }
+        if (from != to) {
+            moveRam(Math.toIntExact(page), from, to, inUse);
+        }
+    }
+
+    @GuardedBy("this")
+    private void moveRam(int page, long from, long to, LongPredicate inUse) throws XenError {
+        boolean home = ramPage(to) == page;
+        PhysicalRange range = ranges.make(to * GuestMemory.PAGE_SIZE);
+        if (!home && !mappings.take(range.splitsForAll())) {
+            throw XenError.ENOMEM;
+        }
+        boolean _ = take(to, true, inUse);
+        if (ram.displacedAt(from) == null) {
+            ram.leave(page);
+        } else {
+            uncover(from);
+            int _ = ram.retrieve(from);
+        }
+        if (home) {
+            ram.returnHome(page);
+        } else {
+            showDisplaced(range, to, page);
+        }
     }
 
     /// Lets the domain own more pages, which are not in its address space (XENMEM_increase_reservation).
@@ -491,11 +658,24 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return reservation.max();
     }
 
+    /// Changes how much memory the domain may own, as xl does: Xen adds 1 MiB (XEN_DOMCTL_max_mem).
+    ///
+    /// @param bytes can be less than it owns; then it gets no more
+    public synchronized void setMax(long bytes) {
+        reservation.setMax(bytes / GuestMemory.PAGE_SIZE);
+    }
+
+    /// Makes the domain own more of the RAM that it sees and does not own, as XENMEM_set_pod_target does. Less changes
+    /// nothing.
+    public synchronized void ownUpTo(long bytes) {
+        reservation.ownUpTo(bytes / GuestMemory.PAGE_SIZE);
+    }
+
     // Saved state.
 
-    /// All pages of RAM, in the order of their addresses, without what covers them for the guest.
+    /// All pages of RAM by their numbers, without what covers them for the guest.
     public MemorySegment ram() {
-        return ramPages;
+        return ram.all();
     }
 
     /// The state beside the contents of RAM; nobody changes the memory meanwhile.
@@ -511,8 +691,15 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                 contents.add(new MemoryState.Content(page, words));
             }
         }
-        ImmutableLongArray goneWords = ImmutableLongArray.copyOf(gone.toLongArray());
-        return new MemoryState(overlays, goneWords, reservation.owned(), contents);
+        MemoryState.Account account = reservation.save();
+        return new MemoryState(
+                overlays,
+                ram.saveGone(),
+                account.owned(),
+                contents,
+                Optional.of(
+                        new MemoryState.Further(
+                                account.max(), account.onDemand(), highest, ram.saveDisplaced())));
     }
 
     /// Takes over a saved domain's state. The memory is new.
@@ -525,21 +712,43 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             MemorySegment.copy(
                     content.words().toArray(), 0, page, WORD, 0, content.words().length());
         }
-        gone.or(BitSet.valueOf(state.gone().toArray()));
-        if (gone.length() > ramPageCount()) {
-            throw new IllegalArgumentException("it has given up pages that it does not have");
-        }
+        ram.restoreGone(state.gone());
         for (MemoryState.Overlay overlay : state.overlays()) {
             requirePage(overlay.page());
             try {
-                overlay(overlay.page(), overlay.gfn());
+                overlay(overlay.page(), overlay.gfn(), _ -> false);
             } catch (XenError e) {
                 throw new IllegalArgumentException(
                         "a special page cannot be at frame %#x".formatted(overlay.gfn()), e);
             }
         }
+        MemoryState.Further further = state.further().orElse(null);
+        if (further == null) {
+            reservation.restore(
+                    new MemoryState.Account(
+                            state.owned(), reservation.max(), reservation.onDemand()));
+            return;
+        }
+        further.displaced().forEach(this::restore);
+        highest = further.highest();
         // Showing pages over RAM has changed the account.
-        reservation.restore(state.owned());
+        reservation.restore(
+                new MemoryState.Account(state.owned(), further.max(), further.onDemand()));
+    }
+
+    private synchronized void restore(MemoryState.Displaced displaced) {
+        long gfn = displaced.gfn();
+        ram.restoreDisplaced(displaced.page());
+        PhysicalRange range = isPossible(gfn) ? rangeFor(gfn) : null;
+        int home = ramPage(gfn);
+        if (range == null
+                || specialAt.containsKey(gfn)
+                || ram.displacedAt(gfn) != null
+                || (home >= 0 && !ram.isGone(home))
+                || !mappings.take(range.splitsForAll())) {
+            throw new IllegalArgumentException("no page of RAM can be at frame %#x".formatted(gfn));
+        }
+        showDisplaced(range, gfn, displaced.page());
     }
 
     private void requirePage(int page) {
@@ -555,7 +764,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             return -1;
         }
         PhysicalRange range = ranges.at(gfn * GuestMemory.PAGE_SIZE);
-        return range != null && range.isOf(ram)
+        return range != null && range.isOf(ram.file())
                 ? Math.toIntExact(range.pageNumber(gfn * GuestMemory.PAGE_SIZE))
                 : -1;
     }
@@ -566,23 +775,15 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     void keepOnly(long[] pages) {
         long from = 0;
         for (long page : pages) {
-            giveBack(from, page);
+            ram.discard(from, page);
             from = page + 1;
         }
-        giveBack(from, ramPageCount());
+        ram.discard(from, ram.count());
     }
 
     /// Gives a page of RAM back to the host, after the end of the guest.
     void free(long page) {
-        giveBack(page, page + 1);
-    }
-
-    private void giveBack(long from, long to) {
-        if (from < to) {
-            ram.discard(
-                    ramPages.asSlice(
-                            from * GuestMemory.PAGE_SIZE, (to - from) * GuestMemory.PAGE_SIZE));
-        }
+        ram.discard(page, page + 1);
     }
 
     /// Ends the guest's address space, and so its use of other domains' pages, and the service's view of it. The VM

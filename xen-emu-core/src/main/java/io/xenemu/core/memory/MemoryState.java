@@ -2,18 +2,24 @@ package io.xenemu.core.memory;
 
 import com.google.common.primitives.ImmutableLongArray;
 import java.util.List;
+import java.util.Optional;
 
 /// What is saved of a domain's memory beside the contents of its RAM, which travel by pages.
 ///
 /// Pages of other domains are not part of it: their mappings are in the grant table's state.
 ///
 /// @param overlays the special pages that the guest sees, in the order of their numbers
-/// @param gone the pages of RAM that the guest has given up: bits by page number, 64 in each word, without zero words
+/// @param gone the pages of RAM that are not at their frames: bits by page number, 64 in each word, without zero words
 ///     at the end
 /// @param owned the number of pages that the domain owns
 /// @param contents the special pages that are not all zeros, in the order of their numbers
+/// @param further what version 1 does not have: such a domain was like a new one in this respect
 public record MemoryState(
-        List<Overlay> overlays, ImmutableLongArray gone, long owned, List<Content> contents) {
+        List<Overlay> overlays,
+        ImmutableLongArray gone,
+        long owned,
+        List<Content> contents,
+        Optional<Further> further) {
     public MemoryState {
         overlays = List.copyOf(overlays);
         contents = List.copyOf(contents);
@@ -30,4 +36,29 @@ public record MemoryState(
     /// @param page its number in [SpecialPages]
     /// @param words its 4096 bytes, little-endian
     public record Content(int page, ImmutableLongArray words) {}
+
+    /// A page of RAM at a frame that is not its own.
+    ///
+    /// @param page its number
+    /// @param gfn the guest frame
+    public record Displaced(int page, long gfn) {}
+
+    /// The account of pages.
+    ///
+    /// @param owned the number that the domain owns
+    /// @param max the number that it may own
+    /// @param onDemand the number that it sees and does not own
+    public record Account(long owned, long max, long onDemand) {}
+
+    /// What has been added to the state in version 2.
+    ///
+    /// @param max see [Account]
+    /// @param onDemand see [Account]
+    /// @param highest the highest frame that ever had a page
+    /// @param displaced in the order of their frames
+    public record Further(long max, long onDemand, long highest, List<Displaced> displaced) {
+        public Further {
+            displaced = List.copyOf(displaced);
+        }
+    }
 }

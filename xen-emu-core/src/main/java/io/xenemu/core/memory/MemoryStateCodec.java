@@ -8,17 +8,19 @@ import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /// [MemoryState] as the body of a frame of saved state.
 ///
 /// Version 1: overlays u32, then for each page u32 and gfn u64; words of `gone` u32, then each u64; owned u64;
-/// contents u32, then for each page u32 and 512 words u64.
+/// contents u32, then for each page u32 and 512 words u64. Version 2 adds: whether there is more; if so, maximum,
+/// pages on demand and highest frame, u64 each; displaced pages u32, then for each page u32 and gfn u64.
 public final class MemoryStateCodec {
     /// The frame type: "MEMO".
     public static final int TYPE = 0x4f4d454d;
 
     /// The version that [#encode] writes.
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
 
     private static final int WORDS = GuestMemory.PAGE_SIZE / Long.BYTES;
 
@@ -28,6 +30,9 @@ public final class MemoryStateCodec {
 
     /// Words for the pages of 1 TiB of RAM, more than a domain can have.
     private static final int MAX_GONE = 1 << 22;
+
+    /// More than a host has mappings for.
+    private static final int MAX_DISPLACED = 1 << 20;
 
     private MemoryStateCodec() {}
 
@@ -44,14 +49,24 @@ public final class MemoryStateCodec {
             body.u32(content.page());
             content.words().forEach(body::u64);
         }
+        body.bool(state.further().isPresent());
+        state.further().ifPresent(further -> encode(further, body));
         return body;
+    }
+
+    private static void encode(MemoryState.Further further, BodyWriter body) {
+        body.u64(further.max()).u64(further.onDemand()).u64(further.highest());
+        body.u32(further.displaced().size());
+        for (MemoryState.Displaced displaced : further.displaced()) {
+            body.u32(displaced.page()).u64(displaced.gfn());
+        }
     }
 
     /// Reads a body of any version so far.
     ///
     /// @throws WireException if the version is unknown or a value out of range
     public static MemoryState decode(int version, BodyReader body) throws WireException {
-        if (version != VERSION) {
+        if (version < 1 || version > VERSION) {
             throw WireException.unknownVersion("memory", version);
         }
         List<MemoryState.Overlay> overlays = new ArrayList<>();
@@ -67,7 +82,23 @@ public final class MemoryStateCodec {
         for (int left = body.count(MAX_PAGES); left > 0; left--) {
             contents.add(new MemoryState.Content(body.count(MAX_PAGES), words(body, WORDS)));
         }
-        return new MemoryState(overlays, gone, owned, contents);
+        Optional<MemoryState.Further> further =
+                version > 1 && body.bool() ? Optional.of(further(body)) : Optional.empty();
+        return new MemoryState(overlays, gone, owned, contents, further);
+    }
+
+    private static MemoryState.Further further(BodyReader body) throws WireException {
+        long max = body.u64();
+        long onDemand = body.u64();
+        long highest = body.u64();
+        if (max < 0 || onDemand < 0 || highest < 0) {
+            throw new WireException("an account of pages below 0");
+        }
+        List<MemoryState.Displaced> displaced = new ArrayList<>();
+        for (int left = body.count(MAX_DISPLACED); left > 0; left--) {
+            displaced.add(new MemoryState.Displaced(body.count(Integer.MAX_VALUE), body.u64()));
+        }
+        return new MemoryState.Further(max, onDemand, highest, displaced);
     }
 
     private static ImmutableLongArray words(BodyReader body, int count) throws WireException {

@@ -1,21 +1,36 @@
 package io.xenemu.core.memory;
 
 import io.xenemu.kvm.memory.GuestMemory;
+import java.util.List;
 
 /// The account of the pages that a domain owns (Xen's `tot_pages`) and may own (`max_pages`). A page that is in no
 /// address space any more still counts, as in Xen. Not thread-safe.
+///
+/// A domain may see more RAM than it owns (`maxmem` above `memory`), as with Xen's populate-on-demand. Its balloon
+/// driver gives the difference up at its start, and nothing is taken off the account for that.
 public final class Reservation {
-    /// Pages that a domain may own beyond its configured memory, as with xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
+    /// Pages that a domain may own beyond its memory, as with xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
     private static final long SLACK = (1 << 20) / GuestMemory.PAGE_SIZE;
 
-    private final long max;
-    private long owned;
+    /// Pages of RAM that are not part of its memory: those of its ACPI tables.
+    private final long beside;
 
-    /// @param pages the pages owned at first
-    /// @param configured its configured memory, in pages
-    Reservation(long pages, long configured) {
-        owned = pages;
-        max = configured + SLACK;
+    /// What it may own at most, ever.
+    private final long limit;
+
+    private long max;
+    private long owned;
+    private long onDemand;
+
+    /// @param memory the domain's memory, in pages
+    /// @param visible the RAM that it sees, in pages: its memory or more
+    /// @param beside pages that it owns in addition
+    Reservation(long memory, long visible, long beside) {
+        this.beside = beside;
+        owned = memory + beside;
+        onDemand = visible - memory;
+        max = memory + SLACK;
+        limit = visible + SLACK;
     }
 
     /// Pages that the domain owns.
@@ -26,6 +41,11 @@ public final class Reservation {
     /// Pages that it may own.
     long max() {
         return max;
+    }
+
+    /// Pages of RAM that it sees and does not own.
+    long onDemand() {
+        return onDemand;
     }
 
     /// Whether it may own that many more.
@@ -44,19 +64,47 @@ public final class Reservation {
         return true;
     }
 
-    /// Takes over the account of a saved domain.
-    ///
-    /// @throws IllegalArgumentException if it may not own that many
-    void restore(long pages) {
-        if (pages < 0 || pages > max) {
-            throw new IllegalArgumentException(
-                    "a domain of %d pages at most owns %d".formatted(max, pages));
-        }
-        owned = pages;
+    /// Gives pages back: at first those that it does not own.
+    void give(long pages) {
+        long free = Math.min(pages, onDemand);
+        onDemand -= free;
+        owned -= pages - free;
     }
 
-    /// Gives pages back.
-    void give(long pages) {
-        owned -= pages;
+    /// Changes how many pages it may own, which can be fewer than it owns.
+    ///
+    /// @param memory without what is added to it for any domain
+    void setMax(long memory) {
+        max = memory + SLACK;
+    }
+
+    /// Makes the domain own more of the RAM that it sees.
+    ///
+    /// @param memory the memory that it is to have, in pages; less changes nothing, as in Xen
+    void ownUpTo(long memory) {
+        long more = Math.clamp(memory + beside - owned, 0, onDemand);
+        onDemand -= more;
+        owned += more;
+    }
+
+    /// Takes over the account of a saved domain.
+    ///
+    /// @param state as saved
+    /// @throws IllegalArgumentException if no domain can have it
+    void restore(MemoryState.Account state) {
+        for (long pages : List.of(state.owned(), state.max(), state.onDemand())) {
+            if (pages < 0 || pages > limit) {
+                throw new IllegalArgumentException(
+                        "not the account of a domain of %d pages: %s".formatted(limit, state));
+            }
+        }
+        owned = state.owned();
+        max = state.max();
+        onDemand = state.onDemand();
+    }
+
+    /// The same to be saved.
+    MemoryState.Account save() {
+        return new MemoryState.Account(owned, max, onDemand);
     }
 }

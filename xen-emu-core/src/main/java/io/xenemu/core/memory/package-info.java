@@ -4,8 +4,8 @@
 ///
 /// Families of files:
 ///
-/// - What the guest sees: [DomainMemory], [PhysicalRanges], [PhysicalRange], [SpecialPages], [HolePages],
-///   [Reservation].
+/// - What the guest sees: [DomainMemory], [PhysicalRanges], [PhysicalRange], [RamPages], [SpecialPages],
+///   [HolePages], [Reservation].
 /// - Pages as other domains use them: [DomainFrames], [MachineFrames], [DomainPhysmap], [ContiguousViews],
 ///   [DeadMemory].
 /// - Saved state: [MemoryState], [MemoryStateCodec].

@@ -67,7 +67,7 @@ final class TrainingDomain implements AutoCloseable {
                         VERSION,
                         GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
-        GuestMemoryMap map = new GuestMemoryMap(config.memoryBytes());
+        GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
         domain =
                 new Domain(
                         ID,

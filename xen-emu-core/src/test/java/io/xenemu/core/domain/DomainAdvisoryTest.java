@@ -95,11 +95,11 @@ final class DomainAdvisoryTest {
                 together(
                         threads,
                         () -> {
-                            guest.memory.overlay(page, GFN);
+                            guest.overlay(page, GFN);
                             return null;
                         },
                         () -> {
-                            guest.memory.overlay(page, GFN + 1);
+                            guest.overlay(page, GFN + 1);
                             return null;
                         });
                 long at = guest.memory.overlayOf(page);

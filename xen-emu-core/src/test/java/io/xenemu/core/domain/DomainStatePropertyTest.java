@@ -95,7 +95,12 @@ final class DomainStatePropertyTest {
         MemoryState memory = state.memory();
         return new XenState(
                 state.identity(),
-                new MemoryState(memory.overlays(), memory.gone(), memory.owned(), contents),
+                new MemoryState(
+                        memory.overlays(),
+                        memory.gone(),
+                        memory.owned(),
+                        contents,
+                        memory.further()),
                 state.params(),
                 state.sharedInfo(),
                 state.delivery(),

@@ -19,7 +19,7 @@ import java.lang.foreign.ValueLayout;
 /// @param a any number, of which the kind takes what it needs
 /// @param b the same
 record GuestOperation(int kind, int a, int b) {
-    static final int KINDS = 24;
+    static final int KINDS = 25;
 
     /// Later than any clock of a test.
     private static final long FAR = 1_000_000_000_000_000L;
@@ -30,6 +30,9 @@ record GuestOperation(int kind, int a, int b) {
     private static final long FRAMES = 0x100;
 
     private static final int SOME_FRAMES = 64;
+
+    /// From those frames to others that have no RAM.
+    private static final long OUTSIDE = 0xc_0000;
 
     /// Does it, and tells its answer.
     String on(TestDomain test) {
@@ -100,6 +103,7 @@ record GuestOperation(int kind, int a, int b) {
             case 20 -> grants(domain, linearWord());
             case 21 -> done(() -> domain.pages().mapGrantFrame(frame(), gfn()));
             case 22 -> reservation(domain.pages());
+            case 23 -> done(() -> domain.pages().move(gfn() + OUTSIDE, gfn()));
             default -> {
                 domain.sharedInfo().setRunstateUpdateFlag(a % 2 == 0);
                 yield test.memory().read64(gfn() << 12);
@@ -152,9 +156,11 @@ record GuestOperation(int kind, int a, int b) {
     }
 
     private Object reservation(DomainPages pages) throws XenError {
-        return switch (Math.floorMod(b, 4)) {
+        return switch (Math.floorMod(b, 6)) {
             case 0 -> pages.decreaseReservation(gfn(), 2);
             case 1 -> pages.populatePhysmap(gfn(), 2);
+            case 4 -> pages.populatePhysmap(gfn() + OUTSIDE, 2);
+            case 5 -> done(() -> pages.move(gfn(), gfn() + Math.floorMod(b, 2) * OUTSIDE + 1));
             case 2 -> pages.increaseReservation(Math.floorMod(a, 3));
             default -> done(() -> pages.removeFromPhysmap(gfn()));
         };

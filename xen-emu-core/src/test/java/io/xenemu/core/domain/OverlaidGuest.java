@@ -35,7 +35,13 @@ public final class OverlaidGuest implements AutoCloseable {
         }
         memory =
                 new DomainMemory(
-                        vm, "test", new GuestMemoryMap(RAM_BYTES), special, mappings, holes);
+                        vm,
+                        "test",
+                        new GuestMemoryMap(RAM_BYTES),
+                        RAM_BYTES,
+                        special,
+                        mappings,
+                        holes);
     }
 
     public static int tag(int page) {
@@ -52,6 +58,11 @@ public final class OverlaidGuest implements AutoCloseable {
     /// The first word of the page that KVM shows the guest at `gfn`, from other domains too.
     public int seen(long gfn) {
         return memory.seenByGuest(gfn).get(ValueLayout.JAVA_INT, 0);
+    }
+
+    /// Shows a special page; others use no page.
+    public void overlay(int page, long gfn) throws XenError {
+        memory.overlay(page, gfn, _ -> false);
     }
 
     public void setWord(long gfn, int value) throws XenError {

@@ -31,6 +31,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 
@@ -39,40 +40,56 @@ final class XenStateTest {
     private static final GrantLimits LIMITS = new GrantLimits(4, 1, 2);
 
     private static final XenState STATE =
-            new XenState(
-                    new XenState.Identity(
-                            new DomId(7),
-                            new DomainConfig(
-                                    "web",
-                                    new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
-                                    64 << 20,
-                                    2,
-                                    0x0004_0013,
-                                    LIMITS,
-                                    new EventChannelConfig(true, 1023, true)),
-                            3),
-                    new MemoryState(
-                            List.of(new MemoryState.Overlay(8, 0x123)),
-                            ImmutableLongArray.of(0x8000_0000_0000_0001L, 5),
-                            0x4000,
-                            List.of(new MemoryState.Content(2, words()))),
-                    new HvmParams.State(params()),
-                    new SharedInfo.State(GuestWidth.BITS_32, true, 0x123, true),
-                    new EventDelivery.State(List.of(0xf3, 0)),
-                    List.of(
-                            new VcpuAreas.State(0x12_3040, -1, 0x56_7008),
-                            new VcpuAreas.State(-1, 0x78_9020, -1)),
-                    new EventChannelsState(
-                            new DomId(7),
-                            2,
-                            64,
-                            List.of(
-                                    new EventChannelsState.Port(
-                                            5, new EvtchnStatus.Ipi(new VcpuId(1)))),
-                            PirqsState.EMPTY,
-                            null),
-                    new GrantTableState(new DomId(7), 1, LIMITS, 2, List.of(), List.of()),
-                    List.of(new VcpuTimer.State(12345, 0), new VcpuTimer.State(0, 2_000_000)));
+            state(
+                    128 << 20,
+                    Optional.of(
+                            new MemoryState.Further(
+                                    0x4100,
+                                    0x3f00,
+                                    0x10_0000,
+                                    List.of(new MemoryState.Displaced(5, 0xc_0001)))));
+
+    /// The same from before a domain could see more memory than it has.
+    private static final XenState VERSION_1 = state(64 << 20, Optional.empty());
+
+    private static XenState state(long maxMemory, Optional<MemoryState.Further> further) {
+        return new XenState(
+                new XenState.Identity(
+                        new DomId(7),
+                        new DomainConfig(
+                                "web",
+                                new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
+                                64 << 20,
+                                maxMemory,
+                                2,
+                                0x0004_0013,
+                                LIMITS,
+                                new EventChannelConfig(true, 1023, true)),
+                        3),
+                new MemoryState(
+                        List.of(new MemoryState.Overlay(8, 0x123)),
+                        ImmutableLongArray.of(0x8000_0000_0000_0001L, 5),
+                        0x4000,
+                        List.of(new MemoryState.Content(2, words())),
+                        further),
+                new HvmParams.State(params()),
+                new SharedInfo.State(GuestWidth.BITS_32, true, 0x123, true),
+                new EventDelivery.State(List.of(0xf3, 0)),
+                List.of(
+                        new VcpuAreas.State(0x12_3040, -1, 0x56_7008),
+                        new VcpuAreas.State(-1, 0x78_9020, -1)),
+                new EventChannelsState(
+                        new DomId(7),
+                        2,
+                        64,
+                        List.of(
+                                new EventChannelsState.Port(
+                                        5, new EvtchnStatus.Ipi(new VcpuId(1)))),
+                        PirqsState.EMPTY,
+                        null),
+                new GrantTableState(new DomId(7), 1, LIMITS, 2, List.of(), List.of()),
+                List.of(new VcpuTimer.State(12345, 0), new VcpuTimer.State(0, 2_000_000)));
+    }
 
     private static ImmutableLongArray words() {
         long[] words = new long[512];
@@ -89,7 +106,7 @@ final class XenStateTest {
     }
 
     private static PartState own(int type, BodyWriter body) {
-        return new PartState.Saved(type, DomainStateCodec.VERSION, body);
+        return new PartState.Saved(type, DomainStateCodec.version(type), body);
     }
 
     /// The frames in the order in which a domain has its parts.
@@ -134,8 +151,9 @@ final class XenStateTest {
         return parts;
     }
 
-    private static byte[] golden() throws IOException {
-        URL file = Resources.getResource(XenStateTest.class, "xen-state-v1.hex");
+    private static byte[] golden(int version) throws IOException {
+        URL file =
+                Resources.getResource(XenStateTest.class, "xen-state-v%d.hex".formatted(version));
         String text = Resources.toString(file, StandardCharsets.US_ASCII);
         return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
     }
@@ -146,13 +164,18 @@ final class XenStateTest {
 
     @Test
     void version1IsReadAsItWasWritten() throws IOException {
-        assertEquals(STATE, read(golden()));
+        assertEquals(VERSION_1, read(golden(1)));
+    }
+
+    @Test
+    void version2IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden(2)));
     }
 
     @Test
     void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden()), hex.formatHex(XenState.write(parts())));
+        assertEquals(hex.formatHex(golden(2)), hex.formatHex(XenState.write(parts())));
     }
 
     @Test
@@ -203,6 +226,15 @@ final class XenStateTest {
         return new BodyReader(writer.toBytes());
     }
 
+    private static MemoryState displacing(MemoryState good, MemoryState.Displaced displaced) {
+        return new MemoryState(
+                good.overlays(),
+                good.gone(),
+                good.owned(),
+                good.contents(),
+                Optional.of(new MemoryState.Further(2304, 0, 0, List.of(displaced))));
+    }
+
     @Test
     void impossibleStatesOfMemoryAreRefusedWhenADomainIsMade() throws Exception {
         try (TestDomain test = new TestDomain(1)) {
@@ -214,13 +246,20 @@ final class XenStateTest {
                                     List.of(new MemoryState.Overlay(1 << 20, 1)),
                                     good.gone(),
                                     good.owned(),
-                                    good.contents()),
+                                    good.contents(),
+                                    Optional.empty()),
                             new MemoryState(
                                     List.of(new MemoryState.Overlay(8, -1)),
                                     good.gone(),
                                     good.owned(),
-                                    good.contents()),
-                            new MemoryState(List.of(), good.gone(), good.owned() << 20, List.of()),
+                                    good.contents(),
+                                    Optional.empty()),
+                            new MemoryState(
+                                    List.of(),
+                                    good.gone(),
+                                    good.owned() << 20,
+                                    List.of(),
+                                    Optional.empty()),
                             new MemoryState(
                                     List.of(),
                                     ImmutableLongArray.copyOf(
@@ -230,7 +269,13 @@ final class XenStateTest {
                                                 0, 0, 1
                                             }),
                                     good.owned(),
-                                    List.of()))) {
+                                    List.of(),
+                                    Optional.empty()),
+                            displacing(good, new MemoryState.Displaced(0, 0x900)),
+                            displacing(good, new MemoryState.Displaced(1 << 24, 0x900)),
+                            displacing(good, new MemoryState.Displaced(-1, 0x900)),
+                            displacing(good, new MemoryState.Displaced(5000, 1)),
+                            displacing(good, new MemoryState.Displaced(5000, -1)))) {
                 assertThrows(IllegalArgumentException.class, () -> memory.restore(bad));
             }
         }

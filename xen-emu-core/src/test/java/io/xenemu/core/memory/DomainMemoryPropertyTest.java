@@ -48,6 +48,11 @@ final class DomainMemoryPropertyTest {
 
     private static final int DECREASE = -4;
     private static final int POPULATE = -5;
+
+    /// From the step's frame to [#TARGET].
+    private static final int MOVE = -6;
+
+    private static final long TARGET = 0xc_0001;
     private static final long IN_USE = 0x101;
     private static final int PAGE = 4096;
     private static final int OLD_CONTENT = 77;
@@ -60,7 +65,7 @@ final class DomainMemoryPropertyTest {
         Arbitrary<Integer> pages =
                 Arbitraries.oneOf(
                         Arbitraries.just(REMOVE),
-                        Arbitraries.of(UNMAP, INCREASE, DECREASE, POPULATE),
+                        Arbitraries.of(UNMAP, INCREASE, DECREASE, POPULATE, MOVE),
                         Arbitraries.integers()
                                 .between(FIRST_FOREIGN, FIRST_FOREIGN + FOREIGN_PAGES - 1),
                         Arbitraries.integers()
@@ -115,6 +120,12 @@ final class DomainMemoryPropertyTest {
         /// RAM that the guest has given up, and pages that the domain owns.
         private final Set<Long> gone = new HashSet<>();
 
+        /// The content of the page of RAM at each frame that is not its own.
+        private final Map<Long, Integer> displaced = new HashMap<>();
+
+        /// The frames whose own page is elsewhere, and where.
+        private final Map<Long, Long> away = new HashMap<>();
+
         private long owned;
 
         Model(OverlaidGuest guest, MemFd other, int slack) throws XenError {
@@ -137,7 +148,7 @@ final class DomainMemoryPropertyTest {
         void apply(Step step) throws XenError {
             if (step.page == REMOVE) {
                 boolean covered = overlays.containsKey(step.gfn);
-                boolean ram = !covered && isThere(step.gfn) && !foreign.containsKey(step.gfn);
+                boolean ram = !covered && isRam(step.gfn) && !foreign.containsKey(step.gfn);
                 assertEquals(covered || ram, memory.removeAt(step.gfn, page -> page == IN_USE));
                 uncover(step.gfn);
                 if (ram) {
@@ -154,6 +165,8 @@ final class DomainMemoryPropertyTest {
                 decrease(step.gfn);
             } else if (step.page == POPULATE) {
                 populate(step.gfn);
+            } else if (step.page == MOVE) {
+                move(step.gfn);
             } else if (step.page >= FIRST_FOREIGN) {
                 place(step);
             } else {
@@ -161,8 +174,19 @@ final class DomainMemoryPropertyTest {
             }
         }
 
+        private boolean isRam(long gfn) {
+            return isThere(gfn) || displaced.containsKey(gfn);
+        }
+
         /// A page that others use stays as it is.
         private void goes(long gfn) {
+            if (displaced.remove(gfn) != null) {
+                away.entrySet().stream()
+                        .filter(it -> it.getValue() == gfn && it.getKey() != IN_USE)
+                        .forEach(it -> below.put(it.getKey(), 0));
+                away.values().remove(gfn);
+                return;
+            }
             gone.add(gfn);
             if (gfn != IN_USE) {
                 below.put(gfn, 0);
@@ -172,7 +196,7 @@ final class DomainMemoryPropertyTest {
         private void decrease(long gfn) {
             boolean covered = overlays.containsKey(gfn);
             uncover(gfn);
-            boolean ram = isThere(gfn) && !foreign.containsKey(gfn);
+            boolean ram = isRam(gfn) && !foreign.containsKey(gfn);
             assertEquals(covered || ram, memory.decrease(gfn, 1, page -> page == IN_USE));
             if (ram) {
                 goes(gfn);
@@ -182,26 +206,75 @@ final class DomainMemoryPropertyTest {
 
         private void populate(long gfn) {
             boolean possible =
-                    RAM.contains(gfn)
-                            && gfn != IN_USE
+                    !IMPOSSIBLE.contains(gfn)
                             && !foreign.containsKey(gfn)
                             && owned < memory.maxPages();
             assertEquals(possible, memory.populate(gfn, 1, page -> page == IN_USE));
             if (possible) {
-                boolean back = overlays.containsKey(gfn) && !gone.contains(gfn);
+                boolean back = overlays.containsKey(gfn) && isThere(gfn);
                 uncover(gfn);
                 owned += back ? 0 : 1;
-                gone.remove(gfn);
-                below.put(gfn, 0);
+                if (displaced.containsKey(gfn)) {
+                    goes(gfn);
+                }
+                if (RAM.contains(gfn) && gfn != IN_USE && !away.containsKey(gfn)) {
+                    gone.remove(gfn);
+                    below.put(gfn, 0);
+                } else {
+                    if (isThere(gfn)) {
+                        gone.add(gfn);
+                    }
+                    displaced.put(gfn, 0);
+                }
             }
+        }
+
+        private void move(long gfn) throws XenError {
+            Integer special = overlays.get(gfn);
+            boolean ram = special == null && isRam(gfn) && !foreign.containsKey(gfn);
+            boolean none = special == null && !ram;
+            if (none || foreign.containsKey(TARGET)) {
+                XenError e =
+                        assertThrows(
+                                XenError.class,
+                                () -> memory.move(gfn, TARGET, page -> page == IN_USE));
+                assertSame(none ? XenError.EACCES : XenError.ENXIO, e);
+                return;
+            }
+            if (special != null) {
+                overlay(new Step(special, TARGET));
+                return;
+            }
+            int content = guest.word(gfn);
+            memory.move(gfn, TARGET, page -> page == IN_USE);
+            if (gfn == TARGET) {
+                return;
+            }
+            uncover(TARGET);
+            if (displaced.containsKey(TARGET)) {
+                goes(TARGET);
+                owned--;
+            }
+            if (displaced.remove(gfn) == null) {
+                gone.add(gfn);
+                away.put(gfn, TARGET);
+            } else {
+                away.replaceAll((_, at) -> at == gfn ? TARGET : at);
+            }
+            displaced.put(TARGET, content);
         }
 
         private void place(Step step) {
             boolean possible = !IMPOSSIBLE.contains(step.gfn) && !foreign.containsKey(step.gfn);
             long offset = (long) (step.page - FIRST_FOREIGN) * PAGE;
-            assertEquals(possible, memory.place(step.gfn, step.page, other, offset, true));
+            assertEquals(
+                    possible,
+                    memory.place(step.gfn, step.page, other, offset, true, page -> page == IN_USE));
             if (possible) {
                 uncover(step.gfn);
+                if (displaced.containsKey(step.gfn)) {
+                    goes(step.gfn);
+                }
                 foreign.put(step.gfn, step.page);
             }
         }
@@ -209,13 +282,19 @@ final class DomainMemoryPropertyTest {
         private void overlay(Step step) throws XenError {
             if (IMPOSSIBLE.contains(step.gfn) || foreign.containsKey(step.gfn)) {
                 XenError e =
-                        assertThrows(XenError.class, () -> memory.overlay(step.page, step.gfn));
+                        assertThrows(
+                                XenError.class,
+                                () -> memory.overlay(step.page, step.gfn, page -> page == IN_USE));
                 assertSame(IMPOSSIBLE.contains(step.gfn) ? XenError.EINVAL : XenError.ENXIO, e);
                 return;
             }
-            memory.overlay(step.page, step.gfn);
+            memory.overlay(step.page, step.gfn, page -> page == IN_USE);
             if (!Integer.valueOf(step.page).equals(overlays.get(step.gfn))) {
                 uncover(step.gfn);
+                if (displaced.containsKey(step.gfn)) {
+                    goes(step.gfn);
+                    owned--;
+                }
                 List.copyOf(overlays.keySet()).stream()
                         .filter(gfn -> Integer.valueOf(step.page).equals(overlays.get(gfn)))
                         .forEach(this::uncover);
@@ -225,7 +304,7 @@ final class DomainMemoryPropertyTest {
         }
 
         private void uncover(long gfn) {
-            if (overlays.remove(gfn) != null && RAM.contains(gfn)) {
+            if (overlays.remove(gfn) != null && isThere(gfn)) {
                 below.put(gfn, 0);
                 if (isThere(gfn) && owned == memory.maxPages()) {
                     gone.add(gfn);
@@ -237,8 +316,12 @@ final class DomainMemoryPropertyTest {
 
         void check() throws XenError {
             assertEquals(owned, memory.ownedPages());
+            assertTrue(owned >= 0 && owned <= memory.maxPages());
             for (long gfn : RAM) {
-                boolean plain = !overlays.containsKey(gfn) && !foreign.containsKey(gfn);
+                boolean plain =
+                        !overlays.containsKey(gfn)
+                                && !foreign.containsKey(gfn)
+                                && !displaced.containsKey(gfn);
                 assertEquals(plain && gone.contains(gfn), memory.pageAt(gfn) == GuestFrames.NO_RAM);
             }
             for (List<Long> gfns : List.of(RAM, HOLES, List.of(FIXED))) {
@@ -255,7 +338,9 @@ final class DomainMemoryPropertyTest {
         private void check(long gfn) throws XenError {
             Integer page = overlays.get(gfn);
             Integer content =
-                    page == null ? below.get(gfn) : Integer.valueOf(OverlaidGuest.tag(page));
+                    page != null
+                            ? Integer.valueOf(OverlaidGuest.tag(page))
+                            : displaced.getOrDefault(gfn, below.get(gfn));
             if (content == null) {
                 assertThrows(XenError.class, () -> guest.word(gfn));
             } else {

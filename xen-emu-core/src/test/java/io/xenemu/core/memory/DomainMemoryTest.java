@@ -74,7 +74,7 @@ final class DomainMemoryTest {
     void overlayInsideRamShowsTheSpecialPage() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
 
-        memory.overlay(SHARED_INFO, IN_RAM);
+        guest.overlay(SHARED_INFO, IN_RAM);
 
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.word(IN_RAM));
         assertEquals(IN_RAM, memory.overlayOf(SHARED_INFO));
@@ -86,9 +86,9 @@ final class DomainMemoryTest {
     void ramComesBackZeroedWhenTheOverlayMoves() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
         guest.setWord(IN_RAM + 1, OLD_CONTENT);
-        memory.overlay(SHARED_INFO, IN_RAM);
+        guest.overlay(SHARED_INFO, IN_RAM);
 
-        memory.overlay(SHARED_INFO, IN_RAM + 2);
+        guest.overlay(SHARED_INFO, IN_RAM + 2);
 
         assertEquals(0, guest.word(IN_RAM));
         assertEquals(OLD_CONTENT, guest.word(IN_RAM + 1));
@@ -97,10 +97,10 @@ final class DomainMemoryTest {
 
     @Test
     void sameOverlayAgainChangesNothing() throws XenError {
-        memory.overlay(SHARED_INFO, IN_RAM);
+        guest.overlay(SHARED_INFO, IN_RAM);
         guest.setWord(IN_RAM, 99);
 
-        memory.overlay(SHARED_INFO, IN_RAM);
+        guest.overlay(SHARED_INFO, IN_RAM);
 
         assertEquals(99, guest.word(IN_RAM));
     }
@@ -109,11 +109,11 @@ final class DomainMemoryTest {
     void overlayOutsideOfMemoryMakesAPageThere() throws XenError {
         assertHole(OUTSIDE);
 
-        memory.overlay(GRANT_FRAME, OUTSIDE);
+        guest.overlay(GRANT_FRAME, OUTSIDE);
         assertEquals(OverlaidGuest.tag(GRANT_FRAME), guest.word(OUTSIDE));
         assertHole(OUTSIDE + 1);
 
-        memory.overlay(GRANT_FRAME, OUTSIDE + 1);
+        guest.overlay(GRANT_FRAME, OUTSIDE + 1);
         assertEquals(OverlaidGuest.tag(GRANT_FRAME), guest.word(OUTSIDE + 1));
         assertHole(OUTSIDE);
     }
@@ -122,7 +122,7 @@ final class DomainMemoryTest {
     void slotsOutsideOfMemoryAreUsedAgain() throws XenError {
         for (int round = 0; round < 100; round++) {
             for (int frame = 0; frame < OverlaidGuest.GRANT_FRAMES; frame++) {
-                memory.overlay(SpecialPages.grantFrame(frame), OUTSIDE + round + 10L * frame);
+                guest.overlay(SpecialPages.grantFrame(frame), OUTSIDE + round + 10L * frame);
             }
         }
         assertEquals(OverlaidGuest.tag(GRANT_FRAME), guest.word(OUTSIDE + 99));
@@ -131,13 +131,13 @@ final class DomainMemoryTest {
     @ParameterizedTest
     @ValueSource(longs = {IN_RAM, OUTSIDE})
     void secondPageAtAFrameEvictsTheFirst(long gfn) throws XenError {
-        memory.overlay(SHARED_INFO, gfn);
+        guest.overlay(SHARED_INFO, gfn);
 
-        memory.overlay(GRANT_FRAME, gfn);
+        guest.overlay(GRANT_FRAME, gfn);
 
         assertEquals(OverlaidGuest.tag(GRANT_FRAME), guest.word(gfn));
         assertEquals(-1, memory.overlayOf(SHARED_INFO));
-        memory.overlay(SHARED_INFO, IN_RAM + 1);
+        guest.overlay(SHARED_INFO, IN_RAM + 1);
         assertEquals(OverlaidGuest.tag(GRANT_FRAME), guest.word(gfn));
     }
 
@@ -146,7 +146,7 @@ final class DomainMemoryTest {
         long gfn = GuestMemoryMap.XENSTORE_GFN;
         int fixed = guest.word(gfn);
 
-        memory.overlay(SHARED_INFO, gfn);
+        guest.overlay(SHARED_INFO, gfn);
 
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.word(gfn));
         assertEquals(fixed, guest.special.xenstore().get(ValueLayout.JAVA_INT, 0));
@@ -156,7 +156,7 @@ final class DomainMemoryTest {
 
     @Test
     void overlaysCanBeRemovedAndThenRamOnce() throws XenError {
-        memory.overlay(SHARED_INFO, IN_RAM);
+        guest.overlay(SHARED_INFO, IN_RAM);
 
         assertFalse(memory.removeAt(OUTSIDE, DomainMemoryTest::nobody));
         assertTrue(memory.removeAt(IN_RAM, DomainMemoryTest::nobody));
@@ -176,9 +176,9 @@ final class DomainMemoryTest {
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE, 1L << 40, 1L << 52})
     void impossibleFrameIsEinval(long gfn) throws XenError {
-        memory.overlay(SHARED_INFO, IN_RAM);
+        guest.overlay(SHARED_INFO, IN_RAM);
 
-        XenError e = assertThrows(XenError.class, () -> memory.overlay(SHARED_INFO, gfn));
+        XenError e = assertThrows(XenError.class, () -> guest.overlay(SHARED_INFO, gfn));
 
         assertSame(XenError.EINVAL, e);
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.word(IN_RAM));

@@ -50,7 +50,7 @@ final class ForeignPagesTest {
     }
 
     private boolean place(long gfn, int page) {
-        return memory.place(gfn, MFN + page, other, page * PAGE, false);
+        return memory.place(gfn, MFN + page, other, page * PAGE, false, _ -> false);
     }
 
     @Test
@@ -70,8 +70,8 @@ final class ForeignPagesTest {
     @Test
     void serviceNeverTouchesAForeignPage() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
-        memory.place(IN_RAM, MFN, other, 0, true);
-        memory.place(HOLE, MFN, other, 0, true);
+        memory.place(IN_RAM, MFN, other, 0, true, _ -> false);
+        memory.place(HOLE, MFN, other, 0, true, _ -> false);
 
         guest.setWord(IN_RAM, 6);
 
@@ -110,7 +110,7 @@ final class ForeignPagesTest {
         assertFalse(place(gfn, 1));
         assertSame(
                 XenError.ENXIO,
-                assertThrows(XenError.class, () -> memory.overlay(SHARED_INFO, gfn)));
+                assertThrows(XenError.class, () -> guest.overlay(SHARED_INFO, gfn)));
         assertFalse(memory.remove(gfn, MFN + 1));
         assertFalse(memory.removeAt(gfn, _ -> false));
         assertFalse(memory.populate(gfn, 1, _ -> false));
@@ -126,7 +126,7 @@ final class ForeignPagesTest {
     @ParameterizedTest
     @ValueSource(longs = {IN_RAM, HOLE})
     void specialPageGivesWay(long gfn) throws XenError {
-        memory.overlay(SHARED_INFO, gfn);
+        guest.overlay(SHARED_INFO, gfn);
 
         assertTrue(place(gfn, 0));
 
@@ -134,7 +134,7 @@ final class ForeignPagesTest {
         assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
         assertTrue(memory.remove(gfn, MFN));
         assertEquals(gfn == HOLE ? -1 : 0, guest.seen(gfn));
-        memory.overlay(SHARED_INFO, gfn);
+        guest.overlay(SHARED_INFO, gfn);
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.seen(gfn));
     }
 
@@ -186,7 +186,7 @@ final class ForeignPagesTest {
                         XenError.class,
                         () -> {
                             for (int page = SHARED_INFO; ; page++) {
-                                memory.overlay(page, IN_RAM + page);
+                                guest.overlay(page, IN_RAM + page);
                             }
                         });
         assertSame(XenError.ENOMEM, refused);
@@ -194,9 +194,9 @@ final class ForeignPagesTest {
 
     @Test
     void specialPageCostsASplitOfEachMapping() throws XenError {
-        memory.overlay(SHARED_INFO, IN_RAM);
+        guest.overlay(SHARED_INFO, IN_RAM);
         assertEquals(4, guest.budget.charged());
-        memory.overlay(SHARED_INFO, HOLE);
+        guest.overlay(SHARED_INFO, HOLE);
         assertEquals(3, guest.budget.charged(), "with its window");
         memory.hide(SHARED_INFO);
         assertEquals(1, guest.budget.charged());
@@ -207,7 +207,7 @@ final class ForeignPagesTest {
     @Test
     void guestThatMayHaveNoMoreWindowsUsesThoseThatAreEmpty() throws XenError {
         for (int i = 0; i < 4 * OverlaidGuest.MAPPINGS; i++) {
-            memory.overlay(SHARED_INFO, HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE));
+            guest.overlay(SHARED_INFO, HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE));
         }
         assertTrue(guest.budget.charged() <= OverlaidGuest.MAPPINGS);
     }

@@ -1,0 +1,203 @@
+package io.xenemu.core.memory;
+
+import com.google.common.primitives.ImmutableLongArray;
+import io.xenemu.kvm.memory.GuestMemory;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.function.LongPredicate;
+import org.jspecify.annotations.Nullable;
+
+/// A domain's RAM in one memfd, by page number: first a page for each frame of RAM in its memory map, its home, and then
+/// spare pages. A page may be at another frame than its home; a spare page is nowhere else. Not thread-safe.
+///
+/// This class knows which page is where; [DomainMemory] shows it to the guest.
+final class RamPages implements AutoCloseable {
+    /// Pages for frames outside of the memory map, and for those whose page others still use: 64 MiB of a sparse file.
+    /// Each shown one costs two mappings or four, so no domain of a default host can have more.
+    static final int SPARES = 1 << 14;
+
+    private final MemFd file;
+
+    /// All pages, without what covers them for the guest.
+    private final MemorySegment all;
+
+    private final int homes;
+
+    /// The pages that are not at home: given up, or at another frame.
+    private final BitSet gone = new BitSet();
+
+    /// The page at each frame that is not the page's home.
+    private final Map<Long, Integer> displaced = new TreeMap<>();
+
+    /// The pages in [#displaced].
+    private final BitSet away = new BitSet();
+
+    /// The spare pages that are at a frame, or that others used when the guest gave them up, from 0 on.
+    private final BitSet spares = new BitSet();
+
+    /// @param name for /proc/PID/maps
+    /// @param bytes of the pages that have a home
+    RamPages(String name, long bytes) {
+        homes = Math.toIntExact(bytes / GuestMemory.PAGE_SIZE);
+        file = MemFd.create(name, bytes + (long) SPARES * GuestMemory.PAGE_SIZE);
+        try {
+            all = file.map(0, file.size());
+        } catch (RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    MemFd file() {
+        return file;
+    }
+
+    MemorySegment all() {
+        return all;
+    }
+
+    MemorySegment page(int page) {
+        return all.asSlice(offset(page), GuestMemory.PAGE_SIZE);
+    }
+
+    static long offset(int page) {
+        return (long) page * GuestMemory.PAGE_SIZE;
+    }
+
+    /// How many pages there are: their numbers are below it.
+    long count() {
+        return (long) homes + SPARES;
+    }
+
+    /// Whether a page with a home is not there.
+    boolean isGone(int page) {
+        return gone.get(page);
+    }
+
+    /// The page at a frame that is not its home, or null.
+    @Nullable Integer displacedAt(long gfn) {
+        return displaced.get(gfn);
+    }
+
+    /// Whether a page with a home could be put there, zeroed.
+    boolean isFree(int page, LongPredicate inUse) {
+        return !away.get(page) && !inUse.test(page);
+    }
+
+    /// Puts a zeroed page at its home, whatever it was before.
+    void comeHome(int page) {
+        gone.clear(page);
+        discard(page);
+    }
+
+    /// Puts a page at its home, as it is.
+    void returnHome(int page) {
+        gone.clear(page);
+    }
+
+    /// Notes that a page is not at home any more. The guest loses it, unless it goes to another frame.
+    void leave(int page) {
+        gone.set(page);
+    }
+
+    /// Whether so many spare pages can be had.
+    ///
+    /// @param inUse whether others use a page
+    boolean hasSpares(int wanted, LongPredicate inUse) {
+        if (wanted > SPARES - spares.cardinality()) {
+            // Those that others used when the guest gave them up.
+            for (int i = spares.nextSetBit(0); i >= 0; i = spares.nextSetBit(i + 1)) {
+                if (isFree(homes + i, inUse)) {
+                    discard(homes + i);
+                    spares.clear(i);
+                }
+            }
+        }
+        return wanted <= SPARES - spares.cardinality();
+    }
+
+    /// A zeroed spare page, after [#hasSpares].
+    int takeSpare() {
+        int spare = spares.nextClearBit(0);
+        spares.set(spare);
+        return homes + spare;
+    }
+
+    /// Notes that a page is at a frame that is not its home.
+    void displace(long gfn, int page) {
+        displaced.put(gfn, page);
+        away.set(page);
+    }
+
+    /// Notes that the page is not at this frame any more. It goes to another frame, or [#free].
+    int retrieve(long gfn) {
+        int page = Objects.requireNonNull(displaced.remove(gfn), "no displaced page there");
+        away.clear(page);
+        return page;
+    }
+
+    /// Gives the memory of a page that is nowhere back to the host, unless others use it.
+    void free(int page, LongPredicate inUse) {
+        if (inUse.test(page)) {
+            return;
+        }
+        discard(page);
+        if (page >= homes) {
+            spares.clear(page - homes);
+        }
+    }
+
+    /// Gives the memory of some pages back to the host.
+    void discard(long from, long to) {
+        if (from < to) {
+            long length = (to - from) * GuestMemory.PAGE_SIZE;
+            file.discard(all.asSlice(from * GuestMemory.PAGE_SIZE, length));
+        }
+    }
+
+    private void discard(int page) {
+        discard(page, page + 1L);
+    }
+
+    ImmutableLongArray saveGone() {
+        return ImmutableLongArray.copyOf(gone.toLongArray());
+    }
+
+    List<MemoryState.Displaced> saveDisplaced() {
+        return displaced.entrySet().stream()
+                .map(it -> new MemoryState.Displaced(it.getValue(), it.getKey()))
+                .toList();
+    }
+
+    /// Takes over which pages are gone. Displaced ones are put back one by one.
+    ///
+    /// @throws IllegalArgumentException if the domain does not have such a page
+    void restoreGone(ImmutableLongArray words) {
+        gone.or(BitSet.valueOf(words.toArray()));
+        if (gone.length() > homes) {
+            throw new IllegalArgumentException("it has given up pages that it does not have");
+        }
+    }
+
+    /// Checks that a saved domain's page can be at a frame that is not its home, and takes it.
+    ///
+    /// @throws IllegalArgumentException if not
+    void restoreDisplaced(int page) {
+        if (page < 0 || page >= count() || away.get(page) || (page < homes && !gone.get(page))) {
+            throw new IllegalArgumentException("page %d cannot be displaced".formatted(page));
+        }
+        if (page >= homes) {
+            spares.set(page - homes);
+        }
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
