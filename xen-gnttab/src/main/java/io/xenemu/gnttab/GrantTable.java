@@ -81,9 +81,9 @@ public final class GrantTable {
     /// @param dom the granting domain; not `DOMID_SELF`
     /// @param result filled if `OKAY`
     /// @return `BAD_GNTREF` no such entry, or neither a host nor a device mapping; `BAD_DOMAIN` no such domain;
-    ///     `NO_SPACE` no handle is free; `EAGAIN` the domain is being saved; `BAD_PAGE` the entry's frame is no
-    ///     RAM, or another domain's page; `GENERAL_ERROR` all else: flags that an HVM guest cannot use, not granted to this domain or not for
-    ///     writing, in use too often, or no page can be mapped at that address
+    ///     `NO_SPACE` no handle is free; `EAGAIN` the domain is being saved; `BAD_PAGE` the entry's frame is no RAM, or
+    ///     another domain's page; `GENERAL_ERROR` all else: flags that an HVM guest cannot use, not granted to this
+    ///     domain or not for writing, in use too often, or no page can be mapped at that address
     public GrantStatus mapGrantRef(long hostAddr, int flags, int ref, DomId dom, MapResult result) {
         return metrics.finished(GrantOp.MAP, mappings.map(hostAddr, flags, ref, dom, result));
     }

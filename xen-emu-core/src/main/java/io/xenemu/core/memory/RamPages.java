@@ -12,8 +12,8 @@ import java.util.TreeMap;
 import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
-/// A domain's RAM in one memfd, by page number: first a page for each frame of RAM in its memory map, its home, and then
-/// spare pages. A page may be at another frame than its home; a spare page is nowhere else. Not thread-safe.
+/// A domain's RAM in one memfd, by page number: first a page for each frame of RAM in its memory map, its home, and
+/// then spare pages. A page may be at another frame than its home; a spare page is nowhere else. Not thread-safe.
 ///
 /// This class knows which page is where; [DomainMemory] shows it to the guest.
 final class RamPages implements AutoCloseable {
