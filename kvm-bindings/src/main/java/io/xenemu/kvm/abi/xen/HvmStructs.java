@@ -60,6 +60,39 @@ public final class HvmStructs {
         private GetTime() {}
     }
 
+    /// `struct xen_hvm_xentrace`: HVMOP_xentrace.
+    public static final class Xentrace {
+        /// `TRACE_EXTRA_MAX` words.
+        public static final int EXTRA_BYTES_MAX = 28;
+
+        private static final StructBuilder S = GuestStruct.declare("struct xen_hvm_xentrace");
+
+        public static final U16 EVENT = S.u16("event");
+        public static final U16 EXTRA_BYTES = S.u16("extra_bytes");
+        public static final GuestField.Bytes EXTRA = S.bytes("extra", EXTRA_BYTES_MAX);
+
+        public static final GuestStruct STRUCT = S.build();
+
+        private Xentrace() {}
+    }
+
+    /// `struct xen_hvm_get_mem_type`: HVMOP_get_mem_type.
+    public static final class GetMemType {
+        private static final StructBuilder S = GuestStruct.declare("struct xen_hvm_get_mem_type");
+
+        public static final U16 DOMID = S.u16("domid");
+
+        /// OUT: HVMMEM_*.
+        public static final U16 MEM_TYPE = S.u16("mem_type");
+
+        public static final GuestField.Array PAD = S.array("pad", FieldKind.U16, 2);
+        public static final U64 PFN = S.u64("pfn");
+
+        public static final GuestStruct STRUCT = S.build();
+
+        private GetMemType() {}
+    }
+
     /// `struct xen_hvm_evtchn_upcall_vector`: HVMOP_set_evtchn_upcall_vector.
     public static final class EvtchnUpcallVector {
         private static final StructBuilder S =
@@ -76,6 +109,11 @@ public final class HvmStructs {
     /// Every structure of this file.
     public static List<GuestStruct> all() {
         return List.of(
-                Param.STRUCT, PagetableDying.STRUCT, GetTime.STRUCT, EvtchnUpcallVector.STRUCT);
+                Param.STRUCT,
+                PagetableDying.STRUCT,
+                GetTime.STRUCT,
+                Xentrace.STRUCT,
+                GetMemType.STRUCT,
+                EvtchnUpcallVector.STRUCT);
     }
 }

@@ -5,6 +5,7 @@ import io.xenemu.kvm.memory.GuestField.Handle;
 import io.xenemu.kvm.memory.GuestField.U16;
 import io.xenemu.kvm.memory.GuestField.U32;
 import io.xenemu.kvm.memory.GuestField.U64;
+import io.xenemu.kvm.memory.GuestField.U8;
 import io.xenemu.kvm.memory.GuestField.Ulong;
 import io.xenemu.kvm.memory.GuestStruct;
 import io.xenemu.kvm.memory.StructBuilder;
@@ -159,6 +160,94 @@ public final class MemoryStructs {
         private ForeignMemoryMap() {}
     }
 
+    /// `struct xen_machphys_mfn_list`: XENMEM_machphys_mfn_list, XENMEM_machphys_compat_mfn_list.
+    public static final class MachphysMfnList {
+        private static final StructBuilder S = GuestStruct.declare("struct xen_machphys_mfn_list");
+
+        public static final U32 MAX_EXTENTS = S.u32("max_extents");
+
+        /// OUT: array of `xen_pfn_t`.
+        public static final Handle EXTENT_START = S.handle("extent_start");
+
+        /// OUT.
+        public static final U32 NR_EXTENTS = S.u32("nr_extents");
+
+        public static final GuestStruct STRUCT = S.build();
+
+        private MachphysMfnList() {}
+    }
+
+    /// `struct xen_pod_target`: XENMEM_set_pod_target, XENMEM_get_pod_target.
+    public static final class PodTarget {
+        private static final StructBuilder S = GuestStruct.declare("struct xen_pod_target");
+
+        public static final U64 TARGET_PAGES = S.u64("target_pages");
+        public static final U64 TOT_PAGES = S.u64("tot_pages");
+        public static final U64 POD_CACHE_PAGES = S.u64("pod_cache_pages");
+        public static final U64 POD_ENTRIES = S.u64("pod_entries");
+        public static final U16 DOMID = S.u16("domid");
+
+        public static final GuestStruct STRUCT = S.build();
+
+        private PodTarget() {}
+    }
+
+    /// `struct xen_mem_access_op`: XENMEM_access_op.
+    public static final class AccessOp {
+        private static final StructBuilder S = GuestStruct.declare("struct xen_mem_access_op");
+
+        public static final U8 OP = S.u8("op");
+        public static final U8 ACCESS = S.u8("access");
+        public static final U16 DOMID = S.u16("domid");
+        public static final U32 NR = S.u32("nr");
+        public static final U64 PFN = S.u64Aligned("pfn");
+        public static final Handle PFN_LIST = S.handle("pfn_list");
+        public static final Handle ACCESS_LIST = S.handle("access_list");
+
+        public static final GuestStruct STRUCT = S.build();
+
+        private AccessOp() {}
+    }
+
+    /// `struct xen_vnuma_topology_info`: XENMEM_get_vnumainfo.
+    public static final class VnumaTopologyInfo {
+        private static final StructBuilder S =
+                GuestStruct.declare("struct xen_vnuma_topology_info");
+
+        public static final U16 DOMID = S.u16("domid");
+        public static final U16 PAD = S.u16("pad");
+        public static final U32 NR_VNODES = S.u32("nr_vnodes");
+        public static final U32 NR_VCPUS = S.u32("nr_vcpus");
+        public static final U32 NR_VMEMRANGES = S.u32("nr_vmemranges");
+        public static final U64 VDISTANCE = S.u64("vdistance.pad");
+        public static final U64 VCPU_TO_VNODE = S.u64("vcpu_to_vnode.pad");
+        public static final U64 VMEMRANGE = S.u64("vmemrange.pad");
+
+        public static final GuestStruct STRUCT = S.build();
+
+        private VnumaTopologyInfo() {}
+    }
+
+    /// `struct xen_reserved_device_memory_map`: XENMEM_reserved_device_memory_map.
+    public static final class ReservedDeviceMemoryMap {
+        private static final StructBuilder S =
+                GuestStruct.declare("struct xen_reserved_device_memory_map");
+
+        public static final U32 FLAGS = S.u32("flags");
+
+        /// IN room, OUT needed.
+        public static final U32 NR_ENTRIES = S.u32("nr_entries");
+
+        public static final Handle BUFFER = S.handle("buffer");
+        public static final U16 DEV_PCI_SEG = S.u16("dev.pci.seg");
+        public static final U8 DEV_PCI_BUS = S.u8("dev.pci.bus");
+        public static final U8 DEV_PCI_DEVFN = S.u8("dev.pci.devfn");
+
+        public static final GuestStruct STRUCT = S.build();
+
+        private ReservedDeviceMemoryMap() {}
+    }
+
     /// `struct xen_mem_acquire_resource`: XENMEM_acquire_resource.
     public static final class AcquireResource {
         private static final StructBuilder S =
@@ -201,6 +290,11 @@ public final class MemoryStructs {
                 RemoveFromPhysmap.STRUCT,
                 MemoryMap.STRUCT,
                 ForeignMemoryMap.STRUCT,
+                MachphysMfnList.STRUCT,
+                PodTarget.STRUCT,
+                AccessOp.STRUCT,
+                VnumaTopologyInfo.STRUCT,
+                ReservedDeviceMemoryMap.STRUCT,
                 AcquireResource.STRUCT,
                 E820Entry.STRUCT);
     }

@@ -7,7 +7,7 @@
 /// Families of files:
 ///
 /// - Arguments of hypercalls: [EvtchnStructs], [GnttabStructs], [HvmStructs], [MemoryStructs], [MulticallStructs],
-///   [PhysdevStructs], [SchedStructs], [VcpuStructs], [VersionStructs].
+///   [PhysdevStructs], [SchedStructs], [ToolStructs], [VcpuStructs], [VersionStructs].
 /// - Shared pages: [SharedInfoStructs], [RingStructs]. At a PVH guest's entry: [StartInfoStructs].
 @NullMarked
 package io.xenemu.kvm.abi.xen;

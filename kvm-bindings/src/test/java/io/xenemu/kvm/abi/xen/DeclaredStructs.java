@@ -21,7 +21,8 @@ public final class DeclaredStructs {
                         RingStructs.all(),
                         StartInfoStructs.all(),
                         MulticallStructs.all(),
-                        PhysdevStructs.all())
+                        PhysdevStructs.all(),
+                        ToolStructs.all())
                 .flatMap(List::stream)
                 .toList();
     }

@@ -38,6 +38,10 @@ class XenHeadersTest {
                     "xen/grant_table.h",
                     "xen/version.h",
                     "xen/physdev.h",
+                    "xen/domctl.h",
+                    "xen/sysctl.h",
+                    "xen/platform.h",
+                    "xen/hvm/dm_op.h",
                     "xen/io/console.h",
                     "xen/io/xs_wire.h",
                     "xen/arch-x86/hvm/start_info.h");
@@ -122,6 +126,7 @@ class XenHeadersTest {
                 "-ffreestanding",
                 "-fno-pic",
                 "-D__XEN_INTERFACE_VERSION__=__XEN_LATEST_INTERFACE_VERSION__",
+                "-D__XEN_TOOLS__",
                 "-S",
                 "-o",
                 output.toString(),
