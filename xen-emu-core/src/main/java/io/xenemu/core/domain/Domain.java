@@ -32,6 +32,7 @@ public final class Domain implements AutoCloseable {
     private final VmPort vm;
     private final Set<XenCapability> capabilities;
     private final GuestMemoryMap memoryMap;
+    private final ReportedMemoryMap reportedMemoryMap;
     private final List<Vcpu> vcpus = new ArrayList<>();
     private final Quiescence quiescence = new Quiescence(vcpus, Quiescence.LIMIT);
     private final PauseCount pauses = new PauseCount(quiescence);
@@ -82,6 +83,7 @@ public final class Domain implements AutoCloseable {
         this.id = origin.id();
         this.config = origin.config();
         this.memoryMap = memoryMap;
+        this.reportedMemoryMap = new ReportedMemoryMap(memoryMap);
         this.vm = vm;
         this.capabilities = capabilities;
         this.environment = environment;
@@ -124,6 +126,11 @@ public final class Domain implements AutoCloseable {
                             messageInterrupts::close));
             parts.add(OwnPart.passive("params", () -> DomainParts.params(this)));
             parts.add(OwnPart.passive("shared_info", () -> DomainParts.sharedInfo(this)));
+            parts.add(
+                    OwnPart.blocking(
+                            "memory map",
+                            reportedMemoryMap::blocker,
+                            DomainParts.derivedFrom("domain")));
             parts.add(
                     OwnPart.blocking(
                             "domain",
@@ -202,6 +209,11 @@ public final class Domain implements AutoCloseable {
     /// Its physical address map.
     public GuestMemoryMap memoryMap() {
         return memoryMap;
+    }
+
+    /// The memory map that its guest reads.
+    public ReportedMemoryMap reportedMemoryMap() {
+        return reportedMemoryMap;
     }
 
     /// Its memory.
@@ -381,6 +393,21 @@ public final class Domain implements AutoCloseable {
     /// @param vcpu makes the hypercall, on its own thread
     public void suspend(Vcpu vcpu) {
         suspension.begin(vcpu);
+    }
+
+    /// Takes the reason of a later shutdown, whatever is said then (SCHEDOP_shutdown_code). The first one stays.
+    ///
+    /// @param code 0 to 255
+    public void announceShutdown(int code) {
+        end.announce(code);
+    }
+
+    /// The code that a shutdown has: the announced one, or else the one that the guest says now. An announcement is
+    /// used once.
+    ///
+    /// @param said 0 to 255
+    public int shutdownCode(int said) {
+        return end.takeAnnounced(said);
     }
 
     /// Stops the domain, and waits until its vCPUs do nothing any more.

@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,6 +20,9 @@ final class DomainEnd {
     /// Whether a failure after the domain's stop has been logged. One is enough, since peers can cause many.
     private final AtomicBoolean failedLater = new AtomicBoolean();
 
+    /// The code that the guest has announced for its shutdown, or -1. Like Xen, it is not saved.
+    private final AtomicInteger announced = new AtomicInteger(-1);
+
     DomainEnd(List<Vcpu> vcpus) {
         this.vcpus = vcpus;
     }
@@ -27,12 +31,29 @@ final class DomainEnd {
         return shutdown;
     }
 
+    /// SCHEDOP_shutdown_code: the first code stays.
+    ///
+    /// @param code 0 to 255
+    void announce(int code) {
+        boolean _ = announced.compareAndSet(-1, code);
+    }
+
+    /// Takes the announced code, if there is one: a domain that suspends forgets it when it is resumed.
+    int takeAnnounced(int said) {
+        int code = announced.getAndSet(-1);
+        return code < 0 ? said : code;
+    }
+
     /// Any thread may call this: an operator's, or one that serves another domain.
     ///
     /// @return false if it had been stopped before
     boolean stop(ShutdownReason reason, String message) {
+        int code = announced.get();
+        boolean replaced = code >= 0 && reason.isGuests();
+        ShutdownReason told = replaced ? ShutdownReason.of(code) : reason;
+        String line = replaced && message.isEmpty() ? ShutdownReason.describe(code) : message;
         synchronized (stopping) {
-            if (!shutdown.set(reason, message)) {
+            if (!shutdown.set(told, line)) {
                 return false;
             }
             vcpus.forEach(Vcpu::stop);

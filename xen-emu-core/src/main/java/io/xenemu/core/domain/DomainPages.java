@@ -201,6 +201,11 @@ public final class DomainPages implements AutoCloseable {
         }
     }
 
+    /// The highest machine frame number that a page of any guest has (XENMEM_maximum_ram_page).
+    public long highestMfn() {
+        return environment.resources().machineFrames().highest();
+    }
+
     private boolean isInUse(long page) {
         return grantTable.isPinned(frames.mfnOf(page));
     }

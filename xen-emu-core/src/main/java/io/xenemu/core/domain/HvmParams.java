@@ -61,6 +61,9 @@ public final class HvmParams {
     /// The structure, 256 bits for interrupts, 65536 bits for I/O ports, and one byte after them.
     private static final long MAX_TSS_SIZE = MIN_TSS_SIZE + 256 / 8 + 65_536 / 8 + 1;
 
+    /// Xen's default for a processor that does not keep the code and data selectors of the FPU, as all newer ones.
+    private static final long FULL_FIP_WIDTH = 8;
+
     private static final long LOW_HALF = 0xffff_ffffL;
 
     private final AtomicLongArray values = new AtomicLongArray(COUNT);
@@ -78,6 +81,7 @@ public final class HvmParams {
     /// @param crash crashes the domain; receives the reason
     public HvmParams(Consumer<String> crash) {
         this.crash = crash;
+        values.set(X87_FIP_WIDTH, FULL_FIP_WIDTH);
     }
 
     /// Their state.

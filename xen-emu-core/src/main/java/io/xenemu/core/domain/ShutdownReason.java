@@ -32,6 +32,19 @@ public enum ShutdownReason {
         return OTHER;
     }
 
+    /// The line for an operator about a reason that a guest gave; empty for one with a name.
+    ///
+    /// @param code 0 to 255
+    public static String describe(int code) {
+        return of(code) == OTHER ? "shutdown for reason " + code : "";
+    }
+
+    /// Whether a reason that the guest has announced replaces this one (Xen's `domain_shutdown`). It does not where an
+    /// operator or the host ends the domain, which Xen does without that function.
+    boolean isGuests() {
+        return this != HOST_ERROR && this != DESTROYED;
+    }
+
     /// The number in Xen's interface, or -1.
     public int code() {
         return code;

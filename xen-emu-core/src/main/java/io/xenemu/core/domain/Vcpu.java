@@ -287,6 +287,11 @@ public final class Vcpu {
         call(VcpuPort::nmi);
     }
 
+    /// Flushes the vCPU's TLB (HVMOP_flush_tlbs).
+    public void flushTlb() {
+        call(VcpuPort::flushTlb);
+    }
+
     /// How the vCPU has spent its time (VCPUOP_get_runstate_info).
     public Runstate runstate() {
         return ask(NO_TIME, VcpuPort::runstateData);

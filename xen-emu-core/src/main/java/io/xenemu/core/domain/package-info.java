@@ -5,7 +5,7 @@
 /// Families of files:
 ///
 /// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig],
-///   [DomainEnvironment], [HvmParams], [ShutdownReason], [ShutdownLatch].
+///   [DomainEnvironment], [HvmParams], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],

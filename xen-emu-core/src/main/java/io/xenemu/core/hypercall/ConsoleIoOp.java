@@ -6,16 +6,14 @@ import io.xenemu.kvm.abi.XenError;
 /// build of Xen. Like a release build, this refuses before it looks at the command. Linux then falls back to its PV
 /// console.
 final class ConsoleIoOp {
+    private static final FixedAnswer REFUSED = FixedAnswer.refusal(XenError.EPERM);
+
     private ConsoleIoOp() {}
 
     static HypercallFamily family() {
         return HypercallFamily.of("console_io", 18)
-                .op(0, "write", ConsoleIoOp::refuse)
-                .op(1, "read", ConsoleIoOp::refuse)
-                .others(ConsoleIoOp::refuse);
-    }
-
-    private static long refuse(HypercallContext c) throws XenError {
-        throw XenError.EPERM;
+                .op(0, "write", REFUSED)
+                .op(1, "read", REFUSED)
+                .others(REFUSED);
     }
 }

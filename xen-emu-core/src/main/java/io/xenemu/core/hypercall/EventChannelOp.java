@@ -1,5 +1,10 @@
 package io.xenemu.core.hypercall;
 
+import static io.xenemu.core.hypercall.FixedAnswer.refusal;
+
+import io.xenemu.core.hypercall.Check.NamesDomain;
+import io.xenemu.core.hypercall.Check.Reads;
+import io.xenemu.core.hypercall.Operand.Field;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.evtchn.Pirq;
@@ -26,6 +31,13 @@ import io.xenemu.kvm.memory.GuestField;
 /// `event_channel_op` (32). Decodes and encodes; [io.xenemu.evtchn.EventChannels] implements the operations.
 /// `xen/include/public/event_channel.h`.
 final class EventChannelOp {
+    /// Ours is never under way, since it is done in one call.
+    private static final FixedAnswer RESET_CONTINUED =
+            refusal(
+                    XenError.EBUSY,
+                    new Reads(Reset.STRUCT, 1),
+                    NamesDomain.itself(new Field(Reset.DOM)));
+
     private EventChannelOp() {}
 
     static HypercallFamily family() {
@@ -43,7 +55,8 @@ final class EventChannelOp {
                 .op(10, "reset", EventChannelOp::reset)
                 .op(11, "init_control", EventChannelOp::initControl)
                 .op(12, "expand_array", EventChannelOp::expandArray)
-                .op(13, "set_priority", EventChannelOp::setPriority);
+                .op(13, "set_priority", EventChannelOp::setPriority)
+                .op(14, "reset_cont", RESET_CONTINUED);
     }
 
     private static long bindInterdomain(HypercallContext c) throws XenError {

@@ -22,9 +22,6 @@ import org.jspecify.annotations.Nullable;
 
 /// `grant_table_op` (20). The third argument is the number of structures in an array. An operation with a status
 /// field reports a structure's failure there, and the hypercall itself succeeds. `xen/include/public/grant_table.h`.
-///
-/// The operations missing here are those that Xen refuses to HVM guests: dump_table, transfer, unmap_and_replace,
-/// get_status_frames, cache_flush.
 final class GrantTableOp {
     private static final int GNTCOPY_SOURCE_GREF = 1;
     private static final int GNTCOPY_DEST_GREF = 2;
@@ -36,11 +33,16 @@ final class GrantTableOp {
                 .op(0, "map_grant_ref", GrantTableOp::mapGrantRef)
                 .op(1, "unmap_grant_ref", GrantTableOp::unmapGrantRef)
                 .op(2, "setup_table", GrantTableOp::setupTable)
+                .absent(3, "dump_table")
+                .absent(4, "transfer")
                 .op(5, "copy", GrantTableOp::copy)
                 .op(6, "query_size", GrantTableOp::querySize)
+                .absent(7, "unmap_and_replace")
                 .op(8, "set_version", GrantTableOp::setVersion)
+                .absent(9, "get_status_frames")
                 .op(10, "get_version", GrantTableOp::getVersion)
-                .op(11, "swap_grant_ref", GrantTableOp::swapGrantRef);
+                .op(11, "swap_grant_ref", GrantTableOp::swapGrantRef)
+                .absent(12, "cache_flush");
     }
 
     /// Serves one structure of a batch, which has been copied in, and sets its result fields.

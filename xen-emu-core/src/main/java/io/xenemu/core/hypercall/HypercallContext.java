@@ -6,6 +6,7 @@ import io.xenemu.gnttab.GrantCopy;
 import io.xenemu.gnttab.MapResult;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestArgument;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// The hypercall that a vCPU is making: its registers, and access to its argument in memory. One per vCPU, reused for
@@ -28,6 +29,10 @@ public final class HypercallContext {
     /// Whether the call has had access to its argument in memory: only then is there something to forget.
     private boolean argumentUsed;
 
+    /// Serves the vCPU's calls, since the first one.
+    private @Nullable HypercallDispatcher dispatcher;
+
+    private boolean inMulticall;
     private long number;
     private int cpl;
 
@@ -50,6 +55,41 @@ public final class HypercallContext {
     /// Sets parameter register `i`, 0 to 5.
     public void setParameter(int i, long value) {
         parameters[i] = value;
+    }
+
+    /// Notes who serves the call, for the calls within it.
+    void servedBy(HypercallDispatcher server) {
+        // A write would cost each call more than this look.
+        if (dispatcher != server) {
+            dispatcher = server;
+        }
+    }
+
+    /// Serves the calls within this one.
+    HypercallDispatcher dispatcher() {
+        return Objects.requireNonNull(dispatcher);
+    }
+
+    /// Begins a multicall.
+    ///
+    /// @return false if the call is in one already
+    boolean beginMulticall() {
+        if (inMulticall) {
+            return false;
+        }
+        inMulticall = true;
+        return true;
+    }
+
+    /// Makes this a call of a multicall.
+    void setNumber(long next) {
+        number = next;
+    }
+
+    /// Ends the multicall, whose number this was.
+    void endMulticall(long outer) {
+        inMulticall = false;
+        number = outer;
     }
 
     /// Whether a long call is to end early, with [#CONTINUED] (Xen's `hypercall_preempt_check`).

@@ -4,7 +4,9 @@ import io.xenemu.kvm.abi.XenError;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.function.ObjIntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// Counts and times of one vCPU's hypercalls, by row of the table and result. Only the vCPU's thread writes them,
 /// without lock or allocation; any thread may read them for metrics.
@@ -44,17 +46,22 @@ public final class HypercallCounters {
 
     private static final VarHandle CELL = MethodHandles.arrayElementVarHandle(long[].class);
 
-    private final long[] counts;
-    private final long[] timed;
-    private final long[] nanos;
+    /// The cells of calls that were timed follow those of the counts, and then their nanoseconds.
+    private static final int TIMED = CELLS;
+
+    private static final int NANOS = 2 * CELLS;
+
+    private static final VarHandle ROW = MethodHandles.arrayElementVarHandle(long[][].class);
+
+    /// The numbers of each row, made with its first call: a guest makes calls of few rows.
+    private final long[] @Nullable [] rows;
+
     private final ObjIntConsumer<HypercallOp> firstSeen;
 
     /// @param rows number of rows in the table
     /// @param firstSeen called once for each (row, errno number) that occurs, on the vCPU's thread
     public HypercallCounters(int rows, ObjIntConsumer<HypercallOp> firstSeen) {
-        counts = new long[rows * CELLS];
-        timed = new long[rows * CELLS];
-        nanos = new long[rows * CELLS];
+        this.rows = new long[rows][];
         this.firstSeen = firstSeen;
     }
 
@@ -62,19 +69,25 @@ public final class HypercallCounters {
     ///
     /// @return the argument for [#end]
     long begin(HypercallOp op) {
-        long before = counts[op.index() * CELLS + BEGUN]++;
+        long[] row = rows[op.index()];
+        if (row == null) {
+            row = new long[3 * CELLS];
+            ROW.setRelease(rows, op.index(), row);
+        }
+        long before = row[BEGUN]++;
         boolean isTimed = before < TIMED_FIRST || (before & (TIMED_EVERY - 1)) == 0;
         return isTimed ? System.nanoTime() : UNTIMED;
     }
 
     /// Counts the end of the hypercall of `begin`, with `errno` (0 or a positive [XenError#number]).
     void end(HypercallOp op, int errno, long begin) {
-        int cell = cell(op, errno);
-        long count = counts[cell];
-        CELL.setOpaque(counts, cell, count + 1);
+        long[] row = Objects.requireNonNull(rows[op.index()], "not begun");
+        int cell = cell(errno);
+        long count = row[cell];
+        CELL.setOpaque(row, cell, count + 1);
         if (begin != UNTIMED) {
-            CELL.setOpaque(timed, cell, timed[cell] + 1);
-            CELL.setOpaque(nanos, cell, nanos[cell] + System.nanoTime() - begin);
+            CELL.setOpaque(row, TIMED + cell, row[TIMED + cell] + 1);
+            CELL.setOpaque(row, NANOS + cell, row[NANOS + cell] + System.nanoTime() - begin);
         }
         if (count == 0) {
             firstSeen.accept(op, errno);
@@ -83,21 +96,26 @@ public final class HypercallCounters {
 
     /// The number of hypercalls of this row that ended with `errno`.
     public long count(HypercallOp op, int errno) {
-        return (long) CELL.getOpaque(counts, cell(op, errno));
+        return read(op, cell(errno));
     }
 
     /// The number of them that were timed.
     public long timed(HypercallOp op, int errno) {
-        return (long) CELL.getOpaque(timed, cell(op, errno));
+        return read(op, TIMED + cell(errno));
     }
 
     /// The total nanoseconds of the timed ones in user space.
     public long nanos(HypercallOp op, int errno) {
-        return (long) CELL.getOpaque(nanos, cell(op, errno));
+        return read(op, NANOS + cell(errno));
     }
 
     /// Success is by far the most frequent result; it does without the look into the array.
-    private static int cell(HypercallOp op, int errno) {
-        return op.index() * CELLS + (errno == 0 ? SUCCESS : RESULT_OF[errno]);
+    private long read(HypercallOp op, int cell) {
+        long[] row = (long[]) ROW.getAcquire(rows, op.index());
+        return row == null ? 0 : (long) CELL.getOpaque(row, cell);
+    }
+
+    private static int cell(int errno) {
+        return errno == 0 ? SUCCESS : RESULT_OF[errno];
     }
 }

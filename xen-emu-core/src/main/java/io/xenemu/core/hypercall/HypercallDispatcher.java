@@ -31,6 +31,7 @@ public final class HypercallDispatcher {
     ///
     /// @return what the guest gets in RAX: zero or positive, or a negated errno; or [HypercallContext#CONTINUED]
     public long dispatch(HypercallContext call) {
+        call.servedBy(this);
         HypercallOp op = table.lookup(call.number(), call.word(0));
         long begin = counters.begin(op);
         long result;

@@ -1,6 +1,5 @@
 package io.xenemu.core.hypercall;
 
-import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -9,9 +8,6 @@ import java.util.List;
 public final class HypercallFamily {
     /// One sub-operation as declared.
     record Declared(int command, String name, HypercallHandler handler) {}
-
-    /// The handler of calls that Xen does not have.
-    static final HypercallHandler ENOSYS = HypercallFamily::enosys;
 
     private static final int NO_COMMAND = -1;
 
@@ -25,7 +21,7 @@ public final class HypercallFamily {
     private final int number;
     private final long commandMask;
     private final List<Declared> ops = new ArrayList<>();
-    private HypercallHandler others = ENOSYS;
+    private HypercallHandler others = FixedAnswer.ENOSYS;
 
     private HypercallFamily(String name, int number, long commandMask) {
         this.name = name;
@@ -68,8 +64,9 @@ public final class HypercallFamily {
         return this;
     }
 
-    private static long enosys(HypercallContext call) throws XenError {
-        throw XenError.ENOSYS;
+    /// Adds a sub-operation that Xen has for others than HVM guests.
+    HypercallFamily absent(int command, String op) {
+        return op(command, op, FixedAnswer.ENOSYS);
     }
 
     String name() {

@@ -42,7 +42,7 @@ public final class HypercallTable {
 
     public HypercallTable(List<HypercallFamily> families) {
         List<HypercallOp> list = new ArrayList<>();
-        unknown = add(list, UNKNOWN, -1, "", -1, HypercallFamily.ENOSYS);
+        unknown = add(list, UNKNOWN, -1, "", -1, FixedAnswer.ENOSYS);
         for (HypercallFamily family : families) {
             if (rows[family.number()] != null) {
                 throw new IllegalArgumentException("declared twice: " + family.name());
@@ -85,11 +85,15 @@ public final class HypercallTable {
         return row;
     }
 
-    /// Every hypercall this service implements.
+    /// Every hypercall of Xen's table for HVM guests.
     public static HypercallTable standard() {
-        return new HypercallTable(
+        List<HypercallFamily> families = new ArrayList<>();
+        families.addAll(PvOnlyOps.families());
+        families.addAll(ToolstackOps.families());
+        families.addAll(
                 List.of(
                         MemoryOp.family(),
+                        MulticallOp.family(),
                         GrantTableOp.family(),
                         SetTimerOp.family(),
                         XenVersionOp.family(),
@@ -100,6 +104,7 @@ public final class HypercallTable {
                         EventChannelOp.family(),
                         PhysdevOp.family(),
                         HvmOp.family()));
+        return new HypercallTable(families);
     }
 
     /// The row for a call, never null.

@@ -1,13 +1,17 @@
 package io.xenemu.core.hypercall;
 
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainPages;
+import io.xenemu.core.domain.ReportedMemoryMap;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.MemoryStructs.E820Entry;
+import io.xenemu.kvm.abi.xen.MemoryStructs.ForeignMemoryMap;
+import io.xenemu.kvm.abi.xen.MemoryStructs.MachphysMfnList;
 import io.xenemu.kvm.abi.xen.MemoryStructs.MemoryMap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.RemoveFromPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.Reservation;
+import io.xenemu.kvm.abi.xen.MemoryStructs.ReservedDeviceMemoryMap;
+import java.util.ArrayList;
 import java.util.List;
 
 /// `memory_op` (12): the guest's pages, the frames of special pages, and its memory map.
@@ -20,7 +24,7 @@ final class MemoryOp {
     private static final int COMMAND_MASK = (1 << EXTENT_SHIFT) - 1;
 
     /// Extents of up to 2 MiB, as Xen allows a guest (`domU_max_order`).
-    private static final int MAX_ORDER = 9;
+    static final int MAX_ORDER = 9;
 
     /// The largest extent number that a preempted batch can continue at (`UINT_MAX >> MEMOP_EXTENT_SHIFT`).
     private static final long MAX_EXTENTS = (1L << 26) - 1;
@@ -39,20 +43,41 @@ final class MemoryOp {
     private static final int DECREASE_RESERVATION = 1;
     private static final int POPULATE_PHYSMAP = 6;
 
+    /// `XENMEM_RDM_ALL`, the only flag of reserved_device_memory_map.
+    private static final int RDM_ALL = 1;
+
     private MemoryOp() {}
 
     static HypercallFamily family() {
         return HypercallFamily.masked("memory_op", 12, COMMAND_MASK)
                 .op(INCREASE_RESERVATION, "increase_reservation", MemoryOp::increaseReservation)
                 .op(DECREASE_RESERVATION, "decrease_reservation", MemoryOp::decreaseReservation)
+                .op(2, "maximum_ram_page", MemoryOp::maximumRamPage)
                 .op(3, "current_reservation", MemoryOp::currentReservation)
                 .op(4, "maximum_reservation", MemoryOp::maximumReservation)
+                .op(5, "machphys_mfn_list", MemoryOp::machphysMfnList)
                 .op(POPULATE_PHYSMAP, "populate_physmap", MemoryOp::populatePhysmap)
                 .op(PhysmapAddition.COMMAND, "add_to_physmap", PhysmapAddition::one)
                 .op(9, "memory_map", MemoryOp::memoryMap)
+                .op(10, "machine_memory_map", RefusedMemoryOps.MACHINE_MEMORY_MAP)
+                .op(11, "exchange", MemoryExchange::exchange)
+                .absent(12, "machphys_mapping")
+                .op(13, "set_memory_map", MemoryOp::setMemoryMap)
                 .op(14, "maximum_gpfn", MemoryOp::maximumGpfn)
                 .op(15, "remove_from_physmap", MemoryOp::removeFromPhysmap)
-                .op(PhysmapAddition.BATCH, "add_to_physmap_batch", PhysmapAddition::batch);
+                .op(16, "set_pod_target", RefusedMemoryOps.POD_TARGET)
+                .op(17, "get_pod_target", RefusedMemoryOps.POD_TARGET)
+                .op(18, "get_sharing_freed_pages", RefusedMemoryOps.NO_SHARING)
+                .op(19, "get_sharing_shared_pages", RefusedMemoryOps.NO_SHARING)
+                .absent(20, "paging_op")
+                .op(21, "access_op", RefusedMemoryOps.ACCESS)
+                .absent(22, "sharing_op")
+                .op(PhysmapAddition.BATCH, "add_to_physmap_batch", PhysmapAddition::batch)
+                .op(24, "claim_pages", RefusedMemoryOps.CLAIM_PAGES)
+                .op(25, "machphys_compat_mfn_list", RefusedMemoryOps.MACHPHYS_COMPAT_MFN_LIST)
+                .op(26, "get_vnumainfo", RefusedMemoryOps.VNUMA_INFO)
+                .op(27, "reserved_device_memory_map", MemoryOp::reservedDeviceMemoryMap)
+                .op(28, "acquire_resource", RefusedMemoryOps.ACQUIRE_RESOURCE);
     }
 
     private static long increaseReservation(HypercallContext c) {
@@ -88,7 +113,7 @@ final class MemoryOp {
     }
 
     /// Checks that an operation that cannot be interrupted does not ask to continue.
-    private static void requireWhole(HypercallContext c, XenError error) throws XenError {
+    static void requireWhole(HypercallContext c, XenError error) throws XenError {
         if (start(c) != 0) {
             throw error;
         }
@@ -144,10 +169,13 @@ final class MemoryOp {
     /// populate-on-demand.
     private static boolean areValid(long flags, int command) {
         long addressBits = flags & ADDRESS_BITS;
-        boolean exactNode =
-                (flags & NODE) != 0 && (flags & (EXACT_NODE | VIRTUAL_NODE)) == EXACT_NODE;
         boolean onDemand = command == POPULATE_PHYSMAP && (flags & POPULATE_ON_DEMAND) != 0;
-        return (addressBits == 0 || addressBits > PAGE_SHIFT) && !exactNode && !onDemand;
+        return (addressBits == 0 || addressBits > PAGE_SHIFT) && !namesNode(flags) && !onDemand;
+    }
+
+    /// Whether the flags ask for one node of the host and no other.
+    static boolean namesNode(long flags) {
+        return (flags & NODE) != 0 && (flags & (EXACT_NODE | VIRTUAL_NODE)) == EXACT_NODE;
     }
 
     private static void requireSelf(HypercallContext c) throws XenError {
@@ -165,9 +193,42 @@ final class MemoryOp {
         return c.domain().memory().maxPages();
     }
 
+    /// The highest frame number of the host, whoever has that page.
+    private static long maximumRamPage(HypercallContext c) throws XenError {
+        requireWhole(c, XenError.EINVAL);
+        return c.domain().pages().highestMfn();
+    }
+
     private static long maximumGpfn(HypercallContext c) throws XenError {
         requireSelf(c);
         return c.domain().memory().highestGfn();
+    }
+
+    /// There is no table from machine frames to guest frames, so its list is empty. The list for 32-bit callers is one
+    /// for PV guests.
+    private static long machphysMfnList(HypercallContext c) throws XenError {
+        requireWhole(c, XenError.ENOSYS);
+        if (c.width() == GuestWidth.BITS_32) {
+            throw XenError.EOPNOTSUPP;
+        }
+        var argument = c.argument();
+        argument.copyIn(MachphysMfnList.STRUCT, c.word(1));
+        argument.set(MachphysMfnList.NR_EXTENTS, 0);
+        argument.copyOut(MachphysMfnList.STRUCT, c.word(1));
+        return 0;
+    }
+
+    /// No device has memory of its own at a fixed place.
+    private static long reservedDeviceMemoryMap(HypercallContext c) throws XenError {
+        requireWhole(c, XenError.EINVAL);
+        var argument = c.argument();
+        argument.copyIn(ReservedDeviceMemoryMap.STRUCT, c.word(1));
+        if (argument.get(ReservedDeviceMemoryMap.FLAGS) > RDM_ALL) {
+            throw XenError.EINVAL;
+        }
+        argument.set(ReservedDeviceMemoryMap.NR_ENTRIES, 0);
+        argument.copyOut(ReservedDeviceMemoryMap.STRUCT, c.word(1));
+        return 0;
     }
 
     private static long removeFromPhysmap(HypercallContext c) throws XenError {
@@ -179,24 +240,51 @@ final class MemoryOp {
         return 0;
     }
 
-    /// As in Xen, a buffer that is too small gets the entries that fit, and the total number is not reported.
+    /// As in Xen, a buffer that is too small gets the entries that fit, and the total number is not reported. A guest
+    /// that has set an empty map has none.
     private static long memoryMap(HypercallContext c) throws XenError {
         requireWhole(c, XenError.ENOSYS);
         var argument = c.argument();
         argument.copyIn(MemoryMap.STRUCT, c.word(1));
+        List<ReportedMemoryMap.Entry> entries = c.domain().reportedMemoryMap().entries();
+        if (entries.isEmpty()) {
+            throw XenError.ENOSYS;
+        }
         long capacity = argument.get(MemoryMap.NR_ENTRIES);
         long buffer = argument.get(MemoryMap.BUFFER);
-        List<GuestMemoryMap.Entry> entries = c.domain().memoryMap().entries();
         int count = Math.toIntExact(Math.min(capacity, entries.size()));
         for (int i = 0; i < count; i++) {
-            GuestMemoryMap.Entry entry = entries.get(i);
+            ReportedMemoryMap.Entry entry = entries.get(i);
             argument.set(E820Entry.ADDR, entry.start());
             argument.set(E820Entry.SIZE, entry.length());
-            argument.set(E820Entry.TYPE, entry.type().number());
+            argument.set(E820Entry.TYPE, entry.type());
             argument.copyOut(E820Entry.STRUCT, buffer, i);
         }
         argument.set(MemoryMap.NR_ENTRIES, count);
         argument.copyOut(MemoryMap.NR_ENTRIES, c.word(1));
+        return 0;
+    }
+
+    private static long setMemoryMap(HypercallContext c) throws XenError {
+        requireWhole(c, XenError.ENOSYS);
+        var argument = c.argument();
+        argument.copyIn(ForeignMemoryMap.STRUCT, c.word(1));
+        long count = argument.get(ForeignMemoryMap.MAP_NR_ENTRIES);
+        long buffer = argument.get(ForeignMemoryMap.MAP_BUFFER);
+        if (count > ReportedMemoryMap.MAX_ENTRIES) {
+            throw XenError.EINVAL;
+        }
+        c.domain().requireSelf(argument.get(ForeignMemoryMap.DOMID));
+        List<ReportedMemoryMap.Entry> entries = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            argument.copyIn(E820Entry.STRUCT, buffer, i);
+            entries.add(
+                    new ReportedMemoryMap.Entry(
+                            argument.get(E820Entry.ADDR),
+                            argument.get(E820Entry.SIZE),
+                            argument.bits(E820Entry.TYPE)));
+        }
+        c.domain().reportedMemoryMap().set(entries);
         return 0;
     }
 }

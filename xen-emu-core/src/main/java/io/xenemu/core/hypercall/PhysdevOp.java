@@ -27,11 +27,33 @@ final class PhysdevOp {
 
     static HypercallFamily family() {
         return HypercallFamily.of("physdev_op", 33)
+                .absent(4, "irq_unmask_notify")
                 .op(5, "irq_status_query", PhysdevOp::irqStatusQuery)
+                .absent(6, "set_iopl")
+                .absent(7, "set_iobitmap")
+                .absent(8, "apic_read")
+                .absent(9, "apic_write")
+                .absent(10, "alloc_irq_vector")
+                .absent(11, "free_irq_vector")
                 .op(12, "eoi", PhysdevOp::eoi)
                 .op(13, "map_pirq", PhysdevOp::mapPirq)
                 .op(14, "unmap_pirq", PhysdevOp::unmapPirq)
-                .op(23, "get_free_pirq", PhysdevOp::getFreePirq);
+                .absent(15, "manage_pci_add")
+                .absent(16, "manage_pci_remove")
+                .absent(17, "pirq_eoi_gmfn_v1")
+                .absent(19, "restore_msi")
+                .absent(20, "manage_pci_add_ext")
+                .absent(21, "setup_gsi")
+                .op(23, "get_free_pirq", PhysdevOp::getFreePirq)
+                .absent(24, "pci_mmcfg_reserved")
+                .absent(25, "pci_device_add")
+                .absent(26, "pci_device_remove")
+                .absent(27, "restore_msi_ext")
+                .absent(28, "pirq_eoi_gmfn_v2")
+                .absent(29, "dbgp_op")
+                .absent(30, "prepare_msix")
+                .absent(31, "release_msix")
+                .absent(32, "pci_device_reset");
     }
 
     private static void requirePirqs(HypercallContext c) throws XenError {

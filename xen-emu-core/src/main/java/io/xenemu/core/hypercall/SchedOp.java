@@ -5,6 +5,7 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SchedStructs.Poll;
+import io.xenemu.kvm.abi.xen.SchedStructs.RemoteShutdown;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
 import io.xenemu.kvm.abi.xen.SchedStructs.Watchdog;
 
@@ -14,6 +15,14 @@ final class SchedOp {
     /// Xen's limit on the ports of one poll.
     private static final int MAX_POLL_PORTS = 128;
 
+    /// For device models and toolstacks.
+    private static final FixedAnswer REMOTE_SHUTDOWN =
+            FixedAnswer.refusal(
+                    XenError.EPERM,
+                    new Check.Reads(RemoteShutdown.STRUCT, 1),
+                    Check.NamesDomain.byId(
+                            new Operand.Field(RemoteShutdown.DOMAIN_ID), XenError.ESRCH));
+
     private SchedOp() {}
 
     static HypercallFamily family() {
@@ -22,7 +31,10 @@ final class SchedOp {
                 .op(1, "block", SchedOp::block)
                 .op(2, "shutdown", SchedOp::shutdown)
                 .op(3, "poll", SchedOp::poll)
-                .op(6, "watchdog", SchedOp::watchdog);
+                .op(4, "remote_shutdown", REMOTE_SHUTDOWN)
+                .op(5, "shutdown_code", SchedOp::shutdownCode)
+                .op(6, "watchdog", SchedOp::watchdog)
+                .op(7, "pin_override", FixedAnswer.refusal(XenError.EPERM));
     }
 
     /// Does nothing: the exit to user space has already yielded the physical CPU.
@@ -59,15 +71,25 @@ final class SchedOp {
     /// Shuts the domain down, for any reason. Xen keeps eight bits of it. A suspended domain may go on later.
     private static long shutdown(HypercallContext c) throws XenError {
         c.argument().copyIn(Shutdown.STRUCT, c.word(1));
-        int code = (int) (c.argument().get(Shutdown.REASON) & 0xff);
+        int code = c.domain().shutdownCode(code(c));
         ShutdownReason reason = ShutdownReason.of(code);
         if (reason == ShutdownReason.SUSPEND) {
             c.domain().suspend(c.vcpu());
             return 0;
         }
-        String message = reason == ShutdownReason.OTHER ? "shutdown for reason " + code : "";
-        c.domain().shutdown(reason, message);
+        c.domain().shutdown(reason, ShutdownReason.describe(code));
         return 0;
+    }
+
+    /// Announces the reason of a shutdown to come, unless one has been announced.
+    private static long shutdownCode(HypercallContext c) throws XenError {
+        c.argument().copyIn(Shutdown.STRUCT, c.word(1));
+        c.domain().announceShutdown(code(c));
+        return 0;
+    }
+
+    private static int code(HypercallContext c) {
+        return (int) (c.argument().get(Shutdown.REASON) & 0xff);
     }
 
     private static long watchdog(HypercallContext c) throws XenError {

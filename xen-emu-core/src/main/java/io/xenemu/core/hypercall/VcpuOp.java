@@ -18,6 +18,14 @@ final class VcpuOp {
     /// `VCPU_SSHOTTMR_future`.
     private static final int SINGLESHOT_FUTURE = 1;
 
+    /// Xen looks for the vCPU before the operation.
+    private static final FixedAnswer UNKNOWN =
+            FixedAnswer.refusal(XenError.ENOSYS, new Check.NamesVcpu());
+
+    /// Only vCPUs of Xen's first domain can be bound to processors of the host.
+    private static final FixedAnswer NO_PHYSICAL_CPU =
+            FixedAnswer.refusal(XenError.EINVAL, new Check.NamesVcpu());
+
     private VcpuOp() {}
 
     static HypercallFamily family() {
@@ -33,17 +41,13 @@ final class VcpuOp {
                 .op(8, "set_singleshot_timer", VcpuOp::setSingleshotTimer)
                 .op(9, "stop_singleshot_timer", VcpuOp::stopSingleshotTimer)
                 .op(10, "register_vcpu_info", VcpuOp::registerVcpuInfo)
+                .op(11, "send_nmi", VcpuOp::sendNmi)
+                .op(12, "get_physid", NO_PHYSICAL_CPU)
                 .op(13, "register_vcpu_time_memory_area", VcpuOp::registerTime)
-                .others(VcpuOp::unknown);
+                .others(UNKNOWN);
     }
 
-    /// Xen checks the vCPU before the operation.
-    private static long unknown(HypercallContext c) throws XenError {
-        target(c);
-        throw XenError.ENOSYS;
-    }
-
-    private static Vcpu target(HypercallContext c) throws XenError {
+    static Vcpu target(HypercallContext c) throws XenError {
         return c.domain().vcpu(Integer.toUnsignedLong(c.u32(1)));
     }
 
@@ -81,6 +85,15 @@ final class VcpuOp {
         } else {
             target.down();
         }
+        return 0;
+    }
+
+    private static long sendNmi(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        if (c.word(2) != 0) {
+            throw XenError.EINVAL;
+        }
+        target.nmi();
         return 0;
     }
 

@@ -7,24 +7,24 @@ import io.xenemu.kvm.abi.XenError;
 final class VmAssistOp {
     private static final int TYPE_RUNSTATE_UPDATE_FLAG = 5;
 
+    private static final FixedAnswer UNKNOWN =
+            FixedAnswer.refusal(
+                    XenError.ENOSYS,
+                    new Check.Is(new Operand.U32(1), TYPE_RUNSTATE_UPDATE_FLAG, XenError.EINVAL));
+
     private VmAssistOp() {}
 
     static HypercallFamily family() {
         return HypercallFamily.of("vm_assist", 21)
                 .op(0, "enable", c -> set(c, true))
                 .op(1, "disable", c -> set(c, false))
-                .others(VmAssistOp::unknown);
+                .others(UNKNOWN);
     }
 
     private static void requireType(HypercallContext c) throws XenError {
         if (c.u32(1) != TYPE_RUNSTATE_UPDATE_FLAG) {
             throw XenError.EINVAL;
         }
-    }
-
-    private static long unknown(HypercallContext c) throws XenError {
-        requireType(c);
-        throw XenError.ENOSYS;
     }
 
     private static long set(HypercallContext c, boolean enable) throws XenError {

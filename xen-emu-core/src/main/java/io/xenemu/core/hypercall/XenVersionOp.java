@@ -20,6 +20,12 @@ final class XenVersionOp {
     private static final int CHANGESET_LENGTH = 64;
     private static final int HANDLE_LENGTH = 16;
 
+    private static final String EXTRAVERSION = ".0-xen-emu";
+    private static final String CHANGESET = "xen-emu";
+
+    /// The operations with texts of any length (`struct xen_varbuf`).
+    private static final Check.SinceXen SINCE_4_20 = new Check.SinceXen(4, 20, XenError.ENOSYS);
+
     /// Xen's own answer to a domain without the right to know (`xen_deny`).
     private static final String DENIED = "<denied>";
 
@@ -47,16 +53,20 @@ final class XenVersionOp {
     static HypercallFamily family() {
         return HypercallFamily.of("xen_version", 17)
                 .op(0, "version", XenVersionOp::version)
-                .op(1, "extraversion", c -> text(c, ".0-xen-emu", EXTRAVERSION_LENGTH))
+                .op(1, "extraversion", c -> text(c, EXTRAVERSION, EXTRAVERSION_LENGTH))
                 .op(2, "compile_info", XenVersionOp::compileInfo)
                 .op(3, "capabilities", c -> text(c, CAPABILITIES, CAPABILITIES_LENGTH))
-                .op(4, "changeset", c -> text(c, "xen-emu", CHANGESET_LENGTH))
+                .op(4, "changeset", c -> text(c, CHANGESET, CHANGESET_LENGTH))
                 .op(5, "platform_parameters", XenVersionOp::platformParameters)
                 .op(6, "get_features", XenVersionOp::getFeatures)
                 .op(7, "pagesize", XenVersionOp::pagesize)
                 .op(8, "guest_handle", XenVersionOp::guestHandle)
                 .op(9, "commandline", c -> text(c, DENIED, DENIED.length() + 1))
-                .op(10, "build_id", XenVersionOp::buildId);
+                .op(10, "build_id", FixedAnswer.refusal(XenError.EPERM))
+                .op(11, "extraversion2", c -> anyLength(c, EXTRAVERSION))
+                .op(12, "capabilities2", c -> anyLength(c, CAPABILITIES))
+                .op(13, "changeset2", c -> anyLength(c, CHANGESET))
+                .op(14, "commandline2", FixedAnswer.refusal(XenError.EPERM, SINCE_4_20));
     }
 
     /// KVM answers this; it reaches this only from kernels without the XEN_VERSION attribute.
@@ -69,6 +79,20 @@ final class XenVersionOp {
         byte[] bytes = Arrays.copyOf(text.getBytes(US_ASCII), length);
         c.argument().linear().copyOut(bytes, 0, c.word(1), length);
         return 0;
+    }
+
+    /// Writes the text behind its `len`, without a NUL. A null pointer asks only for the length.
+    private static long anyLength(HypercallContext c, String text) throws XenError {
+        SINCE_4_20.run(c);
+        byte[] bytes = text.getBytes(US_ASCII);
+        if (c.word(1) != 0) {
+            long room = Integer.toUnsignedLong(c.argument().linear().read32(c.word(1)));
+            if (bytes.length > room) {
+                throw XenError.ENOBUFS;
+            }
+            c.argument().linear().copyOut(bytes, 0, c.word(1) + Integer.BYTES, bytes.length);
+        }
+        return bytes.length;
     }
 
     private static long compileInfo(HypercallContext c) throws XenError {
@@ -129,10 +153,5 @@ final class XenVersionOp {
                         .array();
         c.argument().linear().copyOut(bytes, 0, c.word(1), HANDLE_LENGTH);
         return 0;
-    }
-
-    /// Privileged in Xen's default policy.
-    private static long buildId(HypercallContext c) throws XenError {
-        throw XenError.EPERM;
     }
 }

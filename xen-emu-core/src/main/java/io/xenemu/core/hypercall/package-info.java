@@ -4,10 +4,13 @@
 ///
 /// Families of files:
 ///
-/// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp], [HvmOp], [MemoryOp], [PhysdevOp],
-///   [SchedOp], [SetTimerOp], [VcpuOp], [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily], copies its
-///   argument in once, and calls the module that owns the semantics. [VcpuContext] decodes the longest argument, and
+/// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp], [HvmOp], [MemoryOp] with
+///   [MemoryExchange] and [RefusedMemoryOps], [MulticallOp], [PhysdevOp], [SchedOp], [SetTimerOp], [VcpuOp],
+///   [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily], copies its argument in once, and calls the module
+///   that owns the semantics. [VcpuContext] decodes the longest argument, and
 ///   [PhysmapAddition] serves two operations of [MemoryOp].
+/// - Hypercalls that are refused as a whole: [ToolstackOps], [PvOnlyOps].
+/// - Refusals as data: [FixedAnswer], with [Check]s of [Operand]s.
 /// - The table: [HypercallTable], [HypercallFamily], [HypercallOp], [HypercallHandler].
 /// - A call: [HypercallDispatcher], [HypercallContext], [HypercallCounters] with [HypercallMetrics]. Each belongs to
 ///   one vCPU's thread.

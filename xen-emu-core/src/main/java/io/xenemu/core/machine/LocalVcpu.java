@@ -12,6 +12,9 @@ import java.lang.foreign.MemorySegment;
 
 /// A vCPU of a [LocalVm], which closes it.
 public final class LocalVcpu implements VcpuPort {
+    /// Page global enable.
+    private static final long CR4_PGE = 1 << 7;
+
     private final KvmVcpu kvm;
     private final XenVcpuAttributes xen;
 
@@ -73,6 +76,15 @@ public final class LocalVcpu implements VcpuPort {
     @Override
     public void nmi() {
         kvm.nmi();
+    }
+
+    /// KVM flushes when it is told of a changed CR4.PGE, as a processor does. The registers are as before then.
+    @Override
+    public void flushTlb() {
+        KvmSregs sregs = kvm.getSregs();
+        long cr4 = sregs.cr4();
+        kvm.setSregs(sregs.cr4(cr4 ^ CR4_PGE));
+        kvm.setSregs(sregs.cr4(cr4));
     }
 
     @Override

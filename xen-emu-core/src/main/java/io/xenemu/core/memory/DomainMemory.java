@@ -18,9 +18,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
@@ -63,6 +65,10 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// The machine frame number of the other domain's page shown at each frame.
     @GuardedBy("this")
     private final Map<Long, Long> foreignAt = new HashMap<>();
+
+    /// The frames of other domains' pages that the guest may only read.
+    @GuardedBy("this")
+    private final Set<Long> readOnlyAt = new HashSet<>();
 
     /// The covered pages of RAM, by their number.
     @GuardedBy("this")
@@ -322,6 +328,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             cover(range, gpa, true);
             reaches(gfn);
             foreignAt.put(gfn, mfn);
+            if (readOnly) {
+                readOnlyAt.add(gfn);
+            }
             placed = true;
         } catch (XenError e) {
             return false;
@@ -341,6 +350,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (!foreignAt.remove(gfn, mfn)) {
             return false;
         }
+        readOnlyAt.remove(gfn);
         long gpa = gfn * GuestMemory.PAGE_SIZE;
         PhysicalRange range = existing(gpa);
         range.uncoverForGuest(gpa);
@@ -405,6 +415,16 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             return GuestFrames.FOREIGN;
         }
         return range.isHole() ? GuestFrames.NO_RAM : ram.count() + range.pageNumber(gpa);
+    }
+
+    /// What the guest finds at a frame (HVMOP_get_mem_type).
+    ///
+    /// @param gfn any 64 bits
+    public synchronized FrameUse useOf(long gfn) {
+        if (readOnlyAt.contains(gfn)) {
+            return FrameUse.READ_ONLY_RAM;
+        }
+        return pageAt(gfn) == GuestFrames.NO_RAM ? FrameUse.NO_RAM : FrameUse.RAM;
     }
 
     /// The memory that contains a page number's page, without a guest's overlays.
@@ -794,6 +814,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
             serviceViews.close();
         }
         foreignAt.clear();
+        readOnlyAt.clear();
     }
 
     /// Frees the memory.

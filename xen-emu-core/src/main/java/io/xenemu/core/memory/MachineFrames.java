@@ -16,6 +16,11 @@ public final class MachineFrames {
     /// Numbers, none given out yet.
     public MachineFrames() {}
 
+    /// The highest number that has been given out.
+    public long highest() {
+        return next.get() - 1;
+    }
+
     /// Gives out consecutive numbers.
     ///
     /// @return the first of them

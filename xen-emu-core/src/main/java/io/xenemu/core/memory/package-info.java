@@ -5,7 +5,7 @@
 /// Families of files:
 ///
 /// - What the guest sees: [DomainMemory], [PhysicalRanges], [PhysicalRange], [RamPages], [SpecialPages],
-///   [HolePages], [Reservation].
+///   [HolePages], [Reservation], [FrameUse].
 /// - Pages as other domains use them: [DomainFrames], [MachineFrames], [DomainPhysmap], [ContiguousViews],
 ///   [DeadMemory].
 /// - Saved state: [MemoryState], [MemoryStateCodec].

@@ -53,6 +53,9 @@ final class TrainingVcpu implements VcpuPort {
     public void nmi() {}
 
     @Override
+    public void flushTlb() {}
+
+    @Override
     public void vcpuInfo(long gpa) {}
 
     @Override

@@ -48,6 +48,9 @@ public interface VcpuPort {
     /// KVM_NMI.
     void nmi();
 
+    /// Makes the VM forget the vCPU's translations of linear addresses, global ones too.
+    void flushTlb();
+
     // Xen.
 
     /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO: sets vcpu_info's address; the VM fills in its time at the next entry. ENXIO

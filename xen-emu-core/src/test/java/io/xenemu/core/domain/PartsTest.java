@@ -159,6 +159,7 @@ final class PartsTest {
                             "messages Derived",
                             "params Saved",
                             "shared_info Saved",
+                            "memory map Derived",
                             "domain Saved",
                             "timers Saved",
                             "watchdogs Nothing",

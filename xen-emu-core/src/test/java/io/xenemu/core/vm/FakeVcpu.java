@@ -228,6 +228,11 @@ public final class FakeVcpu implements VcpuPort {
     }
 
     @Override
+    public void flushTlb() {
+        vm.called("KVM_SET_SREGS", "flushTlb", id);
+    }
+
+    @Override
     public void vcpuInfo(long gpa) {
         synchronized (vm) {
             vm.called(SET, "vcpuInfo", id, Long.toHexString(gpa));

@@ -1,0 +1,105 @@
+package io.xenemu.core.hypercall;
+
+import io.xenemu.gnttab.GuestFrames;
+import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.MemoryStructs.Exchange;
+import io.xenemu.kvm.memory.GuestArgument;
+import org.jspecify.annotations.Nullable;
+
+/// XENMEM_exchange of [MemoryOp], which Xen refuses to an HVM guest: in the end, since the request is checked before.
+/// The number of exchanged extents is written back with every error from the first check of the contents on.
+///
+/// Sources: Xen's `memory_exchange` of `common/memory.c`, `compat_memory_op` of `common/compat/memory.c`.
+final class MemoryExchange {
+    /// 32-bit callers are refused an order from here on before anything else, without an answer in the structure.
+    private static final int NARROW_ORDERS = 32;
+
+    /// They are refused orders that differ by so much: the frame numbers of one step do not fit into Xen's two pages.
+    private static final int NARROW_RATIO = 10;
+
+    private static final long UINT_MAX = 0xffff_ffffL;
+
+    private MemoryExchange() {}
+
+    static long exchange(HypercallContext c) throws XenError {
+        boolean narrow = c.width() == GuestWidth.BITS_32;
+        if (!narrow) {
+            MemoryOp.requireWhole(c, XenError.EINVAL);
+        }
+        GuestArgument argument = c.argument();
+        argument.copyIn(Exchange.STRUCT, c.word(1));
+        if (narrow) {
+            refuseNarrow(c);
+        }
+        long done = argument.get(Exchange.NR_EXCHANGED);
+        XenError error = error(c, done);
+        if (error == null) {
+            return 0;
+        }
+        argument.copyOut(Exchange.NR_EXCHANGED, c.word(1));
+        throw error;
+    }
+
+    /// What the translation of a 32-bit request looks at before the request itself.
+    private static void refuseNarrow(HypercallContext c) throws XenError {
+        GuestArgument argument = c.argument();
+        long in = argument.get(Exchange.IN_EXTENT_ORDER);
+        long out = argument.get(Exchange.OUT_EXTENT_ORDER);
+        if (in >= NARROW_ORDERS || out >= NARROW_ORDERS) {
+            throw XenError.EPERM;
+        }
+        long done = argument.get(Exchange.NR_EXCHANGED);
+        if ((out > in && (done & ((1L << (out - in)) - 1)) != 0)
+                || !agree(argument, done, UINT_MAX)) {
+            throw XenError.EINVAL;
+        }
+        if (Math.abs(out - in) >= NARROW_RATIO) {
+            throw XenError.E2BIG;
+        }
+        MemoryOp.requireWhole(c, XenError.EINVAL);
+    }
+
+    /// Whether the counts fit each other.
+    ///
+    /// @param most the largest `unsigned` that a list's number of pages may be
+    private static boolean agree(GuestArgument argument, long done, long most) {
+        int in = Math.toIntExact(argument.get(Exchange.IN_EXTENT_ORDER));
+        int out = Math.toIntExact(argument.get(Exchange.OUT_EXTENT_ORDER));
+        long inCount = argument.get(Exchange.IN_NR_EXTENTS);
+        long outCount = argument.get(Exchange.OUT_NR_EXTENTS);
+        return Long.compareUnsigned(done, inCount) <= 0
+                && Long.compareUnsigned(inCount, most >>> in) <= 0
+                && Long.compareUnsigned(outCount, most >>> out) <= 0
+                && inCount << in == outCount << out;
+    }
+
+    /// The refusal of a request, or null if it has been done before.
+    private static @Nullable XenError error(HypercallContext c, long done) {
+        GuestArgument argument = c.argument();
+        long order = argument.get(Exchange.IN_EXTENT_ORDER);
+        if (Math.max(order, argument.get(Exchange.OUT_EXTENT_ORDER)) > MemoryOp.MAX_ORDER) {
+            return XenError.EPERM;
+        }
+        int domid = argument.get(Exchange.IN_DOMID);
+        if (domid != argument.get(Exchange.OUT_DOMID) || !agree(argument, done, -1)) {
+            return XenError.EINVAL;
+        }
+        if (done == argument.get(Exchange.IN_NR_EXTENTS)) {
+            return null;
+        }
+        if (MemoryOp.namesNode(argument.get(Exchange.OUT_MEM_FLAGS))) {
+            return XenError.EINVAL;
+        }
+        try {
+            c.domain().requireSelf(domid);
+            long list = argument.get(Exchange.IN_EXTENT_START);
+            long gfn = argument.linear().readUlong(list + done * c.width().bytes());
+            return c.domain().memory().pageAt(gfn) == GuestFrames.NO_RAM
+                    ? XenError.EINVAL
+                    : XenError.EOPNOTSUPP;
+        } catch (XenError e) {
+            return e;
+        }
+    }
+}
