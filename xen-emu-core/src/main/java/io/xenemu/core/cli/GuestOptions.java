@@ -50,9 +50,9 @@ final class GuestOptions implements IModelTransformer {
                         .arity("1")
                         .paramLabel(setting.label())
                         .converters(checked(setting.type()));
-                if (initial != null) {
+                if (initial != null && !initial.isEmpty()) {
                     option.defaultValue(initial);
-                    help += initial.isEmpty() ? "" : " Default: ${DEFAULT-VALUE}.";
+                    help += " Default: ${DEFAULT-VALUE}.";
                 }
             }
         }

@@ -34,6 +34,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("suspend", DomainVerbs.Suspend.class),
                     new Subcommand("resume", DomainVerbs.Resume.class),
                     new Subcommand("destroy", DomainVerbs.Destroy.class),
+                    new Subcommand("mem-set", MemoryVerbs.MemSet.class),
+                    new Subcommand("mem-max", MemoryVerbs.MemMax.class),
                     new Subcommand("events", EventsCommand.class),
                     new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),
                     new Subcommand("block-list", DeviceVerbs.BlockList.class),

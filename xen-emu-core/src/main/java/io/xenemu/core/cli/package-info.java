@@ -6,8 +6,8 @@
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [ControlGroup],
 ///   [DaemonProcess], [StopOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with [EscapableInput],
-///   [EventsCommand].
+///   [DomainVerbs], [MemoryVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with
+///   [EscapableInput], [EventsCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with
 ///   [ManPage]; the log [LogSettings], [LogProvider], [LogConfigurator].

@@ -5,6 +5,7 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.ThreadActivity;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -16,7 +17,7 @@ import java.util.stream.Stream;
 ///
 /// @param name the domain's
 /// @param id the domain's
-/// @param memoryMib its RAM
+/// @param memoryMib the memory that it owns now
 /// @param vcpus how many it has
 /// @param state the six letters
 /// @param cpuMillis the time
@@ -34,7 +35,7 @@ public record DomainRow(
         return new DomainRow(
                 domain.config().name(),
                 domain.id().value(),
-                domain.config().memoryBytes() >> MIB_SHIFT,
+                (domain.memory().ownedPages() * GuestMemory.PAGE_SIZE) >> MIB_SHIFT,
                 vcpus.size(),
                 state(domain, vcpus),
                 vcpus.stream().map(ThreadActivity::cpuTime).mapToLong(Duration::toMillis).sum());

@@ -4,6 +4,7 @@ import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.MemoryTargets;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.Refused;
@@ -14,12 +15,14 @@ import org.jspecify.annotations.Nullable;
 /// @param domains its domains
 /// @param named the same by id or name
 /// @param attachment their devices
+/// @param memory how much memory they are to have
 /// @param events what happens to the domains
 /// @param hosted the guests of a daemon; null for a service that runs one guest
 public record OperatedService(
         OperatedDomains domains,
         NamedDomains named,
         DeviceAttachment attachment,
+        MemoryTargets memory,
         EventBoard events,
         @Nullable HostedGuests hosted) {
     /// A service that runs guests in the foreground.
@@ -37,6 +40,7 @@ public record OperatedService(
                 hypervisor.operated(),
                 new NamedDomains(hypervisor.operated()),
                 hypervisor.attachment(),
+                hypervisor.memoryTargets(),
                 hypervisor.events(),
                 hosted);
     }

@@ -16,6 +16,7 @@ public final class VerbTable implements ControlCommands {
             Stream.of(
                             GuestCommands.VERBS,
                             DomainCommands.VERBS,
+                            MemoryCommands.VERBS,
                             DebugCommands.VERBS,
                             DeviceCommands.VERBS)
                     .flatMap(List::stream)

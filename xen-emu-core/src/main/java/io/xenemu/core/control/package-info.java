@@ -11,7 +11,8 @@
 /// - The client's side: [ControlClient], [ControlConnection].
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on:
 ///   [OperatedService].
-/// - The handlers, a family each: [GuestCommands], [DomainCommands], [DebugCommands], [DeviceCommands].
+/// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [DebugCommands],
+///   [DeviceCommands].
 /// - What handlers use: [DebugKeys], [DomainRow]; sessions: [ConsoleSession], [EventSession].
 ///
 /// Locks: that of [RequestLines], a leaf.

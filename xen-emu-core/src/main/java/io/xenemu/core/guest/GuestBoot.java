@@ -5,6 +5,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
@@ -70,6 +71,21 @@ final class GuestBoot {
                             orders);
             return new GuestBoot(hypervisor, devices, domain);
         }
+    }
+
+    /// The memory that an operator last wanted the guest to have, in bytes: it keeps that over a reboot, as under xl.
+    long memoryTarget() {
+        DomainConfig config = domain.config();
+        try {
+            long target = hypervisor.memoryTargets().target(domain);
+            if (target > 0 && target <= config.maxMemoryBytes()) {
+                return target;
+            }
+            log.warn("{}: a target of {} bytes in XenStore is not followed", domain, target);
+        } catch (XenError e) {
+            log.debug("{}: its target is not in XenStore: {}", domain, e.symbol());
+        }
+        return config.memoryBytes();
     }
 
     /// Builds the domain of a saved guest, connected to XenStore and its console as it was. It is not started.

@@ -99,8 +99,9 @@ final class GuestDriver {
 
     private RunOutcome boots() throws BootException {
         DevicesOverReboot kept = DevicesOverReboot.NONE;
+        GuestRequest next = request;
         while (!inbox.isDestroyed()) {
-            GuestBoot built = GuestBoot.build(hypervisor, request, orders, console, serial);
+            GuestBoot built = GuestBoot.build(hypervisor, next, orders, console, serial);
             long begun = System.nanoTime();
             ShutdownReason reason;
             boolean again = false;
@@ -120,6 +121,7 @@ final class GuestDriver {
                 inbox.rebooting();
                 serve();
                 kept = built.keepDevices();
+                next = request.withMemory(built.memoryTarget());
             } finally {
                 failSuspend(Refusal.GONE.of(request.config().name()));
                 if (!again) {

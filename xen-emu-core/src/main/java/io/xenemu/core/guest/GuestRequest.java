@@ -41,6 +41,12 @@ public record GuestRequest(
                 overcommit);
     }
 
+    /// The same guest, which has other memory at first.
+    GuestRequest withMemory(long bytes) {
+        return new GuestRequest(
+                config.withMemory(bytes), kernel, modules, commandLine, ends, overcommit);
+    }
+
     /// Opens what it boots from.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read

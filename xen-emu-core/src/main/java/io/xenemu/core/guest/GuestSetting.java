@@ -33,6 +33,13 @@ public enum GuestSetting {
             SettingType.MEMORY,
             "512M",
             "RAM: a number with K, M, G or T; MiB without."),
+    MAXMEM(
+            "maxmem",
+            "--maxmem",
+            "SIZE",
+            SettingType.MEMORY,
+            "",
+            "RAM that the guest sees, and can be given by mem-set. Default: as much as --memory."),
     VCPUS(
             "vcpus",
             "--vcpus",

@@ -88,6 +88,14 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
             throw wrong(
                     GuestSetting.VCPUS, vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
         }
+        long memory = MemorySize.parse(one(GuestSetting.MEMORY)).bytes();
+        String most = one(GuestSetting.MAXMEM);
+        long maxMemory = most.isEmpty() ? memory : MemorySize.parse(most).bytes();
+        if (maxMemory < memory) {
+            throw new WrongSetting(
+                    List.of(GuestSetting.MEMORY, GuestSetting.MAXMEM),
+                    "%d MiB are more than %d MiB".formatted(memory >> 20, maxMemory >> 20));
+        }
         EventChannelConfig events = events();
         GrantLimits grants = grants();
         String uuid = one(GuestSetting.UUID);
@@ -97,7 +105,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                     new DomainConfig(
                             one(GuestSetting.NAME),
                             uuid.isEmpty() ? UUID.randomUUID() : SettingType.uuid(uuid),
-                            MemorySize.parse(one(GuestSetting.MEMORY)).bytes(),
+                            memory,
+                            maxMemory,
                             vcpus,
                             XenVersion.parse(one(GuestSetting.XEN_VERSION)).packed(),
                             grants,

@@ -1,7 +1,7 @@
 package io.xenemu.core.guest;
 
-/// An amount of memory: a number with an optional suffix K, M, G or T (powers of 1024). Without a
-/// suffix it is MiB, as in an xl configuration file.
+/// An amount of memory: a number with an optional suffix B, K, M, G or T (powers of 1024). Without a
+/// suffix it is MiB, as in an xl configuration file and with xl's verbs.
 ///
 /// @param bytes the amount, positive
 public record MemorySize(long bytes) {
@@ -16,6 +16,7 @@ public record MemorySize(long bytes) {
         if (!text.isEmpty() && !Character.isDigit(text.charAt(text.length() - 1))) {
             shift =
                     switch (Character.toUpperCase(text.charAt(text.length() - 1))) {
+                        case 'B' -> 0;
                         case 'K' -> 10;
                         case 'M' -> MIB_SHIFT;
                         case 'G' -> 30;

@@ -74,6 +74,7 @@ public final class Hypervisor implements AutoCloseable {
     private final EventBoard events = new EventBoard();
     private final PvDevices devices;
     private final DeviceAttachment attachment;
+    private final MemoryTargets memoryTargets;
     private final DomainSource source;
 
     @GuardedBy("this")
@@ -109,6 +110,7 @@ public final class Hypervisor implements AutoCloseable {
                 new XenStoreServer(
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
         devices = new PvDevices(xenstore, new DevicesOfThis());
+        memoryTargets = new MemoryTargets(xenstore);
         attachment = new DeviceAttachment(new NamedDomains(domains), devices);
         DomainEnvironment environment =
                 new DomainEnvironment(
@@ -148,6 +150,11 @@ public final class Hypervisor implements AutoCloseable {
     /// Who of the guests has what of the host's memory.
     public MemoryAdmission memory() {
         return memory;
+    }
+
+    /// How much memory its domains are to have.
+    public MemoryTargets memoryTargets() {
+        return memoryTargets;
     }
 
     /// Domain 0's event channels.
@@ -342,14 +349,13 @@ public final class Hypervisor implements AutoCloseable {
     private static DomainDescription describe(
             Domain domain, StoreChannel store, ConsoleChannel console) {
         DomainConfig config = domain.config();
-        long kib = config.memoryBytes() >> 10;
         return new DomainDescription(
                 domain.id(),
                 config.uuid(),
                 config.name(),
                 Instant.now(),
-                kib,
-                kib,
+                config.maxMemoryBytes() >> 10,
+                config.memoryBytes() >> 10,
                 0,
                 config.vcpus(),
                 config.vcpus(),

@@ -10,6 +10,8 @@ import java.util.function.LongSupplier;
 /// what is free at the moment does not tell whether there is room for one more: the sum of what all may use has to fit
 /// into what was available when the service started, and the new one into what is available now. A guest keeps its
 /// share over its reboots.
+///
+/// A guest counts with its `maxmem`: it sees that much RAM, and may use it before its balloon driver starts.
 public final class MemoryAdmission {
     /// A guest's own, besides its RAM: what a further guest was measured to cost, rounded up.
     private static final long GUEST_BYTES = 4L << 20;
@@ -54,13 +56,13 @@ public final class MemoryAdmission {
     /// @throws BootException when there is not so much left, or no guest can have so much
     public synchronized Share admit(DomainConfig config, boolean overcommit) throws BootException {
         // Its limits keep the sums small.
-        GuestMemoryMap _ = new GuestMemoryMap(config.memoryBytes());
+        GuestMemoryMap _ = new GuestMemoryMap(config.maxMemoryBytes());
         long beside = beside(config);
-        long need = config.memoryBytes() + beside;
+        long need = config.maxMemoryBytes() + beside;
         if (!overcommit) {
             String asked =
                     "%s: %d MiB of RAM, and %d MiB to run it, are more than "
-                            .formatted(config.name(), mib(config.memoryBytes()), mib(beside));
+                            .formatted(config.name(), mib(config.maxMemoryBytes()), mib(beside));
             if (need > atStart - taken) {
                 throw new BootException(
                         asked
@@ -85,7 +87,9 @@ public final class MemoryAdmission {
     }
 
     private static long beside(DomainConfig config) {
-        return GUEST_BYTES + config.vcpus() * VCPU_BYTES + config.memoryBytes() / PAGE_TABLES_PART;
+        return GUEST_BYTES
+                + config.vcpus() * VCPU_BYTES
+                + config.maxMemoryBytes() / PAGE_TABLES_PART;
     }
 
     private static long mib(long bytes) {

@@ -17,6 +17,7 @@ import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.EventBoard;
+import io.xenemu.core.hypervisor.MemoryTargets;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.DeviceEvents;
@@ -59,6 +60,7 @@ final class VerbTableTest {
                     new NamedDomains(domains),
                     new DeviceAttachment(
                             new NamedDomains(domains), new PvDevices(store, DeviceEvents.NONE)),
+                    new MemoryTargets(store),
                     new EventBoard(),
                     null);
     private final VerbTable verbs = new VerbTable(service);
@@ -165,6 +167,15 @@ final class VerbTableTest {
                 "shutdown-all wait 1",
                 "reboot-all test",
                 "create name=x",
+                "mem-set 1",
+                "mem-set 2 8",
+                "mem-set 1 8",
+                "mem-set 1 0",
+                "mem-set 1 eight",
+                "mem-set 1 8M 8M",
+                "mem-max 1",
+                "mem-max 1 9",
+                "mem-max 1 -1",
                 "console pv 1",
                 "block-attach",
                 "block-attach 1",

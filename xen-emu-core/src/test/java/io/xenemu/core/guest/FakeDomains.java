@@ -83,7 +83,7 @@ final class FakeDomains implements DomainSource {
         Domain domain =
                 new Domain(
                         origin,
-                        new GuestMemoryMap(config.memoryBytes()),
+                        new GuestMemoryMap(config.maxMemoryBytes()),
                         vm,
                         EnumSet.noneOf(XenCapability.class),
                         environment);

@@ -32,6 +32,7 @@ final class GuestSettingsPropertyTest {
                     "name=web",
                     "uuid=00000000-0000-0001-0000-000000000002",
                     "memory=512",
+                    "maxmem=1G",
                     "vcpus=4",
                     "xen_version=4.19",
                     "max_grant_frames=32",
@@ -52,6 +53,7 @@ final class GuestSettingsPropertyTest {
                             "web",
                             new UUID(1, 2),
                             512 << 20,
+                            1L << 30,
                             4,
                             0x4_0013,
                             new GrantLimits(32, 512, 1),
@@ -87,12 +89,20 @@ final class GuestSettingsPropertyTest {
 
         assertEquals("guest", guest.config().name());
         assertEquals(512 << 20, guest.config().memoryBytes());
+        assertEquals(512 << 20, guest.config().maxMemoryBytes());
         assertEquals(EventChannelConfig.DEFAULT, guest.config().events());
         assertEquals(List.of(), guest.modules());
         assertEquals(EndActions.DEFAULT, guest.ends());
         assertFalse(guest.overcommit());
         WrongSetting none = assertThrows(WrongSetting.class, () -> request(List.of()));
         assertEquals("kernel: one value is needed", none.getMessage());
+    }
+
+    @Test
+    void maximumIsNotBelowTheMemory() {
+        WrongSetting wrong =
+                assertThrows(WrongSetting.class, () -> request(List.of("kernel=/k", "maxmem=511")));
+        assertEquals("memory, maxmem: 512 MiB are more than 511 MiB", wrong.getMessage());
     }
 
     @Property

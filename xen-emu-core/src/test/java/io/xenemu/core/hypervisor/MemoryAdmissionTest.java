@@ -49,6 +49,21 @@ class MemoryAdmissionTest {
     }
 
     @Test
+    void guestCountsWithTheMostThatItCanEverHave() {
+        DomainConfig guest =
+                new DomainConfig(
+                        "web",
+                        new UUID(1, 2),
+                        GIB,
+                        16 * GIB,
+                        4,
+                        0x0004_0013,
+                        GrantLimits.defaults(),
+                        EventChannelConfig.DEFAULT);
+        assertEquals(refused(guest("web", 16 * GIB)), refused(guest));
+    }
+
+    @Test
     void whatOthersOfTheHostHaveTakenSinceIsNotFree() {
         available = GIB;
         assertEquals(
