@@ -90,6 +90,9 @@ public final class ExitLoop {
     /// Parks the vCPU, or puts it down, or both. Before that, KVM completes the last exit: at an entry that is to end
     /// at once it does only that. A completed part of an instruction may bring the next exit; KVM goes back to the
     /// guest within 1024 of them.
+    ///
+    /// A request that comes during these entries may have its kick taken by one of them. So the next entry ends at once
+    /// too, and the loop looks again.
     private void rest(boolean alreadyCompleted) {
         boolean completed = alreadyCompleted;
         while (!completed && !vcpu.isStopping()) {
@@ -98,6 +101,9 @@ public final class ExitLoop {
         }
         vcpu.goDown();
         vcpu.park();
+        if (!alreadyCompleted) {
+            run.requestImmediateExit();
+        }
     }
 
     /// The guest wrote to a page that it may only read, or to a hole beside pages that it maps: a general protection

@@ -15,6 +15,12 @@ import io.xenemu.kvm.ioctl.Segment;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.testing.Eventually;
 import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,6 +30,9 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 final class VcpuPowerTest {
     private static final int PORT = 0x80;
+    private static final int RACES = 5000;
+    private static final int MAX_SPINS = 2000;
+    private static final int ANSWER_SECONDS = 20;
     private static final int CODE_1 = 0x8100;
     private static final long COUNT_0 = 0x9000;
     private static final long COUNT_1 = 0x9004;
@@ -132,6 +141,39 @@ final class VcpuPowerTest {
         awaitProgress(COUNT_1);
         vcpu.down();
         guest.domain().stop(ShutdownReason.DESTROYED);
+    }
+
+    /// A call that comes while the vCPU is about to rest has its answer, although nobody wakes it again.
+    @Test
+    void vcpuThatGoesDownAnswersACallThatComesMeanwhile() throws Exception {
+        vcpu.initialise(start(0));
+        Random random = new Random(1);
+        try (ExecutorService asking = Executors.newSingleThreadExecutor()) {
+            for (int i = 0; i < RACES; i++) {
+                vcpu.up();
+                CyclicBarrier both = new CyclicBarrier(2);
+                int delay = random.nextInt(MAX_SPINS);
+                Future<?> answer =
+                        asking.submit(() -> {
+                            both.await();
+                            spin(delay);
+                            return vcpu.isUp();
+                        });
+                both.await();
+                spin(MAX_SPINS / 2);
+                vcpu.down();
+                answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
+            }
+        } finally {
+            // Whoever waits for the vCPU waits no more.
+            guest.domain().shutdown(ShutdownReason.DESTROYED, "");
+        }
+    }
+
+    private static void spin(int times) {
+        for (int i = 0; i < times; i++) {
+            Thread.onSpinWait();
+        }
     }
 
     /// The one that was asked last decides.
