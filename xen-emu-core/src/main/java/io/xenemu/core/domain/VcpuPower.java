@@ -22,10 +22,15 @@ final class VcpuPower {
     /// Whether it will not run again by itself: it was never started, or is down, or has halted with interrupts
     /// disabled, which puts it down on Xen too (`hvm_hlt`).
     boolean isDown(VcpuPort port) {
+        return goingDown || isAtRest(port);
+    }
+
+    /// The same, but a vCPU that is to go down counts as it is now.
+    private static boolean isAtRest(VcpuPort port) {
         return switch (port.getMpState()) {
             case UNINITIALIZED, INIT_RECEIVED -> true;
             case HALTED -> (port.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
-            case RUNNABLE, SIPI_RECEIVED -> goingDown;
+            case RUNNABLE, SIPI_RECEIVED -> false;
         };
     }
 
@@ -64,7 +69,7 @@ final class VcpuPower {
         if (!isInitialised(port)) {
             return false;
         }
-        if (isDown(port)) {
+        if (isAtRest(port)) {
             port.setMpState(MpState.RUNNABLE);
         }
         goingDown = false;

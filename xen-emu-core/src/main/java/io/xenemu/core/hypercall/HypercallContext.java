@@ -94,7 +94,7 @@ public final class HypercallContext {
 
     /// Whether a long call is to end early, with [#CONTINUED] (Xen's `hypercall_preempt_check`).
     boolean isPreempted() {
-        return vcpu.isHeld();
+        return vcpu.isHeld() || vcpu.isGoingDown();
     }
 
     /// The domain that the calling vCPU belongs to.

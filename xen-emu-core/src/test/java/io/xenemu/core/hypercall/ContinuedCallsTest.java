@@ -1,11 +1,13 @@
 package io.xenemu.core.hypercall;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -63,6 +65,19 @@ final class ContinuedCallsTest extends CallingGuest {
         for (int i = 0; i < COUNT; i++) {
             assertEquals(0x1234_5678, memory.read64((FRAME << 12) + 0x800 + 8L * i), "copy " + i);
         }
+    }
+
+    /// Another vCPU may put it down in the middle of a batch, which Xen interrupts too.
+    @Test
+    void batchOfAVcpuThatIsToGoDownEndsEarly() throws XenError {
+        assertTrue(guest.domain().unpause());
+        for (int i = 0; i < COUNT; i++) {
+            writeCopy(LIST + 40L * i, 8, 0x800 + 8 * i);
+        }
+        guest.domain().vcpus().getFirst().down();
+
+        assertEquals(HypercallContext.CONTINUED, call(GRANT_TABLE_OP, COPY, LIST, COUNT));
+        assertEquals(COUNT - 1, wide.word(2));
     }
 
     /// A copy of 8 bytes from the begin of the frame to an offset in it, as `struct gnttab_copy`.

@@ -8,7 +8,12 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.vm.FakeVcpu;
+import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.Gpr;
+import io.xenemu.kvm.ioctl.KvmRegs;
+import io.xenemu.kvm.ioctl.MpState;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -115,6 +120,28 @@ final class VcpuPowerCallsTest extends CallingGuest {
         assertEquals(0, call(VCPU_OP, DOWN, 0));
         assertNull(guest.domain().shutdownLatch().get());
         assertEquals(0, call(VCPU_OP, DOWN, 1));
+        ShutdownLatch.Outcome end = guest.domain().shutdownLatch().get();
+        assertNotNull(end);
+        assertEquals(ShutdownReason.POWEROFF, end.reason());
+    }
+
+    /// It waits for an interrupt, and goes down before it enters the guest again: nobody else is up then.
+    @Test
+    void haltedVcpuThatIsToGoDownCountsAsDown() throws XenError {
+        FakeVcpu halted = ((FakeVm) guest.domain().vm()).vcpu(1);
+        flat();
+        assertEquals(0, initialise(1));
+        assertEquals(0, call(VCPU_OP, UP, 1));
+        halted.setRegs(new KvmRegs().set(Gpr.RFLAGS, 1 << 9));
+        halted.setMpState(MpState.HALTED);
+        assertEquals(1, call(VCPU_OP, IS_UP, 1));
+
+        assertEquals(0, call(VCPU_OP, DOWN, 1));
+        assertEquals(0, call(VCPU_OP, IS_UP, 1));
+        assertEquals(0, call(VCPU_OP, UP, 1));
+        assertEquals(MpState.HALTED, halted.getMpState());
+        assertEquals(0, call(VCPU_OP, DOWN, 1));
+        assertEquals(0, call(VCPU_OP, DOWN, 0));
         ShutdownLatch.Outcome end = guest.domain().shutdownLatch().get();
         assertNotNull(end);
         assertEquals(ShutdownReason.POWEROFF, end.reason());
