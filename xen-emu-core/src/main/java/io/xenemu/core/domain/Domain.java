@@ -89,7 +89,7 @@ public final class Domain implements AutoCloseable {
         this.environment = environment;
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
         this.watchdogs =
-                new Watchdogs(timers, () -> shutdown(ShutdownReason.WATCHDOG, "watchdog expired"));
+                new Watchdogs(timers, this::watchdogExpired);
         MeterRegistry registry = environment.registry();
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);
@@ -408,6 +408,13 @@ public final class Domain implements AutoCloseable {
     /// @param said 0 to 255
     public int shutdownCode(int said) {
         return end.takeAnnounced(said);
+    }
+
+    /// A suspended domain does not end by it, as on Xen (`domain_watchdog_timeout`).
+    private void watchdogExpired() {
+        if (!suspension.isSuspended()) {
+            shutdown(ShutdownReason.WATCHDOG, "watchdog expired");
+        }
     }
 
     /// Stops the domain, and waits until its vCPUs do nothing any more.

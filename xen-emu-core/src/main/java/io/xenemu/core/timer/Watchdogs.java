@@ -8,7 +8,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /// The watchdogs of a domain (SCHEDOP_watchdog): a guest takes one and sets it again and again; one that expires ends
-/// the domain. They count the host's time, also while the domain is paused, as on Xen. Any thread may set them.
+/// the domain, unless that is suspended. They count the host's time, also while the domain is paused, as on Xen. Any
+/// thread may set them.
 ///
 /// Source: xen/common/sched/core.c (`domain_watchdog`).
 public final class Watchdogs {

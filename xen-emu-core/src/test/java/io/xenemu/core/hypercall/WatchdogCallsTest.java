@@ -69,6 +69,18 @@ final class WatchdogCallsTest extends CallingGuest {
         assertEquals(ShutdownReason.WATCHDOG, end().reason());
     }
 
+    /// As on Xen; it has expired when the domain is resumed, and does nothing.
+    @Test
+    void watchdogDoesNotEndASuspendedDomain() throws XenError, InterruptedException {
+        guest.domain().suspend(guest.domain().vcpus().getFirst());
+        assertEquals(1, watchdog(0, 0));
+
+        assertNull(guest.domain().shutdownLatch().await(200));
+        guest.domain().suspension().cancel();
+        assertEquals(2, watchdog(0, 0));
+        assertEquals(ShutdownReason.WATCHDOG, end().reason());
+    }
+
     @Test
     void watchdogTakenForNoTimeExpiresAtOnce() throws XenError, InterruptedException {
         assertEquals(1, watchdog(0, 0));
