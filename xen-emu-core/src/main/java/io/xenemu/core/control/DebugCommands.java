@@ -8,7 +8,13 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.toolstack.Refused;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /// The verbs of xl's for who debugs a guest: debug keys and triggers.
 final class DebugCommands {
@@ -16,6 +22,9 @@ final class DebugCommands {
     private static final String DOMAIN = "domain";
     private static final String TRIGGER = "trigger";
     private static final String VCPU = "vcpu";
+
+    /// As long as a pause waits for a vCPU.
+    private static final Duration NMI_LIMIT = Duration.ofSeconds(10);
 
     static final List<Verb> VERBS =
             List.of(
@@ -47,9 +56,7 @@ final class DebugCommands {
         String trigger = call.one(TRIGGER);
         String vcpu = call.find(VCPU);
         switch (trigger) {
-            case "nmi" ->
-                    service.named()
-                            .on(name, domain -> vcpu(domain, vcpu == null ? "0" : vcpu).nmi());
+            case "nmi" -> nmi(service, name, vcpu == null ? "0" : vcpu);
             case "reset" ->
                     service.named().on(name, domain -> domain.shutdown(ShutdownReason.REBOOT, ""));
             // The guests have no ACPI power button.
@@ -60,6 +67,29 @@ final class DebugCommands {
             default -> throw new Refused("no such trigger: " + trigger);
         }
         return ControlReply.done();
+    }
+
+    /// Waits for the vCPU's thread with no lock held: other commands go on if it is stuck.
+    private static void nmi(OperatedService service, String name, String number)
+            throws Refused, InterruptedException {
+        List<Future<?>> sent = new ArrayList<>();
+        Domain domain =
+                service.named().on(name, found -> sent.add(vcpu(found, number).requestNmi()));
+        await(sent.getFirst(), domain + ": vCPU " + number, NMI_LIMIT);
+    }
+
+    /// @param vcpu names it for the operator
+    static void await(Future<?> nmi, String vcpu, Duration limit)
+            throws Refused, InterruptedException {
+        try {
+            nmi.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw new Refused(
+                    "%s has not taken the NMI within %d s: its thread is busy. It gets it later"
+                            .formatted(vcpu, limit.toSeconds()));
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("no NMI for " + vcpu, e.getCause());
+        }
     }
 
     private static Vcpu vcpu(Domain domain, String number) throws Refused {

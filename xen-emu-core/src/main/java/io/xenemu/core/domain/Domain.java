@@ -88,8 +88,7 @@ public final class Domain implements AutoCloseable {
         this.capabilities = capabilities;
         this.environment = environment;
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
-        this.watchdogs =
-                new Watchdogs(timers, this::watchdogExpired);
+        this.watchdogs = new Watchdogs(timers, this::watchdogExpired);
         MeterRegistry registry = environment.registry();
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);

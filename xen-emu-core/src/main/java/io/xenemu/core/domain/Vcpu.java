@@ -9,6 +9,7 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.Runstate;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -285,6 +286,18 @@ public final class Vcpu {
     /// Sends the vCPU a non-maskable interrupt.
     public void nmi() {
         call(VcpuPort::nmi);
+    }
+
+    /// The same, but does not wait for the vCPU's thread, which may be stuck in the host. Not for guests: each request
+    /// is kept until the thread has served it.
+    ///
+    /// @return complete when KVM has it, or the vCPU has ended; fails if KVM refuses it
+    public CompletableFuture<@Nullable Void> requestNmi() {
+        if (isCurrent() || !started) {
+            port.nmi();
+            return CompletableFuture.completedFuture(null);
+        }
+        return mailbox.post(port::nmi, this::wake);
     }
 
     /// Flushes the vCPU's TLB (HVMOP_flush_tlbs).

@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.ArrayDeque;
 import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -17,17 +18,28 @@ public final class VcpuMailbox {
     private static final class Request {
         final Runnable task;
         final Thread requester = Thread.currentThread();
+
+        /// Completed for a requester that does not wait.
+        final @Nullable CompletableFuture<@Nullable Void> answer;
+
         volatile boolean done;
         volatile boolean dropped;
         volatile @Nullable RuntimeException failure;
 
-        Request(Runnable task) {
+        Request(Runnable task, @Nullable CompletableFuture<@Nullable Void> answer) {
             this.task = task;
+            this.answer = answer;
         }
 
         void finish() {
             done = true;
-            LockSupport.unpark(requester);
+            if (answer == null) {
+                LockSupport.unpark(requester);
+            } else if (failure == null) {
+                answer.complete(null);
+            } else {
+                answer.completeExceptionally(failure);
+            }
         }
     }
 
@@ -45,13 +57,9 @@ public final class VcpuMailbox {
     /// @param own the caller's own mailbox, if the caller is a vCPU thread
     /// @return false if the owner has ended, so that the task will never run
     public boolean call(Runnable task, Runnable wake, @Nullable VcpuMailbox own) {
-        Request request = new Request(task);
-        synchronized (this) {
-            if (closed) {
-                return false;
-            }
-            requests.add(request);
-            waiting = true;
+        Request request = new Request(task, null);
+        if (!add(request)) {
+            return false;
         }
         wake.run();
         await(request, own);
@@ -60,6 +68,29 @@ public final class VcpuMailbox {
             throw failure;
         }
         return !request.dropped;
+    }
+
+    /// Asks the owner to run `task`, and does not wait.
+    ///
+    /// @param wake makes the owner check its mailbox
+    /// @return complete when the task has run, or the owner has ended; fails as the task does
+    public CompletableFuture<@Nullable Void> post(Runnable task, Runnable wake) {
+        CompletableFuture<@Nullable Void> answer = new CompletableFuture<>();
+        if (add(new Request(task, answer))) {
+            wake.run();
+        } else {
+            answer.complete(null);
+        }
+        return answer;
+    }
+
+    private synchronized boolean add(Request request) {
+        if (closed) {
+            return false;
+        }
+        requests.add(request);
+        waiting = true;
+        return true;
     }
 
     /// Waits. An interrupt is kept for later: the task may have begun, and its outcome must be known.

@@ -8,12 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.base.Splitter;
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.EventBoard;
@@ -23,21 +25,30 @@ import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.vm.FakeVm;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -53,24 +64,32 @@ final class VerbTableTest {
                     GuestDomains.NONE,
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
-    private final OperatedDomains domains = new OneDomain();
-    private final OperatedService service =
-            new OperatedService(
-                    domains,
-                    new NamedDomains(domains),
-                    new DeviceAttachment(
-                            new NamedDomains(domains), new PvDevices(store, DeviceEvents.NONE)),
-                    new MemoryTargets(store),
-                    new EventBoard(),
-                    null);
-    private final VerbTable verbs = new VerbTable(service);
+    private final VerbTable verbs = verbs(new OneDomain(guest.domain()));
 
     VerbTableTest() throws BootException, XenError {}
 
+    private VerbTable verbs(OperatedDomains domains) {
+        return new VerbTable(
+                new OperatedService(
+                        domains,
+                        new NamedDomains(domains),
+                        new DeviceAttachment(
+                                new NamedDomains(domains), new PvDevices(store, DeviceEvents.NONE)),
+                        new MemoryTargets(store),
+                        new EventBoard(),
+                        null));
+    }
+
     private class OneDomain implements OperatedDomains {
+        private final Domain one;
+
+        OneDomain(Domain one) {
+            this.one = one;
+        }
+
         @Override
-        public void forEach(Consumer<Domain> work) {
-            work.accept(guest.domain());
+        public synchronized void forEach(Consumer<Domain> work) {
+            work.accept(one);
         }
 
         @Override
@@ -127,6 +146,10 @@ final class VerbTableTest {
     }
 
     private ControlReply ask(String verb, Json arguments) throws Refused {
+        return ask(verbs, verb, arguments);
+    }
+
+    private ControlReply ask(VerbTable verbs, String verb, Json arguments) throws Refused {
         try {
             return verbs.find(new ControlRequest(1, verb, arguments)).work().carryOut(told::add);
         } catch (InterruptedException e) {
@@ -229,9 +252,9 @@ final class VerbTableTest {
         }
         DebugKeys keys =
                 new DebugKeys(
-                        new OneDomain() {
+                        new OneDomain(guest.domain()) {
                             @Override
-                            public void forEach(Consumer<Domain> work) {
+                            public synchronized void forEach(Consumer<Domain> work) {
                                 for (int i = 0; i < DebugKeys.MAX_ROWS / MANY; i++) {
                                     super.forEach(work);
                                 }
@@ -268,6 +291,48 @@ final class VerbTableTest {
         assertEquals(List.of(), send("trigger 1 nmi 1").text());
 
         assertNull(guest.domain().shutdownLatch().get());
+    }
+
+    /// The thread of a vCPU may be stuck in the host.
+    @Test
+    @Timeout(60)
+    void vcpuThatDoesNotTakeItsNmiHoldsUpNoOtherCommand() throws Exception {
+        CountDownLatch stuck = new CountDownLatch(1);
+        FakeVm vm = new FakeVm();
+        try (TestDomain running = new TestDomain(vm, 1, vcpu -> serveAfter(stuck, vcpu));
+                ExecutorService asking = Executors.newSingleThreadExecutor()) {
+            VerbTable others = verbs(new OneDomain(running.domain()));
+            running.domain().start();
+            Future<?> nmi =
+                    asking.submit(() -> ask(others, "trigger", Json.texts(List.of("test", "nmi"))));
+            Eventually.holds("the vCPU is asked", () -> vm.vcpu(0).kicks() > 0);
+
+            assertEquals(2, ask(others, "list", Json.texts(List.of())).text().size());
+            assertFalse(nmi.isDone());
+            assertEquals(List.of(), vm.calls("nmi"));
+            stuck.countDown();
+            assertNotNull(nmi.get());
+            assertEquals(List.of("nmi(vcpu0)"), vm.calls("nmi"));
+        }
+    }
+
+    private static void serveAfter(CountDownLatch stuck, Vcpu vcpu) {
+        Uninterruptibles.awaitUninterruptibly(stuck);
+        while (!vcpu.isStopping()) {
+            vcpu.serveMailbox();
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void nmiThatIsNotTakenIsRefusedInTime() {
+        Refused refused =
+                assertThrows(
+                        Refused.class,
+                        () ->
+                                DebugCommands.await(
+                                        new CompletableFuture<>(), "vCPU 0", Duration.ZERO));
+        assertTrue(refused.reason().startsWith("vCPU 0 has not taken the NMI"), refused.reason());
     }
 
     @Test

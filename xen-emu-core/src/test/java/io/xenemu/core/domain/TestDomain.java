@@ -87,7 +87,14 @@ public final class TestDomain implements AutoCloseable {
 
     /// @param loop what the vCPUs' threads do, if they are started
     public TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
-        this(new FakeVm(), vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, loop);
+        this(new FakeVm(), vcpus, loop);
+    }
+
+    /// The same.
+    ///
+    /// @param vm its VM, to be looked at
+    public TestDomain(FakeVm vm, int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
+        this(vm, vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, loop);
     }
 
     /// A domain of two vCPUs that is told of a release of Xen.
