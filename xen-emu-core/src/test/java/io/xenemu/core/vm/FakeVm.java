@@ -353,7 +353,17 @@ public final class FakeVm implements VmPort {
         if (overDevice || overSlot) {
             throw new KvmException(MEMORY, Errno.EEXIST);
         }
-        slots.put(slot, new Slot(guestAddress, host));
+        slots.put(slot, new Slot(guestAddress, asKvmSees(host)));
+    }
+
+    /// KVM looks at the pages' own rights, not at those of Java's view: a page shown in a hole can be written.
+    @SuppressWarnings("restricted")
+    private static MemorySegment asKvmSees(MemorySegment host) {
+        // SAFETY: the caller keeps the memory mapped while the slot exists, and only shown pages
+        // are written.
+        return host.isReadOnly()
+                ? MemorySegment.ofAddress(host.address()).reinterpret(host.byteSize())
+                : host;
     }
 
     @Override
