@@ -13,8 +13,8 @@ import java.util.List;
 /// the guest, when the guest's kernel began and ran `/init`, the VMM's CPU time and page faults, and why KVM left the
 /// guest how often.
 ///
-/// Ours runs twice: with small pages for shared memory, as Linux has it by default, and with huge ones, as it has for
-/// the peer's private memory.
+/// Ours runs with each setting of the host for shared memory: with small pages, as Linux has it by default, and with
+/// huge ones, as it has for the peer's private memory.
 ///
 /// Times of the VMM are those of tracepoints in the lab machine's kernel. The guest's kernel counts from its own
 /// beginning, which is taken from its uptime when it says that process 1 is there.
@@ -88,8 +88,10 @@ final class StartupStages {
     /// Measures each side once and prints it.
     static void measure(LabMachine machine, List<String> ours, List<String> peer)
             throws IOException, InterruptedException {
-        measure(machine, "ours", "never", ours);
-        measure(machine, "ours, huge pages", "always", ours);
+        measure(machine, "ours, small pages", "never", ours);
+        measure(machine, "ours, huge pages on demand", "advise", ours);
+        measure(machine, "ours, huge pages within the size", "within_size", ours);
+        measure(machine, "ours, huge pages always", "always", ours);
         measure(machine, "peer", "never", peer);
     }
 

@@ -24,9 +24,16 @@ public final class MemFd implements AutoCloseable {
     private static final int F_SEAL_SHRINK = 2;
     private static final int F_SEAL_GROW = 4;
     private static final int MADV_REMOVE = 9;
+    private static final int MADV_HUGEPAGE = 14;
 
     private static final Path CORE_DUMP_FILTER = Path.of("/proc/self/coredump_filter");
     private static final int ANONYMOUS_SHARED = 1 << 1;
+
+    /// The host's setting for shared memory without a name: Linux, Documentation/admin-guide/mm/transhuge.rst.
+    private static final Path SHARED_HUGE_PAGES =
+            Path.of("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+
+    private static final String ON_DEMAND = "[advise]";
 
     static {
         keepOutOfCoreDumps();
@@ -35,12 +42,14 @@ public final class MemFd implements AutoCloseable {
     private final String name;
     private final long size;
     private final OwnedFd fd;
+    private final boolean asksForHugePages;
     private final Arena mappings = Arena.ofShared();
 
-    private MemFd(String name, long size, OwnedFd fd) {
+    private MemFd(String name, long size, OwnedFd fd, boolean asksForHugePages) {
         this.name = name;
         this.size = size;
         this.fd = fd;
+        this.asksForHugePages = asksForHugePages;
     }
 
     /// Creates zeroed memory; pages are allocated when first touched.
@@ -49,6 +58,16 @@ public final class MemFd implements AutoCloseable {
     /// @param size bytes, a positive multiple of the page size
     /// @throws KvmException if the host refuses
     public static MemFd create(String name, long size) {
+        return create(name, size, false);
+    }
+
+    /// Creates memory as [#create] does, for large amounts of which most will be used. It asks for huge pages if the
+    /// host gives them to shared memory on demand. Under another setting of the host asking changes nothing.
+    public static MemFd createLarge(String name, long size) {
+        return create(name, size, hugePagesAreOnDemand());
+    }
+
+    static MemFd create(String name, long size, boolean asksForHugePages) {
         requirePages("size", size);
         if (size == 0) {
             throw new IllegalArgumentException("memfd of size 0: " + name);
@@ -68,7 +87,16 @@ public final class MemFd implements AutoCloseable {
             fd.close();
             throw e;
         }
-        return new MemFd(name, size, fd);
+        return new MemFd(name, size, fd, asksForHugePages);
+    }
+
+    private static boolean hugePagesAreOnDemand() {
+        try {
+            return Files.readString(SHARED_HUGE_PAGES).contains(ON_DEMAND);
+        } catch (IOException e) {
+            // A kernel without huge pages has no such file, a container may have no /sys.
+            return false;
+        }
     }
 
     /// Keeps guest memory out of core dumps, for whoever debugs the service: see core(5). MADV_DONTDUMP is not used:
@@ -99,11 +127,13 @@ public final class MemFd implements AutoCloseable {
     /// @param readOnly whether writes fail, also those of a guest that has the mapping in a slot
     public MemorySegment map(Arena arena, long offset, long length, boolean readOnly) {
         requireRange(offset, length);
-        return Mapping.map(arena, fd.number(), offset, length, readOnly, name);
+        MemorySegment mapping = Mapping.map(arena, fd.number(), offset, length, readOnly, name);
+        askForHugePages(mapping);
+        return mapping;
     }
 
     /// Replaces other pages by pages of this memory, with MAP_FIXED. A KVM memory slot over the place shows the new
-    /// pages at once, without telling KVM (KVM_CAP_SYNC_MMU). Mapping the old pages again undoes it.
+    /// pages at once, without telling KVM (KVM_CAP_SYNC_MMU). [#mapBack] of the old pages undoes it.
     ///
     /// `over` keeps the lifetime of its own mapping; these pages stay visible there even after this object is closed.
     ///
@@ -124,6 +154,24 @@ public final class MemFd implements AutoCloseable {
             throw new IllegalArgumentException("not a live mapping: " + over);
         }
         Mapping.mapFixed(over, fd.number(), offset, readOnly, name);
+    }
+
+    /// Shows pages of this memory again in a mapping of it, where others were shown by [#mapFixed]. The kernel joins
+    /// them to the mapping around them, so that a place costs nothing when it is free again.
+    ///
+    /// @param offset of the first page in this memory, a multiple of the page size
+    /// @param over pages inside a mapping that [#map] of this object returned
+    /// @param readOnly whether that mapping is
+    public void mapBack(long offset, MemorySegment over, boolean readOnly) {
+        mapFixed(offset, over, readOnly);
+        // The kernel joins only mappings with the same advice.
+        askForHugePages(over);
+    }
+
+    private void askForHugePages(MemorySegment pages) {
+        if (asksForHugePages) {
+            require("madvise", Libc.madvise(pages.address(), pages.byteSize(), MADV_HUGEPAGE), name);
+        }
     }
 
     /// Gives whole pages back to the host; they read as zero from now on.

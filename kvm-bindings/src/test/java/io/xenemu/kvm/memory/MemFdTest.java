@@ -2,8 +2,10 @@ package io.xenemu.kvm.memory;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
@@ -14,11 +16,17 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MemFdTest {
     private static final long PAGE = 4096;
+
+    /// How smaps shows MADV_HUGEPAGE.
+    private static final String HUGE_PAGE_ADVICE = "hg";
 
     @Test
     void twoMappingsShowTheSameBytes() {
@@ -123,10 +131,11 @@ class MemFdTest {
         }
     }
 
-    @Test
-    void pagesThatComeBackCostNoMappings() throws IOException {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void pagesThatComeBackCostNoMappings(boolean asksForHugePages) throws IOException {
         long pages = 64;
-        try (MemFd ram = MemFd.create("covered", pages * PAGE);
+        try (MemFd ram = MemFd.create("covered", pages * PAGE, asksForHugePages);
                 MemFd other = MemFd.create("other", PAGE)) {
             MemorySegment view = ram.map(0, pages * PAGE);
             for (long at = 0; at < pages * PAGE; at += 2 * PAGE) {
@@ -134,10 +143,32 @@ class MemFdTest {
             }
             assertEquals(pages / 2, mappingsOf("other"));
             for (long at = 0; at < pages * PAGE; at += 2 * PAGE) {
-                ram.mapFixed(at, view.asSlice(at, PAGE));
+                ram.mapBack(at, view.asSlice(at, PAGE), false);
             }
             assertEquals(1, mappingsOf("covered"));
             assertEquals(0, mappingsOf("other"));
+        }
+    }
+
+    @Test
+    void onlyLargeMemoryAsksForHugePages() throws IOException {
+        try (MemFd small = MemFd.create("small", PAGE);
+                MemFd asking = MemFd.create("asking", PAGE, true)) {
+            assertEquals(1, small.map(0, PAGE).byteSize() / PAGE);
+            assertEquals(1, asking.map(0, PAGE).byteSize() / PAGE);
+            assertFalse(flagsOf("small").contains(HUGE_PAGE_ADVICE));
+            assertTrue(flagsOf("asking").contains(HUGE_PAGE_ADVICE));
+        }
+    }
+
+    /// The VmFlags of a mapping: proc_pid_smaps(5).
+    private static List<String> flagsOf(String name) throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/smaps"))) {
+            return lines.dropWhile(line -> !line.contains("/memfd:" + name + " "))
+                    .filter(line -> line.startsWith("VmFlags:"))
+                    .map(line -> List.of(line.split(" ")))
+                    .findFirst()
+                    .orElseThrow();
         }
     }
 

@@ -119,13 +119,13 @@ public final class PhysicalRange {
         uncoverForGuest(gpa);
         if (serviceView != null) {
             MemorySegment under = serviceView.asSlice(gpa - start, GuestMemory.PAGE_SIZE);
-            memfd.mapFixed(offset + gpa - start, under);
+            memfd.mapBack(offset + gpa - start, under, false);
         }
     }
 
     /// Undoes [#showToGuest].
     void uncoverForGuest(long gpa) {
-        memfd.mapFixed(offset + gpa - start, guestPage(gpa), readOnly);
+        memfd.mapBack(offset + gpa - start, guestPage(gpa), readOnly);
         shown--;
     }
 }

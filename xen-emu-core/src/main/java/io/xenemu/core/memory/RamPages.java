@@ -44,7 +44,7 @@ final class RamPages implements AutoCloseable {
     /// @param bytes of the pages that have a home
     RamPages(String name, long bytes) {
         homes = Math.toIntExact(bytes / GuestMemory.PAGE_SIZE);
-        file = MemFd.create(name, bytes + (long) SPARES * GuestMemory.PAGE_SIZE);
+        file = MemFd.createLarge(name, bytes + (long) SPARES * GuestMemory.PAGE_SIZE);
         try {
             all = file.map(0, file.size());
         } catch (RuntimeException e) {
