@@ -33,12 +33,33 @@ final class LauncherIT {
             "{\"xen-emu\": {\"protocol\": 2, \"version\": \"0.1\"}}\n";
     private static final Pattern COMMAND = Pattern.compile("^  ([a-z][a-z-]*)( .*)?$");
 
+    /// Classes that no cache holds and that picocli has the JVM make: a proxy for each of seven kinds of annotations, the
+    /// rest for access to fields. Converting a path by reflection made four more.
+    private static final int MADE_FOR_PICOCLI = 16;
+
     @TempDir private Path folder = Path.of("");
 
     /// Lines of a log of loaded classes for those that no cache had.
     private static List<String> fromJars(Path classes) throws IOException {
         return Files.readAllLines(classes).stream()
                 .filter(line -> line.contains(" source: file:"))
+                .toList();
+    }
+
+    /// Lines for classes that the JVM has made for code of ours, for lambdas or switches by type that training missed.
+    private static List<String> madeForOurs(Path classes) throws IOException {
+        return Files.readAllLines(classes).stream()
+                .filter(line -> line.contains("] io.xenemu.") && !line.contains(" source: shared "))
+                .toList();
+    }
+
+    /// Lines for annotations' proxies, and for method handles of reflection.
+    private static List<String> madeByReflection(Path classes) throws IOException {
+        return Files.readAllLines(classes).stream()
+                .filter(
+                        line ->
+                                line.contains("source: __JVM_LookupDefineClass__")
+                                        || line.contains("source: __dynamic_proxy__"))
                 .toList();
     }
 
@@ -92,6 +113,9 @@ final class LauncherIT {
 
         assertEquals(List.of(), fromJars(classes));
         assertTrue(Files.readString(classes).contains(" picocli.CommandLine source: shared "));
+        assertEquals(List.of(), madeForOurs(classes));
+        List<String> others = madeByReflection(classes);
+        assertTrue(others.size() <= MADE_FOR_PICOCLI, others.toString());
     }
 
     @Test

@@ -59,9 +59,13 @@ record Subcommand(String name, Class<?> type) {
     /// Whether all that the command does is done when it returns: it asks a service, or tells something, and has
     /// neither threads nor anything to be put back at the end of the process.
     static boolean onlyAsks(String verb) {
-        return VERSION_OPTIONS.contains(verb)
-                || HELP_OPTIONS.contains(verb)
-                || ALL.stream().anyMatch(it -> it.name.equals(verb) && !STAYING.contains(verb));
+        // No lambda: this is asked after what the start-up cache was trained with, and the JVM would make its class.
+        for (Subcommand it : ALL) {
+            if (it.name.equals(verb)) {
+                return !STAYING.contains(verb);
+            }
+        }
+        return VERSION_OPTIONS.contains(verb) || HELP_OPTIONS.contains(verb);
     }
 
     /// Those that a parser of `args` has to know: the one that they begin with, none for the version alone, or all.

@@ -7,6 +7,7 @@ import io.xenemu.core.lab.LabException;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -103,6 +104,8 @@ public final class XenEmu {
                             : subcommand.outline());
         }
         line.getSubcommands().values().forEach(XenEmu::tellVersion);
+        // picocli's own converter finds Path.of by reflection, for which the JVM makes four classes at each start.
+        line.registerConverter(Path.class, Path::of);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExpandAtFiles(false); // @releaseDomain is no file
         line.setAbbreviatedSubcommandsAllowed(true); // below lab and xenstore
