@@ -56,10 +56,9 @@ final class LauncherIT {
     /// Lines for annotations' proxies, and for method handles of reflection.
     private static List<String> madeByReflection(Path classes) throws IOException {
         return Files.readAllLines(classes).stream()
-                .filter(
-                        line ->
-                                line.contains("source: __JVM_LookupDefineClass__")
-                                        || line.contains("source: __dynamic_proxy__"))
+                .filter(line ->
+                        line.contains("source: __JVM_LookupDefineClass__")
+                                || line.contains("source: __dynamic_proxy__"))
                 .toList();
     }
 

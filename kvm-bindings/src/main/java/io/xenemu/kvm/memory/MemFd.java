@@ -170,7 +170,10 @@ public final class MemFd implements AutoCloseable {
 
     private void askForHugePages(MemorySegment pages) {
         if (asksForHugePages) {
-            require("madvise", Libc.madvise(pages.address(), pages.byteSize(), MADV_HUGEPAGE), name);
+            require(
+                    "madvise",
+                    Libc.madvise(pages.address(), pages.byteSize(), MADV_HUGEPAGE),
+                    name);
         }
     }
 

@@ -59,7 +59,8 @@ record Subcommand(String name, Class<?> type) {
     /// Whether all that the command does is done when it returns: it asks a service, or tells something, and has
     /// neither threads nor anything to be put back at the end of the process.
     static boolean onlyAsks(String verb) {
-        // No lambda: this is asked after what the start-up cache was trained with, and the JVM would make its class.
+        // No lambda: this is asked after what the start-up cache was trained with, and the JVM
+        // would make its class.
         for (Subcommand it : ALL) {
             if (it.name.equals(verb)) {
                 return !STAYING.contains(verb);

@@ -104,7 +104,8 @@ public final class XenEmu {
                             : subcommand.outline());
         }
         line.getSubcommands().values().forEach(XenEmu::tellVersion);
-        // picocli's own converter finds Path.of by reflection, for which the JVM makes four classes at each start.
+        // picocli's own converter finds Path.of by reflection, for which the JVM makes four classes
+        // at each start.
         line.registerConverter(Path.class, Path::of);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExpandAtFiles(false); // @releaseDomain is no file
