@@ -36,6 +36,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("destroy", DomainVerbs.Destroy.class),
                     new Subcommand("mem-set", MemoryVerbs.MemSet.class),
                     new Subcommand("mem-max", MemoryVerbs.MemMax.class),
+                    new Subcommand("vcpu-list", VcpuVerbs.VcpuList.class),
+                    new Subcommand("vcpu-set", VcpuVerbs.VcpuSet.class),
                     new Subcommand("events", EventsCommand.class),
                     new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),
                     new Subcommand("block-list", DeviceVerbs.BlockList.class),

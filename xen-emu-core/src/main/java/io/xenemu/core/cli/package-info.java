@@ -6,11 +6,11 @@
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [ControlGroup],
 ///   [DaemonProcess], [StopOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [MemoryVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand] with
-///   [EscapableInput], [EventsCommand].
+///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand]
+///   with [EscapableInput], [EventsCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
-/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with
-///   [ManPage]; the log [LogSettings], [LogProvider], [LogConfigurator].
+/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
+///   the log [LogSettings], [LogProvider], [LogConfigurator].
 @NullMarked
 package io.xenemu.core.cli;
 

@@ -7,6 +7,7 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MemoryTargets;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.Refused;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param domains its domains
 /// @param named the same by id or name
+/// @param controls what their guests are told by XenStore
 /// @param attachment their devices
 /// @param memory how much memory they are to have
 /// @param events what happens to the domains
@@ -21,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 public record OperatedService(
         OperatedDomains domains,
         NamedDomains named,
+        GuestControls controls,
         DeviceAttachment attachment,
         MemoryTargets memory,
         EventBoard events,
@@ -39,6 +42,7 @@ public record OperatedService(
         return new OperatedService(
                 hypervisor.operated(),
                 new NamedDomains(hypervisor.operated()),
+                hypervisor.controls(),
                 hypervisor.attachment(),
                 hypervisor.memoryTargets(),
                 hypervisor.events(),

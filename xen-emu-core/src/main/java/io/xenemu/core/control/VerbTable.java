@@ -17,6 +17,7 @@ public final class VerbTable implements ControlCommands {
                             GuestCommands.VERBS,
                             DomainCommands.VERBS,
                             MemoryCommands.VERBS,
+                            VcpuCommands.VERBS,
                             DebugCommands.VERBS,
                             DeviceCommands.VERBS)
                     .flatMap(List::stream)

@@ -11,9 +11,9 @@
 /// - The client's side: [ControlClient], [ControlConnection].
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on:
 ///   [OperatedService].
-/// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [DebugCommands],
+/// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [VcpuCommands], [DebugCommands],
 ///   [DeviceCommands].
-/// - What handlers use: [DebugKeys], [DomainRow]; sessions: [ConsoleSession], [EventSession].
+/// - What handlers use: [DebugKeys], [DomainRow], [VcpuRow]; sessions: [ConsoleSession], [EventSession].
 ///
 /// Locks: that of [RequestLines], a leaf.
 @NullMarked

@@ -13,9 +13,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param active whether it runs on a CPU or waits for one
 /// @param cpuTime its CPU time, in steps of 10 ms
-public record ThreadActivity(boolean active, Duration cpuTime) {
+/// @param cpu the host's CPU that it last ran on
+public record ThreadActivity(boolean active, Duration cpuTime, int cpu) {
     /// The activity of a thread that has not started.
-    static final ThreadActivity NONE = new ThreadActivity(false, Duration.ZERO);
+    static final ThreadActivity NONE = new ThreadActivity(false, Duration.ZERO, 0);
 
     private static final Path THIS_THREAD = Path.of("/proc/thread-self");
 
@@ -24,6 +25,7 @@ public record ThreadActivity(boolean active, Duration cpuTime) {
 
     private static final int UTIME = 11;
     private static final int STIME = 12;
+    private static final int PROCESSOR = 36;
 
     /// USER_HZ of Linux on x86 is 100.
     private static final long TICK_MILLIS = 10;
@@ -58,11 +60,13 @@ public record ThreadActivity(boolean active, Duration cpuTime) {
                 Splitter.on(' ').splitToList(line.substring(line.lastIndexOf(')') + 2).strip());
         long ticks = Long.parseLong(fields.get(UTIME)) + Long.parseLong(fields.get(STIME));
         return new ThreadActivity(
-                fields.get(STATE).equals(RUNNABLE), Duration.ofMillis(ticks * TICK_MILLIS));
+                fields.get(STATE).equals(RUNNABLE),
+                Duration.ofMillis(ticks * TICK_MILLIS),
+                Integer.parseInt(fields.get(PROCESSOR)));
     }
 
     /// The same for a thread that has just ended.
     ThreadActivity atRest() {
-        return new ThreadActivity(false, cpuTime);
+        return new ThreadActivity(false, cpuTime, cpu);
     }
 }

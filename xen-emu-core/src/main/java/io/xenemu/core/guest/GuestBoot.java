@@ -129,11 +129,12 @@ final class GuestBoot {
 
     /// Connects the domain to XenStore and its console, and gives it the devices that it had before a reboot.
     ///
+    /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     /// @return complete when the domain can be started: its root file system may be on one of the devices
-    CompletableFuture<Void> connect(DevicesOverReboot kept) {
+    CompletableFuture<Void> connect(DevicesOverReboot kept, int onlineVcpus) {
         StoreChannel store = hypervisor.storeChannel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
-        hypervisor.introduce(domain, store, channel);
+        hypervisor.introduce(domain, onlineVcpus, store, channel);
         devices.attach();
         return hypervisor.reattach(domain, kept);
     }
@@ -188,7 +189,7 @@ final class GuestBoot {
     /// @throws XenError what XenStore answers
     void askToShutDown(String how) throws XenError {
         try {
-            hypervisor.askToShutDown(domain, how);
+            hypervisor.controls().shutDown(domain.id(), how);
         } catch (XenError e) {
             log.warn("{} cannot be asked to shut down: {}", domain, Refused.byXenStore(e).reason());
             throw e;
@@ -199,7 +200,7 @@ final class GuestBoot {
     ///
     /// @throws XenError what XenStore answers
     void withdraw(String how) throws XenError {
-        hypervisor.withdraw(domain, how);
+        hypervisor.controls().withdraw(domain.id(), how);
     }
 
     /// The guest's time is over.
@@ -228,6 +229,18 @@ final class GuestBoot {
         hypervisor.preserved(domain);
         tell(DomainEvent.of(DomainEvent.Type.PRESERVED, domain));
         log.info("{}: preserved until it is destroyed", domain);
+    }
+
+    /// The number of vCPUs that an operator last wanted the guest to use.
+    ///
+    /// @param otherwise the number if XenStore does not know it any more
+    int onlineVcpus(int otherwise) {
+        try {
+            return hypervisor.controls().usedVcpus(domain.id(), domain.config().vcpus());
+        } catch (XenError e) {
+            log.debug("{}: its vCPUs are not in XenStore: {}", domain, e.symbol());
+            return otherwise;
+        }
     }
 
     /// Begins to take the devices that other domains serve from the domain, for the next boot.

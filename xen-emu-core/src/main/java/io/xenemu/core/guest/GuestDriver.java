@@ -108,7 +108,7 @@ final class GuestDriver {
             try {
                 boot = built;
                 inbox.built(built.domain());
-                reason = runOnce(built, kept);
+                reason = runOnce(built, kept, next.onlineVcpus());
                 EndAction action =
                         reason == null ? EndAction.DESTROY : request.ends().after(reason);
                 if (action == EndAction.PRESERVE && !inbox.endsAtStop()) {
@@ -121,7 +121,9 @@ final class GuestDriver {
                 inbox.rebooting();
                 serve();
                 kept = built.keepDevices();
-                next = request.withMemory(built.memoryTarget());
+                next =
+                        request.withMemory(built.memoryTarget())
+                                .withOnlineVcpus(built.onlineVcpus(next.onlineVcpus()));
             } finally {
                 failSuspend(Refusal.GONE.of(request.config().name()));
                 if (!again) {
@@ -162,8 +164,9 @@ final class GuestDriver {
     /// Runs one domain until it stops.
     ///
     /// @return why it has stopped; null if its time was over
-    private @Nullable ShutdownReason runOnce(GuestBoot current, DevicesOverReboot kept) {
-        CompletableFuture<Void> connected = current.connect(kept);
+    private @Nullable ShutdownReason runOnce(
+            GuestBoot current, DevicesOverReboot kept, int onlineVcpus) {
+        CompletableFuture<Void> connected = current.connect(kept, onlineVcpus);
         CompletableFuture<Void> _ = connected.whenComplete((_, _) -> inbox.wake());
         serveUntil(connected::isDone, Guest.FOREVER);
         if (inbox.isDestroyed()) {

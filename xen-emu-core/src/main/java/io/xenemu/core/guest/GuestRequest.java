@@ -12,6 +12,7 @@ import java.util.List;
 /// A guest that an operator wants.
 ///
 /// @param config the domain
+/// @param onlineVcpus how many of its vCPUs it is to use at first
 /// @param kernel its kernel
 /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
 /// @param commandLine the kernel's
@@ -19,6 +20,7 @@ import java.util.List;
 /// @param overcommit whether it is started even if the host lacks the memory for it
 public record GuestRequest(
         DomainConfig config,
+        int onlineVcpus,
         Path kernel,
         List<String> modules,
         String commandLine,
@@ -34,6 +36,7 @@ public record GuestRequest(
     public GuestRequest sibling(String name, String initramfs) {
         return new GuestRequest(
                 config.sibling(name),
+                onlineVcpus,
                 kernel,
                 List.of(initramfs),
                 commandLine,
@@ -44,7 +47,18 @@ public record GuestRequest(
     /// The same guest, which has other memory at first.
     GuestRequest withMemory(long bytes) {
         return new GuestRequest(
-                config.withMemory(bytes), kernel, modules, commandLine, ends, overcommit);
+                config.withMemory(bytes),
+                onlineVcpus,
+                kernel,
+                modules,
+                commandLine,
+                ends,
+                overcommit);
+    }
+
+    /// The same guest, which is to use other vCPUs at first.
+    GuestRequest withOnlineVcpus(int number) {
+        return new GuestRequest(config, number, kernel, modules, commandLine, ends, overcommit);
     }
 
     /// Opens what it boots from.

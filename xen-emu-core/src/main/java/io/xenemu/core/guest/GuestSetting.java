@@ -47,6 +47,13 @@ public enum GuestSetting {
             SettingType.NUMBER,
             "1",
             "Number of vCPUs, 1 to " + DomainConfig.MAX_VCPUS + "."),
+    MAXVCPUS(
+            "maxvcpus",
+            "--maxvcpus",
+            "N",
+            SettingType.NUMBER,
+            "",
+            "vCPUs that it can be given by vcpu-set. Default: as many as --vcpus."),
     NAME("name", "--name", "NAME", SettingType.TEXT, "guest", "The domain's name in XenStore."),
     XEN_VERSION(
             "xen_version",

@@ -83,10 +83,12 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
         for (GuestSetting setting : values.keySet()) {
             check(setting);
         }
-        int vcpus = number(GuestSetting.VCPUS);
-        if (vcpus < 1 || vcpus > DomainConfig.MAX_VCPUS) {
-            throw wrong(
-                    GuestSetting.VCPUS, vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
+        int online = vcpus(GuestSetting.VCPUS);
+        int vcpus = one(GuestSetting.MAXVCPUS).isEmpty() ? online : vcpus(GuestSetting.MAXVCPUS);
+        if (online > vcpus) {
+            throw new WrongSetting(
+                    List.of(GuestSetting.VCPUS, GuestSetting.MAXVCPUS),
+                    online + " are more than " + vcpus);
         }
         long memory = MemorySize.parse(one(GuestSetting.MEMORY)).bytes();
         String most = one(GuestSetting.MAXMEM);
@@ -117,6 +119,7 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
         }
         return new GuestRequest(
                 config,
+                online,
                 SettingType.path(one(GuestSetting.KERNEL)),
                 values.get(GuestSetting.RAMDISK),
                 one(GuestSetting.CMDLINE),
@@ -127,6 +130,14 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                         action(GuestSetting.ON_WATCHDOG),
                         action(GuestSetting.ON_SOFT_RESET)),
                 flag(GuestSetting.OVERCOMMIT));
+    }
+
+    private int vcpus(GuestSetting setting) throws WrongSetting {
+        int vcpus = number(setting);
+        if (vcpus < 1 || vcpus > DomainConfig.MAX_VCPUS) {
+            throw wrong(setting, vcpus + " is not between 1 and " + DomainConfig.MAX_VCPUS);
+        }
+        return vcpus;
     }
 
     private void check(GuestSetting setting) throws WrongSetting {

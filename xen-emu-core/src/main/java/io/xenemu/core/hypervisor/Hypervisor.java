@@ -25,6 +25,7 @@ import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.DomainDescription;
 import io.xenemu.core.toolstack.DomainDescription.SharedRing;
 import io.xenemu.core.toolstack.DomainNodes;
+import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
@@ -72,6 +73,7 @@ public final class Hypervisor implements AutoCloseable {
     private final MemoryAdmission memory = new MemoryAdmission(HostMemory.ofThisHost()::available);
     private final XenStoreServer xenstore;
     private final EventBoard events = new EventBoard();
+    private final GuestControls controls;
     private final PvDevices devices;
     private final DeviceAttachment attachment;
     private final MemoryTargets memoryTargets;
@@ -109,6 +111,7 @@ public final class Hypervisor implements AutoCloseable {
         xenstore =
                 new XenStoreServer(
                         quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
+        controls = new GuestControls(xenstore);
         devices = new PvDevices(xenstore, new DevicesOfThis());
         memoryTargets = new MemoryTargets(xenstore);
         attachment = new DeviceAttachment(new NamedDomains(domains), devices);
@@ -130,6 +133,11 @@ public final class Hypervisor implements AutoCloseable {
     /// The XenStore of all domains.
     public XenStoreServer xenstore() {
         return xenstore;
+    }
+
+    /// What its guests are told by XenStore.
+    public GuestControls controls() {
+        return controls;
     }
 
     /// What happens to its domains.
@@ -286,8 +294,11 @@ public final class Hypervisor implements AutoCloseable {
     }
 
     /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
-    public void introduce(Domain domain, StoreChannel store, ConsoleChannel console) {
-        DomainDescription description = describe(domain, store, console);
+    ///
+    /// @param onlineVcpus how many of its vCPUs the guest is to use at first
+    public void introduce(
+            Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
+        DomainDescription description = describe(domain, onlineVcpus, store, console);
         descriptions.put(domain.id(), description);
         write(nodes -> nodes.write(description));
         stores.put(domain.id(), store);
@@ -308,7 +319,8 @@ public final class Hypervisor implements AutoCloseable {
             throw contradiction(domain.config().name(), "XenStore says " + e.symbol());
         }
         stores.put(domain.id(), store);
-        descriptions.put(domain.id(), describe(domain, store, console));
+        // To remove its nodes, which say how many vCPUs are online.
+        descriptions.put(domain.id(), describe(domain, domain.config().vcpus(), store, console));
         addParts(domain, store);
     }
 
@@ -347,7 +359,7 @@ public final class Hypervisor implements AutoCloseable {
     }
 
     private static DomainDescription describe(
-            Domain domain, StoreChannel store, ConsoleChannel console) {
+            Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
         DomainConfig config = domain.config();
         return new DomainDescription(
                 domain.id(),
@@ -358,7 +370,7 @@ public final class Hypervisor implements AutoCloseable {
                 config.memoryBytes() >> 10,
                 0,
                 config.vcpus(),
-                config.vcpus(),
+                onlineVcpus,
                 new SharedRing(GuestMemoryMap.XENSTORE_GFN, store.guestPort().value()),
                 new SharedRing(GuestMemoryMap.CONSOLE_GFN, console.guestPort().value()),
                 "");
@@ -432,35 +444,6 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(devices::close);
         domains.all().forEach(domain -> steps.add(() -> destroy(domain)));
         steps.close();
-    }
-
-    /// Asks the guest of a domain that has been introduced to shut down. For the domain's driver.
-    ///
-    /// @param how a word of Linux's `control/shutdown`: `poweroff`, `reboot` or `suspend`
-    /// @throws XenError what XenStore answers
-    public void askToShutDown(Domain domain, String how) throws XenError {
-        try (XenStoreClient client = xenstore.client()) {
-            client.write(shutdownNode(domain), how);
-        }
-    }
-
-    /// Takes such a request back, unless the guest has taken it.
-    ///
-    /// @param how the word
-    /// @throws XenError what XenStore answers
-    public void withdraw(Domain domain, String how) throws XenError {
-        try (XenStoreClient client = xenstore.client()) {
-            client.transaction(view -> {
-                if (view.read(shutdownNode(domain)).equals(how)) {
-                    view.write(shutdownNode(domain), "");
-                }
-                return view;
-            });
-        }
-    }
-
-    private static String shutdownNode(Domain domain) {
-        return "/local/domain/" + domain.id().value() + "/control/shutdown";
     }
 
     /// Tells of its domains' devices.

@@ -7,7 +7,7 @@
 ///
 /// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot], [DetachMode], [DeviceEvents],
 ///   [Refused].
-/// - Nodes of a domain: [DomainNodes], [DomainDescription].
+/// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
 ///   [NicSpecParser], [MacAddress].

@@ -23,6 +23,7 @@ import io.xenemu.core.hypervisor.MemoryTargets;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.DeviceEvents;
+import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.vm.FakeVm;
@@ -73,6 +74,7 @@ final class VerbTableTest {
                 new OperatedService(
                         domains,
                         new NamedDomains(domains),
+                        new GuestControls(store),
                         new DeviceAttachment(
                                 new NamedDomains(domains), new PvDevices(store, DeviceEvents.NONE)),
                         new MemoryTargets(store),
@@ -217,6 +219,10 @@ final class VerbTableTest {
                 "network-attach 1 bridge=x",
                 "network-attach 1 backend=test",
                 "network-detach 1 0",
+                "vcpu-set 1",
+                "vcpu-set 1 0",
+                "vcpu-set 1 two",
+                "vcpu-set 1 99",
                 "%zz 1"
             })
     void whatCannotBeDoneIsRefusedInOneLine(String line) {
@@ -344,6 +350,15 @@ final class VerbTableTest {
     void noDevicesAreListed() {
         assertEquals(1, send("block-list test 1").text().size());
         assertEquals(1, send("network-list 1").text().size());
+    }
+
+    @Test
+    void vcpusAreListedOneByOne() {
+        List<String> rows = send("vcpu-list test").text();
+        assertEquals(1 + guest.domain().vcpus().size(), rows.size());
+        assertTrue(
+                rows.get(1).matches("test {29}    1     0 +\\d+ +-b- +\\d+\\.\\d  all / all"),
+                rows.get(1));
     }
 
     @Test

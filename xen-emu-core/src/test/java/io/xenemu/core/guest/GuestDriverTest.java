@@ -90,7 +90,7 @@ final class GuestDriverTest {
                         XEN_VERSION,
                         GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
-        return new GuestRequest(config, folder.resolve("kernel"), List.of(), "", ends, true);
+        return new GuestRequest(config, 1, folder.resolve("kernel"), List.of(), "", ends, true);
     }
 
     private FutureTask<RunOutcome> drive(Guest guest, long deadline) {
@@ -310,6 +310,31 @@ final class GuestDriverTest {
         domains.order(second, DomainOrder.PAUSE);
         second.shutdown(ShutdownReason.CRASH, "of a test");
         assertEquals(RunOutcome.CRASH, run.get());
+    }
+
+    private String availability(Domain domain) throws XenError {
+        String cpu = "/local/domain/" + domain.id().value() + "/cpu/";
+        try (XenStoreClient client = hypervisor.xenstore().client()) {
+            return client.read(cpu + "0/availability") + " " + client.read(cpu + "1/availability");
+        }
+    }
+
+    @Test
+    void guestUsesAsManyVcpusAsItWasLastAskedTo() throws Exception {
+        Guest guest = new Guest(request(true));
+        FutureTask<RunOutcome> run = start(guest);
+        Domain first = nextDomain();
+        assertEquals("online offline", availability(first));
+
+        hypervisor.controls().useVcpus(first.id(), 2, 2);
+        assertEquals("online online", availability(first));
+        first.shutdown(ShutdownReason.REBOOT, "");
+
+        Domain second = nextDomain();
+        Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
+        assertEquals("online online", availability(second));
+        guest.destroy();
+        assertEquals(RunOutcome.STOPPED, run.get());
     }
 
     @Test

@@ -33,7 +33,8 @@ final class GuestSettingsPropertyTest {
                     "uuid=00000000-0000-0001-0000-000000000002",
                     "memory=512",
                     "maxmem=1G",
-                    "vcpus=4",
+                    "vcpus=2",
+                    "maxvcpus=4",
                     "xen_version=4.19",
                     "max_grant_frames=32",
                     "max_maptrack_frames=512",
@@ -58,6 +59,7 @@ final class GuestSettingsPropertyTest {
                             0x4_0013,
                             new GrantLimits(32, 512, 1),
                             new EventChannelConfig(true, 100, true)),
+                    2,
                     Path.of("/boot/vm linuz"),
                     List.of("/boot/initrd.img", "/boot/module with=an argument"),
                     "console=hvc0 root=/dev/xvda1 % + \u00e4",
@@ -81,6 +83,14 @@ final class GuestSettingsPropertyTest {
                     ALL.stream().anyMatch(word -> word.startsWith(setting.key() + "=")),
                     setting.key());
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "1", "129", "two"})
+    void maximumOfVcpusIsAtLeastTheirNumberAndAtMostXens(String maximum) {
+        assertThrows(
+                WrongSetting.class,
+                () -> request(List.of("kernel=/k", "vcpus=2", "maxvcpus=" + maximum)));
     }
 
     @Test
@@ -114,12 +124,14 @@ final class GuestSettingsPropertyTest {
         GuestSettings settings =
                 GuestSettings.of(ALL)
                         .with(GuestSetting.VCPUS, List.of(Integer.toString(vcpus)))
+                        .with(GuestSetting.MAXVCPUS, List.of())
                         .with(GuestSetting.CMDLINE, List.of(append))
                         .with(GuestSetting.RAMDISK, modules);
 
         GuestRequest request = GuestSettings.of(settings.words()).request();
 
         assertEquals(vcpus, request.config().vcpus());
+        assertEquals(vcpus, request.onlineVcpus());
         assertEquals(append, request.commandLine());
         assertEquals(modules, request.modules());
     }

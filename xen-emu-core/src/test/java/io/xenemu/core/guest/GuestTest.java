@@ -68,7 +68,13 @@ final class GuestTest {
                         GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
         return new GuestRequest(
-                config, folder.resolve(kernel), List.of(), "", EndActions.DEFAULT, true);
+                config,
+                config.vcpus(),
+                folder.resolve(kernel),
+                List.of(),
+                "",
+                EndActions.DEFAULT,
+                true);
     }
 
     private FutureTask<RunOutcome> drive(Guest guest) {

@@ -73,7 +73,13 @@ final class MemoryTargetsTest {
                         EventChannelConfig.DEFAULT);
         return new Guest(
                 new GuestRequest(
-                        config, folder.resolve("kernel"), List.of(), "", EndActions.DEFAULT, true));
+                        config,
+                        config.vcpus(),
+                        folder.resolve("kernel"),
+                        List.of(),
+                        "",
+                        EndActions.DEFAULT,
+                        true));
     }
 
     private Domain start(Guest guest) throws Exception {

@@ -85,12 +85,13 @@ final class SavableGuest implements AutoCloseable {
                             GrantLimits.defaults(),
                             EventChannelConfig.DEFAULT);
             GuestRequest request =
-                    new GuestRequest(config, kernel, List.of(), "", EndActions.ONCE, true);
+                    new GuestRequest(
+                            config, config.vcpus(), kernel, List.of(), "", EndActions.ONCE, true);
             boot = GuestBoot.build(hypervisor, request, new NoOrders(), console, serial);
         } finally {
             Files.delete(kernel);
         }
-        boot.connect(DevicesOverReboot.NONE).join();
+        boot.connect(DevicesOverReboot.NONE, domain().config().vcpus()).join();
     }
 
     /// A guest that was saved.

@@ -1,0 +1,40 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.hypervisor.HostException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/// The verbs of xl's for vCPUs.
+final class VcpuVerbs {
+    private VcpuVerbs() {}
+
+    @Command(name = "vcpu-list")
+    static final class VcpuList extends ServiceVerb {
+        @Parameters(
+                arity = "0..1",
+                paramLabel = "DOMAIN",
+                description = "Its name or id. Default: all.")
+        private @Nullable String domain;
+
+        @Override
+        public Integer call() throws HostException {
+            return send(domain == null ? List.of() : List.of(domain));
+        }
+    }
+
+    @Command(name = "vcpu-set")
+    static final class VcpuSet extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+        private String domain = "";
+
+        @Parameters(index = "1", paramLabel = "COUNT", description = "Number of vCPUs.")
+        private String count = "";
+
+        @Override
+        public Integer call() throws HostException {
+            return send(List.of(domain, count));
+        }
+    }
+}

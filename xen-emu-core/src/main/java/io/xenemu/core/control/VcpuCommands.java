@@ -1,0 +1,70 @@
+package io.xenemu.core.control;
+
+import static io.xenemu.core.control.VerbArgument.one;
+import static io.xenemu.core.control.VerbArgument.optional;
+
+import com.google.common.primitives.Ints;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The verbs of xl's for vCPUs.
+final class VcpuCommands {
+    private static final String DOMAIN = "domain";
+    private static final String COUNT = "count";
+
+    static final List<Verb> VERBS =
+            List.of(
+                    Verb.reads(
+                            "vcpu-list",
+                            "List the vCPUs of guests. State: r running, b blocked, p down. CPU:"
+                                    + " the one of the host that it last ran on.",
+                            VcpuCommands::list,
+                            optional(DOMAIN)),
+                    Verb.changes(
+                            "vcpu-set",
+                            "Ask a guest by XenStore to use so many of its vCPUs, up to its maxvcpus."
+                                    + " vcpu-list shows those that it uses.",
+                            VcpuCommands::set,
+                            one(DOMAIN),
+                            one(COUNT)));
+
+    private VcpuCommands() {}
+
+    /// Makes the vCPUs leave the guest for a moment, to see whether they are down.
+    private static ControlReply list(OperatedService service, VerbCall call) throws Refused {
+        String name = call.find(DOMAIN);
+        List<Domain> domains = new ArrayList<>();
+        if (name == null) {
+            service.domains().forEach(domains::add);
+        } else {
+            domains.add(service.named().named(name));
+        }
+        List<VcpuRow> rows =
+                domains.stream().flatMap(domain -> VcpuRow.of(domain).stream()).toList();
+        return ControlReply.rows(VcpuRow.table(rows))
+                .with("vcpus", new Json.Array(rows.stream().<Json>map(VcpuRow::json).toList()));
+    }
+
+    /// Asks a guest to use so many of its vCPUs. It does so in its own time.
+    private static ControlReply set(OperatedService service, VerbCall call) throws Refused {
+        Integer count = Ints.tryParse(call.one(COUNT));
+        if (count == null || count < 1) {
+            throw new Refused("not a number of vCPUs: " + call.one(COUNT));
+        }
+        Domain domain = service.named().named(call.one(DOMAIN));
+        int all = domain.config().vcpus();
+        if (count > all) {
+            throw new Refused(
+                    "%s has at most %d vCPUs (maxvcpus)".formatted(domain.config().name(), all));
+        }
+        try {
+            service.controls().useVcpus(domain.id(), all, count);
+        } catch (XenError e) {
+            throw Refused.byXenStore(e);
+        }
+        return ControlReply.done();
+    }
+}
