@@ -120,8 +120,8 @@ final class MemoryOp {
     }
 
     /// Applies a change to each extent of a list of frame numbers, up to the first that fails. Whatever the failure,
-    /// the result is the number of extents done. If the vCPU is to park or to go down between two extents, the guest makes another
-    /// call for the rest.
+    /// the result is the number of extents done. If the vCPU is to park or to go down between two extents, the guest
+    /// makes another call for the rest.
     ///
     /// @param command one of the three operations on a reservation
     private static long extents(HypercallContext c, int command, ExtentChange change) {
