@@ -68,6 +68,7 @@ final class ArchitectureTest {
                     "domain",
                     "hypercall",
                     "machine",
+                    "coredump",
                     "toolstack",
                     "hypervisor",
                     "guest",

@@ -143,6 +143,16 @@ public final class KvmSregs {
         return this;
     }
 
+    /// GDTR.
+    public DescriptorTable gdt() {
+        return table(GDT);
+    }
+
+    /// IDTR.
+    public DescriptorTable idt() {
+        return table(IDT);
+    }
+
     /// Sets GDTR.
     ///
     /// @param limit 16 bits
@@ -169,6 +179,11 @@ public final class KvmSregs {
     private KvmSregs set(long offset, long value) {
         memory.set(JAVA_LONG, offset, value);
         return this;
+    }
+
+    private DescriptorTable table(long offset) {
+        CStruct c = new CStruct(memory.asSlice(offset), VcpuStructs.KVM_DTABLE);
+        return new DescriptorTable(c.get("base"), c.getInt("limit"));
     }
 
     private KvmSregs table(long offset, long base, int limit) {

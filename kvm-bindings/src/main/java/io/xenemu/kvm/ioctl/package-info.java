@@ -8,8 +8,8 @@
 ///
 /// - A VM: [KvmVm], [KvmEvents] (interrupt lines, irqfds, ioeventfds), [XenHvmAttributes]; its values [ClockData],
 ///   [GsiRoute], [IoEvent], [IrqchipId].
-/// - A vCPU: [KvmVcpu], [XenVcpuAttributes]; its values [KvmRegs], [KvmSregs], [Gpr], [Segment], [MsrEntry],
-///   [MpState], [CpuidEntry], [Translation], [Runstate], [XenTimer].
+/// - A vCPU: [KvmVcpu], [XenVcpuAttributes]; its values [KvmRegs], [KvmSregs], [Gpr], [Segment],
+///   [DescriptorTable], [MsrEntry], [MpState], [CpuidEntry], [Translation], [Runstate], [XenTimer].
 /// - Exits: [KvmRun], [ExitReason], [SyncRegs].
 /// - What the host's KVM can do: [KvmCapability], [XenCapability].
 /// - C structures: [CStruct], [CTypes], [RunStructs], [VcpuStructs], [VmStructs], [XenStructs]. A test compares

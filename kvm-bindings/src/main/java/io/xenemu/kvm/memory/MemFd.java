@@ -8,8 +8,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 
 /// Anonymous memory behind a file descriptor (memfd_create(2)): guest RAM, or the special pages that overlay it. Mapped
 /// shared, so that KVM, this process and others see the same bytes.
@@ -184,6 +186,12 @@ public final class MemFd implements AutoCloseable {
         requirePages("address", pages.address());
         requirePages("length", pages.byteSize());
         require("madvise", Libc.madvise(pages.address(), pages.byteSize(), MADV_REMOVE), name);
+    }
+
+    /// Opens it to be read like a file. Unlike a look at a mapping, this gives untouched pages no memory.
+    public FileChannel reader() throws IOException {
+        return FileChannel.open(
+                Path.of("/proc/self/fd", Integer.toString(fd.number())), StandardOpenOption.READ);
     }
 
     /// Size in bytes.

@@ -53,6 +53,8 @@ final class DaemonCommand implements Callable<Integer> {
 
     @Mixin private StopOption stop = new StopOption();
 
+    @Mixin private DumpOption dumps = new DumpOption();
+
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
     @Mixin private DaemonOptions daemon = new DaemonOptions();
@@ -68,6 +70,7 @@ final class DaemonCommand implements Callable<Integer> {
                                 store,
                                 quotas.quotas(),
                                 stop.limit(),
+                                dumps.folder,
                                 daemon.metrics,
                                 daemon.pidFile));
         return DaemonProcess.run(service::run, service::stop, service::stopAtOnce);

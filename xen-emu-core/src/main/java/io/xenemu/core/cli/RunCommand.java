@@ -119,6 +119,8 @@ final class RunCommand implements Callable<Integer> {
 
     @Mixin private StopOption stop = new StopOption();
 
+    @Mixin private DumpOption dumps = new DumpOption();
+
     @Option(
             names = "--no-reboot",
             description =
@@ -172,6 +174,7 @@ final class RunCommand implements Callable<Integer> {
                 quotas.quotas(),
                 controlSocket,
                 group.name,
+                dumps.folder,
                 metrics,
                 timeout == null ? null : Duration.ofSeconds(timeout),
                 stop.limit(),

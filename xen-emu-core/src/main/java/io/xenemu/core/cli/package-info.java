@@ -4,10 +4,10 @@
 /// Families of files:
 ///
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [ControlGroup],
-///   [DaemonProcess], [StopOption], [Termination], [ProcessSignals], [ServiceThreads].
+///   [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand], [ConsoleCommand]
-///   with [EscapableInput], [EventsCommand].
+///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand],
+///   [DumpCoreCommand], [EventsCommand], [ConsoleCommand] with [EscapableInput].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
 ///   the log [LogSettings], [LogProvider], [LogConfigurator].

@@ -1,13 +1,18 @@
 package io.xenemu.core.control;
 
+import static io.xenemu.core.control.VerbArgument.flag;
 import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 
 import com.google.common.primitives.Ints;
+import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.toolstack.Refused;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +27,8 @@ final class DebugCommands {
     private static final String DOMAIN = "domain";
     private static final String TRIGGER = "trigger";
     private static final String VCPU = "vcpu";
+    private static final String FILE = "file";
+    private static final String LIVE = "live";
 
     /// As long as a pause waits for a vCPU.
     private static final Duration NMI_LIMIT = Duration.ofSeconds(10);
@@ -42,7 +49,15 @@ final class DebugCommands {
                             DebugCommands::trigger,
                             one(DOMAIN),
                             one(TRIGGER),
-                            optional(VCPU)));
+                            optional(VCPU)),
+                    Verb.changesSlowly(
+                            "dump-core",
+                            "Write a guest's registers and memory to an ELF core, which crash and gdb "
+                                    + "read. The guest is paused meanwhile, unless -L is given.",
+                            DebugCommands::dumpCore,
+                            one(DOMAIN),
+                            one(FILE),
+                            flag(LIVE)));
 
     private DebugCommands() {}
 
@@ -90,6 +105,34 @@ final class DebugCommands {
         } catch (ExecutionException e) {
             throw new IllegalStateException("no NMI for " + vcpu, e.getCause());
         }
+    }
+
+    private static ControlReply dumpCore(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        Path file = absolute(call.one(FILE));
+        Domain domain = service.named().named(call.one(DOMAIN));
+        service.domains()
+                .order(
+                        domain,
+                        new DomainOrder.DumpCore(
+                                file, call.has(LIVE), progress -> tell(progress, call)));
+        return ControlReply.done();
+    }
+
+    private static void tell(DumpProgress progress, VerbCall call) {
+        call.tell(Json.EMPTY.with("done", progress.done()).with("total", progress.total()));
+    }
+
+    private static Path absolute(String name) throws Refused {
+        try {
+            Path file = Path.of(name);
+            if (file.isAbsolute()) {
+                return file;
+            }
+        } catch (InvalidPathException e) {
+            throw new Refused("'" + name + "' is not a path: " + e.getReason());
+        }
+        throw new Refused("'" + name + "' is not an absolute path");
     }
 
     private static Vcpu vcpu(Domain domain, String number) throws Refused {

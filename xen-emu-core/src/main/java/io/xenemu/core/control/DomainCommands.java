@@ -33,45 +33,46 @@ final class DomainCommands {
                             "pause",
                             "Stop the vCPUs of a guest. Pauses nest: each needs its own unpause. A vCPU that "
                                     + "does not stop within 10 s fails the pause, and is named.",
-                            ordering(DomainOrder.PAUSE),
+                            ordering(DomainOrder.Plain.PAUSE),
                             one(DOMAIN)),
                     Verb.changes(
                             "unpause",
                             "Take back one pause of a guest.",
-                            ordering(DomainOrder.UNPAUSE),
+                            ordering(DomainOrder.Plain.UNPAUSE),
                             one(DOMAIN)),
                     Verb.changes(
                             "shutdown",
                             "Ask a guest by XenStore to power off.",
-                            (service, call) -> shutDown(service, call, DomainOrder.POWER_OFF),
+                            (service, call) -> shutDown(service, call, DomainOrder.Plain.POWER_OFF),
                             one(DOMAIN),
                             waitFlag()),
                     Verb.changes(
                             "reboot",
                             "Ask a guest by XenStore to reboot.",
-                            (service, call) -> shutDown(service, call, DomainOrder.REBOOT),
+                            (service, call) -> shutDown(service, call, DomainOrder.Plain.REBOOT),
                             one(DOMAIN),
                             waitFlag()),
                     Verb.changes(
                             "shutdown-all",
                             "The same for all guests.",
-                            (service, call) -> shutDownAll(service, call, DomainOrder.POWER_OFF),
+                            (service, call) ->
+                                    shutDownAll(service, call, DomainOrder.Plain.POWER_OFF),
                             waitFlag()),
                     Verb.changes(
                             "reboot-all",
                             "The same for all guests.",
-                            (service, call) -> shutDownAll(service, call, DomainOrder.REBOOT),
+                            (service, call) -> shutDownAll(service, call, DomainOrder.Plain.REBOOT),
                             waitFlag()),
                     Verb.changesSlowly(
                             "suspend",
                             "Ask a guest by XenStore to suspend, and wait until it has, at most a minute. It "
                                     + "keeps its memory, and goes on after a resume.",
-                            ordering(DomainOrder.SUSPEND),
+                            ordering(DomainOrder.Plain.SUSPEND),
                             one(DOMAIN)),
                     Verb.changes(
                             "resume",
                             "Let a guest go on that has suspended: its hypercall returns 1, \"cancelled\".",
-                            ordering(DomainOrder.RESUME),
+                            ordering(DomainOrder.Plain.RESUME),
                             one(DOMAIN)),
                     Verb.changes(
                             "destroy",
@@ -135,7 +136,7 @@ final class DomainCommands {
     /// Asks one guest to power off.
     static void askToPowerOff(OperatedService service, String name)
             throws Refused, InterruptedException {
-        service.domains().order(service.named().named(name), DomainOrder.POWER_OFF);
+        service.domains().order(service.named().named(name), DomainOrder.Plain.POWER_OFF);
     }
 
     /// Asks every guest, and then reports those that XenStore refuses to ask.

@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 
 /// One vCPU of a domain: its side of the VM, its thread, and its registered areas.
 public final class Vcpu {
+    /// MSR_KERNEL_GS_BASE.
+    private static final int KERNEL_GS_BASE = 0xc000_0102;
+
     private static final Runstate NO_TIME = new Runstate(0, 0, 0, 0, 0, 0);
 
     private final VcpuId id;
@@ -281,6 +284,23 @@ public final class Vcpu {
     /// The vCPU's instruction pointer. Makes the vCPU leave the guest.
     public long rip() {
         return ask(0L, port -> port.getRegs().get(Gpr.RIP));
+    }
+
+    /// Its registers. Makes it leave the guest. Those of a vCPU that has ended may be read until its domain is closed;
+    /// who reads them sees to that.
+    public VcpuRegisters registers() {
+        AtomicReference<@Nullable VcpuRegisters> found = new AtomicReference<>();
+        call(_ -> found.set(read()));
+        VcpuRegisters read = found.get();
+        if (read == null) {
+            join();
+            read = read();
+        }
+        return read;
+    }
+
+    private VcpuRegisters read() {
+        return new VcpuRegisters(port.getRegs(), port.getSregs(), port.getMsr(KERNEL_GS_BASE));
     }
 
     /// Sends the vCPU a non-maskable interrupt.

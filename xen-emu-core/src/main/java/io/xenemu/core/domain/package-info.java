@@ -6,7 +6,8 @@
 ///
 /// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig],
 ///   [DomainEnvironment], [HvmParams], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch].
-/// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll], [ThreadActivity].
+/// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuRegisters], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll],
+///   [ThreadActivity].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],
 ///   [BlockedException].

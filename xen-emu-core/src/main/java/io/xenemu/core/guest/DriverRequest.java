@@ -1,9 +1,14 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /// A request to the driver of a guest, and its answer. Any thread may wait for the answer; the driver gives it.
@@ -21,27 +26,41 @@ final class DriverRequest {
         SUSPEND,
         /// Cancels a suspend.
         RESUME,
+        /// Writes a [Dump].
+        DUMP_CORE,
         SAVE,
         MIGRATE
     }
 
     private final Kind kind;
     private final @Nullable DomId domain;
+    private final @Nullable Dump dump;
     private final CompletableFuture<Void> answer = new CompletableFuture<>();
 
-    private DriverRequest(Kind kind, @Nullable DomId domain) {
+    /// A core dump.
+    ///
+    /// @param progress how far it is
+    record Dump(Path file, boolean live, DumpProgress progress) {}
+
+    private DriverRequest(Kind kind, @Nullable DomId domain, @Nullable Dump dump) {
         this.kind = kind;
         this.domain = domain;
+        this.dump = dump;
     }
 
     /// A request to the guest, whichever domain it has.
     static DriverRequest of(Kind kind) {
-        return new DriverRequest(kind, null);
+        return new DriverRequest(kind, null, null);
     }
 
     /// A request to the guest while it has this domain.
     static DriverRequest of(Kind kind, DomId domain) {
-        return new DriverRequest(kind, domain);
+        return new DriverRequest(kind, domain, null);
+    }
+
+    /// A request to dump the guest's domain.
+    static DriverRequest of(Dump dump, DomId domain) {
+        return new DriverRequest(Kind.DUMP_CORE, domain, dump);
     }
 
     Kind kind() {
@@ -51,6 +70,17 @@ final class DriverRequest {
     /// The domain that it is for; null for whichever the guest has.
     @Nullable DomId domain() {
         return domain;
+    }
+
+    /// What is to be dumped.
+    ///
+    /// @throws IllegalStateException if it is no request for that
+    Dump dump() {
+        Dump wanted = dump;
+        if (wanted == null) {
+            throw new IllegalStateException(this + " is no dump");
+        }
+        return wanted;
     }
 
     /// Answers that the request has been carried out.
@@ -78,6 +108,25 @@ final class DriverRequest {
             }
             throw e;
         }
+    }
+
+    /// The same for a while.
+    ///
+    /// @return false if there is no answer yet
+    /// @throws Refused the request was refused
+    /// @throws ExecutionException it failed
+    boolean await(Duration limit) throws Refused, InterruptedException, ExecutionException {
+        try {
+            answer.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            return false;
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Refused refused) {
+                throw refused;
+            }
+            throw e;
+        }
+        return true;
     }
 
     @Override

@@ -14,7 +14,11 @@ public enum EndAction {
     /// It boots again, as another domain.
     RESTART,
     /// The domain stays as it stopped, with its memory and its nodes in XenStore, until it is destroyed.
-    PRESERVE;
+    PRESERVE,
+    /// Its core is dumped, and it has ended.
+    COREDUMP_DESTROY,
+    /// Its core is dumped, and it boots again.
+    COREDUMP_RESTART;
 
     private static final String RENAME_RESTART = "rename-restart";
     private static final String SOFT_RESET = "soft-reset";
@@ -48,6 +52,11 @@ public enum EndAction {
 
     /// Whether the guest boots again.
     boolean restarts() {
-        return this == RESTART;
+        return this == RESTART || this == COREDUMP_RESTART;
+    }
+
+    /// Whether the domain's core is dumped first.
+    boolean dumpsCore() {
+        return this == COREDUMP_DESTROY || this == COREDUMP_RESTART;
     }
 }

@@ -1,12 +1,14 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +29,9 @@ import org.jspecify.annotations.Nullable;
 ///                         |                         |   +--> Suspended <----+   the guest suspends itself,
 ///                         |                         |   |                   |   and an operator resumes it
 ///                      Rebooting <------------------+-- from any of these five, if it is to boot again
-///                      Preserved <------------------+-- from any of these five, if its domain is to stay
+///                         ^                         |
+///                         | core dumped             |
+///                      Preserved <------------------+-- from any of these five, if its domain is to stay or be dumped
 ///
 ///   any state ------------> Ended      destroyed; its domain stopped, and is not to be followed by another; moved;
 ///                                      time-out; a boot that failed
@@ -43,20 +47,27 @@ public final class Guest {
     /// As under xl.
     private static final Duration SUSPEND_LIMIT = Duration.ofSeconds(60);
 
+    /// How often who waits for a dump is told how far it is.
+    private static final Duration TOLD_EVERY = Duration.ofSeconds(1);
+
     private final GuestRequest request;
+    private final Path dumps;
     private final GuestInbox inbox;
     private final Duration suspendLimit;
 
     /// A guest that waits for [#start].
-    public Guest(GuestRequest request) {
-        this(request, SUSPEND_LIMIT);
+    ///
+    /// @param dumps the folder for core dumps of its domains, which may not be there yet
+    public Guest(GuestRequest request, Path dumps) {
+        this(request, dumps, SUSPEND_LIMIT);
     }
 
     /// The same.
     ///
     /// @param suspendLimit how long it may take to suspend
-    Guest(GuestRequest request, Duration suspendLimit) {
+    Guest(GuestRequest request, Path dumps, Duration suspendLimit) {
         this.request = request;
+        this.dumps = dumps;
         this.suspendLimit = suspendLimit;
         this.inbox = new GuestInbox(name());
     }
@@ -125,6 +136,7 @@ public final class Guest {
                         request,
                         inbox,
                         new Orders(),
+                        dumps,
                         console,
                         serial,
                         suspendLimit,
@@ -139,12 +151,27 @@ public final class Guest {
         try {
             request.await();
         } catch (ExecutionException e) {
-            switch (e.getCause()) {
-                case RuntimeException cause -> throw cause;
-                case Error cause -> throw cause;
-                case null, default -> throw new IllegalStateException(request + " failed", e);
-            }
+            throw failure(request, e);
         }
+    }
+
+    /// The same for a moment.
+    ///
+    /// @throws Refused if it was refused
+    private static boolean isAnswered(DriverRequest request) throws Refused, InterruptedException {
+        try {
+            return request.await(TOLD_EVERY);
+        } catch (ExecutionException e) {
+            throw failure(request, e);
+        }
+    }
+
+    private static RuntimeException failure(DriverRequest request, ExecutionException e) {
+        return switch (e.getCause()) {
+            case RuntimeException cause -> cause;
+            case Error cause -> throw cause;
+            case null, default -> new IllegalStateException(request + " failed", e);
+        };
     }
 
     /// What an operator asks of one of the guest's domains.
@@ -152,12 +179,34 @@ public final class Guest {
         @Override
         public void order(DomId domain, DomainOrder order) throws Refused, InterruptedException {
             switch (order) {
-                case PAUSE -> carryOut(DriverRequest.Kind.PAUSE, domain);
-                case UNPAUSE -> carryOut(DriverRequest.Kind.UNPAUSE, domain);
-                case POWER_OFF -> ask(DriverRequest.Kind.SHUT_DOWN, domain);
-                case REBOOT -> ask(DriverRequest.Kind.REBOOT, domain);
-                case SUSPEND -> carryOut(DriverRequest.Kind.SUSPEND, domain);
-                case RESUME -> carryOut(DriverRequest.Kind.RESUME, domain);
+                case DomainOrder.Plain.PAUSE -> carryOut(DriverRequest.Kind.PAUSE, domain);
+                case DomainOrder.Plain.UNPAUSE -> carryOut(DriverRequest.Kind.UNPAUSE, domain);
+                case DomainOrder.Plain.POWER_OFF -> ask(DriverRequest.Kind.SHUT_DOWN, domain);
+                case DomainOrder.Plain.REBOOT -> ask(DriverRequest.Kind.REBOOT, domain);
+                case DomainOrder.Plain.SUSPEND -> carryOut(DriverRequest.Kind.SUSPEND, domain);
+                case DomainOrder.Plain.RESUME -> carryOut(DriverRequest.Kind.RESUME, domain);
+                case DomainOrder.DumpCore dump -> dump(dump, domain);
+            }
+        }
+
+        /// Tells how far the dump is while it waits for it.
+        private void dump(DomainOrder.DumpCore order, DomId domain)
+                throws Refused, InterruptedException {
+            DumpProgress progress = new DumpProgress();
+            DriverRequest dump =
+                    DriverRequest.of(
+                            new DriverRequest.Dump(order.file(), order.live(), progress), domain);
+            inbox.put(dump);
+            boolean answered = false;
+            try {
+                while (!isAnswered(dump)) {
+                    order.told().accept(progress);
+                }
+                answered = true;
+            } finally {
+                if (!answered) {
+                    progress.cancel();
+                }
             }
         }
 

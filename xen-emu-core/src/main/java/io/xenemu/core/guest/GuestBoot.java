@@ -223,9 +223,8 @@ final class GuestBoot {
         }
     }
 
-    /// The domain stays as it has stopped. When this returns, its vCPUs do nothing any more.
+    /// The domain stays as it has stopped.
     void preserved() {
-        domain.stop(ShutdownReason.DESTROYED);
         hypervisor.preserved(domain);
         tell(DomainEvent.of(DomainEvent.Type.PRESERVED, domain));
         log.info("{}: preserved until it is destroyed", domain);

@@ -13,6 +13,7 @@ import io.xenemu.core.machine.HaltWatch;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -38,6 +39,7 @@ final class GuestDriver {
     private final DomainDriver orders;
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
+    private final CoreDumps dumps;
     private final Duration suspendLimit;
     private final long deadline;
     private final RestartLimit restarts = new RestartLimit();
@@ -57,6 +59,7 @@ final class GuestDriver {
     private record Suspending(DriverRequest order, long until) {}
 
     /// @param orders takes an operator's orders for the guest's domains
+    /// @param dumps the folder for core dumps
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port, if any
     /// @param suspendLimit how long the guest may take to suspend
@@ -66,6 +69,7 @@ final class GuestDriver {
             GuestRequest request,
             GuestInbox inbox,
             DomainDriver orders,
+            Path dumps,
             @Nullable HostConsole console,
             @Nullable HostConsole serial,
             Duration suspendLimit,
@@ -74,6 +78,7 @@ final class GuestDriver {
         this.request = request;
         this.inbox = inbox;
         this.orders = orders;
+        this.dumps = new CoreDumps(inbox, dumps);
         this.console = console;
         this.serial = serial;
         this.suspendLimit = suspendLimit;
@@ -114,6 +119,10 @@ final class GuestDriver {
                 if (action == EndAction.PRESERVE && !inbox.endsAtStop()) {
                     return preserve(built, reason);
                 }
+                if (action.dumpsCore()) {
+                    stay(built);
+                    dumps.afterStop(built.domain());
+                }
                 again = action.restarts() && !inbox.endsAtStop();
                 if (!again) {
                     return RunOutcome.of(reason);
@@ -140,12 +149,18 @@ final class GuestDriver {
         return RunOutcome.STOPPED;
     }
 
+    /// Requests that do not fit a domain which has stopped are refused from now on, and its vCPUs do nothing any more.
+    private void stay(GuestBoot stopped) {
+        inbox.preserved();
+        failSuspend(Refusal.STOPPED.of(request.config().name()));
+        stopped.domain().stop(ShutdownReason.DESTROYED);
+    }
+
     /// Keeps a domain that has stopped, until it is destroyed.
     ///
     /// @param reason why it has stopped
     private RunOutcome preserve(GuestBoot stopped, @Nullable ShutdownReason reason) {
-        inbox.preserved();
-        failSuspend(Refusal.STOPPED.of(request.config().name()));
+        stay(stopped);
         stopped.preserved();
         serveUntil(inbox::endsAtStop, deadline);
         if (inbox.isDestroyed() || inbox.endsAtStop()) {
@@ -356,6 +371,7 @@ final class GuestDriver {
                 // Answered when the guest has suspended itself.
                 case SUSPEND -> suspend(order);
                 case RESUME -> resume(order);
+                case DUMP_CORE -> dumps.carryOut(order, current().domain());
                 case SAVE, MIGRATE ->
                         throw new IllegalStateException(order + ": no command puts it yet");
             }

@@ -140,6 +140,11 @@ final class GuestInbox {
         requests.preserved();
     }
 
+    /// A dump that was taken is over.
+    synchronized void dumped() {
+        requests.dumped();
+    }
+
     /// The domain has stopped, and the guest boots again.
     synchronized void rebooting() {
         requests.rebooting();

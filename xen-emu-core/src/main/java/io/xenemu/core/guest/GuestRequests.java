@@ -16,9 +16,11 @@ import org.jspecify.annotations.Nullable;
 /// | suspend | no | queued | now | no | no | no | no | no | no |
 /// | resume | no | no | no | no | now | no | no | no | no |
 /// | save, migrate | no | queued | now | now | no | no | no | no | no |
+/// | dump core | no | queued | now | now | now | queued | now | no | no |
 ///
 /// - An unpause is refused in its turn if the guest is not paused then.
 /// - A destroy is never refused and never queued. After it, everything else is refused.
+/// - A dump is refused while another one waits or lasts.
 /// - The end at the next stop is never refused and never queued.
 /// - Pauses nest, and end when the domain that was paused stops.
 final class GuestRequests {
@@ -54,6 +56,9 @@ final class GuestRequests {
     private boolean destroyed;
     private boolean endsAtStop;
 
+    /// Whether a dump has been taken, and lasts.
+    private boolean dumping;
+
     GuestState state() {
         return state;
     }
@@ -83,7 +88,21 @@ final class GuestRequests {
         if (destroyed || turn(kind) == null) {
             return reason(kind);
         }
+        if (kind == DriverRequest.Kind.DUMP_CORE && isDumping()) {
+            return Refusal.DUMPING;
+        }
         return waiting.size() < MAX ? null : Refusal.TOO_MANY;
+    }
+
+    private boolean isDumping() {
+        return dumping
+                || waiting.stream()
+                        .anyMatch(request -> request.kind() == DriverRequest.Kind.DUMP_CORE);
+    }
+
+    /// A dump that was taken is over.
+    void dumped() {
+        dumping = false;
     }
 
     /// Takes a request. One that is refused changes nothing.
@@ -225,6 +244,12 @@ final class GuestRequests {
                                 null;
                     };
             case RESUME -> state == GuestState.SUSPENDED ? Turn.NOW : null;
+            case DUMP_CORE ->
+                    switch (state) {
+                        case RUNNING, PAUSED, SUSPENDED, PRESERVED -> Turn.NOW;
+                        case STARTING, SAVING, MIGRATING -> Turn.LATER;
+                        case MADE, REBOOTING, ENDED -> null;
+                    };
             case SAVE, MIGRATE ->
                     switch (state) {
                         case RUNNING, PAUSED -> Turn.NOW;
@@ -277,6 +302,7 @@ final class GuestRequests {
             }
             case SAVE -> move(GuestState.SAVING);
             case MIGRATE -> move(GuestState.MIGRATING);
+            case DUMP_CORE -> dumping = true;
             // The guest or its driver moves it later.
             case SHUT_DOWN, REBOOT, SUSPEND, RESUME -> {}
         }

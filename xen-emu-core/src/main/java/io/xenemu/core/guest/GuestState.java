@@ -16,7 +16,7 @@ public enum GuestState {
     SAVING,
     /// Its state is being sent to another host.
     MIGRATING,
-    /// Its domain has stopped, and stays until it is destroyed.
+    /// Its domain has stopped, and stays: until it is destroyed, or as long as its core is dumped.
     PRESERVED,
     /// Its domain has stopped, and is removed because the guest boots again. The next boot may have to wait.
     REBOOTING,
@@ -31,7 +31,8 @@ public enum GuestState {
             case RUNNING, PAUSED -> this == STARTING || hasRunningDomain();
             case SUSPENDED -> this == RUNNING || this == PAUSED;
             case SAVING, MIGRATING -> this == RUNNING || this == PAUSED;
-            case PRESERVED, REBOOTING -> hasRunningDomain();
+            case PRESERVED -> hasRunningDomain();
+            case REBOOTING -> hasRunningDomain() || this == PRESERVED;
             case ENDED -> this != ENDED;
         };
     }

@@ -5,6 +5,7 @@ import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
+import java.nio.file.Path;
 import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,11 +23,17 @@ public final class HostedGuest {
     private final Thread thread;
     private final Runnable ended;
 
+    /// @param dumps the folder for core dumps
     /// @param paused whether its first domain begins paused
     /// @param ended called when nothing is left of it
-    HostedGuest(Hypervisor hypervisor, GuestRequest request, boolean paused, Runnable ended) {
+    HostedGuest(
+            Hypervisor hypervisor,
+            GuestRequest request,
+            Path dumps,
+            boolean paused,
+            Runnable ended) {
         this.name = request.config().name();
-        this.guest = new Guest(request);
+        this.guest = new Guest(request, dumps);
         this.start = guest.start(paused);
         this.ended = ended;
         this.thread = Thread.ofPlatform().name("guest-" + name).unstarted(() -> run(hypervisor));

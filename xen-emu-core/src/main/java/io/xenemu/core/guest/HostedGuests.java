@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// The guests in the background of a service, by name.
 public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     private final Hypervisor hypervisor;
+    private final Path dumps;
 
     @GuardedBy("this")
     private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
@@ -24,8 +26,10 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// Guests that have been asked to power off because the service ends.
     private final Set<HostedGuest> asked = ConcurrentHashMap.newKeySet();
 
-    public HostedGuests(Hypervisor hypervisor) {
+    /// @param dumps the folder for core dumps, which may not be there yet
+    public HostedGuests(Hypervisor hypervisor, Path dumps) {
         this.hypervisor = hypervisor;
+        this.dumps = dumps;
     }
 
     /// Starts a guest.
@@ -35,7 +39,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
     public void create(GuestRequest request, boolean paused) throws BootException, Refused {
         String name = request.config().name();
-        HostedGuest guest = new HostedGuest(hypervisor, request, paused, () -> ended(name));
+        HostedGuest guest = new HostedGuest(hypervisor, request, dumps, paused, () -> ended(name));
         synchronized (this) {
             if (closed) {
                 throw Refused.serviceEnds();

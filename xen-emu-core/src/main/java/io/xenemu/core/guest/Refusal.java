@@ -16,6 +16,7 @@ enum Refusal {
     REBOOTING("%s is rebooting"),
     /// It is being saved or migrated.
     MOVING("%s is being saved or migrated"),
+    DUMPING("%s is being dumped already"),
     DESTROYED("%s has been destroyed"),
     /// The guest has ended, or has another domain.
     GONE("%s is gone"),
@@ -45,6 +46,7 @@ enum Refusal {
                     STOPPED,
                     REBOOTING,
                     MOVING,
+                    DUMPING,
                     DESTROYED ->
                     new Refused(reason);
         };

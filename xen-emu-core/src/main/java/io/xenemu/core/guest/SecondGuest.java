@@ -9,6 +9,7 @@ import io.xenemu.core.toolstack.Refused;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.Path;
 import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,13 +36,15 @@ public final class SecondGuest implements AutoCloseable {
 
     /// Starts the guest, and waits until its domain has been built.
     ///
+    /// @param dumps the folder for core dumps
     /// @param out not closed
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
     /// @throws Refused when the guest is destroyed before it runs
-    public static SecondGuest start(Hypervisor hypervisor, GuestRequest request, OutputStream out)
+    public static SecondGuest start(
+            Hypervisor hypervisor, GuestRequest request, Path dumps, OutputStream out)
             throws BootException, Refused, InterruptedException {
         String name = request.config().name();
-        HostedGuest guest = new HostedGuest(hypervisor, request, false, () -> {});
+        HostedGuest guest = new HostedGuest(hypervisor, request, dumps, false, () -> {});
         guest.start();
         Thread printer =
                 Thread.ofVirtual()

@@ -4,7 +4,7 @@
 ///
 /// - A guest: [Guest], [GuestRequest], [GuestDevices], [RestartLimit], [RunOutcome].
 /// - What can be set of it: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [MemorySize], [XenVersion].
-/// - What follows its end: [EndActions], [EndAction].
+/// - What follows its end: [EndActions], [EndAction]; [CoreDumps].
 /// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - Saved state: [SavedGuest].

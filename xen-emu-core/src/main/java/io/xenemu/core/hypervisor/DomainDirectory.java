@@ -82,7 +82,7 @@ final class DomainDirectory implements OperatedDomains {
         DomainDriver driver = driver(domain);
         if (driver != null) {
             driver.order(domain.id(), order);
-        } else if (order != DomainOrder.POWER_OFF && order != DomainOrder.REBOOT) {
+        } else if (order != DomainOrder.Plain.POWER_OFF && order != DomainOrder.Plain.REBOOT) {
             throw Refused.noSuchDomain(domain.config().name());
         }
     }

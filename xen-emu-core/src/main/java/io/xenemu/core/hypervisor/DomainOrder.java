@@ -1,17 +1,31 @@
 package io.xenemu.core.hypervisor;
 
+import io.xenemu.core.coredump.DumpProgress;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+
 /// What an operator may order for a guest's domain. The guest's driver carries it out, and answers when it is done.
-public enum DomainOrder {
-    /// Keeps the vCPUs from running. When it is done, every vCPU is parked. Pauses nest.
-    PAUSE,
-    /// Undoes one pause.
-    UNPAUSE,
-    /// Asks the guest by XenStore to power off; does not wait for that. A guest that is ending needs no request.
-    POWER_OFF,
-    /// Asks the guest by XenStore to reboot, in the same way.
-    REBOOT,
-    /// Asks the guest by XenStore to suspend, and waits until it has: at most a minute.
-    SUSPEND,
-    /// Lets a guest go on that has suspended itself.
-    RESUME
+public sealed interface DomainOrder {
+    /// Orders without arguments.
+    enum Plain implements DomainOrder {
+        /// Keeps the vCPUs from running. When it is done, every vCPU is parked. Pauses nest.
+        PAUSE,
+        /// Undoes one pause.
+        UNPAUSE,
+        /// Asks the guest by XenStore to power off; does not wait for that. A guest that is ending needs no request.
+        POWER_OFF,
+        /// Asks the guest by XenStore to reboot, in the same way.
+        REBOOT,
+        /// Asks the guest by XenStore to suspend, and waits until it has: at most a minute.
+        SUSPEND,
+        /// Lets a guest go on that has suspended itself.
+        RESUME
+    }
+
+    /// Writes registers and memory to a file. A domain that runs is paused meanwhile, unless the dump is `live`. While
+    /// one dump lasts, others are refused. An interrupt of the thread that waits ends the dump.
+    ///
+    /// @param file absolute, on the service's host
+    /// @param told is called at times with how far the dump is, on the thread that waits
+    record DumpCore(Path file, boolean live, Consumer<DumpProgress> told) implements DomainOrder {}
 }

@@ -74,6 +74,11 @@ public final class LocalVcpu implements VcpuPort {
     }
 
     @Override
+    public long getMsr(int index) {
+        return kvm.getMsrs(index).getFirst().data();
+    }
+
+    @Override
     public void nmi() {
         kvm.nmi();
     }

@@ -10,10 +10,12 @@ import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -775,6 +777,19 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (page >= special.count()) {
             throw new IllegalArgumentException("no special page " + page);
         }
+    }
+
+    /// A way to read RAM as it is in [#ram]. It takes no memory from the host for pages that were never touched.
+    public FileChannel readRam() throws IOException {
+        return ram.file().reader();
+    }
+
+    /// The special pages that the guest has placed, and the pages of RAM at frames that are not their own, by their
+    /// frames.
+    public synchronized Map<Long, MemorySegment> shownPages() {
+        Map<Long, MemorySegment> shown = new HashMap<>(ram.displacedPages());
+        specialAt.forEach((gfn, page) -> shown.put(gfn, special.page(page)));
+        return shown;
     }
 
     /// The number of the page of RAM that belongs at `gfn`; -1 if there is none.

@@ -1,5 +1,6 @@
 package io.xenemu.core.memory;
 
+import com.google.common.collect.Maps;
 import com.google.common.primitives.ImmutableLongArray;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
@@ -82,6 +83,11 @@ final class RamPages implements AutoCloseable {
     /// The page at a frame that is not its home, or null.
     @Nullable Integer displacedAt(long gfn) {
         return displaced.get(gfn);
+    }
+
+    /// The pages that are at another frame than their home, by that frame.
+    Map<Long, MemorySegment> displacedPages() {
+        return Maps.transformValues(displaced, this::page);
     }
 
     /// Whether a page with a home could be put there, zeroed.

@@ -47,7 +47,7 @@ public final class SpecialPages implements AutoCloseable {
     }
 
     /// The service's own mapping of all pages.
-    MemorySegment pages() {
+    public MemorySegment pages() {
         return pages;
     }
 

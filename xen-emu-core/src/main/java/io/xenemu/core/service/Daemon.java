@@ -66,7 +66,8 @@ public final class Daemon {
             open.add(HeapTrim.start(), HeapTrim::close);
             makeFolderOf(request.xenstoreSocket());
             hypervisor.xenstore().listen(request.xenstoreSocket());
-            HostedGuests guests = open.add(new HostedGuests(hypervisor), HostedGuests::close);
+            HostedGuests guests =
+                    open.add(new HostedGuests(hypervisor, request.dumps()), HostedGuests::close);
             makeFolderOf(request.controlSocket());
             open.add(
                     ControlSocket.open(

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param xenstoreSocket where host tools find XenStore
 /// @param quotas limits of what a guest may have in XenStore
 /// @param stopTimeout how long its guests may take to power off when it is stopped; zero ends them at once
+/// @param dumps the folder for core dumps, which may not be there yet
 /// @param metrics where metrics are served, or null
 /// @param pidFile where the process id is written, or null
 public record DaemonRequest(
@@ -21,5 +22,6 @@ public record DaemonRequest(
         Path xenstoreSocket,
         Quotas quotas,
         Duration stopTimeout,
+        Path dumps,
         @Nullable HostAndPort metrics,
         @Nullable Path pidFile) {}

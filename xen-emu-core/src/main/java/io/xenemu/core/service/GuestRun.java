@@ -50,7 +50,7 @@ public final class GuestRun {
 
     public GuestRun(RunRequest request) {
         this.request = request;
-        this.guest = new Guest(request.guest());
+        this.guest = new Guest(request.guest(), request.dumps());
     }
 
     /// Runs the guest. Blocks until it has stopped and everything is closed.
@@ -95,7 +95,10 @@ public final class GuestRun {
             second =
                     open.add(
                             SecondGuest.start(
-                                    hypervisor, wanted, new FileOutputStream(FileDescriptor.out)),
+                                    hypervisor,
+                                    wanted,
+                                    request.dumps(),
+                                    new FileOutputStream(FileDescriptor.out)),
                             SecondGuest::close);
         } catch (Refused e) {
             throw new HostException(e.reason(), e);

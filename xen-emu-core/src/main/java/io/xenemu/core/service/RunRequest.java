@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param quotas limits of what the guest may have in XenStore
 /// @param controlSocket where the operator's commands are served, or null
 /// @param controlGroup a group whose members may use it, too, or null
+/// @param dumps the folder for core dumps, which may not be there yet
 /// @param metrics where metrics are served, or null
 /// @param timeout after which the guest is stopped, or null
 /// @param stopTimeout how long it may take to power off when it is terminated; zero ends it at once
@@ -30,6 +31,7 @@ public record RunRequest(
         Quotas quotas,
         @Nullable Path controlSocket,
         @Nullable String controlGroup,
+        Path dumps,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,
         Duration stopTimeout,

@@ -32,6 +32,7 @@ final class TrainingPeer {
                                 store,
                                 Quotas.DEFAULT,
                                 Duration.ZERO,
+                                Path.of("/nonexistent"),
                                 HostAndPort.fromParts("127.0.0.1", 0),
                                 null));
         Thread serving =

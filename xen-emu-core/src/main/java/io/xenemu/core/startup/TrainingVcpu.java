@@ -45,6 +45,11 @@ final class TrainingVcpu implements VcpuPort {
     public void setMpState(MpState state) {}
 
     @Override
+    public long getMsr(int index) {
+        return 0;
+    }
+
+    @Override
     public byte[] getLapic() {
         return new byte[LAPIC_BYTES];
     }

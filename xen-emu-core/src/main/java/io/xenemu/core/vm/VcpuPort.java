@@ -45,6 +45,9 @@ public interface VcpuPort {
     /// KVM_GET_LAPIC: the 1024 bytes of the local APIC's register page.
     byte[] getLapic();
 
+    /// KVM_GET_MSRS of one. EINVAL if there is none of that number.
+    long getMsr(int index);
+
     /// KVM_NMI.
     void nmi();
 

@@ -11,6 +11,7 @@ import com.google.common.base.Splitter;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
@@ -97,15 +98,20 @@ final class VerbTableTest {
         @Override
         public void order(Domain domain, DomainOrder order) throws Refused {
             switch (order) {
-                case PAUSE -> domain.pause();
-                case UNPAUSE -> {
+                case DomainOrder.Plain.PAUSE -> domain.pause();
+                case DomainOrder.Plain.UNPAUSE -> {
                     if (!domain.unpause()) {
                         throw new Refused("not paused");
                     }
                 }
-                case SUSPEND -> domain.suspend(domain.vcpus().getFirst());
-                case RESUME -> domain.suspension().cancel();
-                case POWER_OFF, REBOOT -> asked.add(domain + " " + order);
+                case DomainOrder.Plain.SUSPEND -> domain.suspend(domain.vcpus().getFirst());
+                case DomainOrder.Plain.RESUME -> domain.suspension().cancel();
+                case DomainOrder.Plain.POWER_OFF, DomainOrder.Plain.REBOOT ->
+                        asked.add(domain + " " + order);
+                case DomainOrder.DumpCore dump -> {
+                    dump.told().accept(new DumpProgress());
+                    asked.add(domain + " dump " + dump.file() + (dump.live() ? " live" : ""));
+                }
             }
         }
 

@@ -125,7 +125,7 @@ final class GuestDriverTest {
 
     @Test
     void startedGuestRunsUntilItPowersOff() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
         assertEquals(GuestState.RUNNING, guest.state());
@@ -142,7 +142,7 @@ final class GuestDriverTest {
     /// A guest on KVM has a part more, which blocks.
     @Test
     void everyPartOfAGuestStandsStillAnswersASaveAndGoesOn() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
 
@@ -159,12 +159,12 @@ final class GuestDriverTest {
 
     @Test
     void guestThatIsCreatedPausedWaitsForAnUnpause() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor)) {
+        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
             guests.create(request(true), true);
             Domain domain = nextDomain();
             assertTrue(domain.isPaused());
 
-            domains.order(domain, DomainOrder.UNPAUSE);
+            domains.order(domain, DomainOrder.Plain.UNPAUSE);
 
             assertFalse(domain.isPaused());
         }
@@ -173,19 +173,20 @@ final class GuestDriverTest {
 
     @Test
     void pausesNest() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
 
-        domains.order(domain, DomainOrder.PAUSE);
-        domains.order(domain, DomainOrder.PAUSE);
-        domains.order(domain, DomainOrder.UNPAUSE);
+        domains.order(domain, DomainOrder.Plain.PAUSE);
+        domains.order(domain, DomainOrder.Plain.PAUSE);
+        domains.order(domain, DomainOrder.Plain.UNPAUSE);
         assertTrue(domain.isPaused());
         assertEquals(GuestState.PAUSED, guest.state());
-        domains.order(domain, DomainOrder.UNPAUSE);
+        domains.order(domain, DomainOrder.Plain.UNPAUSE);
         assertFalse(domain.isPaused());
         assertEquals(GuestState.RUNNING, guest.state());
-        Refused e = assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.UNPAUSE));
+        Refused e =
+                assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.Plain.UNPAUSE));
         assertEquals("web is not paused", e.reason());
 
         domains.destroy(domain);
@@ -193,22 +194,22 @@ final class GuestDriverTest {
         assertEquals(RunOutcome.STOPPED, run.get());
         assertEquals(
                 "no such domain: web",
-                assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.PAUSE))
+                assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.Plain.PAUSE))
                         .reason());
         domains.destroy(domain);
-        domains.order(domain, DomainOrder.POWER_OFF);
+        domains.order(domain, DomainOrder.Plain.POWER_OFF);
     }
 
     @Test
     void guestIsAskedByXenStore() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
 
-        domains.order(domain, DomainOrder.REBOOT);
+        domains.order(domain, DomainOrder.Plain.REBOOT);
         assertEquals("reboot", shutdownNode(domain));
-        domains.order(domain, DomainOrder.PAUSE);
-        domains.order(domain, DomainOrder.POWER_OFF);
+        domains.order(domain, DomainOrder.Plain.PAUSE);
+        domains.order(domain, DomainOrder.Plain.POWER_OFF);
         assertEquals("poweroff", shutdownNode(domain));
 
         guest.destroy();
@@ -218,7 +219,7 @@ final class GuestDriverTest {
     private FutureTask<Void> suspend(Domain domain) {
         FutureTask<Void> suspend =
                 new FutureTask<>(() -> {
-                    domains.order(domain, DomainOrder.SUSPEND);
+                    domains.order(domain, DomainOrder.Plain.SUSPEND);
                     return null;
                 });
         Thread.ofPlatform().start(suspend);
@@ -232,10 +233,11 @@ final class GuestDriverTest {
 
     @Test
     void guestSuspendsWhenItIsAskedAndGoesOnWhenItIsResumed() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
-        Refused e = assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.RESUME));
+        Refused e =
+                assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.Plain.RESUME));
         assertEquals("web is not suspended", e.reason());
 
         for (int i = 0; i < 3; i++) {
@@ -249,7 +251,7 @@ final class GuestDriverTest {
             assertEquals(GuestState.SUSPENDED, guest.state());
             assertTrue(domain.vcpus().getFirst().isHeld());
             assertEquals("web is suspended", refusal(suspend(domain)));
-            domains.order(domain, DomainOrder.RESUME);
+            domains.order(domain, DomainOrder.Plain.RESUME);
             assertEquals(GuestState.RUNNING, guest.state());
             assertFalse(domain.vcpus().getFirst().isHeld());
         }
@@ -268,7 +270,7 @@ final class GuestDriverTest {
 
     @Test
     void guestThatDoesNotSuspendInTimeIsNoLongerAsked() throws Exception {
-        Guest guest = new Guest(request(true), Duration.ofMillis(100));
+        Guest guest = new Guest(request(true), folder, Duration.ofMillis(100));
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
 
@@ -282,7 +284,7 @@ final class GuestDriverTest {
 
     @Test
     void guestThatEndsDoesNotSuspend() throws Exception {
-        FutureTask<RunOutcome> run = start(new Guest(request(true)));
+        FutureTask<RunOutcome> run = start(new Guest(request(true), folder));
         Domain domain = nextDomain();
         FutureTask<Void> suspend = suspend(domain);
         Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
@@ -295,10 +297,10 @@ final class GuestDriverTest {
 
     @Test
     void rebootIsANewDomainWithoutPauses() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain first = nextDomain();
-        domains.order(first, DomainOrder.PAUSE);
+        domains.order(first, DomainOrder.Plain.PAUSE);
 
         first.shutdown(ShutdownReason.REBOOT, "");
 
@@ -306,8 +308,8 @@ final class GuestDriverTest {
         assertNotEquals(first.id(), second.id());
         Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
         assertFalse(second.isPaused());
-        assertThrows(Refused.class, () -> domains.order(first, DomainOrder.PAUSE));
-        domains.order(second, DomainOrder.PAUSE);
+        assertThrows(Refused.class, () -> domains.order(first, DomainOrder.Plain.PAUSE));
+        domains.order(second, DomainOrder.Plain.PAUSE);
         second.shutdown(ShutdownReason.CRASH, "of a test");
         assertEquals(RunOutcome.CRASH, run.get());
     }
@@ -321,7 +323,7 @@ final class GuestDriverTest {
 
     @Test
     void guestUsesAsManyVcpusAsItWasLastAskedTo() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain first = nextDomain();
         assertEquals("online offline", availability(first));
@@ -339,14 +341,14 @@ final class GuestDriverTest {
 
     @Test
     void guestThatMayNotRebootEnds() throws Exception {
-        FutureTask<RunOutcome> run = start(new Guest(request(false)));
+        FutureTask<RunOutcome> run = start(new Guest(request(false), folder));
         nextDomain().shutdown(ShutdownReason.REBOOT, "");
         assertEquals(RunOutcome.REBOOT, run.get());
     }
 
     @Test
     void guestThatIsToEndAtItsNextRebootEnds() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         guest.endAtStop();
         assertEquals(GuestState.RUNNING, guest.state());
@@ -363,7 +365,7 @@ final class GuestDriverTest {
     @ParameterizedTest
     @EnumSource(names = {"POWEROFF", "REBOOT", "TRIPLE_FAULT", "CRASH", "WATCHDOG", "SOFT_RESET"})
     void guestIsRestartedAfterEachEndForWhichThatIsSet(ShutdownReason reason) throws Exception {
-        Guest guest = new Guest(request(all(EndAction.RESTART)));
+        Guest guest = new Guest(request(all(EndAction.RESTART)), folder);
         FutureTask<RunOutcome> run = start(guest);
 
         nextDomain().shutdown(reason, "");
@@ -376,7 +378,7 @@ final class GuestDriverTest {
 
     @Test
     void preservedDomainStaysUntilItIsDestroyed() throws Exception {
-        Guest guest = new Guest(request(all(EndAction.PRESERVE)));
+        Guest guest = new Guest(request(all(EndAction.PRESERVE)), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
         FutureTask<Void> suspend = suspend(domain);
@@ -390,16 +392,77 @@ final class GuestDriverTest {
         assertEquals("suspend", shutdownNode(domain));
         assertEquals(0, domain.memory().ram().get(ValueLayout.JAVA_BYTE, 0));
         assertEquals("web has stopped", refusal(suspend));
-        Refused e = assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.PAUSE));
+        Refused e =
+                assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.Plain.PAUSE));
         assertEquals("web has stopped", e.reason());
         domains.destroy(domain);
         assertEquals(RunOutcome.CRASH, run.get());
         assertEquals(List.of(), ids());
     }
 
+    private void dump(Domain domain, String file, boolean live) throws Exception {
+        domains.order(domain, new DomainOrder.DumpCore(folder.resolve(file), live, _ -> {}));
+    }
+
+    @Test
+    void coreOfARunningAPausedASuspendedAndAPreservedDomainIsDumped() throws Exception {
+        Guest guest = new Guest(request(all(EndAction.PRESERVE)), folder);
+        FutureTask<RunOutcome> run = start(guest);
+        Domain domain = nextDomain();
+
+        dump(domain, "live", true);
+        dump(domain, "running", false);
+        assertFalse(domain.isPaused());
+        domains.order(domain, DomainOrder.Plain.PAUSE);
+        dump(domain, "paused", false);
+        assertTrue(domain.isPaused());
+        domains.order(domain, DomainOrder.Plain.UNPAUSE);
+        domain.suspend(domain.vcpus().getFirst());
+        Eventually.holds("it suspends", () -> guest.state() == GuestState.SUSPENDED);
+        dump(domain, "suspended", false);
+        domain.shutdown(ShutdownReason.CRASH, "of a test");
+        domains.awaitStop(domain);
+        dump(domain, "preserved", false);
+        dump(domain, "preserved", true);
+
+        for (String file : List.of("live", "running", "paused", "suspended", "preserved")) {
+            assertTrue(Files.size(folder.resolve(file)) > GuestMemoryMap.MIN_BYTES, file);
+        }
+        Refused e = assertThrows(Refused.class, () -> dump(domain, "no/such", false));
+        assertEquals(folder.resolve("no/such") + ": no such file or directory", e.reason());
+        guest.destroy();
+        assertEquals(RunOutcome.CRASH, run.get());
+    }
+
+    @Test
+    void coreIsDumpedAfterACrashAndTheGuestRestarts() throws Exception {
+        Guest guest =
+                new Guest(request(all(EndAction.COREDUMP_RESTART)), folder.resolve("new/dumps"));
+        FutureTask<RunOutcome> run = start(guest);
+        nextDomain().shutdown(ShutdownReason.CRASH, "of a test");
+
+        Domain second = nextDomain();
+        Path core = folder.resolve("new/dumps/" + NAME);
+        assertTrue(Files.size(core) > GuestMemoryMap.MIN_BYTES);
+        Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
+        domains.destroy(second);
+        assertEquals(RunOutcome.STOPPED, run.get());
+    }
+
+    @Test
+    void guestGoesOnWithoutACoreThatCannotBeWritten() throws Exception {
+        Guest guest =
+                new Guest(request(all(EndAction.COREDUMP_DESTROY)), folder.resolve("kernel/dumps"));
+        FutureTask<RunOutcome> run = start(guest);
+
+        nextDomain().shutdown(ShutdownReason.CRASH, "of a test");
+
+        assertEquals(RunOutcome.CRASH, run.get());
+    }
+
     @Test
     void preservedGuestEndsWithItsService() throws Exception {
-        HostedGuests guests = new HostedGuests(hypervisor);
+        HostedGuests guests = new HostedGuests(hypervisor, folder);
         guests.create(request(all(EndAction.PRESERVE)), false);
         Domain domain = nextDomain();
         domain.shutdown(ShutdownReason.POWEROFF, "");
@@ -414,7 +477,7 @@ final class GuestDriverTest {
 
     @Test
     void timeOutEndsAPreservedGuest() throws Exception {
-        Guest guest = new Guest(request(all(EndAction.PRESERVE)));
+        Guest guest = new Guest(request(all(EndAction.PRESERVE)), folder);
         DriverRequest start = guest.start(false);
         FutureTask<RunOutcome> run = drive(guest, System.nanoTime() + 2_000_000_000L);
         start.await();
@@ -425,7 +488,7 @@ final class GuestDriverTest {
 
     @Test
     void timeOutStopsTheGuest() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         guest.start();
         FutureTask<RunOutcome> run = drive(guest, System.nanoTime());
 
@@ -435,13 +498,13 @@ final class GuestDriverTest {
 
     @Test
     void destroyEndsAPauseThatWaitsForAVcpu() throws Exception {
-        Guest guest = new Guest(request(true));
+        Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         Domain domain = nextDomain();
         sources.getFirst().stick();
         FutureTask<Void> pause =
                 new FutureTask<>(() -> {
-                    domains.order(domain, DomainOrder.PAUSE);
+                    domains.order(domain, DomainOrder.Plain.PAUSE);
                     return null;
                 });
         Thread.ofPlatform().start(pause);
@@ -455,7 +518,7 @@ final class GuestDriverTest {
 
     @Test
     void serviceThatEndsAsksEachGuestOnce() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor)) {
+        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
             guests.create(request(true), false);
             Domain domain = nextDomain();
             guests.end();

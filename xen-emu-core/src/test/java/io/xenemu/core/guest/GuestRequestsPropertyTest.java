@@ -171,7 +171,9 @@ final class GuestRequestsPropertyTest {
         }
 
         private void count(Kind kind) {
-            if (kind == Kind.PAUSE) {
+            if (kind == Kind.DUMP_CORE) {
+                requests.dumped();
+            } else if (kind == Kind.PAUSE) {
                 pauses++;
             } else if (kind == Kind.UNPAUSE) {
                 pauses--;

@@ -75,6 +75,7 @@ final class GuestRequestsTest {
         "RESUME, XXXXAXXXXX",
         "SAVE, XQAAXXXXXX",
         "MIGRATE, XQAAXXXXXX",
+        "DUMP_CORE, XQAAAQQAXX",
     })
     void answerDependsOnTheState(Kind kind, String answers) {
         GuestState[] states = GuestState.values();
@@ -246,6 +247,26 @@ final class GuestRequestsTest {
 
         assertTrue(requests.endsAtStop());
         take(Kind.SHUT_DOWN);
+    }
+
+    @Test
+    void oneDumpAtATime() {
+        bring(GuestState.SAVING);
+        put(Kind.DUMP_CORE);
+        assertEquals(Refusal.DUMPING, requests.refusal(Kind.DUMP_CORE));
+        requests.running();
+        carriesOut(Kind.DUMP_CORE);
+        assertEquals(Refusal.DUMPING, requests.refusal(Kind.DUMP_CORE));
+        requests.dumped();
+        take(Kind.DUMP_CORE);
+    }
+
+    @Test
+    void guestWhoseCoreIsDumpedMayBootAgain() {
+        bring(GuestState.PRESERVED);
+        requests.rebooting();
+        requests.startAgain();
+        assertEquals(GuestState.STARTING, requests.state());
     }
 
     @Test

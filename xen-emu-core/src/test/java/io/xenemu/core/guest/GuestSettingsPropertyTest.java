@@ -27,7 +27,7 @@ final class GuestSettingsPropertyTest {
                     "on_poweroff=restart",
                     "on_reboot=destroy",
                     "on_crash=preserve",
-                    "on_watchdog=restart",
+                    "on_watchdog=coredump-restart",
                     "on_soft_reset=preserve",
                     "name=web",
                     "uuid=00000000-0000-0001-0000-000000000002",
@@ -67,7 +67,7 @@ final class GuestSettingsPropertyTest {
                             EndAction.RESTART,
                             EndAction.DESTROY,
                             EndAction.PRESERVE,
-                            EndAction.RESTART,
+                            EndAction.COREDUMP_RESTART,
                             EndAction.PRESERVE),
                     true);
 

@@ -86,7 +86,7 @@ final class GuestTest {
 
     @Test
     void guestDoesNotBootBeforeItIsStarted() throws Exception {
-        Guest guest = new Guest(request("kernel"));
+        Guest guest = new Guest(request("kernel"), folder);
         FutureTask<RunOutcome> run = drive(guest);
         assertEquals(GuestState.MADE, guest.state());
         assertFalse(guest.askToPowerOff());
@@ -99,7 +99,7 @@ final class GuestTest {
 
     @Test
     void guestThatIsDestroyedBeforeItsStartNeverBoots() throws BootException {
-        Guest guest = new Guest(request("missing"));
+        Guest guest = new Guest(request("missing"), folder);
         guest.destroy();
         guest.start();
 
@@ -108,7 +108,7 @@ final class GuestTest {
 
     @Test
     void interruptOfItsThreadDestroysTheGuest() throws Exception {
-        Guest guest = new Guest(request("kernel"));
+        Guest guest = new Guest(request("kernel"), folder);
         FutureTask<RunOutcome> run =
                 new FutureTask<>(() -> guest.run(hypervisor, null, null, Guest.FOREVER));
         Thread driver = Thread.ofPlatform().start(run);
@@ -119,7 +119,7 @@ final class GuestTest {
 
     @Test
     void guestWhoseKernelIsMissingEnds() {
-        Guest guest = new Guest(request("missing"));
+        Guest guest = new Guest(request("missing"), folder);
         guest.start();
 
         assertThrows(BootException.class, () -> guest.run(hypervisor, null, null, Guest.FOREVER));
@@ -129,7 +129,7 @@ final class GuestTest {
 
     @Test
     void failedStartIsToldToItsCreatorAndFreesTheName() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor)) {
+        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
             for (int i = 0; i < 3; i++) {
                 assertThrows(BootException.class, () -> guests.create(request("missing"), false));
                 assertThrows(KvmException.class, () -> guests.create(request("kernel"), true));
@@ -141,7 +141,7 @@ final class GuestTest {
 
     @Test
     void closedServiceTakesNoGuest() {
-        HostedGuests guests = new HostedGuests(hypervisor);
+        HostedGuests guests = new HostedGuests(hypervisor, folder);
         guests.end();
         guests.ask();
         guests.close();
@@ -152,7 +152,7 @@ final class GuestTest {
 
     @Test
     void threadThatStartsAGuestWaitsForItsDriver() throws Exception {
-        Guest guest = new Guest(request("kernel"));
+        Guest guest = new Guest(request("kernel"), folder);
         DriverRequest start = guest.start(true);
         FutureTask<Refused> answer =
                 new FutureTask<>(() -> assertThrows(Refused.class, start::await));

@@ -79,7 +79,8 @@ final class MemoryTargetsTest {
                         List.of(),
                         "",
                         EndActions.DEFAULT,
-                        true));
+                        true),
+                folder);
     }
 
     private Domain start(Guest guest) throws Exception {

@@ -208,6 +208,12 @@ public final class FakeVcpu implements VcpuPort {
         }
     }
 
+    /// Each is its own number.
+    @Override
+    public long getMsr(int index) {
+        return Integer.toUnsignedLong(index);
+    }
+
     @Override
     public byte[] getLapic() {
         synchronized (vm) {

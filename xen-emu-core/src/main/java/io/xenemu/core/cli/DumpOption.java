@@ -1,0 +1,16 @@
+package io.xenemu.core.cli;
+
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/// The option of where the cores of stopped guests go.
+final class DumpOption {
+    @Option(
+            names = "--dump-folder",
+            paramLabel = "PATH",
+            defaultValue = "/var/lib/xen/dump",
+            description =
+                    "Where a guest's core is dumped, under its name, if that is to follow its end (--on-crash"
+                            + " coredump-destroy). Default: ${DEFAULT-VALUE}.")
+    Path folder = Path.of("");
+}

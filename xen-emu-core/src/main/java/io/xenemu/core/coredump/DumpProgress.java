@@ -1,0 +1,36 @@
+package io.xenemu.core.coredump;
+
+/// How far a core dump is, and whether it is still wanted. The thread that dumps never waits for who looks at it.
+public final class DumpProgress {
+    private volatile long done;
+    private volatile long total;
+    private volatile boolean cancelled;
+
+    /// Bytes of memory that have been looked at.
+    public long done() {
+        return done;
+    }
+
+    /// All bytes of memory; 0 before the dump has begun.
+    public long total() {
+        return total;
+    }
+
+    /// Makes the dump end soon, without a file.
+    public void cancel() {
+        cancelled = true;
+    }
+
+    boolean isCancelled() {
+        return cancelled;
+    }
+
+    void begin(long bytes) {
+        total = bytes;
+    }
+
+    /// Called by the dumping thread alone.
+    void at(long bytes) {
+        done = bytes;
+    }
+}
