@@ -33,8 +33,8 @@ final class LauncherIT {
             "{\"xen-emu\": {\"protocol\": 2, \"version\": \"0.1\"}}\n";
     private static final Pattern COMMAND = Pattern.compile("^  ([a-z][a-z-]*)( .*)?$");
 
-    /// Classes that no cache holds and that picocli has the JVM make: a proxy for each of seven kinds of annotations, the
-    /// rest for access to fields. Converting a path by reflection made four more.
+    /// Classes that no cache holds and that picocli has the JVM make: a proxy for each of seven kinds of annotations,
+    /// the rest for access to fields. Converting a path by reflection made four more.
     private static final int MADE_FOR_PICOCLI = 16;
 
     @TempDir private Path folder = Path.of("");
