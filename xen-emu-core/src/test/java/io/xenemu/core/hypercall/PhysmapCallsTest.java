@@ -3,6 +3,7 @@ package io.xenemu.core.hypercall;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.kvm.abi.XenError;
@@ -206,6 +207,25 @@ final class PhysmapCallsTest extends CallingGuest {
         assertEquals(CONTENT, word(IN_RAM + 3), "the first has moved three times");
         assertEquals(-2, remove(IN_RAM + 2));
         assertEquals(OWNED - 3, tells(3));
+    }
+
+    @Test
+    void rangeOverItselfIsMovedFromItsEndSinceXen420() throws Exception {
+        try (TestDomain later = TestDomain.ofXen(EventChannelConfig.DEFAULT, 4, 20)) {
+            for (int i = 0; i < 3; i++) {
+                later.memory().write32((IN_RAM + i) << 12, CONTENT + i);
+            }
+            later.memory().write16(ARG, SELF);
+            later.memory().write16(ARG + 2, 3);
+            later.memory().write32(ARG + 4, 3);
+            later.memory().write64(ARG + 8, IN_RAM);
+            later.memory().write64(ARG + 16, IN_RAM + 1);
+            assertEquals(0, call(later.dispatcher(), later.caller(0, true), MEMORY_OP, 7, ARG));
+            for (int i = 0; i < 3; i++) {
+                assertEquals(CONTENT + i, later.memory().read32((IN_RAM + 1 + i) << 12));
+            }
+            assertEquals(OWNED - 1, later.domain().memory().ownedPages(), "one is replaced");
+        }
     }
 
     @Test
