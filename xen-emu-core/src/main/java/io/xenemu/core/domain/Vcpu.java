@@ -182,8 +182,9 @@ public final class Vcpu {
     /// thread before the first entry, and when [#isHeld] and KVM has completed the last exit.
     public void park() {
         while (!gate.pass(stopping)) {
-            LockSupport.park(this);
+            // First: what came before the thread ran could not unpark it.
             mailbox.serve();
+            LockSupport.park(this);
         }
     }
 

@@ -16,6 +16,7 @@ import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.testing.Eventually;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -147,21 +148,41 @@ final class VcpuPowerTest {
     @Test
     void vcpuThatGoesDownAnswersACallThatComesMeanwhile() throws Exception {
         vcpu.initialise(start(0));
+        race(
+                vcpu,
+                () -> {
+                    vcpu.up();
+                    vcpu.down();
+                    return null;
+                });
+    }
+
+    /// The same for a pause that is undone at once, of a guest that does not exit by itself.
+    @Test
+    void vcpuThatIsAboutToParkAnswersACallThatComesMeanwhile() throws Exception {
+        race(
+                guest.domain().vcpus().getFirst(),
+                () -> {
+                    guest.domain().pause();
+                    return guest.domain().unpause();
+                });
+    }
+
+    private void race(Vcpu asked, Callable<?> change) throws Exception {
         Random random = new Random(1);
         try (ExecutorService asking = Executors.newSingleThreadExecutor()) {
             for (int i = 0; i < RACES; i++) {
-                vcpu.up();
                 CyclicBarrier both = new CyclicBarrier(2);
                 int delay = random.nextInt(MAX_SPINS);
                 Future<?> answer =
                         asking.submit(() -> {
                             both.await();
                             spin(delay);
-                            return vcpu.isUp();
+                            return asked.isUp();
                         });
                 both.await();
                 spin(MAX_SPINS / 2);
-                vcpu.down();
+                change.call();
                 answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
             }
         } finally {
