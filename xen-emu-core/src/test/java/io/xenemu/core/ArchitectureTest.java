@@ -67,6 +67,7 @@ final class ArchitectureTest {
                     "delivery",
                     "domain",
                     "hypercall",
+                    "trace",
                     "machine",
                     "coredump",
                     "toolstack",

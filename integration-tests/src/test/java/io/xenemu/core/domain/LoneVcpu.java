@@ -11,6 +11,7 @@ import io.xenemu.core.machine.LocalVcpu;
 import io.xenemu.core.machine.LocalVm;
 import io.xenemu.core.machine.VcpuLoop;
 import io.xenemu.core.memory.HostResources;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
@@ -94,7 +95,8 @@ public final class LoneVcpu implements AutoCloseable {
                         registry,
                         HypercallTable.standard(),
                         new HypercallPage(true),
-                        ports());
+                        ports(),
+                        new TracePoints());
         VcpuId number = new VcpuId(0);
         LocalVcpu local = vm.createVcpu(number);
         this.kvm = local.kvm();

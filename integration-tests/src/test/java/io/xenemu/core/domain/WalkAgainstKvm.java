@@ -9,6 +9,7 @@ import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.LocalVcpu;
 import io.xenemu.core.memory.HostResources;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantLimits;
@@ -73,7 +74,8 @@ public final class WalkAgainstKvm {
                                     kvm.system(),
                                     kvm.capabilities(),
                                     environment,
-                                    HypercallTable.standard())
+                                    HypercallTable.standard(),
+                                    new TracePoints())
                             .build(
                                     new DomId(1),
                                     config,

@@ -42,8 +42,17 @@ public final class GuestArgument {
 
     /// An empty argument of the vCPU whose registers are `cpu`. `arena` belongs to that vCPU and gives the buffer.
     public GuestArgument(GuestMemory memory, CpuState cpu, Arena arena) {
+        this(cpu, new LinearMemory(memory, cpu), arena);
+    }
+
+    /// The same in an address space whose pages `walk` finds.
+    public GuestArgument(GuestMemory memory, CpuState cpu, LinearTranslation walk, Arena arena) {
+        this(cpu, new LinearMemory(memory, cpu, walk), arena);
+    }
+
+    private GuestArgument(CpuState cpu, LinearMemory linear, Arena arena) {
         this.cpu = cpu;
-        this.linear = new LinearMemory(memory, cpu);
+        this.linear = linear;
         this.copy = arena.allocate(CAPACITY, Long.BYTES);
     }
 

@@ -3,6 +3,7 @@ package io.xenemu.kvm.memory;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /// One vCPU's linear address space, as the code that made the hypercall sees it. Addresses are a guest's pointers; in
 /// 32-bit mode only their low 32 bits count, and a range wraps at the end of the address space as it does on the
@@ -22,7 +23,7 @@ public final class LinearMemory {
 
     private final GuestMemory memory;
     private final CpuState cpu;
-    private final PageWalk walk;
+    private final LinearTranslation walk;
 
     /// The linear page found last, its frame, and whether that holds for writes too.
     private long page = NO_PAGE;
@@ -30,15 +31,39 @@ public final class LinearMemory {
     private long frame;
     private boolean forWrites;
 
+    /// Sees every access, or null.
+    private @Nullable GuestAccessObserver observer;
+
     /// The address space of the vCPU whose registers are `cpu`.
     public LinearMemory(GuestMemory memory, CpuState cpu) {
+        this(memory, cpu, new PageWalk(memory));
+    }
+
+    /// One whose pages are found by `walk`.
+    LinearMemory(GuestMemory memory, CpuState cpu, LinearTranslation walk) {
         this.memory = memory;
         this.cpu = cpu;
-        this.walk = new PageWalk(memory);
+        this.walk = walk;
+    }
+
+    /// Has every access observed from now on, or none.
+    ///
+    /// @param accesses null for none
+    public void observe(@Nullable GuestAccessObserver accesses) {
+        observer = accesses;
     }
 
     /// The guest-physical address for `address`, valid until the end of its 4 KiB page.
     public long translate(long address, boolean write) throws XenError {
+        long physical = find(address, write);
+        GuestAccessObserver accesses = observer;
+        if (accesses != null) {
+            accesses.translated(address, physical, write);
+        }
+        return physical;
+    }
+
+    private long find(long address, boolean write) throws XenError {
         long number = address >>> PAGE_BITS;
         if (number != page || (write && !forWrites)) {
             frame = walk.translate(cpu, address, write) & -PAGE;
@@ -58,7 +83,9 @@ public final class LinearMemory {
             throws XenError {
         for (int done = 0; done < length; ) {
             int chunk = Math.min(length - done, leftInPage(address + done));
-            memory.copyIn(translate(address + done, false), target, offset + done, chunk);
+            long physical = find(address + done, false);
+            memory.copyIn(physical, target, offset + done, chunk);
+            copiedIn(address + done, physical, target, offset + done, chunk);
             done += chunk;
         }
     }
@@ -77,8 +104,10 @@ public final class LinearMemory {
             if (second > 0) {
                 long next = reachable(to + first, second);
                 memory.copyOut(source, from + first, next, second);
+                copiedOut(to + first, next, source, from + first, second);
             }
             memory.copyOut(source, from, gpa, first);
+            copiedOut(to, gpa, source, from, first);
             left -= first + second;
             from += first + second;
             to += first + second;
@@ -89,7 +118,12 @@ public final class LinearMemory {
     public void copyIn(long address, byte[] target, int offset, int length) throws XenError {
         for (int done = 0; done < length; ) {
             int chunk = Math.min(length - done, leftInPage(address + done));
-            memory.copyIn(translate(address + done, false), target, offset + done, chunk);
+            long physical = find(address + done, false);
+            memory.copyIn(physical, target, offset + done, chunk);
+            if (observer != null) {
+                MemorySegment bytes = MemorySegment.ofArray(target);
+                copiedIn(address + done, physical, bytes, offset + done, chunk);
+            }
             done += chunk;
         }
     }
@@ -103,20 +137,29 @@ public final class LinearMemory {
     /// Reads 16 bits, 0 to 0xffff.
     public int read16(long address) throws XenError {
         if (leftInPage(address) >= 2) {
-            return memory.read16(translate(address, false));
+            long physical = find(address, false);
+            int value = memory.read16(physical);
+            read(address, physical, value, 2);
+            return value;
         }
         return read8(address) | (read8(address + 1) << 8);
     }
 
     /// Reads 8 bits, 0 to 0xff.
     public int read8(long address) throws XenError {
-        return memory.read8(translate(address, false));
+        long physical = find(address, false);
+        int value = memory.read8(physical);
+        read(address, physical, value, 1);
+        return value;
     }
 
     /// Reads 32 bits.
     public int read32(long address) throws XenError {
         if (leftInPage(address) >= 4) {
-            return memory.read32(translate(address, false));
+            long physical = find(address, false);
+            int value = memory.read32(physical);
+            read(address, physical, value, 4);
+            return value;
         }
         return read16(address) | (read16(address + 2) << 16);
     }
@@ -124,7 +167,10 @@ public final class LinearMemory {
     /// Reads 64 bits.
     public long read64(long address) throws XenError {
         if (leftInPage(address) >= 8) {
-            return memory.read64(translate(address, false));
+            long physical = find(address, false);
+            long value = memory.read64(physical);
+            read(address, physical, value, 8);
+            return value;
         }
         return Integer.toUnsignedLong(read32(address)) | ((long) read32(address + 4) << 32);
     }
@@ -137,7 +183,9 @@ public final class LinearMemory {
     /// Writes the low 32 bits of `value`, all or nothing.
     public void write32(long address, int value) throws XenError {
         if (leftInPage(address) >= 4) {
-            memory.write32(translate(address, true), value);
+            long physical = find(address, true);
+            memory.write32(physical, value);
+            written(address, physical, value, 4);
         } else {
             writeBytes(address, value, 4);
         }
@@ -146,7 +194,9 @@ public final class LinearMemory {
     /// Writes 64 bits, all or nothing.
     public void write64(long address, long value) throws XenError {
         if (leftInPage(address) >= 8) {
-            memory.write64(translate(address, true), value);
+            long physical = find(address, true);
+            memory.write64(physical, value);
+            written(address, physical, value, 8);
         } else {
             writeBytes(address, value, 8);
         }
@@ -185,14 +235,44 @@ public final class LinearMemory {
         long gpa = reachable(address, first);
         long next = reachable(address + first, length - first);
         for (int i = 0; i < length; i++) {
-            memory.write8(i < first ? gpa + i : next + i - first, (int) (value >>> (8 * i)));
+            long physical = i < first ? gpa + i : next + i - first;
+            memory.write8(physical, (int) (value >>> (8 * i)));
+            written(address + i, physical, value >>> (8 * i), 1);
         }
     }
 
     private long reachable(long address, int length) throws XenError {
-        long gpa = translate(address, true);
+        long gpa = find(address, true);
         memory.check(gpa, length, true);
         return gpa;
+    }
+
+    private void copiedIn(long address, long physical, MemorySegment bytes, long at, int length) {
+        GuestAccessObserver accesses = observer;
+        if (accesses != null) {
+            accesses.copiedIn(address, physical, bytes, at, length);
+        }
+    }
+
+    private void copiedOut(long address, long physical, MemorySegment bytes, long at, int length) {
+        GuestAccessObserver accesses = observer;
+        if (accesses != null) {
+            accesses.copiedOut(address, physical, bytes, at, length);
+        }
+    }
+
+    private void read(long address, long physical, long value, int size) {
+        GuestAccessObserver accesses = observer;
+        if (accesses != null) {
+            accesses.read(address, physical, value, size);
+        }
+    }
+
+    private void written(long address, long physical, long value, int size) {
+        GuestAccessObserver accesses = observer;
+        if (accesses != null) {
+            accesses.written(address, physical, value, size);
+        }
     }
 
     private static int leftInPage(long address) {

@@ -16,7 +16,7 @@ import io.xenemu.kvm.abi.XenError;
 ///
 /// Sources: Intel SDM volume 3, chapter 5 (paging); AMD APM volume 2, chapter 5. At most five reads, no allocation,
 /// no ioctl.
-public final class PageWalk {
+public final class PageWalk implements LinearTranslation {
     private static final long CR0_WP = 1L << 16;
     private static final long CR0_PG = 1L << 31;
     private static final long CR4_PSE = 1L << 4;
@@ -59,6 +59,7 @@ public final class PageWalk {
 
     /// The guest-physical address for `linear`; valid for the rest of its 4 KiB page. Outside 64-bit mode only
     /// the low 32 bits of `linear` count.
+    @Override
     public long translate(CpuState cpu, long linear, boolean write) throws XenError {
         long address = cpu.longMode() ? linear : linear & LOW_32;
         long cr0 = cpu.cr0();
@@ -84,7 +85,8 @@ public final class PageWalk {
     }
 
     /// Whether the last translation would have been the same for a write, with nothing left to mark in the tables.
-    boolean holdsForWrites() {
+    @Override
+    public boolean holdsForWrites() {
         return forWrites;
     }
 

@@ -5,7 +5,8 @@
 /// - Physical memory: [GuestMemory] of [MemoryRegions], each a [MemoryRegion] of a [MemFd]; [GuestAtomics] for
 ///   words that the guest changes at the same time.
 /// - Linear addresses of a hypercall's caller: [LinearMemory] translates by [PageWalk] and the registers of
-///   [CpuState].
+///   [CpuState]. A [LinearTranslation] of another kind takes its place in a replay; a [GuestAccessObserver] sees all
+///   that is copied.
 /// - Structures: [StructBuilder] declares a [GuestStruct] of [GuestField]s for both widths, [FieldKind] has the C
 ///   types. [GuestArgument] is the private copy of one: copied in once, checked once.
 /// - Beside these: [EventFd].

@@ -7,7 +7,7 @@
 ///   [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
 ///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand],
-///   [DumpCoreCommand], [EventsCommand], [ConsoleCommand] with [EscapableInput].
+///   [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
 ///   the log [LogSettings], [LogProvider], [LogConfigurator].

@@ -3,11 +3,14 @@ package io.xenemu.core.control;
 import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.SequenceInputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -100,6 +103,26 @@ public final class ControlClient {
                 reader.accept(JsonWriter.line(event));
             }
         }
+    }
+
+    /// Begins a trace of a guest's hypercalls.
+    ///
+    /// @param filter names of hypercalls, with commas between them; null for all
+    /// @return the trace, in the format of its file; closing it ends the recording
+    /// @throws HostException when there is no service, or no such guest, or it cannot be traced
+    public static InputStream trace(Path socket, String domain, @Nullable String filter)
+            throws HostException {
+        ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
+        try {
+            List<String> words = filter == null ? List.of(domain) : List.of(domain, filter);
+            List<String> _ = connection.request("trace", Json.texts(words), REPLY_LIMIT);
+        } catch (HostException e) {
+            connection.close();
+            throw e;
+        }
+        return new SequenceInputStream(
+                new ByteArrayInputStream(connection.rest()),
+                Channels.newInputStream(connection.channel()));
     }
 
     /// A connection to a guest's console.

@@ -9,8 +9,10 @@ import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.trace.TraceFilter;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,7 +23,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/// The verbs of xl's for who debugs a guest: debug keys and triggers.
+/// The verbs for debugging a guest: xl's debug keys and triggers, and the trace of its hypercalls.
 final class DebugCommands {
     private static final String KEYS = "keys";
     private static final String DOMAIN = "domain";
@@ -29,6 +31,7 @@ final class DebugCommands {
     private static final String VCPU = "vcpu";
     private static final String FILE = "file";
     private static final String LIVE = "live";
+    private static final String FILTER = "filter";
 
     /// As long as a pause waits for a vCPU.
     private static final Duration NMI_LIMIT = Duration.ofSeconds(10);
@@ -50,6 +53,14 @@ final class DebugCommands {
                             one(DOMAIN),
                             one(TRIGGER),
                             optional(VCPU)),
+                    Verb.session(
+                            "trace",
+                            "Print the hypercalls of a guest, one a line, until it ends or Ctrl-C. The guest is "
+                                    + "not held up: calls that are not read in time are lost, and a line says how "
+                                    + "many.",
+                            DebugCommands::trace,
+                            one(DOMAIN),
+                            optional(FILTER)),
                     Verb.changesSlowly(
                             "dump-core",
                             "Write a guest's registers and memory to an ELF core, which crash and gdb "
@@ -105,6 +116,24 @@ final class DebugCommands {
         } catch (ExecutionException e) {
             throw new IllegalStateException("no NMI for " + vcpu, e.getCause());
         }
+    }
+
+    /// The connection becomes a trace, in the format of a trace's file.
+    private static ControlReply trace(OperatedService service, VerbCall call) throws Refused {
+        HypercallTable table = HypercallTable.standard();
+        String names = call.find(FILTER);
+        TraceFilter filter;
+        try {
+            filter = names == null ? TraceFilter.all(table) : TraceFilter.of(table, names);
+        } catch (IllegalArgumentException e) {
+            throw new Refused(String.valueOf(e.getMessage()));
+        }
+        Domain domain = service.named().named(call.one(DOMAIN));
+        String obstacle = service.traces().obstacle(domain);
+        if (obstacle != null) {
+            throw new Refused(domain + " cannot be traced: " + obstacle);
+        }
+        return ControlReply.session(new TraceSession(service.traces(), domain, filter));
     }
 
     private static ControlReply dumpCore(OperatedService service, VerbCall call)

@@ -9,6 +9,7 @@ import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.trace.TracePoints;
 import org.jspecify.annotations.Nullable;
 
 /// The service that an operator's verbs work on.
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// @param attachment their devices
 /// @param memory how much memory they are to have
 /// @param events what happens to the domains
+/// @param traces where the domains' hypercalls can be recorded
 /// @param hosted the guests of a daemon; null for a service that runs one guest
 public record OperatedService(
         OperatedDomains domains,
@@ -27,6 +29,7 @@ public record OperatedService(
         DeviceAttachment attachment,
         MemoryTargets memory,
         EventBoard events,
+        TracePoints traces,
         @Nullable HostedGuests hosted) {
     /// A service that runs guests in the foreground.
     public static OperatedService of(Hypervisor hypervisor) {
@@ -46,6 +49,7 @@ public record OperatedService(
                 hypervisor.attachment(),
                 hypervisor.memoryTargets(),
                 hypervisor.events(),
+                hypervisor.traces(),
                 hosted);
     }
 

@@ -13,7 +13,8 @@
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [VcpuCommands], [DebugCommands],
 ///   [DeviceCommands].
-/// - What handlers use: [DebugKeys], [DomainRow], [VcpuRow]; sessions: [ConsoleSession], [EventSession].
+/// - What handlers use: [DebugKeys], [DomainRow], [VcpuRow].
+/// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///
 /// Locks: that of [RequestLines], a leaf.
 @NullMarked

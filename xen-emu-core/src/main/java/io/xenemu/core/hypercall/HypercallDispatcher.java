@@ -2,7 +2,9 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.LinearMemory;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,6 +21,9 @@ public final class HypercallDispatcher {
     private final HypercallCounters counters;
     private final Consumer<String> crash;
 
+    /// Sees every call, or null. Another thread sets it.
+    private volatile @Nullable HypercallObserver observer;
+
     /// @param crash crashes the vCPU's domain, for the reason it is given
     public HypercallDispatcher(
             HypercallTable table, HypercallCounters counters, Consumer<String> crash) {
@@ -27,11 +32,41 @@ public final class HypercallDispatcher {
         this.crash = crash;
     }
 
+    /// Has each call observed that begins from now on, or none. Any thread may call this.
+    ///
+    /// @param calls null for none
+    public void observe(@Nullable HypercallObserver calls) {
+        observer = calls;
+    }
+
     /// Serves the call.
     ///
     /// @return what the guest gets in RAX: zero or positive, or a negated errno; or [HypercallContext#CONTINUED]
     public long dispatch(HypercallContext call) {
         call.servedBy(this);
+        HypercallObserver calls = observer;
+        return calls == null ? serve(call) : observed(call, calls);
+    }
+
+    private long observed(HypercallContext call, HypercallObserver calls) {
+        if (!calls.begin(call, table.lookup(call.number(), call.word(0)))) {
+            return serve(call);
+        }
+        LinearMemory memory = call.argument().linear();
+        memory.observe(calls);
+        try {
+            long result = serve(call);
+            calls.end(result);
+            return result;
+        } finally {
+            // A call within another one is the inner of two that are observed.
+            if (!calls.isWithin()) {
+                memory.observe(null);
+            }
+        }
+    }
+
+    private long serve(HypercallContext call) {
         HypercallOp op = table.lookup(call.number(), call.word(0));
         long begin = counters.begin(op);
         long result;

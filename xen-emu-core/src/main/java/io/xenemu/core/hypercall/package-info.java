@@ -14,6 +14,7 @@
 /// - The table: [HypercallTable], [HypercallFamily], [HypercallOp], [HypercallHandler].
 /// - A call: [HypercallDispatcher], [HypercallContext], [HypercallCounters] with [HypercallMetrics]. Each belongs to
 ///   one vCPU's thread.
+/// - A [HypercallObserver] sees all of a vCPU's calls while it is traced.
 ///
 /// No locks, and no allocation on the way of a call.
 @NullMarked

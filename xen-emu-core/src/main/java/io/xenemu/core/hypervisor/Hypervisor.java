@@ -29,6 +29,7 @@ import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.PortAccount;
@@ -78,6 +79,7 @@ public final class Hypervisor implements AutoCloseable {
     private final DeviceAttachment attachment;
     private final MemoryTargets memoryTargets;
     private final DomainSource source;
+    private final TracePoints traces;
 
     @GuardedBy("this")
     private int lastDomId;
@@ -90,13 +92,19 @@ public final class Hypervisor implements AutoCloseable {
     ///
     /// @param quotas limits of what a guest may have in XenStore
     public Hypervisor(HostKvm kvm, MeterRegistry registry, Quotas quotas) {
+        this(kvm, new TracePoints(), registry, quotas);
+    }
+
+    private Hypervisor(HostKvm kvm, TracePoints traces, MeterRegistry registry, Quotas quotas) {
         this(
                 environment ->
                         new DomainBuilder(
                                 kvm.system(),
                                 kvm.capabilities(),
                                 environment,
-                                HypercallTable.standard()),
+                                HypercallTable.standard(),
+                                traces),
+                traces,
                 registry,
                 quotas);
     }
@@ -107,6 +115,15 @@ public final class Hypervisor implements AutoCloseable {
             Function<DomainEnvironment, DomainSource> newSource,
             MeterRegistry registry,
             Quotas quotas) {
+        this(newSource, new TracePoints(), registry, quotas);
+    }
+
+    private Hypervisor(
+            Function<DomainEnvironment, DomainSource> newSource,
+            TracePoints traces,
+            MeterRegistry registry,
+            Quotas quotas) {
+        this.traces = traces;
         servicePorts = new ServicePorts(this::eventChannels, registry);
         xenstore =
                 new XenStoreServer(
@@ -148,6 +165,11 @@ public final class Hypervisor implements AutoCloseable {
     /// Its domains as an operator's commands use them.
     public OperatedDomains operated() {
         return domains;
+    }
+
+    /// Where its domains' hypercalls can be recorded.
+    public TracePoints traces() {
+        return traces;
     }
 
     /// Attaches devices to its domains.

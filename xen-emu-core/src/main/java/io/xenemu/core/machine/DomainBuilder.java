@@ -22,6 +22,7 @@ import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
@@ -57,17 +58,21 @@ public final class DomainBuilder implements DomainSource {
     private final EnumSet<XenCapability> capabilities;
     private final DomainEnvironment environment;
     private final HypercallTable hypercalls;
+    private final TracePoints traces;
 
     /// @param hypercalls those of its domains
+    /// @param traces where they can be recorded
     public DomainBuilder(
             KvmSystem kvm,
             EnumSet<XenCapability> capabilities,
             DomainEnvironment environment,
-            HypercallTable hypercalls) {
+            HypercallTable hypercalls,
+            TracePoints traces) {
         this.kvm = kvm;
         this.capabilities = capabilities;
         this.environment = environment;
         this.hypercalls = hypercalls;
+        this.traces = traces;
     }
 
     @Override
@@ -156,7 +161,8 @@ public final class DomainBuilder implements DomainSource {
                         environment.registry(),
                         hypercalls,
                         new HypercallPage(cpuid.isAmd()),
-                        ports);
+                        ports,
+                        traces);
         for (LocalVcpu vcpu : vcpus) {
             KvmVcpu own = vcpu.kvm();
             own.setCpuid(cpuid.leavesOf(own.id(), domain.id()));

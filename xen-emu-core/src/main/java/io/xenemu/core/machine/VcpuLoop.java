@@ -9,6 +9,7 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.memory.GuestArgument;
 import java.lang.foreign.Arena;
@@ -21,15 +22,18 @@ public final class VcpuLoop {
     private final PortBus ports;
     private final HypercallMetrics hypercallMetrics;
     private final ExitMetrics exitMetrics;
+    private final TracePoints traces;
 
     /// @param page the code that the hypercall MSR writes
     /// @param ports the devices in the domain's I/O space
+    /// @param traces where the vCPUs' hypercalls can be recorded
     public VcpuLoop(
             Domain domain,
             MeterRegistry registry,
             HypercallTable hypercalls,
             HypercallPage page,
-            PortBus ports) {
+            PortBus ports,
+            TracePoints traces) {
         this.domain = domain;
         this.hypercalls = hypercalls;
         this.page = page;
@@ -38,6 +42,9 @@ public final class VcpuLoop {
         domain.alsoClose("hypercall meters", hypercallMetrics::close);
         exitMetrics = new ExitMetrics(registry, domain.id());
         domain.alsoClose("exit meters", exitMetrics::close);
+        this.traces = traces;
+        traces.add(domain.id());
+        domain.alsoClose("trace", () -> traces.remove(domain.id()));
     }
 
     /// Runs a vCPU on its own thread until its domain stops.
@@ -49,6 +56,7 @@ public final class VcpuLoop {
             // other.
             HypercallDispatcher dispatcher =
                     new HypercallDispatcher(hypercalls, hypercallMetrics.newVcpu(), domain::crash);
+            traces.add(domain.id(), dispatcher);
             ExitMetrics.Counts exits = exitMetrics.newVcpu();
             SyncedCpuState cpu = new SyncedCpuState(kvm);
             GuestArgument argument = new GuestArgument(domain.memory().guest(), cpu, arena);

@@ -24,8 +24,8 @@ final class VerbTableDocTest {
     /// The verbs of `shutdown --all` and `reboot --all`.
     private static final String ALL = "-all";
 
-    /// Arguments that the command line has as options: those of a guest, and `console --type`.
-    private static final Set<String> OPTIONS = Set.of("setting", "kind");
+    /// Arguments that the command line has as options: those of a guest, `console --type` and `trace --filter`.
+    private static final Set<String> OPTIONS = Set.of("setting", "kind", "filter");
 
     /// The name of the subcommand that asks for a verb.
     private static String command(Verb verb) {

@@ -11,7 +11,8 @@ import java.util.function.Function;
 ///
 /// @param replies the reply to a request's words, with blanks between them
 public record TestCommands(Function<String, ControlReply> replies) implements ControlCommands {
-    private static final Set<String> SESSIONS = Set.of("console", "mirror", "session", "events");
+    private static final Set<String> SESSIONS =
+            Set.of("console", "mirror", "session", "events", "trace");
 
     /// Commands that answer with what they were asked, and some with names that say what they do.
     static final TestCommands ECHO = new TestCommands(TestCommands::echo);

@@ -27,6 +27,7 @@ import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
@@ -80,6 +81,7 @@ final class VerbTableTest {
                                 new NamedDomains(domains), new PvDevices(store, DeviceEvents.NONE)),
                         new MemoryTargets(store),
                         new EventBoard(),
+                        new TracePoints(),
                         null));
     }
 

@@ -1,0 +1,170 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.control.TraceJson;
+import io.xenemu.core.device.StandardOutput;
+import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.trace.CallDecoder;
+import io.xenemu.core.trace.TraceReader;
+import io.xenemu.core.trace.TraceText;
+import io.xenemu.core.trace.TracedCall;
+import io.xenemu.kvm.abi.IoReason;
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/// `xen-emu trace`.
+@Command(
+        name = "trace",
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        mixinStandardHelpOptions = true)
+final class TraceCommand implements Callable<Integer> {
+    @Spec private @Nullable CommandSpec spec;
+    @Mixin private ServiceOption service = new ServiceOption();
+
+    @Option(
+            names = {"-o", "--output"},
+            paramLabel = "FILE",
+            description =
+                    "Record into this new file, and print nothing. It may contain secrets of the guest.")
+    private @Nullable Path output;
+
+    @Option(
+            names = {"-i", "--input"},
+            paramLabel = "FILE",
+            description = "Print this recorded trace.")
+    private @Nullable Path input;
+
+    @Option(
+            names = {"-f", "--filter"},
+            paramLabel = "NAMES",
+            description =
+                    "Only these hypercalls, with commas between them, such as"
+                            + " event_channel_op,memory_op/add_to_physmap.")
+    private @Nullable String filter;
+
+    @Option(
+            names = {"-n", "--count"},
+            paramLabel = "CALLS",
+            description = "End after so many calls.")
+    private long count = Long.MAX_VALUE;
+
+    @Option(names = "--json", description = "Print a JSON object a line.")
+    private boolean json;
+
+    @Parameters(arity = "0..1", paramLabel = "DOMAIN", description = "Its name or id.")
+    private @Nullable String domain;
+
+    /// Calls that were lost, by vCPU.
+    private final Map<Integer, Long> lost = new HashMap<>();
+
+    @Override
+    public Integer call() throws HostException, IOException {
+        Path recorded = input;
+        String traced = domain;
+        if (recorded != null && traced == null && output == null && filter == null) {
+            try (InputStream in = new BufferedInputStream(Files.newInputStream(recorded))) {
+                read(in, OutputStream.nullOutputStream());
+            } catch (IOException e) {
+                throw new HostException(recorded + ": " + IoReason.of(e), e);
+            }
+            return 0;
+        }
+        if (recorded != null || traced == null) {
+            CommandSpec own = spec;
+            throw new ParameterException(
+                    own == null ? new picocli.CommandLine(this) : own.commandLine(),
+                    "either DOMAIN, or --input without a filter or an output");
+        }
+        record(traced);
+        return 0;
+    }
+
+    private void record(String traced) throws HostException {
+        Path target = output;
+        // The file second: nothing is left of a trace that does not begin.
+        try (InputStream trace = ControlClient.trace(service.path(), traced, filter);
+                OutputStream file =
+                        target == null ? OutputStream.nullOutputStream() : create(target)) {
+            read(new BufferedInputStream(trace), file);
+        } catch (IOException e) {
+            throw new HostException("trace: " + IoReason.of(e), e);
+        }
+    }
+
+    /// A file that did not exist, and that only its owner may read.
+    private static OutputStream create(Path file) throws IOException {
+        return Channels.newOutputStream(
+                FileChannel.open(
+                        file,
+                        Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                        PosixFilePermissions.asFileAttribute(
+                                PosixFilePermissions.fromString("rw-------"))));
+    }
+
+    private void read(InputStream in, OutputStream copy) throws IOException {
+        TraceReader reader = new TraceReader(in, copy);
+        CallDecoder decoder = new CallDecoder(HypercallTable.standard());
+        Function<TracedCall, String> printer =
+                json ? new TraceJson(decoder)::line : new TraceText(decoder)::line;
+        long calls = 0;
+        TracedCall call = null;
+        while (calls < count && !StandardOutput.failed()) {
+            call = reader.next();
+            if (call == null) {
+                break;
+            }
+            calls++;
+            if (output == null) {
+                print(call, printer);
+                if (!reader.hasMore()) {
+                    System.out.flush();
+                }
+            }
+        }
+        System.out.flush();
+        tellEnd(reader, calls);
+    }
+
+    private void print(TracedCall call, Function<TracedCall, String> printer) {
+        long before = lost.getOrDefault(call.vcpu(), 0L);
+        if (call.lost() > before && !json) {
+            System.out.println(
+                    "# v" + call.vcpu() + ": " + (call.lost() - before) + " calls were lost");
+        }
+        lost.put(call.vcpu(), call.lost());
+        System.out.println(printer.apply(call));
+    }
+
+    private void tellEnd(TraceReader reader, long calls) {
+        TraceReader.End end = reader.end();
+        if (end != null) {
+            System.err.println(
+                    "xen-emu: " + calls + " calls, " + end.lost() + " lost: " + end.reason());
+        } else if (output != null) {
+            System.err.println("xen-emu: " + calls + " calls");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package io.xenemu.core.control;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.trace.HypercallTrace;
+import io.xenemu.core.trace.TraceFilter;
+import io.xenemu.core.trace.TracePoints;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A client of `trace`: gets a trace, until it goes or the domain ends. What it sends is ignored. The recording begins
+/// and ends with the session, so that no client that goes too early leaves one behind.
+///
+/// @param traces where it is taken
+/// @param domain whose calls
+/// @param filter which of them
+record TraceSession(TracePoints traces, Domain domain, TraceFilter filter)
+        implements ControlReply.Session {
+    private static final Logger log = LoggerFactory.getLogger(TraceSession.class);
+
+    /// How long a client may take to read a block.
+    private static final Duration WRITE_LIMIT = Duration.ofSeconds(30);
+
+    private static final int PIECE = 256;
+
+    @Override
+    public void serve(SocketChannel client) throws IOException {
+        try (HypercallTrace trace = traces.start(domain, filter)) {
+            if (trace == null) {
+                // Another client was faster, or the domain has ended: the stream ends at once.
+                return;
+            }
+            Thread writer = Thread.ofVirtual().name("trace").start(() -> write(client, trace));
+            try {
+                ByteBuffer ignored = ByteBuffer.allocate(PIECE);
+                while (client.read(ignored) >= 0) {
+                    ignored.clear();
+                }
+            } finally {
+                writer.interrupt();
+            }
+        }
+    }
+
+    /// Closes the connection at the end, which ends the reading.
+    private static void write(SocketChannel client, HypercallTrace trace) {
+        try (client) {
+            trace.writeTo(bytes -> write(client, bytes));
+        } catch (IOException e) {
+            log.debug("a reader of a trace has gone: {}", e.toString());
+        } catch (RuntimeException | Error e) {
+            log.error("a reader of a trace has lost its connection", e);
+        }
+    }
+
+    private static void write(SocketChannel client, ByteBuffer bytes) throws IOException {
+        try (SocketDeadline _ = SocketDeadline.of(client, WRITE_LIMIT)) {
+            while (bytes.hasRemaining()) {
+                client.write(bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package io.xenemu.core.trace;
+
+import org.jspecify.annotations.Nullable;
+
+/// What a call has done at an address of the guest's. Each has its number in the file.
+enum AccessKind {
+    /// Bytes were copied from the guest.
+    IN(0),
+    /// Bytes were copied to the guest.
+    OUT(1),
+    /// The address was looked up for reading.
+    LOOKED_UP(2),
+    /// The address was looked up for writing.
+    LOOKED_UP_FOR_WRITES(3);
+
+    private final byte code;
+
+    AccessKind(int code) {
+        this.code = (byte) code;
+    }
+
+    /// The number in the file.
+    byte code() {
+        return code;
+    }
+
+    /// The kind of a number in the file; null if there is none.
+    static @Nullable AccessKind of(int code) {
+        for (AccessKind kind : values()) {
+            if (kind.code == code) {
+                return kind;
+            }
+        }
+        return null;
+    }
+
+    /// Whether the bytes are in the record.
+    boolean hasBytes() {
+        return this == IN || this == OUT;
+    }
+
+    /// Whether the page is known to be writable.
+    boolean isWrite() {
+        return this == OUT || this == LOOKED_UP_FOR_WRITES;
+    }
+}

@@ -1,0 +1,126 @@
+package io.xenemu.core.trace;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// A trace of one domain's hypercalls that is being taken: a ring for each vCPU, and the one reader that empties them.
+/// No vCPU waits for the reader: what it does not take in time is lost, and the trace says how much.
+public final class HypercallTrace implements AutoCloseable {
+    /// Bytes of all rings of one trace, for most domains.
+    static final int MAX_BYTES = 4 << 20;
+
+    /// Bytes of a ring: of a domain with few vCPUs, and of one with many.
+    private static final int MAX_RING = 1 << 20;
+
+    private static final int MIN_RING = 64 << 10;
+
+    /// How often the reader looks: a vCPU of the fastest guest fills a ring in this time ten times over at most.
+    private static final long POLL_MILLIS = 10;
+
+    private final TraceHeader header;
+    private final TraceFilter filter;
+    private final Consumer<HypercallTrace> stop;
+    private final long start = System.nanoTime();
+    private final int ringBytes;
+    private final List<CallRing> rings = new CopyOnWriteArrayList<>();
+    private final List<VcpuRecorder> recorders = new CopyOnWriteArrayList<>();
+    private volatile boolean isEnded;
+
+    /// @param stop ends the recording
+    HypercallTrace(TraceHeader header, TraceFilter filter, Consumer<HypercallTrace> stop) {
+        this.header = header;
+        this.filter = filter;
+        this.stop = stop;
+        int share = Integer.highestOneBit(MAX_BYTES / header.config().vcpus());
+        ringBytes = Math.clamp(share, MIN_RING, MAX_RING);
+    }
+
+    /// A recorder for one more vCPU.
+    VcpuRecorder newRecorder() {
+        CallRing ring = new CallRing(ringBytes);
+        VcpuRecorder recorder = new VcpuRecorder(filter, start, ring);
+        rings.add(ring);
+        recorders.add(recorder);
+        return recorder;
+    }
+
+    /// Notes that the domain has ended.
+    void setEnded() {
+        isEnded = true;
+    }
+
+    /// Writes the trace until the domain ends, [#close] is called, or the thread is interrupted.
+    ///
+    /// Calls of all vCPUs are in the order of their ends, as far as their threads are not held up for longer than
+    /// [#POLL_MILLIS] between a call's end and the next.
+    ///
+    /// @param target takes blocks of bytes, and writes all of each
+    /// @throws IOException if the target fails
+    public void writeTo(Target target) throws IOException {
+        TraceWriter writer = new TraceWriter(target, header);
+        long limit = 0;
+        while (!isEnded && sleep()) {
+            // A call that ended before the last look is in its ring by now.
+            long now = System.nanoTime() - start;
+            drain(writer, limit);
+            writer.flush();
+            limit = now;
+        }
+        drain(writer, Long.MAX_VALUE);
+        writer.end(lost(), isEnded ? "the domain has ended, or the trace was stopped" : "stopped");
+    }
+
+    /// Takes the bytes of a trace.
+    public interface Target {
+        /// Writes all bytes of a buffer.
+        void write(ByteBuffer bytes) throws IOException;
+    }
+
+    private static boolean sleep() {
+        try {
+            Thread.sleep(POLL_MILLIS);
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    /// Writes all calls that ended by `limit`, in order. Each ring gives no more than it holds, so that a guest that
+    /// calls faster than this writes does not keep the reader here.
+    private void drain(TraceWriter writer, long limit) throws IOException {
+        long left = (long) ringBytes * rings.size();
+        CallRing next = earliest(limit);
+        while (next != null && left > 0) {
+            left -= next.peek(0) & 0xffff_ffffL;
+            writer.call(next);
+            next = earliest(limit);
+        }
+    }
+
+    private @Nullable CallRing earliest(long limit) {
+        CallRing earliest = null;
+        long end = limit;
+        for (CallRing ring : rings) {
+            if (ring.hasNext() && ring.peek(RecordLayout.END) <= end) {
+                earliest = ring;
+                end = ring.peek(RecordLayout.END);
+            }
+        }
+        return earliest;
+    }
+
+    private long lost() {
+        return recorders.stream().mapToLong(VcpuRecorder::lost).sum();
+    }
+
+    /// Stops the recording. Idempotent.
+    @Override
+    public void close() {
+        stop.accept(this);
+    }
+}

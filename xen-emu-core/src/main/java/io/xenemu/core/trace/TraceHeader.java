@@ -1,0 +1,88 @@
+package io.xenemu.core.trace;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.HvmParams;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/// What a trace says of its domain: enough to show whose calls they are, and to make a domain like it for a replay.
+///
+/// @param domain its id
+/// @param config its configuration
+/// @param begin when the trace began, by the clock of the day
+/// @param params its HVM parameters at that time, by index
+public record TraceHeader(DomId domain, DomainConfig config, Instant begin, List<Long> params) {
+    public TraceHeader {
+        params = List.copyOf(params);
+    }
+
+    /// That of a domain now.
+    static TraceHeader of(Domain domain) {
+        List<Long> params = new ArrayList<>();
+        for (int i = 0; i < HvmParams.COUNT; i++) {
+            params.add(domain.params().get(i));
+        }
+        return new TraceHeader(domain.id(), domain.config(), Instant.now(), params);
+    }
+
+    byte[] encode() {
+        GrantLimits grants = config.grants();
+        EventChannelConfig events = config.events();
+        BodyWriter body =
+                new BodyWriter()
+                        .u16(domain.value())
+                        .u64(begin.toEpochMilli())
+                        .string(config.name())
+                        .u64(config.uuid().getMostSignificantBits())
+                        .u64(config.uuid().getLeastSignificantBits())
+                        .u64(config.memoryBytes())
+                        .u32(config.vcpus())
+                        .u32(config.xenVersion())
+                        .u32(grants.maxGrantFrames())
+                        .u32(grants.maxMaptrackFrames())
+                        .u32(grants.maxGrantVersion())
+                        .bool(events.fifo())
+                        .u32(events.maxEventChannels())
+                        .bool(events.hvmPirqs())
+                        .u32(params.size());
+        params.forEach(body::u64);
+        return body.toBytes();
+    }
+
+    static TraceHeader decode(BodyReader body) throws WireException {
+        try {
+            DomId domain = new DomId(body.u16());
+            Instant begin = Instant.ofEpochMilli(body.u64());
+            DomainConfig config = config(body);
+            int count = body.count(HvmParams.COUNT);
+            List<Long> params = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                params.add(body.u64());
+            }
+            body.end();
+            return new TraceHeader(domain, config, begin, params);
+        } catch (IllegalArgumentException e) {
+            throw new WireException("its domain cannot exist: " + e.getMessage(), e);
+        }
+    }
+
+    private static DomainConfig config(BodyReader body) throws WireException {
+        return new DomainConfig(
+                body.string(DomainConfig.MAX_NAME_BYTES),
+                new UUID(body.u64(), body.u64()),
+                body.u64(),
+                body.u32(),
+                body.u32(),
+                new GrantLimits(body.u32(), body.u32(), body.u32()),
+                new EventChannelConfig(body.bool(), body.u32(), body.bool()));
+    }
+}

@@ -1,0 +1,99 @@
+package io.xenemu.core.trace;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.kvm.abi.DomId;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// Where traces of a service's domains are taken: the dispatchers of all vCPUs. Thread-safe; its lock is a leaf.
+public final class TracePoints {
+    /// Traces at a time. Each may hold [HypercallTrace#MAX_BYTES].
+    public static final int MAX_TRACES = 4;
+
+    /// The vCPUs of one domain that run, and its trace.
+    private static final class Points {
+        final List<HypercallDispatcher> dispatchers = new ArrayList<>();
+        @Nullable HypercallTrace trace;
+    }
+
+    @GuardedBy("this")
+    private final Map<DomId, Points> domains = new HashMap<>();
+
+    @GuardedBy("this")
+    private int traces;
+
+    /// Adds a domain whose vCPUs are about to run.
+    public synchronized void add(DomId domain) {
+        domains.put(domain, new Points());
+    }
+
+    /// Adds a vCPU's dispatcher, and records it if its domain is being traced.
+    public synchronized void add(DomId domain, HypercallDispatcher dispatcher) {
+        Points points = domains.get(domain);
+        if (points == null) {
+            return;
+        }
+        points.dispatchers.add(dispatcher);
+        if (points.trace != null) {
+            dispatcher.observe(points.trace.newRecorder());
+        }
+    }
+
+    /// Forgets a domain, and ends its trace.
+    public synchronized void remove(DomId domain) {
+        Points points = domains.remove(domain);
+        if (points != null && points.trace != null) {
+            end(points, points.trace);
+        }
+    }
+
+    /// Why a domain cannot be traced now, for an operator; null if it can.
+    public synchronized @Nullable String obstacle(Domain domain) {
+        Points points = domains.get(domain.id());
+        if (points == null) {
+            return "it has ended";
+        }
+        if (points.trace != null) {
+            return "it is being traced";
+        }
+        return traces == MAX_TRACES ? "there are " + MAX_TRACES + " traces at a time" : null;
+    }
+
+    /// Begins a trace.
+    ///
+    /// @return null if there is an [#obstacle]
+    public synchronized @Nullable HypercallTrace start(Domain domain, TraceFilter filter) {
+        Points points = domains.get(domain.id());
+        if (points == null || obstacle(domain) != null) {
+            return null;
+        }
+        HypercallTrace trace =
+                new HypercallTrace(TraceHeader.of(domain), filter, one -> stop(domain.id(), one));
+        points.trace = trace;
+        traces++;
+        for (HypercallDispatcher dispatcher : points.dispatchers) {
+            dispatcher.observe(trace.newRecorder());
+        }
+        return trace;
+    }
+
+    private synchronized void stop(DomId domain, HypercallTrace trace) {
+        Points points = domains.get(domain);
+        if (points != null && points.trace == trace) {
+            end(points, trace);
+        }
+    }
+
+    @GuardedBy("this")
+    private void end(Points points, HypercallTrace trace) {
+        points.dispatchers.forEach(dispatcher -> dispatcher.observe(null));
+        points.trace = null;
+        traces--;
+        trace.setEnded();
+    }
+}

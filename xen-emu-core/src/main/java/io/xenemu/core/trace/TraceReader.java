@@ -1,0 +1,153 @@
+package io.xenemu.core.trace;
+
+import com.google.common.primitives.Bytes;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/// Reads a trace: see [TraceFile]. For any bytes, it delivers calls that were written or throws [WireException]; it
+/// holds one block at a time.
+public final class TraceReader {
+    /// How a trace ended.
+    ///
+    /// @param lost calls that were lost
+    /// @param reason why
+    public record End(long lost, String reason) {}
+
+    private final InputStream in;
+    private final OutputStream copy;
+    private final TraceHeader header;
+    private final Deque<TracedCall> calls = new ArrayDeque<>();
+    private @Nullable End end;
+
+    /// Reads the beginning.
+    ///
+    /// @param in the caller closes it
+    /// @throws WireException if it is no trace
+    public TraceReader(InputStream in) throws IOException {
+        this(in, OutputStream.nullOutputStream());
+    }
+
+    /// The same, which also writes each block elsewhere once it is read. What is written is a trace at any time.
+    ///
+    /// @param in the caller closes it
+    /// @param copy gets the trace; the caller closes it
+    /// @throws WireException if it is no trace
+    public TraceReader(InputStream in, OutputStream copy) throws IOException {
+        this.in = in;
+        this.copy = copy;
+        byte[] magic = exactly(TraceFile.HEADER_BYTES);
+        ByteBuffer start = numbers(magic);
+        if (start.getLong() != TraceFile.MAGIC) {
+            throw new WireException("not a trace");
+        }
+        int version = start.getInt();
+        if (version != TraceFile.VERSION) {
+            throw new WireException(
+                    "a trace of version "
+                            + Integer.toUnsignedString(version)
+                            + "; this program reads version "
+                            + TraceFile.VERSION);
+        }
+        copy.write(magic);
+        BodyReader body = block();
+        if (body == null || body.u8() != TraceFile.DOMAIN) {
+            throw new WireException("a trace without its domain");
+        }
+        header = TraceHeader.decode(body);
+    }
+
+    /// Whose calls they are.
+    public TraceHeader header() {
+        return header;
+    }
+
+    /// The next call; null at the end.
+    ///
+    /// @throws WireException if the trace is damaged or cut off within a block
+    public @Nullable TracedCall next() throws IOException {
+        while (calls.isEmpty() && end == null) {
+            BodyReader body = block();
+            if (body == null) {
+                return null;
+            }
+            read(body);
+        }
+        return calls.poll();
+    }
+
+    /// Whether calls have been read that [#next] has not returned.
+    public boolean hasMore() {
+        return !calls.isEmpty();
+    }
+
+    /// How the trace ended; null if it just stops.
+    public @Nullable End end() {
+        return end;
+    }
+
+    private void read(BodyReader body) throws WireException {
+        int kind = body.u8();
+        switch (kind) {
+            case TraceFile.CALLS -> {
+                while (body.remaining() > 0) {
+                    calls.add(TracedCall.decode(body));
+                }
+            }
+            case TraceFile.END -> {
+                end = new End(body.u64(), body.string(TraceFile.MAX_REASON));
+                body.end();
+            }
+            default -> throw new WireException("a block of kind " + kind);
+        }
+    }
+
+    /// @return null at the end of the stream
+    private @Nullable BodyReader block() throws IOException {
+        byte[] start = in.readNBytes(TraceFile.BLOCK_HEADER_BYTES);
+        if (start.length == 0) {
+            return null;
+        }
+        if (start.length < TraceFile.BLOCK_HEADER_BYTES) {
+            throw cutOff();
+        }
+        ByteBuffer numbers = numbers(start);
+        int length = numbers.getInt();
+        if (length <= 0 || length > TraceFile.MAX_BLOCK) {
+            throw new WireException("a block of " + Integer.toUnsignedString(length) + " bytes");
+        }
+        byte[] body = exactly(length);
+        CRC32C crc = new CRC32C();
+        crc.update(body);
+        if (numbers.getInt() != (int) crc.getValue()) {
+            throw new WireException("a block whose checksum is wrong");
+        }
+        // One write, so that a reader of a copy that just ends finds whole blocks.
+        copy.write(Bytes.concat(start, body));
+        return new BodyReader(body);
+    }
+
+    private byte[] exactly(int length) throws IOException {
+        byte[] bytes = in.readNBytes(length);
+        if (bytes.length < length) {
+            throw cutOff();
+        }
+        return bytes;
+    }
+
+    private static WireException cutOff() {
+        return new WireException("the trace is cut off");
+    }
+
+    private static ByteBuffer numbers(byte[] bytes) {
+        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+}

@@ -1,0 +1,68 @@
+package io.xenemu.core.trace;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.zip.CRC32C;
+
+/// Writes a trace, a block at a time: see [TraceFile].
+final class TraceWriter {
+    private final HypercallTrace.Target sink;
+    private final ByteBuffer block =
+            ByteBuffer.allocate(TraceFile.BLOCK_HEADER_BYTES + TraceFile.MAX_BLOCK)
+                    .order(ByteOrder.LITTLE_ENDIAN);
+
+    /// Writes the beginning.
+    TraceWriter(HypercallTrace.Target sink, TraceHeader header) throws IOException {
+        this.sink = sink;
+        block.putLong(TraceFile.MAGIC).putInt(TraceFile.VERSION).flip();
+        sink.write(block);
+        begin(TraceFile.DOMAIN);
+        block.put(header.encode());
+        finish();
+        begin(TraceFile.CALLS);
+    }
+
+    private void begin(byte kind) {
+        block.clear().position(TraceFile.BLOCK_HEADER_BYTES);
+        block.put(kind);
+    }
+
+    private void finish() throws IOException {
+        int length = block.position() - TraceFile.BLOCK_HEADER_BYTES;
+        CRC32C crc = new CRC32C();
+        crc.update(block.array(), TraceFile.BLOCK_HEADER_BYTES, length);
+        block.putInt(0, length).putInt(Integer.BYTES, (int) crc.getValue()).flip();
+        sink.write(block);
+    }
+
+    /// Writes the next record of a ring.
+    void call(CallRing ring) throws IOException {
+        if (block.remaining() < RecordLayout.MAX_BYTES) {
+            flush();
+        }
+        ring.take(block);
+    }
+
+    /// Sends what has been written.
+    void flush() throws IOException {
+        if (block.position() > TraceFile.BLOCK_HEADER_BYTES + 1) {
+            finish();
+            begin(TraceFile.CALLS);
+        }
+    }
+
+    /// Writes the end.
+    ///
+    /// @param lost calls that were lost
+    /// @param reason why the trace ends
+    void end(long lost, String reason) throws IOException {
+        flush();
+        begin(TraceFile.END);
+        byte[] text = reason.getBytes(UTF_8);
+        block.putLong(lost).putInt(text.length).put(text);
+        finish();
+    }
+}

@@ -1,0 +1,5 @@
+/// Tests of the flight recorder.
+@NullMarked
+package io.xenemu.core.trace;
+
+import org.jspecify.annotations.NullMarked;
