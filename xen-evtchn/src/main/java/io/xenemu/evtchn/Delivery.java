@@ -215,6 +215,16 @@ final class Delivery {
 
     void setVcpuInfo(VcpuId vcpuId, MemorySegment place) throws XenError {
         Vcpu vcpu = owner.require(vcpuId);
+        register(vcpu, place, true);
+        announcePending(vcpu);
+    }
+
+    void restoreVcpuInfo(VcpuId vcpuId, MemorySegment place) throws XenError {
+        register(owner.require(vcpuId), place, false);
+    }
+
+    /// @param isNew whether the contents of the vCPU's place in shared_info move to this one
+    private void register(Vcpu vcpu, MemorySegment place, boolean isNew) throws XenError {
         if (place.address() % VcpuInfo.ALIGNMENT != 0) {
             throw XenError.ENXIO;
         }
@@ -227,7 +237,7 @@ final class Delivery {
             VcpuInfo info =
                     new VcpuInfo(place, bitmaps == null ? GuestWidth.BITS_64 : bitmaps.width());
             VcpuInfo old = vcpu.info;
-            if (old != null) {
+            if (isNew && old != null) {
                 info.takeOver(old);
             }
             vcpu.info = info;
@@ -235,7 +245,6 @@ final class Delivery {
         } finally {
             owner.lock.unlock();
         }
-        announcePending(vcpu);
     }
 
     // ---- the FIFO ABI, see FifoSwitch

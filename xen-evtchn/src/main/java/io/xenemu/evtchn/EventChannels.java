@@ -304,6 +304,14 @@ public final class EventChannels {
         bindings.delivery.setVcpuInfo(vcpu, memory);
     }
 
+    /// As [#setVcpuInfo] for the place that a saved vCPU had registered, which is left as it is. Call
+    /// [#announcePending] when all is restored.
+    ///
+    /// @throws XenError `ENOENT` no such vCPU; `EBUSY` already registered; `ENXIO` misaligned
+    public void restoreVcpuInfo(VcpuId vcpu, MemorySegment memory) throws XenError {
+        bindings.delivery.restoreVcpuInfo(vcpu, memory);
+    }
+
     /// Whether the vCPU has registered its `vcpu_info`, which is allowed once.
     ///
     /// @throws XenError `ENOENT` no such vCPU

@@ -50,12 +50,12 @@ final class FifoSnapshot {
         Fifo fifo = new Fifo(into);
         try {
             for (long gfn : state.pages()) {
-                fifo.words().add(guest, gfn);
+                fifo.words().add(number -> guest.mapAgain(number), gfn);
             }
             for (FifoState.Control saved : state.controls()) {
                 Snapshot.require(saved.vcpu() < into.vcpus() && fits(saved.offset()), saved);
                 ControlBlock block =
-                        new ControlBlock(guest.map(saved.gfn()), saved.gfn(), saved.offset());
+                        new ControlBlock(guest.mapAgain(saved.gfn()), saved.gfn(), saved.offset());
                 fifo.control(into.vcpu(saved.vcpu()), block);
             }
         } catch (XenError e) {

@@ -13,6 +13,14 @@ public interface GuestPages {
     /// @throws XenError `EINVAL` if it is not writable memory of the guest, as Xen's `map_guest_page` returns
     MemorySegment map(long gfn) throws XenError;
 
+    /// The same for a restored domain, whose guest may have given the page up since it named it.
+    ///
+    /// @param gfn a guest page number that [#map] accepted before the domain was saved
+    /// @throws XenError `EINVAL` if there is no memory for it
+    default MemorySegment mapAgain(long gfn) throws XenError {
+        return map(gfn);
+    }
+
     /// For a domain that may not use the FIFO ABI.
     static GuestPages none() {
         return gfn -> {

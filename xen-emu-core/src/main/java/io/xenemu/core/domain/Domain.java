@@ -158,7 +158,7 @@ public final class Domain implements AutoCloseable {
                         environment.domains(),
                         kernelPorts,
                         delivery,
-                        memory()::page,
+                        new NamedPages(memory()),
                         environment.ports(),
                         e -> failed("the event channels of " + id, e));
         return origin instanceof DomainOrigin.Saved saved

@@ -140,7 +140,7 @@ public final class VcpuAreas {
         return Objects.requireNonNull(state.get());
     }
 
-    /// Registers a saved vCPU's areas, in the memory as it is.
+    /// Registers a saved vCPU's areas. The memory stays as it is, but for what KVM writes.
     ///
     /// @throws IllegalArgumentException if there is no memory
     void restore(State state) {
@@ -152,7 +152,7 @@ public final class VcpuAreas {
                     registered = true;
                     placed = true;
                     vcpuInfo = state.vcpuInfo();
-                    channels.setVcpuInfo(vcpu.id(), place);
+                    channels.restoreVcpuInfo(vcpu.id(), place);
                 }
                 if (state.time() != VcpuPort.INVALID_GPA) {
                     port.vcpuTimeInfo(state.time());

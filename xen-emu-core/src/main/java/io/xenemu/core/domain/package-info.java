@@ -5,7 +5,7 @@
 /// Families of files:
 ///
 /// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig],
-///   [DomainEnvironment], [HvmParams], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch].
+///   [DomainEnvironment], [HvmParams], [NamedPages], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuRegisters], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll],
 ///   [ThreadActivity].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].

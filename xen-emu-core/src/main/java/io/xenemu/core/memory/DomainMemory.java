@@ -157,6 +157,16 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         if (pageAt(gfn) < 0) {
             throw XenError.EINVAL;
         }
+        return namedBefore(gfn);
+    }
+
+    /// As [#page] for a restored domain, whose guest named the page before it was saved and may have given it up since.
+    ///
+    /// @throws XenError EINVAL if there is no memory for it
+    public MemorySegment namedBefore(long gfn) throws XenError {
+        if (!isPossible(gfn)) {
+            throw XenError.EINVAL;
+        }
         try {
             return guest.segment(gfn * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
         } catch (XenError e) {
