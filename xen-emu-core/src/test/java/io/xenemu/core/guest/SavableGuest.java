@@ -125,6 +125,7 @@ final class SavableGuest implements AutoCloseable {
         private final BytePipe input = new BytePipe(1 << 12);
         private final StringBuilder printed = new StringBuilder();
         private boolean full;
+        private boolean silent;
         private Runnable service = () -> {};
 
         void type(String text) {
@@ -135,6 +136,13 @@ final class SavableGuest implements AutoCloseable {
 
         void fill(boolean isFull) {
             full = isFull;
+            service.run();
+        }
+
+        /// Keeps back what is typed, so that it is saved as not taken. A restored guest has those bytes itself, which
+        /// no host's end can keep back.
+        void silence(boolean isSilent) {
+            silent = isSilent;
             service.run();
         }
 
@@ -155,7 +163,7 @@ final class SavableGuest implements AutoCloseable {
 
         @Override
         public ByteSource input() {
-            return (bytes, offset, length) -> full ? 0 : input.poll(bytes, offset, length);
+            return (bytes, offset, length) -> silent ? 0 : input.poll(bytes, offset, length);
         }
 
         @Override
