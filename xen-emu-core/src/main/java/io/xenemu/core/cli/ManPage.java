@@ -5,6 +5,7 @@ import io.xenemu.core.control.ControlClient;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,6 +15,12 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 /// The manual page of `xen-emu`, from its parsers and the table of verbs, in the language of man(7).
 final class ManPage {
     private static final Splitter LINES = Splitter.on('\n');
+
+    /// Columns for picocli, so that it breaks no synopsis: man(1) does that, for the reader's terminal.
+    private static final int ONE_LINE = 10_000;
+
+    /// Options that every command has, and the page only once.
+    private static final Set<String> COMMON = Set.of("-h", "-V");
 
     private final List<String> lines = new ArrayList<>();
 
@@ -27,6 +34,8 @@ final class ManPage {
         ManPage page = new ManPage();
         page.head(program.getCommandSpec());
         commands.forEach(command -> page.command(command, "xen-emu "));
+        page.lines.add(".SH COMMON OPTIONS");
+        program.getCommandSpec().options().stream().filter(ManPage::isCommon).forEach(page::option);
         page.lines.add(".SH SEE ALSO");
         page.text("xl(1), xl.cfg(5), xenstore-ls(1)");
         return List.copyOf(page.lines);
@@ -43,6 +52,7 @@ final class ManPage {
 
     private void command(CommandLine command, String parent) {
         CommandSpec spec = command.getCommandSpec();
+        spec.usageMessage().width(ONE_LINE);
         // Sets what the table of verbs says.
         CommandLine.Help help = command.getHelp();
         lines.add(".SS " + escaped(parent + spec.name()));
@@ -52,14 +62,22 @@ final class ManPage {
         lines.add(".PP");
         text(help.synopsis(0).strip().replaceAll("\\s+", " "));
         spec.positionalParameters().stream().filter(it -> !it.hidden()).forEach(this::parameter);
-        spec.options().stream().filter(it -> !it.hidden()).forEach(this::option);
+        spec.options().stream()
+                .filter(it -> !it.hidden() && !isCommon(it))
+                .forEach(this::option);
         Map<String, String> codes = spec.usageMessage().exitCodeList();
         if (!codes.isEmpty()) {
             lines.add(".PP");
             text("Exit codes:");
             codes.forEach((code, meaning) -> entry(code.strip(), new String[] {meaning}));
         }
-        command.getSubcommands().values().forEach(it -> command(it, parent + spec.name() + " "));
+        command.getSubcommands().values().stream()
+                .filter(it -> !(it.getCommand() instanceof CommandLine.HelpCommand))
+                .forEach(it -> command(it, parent + spec.name() + " "));
+    }
+
+    private static boolean isCommon(OptionSpec option) {
+        return COMMON.contains(option.shortestName());
     }
 
     private void parameter(PositionalParamSpec parameter) {

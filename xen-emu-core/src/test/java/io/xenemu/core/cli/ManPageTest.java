@@ -1,5 +1,7 @@
 package io.xenemu.core.cli;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.control.Verb;
@@ -42,6 +44,22 @@ final class ManPageTest {
                 assertTrue(page.contains(option), option);
             }
         }
+    }
+
+    @Test
+    void helpAndVersionAreThereOnce() {
+        for (String option : List.of("-h, --help", "-V, --version")) {
+            String line = ".B " + shown(option);
+            assertEquals(1, page.stream().filter(line::equals).count(), option);
+        }
+        assertFalse(page.stream().anyMatch(it -> it.endsWith(" help")), "picocli's own help command");
+    }
+
+    /// Picocli's line breaks within a synopsis would become blanks within a value.
+    @Test
+    void noSynopsisIsBroken() {
+        assertTrue(
+                page.stream().anyMatch(it -> it.contains("[" + shown("--kernel-version=6.12|6.1]"))), "synopsis of demo");
     }
 
     @Test
