@@ -2,9 +2,9 @@ package io.xenemu.xenstore;
 
 import java.util.concurrent.locks.ReentrantLock;
 
-/// The lock of a store. A thread that finds it free takes it, even if others wait: handing it to a thread that has to
-/// wake up costs more than most requests. But waiting threads are overtaken at most [#OVERTAKES] times; then they
-/// come first, in order. So a guest that floods its ring on its own vCPU stops neither other guests nor host tools.
+/// The lock of a store. A thread that finds it free takes it, even if others wait: waking up the next thread costs more
+/// than most requests. But waiting threads are overtaken at most [#OVERTAKES] times; then they come first, in order. So
+/// a guest that floods its ring on its own vCPU stops neither other guests nor host tools.
 final class StoreLock {
     /// How often in a row the lock may be taken while others wait. Few enough for waiting threads not to notice: a
     /// client holds the lock for one ring full of requests, or for about as many requests of a socket.

@@ -33,11 +33,10 @@ import org.jspecify.annotations.Nullable;
 
 /// A XenStore with all its transports: guests' rings, a Unix socket, and clients in this process.
 ///
-/// One lock guards the store and all sessions. Each transport takes it once for a batch of requests, on its own
-/// thread: a guest's ring on the thread that calls [RingConnection#service], sockets on theirs. So requests of
-/// different clients are handled strictly one after the other, and nothing is handed between threads. Waiting threads
-/// are not overtaken forever ([StoreLock]). The lock is a leaf: doorbells, wake-ups and listeners are called after it
-/// is released.
+/// One lock guards the store and all sessions. Each transport takes it once for a batch of requests, on its own thread.
+/// For a guest's ring that is the thread that calls [RingConnection#service]. So requests of different clients are
+/// handled strictly one after the other, and nothing is handed between threads. Waiting threads are not overtaken
+/// forever ([StoreLock]). The lock is a leaf: doorbells, wake-ups and listeners are called after it is released.
 public final class XenStoreServer implements AutoCloseable {
     private final LockedStore access;
     private final XenStore store;
@@ -91,9 +90,9 @@ public final class XenStoreServer implements AutoCloseable {
     // --- guests
 
     /// Starts to serve a domain's ring: empties it, tells the guest that it is connected, rings the doorbell, fires
-    /// `@introduceDomain`. For a domain that is already introduced, resets its connection instead (drops watches and
-    /// transactions, keeps nodes) and uses the new ring from now on: a reboot or a soft reset that keeps the domain
-    /// id does this.
+    /// `@introduceDomain`. A domain that is already introduced gets its connection reset instead, and the new ring:
+    /// watches and transactions are dropped, nodes are kept. A reboot or a soft reset that keeps the domain id does
+    /// this.
     ///
     /// @return the connection to call on events; the same object until the domain is released
     public RingConnection introduce(DomId domain, Ring ring) {

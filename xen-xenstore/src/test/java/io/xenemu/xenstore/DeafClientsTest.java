@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 class DeafClientsTest {
     private static final long LIMIT = 2 << 20;
 
-    /// What one change, one turn or one batch of requests adds before clients are disconnected.
+    /// Bytes that one change, one turn or one batch of requests adds before clients are disconnected.
     private static final long SLACK = 256 << 10;
 
     @TempDir

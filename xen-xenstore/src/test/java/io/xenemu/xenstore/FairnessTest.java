@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Whoever floods the store, all others are served meanwhile.
+/// A client that floods the store does not keep the others from being served.
 @Timeout(60)
 class FairnessTest {
     @Test

@@ -20,7 +20,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.Size;
 
-/// Whatever a guest sends or writes into its page, nobody else notices.
+/// Nothing that a guest sends or writes into its page affects the others.
 class HostilePropertyTest {
     @Property(tries = 2000)
     void arbitraryPayloadsAreDecodedOrRefused(
@@ -43,7 +43,7 @@ class HostilePropertyTest {
         }
     }
 
-    /// What a guest writes before an event: bytes into the request buffer, and index fields.
+    /// The guest's writes before an event: bytes into the request buffer, and index fields.
     @SuppressWarnings("ArrayRecordComponent") // not compared
     record Write(byte[] bytes, int at, List<Integer> indices, boolean valid) {}
 

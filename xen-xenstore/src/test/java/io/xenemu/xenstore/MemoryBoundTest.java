@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// However a guest goes about it, what the store holds for it stays within its memory quota and [Quota#MEMORY_SLACK],
-/// and what transactions keep of earlier versions of the tree within [Quota#PINNED_BYTES].
+/// A guest cannot make the store hold more for it than its memory quota and [Quota#MEMORY_SLACK]. Earlier versions of
+/// the tree that transactions keep stay within [Quota#PINNED_BYTES].
 class MemoryBoundTest {
     private static final String OK = "OK\0";
     private static final String DEEP = "data" + "/a".repeat(1000);

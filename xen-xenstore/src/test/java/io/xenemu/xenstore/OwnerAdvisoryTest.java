@@ -17,7 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// What Xen's security advisories on permissions and owners in xenstored and oxenstored were about must not be possible
+/// Flaws of xenstored and oxenstored in permissions and owners, by Xen's security advisories, must not be possible
 /// here. One method each, named after it.
 ///
 /// Not here: XSA-349 and XSA-350 (back ends of Linux), XSA-354 (XAPI), XSA-368 (libxl's soft reset; introducing a
@@ -29,7 +29,7 @@ final class OwnerAdvisoryTest extends AdvisoryRig {
         return new RingEnd(new Rig.Guest(rig, 3));
     }
 
-    /// Watch events told guests of what they may not read.
+    /// Watch events told guests of nodes that they may not read.
     @Test
     void xsa115_watchesDoNotTellOfUnreadableNodes() {
         Rig.Client guest = rig.client(3);

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/// What guests may do, and how much of it.
+/// The rights of guests, and their quotas.
 class PermissionTest {
     private static final String OK = "OK\0";
 

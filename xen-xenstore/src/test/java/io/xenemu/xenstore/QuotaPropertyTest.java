@@ -18,8 +18,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 
-/// Whatever two guests ask for, in whatever way they read the answers, each stays within its quotas; what it lets go of
-/// is given back to the last byte; and domain 0 is served as before.
+/// Two guests send any requests and read the answers in any way. Each stays within its quotas and gets back every byte
+/// that it frees, and domain 0 is served as before.
 class QuotaPropertyTest {
     private static final List<Integer> GUESTS = List.of(3, 4);
     private static final int MEMORY = 4000;

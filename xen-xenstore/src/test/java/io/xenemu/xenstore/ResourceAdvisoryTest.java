@@ -20,8 +20,8 @@ import io.xenemu.xenstore.wire.MessageType;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// What Xen's security advisories on memory, counts and rings in xenstored and oxenstored were about must not be
-/// possible here. One method each, named after it.
+/// Flaws of xenstored and oxenstored in memory, counts and rings, by Xen's security advisories, must not be possible
+/// here. One method each, named after it.
 final class ResourceAdvisoryTest extends AdvisoryRig {
     /// oxenstored mixed up replies that are larger than the ring.
     @Test
@@ -147,7 +147,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
         assertEquals("d\0", guest.ask(DIRECTORY, "data\0"));
     }
 
-    /// What requests used for a while was freed only when the guest allowed it.
+    /// Memory that a request used for a while was freed only when the guest allowed it.
     @Test
     void xsa416_failedRequestsTakeNoMemory() {
         RingEnd guest = ring(3);

@@ -92,7 +92,7 @@ final class Rig implements AutoCloseable {
         final AtomicInteger bells = new AtomicInteger();
         final RingConnection connection;
 
-        /// What its doorbell does beside being counted.
+        /// An action of its doorbell, besides being counted.
         volatile Runnable onBell = () -> {};
 
         /// Told of failures that end it.

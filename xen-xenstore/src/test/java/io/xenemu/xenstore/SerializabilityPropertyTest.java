@@ -25,10 +25,10 @@ import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 import org.jspecify.annotations.Nullable;
 
-/// Transactions of several clients and requests outside, in any order, beside a second server that does one thing at a
-/// time: what is done outside at once, and a transaction when it is committed. If that succeeds, every one of its
-/// answers is the one that the second server gives then. Few nodes, tight quotas and every type of request, so that
-/// most commits come near a conflict.
+/// Transactions of several clients and requests outside of them, in any order. A second server does one thing at a
+/// time: a request outside at once, a whole transaction at its commit. If that succeeds, every one of its answers is
+/// the one that the second server gives then. Few nodes, tight quotas and every type of request, so that most commits
+/// come near a conflict.
 class SerializabilityPropertyTest {
     private static final List<Integer> DOMAINS = List.of(0, 0, 3, 4);
     private static final Set<MessageType> CHANGES =
@@ -78,7 +78,7 @@ class SerializabilityPropertyTest {
                 .ofMaxSize(most);
     }
 
-    /// What domain 0 does first, in a tree where guests may do everything.
+    /// Domain 0's first requests: they make a tree in which guests may do everything.
     @Provide
     Arbitrary<List<Step>> setUp() {
         return steps(

@@ -8,7 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 
-/// What a host tool says and hears on XenStore's socket, message by message.
+/// A host tool's end of XenStore's socket: sends and receives message by message.
 public final class SocketPeer {
     private SocketPeer() {}
 
@@ -29,7 +29,7 @@ public final class SocketPeer {
                 new String(payload, StandardCharsets.ISO_8859_1));
     }
 
-    /// The payload of what comes next, a character a byte.
+    /// The payload of the next message, a character a byte.
     public static String receiveText(SocketChannel channel) throws IOException {
         return receive(channel).text();
     }

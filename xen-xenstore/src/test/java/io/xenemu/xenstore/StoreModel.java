@@ -16,7 +16,7 @@ final class StoreModel {
 
     record Op(String type, String path, String argument) {}
 
-    /// What happened to one path, for watches.
+    /// A change to one path, as watches see it.
     record Event(String path, boolean removed, List<List<String>> readableBy) {}
 
     record Answered(Op op, String answer) {}

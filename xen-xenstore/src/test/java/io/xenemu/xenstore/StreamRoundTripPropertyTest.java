@@ -30,8 +30,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 
-/// Stores with all that can be open at a moment, through the stream into another server: the same is there, the same
-/// bytes come out again, and open transactions end the same.
+/// Any store, with open transactions, watches and half requests, goes through the stream into another server. That
+/// server has the same store, writes the same bytes, and ends open transactions the same way.
 class StreamRoundTripPropertyTest {
     private static final List<Integer> GUESTS = List.of(3, 4);
 
@@ -143,7 +143,7 @@ class StreamRoundTripPropertyTest {
                 state.sockets());
     }
 
-    /// What the stream has no place for, made the same.
+    /// Makes the fields equal for which the stream has no place.
     private static XenStoreState withoutNumbers(XenStoreState state) {
         List<NodeState> nodes =
                 state.nodes().stream()

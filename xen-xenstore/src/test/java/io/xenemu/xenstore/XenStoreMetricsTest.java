@@ -17,8 +17,8 @@ import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 
 class XenStoreMetricsTest {
-    /// The registry holds the objects that meters ask weakly, unless told otherwise: from the first collection on such
-    /// a gauge says NaN, and such a counter stands still.
+    /// The registry holds a meter's object weakly unless told otherwise. After the first collection such a gauge reads
+    /// NaN, and such a counter stands still.
     @Test
     void metersKeepTheirValuesOverAGarbageCollection() throws Exception {
         try (Rig rig = new Rig()) {
@@ -53,7 +53,7 @@ class XenStoreMetricsTest {
         }
     }
 
-    /// Who scrapes waits for nobody, and nobody for who scrapes.
+    /// A scrape does not wait for the store, and the store does not wait for a scrape.
     @Test
     void metersAreReadWhileTheStoreIsBusy() {
         try (Rig rig = new Rig()) {

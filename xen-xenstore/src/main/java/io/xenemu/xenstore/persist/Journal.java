@@ -17,9 +17,10 @@ import org.slf4j.LoggerFactory;
 /// A store's file. [#commit] makes all changes of the store survive the process, and the machine if its disk keeps
 /// what `fdatasync` has confirmed.
 ///
-/// A commit appends the changes since the last one as one record. So many requests share one write, and the changes
-/// of a transaction are all in the file or none is. When the file has grown to a multiple of the store's size and the
-/// disk has room, a background thread writes it again under another name, and renames it atomically to the old one.
+/// A commit appends the changes since the last one as one record. So many requests share one write, and the changes of
+/// a transaction are all in the file or none is. The file is written again when it has grown to a multiple of the
+/// store's size and the disk has room. A background thread writes it under another name, and renames it atomically to
+/// the old one.
 ///
 /// A change is made only after it has reserved room ([#promise]), so a full disk refuses changes and undoes none. A
 /// file that contains a store is used as it is: starting needs no room.
@@ -178,8 +179,8 @@ public final class Journal implements AutoCloseable {
 
     /// Returns when everything that the store holds now is on the disk.
     ///
-    /// @return false if there is no room, on a disk that does not keep reserved room: no change since the last commit
-    ///     may be reported to a client until a later commit succeeds
+    /// @return false if there is no room, on a disk that does not keep reserved room. Then no change since the last
+    ///     commit may be reported to a client until a later commit succeeds
     /// @throws IOException if it cannot be written; every later commit then throws too
     public boolean commit() throws IOException {
         lock.lock();
@@ -340,8 +341,8 @@ public final class Journal implements AutoCloseable {
         }
     }
 
-    /// Renames a new file to the store's file. From the rename on it is the store's file, even if a later step fails:
-    /// the old one has no name any more, and records appended to it are lost. Lock held.
+    /// Renames a new file to the store's file. From the rename on it is the store's file, even if a later step fails.
+    /// The old one has no name any more: records appended to it would be lost. Lock held.
     ///
     /// @throws IOException if it fails; after the rename, the journal has then failed too
     private void replace(RecordFile fresh, StoreImage image) throws IOException {

@@ -6,10 +6,10 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.util.zip.CRC32C;
 
-/// The layout of the file: a header (magic u64 "XENEMUSP", version u32, CRC32C u32 of both), then records, then
-/// zeros. A record is a header (magic u32 "XSRC", sequence u64, length u32, CRC32C u32 of the body, CRC32C u32 of
-/// these four) and a body of that length, which does not begin with a zero; sequences count from 1. All numbers are
-/// little-endian.
+/// The layout of the file: a header (magic u64 "XENEMUSP", version u32, CRC32C u32 of both), then records, then zeros.
+/// A record is a header and a body. The header is: magic u32 "XSRC", sequence u64, length u32, CRC32C u32 of the body,
+/// CRC32C u32 of these four. The body has that length and does not begin with a zero. Sequences count from 1. All
+/// numbers are little-endian.
 ///
 /// A record is written only when the previous one is on the disk, so only the last one can be incomplete. The zeros
 /// are reserved for later records, so that a full disk cannot take their room.

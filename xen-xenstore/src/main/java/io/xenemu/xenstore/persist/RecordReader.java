@@ -122,9 +122,9 @@ final class RecordReader {
         return body;
     }
 
-    /// Classifies what follows the last record: reserved room; a write of which the machine stored nothing, a part of
-    /// the header, or the body without its header before it stopped; or damage. An interrupted write has no later one
-    /// after it.
+    /// Classifies the bytes after the last record as reserved room, a torn write, or damage. Of a torn write the
+    /// machine stored nothing, a part of the header, or the body without its header. An interrupted write has no later
+    /// one after it.
     ///
     /// @return bytes of a write that was cut off
     private long behindTheLast(ByteBuffer header) throws IOException {

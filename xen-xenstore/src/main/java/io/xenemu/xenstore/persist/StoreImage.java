@@ -3,8 +3,8 @@ package io.xenemu.xenstore.persist;
 import io.xenemu.xenstore.tree.Node;
 import io.xenemu.xenstore.tree.Permissions;
 
-/// One version of what a store keeps over a restart: all nodes with their values, permissions and order, and the
-/// permissions of the special watches. Connections end with the process, and with them watches, transactions and
+/// One version of the data that a store keeps over a restart: all nodes with their values, permissions and order, and
+/// the permissions of the special watches. Connections end with the process, and with them watches, transactions and
 /// introductions.
 ///
 /// @param root the tree

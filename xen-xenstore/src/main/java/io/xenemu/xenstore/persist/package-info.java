@@ -13,7 +13,7 @@
 /// - For the operator: [JournalMetrics], [PersistException].
 ///
 /// Locks, from above to below: that of [Journal], the store's own, that of [FileRoom], the monitor of [RecordFile].
-/// So whoever holds the store's lock may ask for room, and must not commit.
+/// So a thread that holds the store's lock may ask for room, and must not commit.
 @NullMarked
 package io.xenemu.xenstore.persist;
 

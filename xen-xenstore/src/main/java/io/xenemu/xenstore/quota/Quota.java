@@ -4,8 +4,8 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The limits of what an unprivileged domain can make the store hold, with C xenstored's names and defaults
-/// (`docs/misc/xenstore.txt`, GET_QUOTA; `xenstored --quota`), so that a guest that works there works here.
+/// Limits of the memory and objects that an unprivileged domain can make the store hold, with C xenstored's names and
+/// defaults (`docs/misc/xenstore.txt`, GET_QUOTA; `xenstored --quota`), so that a guest that works there works here.
 public enum Quota {
     /// Nodes that a domain may own; checked when it creates one more.
     NODES("nodes", 1000, "Nodes per domain"),
@@ -33,8 +33,8 @@ public enum Quota {
     /// Open transactions.
     TRANSACTIONS("transactions", 10, "Active transactions per domain"),
 
-    /// Nodes that one transaction has read or changed, whether they exist or not; also the number of its changes, of
-    /// which one node can have many.
+    /// Nodes that one transaction has read or changed, whether they exist or not. It also limits the transaction's
+    /// changes: one node can have many.
     TRANSACTION_NODES("transaction-nodes", 1024, "Max. number of accessed nodes per transaction"),
 
     /// Entries in a permission list.

@@ -5,8 +5,8 @@ import io.xenemu.xenstore.state.XenStoreState.QuotaState;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Quotas in saved state: those that differ from every store's defaults or from the defaults of this store, and those
-/// of another daemon that this one does not know and keeps for the next one.
+/// Quotas in saved state: those that differ from every store's defaults or from this store's. Quotas of another daemon
+/// that this one does not know are kept for the next one.
 public final class SavedQuotas {
     private SavedQuotas() {}
 

@@ -1,4 +1,4 @@
-/// The limits of what a domain can make the store hold, and what each domain uses of them.
+/// Limits of the memory and objects that a domain can make the store hold, and each domain's use of them.
 ///
 /// Start at [Quota]: the limits by name. [Quotas] has a value for each. [Account] counts what one domain uses and was
 /// denied; [Accounts] has all of them, and the limits of later domains. [NodeCounts] counts nodes, also within a

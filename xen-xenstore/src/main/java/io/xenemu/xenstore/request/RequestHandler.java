@@ -23,7 +23,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Handles one message and queues its reply. A session's own watch events come before the reply to the request that
-/// caused them, as in C xenstored, except that the reply to WATCH comes before its first event.
+/// caused them, as in C xenstored. Only the reply to WATCH comes before its first event.
 public final class RequestHandler {
     private static final Logger log = LoggerFactory.getLogger(RequestHandler.class);
     private static final byte[] OK = ascii("OK\0");

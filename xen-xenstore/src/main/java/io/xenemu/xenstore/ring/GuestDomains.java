@@ -40,7 +40,7 @@ public interface GuestDomains extends KnownDomains {
     ///     goes on.
     IntroducedRing ring(DomId domain, long gfn, int port) throws XenError;
 
-    /// A host tool has released a domain, which may still run: its event channel is to be let go, as xenstored does,
-    /// until the domain is introduced again.
+    /// A host tool has released a domain, which may still run. Its event channel is let go, as xenstored does, until
+    /// the domain is introduced again.
     void released(DomId domain);
 }

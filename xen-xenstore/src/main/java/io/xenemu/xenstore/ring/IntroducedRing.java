@@ -6,6 +6,6 @@ import java.util.function.Consumer;
 ///
 /// @param ring the ring to serve
 /// @param events receives the connection; from now on it calls that connection's [RingConnection#service] on every
-///     event, instead of an earlier connection's. Called with the store's lock held, before the page is touched, so
-///     that no event is lost that the guest sends once it sees itself connected; it must not call the store
+///     event, instead of an earlier connection's. Called with the store's lock held, before the page is touched: an
+///     event that the guest sends once it sees itself connected is not lost. It must not call the store
 public record IntroducedRing(Ring ring, Consumer<RingConnection> events) {}

@@ -5,7 +5,7 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What the store needs to serve a guest.
+/// A guest's connection as the store needs it: the page and the doorbell.
 ///
 /// @param page the guest's page with `struct xenstore_domain_interface`, shared with the guest: at least
 ///     [RingPage#SIZE] bytes, 4-byte aligned, and accessible from every thread until the domain is released

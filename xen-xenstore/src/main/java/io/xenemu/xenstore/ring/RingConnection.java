@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// The guest sends an event whenever it has produced or consumed; core then calls [#service], on any thread. Messages
 /// are taken off the ring as they arrive, so a message may come in any pieces. Inconsistent indices, and payloads
-/// announced over the limit, put the connection into the error state, where it stays until the guest asks for a
+/// announced over the limit, put the connection into the error state. It stays there until the guest asks for a
 /// reconnection or is introduced again. Other clients are not affected.
 ///
 /// Requests stay in the ring while the guest does not read its replies. They are taken when it reads, since it then
@@ -199,7 +199,7 @@ public final class RingConnection {
         input.clear();
     }
 
-    /// The state outside the page, and a copy of what the guest has not read. Lock held.
+    /// The state outside the page, and a copy of the output that the guest has not read. Lock held.
     XenStoreState.DomainState save(boolean shutdown) {
         return new XenStoreState.DomainState(
                 domain,

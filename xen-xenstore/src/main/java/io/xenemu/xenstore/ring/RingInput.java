@@ -49,7 +49,7 @@ final class RingInput {
         received = 0;
     }
 
-    /// A copy of what has arrived, to save it.
+    /// A copy of the bytes that have arrived, to save them.
     byte[] copy() {
         return Arrays.copyOf(message, received);
     }

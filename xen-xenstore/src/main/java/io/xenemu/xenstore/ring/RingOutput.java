@@ -7,7 +7,8 @@ import io.xenemu.xenstore.request.ReplyQueue;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 
-/// What a guest has not read: replies and watch events, within the quotas of its domain. The store's lock is held.
+/// Output that a guest has not read: replies and watch events, within the quotas of its domain. The store's lock is
+/// held.
 final class RingOutput {
     /// Answer of [#send] if the guest's indices are inconsistent.
     static final int INCONSISTENT = -1;

@@ -29,8 +29,8 @@ import org.slf4j.LoggerFactory;
 /// Serves the protocol on a Unix-domain socket, on one thread, `xenstore-socket`. Clients have the rights of domain
 /// 0, so only root and the user that the service runs as may connect.
 ///
-/// Clients that have sent many requests take turns ([SocketConnection#takeTurn]), so that no client has to wait for
-/// thousands of requests, or for the costly ones, of another.
+/// Clients that have sent many requests take turns ([SocketConnection#takeTurn]): no client waits for another one's
+/// thousands of requests, or for its costly ones.
 public final class SocketTransport implements AutoCloseable {
     /// Further clients wait in the socket's backlog. [ClientMemory] limits what all clients hold together.
     static final int MAX_CONNECTIONS = 4096;
@@ -93,7 +93,7 @@ public final class SocketTransport implements AutoCloseable {
 
     /// Serves a socket, and closes it at the end.
     ///
-    /// @param memory the limit of what all socket clients of the store hold
+    /// @param memory the limit of the bytes that all socket clients of the store hold together
     /// @param failed called once, on the transport's thread, if it ends in another way than by [#close]; then no
     ///     client is served any more
     public static SocketTransport open(

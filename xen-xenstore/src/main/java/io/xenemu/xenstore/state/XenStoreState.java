@@ -73,7 +73,7 @@ public record XenStoreState(
     /// One node.
     ///
     /// @param ordinal its place among its siblings
-    /// @param generation the number that DIRECTORY_PART reports, so that a listing in several parts can continue
+    /// @param generation the number that DIRECTORY_PART reports: a listing in several parts can continue with it.
     // The tree's own array, which nobody modifies; equality is the codec's.
     @SuppressWarnings("ArrayRecordComponent")
     public record NodeState(

@@ -6,13 +6,12 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Gives turns to clients whose commits failed repeatedly because others were faster. One client at a time has the
-/// turn: its transaction follows the store as long as what it has read stays true, and another client's commit that
-/// would break that fails with EAGAIN instead. Without turns, one of 16 clients that add to one node made no commit
-/// in 369 tries.
+/// turn: its transaction follows the store as long as what it has read stays true. Another client's commit that would
+/// break that fails with EAGAIN. Without turns, one of 16 clients that add to one node made no commit in 369 tries.
 ///
 /// A turn is short, and the client that has waited longest gets it. A guest's turns delay others only for a limited
-/// time: other guests for a tenth of the time by one guest and half the time by all guests, domain 0 never. Requests
-/// outside of transactions are never delayed.
+/// time. Other guests wait for at most a tenth of the time for one guest, and half the time for all guests; domain 0
+/// never waits. Requests outside of transactions are never delayed.
 public final class CommitTurns {
     /// Failed commits in a row after which a client waits for a turn. Few clients that conflict only by chance fail
     /// as often.

@@ -13,14 +13,15 @@ import java.util.Objects;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
-/// What the answers given within a transaction depend on, by node and aspect. While all of it is the same in the
-/// current tree, the transaction can be committed or continued there: its changes, repeated, give the same answers.
+/// The parts of the tree, by node and aspect, on which the answers of a transaction depend. While all of them are the
+/// same in the current tree, the transaction can be committed or continued there: repeating its changes gives the same
+/// answers.
 ///
 /// This is finer than C xenstored, where any outside write to a node that the transaction touched makes the commit
-/// fail. It is a little finer than oxenstored, which replays: a node that was only written, or whose value was
-/// changed outside and changed back, is no conflict.
+/// fail. It is a little finer than oxenstored, which replays. A node is no conflict if it was only written, or if its
+/// value was changed outside and changed back.
 ///
-/// What is not in the tree is checked at each request, as in C xenstored: the existing domains, and the limits of
+/// Facts outside the tree are checked at each request, as in C xenstored: the existing domains, and the limits of
 /// their accounts. But a request that a quota refused depends on many nodes: any change conflicts with it.
 final class Dependencies {
     static final int ABSENT = TransactionState.ABSENT;

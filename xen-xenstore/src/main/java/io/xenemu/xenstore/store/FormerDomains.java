@@ -11,7 +11,7 @@ import java.util.Set;
 import java.util.function.LongSupplier;
 
 /// Remembers domains that came or went, so that a domain gets nothing that was meant for an earlier one of its id
-/// (XSA-322): neither by a transaction begun before a release, nor by a permission given while no such domain
+/// (XSA-322). It gets nothing by a transaction begun before a release, nor by a permission given while no such domain
 /// existed. Holds at most one entry per domain id.
 final class FormerDomains {
     private final KnownDomains domains;

@@ -52,8 +52,8 @@ public final class IntroducedDomains {
         special.fireIntroduce(domain);
     }
 
-    /// Ends the service of a domain. Removes the nodes that it owns and its entries in other nodes' permissions, so
-    /// that the next domain of this id does not get them and the store does not fill with them (XSA-322, XSA-419).
+    /// Ends the service of a domain. Removes the nodes that it owns and its entries in other nodes' permissions. The
+    /// next domain of this id does not get them, and the store does not fill with them (XSA-322, XSA-419).
     public void release(DomId domain) {
         Introduced gone = introduced.remove(domain);
         if (gone != null) {

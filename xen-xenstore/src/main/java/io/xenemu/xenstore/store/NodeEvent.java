@@ -28,8 +28,8 @@ sealed interface NodeEvent {
     /// @param parent the parent's permissions
     record Removed(Path path, Node node, Permissions parent) implements NodeEvent {}
 
-    /// Whether a client may see the event: it can read the node, or could before, or can read the parent (as C
-    /// xenstored; the document asks for less).
+    /// Whether a client may see the event: it can read the node, could read it before, or can read the parent. C
+    /// xenstored does the same; the document asks for less.
     static boolean visible(
             Caller caller,
             @Nullable Permissions before,

@@ -7,8 +7,8 @@ import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The permissions of the special watches. Like a root of the tree, one object is one version: a transaction has its
-/// own, since GET_PERMS and SET_PERMS work on special names in transactions too.
+/// The permissions of the special watches. Like a root of the tree, one object is one version. A transaction has its
+/// own: GET_PERMS and SET_PERMS work on special names in transactions too.
 ///
 /// @param introduce permissions of `@introduceDomain`
 /// @param release permissions of `@releaseDomain`

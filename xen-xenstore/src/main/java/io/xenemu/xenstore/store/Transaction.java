@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
 /// repeats the changes on the current tree. So only a conflict on a node that the transaction really used makes it
 /// fail, and small outside writes cannot starve a large transaction.
 ///
-/// A transaction can let go of both versions and go on in a newer tree, as if it had begun there: if the dependencies
-/// hold in that tree, its answers are true there too. If they do not, it is doomed.
+/// A transaction can let go of both versions and go on in a newer tree, as if it had begun there. This is right if the
+/// dependencies hold in that tree: then its answers are true there too. If they do not, it is doomed.
 final class Transaction {
     /// About the bytes of a transaction before its first operation.
     static final int BASE_BYTES = 1024;
@@ -95,8 +95,8 @@ final class Transaction {
         return dependencies.aspects();
     }
 
-    /// Makes the commit fail with EAGAIN if the transaction has changed something or gives any more answers: it was
-    /// in conflict when it went on in another tree.
+    /// Marks a transaction that was in conflict when it went on in another tree. Its commit fails with EAGAIN if it has
+    /// changed something or gives any more answers.
     void doom() {
         doomed = true;
     }

@@ -134,9 +134,9 @@ final class TreeEditor {
         return node.permissions();
     }
 
-    /// The permissions of a special name, which the caller has yet to apply. In C xenstored special names are
-    /// children of the root; so also here only a caller with the right to the nearest name above learns that a name
-    /// does not exist.
+    /// The permissions of a special name, which the caller has yet to apply. In C xenstored special names are children
+    /// of the root. So here, too, only a caller with the right to the nearest name above learns that a name does not
+    /// exist.
     private Permissions specialPermissions(
             Caller caller, Path name, Predicate<Permissions> allowedAbove) throws XenError {
         Permissions permissions = special.of(name);

@@ -168,8 +168,8 @@ public final class XenStore {
         former.set(allowed);
     }
 
-    /// The entries of a permission list that may be set. As in both existing daemons, an entry for a domain that does
-    /// not exist is kept, but gives nothing to a later domain of that id (XSA-322).
+    /// The entries of a permission list that may be set. An entry for a domain that does not exist is kept, as in both
+    /// existing daemons. It gives nothing to a later domain of that id (XSA-322).
     private Permissions settable(Session session, Permissions permissions) throws XenError {
         Account account = session.caller().account();
         if (account != null) {
@@ -272,7 +272,7 @@ public final class XenStore {
         return transactions.isInConflict(transaction);
     }
 
-    /// What the file of the store keeps: one version of the tree and of the special permissions.
+    /// The data that the store's file keeps: one version of the tree and of the special permissions.
     public StoreImage image() {
         return new StoreImage(
                 editor.root(), editor.special().introduce(), editor.special().release());

@@ -1,6 +1,6 @@
 /// The store itself: tree, watches, transactions, and the sessions of its clients. It knows no transport.
 ///
-/// Start at [XenStore]. A request becomes one of its methods; a change goes through [TreeEditor], which checks
+/// Start at [XenStore]. A request becomes one of its methods. A change goes through [TreeEditor], which checks
 /// permissions and quotas, makes the next version of the immutable tree, and tells [WatchTable].
 ///
 /// Families of files:

@@ -22,8 +22,8 @@ import java.nio.ByteOrder;
 /// - Whether a ring is in the error state: its page says so, see [io.xenemu.xenstore.XenStoreServer#restore].
 /// - The frame of a ring: it is that of entry 1 in the domain's grant table.
 ///
-/// Open transactions are included with what they have read and written. Details that the document cannot express are
-/// in bits that it leaves free (`PendingAccess`); without them, a transaction fails if any node that it has touched
+/// Open transactions are included with what they have read and written. Details that the document cannot express are in
+/// bits that it leaves free (`PendingAccess`); without them, a transaction fails if any node that it has touched
 /// changes. C xenstored neither writes nor reads transactions: it takes pending nodes for real ones, so give it only
 /// states without open transactions ([#hasTransactions]).
 ///

@@ -6,8 +6,8 @@ import io.xenemu.xenstore.wire.Request;
 import org.jspecify.annotations.Nullable;
 
 /// The `access` word of a pending node. The document defines its two lowest bits, which say that the transaction has
-/// read or written the node; for a deleted node the word is 0. That is C xenstored's view of a conflict. Ours is
-/// finer, so the upper byte holds what the document cannot express: which aspects of the node were read, and which
+/// read or written the node; for a deleted node the word is 0. That is C xenstored's view of a conflict. Ours is finer,
+/// so the upper byte holds two facts that the document cannot express: which aspects of the node were read, and which
 /// kind of request wrote it. A daemon that follows the document sees only that the node was read or written. A stream
 /// without our bits is read as the document says: everything about a touched node must stay as it is.
 final class PendingAccess {

@@ -18,8 +18,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// An open transaction as pending nodes: first the nodes that it has read, as they are; then one for each change, in
-/// order, as the change leaves the node. Parents that a change creates are implied, as in the request. A transaction
+/// An open transaction as pending nodes. First come the nodes that it has read, as they are; then one for each change,
+/// in order, as the change leaves the node. Parents that a change creates are implied, as in the request. A transaction
 /// in conflict is marked by having found no root, which is impossible.
 final class PendingTransaction {
     private static final byte[] NO_BYTES = new byte[0];

@@ -20,9 +20,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Writes a state as records, in the order in which C xenstored writes and needs them: descriptors and quotas,
-/// connections with their watches and transactions, nodes with parents first, and last what open transactions have
-/// done with nodes.
+/// Writes a state as records, in the order in which C xenstored writes and needs them. First come descriptors and
+/// quotas, then connections with their watches and transactions, then nodes with parents first. The nodes that open
+/// transactions have touched come last.
 final class StateWriter {
     private static final byte[] NO_BYTES = new byte[0];
 

@@ -7,10 +7,10 @@ import java.util.Arrays;
 
 /// An absolute, valid path of the store, or the name of a special watch (`@introduceDomain`).
 ///
-/// The rules are those of `docs/misc/xenstore.txt`: ASCII letters, digits and `-_@` between single slashes, no trailing
-/// slash except for the root, at most [#ABSOLUTE_MAX] bytes when given absolute and [#RELATIVE_MAX] when given
-/// relative to a domain's own directory. Checking also finds the names and their hashes, so that walking a tree
-/// neither allocates nor hashes again.
+/// The rules are those of `docs/misc/xenstore.txt`: ASCII letters, digits and `-_@` between single slashes, without a
+/// trailing slash except for the root. An absolute path has at most [#ABSOLUTE_MAX] bytes, one relative to a domain's
+/// own directory [#RELATIVE_MAX]. Checking also finds the names and their hashes, so that walking a tree neither
+/// allocates nor hashes again.
 public final class Path {
     /// Longest absolute path in bytes (`XENSTORE_ABS_PATH_MAX`).
     public static final int ABSOLUTE_MAX = 3072;

@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
-/// The permission list of a node, immutable. The first entry names the owner, who may do everything; its letter says
+/// The permission list of a node, immutable. The first entry names the owner, which may do everything; its letter says
 /// what domains without an entry may do. Each further entry names a domain and what that domain may do. Two entries
 /// for one domain are kept; the first counts, as in both existing daemons.
 public final class Permissions {

@@ -36,7 +36,7 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// A guest's READ or WRITE through its ring: served on the vCPU's thread, as core does, or handed to a thread of the
+/// A guest's READ or WRITE through its ring. It is served on the vCPU's thread, as core does, or by a thread of the
 /// store's, which rings back. Each benchmark thread is the one vCPU of a guest of its own: `-t 2` is two guests. A vCPU
 /// waits for the doorbell asleep (as when the guest is idle meanwhile), or looks for it all the time, which costs a
 /// processor.

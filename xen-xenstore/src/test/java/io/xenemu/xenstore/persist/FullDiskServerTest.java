@@ -145,7 +145,8 @@ class FullDiskServerTest {
         server.client().write("/c", "");
     }
 
-    /// There is no answer while it is not known to be kept, and others, who might have been told of it, wait as well.
+    /// No client is answered before the change is known to be kept. Other clients, whose answers might show it, wait
+    /// too.
     @Test
     void replyWaitsForRoomWhereThePromisedIsNotKept() throws Exception {
         try (SocketChannel channel = connect();

@@ -33,7 +33,7 @@ final class ImageSource implements Supplier<StoreImage> {
         return now;
     }
 
-    /// Does something that depends on the number alone: writes a node, with the missing ones above, or removes one, or
+    /// Makes one change, which depends on the number alone: writes a node with the missing ones above, removes one, or
     /// sets the permissions of a special watch.
     void change(int number) {
         int n = Math.abs(number % 1_000_000);
@@ -105,7 +105,7 @@ final class ImageSource implements Supplier<StoreImage> {
         return new JournalMetrics(new SimpleMeterRegistry());
     }
 
-    /// What a file holds.
+    /// The store that a file holds.
     static @Nullable String recovered(java.nio.file.Path file) throws IOException {
         try (Journal journal = Journal.open(file, metrics())) {
             return text(journal.recovered());

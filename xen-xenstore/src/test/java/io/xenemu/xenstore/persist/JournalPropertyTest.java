@@ -17,7 +17,7 @@ import net.jqwik.api.constraints.NotEmpty;
 import net.jqwik.api.constraints.Size;
 import org.jspecify.annotations.Nullable;
 
-/// What a file is worth after a crash, wherever that was, and after damage.
+/// A store's file gives every acknowledged change back after a crash at any point, and damage is reported.
 class JournalPropertyTest {
     /// Each run takes other positions of a file, and all of them are taken in time.
     private static final int STRIDE = 5;
@@ -122,8 +122,8 @@ class JournalPropertyTest {
         remove(folder);
     }
 
-    /// What was acknowledged is there, or the damage is told. Only the last record cannot be told from one that never
-    /// was acknowledged.
+    /// Every acknowledged change is there, or the damage is reported. Only the last record cannot be told from one that
+    /// never was acknowledged.
     @Property(tries = 10)
     void damageIsToldOrIsAtTheEnd(
             @ForAll @NotEmpty @Size(max = 6) List<@Size(max = 4) List<Integer>> batches,

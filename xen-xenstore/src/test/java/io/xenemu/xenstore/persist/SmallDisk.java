@@ -26,8 +26,8 @@ final class SmallDisk extends OddDisk {
         free.set(bytes);
     }
 
-    /// As a file system that writes nothing in place: what is written takes room though the file has its length
-    /// already, and what is cut off is free much later.
+    /// Like a file system that writes nothing in place: a write takes room even within the file's length, and what is
+    /// cut off becomes free much later.
     void copyOnWrite() {
         copies = true;
     }

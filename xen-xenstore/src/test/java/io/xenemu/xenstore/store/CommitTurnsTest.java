@@ -17,7 +17,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// Turns by a clock of their own: who comes first after many conflicts, and how long others wait for that.
+/// Turns by a clock of the test's own: which client comes first after many conflicts, and how long the others wait for
+/// it.
 class CommitTurnsTest {
     private static final Path NODE = Path.of("/n");
 

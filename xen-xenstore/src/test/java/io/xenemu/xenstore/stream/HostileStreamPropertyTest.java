@@ -14,11 +14,11 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 
-/// Whatever the bytes are, they are a state or refused.
+/// Any bytes are either read as a state or refused.
 class HostileStreamPropertyTest {
     private static final byte[] SAMPLE = SampleState.stream();
 
-    /// What was read can be written, and reads the same again.
+    /// A state that was read can be written, and reads the same again.
     private static void assertReadOrRefused(byte[] stream) {
         XenStoreState state;
         try {

@@ -265,9 +265,9 @@ class MigrationStreamTest {
         assertTrue(transaction(pending(1, "/b", "x", "n0")).doomed());
     }
 
-    /// Of C xenstored 4.17 (Debian): domain 3 with watches, half a request and more events than its ring takes; domain
-    /// 4 with target 3; a tool amid a request; the tool that asked for the live update. A transaction was open, too: C
-    /// xenstored gives those up.
+    /// Written by C xenstored 4.17 (Debian). Domain 3 has watches, half a request and more events than its ring takes;
+    /// domain 4 has target 3. One tool is amid a request, and another one asked for the live update. A transaction was
+    /// open, too: C xenstored gives those up.
     private static byte[] dumpOfC() throws IOException {
         URL file = Resources.getResource(MigrationStream.class, "c-xenstored-4.17.hex");
         String hex = Resources.toString(file, StandardCharsets.US_ASCII);
