@@ -8,10 +8,10 @@ import org.jspecify.annotations.Nullable;
 
 /// One entry of a domain's port table, Xen's `struct evtchn`.
 ///
-/// A thread that changes a field holds the binding lock of the channel's domain **and** this object's monitor; a
-/// thread that reads holds either. So a send needs only the monitor of the port it sends on. Both ends of an
-/// interdomain channel are changed with both monitors held, taken in the order of domain and port: holding one end's
-/// monitor keeps the other end.
+/// A thread that changes a field holds the binding lock of the channel's domain **and** this object's monitor; a thread
+/// that reads holds either. So a send needs only the monitor of the port it sends on. Both ends of an interdomain
+/// channel are changed with both monitors held, taken in the order of domain and port. So a thread that holds one end's
+/// monitor keeps the other end, too.
 ///
 /// Volatile fields are also read by senders on the other end, which hold no lock of this one.
 final class Channel {

@@ -68,7 +68,7 @@ final class Delivery {
     // ---- events
 
     /// Makes an event pending on a port of this domain. The caller holds the monitor of the channel or of its other
-    /// end, and may be another domain: a failure ends this domain, not the caller's.
+    /// end, and may be another domain. A failure ends this domain, not the caller's.
     ///
     /// @return the vCPU that needs an upcall when all locks are released, or null
     @Nullable Vcpu raise(Channel channel) {

@@ -5,7 +5,7 @@ import io.xenemu.kvm.abi.XenError;
 /// How events are stored in guest memory and announced to a vCPU: [TwoLevel] or [Fifo]. Xen's `struct
 /// evtchn_port_ops`.
 ///
-/// The guest, other vCPUs' hypercalls and possibly the kernel change the same words, so every method may run
+/// The guest, other vCPUs' hypercalls and possibly the kernel change the same words. So every method may run
 /// concurrently with any other, for the same port too.
 sealed interface EventAbi permits TwoLevel, Fifo {
     /// The number of ports, the reserved port 0 included.

@@ -20,12 +20,12 @@ import java.lang.foreign.MemorySegment;
 ///
 /// Upcalls, service listeners and [KernelPorts#timerChanged] are called when all locks are released. The other
 /// methods of [KernelPorts] are called under the binding lock (`send` under a port's monitor), because the kernel's
-/// table must see the changes of a port in order. [KernelPorts] says what an implementation must not do in return.
+/// table must see the changes of a port in order. [KernelPorts] names the calls that an implementation must not make.
 ///
 /// ## Failures
-/// An exception of a domain's kernel ports, upcalls or memory goes to that domain's [EventEnvironment#failed], not to
-/// the caller, which may be another domain that sends or closes. A [ServiceListener] serves the sending domain: its
-/// exceptions reach the sender's thread.
+/// An exception of a domain's kernel ports, upcalls or memory goes to that domain's [EventEnvironment#failed]. It does
+/// not reach the caller, which may be another domain that sends or closes. A [ServiceListener] serves the sending
+/// domain: its exceptions reach the sender's thread.
 ///
 /// Every method may be called from any thread.
 public final class EventChannels {
@@ -177,7 +177,7 @@ public final class EventChannels {
     }
 
     /// `EVTCHNOP_init_control`: sets the vCPU's FIFO control block. The domain's first call switches it to the FIFO
-    /// ABI: pending events then wait for [#expandArray], every port has priority 7, and the kernel serves only
+    /// ABI. Pending events then wait for [#expandArray], and every port has priority 7. The kernel then serves only
     /// entries that deliver no event to this domain. Only [#reset] leads back.
     ///
     /// @param gfn the page of the block
@@ -280,9 +280,9 @@ public final class EventChannels {
         bindings.limitKernelPorts(TwoLevel.limit(width));
     }
 
-    /// Sets the domain's shared_info page, or another layout of it. Events before the first call are lost: the page
-    /// belongs to the domain from its creation on, whether or not the guest has mapped it. vCPUs below
-    /// [#LEGACY_VCPUS] that have registered no `vcpu_info` use the one in this page from now on.
+    /// Sets the domain's shared_info page, or another layout of it. Events before the first call are lost. The page
+    /// belongs to the domain from its creation on, whether or not the guest has mapped it. From now on vCPUs below
+    /// [#LEGACY_VCPUS] that have registered no `vcpu_info` use the one in this page.
     ///
     /// @param page the shared_info structure, 8-byte aligned; read and written from now on
     /// @param width selects the layout and the number of ports of the 2-level ABI: 4096 (64-bit) or 1024 (32-bit)
@@ -293,10 +293,10 @@ public final class EventChannels {
     /// `VCPUOP_register_vcpu_info`: moves the vCPU's `vcpu_info`. Call it after telling the kernel
     /// (`KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO`), so that an event the kernel raises meanwhile is seen here.
     ///
-    /// No event is lost: announcements of the old place are copied to the new one, and every event that is pending,
+    /// No event is lost. Announcements of the old place are copied to the new one, and every event that is pending,
     /// unmasked and bound to this vCPU is announced there. Xen instead sets all of `evtchn_pending_sel` and
     /// `evtchn_upcall_pending`. That would not work here: a vCPU whose local APIC is not enabled yet would lose the
-    /// upcall and never get another, since KVM injects one only when a selector bit changes from 0 to 1.
+    /// upcall. It would never get another, as KVM injects one only when a selector bit changes from 0 to 1.
     ///
     /// @param memory `struct vcpu_info`: 64 bytes, 4-byte aligned
     /// @throws XenError `ENOENT` no such vCPU; `EBUSY` already registered; `ENXIO` misaligned
@@ -341,8 +341,8 @@ public final class EventChannels {
         }
     }
 
-    /// Announces every pending and unmasked event at its vCPU, and makes an upcall to every vCPU that has not taken
-    /// its last one. Call it after a restore: the kernel may have held announcements that it had not written to guest
+    /// Announces every pending and unmasked event at its vCPU, and makes an upcall to every vCPU that has not taken its
+    /// last one. Call it after a restore. The kernel may have held announcements that it had not written to guest
     /// memory, and an upcall may have been in flight.
     public void announcePending() {
         bindings.delivery.announcePending();

@@ -10,14 +10,14 @@ import java.util.List;
 
 /// [EventChannelsState] as the body of a frame of saved state.
 ///
-/// Version 1: domid u16, vcpus u32, validPorts u32, count u32, then for each port number u32, status code u8
-/// (`EVTCHNSTAT_*`), vcpu u32, and by code: unbound remote domid u16; interdomain remote domid u16 and port u32; virq
-/// number u8; ipi nothing.
+/// Version 1: domid u16, vcpus u32, validPorts u32, count u32, then the ports. A port: number u32, status code u8
+/// (`EVTCHNSTAT_*`), vcpu u32, then by code. Unbound: remote domid u16. Interdomain: remote domid u16, port u32. VIRQ:
+/// number u8. IPI: nothing.
 ///
-/// Version 2: as version 1, with the status pirq of number u32. Then assertedGsis u32, the number of PIRQs u32, and
-/// for each: pirq u32, kind u8 (0 allocated, 1 message, 2 GSI) and for a GSI its number u8. Then u8: whether a FIFO
-/// part follows. The FIFO part: controls u32, each vcpu u32, gfn u64, offset u32; pages u32, each gfn u64; tails u32,
-/// each vcpu u32, priority u8, port u32; events u32, each port u32, priority u8, last vcpu u32, last priority u8,
+/// Version 2: as version 1; a port with the status PIRQ has its number u32. Then assertedGsis u32, the number of PIRQs
+/// u32, and the PIRQs: pirq u32, kind u8 (0 allocated, 1 message, 2 GSI), and for a GSI its number u8. Then u8: whether
+/// a FIFO part follows. It has four lists, each with its length u32. Controls: vcpu u32, gfn u64, offset u32. Pages:
+/// gfn u64. Tails: vcpu u32, priority u8, port u32. Events: port u32, priority u8, last vcpu u32, last priority u8,
 /// waiting u8.
 public final class EventChannelsCodec {
     /// The frame type: "EVTC".

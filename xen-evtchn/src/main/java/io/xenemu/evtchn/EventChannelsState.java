@@ -5,7 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A domain's event channels as plain values. State in guest memory (pending and mask bits, event words, control
-/// blocks) is saved with that memory; the kernel's table is rebuilt from this state; the meters start again. The
+/// blocks) is saved with that memory. The kernel's table is rebuilt from this state, and the meters start again. The
 /// domain's limits ([EvtchnOptions]) are part of its configuration.
 ///
 /// @param domId the domain

@@ -2,7 +2,7 @@ package io.xenemu.evtchn;
 
 import java.util.function.Consumer;
 
-/// What a domain's event channels use of their surroundings.
+/// The surroundings of a domain's event channels.
 ///
 /// @param domains finds domains by id; also called for the domain itself
 /// @param kernel the ports that KVM serves by itself; empty at first

@@ -93,8 +93,8 @@ final class Fifo implements EventAbi {
         return false;
     }
 
-    /// The queue where an event was last. An event that was never queued counts as one of the very first queue, so
-    /// that two threads that read different vCPUs for it still share a lock.
+    /// The queue where an event was last. An event that was never queued counts as one of the very first queue. So two
+    /// threads that read different vCPUs for it still share a lock.
     private FifoQueue lastQueue(Channel channel) {
         FifoQueue last = channel.lastQueue;
         return last == null ? queues[0] : last;

@@ -52,8 +52,8 @@ final class FifoSwitch {
         owner.delivery.fifo(queues);
     }
 
-    /// Moves pending events from the bitmaps to the queues. Clears their bits, which Xen does not do: there the first
-    /// event of a port would be lost when the domain goes back to the 2-level ABI.
+    /// Moves pending events from the bitmaps to the queues. Clears their bits, which Xen does not do. There the first
+    /// event of a port is lost when the domain goes back to the 2-level ABI.
     private void carryOver(Fifo queues) {
         for (int i = 1; i < owner.ports.size(); i++) {
             Interdomain.refreshDoorbell(owner.ports.at(i));
@@ -89,7 +89,7 @@ final class FifoSwitch {
         }
     }
 
-    /// Waits until no thread sends to this channel by the former ABI: such a thread has held one of these monitors
+    /// Waits until no thread sends to this channel by the former ABI. Such a thread has held one of these monitors
     /// since before it read the ABI.
     private static void awaitSenders(Channel channel) {
         Channel remote = channel.remote;

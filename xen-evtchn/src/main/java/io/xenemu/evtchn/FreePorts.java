@@ -9,8 +9,7 @@ final class FreePorts {
     private static final int SHIFT = 6;
     private static final long FULL = -1L;
 
-    /// Level 0 has a bit for each number; a bit of a higher level says that a whole word of the level below is in
-    /// use.
+    /// Level 0 has a bit for each number. A bit of a higher level says that a whole word of the level below is in use.
     private final long[][] levels;
 
     /// @param capacity numbers are 0 to `capacity - 1`; the caller refuses higher ones, which the last word has room

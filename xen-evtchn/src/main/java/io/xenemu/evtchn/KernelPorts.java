@@ -7,11 +7,10 @@ import org.jspecify.annotations.Nullable;
 /// `KVM_XEN_HVM_EVTCHN_SEND`, `KVM_IRQ_ROUTING_XEN_EVTCHN`). It is a cache: every entry is derived from
 /// [EventChannels]' own table.
 ///
-/// All methods except [#timerChanged] are called with a lock of the event channels held, so that the kernel sees
-/// changes of a port in the order in which they were made. An assignment of a reused port never overtakes the removal
-/// of its former entry, and once a removal has returned, the kernel no longer sends on that port. Implementations may
-/// make VM ioctls, which need no vCPU to stop. They must neither wait for a vCPU thread nor call back into
-/// [EventChannels].
+/// All methods except [#timerChanged] are called with a lock of the event channels held. So the kernel sees the changes
+/// of a port in their order: an assignment of a reused port never overtakes the removal of its former entry. Once a
+/// removal has returned, the kernel no longer sends on that port. Implementations may make VM ioctls, which need no
+/// vCPU to stop. They must neither wait for a vCPU thread nor call back into [EventChannels].
 ///
 /// A host failure is an unchecked exception. It ends the domain that owns these ports ([EventEnvironment#failed]),
 /// whichever domain's thread made the call; that thread goes on.
@@ -73,8 +72,8 @@ public interface KernelPorts {
     boolean notifiesVcpus();
 
     /// Tells that the port of the vCPU's timer VIRQ has changed. Called with no lock held, since only the vCPU's own
-    /// thread can set this attribute. That thread has to read [EventChannels#timerPort] when it sets the attribute,
-    /// so that the last of several quick changes wins, whatever the order of the calls.
+    /// thread can set this attribute. That thread has to read [EventChannels#timerPort] when it sets the attribute. So
+    /// the last of several quick changes wins, whatever the order of the calls.
     void timerChanged(VcpuId vcpu);
 
     /// No kernel: user space serves every send.

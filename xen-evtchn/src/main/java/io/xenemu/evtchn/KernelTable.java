@@ -118,8 +118,8 @@ final class KernelTable {
         remote.owner.kernelTable.closeDoorbell(remote);
     }
 
-    /// Opens the channel's doorbell and gives the other end an entry that rings it, or removes both, as the kernel
-    /// can deliver to the channel now or cannot.
+    /// If the kernel can deliver to the channel now, opens its doorbell and gives the other end an entry that rings it.
+    /// Otherwise removes both.
     static void refreshDoorbell(Channel channel, Channel remote) {
         KernelTable table = channel.owner.kernelTable;
         KernelTable sending = remote.owner.kernelTable;

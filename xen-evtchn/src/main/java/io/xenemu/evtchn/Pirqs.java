@@ -55,9 +55,9 @@ public final class Pirqs {
 
     /// `PHYSDEVOP_map_pirq` of type `MAP_PIRQ_TYPE_GSI`, for the calling domain.
     ///
-    /// If the PIRQ or the GSI is already mapped to another, Xen changes nothing and reports success; so does this.
-    /// One difference: a guest that leaves the choice of the PIRQ to the hypervisor gets the PIRQ that the GSI has,
-    /// where Xen invents one that never fires.
+    /// If the PIRQ or the GSI is already mapped to another, Xen changes nothing and reports success; so does this. One
+    /// difference: a guest that leaves the choice of the PIRQ to the hypervisor gets the PIRQ that the GSI has. Xen
+    /// invents one that never fires.
     ///
     /// @param gsi the `index` of the argument
     /// @param pirq the PIRQ; negative for any

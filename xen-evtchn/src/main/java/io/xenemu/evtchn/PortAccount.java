@@ -4,7 +4,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 
 /// Limits the heap that the port tables of all guests of a service may use together. A table grows by
-/// [PortTable#BUCKET] ports and shrinks only when its domain ends, as in Xen; a bind that needs more than the account
+/// [PortTable#BUCKET] ports and shrinks only when its domain ends, as in Xen. A bind that needs more than the account
 /// has is `ENOSPC`. Each guest's own limit is [EvtchnOptions#maxPort]. Any thread may use it.
 ///
 /// | meter | tags | counts |

@@ -10,7 +10,7 @@ import java.lang.invoke.VarHandle;
 /// their events to a vCPU (`xen/include/public/xen.h`). A bitmap has 64 x 64 or 32 x 32 ports; a bit of the vCPU's
 /// `evtchn_pending_sel` announces one word of it.
 ///
-/// The guest, other vCPUs' hypercalls and the kernel change the same words, so the order of the atomic steps is the
+/// The guest, other vCPUs' hypercalls and the kernel change the same words. The order of the atomic steps is the
 /// protocol: pending, mask, selector, upcall.
 final class TwoLevel implements EventAbi {
     /// Ports of a 64-bit domain, the most in this ABI.
@@ -61,8 +61,8 @@ final class TwoLevel implements EventAbi {
         return new VcpuInfo(shared.asSlice((long) VcpuInfo.SIZE * vcpu, VcpuInfo.SIZE), width);
     }
 
-    /// Lets the kernel raise the event of a masked port, if the kernel delivers: only the kernel knows which vCPUs
-    /// sleep in SCHEDOP_poll on the port, and it looks for them only if it sets the pending bit itself.
+    /// Lets the kernel raise the event of a masked port, if the kernel delivers. Only the kernel knows which vCPUs
+    /// sleep in SCHEDOP_poll on the port. It looks for them only if it sets the pending bit itself.
     @Override
     public boolean setPending(Channel channel, Vcpu vcpu) {
         int port = channel.port.value();
@@ -78,7 +78,7 @@ final class TwoLevel implements EventAbi {
         if (!test(mask, port)) {
             return select(port, vcpu);
         }
-        // The port was masked just now, and a vCPU may poll on it since: take the event back,
+        // The port was masked just now, and a vCPU may poll on it since. Take the event back,
         // unless the guest has already seen it, and let the kernel raise it.
         if (testAndClear(PENDING, port) && !kernel.send(channel.port, vcpu.id)) {
             return !testAndSet(PENDING, port) && !test(mask, port) && select(port, vcpu);

@@ -14,7 +14,7 @@ import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// What a guest can have done as often as it likes leaves no garbage.
+/// Operations that a guest can repeat without limit leave no garbage.
 final class AllocationTest {
     private static final int ROUNDS = 20_000;
     private static final VcpuId FIRST = vcpu(0);

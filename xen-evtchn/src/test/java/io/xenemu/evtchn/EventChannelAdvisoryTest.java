@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
 
-/// What Xen's security advisories on event channels were about must not be possible here. One method each, named after
+/// Flaws of event channels, by Xen's security advisories, must not be possible here. One method each, named after
 /// it.
 ///
 /// XSA-332 is about the service as well, whose threads a guest makes run: see `EventFdThreadsTest`.
@@ -204,8 +204,7 @@ final class EventChannelAdvisoryTest {
         assertEquals(port(77), channels.bindPirq(new Pirq(20), 0));
     }
 
-    /// Events at a high rate kept whoever received them busy for good. One that waits already costs its receiver
-    /// nothing.
+    /// Events at a high rate kept their receiver busy for good. An event that waits already costs its receiver nothing.
     @Test
     void xsa332_portThatIsPendingIsNotAnnouncedAgain() throws XenError {
         FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);
@@ -225,7 +224,7 @@ final class EventChannelAdvisoryTest {
         }
     }
 
-    /// A valid port became invalid by a reset, and whoever held on to it, as the other end of a channel, ran into an
+    /// A valid port became invalid by a reset. Code that still held it, as the other end of a channel, ran into an
     /// assertion.
     @Test
     void xsa338_portsStayValidWhenTheLimitFalls() throws XenError {

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/// What fails in one domain while another one sends to it, closes a channel to it, or ends beside it.
+/// Failures of one domain while another one sends to it, closes a channel to it, or ends beside it.
 final class FailureTest {
     private static final DomId OTHER = new DomId(2);
 

@@ -38,7 +38,7 @@ final class FakeGuest {
 
     volatile @Nullable EventChannels neighbour;
 
-    /// What an upcall does beside being counted.
+    /// An action of an upcall, besides being counted.
     volatile Runnable onUpcall = () -> {};
 
     /// Told of failures that end this guest.
@@ -98,7 +98,7 @@ final class FakeGuest {
         return new FakeGuest(arena, GuestWidth.BITS_64, 4);
     }
 
-    /// What this guest's event channels work with, by another kernel perhaps.
+    /// The surroundings of this guest's event channels, perhaps with another kernel.
     EventEnvironment environment(PeerChannels domains, KernelPorts ports) {
         return new EventEnvironment(
                 domains,
@@ -171,7 +171,7 @@ final class FakeGuest {
                 : Integer.toUnsignedLong(vcpuInfos[vcpu].get(ValueLayout.JAVA_INT, 4));
     }
 
-    /// What a guest's upcall handler does first.
+    /// The first steps of a guest's upcall handler.
     void takeUpcall(int vcpu) {
         vcpuInfos[vcpu].set(ValueLayout.JAVA_BYTE, 0, (byte) 0);
         if (width == GuestWidth.BITS_64) {

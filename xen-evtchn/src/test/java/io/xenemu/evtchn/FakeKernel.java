@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /// A kernel table as KVM keeps it: it refuses what KVM refuses.
 final class FakeKernel implements KernelPorts {
-    /// What the kernel does with a send on a port.
+    /// The kernel's entry for a port: where a send on it goes.
     sealed interface Entry {
         record Port(int target, int vcpu) implements Entry {}
 

@@ -33,7 +33,7 @@ final class FifoGuest {
     /// The guest's own copies of the heads, as Linux keeps them.
     private final int[][] heads;
 
-    /// What it has taken from `ready` and not served yet.
+    /// The bits that it has taken from `ready` and not served yet.
     private final int[] ready;
 
     FifoGuest(Arena arena, int vcpus) {
@@ -62,7 +62,7 @@ final class FifoGuest {
         return this;
     }
 
-    /// What a guest does between two uses of the ABI.
+    /// Clears everything, as a guest does between two uses of the ABI.
     void forget() {
         control.fill((byte) 0);
         array.clear();
@@ -134,7 +134,7 @@ final class FifoGuest {
         WORD.setVolatile(control, (long) offset(vcpu), value);
     }
 
-    /// What an upcall handler does: takes every event, the most urgent first.
+    /// Takes every event, the most urgent first, as an upcall handler does.
     ///
     /// @return the ports, in order
     List<Integer> consume(int vcpu) {

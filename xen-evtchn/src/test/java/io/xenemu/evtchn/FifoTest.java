@@ -268,7 +268,7 @@ final class FifoTest {
         assertEquals(List.of(1), guest.consume(1));
     }
 
-    /// Whatever the guest writes into its own words, nothing but its own events suffers.
+    /// Nothing that the guest writes into its own words harms anything but its own events.
     @Test
     void linksOfTheGuestAreNeverFollowed() throws XenError {
         guest.start(1);

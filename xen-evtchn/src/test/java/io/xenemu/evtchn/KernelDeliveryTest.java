@@ -14,11 +14,11 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// What is left to a kernel whose events no vCPU would be told of.
+/// The entries that a kernel keeps when no vCPU would notice its events.
 final class KernelDeliveryTest {
     private static final DomId OTHER = new DomId(2);
 
-    /// Of the 32-bit layout.
+    /// Ports of the 32-bit layout.
     private static final int NARROW_PORTS = 1024;
 
     private final Arena arena = Arena.ofShared();

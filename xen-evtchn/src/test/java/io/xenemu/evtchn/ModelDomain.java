@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// Event channels as one would explain them: maps and sets, no locks, no bits. An operation gives "portN", "OK" or an
 /// errno.
 final class ModelDomain {
-    /// What a port is bound to.
+    /// The binding of a port.
     static final class Port {
         String type;
         int vcpu;
@@ -300,7 +300,7 @@ final class ModelDomain {
         }
     }
 
-    /// What the kernel's table has to be, written as [FakeKernel] does; a service's listener is 0.
+    /// The expected table of the kernel, written as [FakeKernel] does; a service's listener is 0.
     Map<Integer, String> kernelTable() {
         Map<Integer, String> table = new TreeMap<>();
         ports.forEach((number, port) -> {

@@ -334,7 +334,7 @@ final class ModelRun {
         }
     }
 
-    /// Of a closed port, too.
+    /// Also answers for a closed port.
     private static boolean isPending(FakeGuest guest, int port) {
         Bindings bindings = guest.channels.bindings;
         EventAbi abi = bindings.delivery.abi();

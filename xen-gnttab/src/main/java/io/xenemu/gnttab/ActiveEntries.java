@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 /// It is authoritative: an entry is read when it comes into use, and a guest that rewrites an entry in use gains
 /// nothing.
 ///
-/// The caller of every method holds [#lock]. Exceptions are [#mfn], [#start], [#length] and [#behind], which do not
-/// change while the entry is in use: a user of the entry may call them without the lock.
+/// The caller of every method holds [#lock]. Exceptions are [#mfn], [#start], [#length] and [#behind]. Their values do
+/// not change while the entry is in use, so a user of the entry may call them without the lock.
 final class ActiveEntries {
     /// References in a block.
     static final int SIZE = 512;

@@ -1,6 +1,6 @@
 package io.xenemu.gnttab;
 
-/// A copy of what the guest wrote into one entry. Each of the guest's words is read once, so that the checked value
+/// A copy of one entry, as the guest wrote it. Each of the guest's words is read once, so that the checked value
 /// is the one that is used.
 final class GrantEntry {
     int flags;

@@ -1,6 +1,6 @@
 package io.xenemu.gnttab;
 
-/// What a domain's grant table uses of its surroundings.
+/// The surroundings of a domain's grant table.
 ///
 /// @param domains finds domains by id; also called for the domain itself
 /// @param pages provides the table's own pages

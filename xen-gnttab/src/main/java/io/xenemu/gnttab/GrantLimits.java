@@ -10,8 +10,8 @@ public record GrantLimits(int maxGrantFrames, int maxMaptrackFrames, int maxGran
     /// Xen's default (`gnttab_max_frames`): 32,768 grants in version 1.
     public static final int DEFAULT_MAX_FRAMES = 64;
 
-    /// The largest limit of frames: 8,388,608 grants. It is half of KVM's memory slots (32,764), since a guest may
-    /// put each frame, and an eighth as many status frames, where it needs a slot of its own.
+    /// The largest limit of frames: 8,388,608 grants. It is half of KVM's memory slots (32,764): a guest may put each
+    /// frame where it needs a slot of its own, and also an eighth as many status frames.
     public static final int LARGEST_MAX_FRAMES = 16_384;
 
     /// Xen's default (`gnttab_max_maptrack_frames`): 262,144 mappings.

@@ -12,9 +12,9 @@ import java.util.List;
 /// Version 1: domid u16, grant table version u8, maxFrames u32, frames u32, count u32, then for each mapped entry ref
 /// u32, mapper u16, gfn u32, readers u16, writers u16.
 ///
-/// Version 2: domid u16, grant table version u8, maxGrantFrames u32, maxMaptrackFrames u32, maxGrantVersion u8,
-/// frames u32; count u32, then for each mapped entry as in version 1, but gfn u64; count u32, then for each mapping
-/// of others' grants handle u32, granter u16, ref u32, read-only u8, gfn u64.
+/// Version 2: domid u16, grant table version u8, maxGrantFrames u32, maxMaptrackFrames u32, maxGrantVersion u8, frames
+/// u32. Then two lists, each with its length u32. The mapped entries are as in version 1, but with gfn u64. A mapping
+/// of others' grants: handle u32, granter u16, ref u32, read-only u8, gfn u64.
 public final class GrantTableCodec {
     /// The frame type: "GNTT".
     public static final int TYPE = 0x54544e47;

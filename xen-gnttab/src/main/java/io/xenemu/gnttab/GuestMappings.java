@@ -104,8 +104,8 @@ final class GuestMappings {
     }
 
     /// Ends a mapping. A host address of 0 leaves it, as in Xen. A mapping ends only at the address at which it was
-    /// made. Xen accepts any address that shows the page; then a page that a guest has mapped for reading and for
-    /// writing could stay writable while the granter sees it in use only for reading.
+    /// made. Xen accepts any address that shows the page. Then a page that a guest has mapped both for reading and for
+    /// writing could stay writable, while the granter sees it in use only for reading.
     GrantStatus unmap(long hostAddr, int handle) {
         if (!maptrack.take(handle)) {
             return GrantStatus.BAD_HANDLE;

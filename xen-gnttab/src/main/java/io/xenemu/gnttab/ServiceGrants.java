@@ -6,8 +6,8 @@ import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// Domain 0's grant table. The service grants nothing: a guest that tries to map a grant of domain 0 is refused like
-/// one to which any other domain has not granted it.
+/// Domain 0's grant table. The service grants nothing. A guest that tries to map a grant of domain 0 gets the same
+/// answer as for an entry that another domain has not granted.
 public final class ServiceGrants implements AutoCloseable {
     private static final GrantLimits LIMITS = new GrantLimits(1, 0, 1);
     private final Arena arena = Arena.ofShared();

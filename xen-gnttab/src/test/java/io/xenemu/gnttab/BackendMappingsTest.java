@@ -11,7 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// What the service's back ends map.
+/// Mappings by the service's back ends.
 final class BackendMappingsTest {
     private static final GrantRef REF = new GrantRef(9);
 

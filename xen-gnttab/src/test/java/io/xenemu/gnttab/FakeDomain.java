@@ -33,7 +33,7 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
     final Map<Long, Placed> placed = new ConcurrentHashMap<>();
     volatile boolean released;
 
-    /// What others use of the dead domain.
+    /// Pages of the dead domain that others use.
     final Set<Long> held = ConcurrentHashMap.newKeySet();
 
     int statusRemovals;
@@ -140,7 +140,7 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
         return there != null && there.mfn() == mfn && placed.remove(gfn, there);
     }
 
-    /// What is placed at a frame.
+    /// The page that is placed at a frame.
     Placed placedAt(long gfn) {
         return Objects.requireNonNull(placed.get(gfn));
     }
@@ -178,8 +178,8 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
                 ref, Gtf.TRANSITIVE | flags, to, Integer.toUnsignedLong(refThere), from.value(), 0);
     }
 
-    /// What a guest does to end a grant: version 1 clears the flags unless the entry is in use, by one
-    /// compare-and-swap; version 2 clears them, and then looks whether it is in use.
+    /// Ends a grant as a guest does. Version 1 clears the flags by one compare-and-swap, unless the entry is in use.
+    /// Version 2 clears them, and then looks whether the entry is in use.
     boolean revoke(int ref) {
         if (table.version() == 2) {
             int old = (int) WORD.getVolatile(tableMemory, 16L * ref);
@@ -202,7 +202,7 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
         return false;
     }
 
-    /// What the guest granted.
+    /// The flags that the guest wrote.
     int flags(int ref) {
         long at = table.version() == 2 ? 16L * ref : 8L * ref;
         return (int) WORD.getVolatile(tableMemory, at) & 0xffff & ~(Gtf.READING | Gtf.WRITING);

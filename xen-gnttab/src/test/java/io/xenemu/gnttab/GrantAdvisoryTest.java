@@ -26,11 +26,11 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What Xen's security advisories on grant tables were about must not be possible here. One method each, named after
+/// Flaws of grant tables, by Xen's security advisories, must not be possible here. One method each, named after
 /// it.
 ///
-/// Those about the hypercall itself and about where a table's frames are shown (XSA-217, 318, 379, 382, 384, 387, 486)
-/// are with the hypercalls and the memory of a domain, in xen-emu-core.
+/// Some are about the hypercall itself, or about where a table's frames are shown (XSA-217, 318, 379, 382, 384, 387,
+/// 486). Those are with the hypercalls and the memory of a domain, in xen-emu-core.
 @Timeout(60)
 final class GrantAdvisoryTest extends MappingDomains {
     private static final int DEVICE_MAP = 1;
@@ -70,7 +70,7 @@ final class GrantAdvisoryTest extends MappingDomains {
         }
     }
 
-    /// What another vCPU gets, which shares no lock with this one.
+    /// The result of work on another vCPU, which shares no lock with this one.
     private static <T> T elsewhere(Callable<T> work)
             throws ExecutionException, InterruptedException, TimeoutException {
         try (ExecutorService thread =
@@ -109,7 +109,7 @@ final class GrantAdvisoryTest extends MappingDomains {
         }
     }
 
-    /// The granter was told that a page was no longer in use while who used it still had access.
+    /// The granter was told that a page was no longer in use, while its user still had access.
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
     void xsa218_pageIsGoneWhenItsGranterIsTold(int version) throws XenError {

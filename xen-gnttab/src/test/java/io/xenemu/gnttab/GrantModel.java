@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// What grants mean, as simply as it can be said: lists to search, nothing counted, nothing cached. Ids are 1 to 3;
+/// The meaning of grants in its simplest form: lists to search, nothing counted, nothing cached. Ids are 1 to 3;
 /// references 8 to 10; each page holds one number.
 final class GrantModel {
     static final int FIRST_REF = GrantRef.RESERVED;
@@ -22,7 +22,8 @@ final class GrantModel {
         TRANSITIVE
     }
 
-    /// What a guest wrote into an entry. For a transitive grant `gfn` is the reference behind it, in domain `behind`.
+    /// The contents of an entry, as a guest wrote it. For a transitive grant `gfn` is the reference behind it, in
+    /// domain `behind`.
     record Grant(Kind kind, int to, boolean readOnly, long gfn, int behind) {}
 
     static final Grant NOTHING = new Grant(Kind.NONE, 0, false, 0, 0);
@@ -100,7 +101,7 @@ final class GrantModel {
         return gfn < FakeDomain.RAM_PAGES ? GrantStatus.OKAY : GrantStatus.BAD_PAGE;
     }
 
-    /// What `by` may do with an entry.
+    /// The answer to `by`, which claims an entry.
     Claim claim(Domain granter, int ref, int by, boolean readOnly, boolean map, boolean further) {
         Grant grant = granter.grants[ref - FIRST_REF];
         List<Live> uses = uses(granter, ref);

@@ -33,7 +33,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// What the event channels cost without the way to them: sends, binding, unmasking, in either ABI.
+/// The cost of the event channels without the way to them: sends, binding, unmasking, in either ABI.
 ///
 /// ```
 /// ./mvnw -q -pl xen-evtchn -am test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
@@ -102,7 +102,7 @@ public class EventChannelsBenchmark {
         arena.close();
     }
 
-    /// What the guest does when it takes an event.
+    /// Takes an event as the guest does.
     private void take(int port) {
         if (fifo) {
             words.setAtIndex(ValueLayout.JAVA_INT, port, 0);

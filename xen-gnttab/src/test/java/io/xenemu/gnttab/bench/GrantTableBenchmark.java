@@ -38,8 +38,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// What grants cost without the way to them and without the system calls that make a page appear: one domain maps and
-/// copies what another grants, in either version.
+/// The cost of grants without the way to them, and without the system calls that make a page appear. One domain maps
+/// and copies pages that another one grants, in either version.
 ///
 /// ```
 /// ./mvnw -q -pl xen-gnttab -am test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
@@ -210,7 +210,7 @@ public class GrantTableBenchmark {
         require(copy.run(PAGE));
     }
 
-    /// What a copy costs besides copying.
+    /// The cost of a copy besides copying.
     @Benchmark
     public void copyNothing() {
         copy.from(GRANTER, true, REF, 0);
