@@ -33,9 +33,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.NullMarked;
 import org.jspecify.annotations.Nullable;
 
-/// A domain of one vCPU that runs in the service's own exit loop, on a KVM that need not have Xen: there it cannot be
-/// made by [DomainBuilder], which is why this class is in the same package. What needs KVM's Xen fails, and so does the
-/// end of the domain, which says so in the log.
+/// A domain of one vCPU that runs in the service's own exit loop, on a KVM that need not have Xen. [DomainBuilder]
+/// cannot make it there, so this class makes it, in the domain's package. Calls that need KVM's Xen fail, and so does
+/// the end of the domain, which says so in the log.
 @NullMarked
 public final class LoneVcpu implements AutoCloseable {
     /// A port with a device behind it that does nothing.
@@ -54,7 +54,7 @@ public final class LoneVcpu implements AutoCloseable {
     private final Vcpu vcpu;
     private final KvmVcpu kvm;
 
-    /// What the vCPU's thread waits for while it is held.
+    /// The vCPU's thread waits for this while it is held.
     private CountDownLatch released = new CountDownLatch(0);
 
     /// @param first what the vCPU's thread does before it enters the loop

@@ -11,12 +11,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
-/// How long a daemon in a lab machine takes until it answers `list`, and its memory when it idles then: this checkout's
-/// and another one's in turn.
+/// The time until a daemon in a lab machine answers `list`, and its memory when it idles then. This checkout's daemon
+/// and another one's run in turn.
 final class DaemonStarts {
-    /// Starts the daemon, asks until it has answered, ends it when it has idled for 8 s, and prints the seconds from
-    /// the start to the answer, and its resident memory in KiB. Early versions do not greet: what comes before the
-    /// answer is not looked at.
+    /// Starts the daemon, asks until it has answered, and ends it when it has idled for 8 s. Prints the seconds from
+    /// the start to the answer, and its resident memory in KiB. Early versions do not greet, so output before the
+    /// answer is ignored.
     private static final String PERL =
             """
             use Socket; use Time::HiRes qw(time sleep);

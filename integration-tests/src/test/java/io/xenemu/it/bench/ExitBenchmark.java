@@ -12,21 +12,22 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
 
-/// What the service adds to an exit on this machine: our exit loop, and `exits.c`, which makes the same exits and does
-/// nothing about them, in turn. Prints medians of the CPU time of an exit, and what ours allocates for it.
+/// The cost that the service adds to an exit on this machine. Our exit loop runs in turn with `exits.c`, which makes
+/// the same exits and does nothing about them. Prints medians of the CPU time of an exit, and the bytes that ours
+/// allocates for it.
 ///
-/// The first load is a real guest on the machine's KVM, which needs no Xen. There a hypercall cannot come from a guest:
-/// for the others KVM_RUN is a system call that returns at once, and `kvm_run` says that a hypercall was made. All
+/// The first load is a real guest on the machine's KVM, which needs no Xen. A guest cannot make a hypercall there. For
+/// the other loads KVM_RUN is a system call that returns at once, and `kvm_run` says that a hypercall was made. All
 /// loads run in one JVM, so that no call is compiled for one of them alone.
 ///
 /// Argument, optional: ROUNDS (9). Each side is warmed until its rate is flat.
 public final class ExitBenchmark {
     private static final int DEFAULT_ROUNDS = 9;
 
-    /// A window of 0.3 s each: what has not become flat in 20 s is measured all the same, and named.
+    /// Windows of 0.3 s each: a load that has not become flat in 20 s is measured all the same, and named.
     private static final int MAX_WINDOWS = 60;
 
-    /// What the service may add to a hypercall with an argument in memory.
+    /// Nanoseconds that the service may add to a hypercall with an argument in memory.
     private static final double LIMIT_NANOS = 150;
 
     private ExitBenchmark() {}

@@ -13,7 +13,7 @@ import io.xenemu.kvm.ioctl.Segment;
 import io.xenemu.kvm.ioctl.SyntheticHypercall;
 import io.xenemu.kvm.memory.GuestMemory;
 
-/// What the vCPUs do, and what `exits.c` calls the same without a service.
+/// The loads of the vCPUs, with the names of the same loads without a service in `exits.c`.
 enum ExitLoad {
     /// A real guest writes to a port.
     OUT("out to a device, a real guest", "out", ExitReason.IO) {

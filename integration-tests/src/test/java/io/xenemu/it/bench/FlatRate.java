@@ -1,8 +1,8 @@
 package io.xenemu.it.bench;
 
-/// Tells when a loop is as fast as it gets. Its time is taken window after window; it is flat when [#WINDOWS] of them
-/// in a row have not brought the shortest time down by a part of [#FASTER], as in the `bench` guest. Not before: a
-/// compiler works in steps, and a loop stands still between them.
+/// Tells when a loop is as fast as it gets. It is timed window after window, as in the `bench` guest. It is flat when
+/// [#WINDOWS] windows in a row have not brought the shortest time down by a part of [#FASTER]. Fewer windows do not
+/// tell: a compiler works in steps, and a loop stands still between them.
 final class FlatRate {
     static final int WINDOWS = 5;
     static final double FASTER = 0.02;

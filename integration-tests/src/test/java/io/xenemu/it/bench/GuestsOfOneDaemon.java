@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/// What further guests of one daemon take beside their RAM: prints it for none, 1, 4 and 8 small Linux guests, which
+/// The memory that further guests of one daemon take beside their RAM, for none, 1, 4 and 8 small Linux guests, which
 /// idle.
 final class GuestsOfOneDaemon {
     private static final List<Integer> COUNTS = List.of(1, 4, 8);

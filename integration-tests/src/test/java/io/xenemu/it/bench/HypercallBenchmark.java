@@ -11,7 +11,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/// Runs the `bench` guest on the floor VMM, on ours and on the peer in turn, in one lab machine, and prints medians and
+/// Runs the `bench` guest on the floor VMM, on ours and on the peer in turn, in one lab machine. Prints medians and
 /// their ratios against the design's targets. Each side is warmed until its rate is flat.
 ///
 /// Arguments, all optional: ROUNDS (each runs all three once; 5) and ITERATIONS (per sample; 2000). Ratios only: one

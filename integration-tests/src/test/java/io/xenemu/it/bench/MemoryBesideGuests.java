@@ -8,10 +8,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/// What a VMM in a lab machine has in memory beside its guests' RAM: the proportional share (`Pss` in /proc/PID/smaps)
-/// of all of its mappings but those of RAM.
+/// The memory of a VMM in a lab machine beside its guests' RAM. It is the proportional share (`Pss` in /proc/PID/smaps)
+/// of all its mappings but those of RAM.
 final class MemoryBesideGuests {
-    /// Until this has passed since the last start, a VMM gives back what starting has taken: malloc's memory after 5 s.
+    /// A VMM has given back the memory that its last start took when this time is over: malloc's after 5 s.
     private static final long IDLE_MILLIS = 8000;
 
     private MemoryBesideGuests() {}

@@ -11,9 +11,8 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
-/// Makes KVM_RUN a system call that the kernel answers with 0 before it comes to KVM, by a seccomp filter, for the
-/// calling thread and for good: the cheapest real exit, where that of a guest takes microseconds. `exits.c` has the
-/// same filter.
+/// Makes the kernel answer KVM_RUN with 0 before it comes to KVM, by a seccomp filter, for the calling thread and for
+/// good. That is the cheapest real exit; a guest's takes microseconds. `exits.c` has the same filter.
 final class NeverEnter {
     private static final int PR_SET_SECCOMP = 22;
     private static final int PR_SET_NO_NEW_PRIVS = 38;
@@ -24,7 +23,7 @@ final class NeverEnter {
     private static final int JUMP_IF_EQUAL = 0x15;
     private static final int RETURN = 0x06;
 
-    /// Of `struct seccomp_data`: the system call's number, and the low half of its second argument.
+    /// Offsets in `struct seccomp_data`: the system call's number, and the low half of its second argument.
     private static final int NUMBER = 0;
 
     private static final int REQUEST = 24;

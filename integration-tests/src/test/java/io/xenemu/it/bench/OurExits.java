@@ -21,7 +21,7 @@ final class OurExits implements AutoCloseable {
     private final LoneVcpu lone;
     private volatile long thread;
 
-    /// What an exit took.
+    /// The cost of an exit.
     ///
     /// @param nanos CPU time of the vCPU's thread
     /// @param bytes allocated by it

@@ -19,9 +19,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 
-/// What starts cost here and in another checkout, which has been built: each command in turn with both, natively. The
-/// service that `list` asks answers at once; `run` gets as far as a KVM without Xen lets it, or without KVM, and its
-/// time is that to its message.
+/// The cost of starts here and in another checkout, which has been built. Each command runs in turn with both,
+/// natively. The service that `list` asks answers at once; `run` gets as far as a KVM without Xen lets it, or without
+/// KVM, and its time is that to its message.
 final class StartsCompared {
     private static final String ASKED = "/start";
     private static final long POLL_MILLIS = 1;

@@ -19,11 +19,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine, and prints the time from the
-/// command to the guest's process 1, and the memory beside the guest's RAM when it idles then; last the memory of one
-/// daemon with several guests. Argument, optional: ROUNDS (3). With `--stages [ROUNDS (3)]` it prints where the time to
-/// process 1 goes: see [StartupStages]. With `--against CHECKOUT [ROUNDS (9)]` it compares starts with those of another
-/// checkout, natively: see [StartsCompared]; with `--daemon-against CHECKOUT [ROUNDS (5)]` a daemon's in the lab.
+/// Boots Debian's 6.12 with 2 vCPUs on ours and on the peer in turn, in one lab machine. Prints the time from the
+/// command to the guest's process 1, and the memory beside the guest's RAM when it idles then. Last comes the memory of
+/// one daemon with several guests. Argument, optional: ROUNDS (3). With `--stages [ROUNDS (3)]` it prints where the
+/// time to process 1 goes: see [StartupStages]. With `--against CHECKOUT [ROUNDS (9)]` it compares starts with those of
+/// another checkout, natively: see [StartsCompared]; with `--daemon-against CHECKOUT [ROUNDS (5)]` a daemon's in the
+/// lab.
 public final class StartupBenchmark {
     private static final int DEFAULT_ROUNDS = 3;
     private static final int COMPARED_ROUNDS = 9;
@@ -32,7 +33,7 @@ public final class StartupBenchmark {
     private static final Path CHECKOUT = Path.of("").toAbsolutePath().resolveSibling("");
     private static final String REACHED = "process 1 is there";
 
-    /// What was measured once.
+    /// One measurement.
     ///
     /// @param seconds from the command to the guest's process 1
     /// @param mib beside the guest's RAM

@@ -9,9 +9,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Where the time goes from a command to the process 1 of its guest: prints when the VMM made its VM and first entered
-/// the guest, when the guest's kernel began and ran `/init`, the VMM's CPU time and page faults, and why KVM left the
-/// guest how often.
+/// The stages of a start, from the command to the guest's process 1. Prints when the VMM made its VM and first entered
+/// the guest, and when the guest's kernel began and ran `/init`. Also prints the VMM's CPU time and page faults, and
+/// KVM's exits by reason.
 ///
 /// Ours runs with each setting of the host for shared memory: with small pages, as Linux has it by default, and with
 /// huge ones, as it has for the peer's private memory.

@@ -25,7 +25,7 @@ record Target(
                     new Target("send", "send to an IPI, in the kernel", false, 1, 1.00),
                     new Target("xenstore", "XenStore READ through the ring", false, 1, 0.85));
 
-    /// What the ratio is over, in ticks.
+    /// The divisor of the ratio, in ticks.
     double reference(Samples floor, Samples peer) {
         return referenceIsFloor ? multiple * floor.median("noarg") : peer.median(benchmark);
     }

@@ -14,9 +14,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
-/// One guest sends to another over a vchan with rings of 64 KiB, in blocks of several sizes, and the same through a
-/// pipe between two of its processes, in one lab machine. Prints the rates, of which only the ratios mean something
-/// elsewhere. There is no peer: QEMU's guests share no memory.
+/// One guest sends to another over a vchan with rings of 64 KiB, in blocks of several sizes. For comparison it sends
+/// the same through a pipe between two of its processes. All run in one lab machine. Prints the rates, of which only
+/// the ratios mean something elsewhere. There is no peer: QEMU's guests share no memory.
 ///
 /// Argument, optional: SECONDS for which each measurement goes on at least (5).
 public final class VchanBenchmark {

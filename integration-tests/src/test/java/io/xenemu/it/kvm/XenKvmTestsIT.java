@@ -18,8 +18,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// The unit tests that are skipped where KVM has no Xen, on a real kernel: every Xen ioctl and attribute, what the
-/// kernel does for a guest, and what a domain leaves to it.
+/// The unit tests that are skipped where KVM has no Xen, on a real kernel. They cover every Xen ioctl and attribute,
+/// the kernel's work for a guest, and the calls that a domain leaves to it.
 @ExtendWith(LabExtension.class)
 class XenKvmTestsIT {
     /// Half of the tests must not pass for all of them.

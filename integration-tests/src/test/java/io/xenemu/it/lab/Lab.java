@@ -36,7 +36,7 @@ public final class Lab implements AutoCloseable {
         this.checkout = checkout;
     }
 
-    /// What a command did.
+    /// The result of a command.
     ///
     /// @param exitCode its exit status; 128 + signal when a signal ended it
     public record Result(int exitCode, String stdout, String stderr) {}

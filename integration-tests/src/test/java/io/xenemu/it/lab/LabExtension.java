@@ -17,8 +17,8 @@ import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
 
 /// Boots one lab machine for all tests of this JVM and gives it to tests as a parameter of type [Lab]. Where there can
-/// be no lab, the tests are skipped and say why; with the environment variable `XEN_EMU_REQUIRE_LAB` set they fail
-/// instead, so that CI cannot pass without them.
+/// be no lab, the tests are skipped and say why. With the environment variable `XEN_EMU_REQUIRE_LAB` they fail instead,
+/// so that CI cannot pass without them.
 ///
 /// A machine that hangs before the first test of a class has begun is replaced, once in this JVM; the output counts it.
 /// Within a class it is not: the failure of the test gets what was seen of the machine.
@@ -27,7 +27,7 @@ public final class LabExtension
     /// Outlives JUnit's own stores: with several JVMs, each test class is a run of its own.
     private static final Machine MACHINE = new Machine();
 
-    /// What came of the last attempt to boot a machine.
+    /// The result of the last attempt to boot a machine.
     private sealed interface Attempt {}
 
     private record Booted(Lab lab) implements Attempt {}

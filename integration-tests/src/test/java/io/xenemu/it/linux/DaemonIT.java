@@ -115,7 +115,7 @@ class DaemonIT {
                 .toList();
     }
 
-    /// What XenStore calls the domains that there are.
+    /// The names of the existing domains in XenStore.
     private static String inXenStore(LabDaemon daemon) throws IOException, InterruptedException {
         return daemon.xenStore(
                 "for id in $(xenstore-list /local/domain); do"

@@ -25,7 +25,7 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Of two Linux guests one serves a disk and a network interface to the other: Linux's own drivers on both sides.
+/// One Linux guest serves a disk and a network interface to another one, with Linux's own drivers on both sides.
 @Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class DriverDomainIT {
@@ -33,7 +33,7 @@ class DriverDomainIT {
     private static final String USER = "user";
     private static final int RETRIES = 3;
 
-    /// Of the disk: many times what its ring has at once.
+    /// Size of the disk: many times what its ring holds at once.
     private static final String DISK_KIB = "8192";
 
     private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
@@ -148,7 +148,7 @@ class DriverDomainIT {
                     row);
         }
 
-        /// A domain that ends leaves nothing with who served it.
+        /// A domain that ends leaves nothing at the driver domain that served it.
         void endOfTheUser() throws IOException, InterruptedException {
             assertEquals("ok\n", daemon.ask("destroy user"));
             daemon.xenStore(

@@ -35,7 +35,7 @@ class HostileNeighboursIT {
     private static final int REBOOTS = 2;
     private static final int GREEDY = 2;
 
-    /// What xl gives a guest, as `max_event_channels`.
+    /// xl's default of `max_event_channels`.
     private static final int MAX_PORTS = 1024;
 
     private static final int FLOOD_SECONDS = 3;
@@ -45,7 +45,7 @@ class HostileNeighboursIT {
 
     private static final String VCPU_THREADS = "-vcpu";
 
-    /// What a dead domain may leave, of 8 MiB that each has touched.
+    /// Memory that dead domains may leave; each has touched 8 MiB.
     private static final long LEFT_KIB = 2048;
 
     private final Lab lab;
@@ -166,7 +166,7 @@ class HostileNeighboursIT {
         }
     }
 
-    /// What all guests together may have is for a unit test: each port is a hypercall.
+    /// A unit test covers the limit of all guests together: here each port is a hypercall.
     @Test
     void guestThatAllocatesEveryPortIsRefusedAtTheLimit() throws IOException, InterruptedException {
         int greedy = neighbours.start("ports", "all-ports", "--evtchn", "fifo");

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// What an unmodified kernel says about itself when it boots as a Xen guest, and that it powers off in order.
+/// An unmodified kernel boots as a Xen guest, says so in its log, and powers off in order.
 @ExtendWith(LabExtension.class)
 class LinuxBootIT {
     private static final String REPORT =

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 })
 @ExtendWith(LabExtension.class)
 class LinuxEventChannelsIT {
-    /// Of three CPUs each; `bin/soak cpus` has many.
+    /// Cycles of three CPUs each; `bin/soak cpus` has many.
     private static final int HOTPLUG_CYCLES = 4;
 
     @ParameterizedTest

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
-/// `xen-emu run` on a host without Xen support in its KVM: the guest is in the lab, and everything that was asked for
-/// is on the host.
+/// `xen-emu run` on a host without Xen support in its KVM: the guest is in the lab, and its console, sockets and
+/// metrics are on the host.
 @Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class RunInLabIT {

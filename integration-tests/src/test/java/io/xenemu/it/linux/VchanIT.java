@@ -110,7 +110,7 @@ class VchanIT {
         daemon.awaitMeter(granted, "0.0");
     }
 
-    /// Nothing is left in use of what it had mapped.
+    /// Nothing that it had mapped is left in use.
     private static void theEndOfTheClient(LabDaemon daemon, LabGuest server, LabGuest client)
             throws IOException, InterruptedException {
         connect(server, client);

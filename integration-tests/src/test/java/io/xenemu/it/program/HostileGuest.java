@@ -5,9 +5,9 @@ import static io.xenemu.it.program.SharingGuests.require;
 import java.util.List;
 import java.util.Locale;
 
-/// A guest that calls GNTTABOP operations with random arguments (`src/guest/share/attack.c`) while the one that grants
-/// it pages keeps taking them back, and a third one goes about its business. Then it maps until it is refused, and is
-/// destroyed.
+/// A guest that calls GNTTABOP operations with random arguments (`src/guest/share/attack.c`). Meanwhile its granter
+/// keeps taking the pages back, and a third guest goes about its business. Then the hostile guest maps until it is
+/// refused, and is destroyed.
 ///
 /// @param seed of its random numbers
 record HostileGuest(SharingService service, long seed) {

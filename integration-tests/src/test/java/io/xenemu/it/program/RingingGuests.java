@@ -22,7 +22,7 @@ import java.util.regex.Pattern;
 /// |---|---|
 /// | `rate RINGS RINGS` | so many rings through the kernels alone, then so many through user space; prints both rates |
 /// | `moving RINGS` | meanwhile one guest moves its port between its vCPUs, and masks it |
-/// | `death` | one guest is destroyed while they ring; the other looks at what is left, a third one tries to take its place |
+/// | `death` | one guest is destroyed while they ring; the other one looks at its port, and a third one tries to take its place |
 ///
 /// A ring is one event: RINGS is of both guests together. Ends with an exception if one got lost or was invented.
 public final class RingingGuests implements AutoCloseable {
@@ -38,7 +38,7 @@ public final class RingingGuests implements AutoCloseable {
 
     private static final String WITHOUT_DOORBELLS = "without-doorbells";
 
-    /// What an idle lab needs a hundredth of. A guest whose ring got lost waits for ever.
+    /// A hundred times what an idle lab needs. A guest whose ring got lost waits for ever.
     private static final long START_SECONDS = 120;
 
     private static final int RINGS_PER_SECOND = 300;

@@ -8,7 +8,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.util.List;
 
-/// What a program plays in one JVM as lines of its standard input say, one after another.
+/// Scenarios that a program plays in one JVM, one after another: a line of its standard input for each.
 public final class Scenarios {
     /// Begins the line after each scenario.
     public static final String OVER = "scenario: ";

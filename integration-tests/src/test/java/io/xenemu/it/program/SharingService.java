@@ -24,7 +24,7 @@ final class SharingService implements AutoCloseable {
     private static final Pattern READY = Pattern.compile("ready");
     private static final long LIMIT_SECONDS = 300;
 
-    /// What stat(1) counts.
+    /// Bytes of a block, the unit of stat(1).
     private static final long BLOCK = 512;
 
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();

@@ -33,7 +33,7 @@ public final class Soak implements AutoCloseable {
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
 
-    /// What one round is.
+    /// The work of one round.
     private interface Round {
         void play(Soak soak) throws Exception;
     }

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// What a start costs: no process but java, no class from a jar, and the options that the command needs. Natively;
+/// A start runs no process but java, reads no class from a jar, and has the options that the command needs. Natively;
 /// needs no KVM.
 @Timeout(value = 2, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class LauncherIT {

@@ -35,9 +35,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A store goes from C xenstored to ours and back, by C xenstored's own live update: it writes its state, runs what is
-/// to be the new daemon, and that reads it. A script in between keeps what was written, and puts our stream in its
-/// place. Needs Debian's xen-utils-4.17, which `src/peers/peers` fetches.
+/// A store goes from C xenstored to ours and back, by C xenstored's own live update: it writes its state and runs the
+/// new daemon, which reads it. A script in between keeps what was written, and puts our stream in its place. Needs
+/// Debian's xen-utils-4.17, which `src/peers/peers` fetches.
 @Timeout(120) // a lost live update would leave a connection without an answer
 class StreamIT {
     private static final Path PEERS = Path.of("src/peers/peers").toAbsolutePath();
@@ -154,8 +154,8 @@ class StreamIT {
         assertEquals("OK\0", tool.ask(MessageType.CONTROL, payload));
     }
 
-    /// The records of a stream, as text, in an order of their own: which comes first among equals, and how a connection
-    /// is numbered, is up to who writes.
+    /// The records of a stream, as text, sorted. The order of equal records and the numbers of connections are the
+    /// writer's choice.
     private static List<String> records(byte[] stream) {
         ByteBuffer bytes = ByteBuffer.wrap(stream).order(ByteOrder.LITTLE_ENDIAN);
         bytes.position(STREAM_HEADER_BYTES);

@@ -9,7 +9,7 @@ import java.util.List;
 /// @param name unique; letters, digits and `-`
 /// @param script says it
 record ConformanceCase(String name, Script script) {
-    /// What is said.
+    /// The requests.
     @FunctionalInterface
     interface Script {
         /// Says it, in a directory that exists and is empty.

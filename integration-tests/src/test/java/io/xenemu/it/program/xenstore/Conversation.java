@@ -12,8 +12,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// What one case says to a daemon, and everything that the daemon answers, as lines. In payloads `$` is the case's own
-/// directory, which is `$` in the lines again, so that those of different daemons can be compared.
+/// The requests of one case to a daemon, and everything that the daemon answers, as lines. In payloads `$` is the
+/// case's own directory, which is `$` in the lines again, so that those of different daemons can be compared.
 final class Conversation implements AutoCloseable {
     private static final int BARRIER = 0x7fff_ffff;
 
@@ -39,7 +39,7 @@ final class Conversation implements AutoCloseable {
         this.client = new WireClient(socket);
     }
 
-    /// What has been answered so far.
+    /// The answers so far.
     List<String> lines() {
         return lines;
     }

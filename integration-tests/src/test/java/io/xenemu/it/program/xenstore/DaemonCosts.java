@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/// What each of the three daemons takes before it does any work: time until it answers on its socket, and memory, empty
-/// and with nodes. The nodes come through the socket, as those of a client would.
+/// The cost of each of the three daemons before it does any work: time until it answers on its socket, and memory,
+/// empty and with nodes. The nodes come through the socket, as those of a client would.
 final class DaemonCosts {
     private static final int STARTS = 5;
 

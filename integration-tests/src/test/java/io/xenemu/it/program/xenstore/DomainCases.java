@@ -18,7 +18,7 @@ import static io.xenemu.it.program.xenstore.WireMessage.WRITE;
 
 import java.util.List;
 
-/// What is about domains, the daemon itself, and messages that no client should send.
+/// Cases about domains, the daemon itself, and messages that no client should send.
 final class DomainCases {
     private static final int UNKNOWN_TYPE = 4711;
 

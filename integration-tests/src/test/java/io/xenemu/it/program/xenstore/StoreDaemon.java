@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// A XenStore daemon that serves a socket of its own: ours, or one of Xen's two, which Debian's packages give and a
-/// preloaded library lets run without a hypervisor (`src/peers/peers`).
+/// A XenStore daemon that serves a socket of its own: ours, or one of Xen's two. Debian's packages give those two, and
+/// a preloaded library lets them run without a hypervisor (`src/peers/peers`).
 ///
 /// @param name `ours`, `c` or `ocaml`
 public record StoreDaemon(String name, Path socket, long pid) implements AutoCloseable {
@@ -101,10 +101,10 @@ public record StoreDaemon(String name, Path socket, long pid) implements AutoClo
     /// Memory that a process takes.
     ///
     /// @param residentMib all that is present
-    /// @param proportionalMib of what is shared with other processes, only a share
+    /// @param proportionalMib all that is present, with only its share of memory that other processes have too
     record Memory(double residentMib, double proportionalMib) {}
 
-    /// What it takes now.
+    /// Its memory now.
     Memory memory() throws IOException {
         List<String> lines = Files.readAllLines(Path.of("/proc/" + pid + "/smaps_rollup"));
         return new Memory(mib(lines, "Rss:"), mib(lines, "Pss:"));

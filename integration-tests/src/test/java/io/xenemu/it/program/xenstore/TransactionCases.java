@@ -12,7 +12,7 @@ import static io.xenemu.it.program.xenstore.WireMessage.WRITE;
 
 import java.util.List;
 
-/// What transactions see, and which of them conflict.
+/// Cases about the view of a transaction, and about conflicts.
 final class TransactionCases {
     private static final int UNKNOWN = 0x0bad_cafe;
 

@@ -34,7 +34,7 @@ public final class XenStoreBenchmark {
     private static final Pattern RESULT =
             Pattern.compile("done (\\d+) errors (\\d+) conflicts (\\d+) seconds ([\\d.]+)");
 
-    /// What was measured in one cell.
+    /// The measurement of one cell.
     ///
     /// @param rate units of work in a second
     /// @param cpuMicros of the daemon for one
