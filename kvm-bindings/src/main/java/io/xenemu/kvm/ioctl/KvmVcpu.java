@@ -16,9 +16,9 @@ import java.util.List;
 
 /// A vCPU's file descriptor: one method for each ioctl.
 ///
-/// One thread runs the vCPU. Other threads of the process may call the other methods, but KVM makes them wait until
-/// the vCPU leaves KVM_RUN, which may be forever; only [#kick] is meant for them. Every method throws [KvmException]
-/// if the kernel refuses.
+/// One thread runs the vCPU. Other threads of the process may call the other methods, but KVM makes them wait until the
+/// vCPU leaves KVM_RUN, which may be forever. Only [#kick] is meant for them. Every method throws [KvmException] if the
+/// kernel refuses.
 ///
 /// Source: Linux, Documentation/virt/kvm/api.rst and devices/vcpu.rst.
 public final class KvmVcpu implements AutoCloseable {
@@ -83,9 +83,9 @@ public final class KvmVcpu implements AutoCloseable {
         if (!run.takeDirty() && Libc.ioctlWithoutErrno(fd.number(), KVM_RUN, 0) >= 0) {
             return 0;
         }
-        // The failed call again, for the reason: the pending exit is complete by now, a request for
-        // immediate exit still stands, and a guest that went no further fails once more, or goes
-        // on.
+        // Repeats the failed call, to learn the reason. The pending exit is complete by now, and a
+        // request for immediate exit still stands. A guest that went no further fails once more, or
+        // goes on.
         int result = KvmIoctl.KVM_RUN.tryCall(fd.number(), 0);
         if (result >= 0) {
             return 0;

@@ -14,13 +14,14 @@ import java.util.Arrays;
 
 /// The C functions this project calls, one method for each. All downcall handles are here.
 ///
-/// Every method follows the kernel's convention instead of C's: a result of zero or more is success, a negative one is
-/// the negated errno, but for [#ioctlWithoutErrno]. So there is no errno to read afterwards, and none that two threads
+/// Every method except [#ioctlWithoutErrno] follows the kernel's convention instead of C's: a result of zero or more is
+/// success, a negative one is the negated errno. So there is no errno to read afterwards, and none that two threads
 /// could share. Only the calls that take a name allocate.
 ///
 /// The JVM generates code for each distinct signature, at about ten milliseconds each, which is a large part of the
-/// start time. So all handles have the same signature, except mmap's and KVM_RUN's: x86-64 passes every integer and
-/// pointer in a 64-bit register, and a function reads only the registers and bits that its prototype names.
+/// start time. So all handles have the same signature, except mmap's and KVM_RUN's. That works because x86-64 passes
+/// every integer and pointer in a 64-bit register, and a function reads only the registers and bits that its prototype
+/// names.
 public final class Libc {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final SymbolLookup SYMBOLS = LINKER.defaultLookup();

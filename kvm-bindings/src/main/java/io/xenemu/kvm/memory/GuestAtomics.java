@@ -7,7 +7,7 @@ import java.nio.ByteOrder;
 
 /// Ordered and atomic access to words that the guest's vCPUs may change at the same time. An access outside guest
 /// memory, or a write to a read-only region, throws [XenError#EFAULT]. The address must be a multiple of the word's
-/// size; anything else is an `IllegalArgumentException`, since the caller has to check addresses that a guest chose.
+/// size. Anything else is an `IllegalArgumentException`: the caller has to check addresses that a guest chose.
 ///
 /// Every loop is bounded, whatever the guest does.
 public final class GuestAtomics {

@@ -5,13 +5,13 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/// One vCPU's linear address space, as the code that made the hypercall sees it. Addresses are a guest's pointers; in
+/// One vCPU's linear address space, as the code that made the hypercall sees it. Addresses are a guest's pointers. In
 /// 32-bit mode only their low 32 bits count, and a range wraps at the end of the address space as it does on the
 /// processor. Throws [XenError#EFAULT] exactly if a byte cannot be reached.
 ///
 /// Used only by the thread that serves the vCPU's exits. It remembers the last page found until [#forget], which begins
-/// each hypercall, so that a structure that is copied in and then out takes one walk of the page tables. A processor's
-/// TLB does the same: the guest cannot flush the entry before the hypercall ends. The guest may change the bytes at any
+/// each hypercall. So a structure that is copied in and then out takes one walk of the page tables. A processor's TLB
+/// does the same: the guest cannot flush the entry before the hypercall ends. The guest may change the bytes at any
 /// time: read once, then use the copy. No access locks or issues an ioctl, and only strings and the copy from an array
 /// allocate.
 public final class LinearMemory {
@@ -90,8 +90,8 @@ public final class LinearMemory {
         }
     }
 
-    /// Copies bytes of `source` at `offset` to the guest. If the range touches at most two pages, as every structure
-    /// does, nothing is written on EFAULT; if it is longer, the pages before the unreachable one are written.
+    /// Copies bytes of `source` at `offset` to the guest. On EFAULT nothing is written if the range touches at most two
+    /// pages, as every structure does. In a longer range the pages before the unreachable one are written.
     public void copyOut(MemorySegment source, long offset, long address, int length)
             throws XenError {
         int left = length;

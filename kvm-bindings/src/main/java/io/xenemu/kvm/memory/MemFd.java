@@ -101,7 +101,7 @@ public final class MemFd implements AutoCloseable {
         }
     }
 
-    /// Keeps guest memory out of core dumps, for whoever debugs the service: see core(5). MADV_DONTDUMP is not used:
+    /// Keeps guest memory out of core dumps of the service: see core(5). MADV_DONTDUMP is not used:
     /// pages placed by [#mapFixed] would lack the flag, so that the kernel would keep them as separate mappings
     /// forever.
     private static void keepOutOfCoreDumps() {

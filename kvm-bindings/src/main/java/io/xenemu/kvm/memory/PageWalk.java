@@ -3,16 +3,17 @@ package io.xenemu.kvm.memory;
 import io.xenemu.kvm.abi.XenError;
 
 /// Translates a caller's linear address by reading its page tables, for a supervisor access (hypercalls come from CPL
-/// 0): no paging, 32-bit with 4 MiB pages and PSE-36, PAE, 4 and 5 levels with 2 MiB and 1 GiB pages.
+/// 0). It knows every mode: no paging, 32-bit with 4 MiB pages and PSE-36, PAE, 4 and 5 levels with 2 MiB and 1 GiB
+/// pages.
 ///
-/// Throws [XenError#EFAULT] where the processor would raise a page fault: entry not present, write to a read-only
-/// page under CR0.WP, reserved bit set, non-canonical address, or a table outside guest memory. A result outside
-/// guest memory fails when it is used. The user bit, SMAP and protection keys are ignored, as in Xen's copies for
-/// guests. Physical-address bits above the CPU's limit are treated like addresses that no region contains.
+/// Throws [XenError#EFAULT] where the processor would raise a page fault: entry not present, write to a read-only page
+/// under CR0.WP, reserved bit set, or non-canonical address. A table outside guest memory is EFAULT, too. A result
+/// outside guest memory fails when it is used. The user bit, SMAP and protection keys are ignored, as in Xen's copies
+/// for guests. Physical-address bits above the CPU's limit are treated like addresses that no region contains.
 ///
-/// Sets accessed and dirty bits as the processor and Xen do, but only if they are clear, so usually nothing is
-/// written. If the entry changes at that moment, the bit is left alone, and the walk goes on with the entry that it
-/// read, which was valid then.
+/// Sets accessed and dirty bits as the processor and Xen do, but only if they are clear, so usually nothing is written.
+/// If the entry changes at that moment, the bit is left alone. The walk goes on with the entry that it read, which was
+/// valid then.
 ///
 /// Sources: Intel SDM volume 3, chapter 5 (paging); AMD APM volume 2, chapter 5. At most five reads, no allocation,
 /// no ioctl.

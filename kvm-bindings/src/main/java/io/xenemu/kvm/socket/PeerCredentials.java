@@ -31,7 +31,8 @@ public final class PeerCredentials {
         return new PeerCredentials(own.equals(root) ? Set.of(root) : Set.of(root, own));
     }
 
-    /// Every user whom the mode of a socket's file lets connect. For a socket that never exists with a wider mode.
+    /// Accepts every user that the mode of a socket's file lets connect. For a socket that never exists with a wider
+    /// mode.
     public static PeerCredentials ofFileMode() {
         return new PeerCredentials(null);
     }
@@ -54,7 +55,7 @@ public final class PeerCredentials {
         return peer.user();
     }
 
-    /// A user has connected who may not.
+    /// A user has connected that may not.
     public static final class ForeignPeerException extends IOException {
         private static final long serialVersionUID = 1L;
 

@@ -136,9 +136,9 @@ public final class UnixListener implements AutoCloseable {
         }
     }
 
-    /// The listening socket that this process was started with as its standard input, as systemd does for a `.socket`
-    /// unit; empty if standard input is something else. The creator of the socket keeps its file. Closing it
-    /// redirects standard input, output and error to nowhere.
+    /// The listening socket that is this process's standard input, as systemd passes it for a `.socket` unit. Empty if
+    /// standard input is something else. The creator of the socket keeps its file. Closing it redirects standard input,
+    /// output and error to nowhere.
     public static Optional<UnixListener> inherited() throws IOException {
         if (System.inheritedChannel() instanceof ServerSocketChannel channel
                 && channel.getLocalAddress() instanceof UnixDomainSocketAddress address) {

@@ -1,5 +1,5 @@
-/// Listening Unix-domain sockets of a service: [UnixListener] is one with its file, [PeerCredentials] says who may
-/// connect, [AcceptPause] when to try again after accept(2) failed.
+/// Listening Unix-domain sockets of a service: [UnixListener] is one with its file, [PeerCredentials] checks the user
+/// that connects, and [AcceptPause] says when to try again after accept(2) failed.
 ///
 /// No locks: each object belongs to the thread that accepts.
 @NullMarked

@@ -6,9 +6,9 @@
 /// end     a frame with type 0, version 0 and length 0
 /// ```
 ///
-/// A type names a component, a version the layout of its body. Nothing is skipped: an unknown type, an unknown
-/// version, bytes left over in a body, bytes missing anywhere and a wrong checksum are errors, since each would
-/// lose a guest's state ([WireException]).
+/// A type names a component, a version the layout of its body. Nothing is skipped, since that would lose a guest's
+/// state. An unknown type, an unknown version, bytes left over in a body, bytes missing anywhere and a wrong checksum
+/// are errors ([WireException]).
 ///
 /// [FrameWriter] and [FrameReader] have the frames, [BodyWriter] and [BodyReader] their bodies, [WireLimits] the
 /// limits of both sides.

@@ -13,9 +13,9 @@ import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
 
-/// Ends tests that hang, of every engine. JUnit Jupiter's time-outs interrupt a test: jqwik's properties and ArchUnit's
-/// rules have none, and neither a loop that spins nor a read from a child process sees an interrupt. The watch looks at
-/// how long ago anything began or ended:
+/// Ends tests that hang, of every engine. JUnit Jupiter's time-outs interrupt a test. But jqwik's properties and
+/// ArchUnit's rules have none, and a loop that spins or a read from a child process sees no interrupt. The watch
+/// measures the time since a test last began or ended:
 /// - after Jupiter's default time-out it prints all threads and interrupts what runs under another engine, once a
 ///   second;
 /// - after `io.xenemu.hang.limit.seconds` it prints all threads, names the test, and kills this JVM's child processes;
@@ -43,7 +43,7 @@ public final class HangWatch implements TestExecutionListener {
     private Duration hard = Duration.ZERO;
     private State state;
 
-    /// What runs, since when, in which thread.
+    /// The running test, its start and its thread.
     ///
     /// @param told how often it was told of: after the first limit, and after the second
     private record State(String name, boolean jupiter, Thread thread, long since, int told) {

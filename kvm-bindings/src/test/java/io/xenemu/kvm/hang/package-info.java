@@ -1,4 +1,4 @@
-/// What ends tests that hang, in every module.
+/// Ends tests that hang, in every module.
 @NullMarked
 package io.xenemu.kvm.hang;
 

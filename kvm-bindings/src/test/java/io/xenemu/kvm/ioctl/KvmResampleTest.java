@@ -21,8 +21,8 @@ final class KvmResampleTest {
     private static final int READY_PORT = 0x11;
     private static final int HANDLER_PORT = 0x10;
 
-    /// Sets the first PIC up with vectors from 0x20 on and just IRQ 5, level-triggered, which lowers what is raised;
-    /// then out 11, al, which exits; sti; hlt for ever.
+    /// Sets the first PIC up with vectors from 0x20 on and just IRQ 5, level-triggered, which lowers a raised line.
+    /// Then `out 11, al`, which exits, `sti`, and `hlt` for ever.
     private static final String BOOT =
             "b0 11 e6 20 b0 20 e6 21 b0 04 e6 21 b0 01 e6 21 b0 df e6 21"
                     + " ba d0 04 b0 20 ee bc 00 80 e6 11 fb f4 eb fd";

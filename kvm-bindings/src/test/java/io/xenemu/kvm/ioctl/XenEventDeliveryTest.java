@@ -186,7 +186,7 @@ final class XenEventDeliveryTest {
         }
     }
 
-    /// What is sent while shared_info is off may get lost or be refused; what is sent afterwards may not.
+    /// An event that is sent while shared_info is off may get lost or be refused. One that is sent afterwards may not.
     @Test
     void sendsSurviveSharedInfoGoingAndComing() throws Exception {
         try (XenGuest guest = XenGuest.listening()) {
@@ -261,7 +261,8 @@ final class XenEventDeliveryTest {
         }
     }
 
-    /// Why whoever finds a local APIC off has to interrupt again: the kernel does not, while the selector bit is set.
+    /// An upcall to a vCPU whose local APIC is off has to be repeated by user space: the kernel does not repeat it
+    /// while the selector bit is set.
     @Test
     void vcpuVectorIsLostWhileTheLocalApicIsOff() {
         try (XenGuest guest = XenGuest.listening()) {

@@ -16,9 +16,9 @@ import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
 
-/// A real VM with the kernel's Xen support, whose vCPUs do, one routine at a time, what a test asks for: make a
-/// hypercall, open a window for interrupts, sleep until one comes. 64-bit with an identity map, or 32-bit without
-/// paging. Its upcall handlers tell user space and end; it is the test that clears `evtchn_upcall_pending`.
+/// A real VM with the kernel's Xen support. Its vCPUs run one routine at a time for a test: make a hypercall, open a
+/// window for interrupts, sleep until one comes. 64-bit with an identity map, or 32-bit without paging. Its upcall
+/// handlers tell user space and end; it is the test that clears `evtchn_upcall_pending`.
 ///
 /// Needs a KVM with all Xen capabilities; where there is none the test is skipped.
 final class XenGuest implements AutoCloseable {

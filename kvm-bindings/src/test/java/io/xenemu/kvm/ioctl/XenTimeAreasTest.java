@@ -53,7 +53,7 @@ final class XenTimeAreasTest {
         return guest;
     }
 
-    /// What the guest sees, in the 64-bit layout.
+    /// The runstate that the guest sees, in the 64-bit layout.
     private static Runstate seen(XenGuest guest, long at) {
         long[] times = new long[STATES];
         for (int i = 0; i < STATES; i++) {

@@ -10,7 +10,7 @@ import java.lang.management.ManagementFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// What a hypercall does with its argument leaves no garbage.
+/// Reading and writing a hypercall's argument leaves no garbage.
 class AllocationTest {
     private static final int CALLS = 20_000;
 

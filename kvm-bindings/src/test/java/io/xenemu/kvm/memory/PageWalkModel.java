@@ -5,8 +5,8 @@ import java.nio.ByteOrder;
 import java.util.List;
 import java.util.OptionalLong;
 
-/// What the processor manuals say about a page walk, told level by level from tables of bit fields, for memory that is
-/// one array at address 0. Slow and separate from [PageWalk] on purpose.
+/// A page walk as the processor manuals describe it, level by level, from tables of bit fields. Memory is one array at
+/// address 0. Slow and separate from [PageWalk] on purpose.
 final class PageWalkModel {
     /// @param low the lowest address bit that indexes this table
     /// @param bits how many address bits do

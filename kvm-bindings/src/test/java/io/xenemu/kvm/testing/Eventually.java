@@ -2,8 +2,8 @@ package io.xenemu.kvm.testing;
 
 import java.time.Duration;
 
-/// Waits for what another thread, another process or the kernel does, and fails when it does not come: a loop that only
-/// looks would wait for ever.
+/// Waits for a result of another thread, another process or the kernel, and fails when it does not come. A loop that
+/// only looks would wait for ever.
 public final class Eventually {
     /// Far more than anything here needs on a loaded machine.
     private static final Duration LIMIT = Duration.ofSeconds(60);

@@ -1,4 +1,4 @@
-/// What the tests of all modules share: they depend on the jar of these tests.
+/// Fixtures that the tests of all modules share: they depend on the jar of these tests.
 @NullMarked
 package io.xenemu.kvm.testing;
 
