@@ -44,7 +44,7 @@ class DaemonIT {
             daemon.create("second", image);
             List<String> again = new ArrayList<>(List.of("--name", "second"));
             again.addAll(image);
-            String refusal = "xen-emu: there is a domain second already\n";
+            String refusal = "xen-emu: a domain has this name already: second\n";
             assertEquals(new Lab.Result(1, "", refusal), daemon.exec("create", again));
             assertEquals(List.of("first", "second"), listed(daemon));
             assertEquals("first\nsecond\n", inXenStore(daemon));

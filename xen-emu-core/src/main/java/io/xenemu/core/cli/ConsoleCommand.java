@@ -32,7 +32,7 @@ final class ConsoleCommand implements Callable<Integer> {
                     "The PV console (hvc0) or the serial port (ttyS0). Default: ${DEFAULT-VALUE}.")
     private Kind kind = Kind.pv;
 
-    @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
+    @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")
     private String domain = "";
 
     @Override

@@ -26,12 +26,12 @@ final class CreateCommand implements Callable<Integer> {
 
     @Option(
             names = {"-p", "--paused"},
-            description = "Leave it paused.")
+            description = "Leave the guest paused.")
     private boolean paused;
 
     @Option(
             names = "--no-reboot",
-            description = "Let it be gone when it reboots, too: --on-reboot destroy.")
+            description = "End the guest when it reboots, too: --on-reboot destroy.")
     private boolean noReboot;
 
     @Override

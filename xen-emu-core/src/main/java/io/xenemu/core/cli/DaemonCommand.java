@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
         name = "daemon",
         description = {
             "Host any number of guests, which share one XenStore, in the foreground until SIGTERM.",
-            "Guests are made and ended by create, list, pause, unpause, reboot, shutdown, destroy and console. SIGTERM asks all of"
+            "create starts guests, and list, pause, shutdown, destroy and so on work on them. SIGTERM asks all of"
                     + " them to power off, and a second one ends them at once."
         },
         sortOptions = false,
@@ -34,9 +34,9 @@ final class DaemonCommand implements Callable<Integer> {
             names = "--control-socket",
             paramLabel = "PATH",
             description =
-                    "Where the other commands find it. Default: what "
+                    "Control socket, where the other commands find the daemon. Default: the path in "
                             + ControlClient.SOCKET_VARIABLE
-                            + " says, or "
+                            + ", else "
                             + ControlClient.DEFAULT_SOCKET
                             + ".")
     private @Nullable Path controlSocket;
@@ -47,7 +47,7 @@ final class DaemonCommand implements Callable<Integer> {
             names = "--xenstore-socket",
             paramLabel = "PATH",
             description =
-                    "Where host tools find XenStore. Default: what XENSTORED_PATH says, or socket in XENSTORED_RUNDIR, or"
+                    "Socket where host tools find XenStore. Default: the path in XENSTORED_PATH, else $XENSTORED_RUNDIR/socket, else"
                             + " /run/xenstored/socket.")
     private @Nullable Path xenstoreSocket;
 

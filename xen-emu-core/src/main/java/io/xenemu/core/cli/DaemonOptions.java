@@ -11,7 +11,7 @@ final class DaemonOptions {
             names = {"-F", "--pid-file"},
             paramLabel = "FILE",
             description =
-                    "Write the process id there. It is locked: a second daemon cannot have the same file.")
+                    "File for the process id. It is locked: a second daemon cannot have the same file.")
     @Nullable Path pidFile;
 
     @Option(

@@ -15,7 +15,7 @@ import picocli.CommandLine.Parameters;
 final class DebugKeysCommand implements Callable<Integer> {
     @Mixin private ServiceOption service = new ServiceOption();
 
-    @Parameters(paramLabel = "KEYS", description = "One letter each.")
+    @Parameters(paramLabel = "KEYS", description = "Keys, a letter each, without blanks.")
     private String keys = "";
 
     @Override

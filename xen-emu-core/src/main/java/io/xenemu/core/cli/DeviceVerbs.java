@@ -14,7 +14,10 @@ final class DeviceVerbs {
 
     /// One that makes a device.
     abstract static class Attach extends ServiceVerb {
-        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Who uses it: name or id.")
+        @Parameters(
+                index = "0",
+                paramLabel = "DOMAIN",
+                description = "Guest that gets the device: name or domain id.")
         private String domain = "";
 
         @Parameters(
@@ -22,8 +25,8 @@ final class DeviceVerbs {
                 arity = "1..*",
                 paramLabel = "SPEC",
                 description =
-                        "As in xl's configuration; several are joined. backend=DOMAIN, who serves it,"
-                                + " is needed.")
+                        "Device, in the words of xl's configuration; several words are joined. It needs backend=DOMAIN, the guest"
+                                + " that serves the device.")
         private List<String> words = new ArrayList<>();
 
         @Override
@@ -36,7 +39,10 @@ final class DeviceVerbs {
 
     /// One that shows the devices of domains.
     abstract static class Listing extends ServiceVerb {
-        @Parameters(arity = "1..*", paramLabel = "DOMAIN", description = "Names or ids.")
+        @Parameters(
+                arity = "1..*",
+                paramLabel = "DOMAIN",
+                description = "Guests' names or domain ids.")
         private List<String> domains = new ArrayList<>();
 
         @Override
@@ -47,14 +53,14 @@ final class DeviceVerbs {
 
     /// One that takes a device from a domain.
     abstract static class Detach extends ServiceVerb {
-        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Guest's name or domain id.")
         private String domain = "";
 
         @Parameters(
                 index = "1",
                 paramLabel = "DEVICE",
                 description =
-                        "Its number, or for a disk its name, for a network interface its address.")
+                        "Device: its number, or a disk's name, or a network interface's MAC address.")
         private String device = "";
 
         @Override
@@ -78,7 +84,7 @@ final class DeviceVerbs {
     static final class BlockDetach extends Detach {
         @Option(
                 names = {"-f", "--force"},
-                description = "Whatever the guest does with it.")
+                description = "Detach even if the guest still uses the device.")
         private boolean force;
 
         @Override

@@ -15,7 +15,7 @@ final class DomainVerbs {
 
     /// One that takes nothing else.
     abstract static class Verb extends ServiceVerb {
-        @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
+        @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")
         private String domain = "";
 
         @Override
@@ -31,11 +31,11 @@ final class DomainVerbs {
 
         @Option(
                 names = {"-w", "--wait"},
-                description = "Wait until the domain has ended, or all that were asked.")
+                description = "Wait until the domain has ended; with --all, until all have.")
         private boolean wait;
 
         private static final class Target {
-            @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
+            @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")
             private @Nullable String domain;
 
             @Option(
@@ -67,7 +67,7 @@ final class DomainVerbs {
 
     @Command(name = "suspend")
     static final class Suspend extends ServiceVerb {
-        @Parameters(paramLabel = "DOMAIN", description = "Its name or id.")
+        @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")
         private String domain = "";
 
         @Override

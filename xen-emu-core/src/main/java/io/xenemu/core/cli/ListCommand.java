@@ -19,7 +19,7 @@ final class ListCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "DOMAIN",
-            description = "Its name or id. Default: all.")
+            description = "Guest's name or domain id. Default: all guests.")
     private @Nullable String domain;
 
     @Override

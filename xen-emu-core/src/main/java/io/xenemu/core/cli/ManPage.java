@@ -62,9 +62,7 @@ final class ManPage {
         lines.add(".PP");
         text(help.synopsis(0).strip().replaceAll("\\s+", " "));
         spec.positionalParameters().stream().filter(it -> !it.hidden()).forEach(this::parameter);
-        spec.options().stream()
-                .filter(it -> !it.hidden() && !isCommon(it))
-                .forEach(this::option);
+        spec.options().stream().filter(it -> !it.hidden() && !isCommon(it)).forEach(this::option);
         Map<String, String> codes = spec.usageMessage().exitCodeList();
         if (!codes.isEmpty()) {
             lines.add(".PP");

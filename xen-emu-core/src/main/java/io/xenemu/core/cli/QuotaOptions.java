@@ -28,7 +28,7 @@ final class QuotaOptions {
     @Option(
             names = {"-q", "--quota-soft"},
             paramLabel = "NAME=VALUE",
-            description = "Set a quota that is only warned of: memory.")
+            description = "Set a quota that only makes the log warn: memory.")
     private List<String> soft = new ArrayList<>();
 
     /// The default quotas, with what the user has set.

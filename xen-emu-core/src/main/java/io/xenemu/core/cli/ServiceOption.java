@@ -13,9 +13,9 @@ final class ServiceOption {
             names = {"-s", "--socket"},
             paramLabel = "PATH",
             description =
-                    "The service's control socket. Default: what "
+                    "The service's control socket. Default: the path in "
                             + ControlClient.SOCKET_VARIABLE
-                            + " says, or "
+                            + ", else "
                             + ControlClient.DEFAULT_SOCKET
                             + ".")
     private @Nullable Path socket;

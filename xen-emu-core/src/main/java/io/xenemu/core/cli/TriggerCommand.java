@@ -15,20 +15,20 @@ import picocli.CommandLine.Parameters;
 final class TriggerCommand implements Callable<Integer> {
     @Mixin private ServiceOption service = new ServiceOption();
 
-    @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+    @Parameters(index = "0", paramLabel = "DOMAIN", description = "Guest's name or domain id.")
     private String domain = "";
 
     @Parameters(
             index = "1",
             paramLabel = "nmi|reset|init|power|sleep|s3resume",
-            description = "What to send.")
+            description = "The trigger.")
     private String trigger = "";
 
     @Parameters(
             index = "2",
             arity = "0..1",
             paramLabel = "VCPU",
-            description = "Which vCPU gets an nmi. Default: 0.")
+            description = "The vCPU that gets an nmi. Default: 0.")
     private int vcpu;
 
     @Override

@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
         name = "xenstored",
         description = {
             "Run a XenStore alone, without KVM and without guests, in the foreground until SIGTERM.",
-            "Only root and the user that it runs as may connect."
+            "Only root and the user that the daemon runs as may connect."
         },
         sortOptions = false,
         usageHelpAutoWidth = true,
@@ -45,15 +45,15 @@ final class XenstoredCommand implements Callable<Integer> {
             names = "--socket",
             paramLabel = "PATH",
             description =
-                    "Where to listen. Default: the socket that systemd or StandardInput=socket passes; or else what"
-                            + " XENSTORED_PATH says, or socket in XENSTORED_RUNDIR, or /run/xenstored/socket.")
+                    "Socket to listen on. Default: the one that systemd passes (StandardInput=socket), else the path in"
+                            + " XENSTORED_PATH, else $XENSTORED_RUNDIR/socket, else /run/xenstored/socket.")
     private @Nullable Path socket;
 
     @Option(
             names = "--restore",
             paramLabel = "FILE",
             description =
-                    "Start with the nodes of a file that `xen-emu xenstore dump` has made, or that another daemon has left in"
+                    "Start with the nodes of a file of `xen-emu xenstore dump`, or of another daemon in"
                             + " the same format (docs/designs/xenstore-migration.md of Xen).")
     private @Nullable Path restore;
 
@@ -61,9 +61,9 @@ final class XenstoredCommand implements Callable<Integer> {
             names = "--persist",
             paramLabel = "FILE",
             description =
-                    "Keep the store in this file: every acknowledged change survives the end of the process, whatever it was."
-                            + " Kept are all nodes with their permissions, whosever they are; connections, watches and"
-                            + " transactions end.")
+                    "Keep the store in this file: every acknowledged change survives any end of the process."
+                            + " All nodes are kept, with their permissions; connections, watches and"
+                            + " transactions are not.")
     private @Nullable Path persist;
 
     @Mixin private QuotaOptions quotas = new QuotaOptions();

@@ -77,7 +77,8 @@ public final class ControlConnection implements AutoCloseable {
 
     private void check(@Nullable String greeting) throws HostException {
         if (greeting == null) {
-            throw new HostException("what listens at " + socket + " ends the connection at once");
+            throw new HostException(
+                    "no service at " + socket + ": the process there ends the connection at once");
         }
         if (greeting.startsWith(ControlProtocol.OLD_GREETING)) {
             throw otherVersion(greeting.substring(ControlProtocol.OLD_GREETING.length()));

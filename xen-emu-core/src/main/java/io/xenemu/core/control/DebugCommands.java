@@ -90,7 +90,7 @@ final class DebugCommands {
             case "init" -> throw new Refused("init: Xen does not send it to HVM domains either");
             case "sleep", "s3resume" ->
                     throw new Refused(trigger + ": the domains have no ACPI sleep states");
-            default -> throw new Refused("no such trigger: " + trigger);
+            default -> throw new Refused("no such trigger: " + trigger + " (nmi, reset or power)");
         }
         return ControlReply.done();
     }

@@ -58,7 +58,7 @@ public record OperatedService(
     /// @throws Refused for another service
     HostedGuests guests() throws Refused {
         if (hosted == null) {
-            throw new Refused("only a daemon does that");
+            throw new Refused("only xen-emu daemon does that, not run");
         }
         return hosted;
     }

@@ -46,7 +46,8 @@ public final class VerbTable implements ControlCommands {
         }
         if (verb.service() == Verb.Service.DAEMON && service.hosted() == null) {
             throw new Refused(
-                    Refused.Kind.NOT_A_COMMAND, request.verb() + ": only a daemon does that");
+                    Refused.Kind.NOT_A_COMMAND,
+                    request.verb() + ": only xen-emu daemon does that, not run");
         }
         VerbCall call = VerbCall.of(verb, request.arguments());
         return new Command(

@@ -45,20 +45,20 @@ public final class DemoCommand implements Callable<Integer> {
     @Option(
             names = "--exec",
             paramLabel = "CMD",
-            description = "Run this shell command in the guest in place of a shell, and end.")
+            description = "Run this shell command in the guest instead of a shell, and end.")
     private @Nullable String exec;
 
     @Option(
             names = "--pair",
             description =
-                    "Boot a second guest beside it, which takes files by vchan and prints, with its name in front, what it has got.")
+                    "Boot a second guest beside the first. It receives files by vchan. Its output is prefixed with its name.")
     private boolean pair;
 
     @Option(
             names = "--kernel-version",
             paramLabel = "6.12|6.1",
             defaultValue = "6.12",
-            description = "Which of Debian's kernels. Default: ${DEFAULT-VALUE}.")
+            description = "Version of Debian's kernel. Default: ${DEFAULT-VALUE}.")
     private String kernelVersion = "";
 
     @Option(

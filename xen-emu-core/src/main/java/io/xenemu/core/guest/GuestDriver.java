@@ -262,7 +262,7 @@ final class GuestDriver {
         try {
             current().withdraw(SUSPEND);
         } catch (XenError e) {
-            reason += ", and still may: XenStore says " + e.symbol();
+            reason += ", and still may: XenStore refuses to take the request back: " + e.symbol();
         }
         failSuspend(new Refused(name + reason));
     }

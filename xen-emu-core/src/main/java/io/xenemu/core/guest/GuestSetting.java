@@ -24,7 +24,7 @@ public enum GuestSetting {
             "FILE",
             SettingType.LIST,
             "",
-            "Initramfs. For ELF kernels the modules in order; 'FILE ARGS' as one argument gives a module its command line."),
+            "Initramfs; for an ELF kernel its modules, in order. 'FILE ARGS' as one argument gives a module its command line."),
     CMDLINE("cmdline", "--append", "TEXT", SettingType.TEXT, "", "Kernel command line."),
     MEMORY(
             "memory",
@@ -68,7 +68,7 @@ public enum GuestSetting {
             "2level|fifo",
             SettingType.TEXT,
             "2level",
-            "Event channel ABI: 2level is what KVM accelerates; fifo lets the guest choose, for more than 4095 ports and"
+            "Event channel ABI. KVM accelerates 2level; fifo lets the guest choose, for more than 4095 ports and"
                     + " priorities."),
     MAX_EVENT_CHANNELS(
             "max_event_channels",
@@ -76,7 +76,7 @@ public enum GuestSetting {
             "N",
             SettingType.NUMBER,
             "" + EvtchnOptions.XL_MAX_PORT,
-            "The highest event channel port that the guest may have, as xl's max_event_channels."),
+            "The guest's highest event channel port, as xl's max_event_channels."),
     MAX_GRANT_FRAMES(
             "max_grant_frames",
             "--max-grant-frames",
@@ -90,14 +90,14 @@ public enum GuestSetting {
             "N",
             SettingType.NUMBER,
             "" + GrantLimits.DEFAULT_MAX_MAPTRACK_FRAMES,
-            "How many grants of others it may map, in pages, as xl's max_maptrack_frames."),
+            "Pages of the table of other domains' grants that the guest has mapped, as xl's max_maptrack_frames."),
     MAX_GRANT_VERSION(
             "max_grant_version",
             "--max-grant-version",
             "1|2",
             SettingType.NUMBER,
             "2",
-            "The grant table version that it may use, as xl's max_grant_version."),
+            "The highest grant table version that the guest may use, as xl's max_grant_version."),
     HVM_PIRQ(
             "hvm_pirq",
             "--hvm-pirq",
@@ -111,7 +111,7 @@ public enum GuestSetting {
             "",
             SettingType.FLAG,
             "false",
-            "Start it although the host may not have the memory for it beside the service's other guests. Then the host's kernel may"
+            "Start the guest even if the host may lack memory for it beside the service's other guests. Then the host's kernel may"
                     + " end the service with all of them."),
     ON_POWEROFF(
             "on_poweroff",

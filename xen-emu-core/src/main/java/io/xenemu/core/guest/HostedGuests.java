@@ -45,7 +45,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
                 throw Refused.serviceEnds();
             }
             if (guests.putIfAbsent(name, guest) != null) {
-                throw new Refused("there is a domain " + name + " already");
+                throw new Refused("a domain has this name already: " + name);
             }
         }
         try {

@@ -338,7 +338,7 @@ public final class Hypervisor implements AutoCloseable {
         try {
             store.restore(xenstore, state);
         } catch (XenError e) {
-            throw contradiction(domain.config().name(), "XenStore says " + e.symbol());
+            throw contradiction(domain.config().name(), "XenStore refuses: " + e.symbol());
         }
         stores.put(domain.id(), store);
         // To remove its nodes, which say how many vCPUs are online.

@@ -9,7 +9,7 @@ import picocli.CommandLine.Command;
 /// later.
 @Command(
         name = "setup",
-        description = "Fetch what the lab and the demo need; otherwise done on first use.",
+        description = "Fetch the files of the lab and the demo. Otherwise the first use does it.",
         mixinStandardHelpOptions = true)
 public final class LabSetupCommand implements Callable<Integer> {
     @Override

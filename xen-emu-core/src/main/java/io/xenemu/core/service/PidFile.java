@@ -60,7 +60,7 @@ final class PidFile {
         throw new HostException(
                 "--pid-file: "
                         + file
-                        + ": it leads to nothing, or others remove it again and again");
+                        + ": it is a dangling link, or another process keeps removing it");
     }
 
     /// Locks the file if it still has its name then; else its owner has removed it meanwhile.

@@ -102,7 +102,7 @@ public final class StoreDaemon {
         }
         if (journal != null && journal.recovered() != null) {
             throw new HostException(
-                    "--restore: there is a store already in the file of --persist, which is newer");
+                    "--restore: the file of --persist has a newer store already; leave out one of the two options");
         }
         try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
             server.restore(
@@ -114,7 +114,10 @@ public final class StoreDaemon {
             throw new HostException("--restore: " + file + ": " + IoReason.withoutFile(e), e);
         } catch (XenError e) {
             throw new HostException(
-                    "--restore: " + file + ": it has what this daemon cannot have", e);
+                    "--restore: "
+                            + file
+                            + ": it contradicts itself, or exceeds this daemon's limits",
+                    e);
         }
     }
 

@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /// `xen-emu xenstore ls`, as `xenstore-ls`.
-@Command(name = "ls", description = "Print nodes with their values, and all nodes below.")
+@Command(name = "ls", description = "Print nodes and all nodes below them, with their values.")
 final class LsCommand extends StoreTool {
     /// The width of output that is not a terminal.
     private static final int DEFAULT_WIDTH = 80;

@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "watch",
         description =
-                "Print the path of every change at or below nodes; first the paths of the nodes themselves.")
+                "Print the paths of the nodes, and then the path of every change at or below them.")
 final class WatchCommand extends StoreTool {
     @Option(
             names = {"-n", "--number"},

@@ -8,7 +8,7 @@ import picocli.CommandLine.Command;
         name = "xenstore",
         description = {
             "Read and change a XenStore, as the Xen tools xenstore-ls, xenstore-read and so on do.",
-            "The daemon's socket is XENSTORED_PATH, or else $XENSTORED_RUNDIR/socket, or /run/xenstored/socket."
+            "The daemon's socket is $XENSTORED_PATH, else $XENSTORED_RUNDIR/socket, else /run/xenstored/socket."
         },
         sortOptions = false,
         usageHelpAutoWidth = true,

@@ -52,14 +52,17 @@ final class ManPageTest {
             String line = ".B " + shown(option);
             assertEquals(1, page.stream().filter(line::equals).count(), option);
         }
-        assertFalse(page.stream().anyMatch(it -> it.endsWith(" help")), "picocli's own help command");
+        assertFalse(
+                page.stream().anyMatch(it -> it.endsWith(" help")), "picocli's own help command");
     }
 
     /// Picocli's line breaks within a synopsis would become blanks within a value.
     @Test
     void noSynopsisIsBroken() {
         assertTrue(
-                page.stream().anyMatch(it -> it.contains("[" + shown("--kernel-version=6.12|6.1]"))), "synopsis of demo");
+                page.stream()
+                        .anyMatch(it -> it.contains("[" + shown("--kernel-version=6.12|6.1]"))),
+                "synopsis of demo");
     }
 
     @Test

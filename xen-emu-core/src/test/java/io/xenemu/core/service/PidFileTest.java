@@ -97,7 +97,7 @@ final class PidFileTest {
     @Test
     void linkToNothingIsToldAsThat() throws IOException {
         Files.createSymbolicLink(file(), folder.resolve("nosuch").resolve("x"));
-        assertTrue(complaint(file()).contains("leads to nothing"));
+        assertTrue(complaint(file()).contains("dangling link"));
     }
 
     @Test

@@ -317,7 +317,7 @@ final class StoreDaemonTest {
                                 dump.toString()));
         assertEquals(1, again.waitFor());
         assertEquals(
-                "xen-emu: --restore: there is a store already in the file of --persist, which is newer\n",
+                "xen-emu: --restore: the file of --persist has a newer store already; leave out one of the two options\n",
                 errors());
         serve("--persist", store.toString());
         try (SocketChannel client = connect()) {
