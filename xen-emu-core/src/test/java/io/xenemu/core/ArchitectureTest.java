@@ -87,7 +87,7 @@ final class ArchitectureTest {
                     "tree", "wire", "state", "stream", "persist", "quota", "metrics", "store",
                     "request", "ring", "socket", "client");
 
-    /// What of java.lang.foreign can crash the JVM (`--enable-native-access`).
+    /// Methods of java.lang.foreign that can crash the JVM (`--enable-native-access`).
     private static final Map<Class<?>, Set<String>> RESTRICTED =
             Map.of(
                     MemorySegment.class, Set.of("reinterpret"),

@@ -6,9 +6,9 @@ import java.nio.ByteOrder;
 /// The guest's ACPI tables: RSDP, XSDT, FADT, MADT and DSDT, with one I/O APIC, one local APIC per vCPU, and COM1.
 ///
 /// They are of the hardware-reduced kind. Nothing in the guest needs the fixed hardware: there is no SCI, no PM timer
-/// and no FACS to emulate, Linux does not probe for a PIC or a PIT, and powering off is one write to a register of
-/// our own. The price is that the DSDT has to describe COM1's interrupt. The PIC and the PIT may still exist, since
-/// other guests (Xen itself) need them: hence PCAT_COMPAT and the override of IRQ 0.
+/// and no FACS to emulate. Linux does not probe for a PIC or a PIT, and powering off is one write to a register of our
+/// own. The price is that the DSDT has to describe COM1's interrupt. The PIC and the PIT may still exist, since other
+/// guests (Xen itself) need them: hence PCAT_COMPAT and the override of IRQ 0.
 ///
 /// The boot flags say that there is neither VGA nor an RTC. By these, Linux recognises a Xen PVH guest that was not
 /// started through its PVH entry.

@@ -6,8 +6,9 @@ import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Turns KVM's supported CPUID leaves into those of a Xen guest's vCPU: the host's CPU with Xen's leaves instead of
-/// KVM's, a topology of one socket with one thread per core, and no feature that this VMM neither emulates nor saves.
+/// Turns KVM's supported CPUID leaves into those of a Xen guest's vCPU. They show the host's CPU with Xen's leaves
+/// instead of KVM's, and one socket with one thread per core. Features that this VMM neither emulates nor saves are
+/// left out.
 public final class XenCpuid {
     /// First and last leaf of hypervisors; KVM's own leaves are among them.
     private static final int HYPERVISOR_FIRST = 0x4000_0000;

@@ -3,7 +3,7 @@ package io.xenemu.core.cli;
 import java.util.Collection;
 import java.util.List;
 
-/// Which words somebody may have meant who mistyped one. Picocli's own suggestions miss short words such as `lsit`.
+/// Suggests words for a mistyped one. Picocli's own suggestions miss short words such as `lsit`.
 final class Mistyped {
     /// Keys that may be wrong.
     private static final int MAX_DISTANCE = 2;

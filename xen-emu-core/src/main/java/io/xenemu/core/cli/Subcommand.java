@@ -60,8 +60,8 @@ record Subcommand(String name, Class<?> type) {
     private static final List<String> HELP_OPTIONS = List.of("-h", "--help");
     private static final List<String> VERSION_OPTIONS = List.of("-V", "--version");
 
-    /// Whether all that the command does is done when it returns: it asks a service, or tells something, and has
-    /// neither threads nor anything to be put back at the end of the process.
+    /// Whether the command has finished all its work when it returns. Such a command asks a service or prints
+    /// something, and has neither threads nor anything to put back at the end of the process.
     static boolean onlyAsks(String verb) {
         // No lambda: this is asked after what the start-up cache was trained with, and the JVM
         // would make its class.

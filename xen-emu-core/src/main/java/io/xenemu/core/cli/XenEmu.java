@@ -90,9 +90,8 @@ public final class XenEmu {
 
     /// The parser, set up so that wrong input gives one line and no stack trace.
     ///
-    /// @param args what it will parse. It knows the subcommand that they begin with, or else all of them, those that
-    ///     are not named by no more than the help's list needs: picocli reads all annotations of each that it knows, at
-    ///     every start.
+    /// @param args what it will parse. It knows the subcommand that they begin with. Otherwise it knows all, the others
+    ///     only as far as the help's list needs: picocli reads all annotations of each that it knows, at every start.
     static CommandLine commandLine(String... args) {
         // Else picocli looks for Groovy in every jar.
         System.setProperty("picocli.disable.closures", "true");

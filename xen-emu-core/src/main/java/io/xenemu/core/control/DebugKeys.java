@@ -14,9 +14,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// Xen's debug keys, as far as they are about what this service has. What they tell is for who has pressed them:
+/// Xen's debug keys, as far as this service has their subject. Their output goes to the operator that has pressed them:
 ///
-/// | key | what it does for every domain |
+/// | key | effect, for every domain |
 /// |---|---|
 /// | `e` | tells its event channels |
 /// | `h` | tells the keys |
@@ -76,7 +76,7 @@ public final class DebugKeys {
         }
     }
 
-    /// What fails for one domain is its own failure: the key is pressed for the others too.
+    /// A failure of one domain stays its own: the key is pressed for the others, too.
     private void forEach(Consumer<Domain> key) {
         domains.forEach(domain -> {
             try {

@@ -28,7 +28,7 @@ final class ServedConnection {
     private static final String TOO_MANY_SESSIONS =
             "too many consoles and waiting commands: " + ControlSocket.MAX_SESSIONS;
 
-    /// What clients of all connections share.
+    /// The terms that the clients of all connections share.
     ///
     /// @param commands what they may ask
     /// @param sessions permits for sessions and for commands that wait
@@ -184,7 +184,7 @@ final class ServedConnection {
         }
     }
 
-    /// Logs who has asked for a change.
+    /// Logs the user that has asked for a change.
     private void tell(ControlRequest request, Verb.Effect effect) {
         String arguments = JsonWriter.line(request.arguments());
         if (effect == Verb.Effect.CHANGES || effect == Verb.Effect.CHANGES_SLOWLY) {

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 
 /// A 16550A serial port as its data sheet (National Semiconductor PC16550D) describes it, except that sending a byte
-/// takes no time: the sink gets it at once, and while the sink takes nothing, the transmitter stays full. The baud
-/// rate and the frame format are stored and have no effect. Modem lines: CTS, DSR and DCD are on.
+/// takes no time. The sink gets it at once; while the sink takes nothing, the transmitter stays full. The baud rate and
+/// the frame format are stored and have no effect. Modem lines: CTS, DSR and DCD are on.
 ///
 /// Thread-safe. The interrupt line is pulsed without locks held, once each time an interrupt source becomes pending
 /// while none was pending.

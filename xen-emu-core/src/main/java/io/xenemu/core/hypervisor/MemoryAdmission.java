@@ -6,10 +6,10 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
 import java.util.function.LongSupplier;
 
-/// Lets a service's guests have what memory the host has, and no more. A guest takes its RAM only as it uses it, so
-/// what is free at the moment does not tell whether there is room for one more: the sum of what all may use has to fit
-/// into what was available when the service started, and the new one into what is available now. A guest keeps its
-/// share over its reboots.
+/// Lets a service's guests have what memory the host has, and no more. A guest takes its RAM only as it uses it, so the
+/// memory that is free now does not tell whether there is room for one more. The sum that all guests may use has to fit
+/// into the memory that was available when the service started, and the new guest into the memory that is available
+/// now. A guest keeps its share over its reboots.
 ///
 /// A guest counts with its `maxmem`: it sees that much RAM, and may use it before its balloon driver starts.
 public final class MemoryAdmission {

@@ -4,10 +4,10 @@ import java.util.List;
 
 /// The number of CPUs of the lab machine, and how QEMU emulates them.
 public enum LabCpus {
-    /// One CPU, for correctness. With two (QEMU 10.0.2), about one in three guests that printed much died: of a triple
-    /// fault at the first instruction after VMRUN, or of an interrupt that was delivered while it had them disabled, as
-    /// if its nested SVM injected an event a second time. With one, none died. The cause is a guess; the effect of the
-    /// number of CPUs was measured.
+    /// One CPU, for correctness. With two (QEMU 10.0.2), about one in three guests that printed much died. The cause
+    /// was a triple fault at the first instruction after VMRUN, or an interrupt that was delivered while the guest had
+    /// them disabled. It looked as if nested SVM injected an event a second time. With one, none died. The cause is a
+    /// guess; the effect of the number of CPUs was measured.
     ONE("tcg,thread=single") {
         @Override
         int count() {
@@ -15,7 +15,7 @@ public enum LabCpus {
         }
     },
 
-    /// As many CPUs as the host has, 2 to 4, each on a thread of the host, for measurements: a peer that passes work to
+    /// As many CPUs as the host has, 2 to 4, each on a thread of the host. For measurements: a peer that passes work to
     /// another thread must not be punished for it.
     PARALLEL("tcg,thread=multi") {
         @Override

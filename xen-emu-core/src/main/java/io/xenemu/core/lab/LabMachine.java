@@ -20,9 +20,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// A running lab machine (L1): an emulated AMD machine whose /dev/kvm has every Xen capability. Commands run in it with
-/// the host's files visible read-only under their own paths; /tmp and /run are the machine's own (what the host has in
-/// /tmp shows through), and [#share] is written through to the host. One machine serves any number of commands at once.
-/// It ends with this process, however this process ends.
+/// the host's files visible read-only under their own paths. /tmp and /run are the machine's own, but the host's files
+/// in /tmp show through. [#share] is written through to the host. One machine serves any number of commands at once. It
+/// ends with this process, however this process ends.
 public final class LabMachine implements AutoCloseable {
     /// Name of the environment variable that tells a command where [#share] is.
     public static final String SHARE_VARIABLE = "XEN_EMU_LAB_SHARE";

@@ -3,10 +3,10 @@ package io.xenemu.core.service;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
-/// Keeps the heap near the size of what is alive in it. The serial collector, which costs the least beside, does not
-/// look for what has died among the older objects until they fill all that `-Xmx` allows: a store of 17 MiB that is
-/// written to would grow to that. So a thread, `heap`, looks every second, and has everything collected when much was
-/// added. It gives back what is free then, as far as `-XX:MaxHeapFreeRatio` says.
+/// Keeps the heap near the size of what is alive in it. The serial collector, which costs the least otherwise, does not
+/// look for dead objects among the older ones until they fill all that `-Xmx` allows: a store of 17 MiB that is written
+/// to would grow to that. So a thread, `heap`, looks every second, and has everything collected when much was added. It
+/// gives back what is free then, as far as `-XX:MaxHeapFreeRatio` says.
 final class HeapTrim implements AutoCloseable {
     private static final long PERIOD_MILLIS = 1000;
 

@@ -5,7 +5,7 @@ import io.xenemu.kvm.abi.XenError;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/// The training runs for the JVM's AOT caches (JEP 483, 514): the build runs one for each kind of start with
+/// The training runs for the JVM's AOT caches (JEP 483, 514). The build runs one for each kind of start with
 /// `-XX:AOTCacheOutput`, and every later start of the kind finds loaded and linked what that run has used. Neither
 /// needs KVM.
 public final class AotTraining {

@@ -8,8 +8,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/// Does what the commands do that ask a service and end, each once: the cache holds what they use and no more, since
-/// the JVM takes all of it in at every start.
+/// Runs once each command that asks a service and ends. The cache then holds the classes that they use and no more: the
+/// JVM takes all of it in at every start.
 final class ClientTraining {
     /// A guest that there is not: what a service refuses takes the same way as what it does.
     private static final String GUEST = "none";
@@ -85,8 +85,8 @@ final class ClientTraining {
         expect(0, "xenstore", "rm", "/training");
     }
 
-    /// Has the command line do what it does, and takes no other end: a training that fails early would leave a cache
-    /// that is no use, which nobody would see.
+    /// Runs a command line and accepts no failure. A training that fails early would leave a useless cache, which
+    /// nobody would notice.
     private static void expect(int code, String... command) {
         int ended = XenEmu.execute(command);
         if (ended != code) {

@@ -11,9 +11,9 @@ import io.xenemu.kvm.memory.GuestMemory;
 import java.nio.file.Path;
 import java.util.List;
 
-/// A guest's start and its hypercalls, over and over, on a VM in which nothing runs: the kernel is loaded, the guest
-/// maps its shared pages, sets its callback, and uses event channels and grants. Only the exit loop is missing, which
-/// is KVM's.
+/// A guest's start and its hypercalls, over and over, on a VM in which nothing runs. The kernel is loaded, and the
+/// guest maps its shared pages, sets its callback, and uses event channels and grants. Only the exit loop is missing,
+/// which is KVM's.
 final class HypercallTraining {
     /// As many as the JVM compiles well after.
     private static final int ROUNDS = 20_000;
@@ -107,7 +107,7 @@ final class HypercallTraining {
         }
     }
 
-    /// What a Linux does once.
+    /// Calls that a Linux makes once.
     private void start() throws XenError {
         addToPhysmap(0, SHARED_INFO_GFN);
         addToPhysmap(1, GRANT_TABLE_GFN);

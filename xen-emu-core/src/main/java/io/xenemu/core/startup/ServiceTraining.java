@@ -9,9 +9,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// Does what services of guests do, as far as that goes without KVM: a daemon without guests serves its sockets, and a
-/// guest on a VM in which nothing runs starts and makes hypercalls. All classes of ours are loaded, so that a guest's
-/// first boot finds them.
+/// Runs a service of guests as far as it goes without KVM. A daemon without guests serves its sockets, and a guest on a
+/// VM in which nothing runs starts and makes hypercalls. All classes of ours are loaded, so that a guest's first boot
+/// finds them.
 final class ServiceTraining {
     private ServiceTraining() {}
 

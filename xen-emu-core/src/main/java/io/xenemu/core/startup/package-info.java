@@ -1,4 +1,4 @@
-/// What keeps the JVM's start short: the training runs for its three AOT caches, which the build makes. Nothing of a
+/// Keeps the JVM's start short: the training runs for its three AOT caches, which the build makes. Nothing of a
 /// real run comes here.
 ///
 /// [AotTraining] is the entry. [ClientTraining] does what commands do that ask a service and end, with

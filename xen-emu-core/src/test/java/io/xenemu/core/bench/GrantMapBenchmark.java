@@ -27,9 +27,9 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// What it costs this process to map a granted page and to unmap it again, by hypercalls of one page or of 32, and what
-/// of that are the two calls of mmap(2) that nobody can do without. Without the exits. Needs /dev/kvm, without Xen; run
-/// as [DispatcherBenchmark].
+/// The cost for this process of mapping a granted page and unmapping it again, by hypercalls of one page or of 32. Also
+/// the part of the two calls of mmap(2), which nobody can do without. Without the exits. Needs /dev/kvm, without Xen;
+/// run as [DispatcherBenchmark].
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)

@@ -18,7 +18,7 @@ final class HypercallTableTest {
     private static final long EVENT_CHANNEL_OP = 32;
     private static final long HVM_OP = 34;
 
-    /// Of most sub-operations only the low 32 bits count: they are an `int` in C. Those of memory_op and hvm_op are an
+    /// Only the low 32 bits of most sub-operations count: they are an `int` in C. Those of memory_op and hvm_op are an
     /// `unsigned long`, and memory_op's has its progress there.
     private static final long ABOVE_32_BITS = 1L << 32;
 

@@ -26,10 +26,10 @@ abstract class DeviceDomains {
     static final String BACK = "/local/domain/5/backend/vbd/3/51712";
     static final String RECORD = "/libxl/3/device/vbd/51712";
 
-    /// Of a test that waits in vain.
+    /// Limit of a test that waits in vain.
     static final Duration SHORT = Duration.ofMillis(100);
 
-    /// Of one that does not.
+    /// Limit of a test that does not.
     static final Duration LONG = Duration.ofMinutes(1);
 
     final XenStoreServer store =

@@ -10,7 +10,7 @@ import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// What of a device is in XenStore.
+/// The nodes of a device in XenStore.
 final class DeviceNodesTest extends DeviceDomains {
     @Test
     void diskHasTheNodesThatLibxlWrites() throws XenError, Refused {
