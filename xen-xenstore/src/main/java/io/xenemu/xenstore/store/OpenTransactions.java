@@ -159,9 +159,11 @@ final class OpenTransactions {
         }
     }
 
-    /// Whether the commit of a change would fail now.
-    boolean isInConflict(Transaction transaction) {
-        return transaction.isInConflict(store, former);
+    /// Lets a session's transactions go on in the store as it is now, before they are saved.
+    void settle(Session session) {
+        session.transactions()
+                .values()
+                .forEach(transaction -> transaction.settle(session.caller(), store, former));
     }
 
     void restore(Session session, XenStoreState.TransactionState saved) {

@@ -74,7 +74,7 @@ public final class StoreSnapshot {
         }
     }
 
-    /// A connection's state; its transport passes input and output.
+    /// A connection's state; its transport passes input and output. Its transactions go on in the store as it is now.
     public static ConnectionState connection(
             Session session, XenStore store, byte[] input, byte[] output) {
         return new ConnectionState(input, output, watches(session), transactions(session, store));
@@ -92,14 +92,12 @@ public final class StoreSnapshot {
     }
 
     private static List<TransactionState> transactions(Session session, XenStore store) {
+        store.settle(session);
         return session.transactions().values().stream()
                 .sorted(Comparator.comparing(Transaction::id, Integer::compareUnsigned))
                 .map(open ->
                         new TransactionState(
-                                open.id(),
-                                store.isInConflict(open),
-                                open.changes(),
-                                open.dependencies()))
+                                open.id(), open.isDoomed(), open.changes(), open.dependencies()))
                 .toList();
     }
 }

@@ -116,6 +116,25 @@ final class Transaction {
                 || former.nameSomeOf(changes, started);
     }
 
+    /// Goes on in the store as it is now, as a saved transaction does when it is restored: so both answer the same
+    /// from then on. If it is in conflict, a commit of any change will fail.
+    void settle(Caller caller, TreeEditor store, FormerDomains former) {
+        boolean conflict = isInConflict(store, former);
+        Map<Path, Integer> aspects = dependencies.aspects();
+        letGo();
+        dependencies.rebase(store);
+        TreeEditor own = ownVersion(store);
+        editor = own;
+        repeat(caller, own, changes);
+        dependencies.restore(aspects);
+        doomed |= conflict;
+    }
+
+    /// Whether a commit of any change would fail. Known after [#settle].
+    boolean isDoomed() {
+        return doomed;
+    }
+
     /// Checks that the client may do one more operation. Each operation adds at most a few nodes to the dependencies,
     /// existing or not.
     ///

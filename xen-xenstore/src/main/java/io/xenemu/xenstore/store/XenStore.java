@@ -267,9 +267,9 @@ public final class XenStore {
         }
     }
 
-    /// Whether the commit of a change would fail now.
-    boolean isInConflict(Transaction transaction) {
-        return transactions.isInConflict(transaction);
+    /// Lets a session's transactions go on in the store as it is now, before they are saved.
+    void settle(Session session) {
+        transactions.settle(session);
     }
 
     /// The data that the store's file keeps: one version of the tree and of the special permissions.
