@@ -49,15 +49,21 @@ public final class ConsoleBackend {
     /// @param notifyGuest sends the console's event to the guest; called without locks held
     public ConsoleBackend(
             MemorySegment page, ByteSink output, ByteSource input, Runnable notifyGuest) {
-        this(
-                page,
-                output,
-                input,
-                notifyGuest,
-                new ConsoleState.Ring(
-                        (int) INDEX.getAcquire(page, (long) OUT_CONS),
-                        (int) INDEX.getAcquire(page, (long) IN_PROD),
-                        false));
+        this(page, output, input, notifyGuest, ringOf(page));
+    }
+
+    private static ConsoleState.Ring ringOf(MemorySegment page) {
+        requirePage(page);
+        return new ConsoleState.Ring(
+                (int) INDEX.getAcquire(page, (long) OUT_CONS),
+                (int) INDEX.getAcquire(page, (long) IN_PROD),
+                false);
+    }
+
+    private static void requirePage(MemorySegment page) {
+        if (page.byteSize() != GuestMemory.PAGE_SIZE) {
+            throw new IllegalArgumentException("console page of " + page.byteSize() + " bytes");
+        }
     }
 
     /// As [#ConsoleBackend(MemorySegment, ByteSink, ByteSource, Runnable)], for a ring of a saved guest.
@@ -69,9 +75,7 @@ public final class ConsoleBackend {
             ByteSource input,
             Runnable notifyGuest,
             ConsoleState.Ring state) {
-        if (page.byteSize() != GuestMemory.PAGE_SIZE) {
-            throw new IllegalArgumentException("console page of " + page.byteSize() + " bytes");
-        }
+        requirePage(page);
         this.page = page;
         this.output = output;
         this.input = input;

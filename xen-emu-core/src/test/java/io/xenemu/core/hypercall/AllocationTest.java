@@ -79,7 +79,7 @@ final class AllocationTest {
         memory.write32(PORT, 9);
         assertAllocatesNothing(() -> {
             call(-22, EVENT_CHANNEL_OP, 4, PORT, 0);
-            call(-38, EVENT_CHANNEL_OP, 14, PORT, 0);
+            call(-38, EVENT_CHANNEL_OP, 99, PORT, 0);
             call(-14, EVENT_CHANNEL_OP, 4, -1, 0);
         });
     }

@@ -84,7 +84,8 @@ final class PidFileTest {
                 } catch (HostException e) {
                     // They may be faster each time, but that is what is told then.
                     assertTrue(
-                            String.valueOf(e.getMessage()).endsWith("again and again"),
+                            String.valueOf(e.getMessage())
+                                    .endsWith("another process keeps removing it"),
                             e::toString);
                 }
             }
