@@ -14,10 +14,10 @@ import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 
-/// A dump of a domain: its vCPUs' registers, and its memory as it sees it, except pages of other domains. Those are
-/// left out for their owners' sake; what is beneath them is dumped.
+/// A core dump of a domain: its vCPUs' registers, and its memory as the guest sees it. Mapped pages of other domains
+/// are left out, since they are their owners' secrets; the RAM beneath them is dumped instead.
 public final class CoreDump {
-    /// How much is read at a time: small beside a guest, and large enough that the calls do not count.
+    /// Bytes per read(2): few beside a guest's memory, and enough that the cost of the calls does not count.
     private static final int CHUNK = 1 << 20;
 
     private static final long PAGE = GuestMemoryMap.PAGE_SIZE;
@@ -26,7 +26,7 @@ public final class CoreDump {
     private final DumpProgress progress;
     private final BooleanSupplier ending;
 
-    /// @param domain is not closed meanwhile
+    /// @param domain the domain, which the caller keeps from being closed meanwhile
     /// @param ending whether the domain is about to be closed, so that the dump has to end
     public CoreDump(Domain domain, DumpProgress progress, BooleanSupplier ending) {
         this.domain = domain;
@@ -34,10 +34,10 @@ public final class CoreDump {
         this.ending = ending;
     }
 
-    /// Writes the dump. If it fails, there is no file, or the earlier one of that name.
+    /// Writes the dump. If that fails, an earlier file of that name stays as it was, and no new one is left.
     ///
-    /// @param file its folder exists
-    /// @return false if it has been cancelled, or the domain is about to be closed
+    /// @param file the file to write, in a folder that exists
+    /// @return false if the dump was cancelled, or the domain is about to be closed
     /// @throws IOException if the file cannot be written
     public boolean write(Path file) throws IOException {
         NavigableMap<Long, MemorySegment> placed = placed();
@@ -55,7 +55,8 @@ public final class CoreDump {
         }
     }
 
-    /// The special pages, and what else is not where it belongs, by its frame.
+    /// Pages to copy over the RAM of their frames: the special pages, and pages of RAM that the guest has placed at
+    /// frames other than their own.
     private NavigableMap<Long, MemorySegment> placed() {
         NavigableMap<Long, MemorySegment> placed = new TreeMap<>();
         int fixed = Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / PAGE);
@@ -95,7 +96,8 @@ public final class CoreDump {
         return true;
     }
 
-    /// By read(2): to look at a mapped page that the guest has never touched would take memory from the host.
+    /// Reads RAM with read(2). Reading it through the mapping would make the host allocate every page that the guest
+    /// has never touched.
     private static void read(FileChannel from, long offset, ByteBuffer chunk) throws IOException {
         while (chunk.hasRemaining()) {
             int count = from.read(chunk, offset + chunk.position());
@@ -105,7 +107,7 @@ public final class CoreDump {
         }
     }
 
-    /// Puts what has been placed there over what was read.
+    /// Copies placed pages over the RAM that was read.
     private static void place(
             NavigableMap<Long, MemorySegment> placed, long start, ByteBuffer chunk) {
         MemorySegment memory = MemorySegment.ofBuffer(chunk.rewind());

@@ -12,8 +12,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 
-/// A file that is written beside its place, and is there at once when it is complete. Only its owner may read it, since
-/// it has the guest's secrets. Pages of zeros take no room.
+/// The file of a dump. It is written under a temporary name in the same folder, and renamed when it is complete. Only
+/// its owner may read it, since it has the guest's secrets. Pages of zeros are holes.
 final class CoreFile implements AutoCloseable {
     private static final int PAGE = Math.toIntExact(GuestMemoryMap.PAGE_SIZE);
     private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[PAGE]);
@@ -34,7 +34,7 @@ final class CoreFile implements AutoCloseable {
             throw new FileSystemException(target.toString(), null, "it is not a file");
         }
         this.target = target;
-        // With mode 0600.
+        // Makes a file of mode 0600.
         partial = Files.createTempFile(folder, name + ".", ".partial");
         try {
             file = new RandomAccessFile(partial.toFile(), "rw");
@@ -77,7 +77,7 @@ final class CoreFile implements AutoCloseable {
         return MemorySegment.mismatch(memory, page, page + PAGE, ZEROS, 0, PAGE) < 0;
     }
 
-    /// Puts the file at its place, in the place of an earlier one.
+    /// Renames the file to its final name, and so replaces an earlier one.
     void complete() throws IOException {
         file.getChannel().force(true);
         file.close();
@@ -90,7 +90,7 @@ final class CoreFile implements AutoCloseable {
         }
     }
 
-    /// Removes what is not complete.
+    /// Closes the file, and removes it if it is not complete.
     @Override
     public void close() throws IOException {
         file.close();

@@ -12,9 +12,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
 
-/// The notes of a core: for each vCPU its registers as Linux gives those of a thread (NT_PRSTATUS), and then for each
-/// its processor state as QEMU's `dump-guest-memory` gives it. From the latter `crash` finds where a kernel has put
-/// itself (KASLR), by CR3 and the IDT.
+/// The notes of a core, two for each vCPU. First come the registers of all vCPUs, in the form of Linux's notes of
+/// threads (NT_PRSTATUS). Then comes their processor state, in the form of QEMU's `dump-guest-memory`. From CR3 and the
+/// IDT in it `crash` finds the place where a kernel has put itself (KASLR).
 ///
 /// Source: `struct elf_prstatus` of Linux; `QEMUCPUState` of QEMU's target/i386/arch_dump.c; netdump.h of crash.
 final class CoreNotes {
@@ -39,7 +39,7 @@ final class CoreNotes {
 
     private static final int QEMU_VERSION = 1;
 
-    /// CR0 to CR4 of it; CR1 does not exist.
+    /// CR0 to CR4, five numbers, although CR1 does not exist.
     private static final int QEMU_CR = 392;
 
     private static final int ALIGNMENT = 4;
@@ -77,7 +77,7 @@ final class CoreNotes {
                     Segment.Name.LDT,
                     Segment.Name.TR);
 
-    /// Up to and with `orig_rax`.
+    /// The first members of `struct user_regs_struct`, up to `orig_rax`.
     private static final List<Gpr> USER_REGISTERS =
             List.of(
                     Gpr.R15, Gpr.R14, Gpr.R13, Gpr.R12, Gpr.RBP, Gpr.RBX, Gpr.R11, Gpr.R10, Gpr.R9,
@@ -93,7 +93,7 @@ final class CoreNotes {
         ByteBuffer notes = ByteBuffer.allocate(vcpus.size() * each).order(ByteOrder.LITTLE_ENDIAN);
         for (int i = 0; i < vcpus.size(); i++) {
             ByteBuffer status = note(notes, CORE, NT_PRSTATUS, PRSTATUS_SIZE);
-            // gdb shows it as the thread's number. Linux has none that is 0.
+            // The thread's number in gdb. It begins at 1, since no thread of Linux has 0.
             status.putInt(PR_PID, i + 1);
             putUserRegisters(status.position(PR_REG), vcpus.get(i));
         }

@@ -11,16 +11,16 @@ import java.util.NavigableMap;
 ///
 /// @param start guest physical
 /// @param length in bytes, whole pages
-/// @param ram where the pages of RAM that belong there begin in the domain's RAM, in bytes; or [#NO_RAM]
+/// @param ram offset of the range in the domain's RAM, in bytes, or [#NO_RAM]
 record CoreRange(long start, long length, long ram) {
-    /// No RAM belongs there: all that is there has been placed there.
+    /// The range has no RAM: each of its pages is a placed one.
     static final long NO_RAM = -1;
 
     private static final long PAGE = GuestMemoryMap.PAGE_SIZE;
 
     /// All ranges in the order of their addresses.
     ///
-    /// @param placed the pages that are where no RAM belongs, or cover RAM, by their frames
+    /// @param placed pages that cover RAM, or lie where the guest has none, by their frames
     static List<CoreRange> all(GuestMemoryMap map, NavigableMap<Long, MemorySegment> placed) {
         List<CoreRange> ranges = new ArrayList<>();
         long offset = 0;

@@ -1,12 +1,13 @@
 package io.xenemu.core.coredump;
 
-/// How far a core dump is, and whether it is still wanted. The thread that dumps never waits for who looks at it.
+/// The progress of a core dump, and the request to cancel it. The dumping thread never waits for a thread that reads
+/// the progress.
 public final class DumpProgress {
     private volatile long done;
     private volatile long total;
     private volatile boolean cancelled;
 
-    /// Bytes of memory that have been looked at.
+    /// Bytes of memory that have been dealt with.
     public long done() {
         return done;
     }

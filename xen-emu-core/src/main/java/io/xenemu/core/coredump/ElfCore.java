@@ -18,7 +18,7 @@ final class ElfCore {
     static final int PT_LOAD = 1;
     static final int PT_NOTE = 4;
 
-    /// Parts of memory begin at such offsets, so that pages of zeros can be holes of the file.
+    /// Ranges of memory begin at multiples of this in the file, so that pages of zeros can be holes.
     static final long ALIGNMENT = GuestMemoryMap.PAGE_SIZE;
 
     private static final int ELFMAG = 0x464c457f;
@@ -41,7 +41,7 @@ final class ElfCore {
     private final List<Load> loads = new ArrayList<>();
     private final long size;
 
-    /// @param ranges those of memory, fewer than 65,535
+    /// @param ranges the ranges of memory, fewer than 65,535
     ElfCore(List<CoreRange> ranges, byte[] notes) {
         this.notes = notes.clone();
         long offset = HEADER_SIZE + (long) SEGMENT_SIZE * (ranges.size() + 1) + notes.length;
@@ -53,7 +53,7 @@ final class ElfCore {
         size = offset;
     }
 
-    /// Where each range is, in the order of the ranges.
+    /// The place of each range in the file, in the order of the ranges.
     List<Load> loads() {
         return loads;
     }
@@ -63,14 +63,14 @@ final class ElfCore {
         return size;
     }
 
-    /// What comes before the memory.
+    /// The bytes before the memory: headers and notes.
     ByteBuffer head() {
         int segments = HEADER_SIZE + SEGMENT_SIZE * (loads.size() + 1);
         ByteBuffer head =
                 ByteBuffer.allocate(segments + notes.length).order(ByteOrder.LITTLE_ENDIAN);
         head.putInt(ELFMAG).put(ELFCLASS64).put(ELFDATA2LSB).put(EV_CURRENT).position(IDENT_SIZE);
         head.putShort(ET_CORE).putShort(EM_X86_64).putInt(EV_CURRENT);
-        // No entry; the segments follow; no sections.
+        // No entry point, the offset of the program headers, and no sections.
         head.putLong(0).putLong(HEADER_SIZE).putLong(0).putInt(0);
         head.putShort((short) HEADER_SIZE).putShort((short) SEGMENT_SIZE);
         head.putShort((short) (loads.size() + 1)).position(HEADER_SIZE);

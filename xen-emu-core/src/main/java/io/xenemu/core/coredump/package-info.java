@@ -2,8 +2,8 @@
 ///
 /// Start at [CoreDump].
 ///
-/// - The file: [ElfCore] its layout, [CoreRange] and [CoreNotes] what is in it, [CoreFile] how it is written.
-/// - Who waits for it: [DumpProgress].
+/// - The file: [ElfCore] is its layout, [CoreRange] and [CoreNotes] are its contents, and [CoreFile] writes it.
+/// - For the thread that waits for a dump: [DumpProgress].
 @NullMarked
 package io.xenemu.core.coredump;
 

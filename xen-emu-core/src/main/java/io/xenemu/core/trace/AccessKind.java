@@ -2,7 +2,7 @@ package io.xenemu.core.trace;
 
 import org.jspecify.annotations.Nullable;
 
-/// What a call has done at an address of the guest's. Each has its number in the file.
+/// Kinds of a call's accesses to guest memory, each with its number in the file.
 enum AccessKind {
     /// Bytes were copied from the guest.
     IN(0),
@@ -39,7 +39,7 @@ enum AccessKind {
         return this == IN || this == OUT;
     }
 
-    /// Whether the page is known to be writable.
+    /// Whether the call was able to write there, so that the page is writable.
     boolean isWrite() {
         return this == OUT || this == LOOKED_UP_FOR_WRITES;
     }

@@ -17,10 +17,10 @@ import org.jspecify.annotations.Nullable;
 /// Gives the parts of a recorded call their names: the hypercall and its operation from the table, the members of
 /// structures from their declarations.
 public final class CallDecoder {
-    /// Elements of an array that are shown.
+    /// The most elements of an array that are shown.
     private static final int MAX_ITEMS = 4;
 
-    /// Bytes that are shown.
+    /// The most bytes that are shown.
     private static final int MAX_HEX = 32;
 
     /// Registers that are shown of a call whose arguments are not known.

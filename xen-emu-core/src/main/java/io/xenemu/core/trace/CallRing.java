@@ -70,7 +70,7 @@ final class CallRing {
         return (long) WRITTEN.getAcquire(this) != (long) READ.getOpaque(this);
     }
 
-    /// Takes the next record, of which there has to be one.
+    /// Takes the next record. The ring must not be empty.
     ///
     /// @param target gets its bytes at its position; it has room for [RecordLayout#MAX_BYTES]
     void take(ByteBuffer target) {

@@ -11,8 +11,8 @@ final class CopiedBytes {
         accesses = call.accesses();
     }
 
-    /// The bytes of a range that were copied in one direction, the last of them where they were copied twice. Null if
-    /// one of them was not.
+    /// The bytes of a range that were copied in one direction; null unless all of them were. Of bytes that were copied
+    /// twice, the last copy counts.
     byte @Nullable [] find(AccessKind kind, long linear, int length) {
         byte[] found = new byte[length];
         boolean[] known = new boolean[length];

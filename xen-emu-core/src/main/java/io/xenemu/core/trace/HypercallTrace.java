@@ -8,17 +8,18 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// A trace of one domain's hypercalls that is being taken: a ring for each vCPU, and the one reader that empties them.
-/// No vCPU waits for the reader: what it does not take in time is lost, and the trace says how much.
+/// No vCPU waits for the reader: calls that it does not take in time are lost, and the trace says how many.
 public final class HypercallTrace implements AutoCloseable {
-    /// Bytes of all rings of one trace, for most domains.
+    /// The most bytes of all rings of one trace, unless a domain has so many vCPUs that the smallest rings take more.
     static final int MAX_BYTES = 4 << 20;
 
-    /// Bytes of a ring: of a domain with few vCPUs, and of one with many.
+    /// Bytes of a ring in a domain with few vCPUs, and in one with many.
     private static final int MAX_RING = 1 << 20;
 
     private static final int MIN_RING = 64 << 10;
 
-    /// How often the reader looks: a vCPU of the fastest guest fills a ring in this time ten times over at most.
+    /// Milliseconds between two looks at the rings. In this time a vCPU of the fastest guest fills a ring ten times
+    /// over at most.
     private static final long POLL_MILLIS = 10;
 
     private final TraceHeader header;
@@ -55,8 +56,8 @@ public final class HypercallTrace implements AutoCloseable {
 
     /// Writes the trace until the domain ends, [#close] is called, or the thread is interrupted.
     ///
-    /// Calls of all vCPUs are in the order of their ends, as far as their threads are not held up for longer than
-    /// [#POLL_MILLIS] between a call's end and the next.
+    /// Calls of all vCPUs are in the order of their ends. The order may differ if a vCPU's thread is held up for longer
+    /// than [#POLL_MILLIS] between a call's end and its record.
     ///
     /// @param target takes blocks of bytes, and writes all of each
     /// @throws IOException if the target fails
@@ -90,8 +91,8 @@ public final class HypercallTrace implements AutoCloseable {
         }
     }
 
-    /// Writes all calls that ended by `limit`, in order. Each ring gives no more than it holds, so that a guest that
-    /// calls faster than this writes does not keep the reader here.
+    /// Writes all calls that ended by `limit`, in order. It writes no more bytes than the rings hold: otherwise a guest
+    /// that calls faster than the reader writes would keep it here.
     private void drain(TraceWriter writer, long limit) throws IOException {
         long left = (long) ringBytes * rings.size();
         CallRing next = earliest(limit);

@@ -14,8 +14,8 @@ import io.xenemu.kvm.memory.GuestStruct;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The arguments of hypercalls after their command, by the names in Xen's table of hypercalls. Sources: the headers
-/// below `xen/include/public`. What is not here is shown as registers.
+/// The arguments of hypercalls after their command, by the names in Xen's table of hypercalls. The arguments of all
+/// other operations are shown as registers. Sources: the headers below `xen/include/public`.
 final class Prototypes {
     private static final ImmutableMap<String, List<Operand>> ALL =
             ImmutableMap.<String, List<Operand>>builder()

@@ -63,7 +63,7 @@ final class RecordBuilder {
         }
     }
 
-    /// Makes room for an access: the last one grows if this one goes on where it ends.
+    /// Makes room for an access. If it begins where the last one ends, the last one grows.
     private boolean open(AccessKind kind, long linear, long physical, int length) {
         boolean continues =
                 last != 0

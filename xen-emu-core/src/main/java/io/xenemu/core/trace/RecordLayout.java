@@ -2,9 +2,9 @@ package io.xenemu.core.trace;
 
 import io.xenemu.core.hypercall.HypercallContext;
 
-/// Where the parts of a call's record are, in the rings and in the file, little-endian:
+/// The layout of a call's record, in the rings and in the file, little-endian:
 ///
-/// | offset | size | what |
+/// | offset | size | content |
 /// |---|---|---|
 /// | 0 | 4 | length of the record |
 /// | 4 | 2 | vCPU |
@@ -18,8 +18,8 @@ import io.xenemu.core.hypercall.HypercallContext;
 /// | 88 | 8 | result |
 /// | 96 | | accesses to guest memory, in order |
 ///
-/// An access is a kind of 1 byte, a length of 2 bytes, a linear and a guest-physical address of 8 bytes each, and the
-/// bytes; a translation alone has none. It is within one page.
+/// An access is within one page. It has a kind of 1 byte, a length of 2 bytes, the linear and the guest-physical
+/// address of 8 bytes each, and the bytes. An address that was only looked up has no bytes.
 final class RecordLayout {
     /// The longest record. A batch of grants has this many bytes after about 70 structures; the rest is cut off, and
     /// the record says so.

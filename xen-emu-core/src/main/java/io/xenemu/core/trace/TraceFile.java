@@ -10,7 +10,7 @@ package io.xenemu.core.trace;
 ///           3  the end: calls that were lost u64, and why it ended, a text
 /// ```
 ///
-/// A trace may end after any block: that is how it looks when its reader was stopped. A change of any layout is a new
+/// A trace may end after any block, for instance if its reader was stopped. A change of any layout is a new
 /// version; files of old versions are kept as tests.
 final class TraceFile {
     static final long MAGIC = 0x5254_554d_454e_4558L; // "XENEMUTR"

@@ -15,15 +15,15 @@ public final class TraceFilter {
         this.rows = rows;
     }
 
-    /// One that takes all.
+    /// A filter that takes all calls.
     public static TraceFilter all(HypercallTable table) {
         BitSet rows = new BitSet();
         rows.set(0, table.ops().size());
         return new TraceFilter(rows);
     }
 
-    /// One that takes what is named: `event_channel_op` for all of its operations, or `event_channel_op/send`, with
-    /// commas between them.
+    /// A filter that takes the named calls, separated by commas: `event_channel_op` for all of its operations, or
+    /// `event_channel_op/send` for one.
     ///
     /// @throws IllegalArgumentException if the table has no such row; the message is for an operator
     public static TraceFilter of(HypercallTable table, String names) {

@@ -14,7 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 
-/// What a trace says of its domain: enough to show whose calls they are, and to make a domain like it for a replay.
+/// The traced domain as the trace describes it: enough to name it, and to make a domain like it for a replay.
 ///
 /// @param domain its id
 /// @param config its configuration
@@ -25,7 +25,7 @@ public record TraceHeader(DomId domain, DomainConfig config, Instant begin, List
         params = List.copyOf(params);
     }
 
-    /// That of a domain now.
+    /// The header for a domain as it is now.
     static TraceHeader of(Domain domain) {
         List<Long> params = new ArrayList<>();
         for (int i = 0; i < HvmParams.COUNT; i++) {

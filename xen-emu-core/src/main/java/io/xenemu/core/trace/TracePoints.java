@@ -10,12 +10,13 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// Where traces of a service's domains are taken: the dispatchers of all vCPUs. Thread-safe; its lock is a leaf.
+/// The places where hypercalls of a service's domains are traced: the dispatchers of all vCPUs. Thread-safe; its lock
+/// is a leaf.
 public final class TracePoints {
-    /// Traces at a time. Each may hold [HypercallTrace#MAX_BYTES].
+    /// The most traces at a time. Each may hold [HypercallTrace#MAX_BYTES].
     public static final int MAX_TRACES = 4;
 
-    /// The vCPUs of one domain that run, and its trace.
+    /// The running vCPUs of one domain, and its trace.
     private static final class Points {
         final List<HypercallDispatcher> dispatchers = new ArrayList<>();
         @Nullable HypercallTrace trace;
@@ -52,7 +53,7 @@ public final class TracePoints {
         }
     }
 
-    /// Why a domain cannot be traced now, for an operator; null if it can.
+    /// The reason why a domain cannot be traced now, for an operator; null if it can.
     public synchronized @Nullable String obstacle(Domain domain) {
         Points points = domains.get(domain.id());
         if (points == null) {

@@ -16,10 +16,10 @@ import org.jspecify.annotations.Nullable;
 /// Reads a trace: see [TraceFile]. For any bytes, it delivers calls that were written or throws [WireException]; it
 /// holds one block at a time.
 public final class TraceReader {
-    /// How a trace ended.
+    /// The end of a trace.
     ///
     /// @param lost calls that were lost
-    /// @param reason why
+    /// @param reason why the trace ended
     public record End(long lost, String reason) {}
 
     private final InputStream in;
@@ -36,7 +36,8 @@ public final class TraceReader {
         this(in, OutputStream.nullOutputStream());
     }
 
-    /// The same, which also writes each block elsewhere once it is read. What is written is a trace at any time.
+    /// As [#TraceReader(InputStream)], and also copies each block once it is read. The copy is a valid trace at any
+    /// time.
     ///
     /// @param in the caller closes it
     /// @param copy gets the trace; the caller closes it
@@ -65,7 +66,7 @@ public final class TraceReader {
         header = TraceHeader.decode(body);
     }
 
-    /// Whose calls they are.
+    /// The domain whose calls they are.
     public TraceHeader header() {
         return header;
     }
@@ -89,7 +90,7 @@ public final class TraceReader {
         return !calls.isEmpty();
     }
 
-    /// How the trace ended; null if it just stops.
+    /// The end of the trace; null if it just stops.
     public @Nullable End end() {
         return end;
     }
@@ -130,7 +131,7 @@ public final class TraceReader {
         if (numbers.getInt() != (int) crc.getValue()) {
             throw new WireException("a block whose checksum is wrong");
         }
-        // One write, so that a reader of a copy that just ends finds whole blocks.
+        // One write, so that a copy that just ends has whole blocks.
         copy.write(Bytes.concat(start, body));
         return new BodyReader(body);
     }

@@ -26,7 +26,7 @@ public final class TraceText {
         this.decoder = decoder;
     }
 
-    /// One call. No character of a guest's can end the line.
+    /// The line of a call. No character that comes from the guest can end the line.
     public String line(TracedCall call) {
         HypercallOp row = decoder.row(call);
         List<String> arguments = new ArrayList<>();

@@ -5,9 +5,9 @@ import io.xenemu.core.hypercall.HypercallObserver;
 import io.xenemu.core.hypercall.HypercallOp;
 import java.lang.foreign.MemorySegment;
 
-/// Records the hypercalls of one vCPU, on its thread, into a ring. What does not fit is lost and counted.
+/// Records the hypercalls of one vCPU, on its thread, into a ring. A call that does not fit is lost and counted.
 final class VcpuRecorder implements HypercallObserver {
-    /// A call, and one of a multicall: Xen has no multicall within a multicall.
+    /// The most calls at a time: a multicall, and one call of it. Xen has no multicall within a multicall.
     private static final int DEPTH = 2;
 
     private final TraceFilter filter;
@@ -15,10 +15,10 @@ final class VcpuRecorder implements HypercallObserver {
     private final CallRing ring;
     private final RecordBuilder[] builders = new RecordBuilder[DEPTH];
 
-    /// How many calls have begun and not ended.
+    /// The number of calls that have begun and not ended.
     private int depth;
 
-    /// Calls that were lost, as the vCPU's thread counts them, and for others.
+    /// Calls that were lost: the vCPU's thread counts in `missed`, other threads read `lost`.
     private long missed;
 
     private volatile long lost;
@@ -33,7 +33,7 @@ final class VcpuRecorder implements HypercallObserver {
         }
     }
 
-    /// What it has recorded.
+    /// The ring with the recorded calls.
     CallRing ring() {
         return ring;
     }
