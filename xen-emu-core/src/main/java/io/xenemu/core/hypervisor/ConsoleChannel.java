@@ -18,7 +18,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// A guest's PV console (hvc0): its ring page and event channel. Sends stay in the kernel and wake a thread of this
-/// service, so a guest that prints does not wait for whoever reads.
+/// service, so a guest that prints does not wait for a reader.
 public final class ConsoleChannel {
     private final EvtchnPort guestPort;
     private final ServicePort port;
@@ -33,9 +33,9 @@ public final class ConsoleChannel {
         domain.params().set(HvmParams.CONSOLE_EVTCHN, guestPort.value());
     }
 
-    /// Makes that of a restored domain.
+    /// Makes the console of a restored domain.
     ///
-    /// @param input gives first what `state` says was typed
+    /// @param input gives the typed input of `state` first
     public ConsoleChannel(
             Domain domain,
             ServicePorts servicePorts,
@@ -75,7 +75,7 @@ public final class ConsoleChannel {
         backend = console;
     }
 
-    /// Its state. It is held, and not closed.
+    /// The console's state. The console must be held, and not closed.
     ///
     /// @param typed input that has not reached the ring
     public ConsoleState save(List<Byte> typed) {
@@ -87,7 +87,7 @@ public final class ConsoleChannel {
         return guestPort;
     }
 
-    /// Moves what can be moved.
+    /// Moves as many bytes as possible in both directions.
     public void service() {
         ConsoleBackend current = backend;
         if (current != null) {
@@ -111,13 +111,13 @@ public final class ConsoleChannel {
         }
     }
 
-    /// Whether the guest has printed what was not taken yet.
+    /// Whether the guest has output that was not taken yet.
     public boolean hasOutput() {
         ConsoleBackend current = backend;
         return current != null && current.hasOutput();
     }
 
-    /// Leaves the ring alone from now on, having waited for a thread that is at it, and gives back domain 0's port.
+    /// Waits for a thread that moves bytes, leaves the ring alone from then on, and gives back domain 0's port.
     public void close() {
         ConsoleBackend current = backend;
         if (current != null) {

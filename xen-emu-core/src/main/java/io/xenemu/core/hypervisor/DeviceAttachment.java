@@ -51,7 +51,7 @@ public final class DeviceAttachment {
 
     /// Creates the devices again that a guest had before a reboot.
     ///
-    /// @return complete when all that are possible exist
+    /// @return completes when all possible devices exist
     CompletableFuture<Void> reattach(DomId frontend, DevicesOverReboot kept) {
         return devices.reattach(
                 kept,

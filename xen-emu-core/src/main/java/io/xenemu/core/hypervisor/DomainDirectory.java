@@ -16,18 +16,18 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// The domains of one hypervisor by id. A domain is found until its memory and devices are gone. Commands no longer
-/// reach it from the moment before it is closed. Orders go to the domain's driver, which is asked with no lock held.
+/// reach it from just before it is closed. Orders go to the domain's driver, which is asked with no lock held.
 final class DomainDirectory implements OperatedDomains {
     private final Map<DomId, Domain> domains = new ConcurrentHashMap<>();
 
     /// Held while a command works on domains, so that none is closed meanwhile.
     private final Object operated = new Object();
 
-    /// The domains of which anything is left.
+    /// The domains that still exist, be it only in part.
     @GuardedBy("operated")
     private final Set<Domain> alive = new HashSet<>();
 
-    /// Those of them that have stopped, and stay.
+    /// Domains of [#alive] that have stopped, and stay until they are destroyed.
     @GuardedBy("operated")
     private final Set<Domain> preserved = new HashSet<>();
 
@@ -36,7 +36,7 @@ final class DomainDirectory implements OperatedDomains {
     private final Map<DomId, Domain> operable =
             new TreeMap<>(Comparator.comparingInt(DomId::value));
 
-    /// What moves each of them.
+    /// The driver of each operable domain.
     @GuardedBy("operated")
     private final Map<Domain, DomainDriver> drivers = new HashMap<>();
 
@@ -49,7 +49,7 @@ final class DomainDirectory implements OperatedDomains {
         }
     }
 
-    /// What moves a domain; null if commands can no longer work on it.
+    /// The driver of a domain; null if commands can no longer work on it.
     private @Nullable DomainDriver driver(Domain domain) {
         synchronized (operated) {
             return drivers.get(domain);

@@ -13,14 +13,14 @@ import java.util.Set;
 
 /// Something that has happened to a domain.
 ///
-/// @param type what
+/// @param type what has happened
 /// @param domain its id
 /// @param name its name; empty when the domain was gone already
-/// @param time when
-/// @param details more, by names of the control protocol
+/// @param time when it happened
+/// @param details further facts, by names of the control protocol
 public record DomainEvent(
         Type type, DomId domain, String name, Instant time, ImmutableMap<String, String> details) {
-    /// What can happen.
+    /// The kinds of events.
     public enum Type {
         /// The domain existed when the reader came.
         EXISTS,

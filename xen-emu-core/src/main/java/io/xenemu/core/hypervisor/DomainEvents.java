@@ -1,6 +1,6 @@
 package io.xenemu.core.hypervisor;
 
-/// Takes what happens to domains, from the places where it happens.
+/// Takes the events of domains from the places where they happen.
 public interface DomainEvents {
     /// Tells of an event. Returns at once, so it may be called with a lock held.
     void tell(DomainEvent event);

@@ -4,7 +4,7 @@ import io.xenemu.core.coredump.DumpProgress;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 
-/// What an operator may order for a guest's domain. The guest's driver carries it out, and answers when it is done.
+/// An operator's order for a guest's domain. The guest's driver carries it out, and answers when it is done.
 public sealed interface DomainOrder {
     /// Orders without arguments.
     enum Plain implements DomainOrder {
@@ -26,6 +26,6 @@ public sealed interface DomainOrder {
     /// one dump lasts, others are refused. An interrupt of the thread that waits ends the dump.
     ///
     /// @param file absolute, on the service's host
-    /// @param told is called at times with how far the dump is, on the thread that waits
+    /// @param told gets the progress of the dump from time to time, on the thread that waits
     record DumpCore(Path file, boolean live, Consumer<DumpProgress> told) implements DomainOrder {}
 }

@@ -6,10 +6,11 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
-/// Hands events to their readers. No reader holds up whoever tells of an event: one that lags by [#MAX_HELD] gets no
-/// more.
+/// Hands events to their readers. No reader holds up a thread that tells of an event: a reader that lags by [#MAX_HELD]
+/// events gets no more.
 public final class EventBoard implements DomainEvents {
-    /// Events that are kept for a reader: a host full of guests that all reboot has a few for each.
+    /// The most events that wait for one reader: enough for a host full of guests that all reboot, with a few events
+    /// each.
     public static final int MAX_HELD = 1024;
 
     private final Set<Subscription> readers = ConcurrentHashMap.newKeySet();

@@ -10,7 +10,7 @@ import java.util.EnumSet;
 /// The host's KVM, checked for what this service needs of it.
 ///
 /// @param system the open device
-/// @param capabilities what of Xen it has
+/// @param capabilities the parts of Xen that it emulates
 public record HostKvm(KvmSystem system, EnumSet<XenCapability> capabilities)
         implements AutoCloseable {
     /// Opens the device.

@@ -58,13 +58,13 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// What Xen and domain 0 are to the domains of this process: it gives out domain ids, and owns the XenStore and the
-/// back ends' event channels.
+/// Xen and domain 0 for the domains of this process. It gives out domain ids, and owns the XenStore and the event
+/// channels of the back ends.
 public final class Hypervisor implements AutoCloseable {
     private final DomainDirectory domains = new DomainDirectory();
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
 
-    /// Of the domains that may be introduced again: those that are not being destroyed.
+    /// Channels of the domains that a tool may introduce again: all that are not being destroyed.
     private final Map<DomId, StoreChannel> stores = new ConcurrentHashMap<>();
 
     private final ServicePorts servicePorts;
@@ -88,7 +88,7 @@ public final class Hypervisor implements AutoCloseable {
     @GuardedBy("this")
     private final Set<DomId> beingMade = new HashSet<>();
 
-    /// One whose domains run on the host's KVM.
+    /// Makes a hypervisor whose domains run on the host's KVM.
     ///
     /// @param quotas limits of what a guest may have in XenStore
     public Hypervisor(HostKvm kvm, MeterRegistry registry, Quotas quotas) {
@@ -109,7 +109,7 @@ public final class Hypervisor implements AutoCloseable {
                 quotas);
     }
 
-    /// @param newSource makes the source of the domains from what they share
+    /// @param newSource makes the source of the domains from the parts that they share
     /// @param quotas limits of what a guest may have in XenStore
     public Hypervisor(
             Function<DomainEnvironment, DomainSource> newSource,
@@ -152,12 +152,12 @@ public final class Hypervisor implements AutoCloseable {
         return xenstore;
     }
 
-    /// What its guests are told by XenStore.
+    /// The nodes in XenStore by which its guests are told what to do.
     public GuestControls controls() {
         return controls;
     }
 
-    /// What happens to its domains.
+    /// The events of its domains.
     public EventBoard events() {
         return events;
     }
@@ -167,7 +167,7 @@ public final class Hypervisor implements AutoCloseable {
         return domains;
     }
 
-    /// Where its domains' hypercalls can be recorded.
+    /// The places where its domains' hypercalls can be recorded.
     public TracePoints traces() {
         return traces;
     }
@@ -177,12 +177,12 @@ public final class Hypervisor implements AutoCloseable {
         return attachment;
     }
 
-    /// Who of the guests has what of the host's memory.
+    /// The guests' shares of the host's memory.
     public MemoryAdmission memory() {
         return memory;
     }
 
-    /// How much memory its domains are to have.
+    /// The memory that its domains are to have.
     public MemoryTargets memoryTargets() {
         return memoryTargets;
     }
@@ -411,19 +411,19 @@ public final class Hypervisor implements AutoCloseable {
         }
     }
 
-    /// Begins to take a domain's devices from those who serve them, for its guest reboots.
+    /// Begins to take a domain's devices from their back ends, because its guest reboots.
     public DevicesOverReboot keepDevices(Domain domain) {
         return devices.frontendReboots(domain.id());
     }
 
-    /// Gives a domain that has been introduced what its guest had before it rebooted.
+    /// Creates again, for a domain that has been introduced, the devices that its guest had before a reboot.
     ///
-    /// @return complete when all that can be had is there
+    /// @return completes when all possible devices exist
     public CompletableFuture<Void> reattach(Domain domain, DevicesOverReboot kept) {
         return attachment.reattach(domain.id(), kept);
     }
 
-    /// A domain that has stopped stays, until it is destroyed.
+    /// Notes that a stopped domain stays until it is destroyed.
     public void preserved(Domain domain) {
         domains.preserved(domain);
     }
@@ -433,7 +433,7 @@ public final class Hypervisor implements AutoCloseable {
         Teardown steps = new Teardown();
         steps.add(() -> domains.ended(domain));
         steps.add(() -> events.tell(DomainEvent.of(DomainEvent.Type.DESTROYED, domain)));
-        // Once more, for what a tool gave to it while it was going.
+        // Once more, for nodes that a tool gave to it meanwhile.
         steps.add(() -> xenstore.release(domain.id()));
         steps.add(() -> domains.closed(domain));
         steps.add(domain::close);
@@ -468,7 +468,7 @@ public final class Hypervisor implements AutoCloseable {
         steps.close();
     }
 
-    /// Tells of its domains' devices.
+    /// Turns events of devices into events of domains.
     private final class DevicesOfThis implements DeviceEvents {
         @Override
         public void attached(PvDevice device) {
@@ -488,7 +488,7 @@ public final class Hypervisor implements AutoCloseable {
         }
     }
 
-    /// What XenStore has to know of domains.
+    /// The domains as XenStore sees them.
     private final class StoreDomains implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {

@@ -6,17 +6,17 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
 import java.util.function.LongSupplier;
 
-/// Lets a service's guests have what memory the host has, and no more. A guest takes its RAM only as it uses it, so the
-/// memory that is free now does not tell whether there is room for one more. The sum that all guests may use has to fit
-/// into the memory that was available when the service started, and the new guest into the memory that is available
-/// now. A guest keeps its share over its reboots.
+/// Admits guests as long as the host has memory for them. A guest takes its RAM only as it uses it, so the memory that
+/// is free now does not tell whether one more guest fits. So all guests' shares together have to fit into the memory
+/// that was available when the service started. The new share also has to fit into the memory that is available now. A
+/// guest keeps its share over its reboots.
 ///
 /// A guest counts with its `maxmem`: it sees that much RAM, and may use it before its balloon driver starts.
 public final class MemoryAdmission {
-    /// A guest's own, besides its RAM: what a further guest was measured to cost, rounded up.
+    /// Bytes that a guest needs besides its RAM, as measured for a further guest and rounded up.
     private static final long GUEST_BYTES = 4L << 20;
 
-    /// Its kvm_run, its thread's stack and what KVM has for it.
+    /// Bytes that a vCPU needs: its kvm_run, its thread's stack and KVM's own data.
     private static final long VCPU_BYTES = 256L << 10;
 
     /// Page tables: 8 bytes for each page of 4 KiB, once for the guest and once for the process.
@@ -52,8 +52,8 @@ public final class MemoryAdmission {
 
     /// Takes a guest's share.
     ///
-    /// @param overcommit whether it is to have it in any case
-    /// @throws BootException when there is not so much left, or no guest can have so much
+    /// @param overcommit whether the guest gets its share even if the memory is not there
+    /// @throws BootException when the share does not fit, or is more than any guest can have
     public synchronized Share admit(DomainConfig config, boolean overcommit) throws BootException {
         // Its limits keep the sums small.
         GuestMemoryMap _ = new GuestMemoryMap(config.maxMemoryBytes());

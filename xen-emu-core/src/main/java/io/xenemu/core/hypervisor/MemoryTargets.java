@@ -8,14 +8,14 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.StoreView;
 import io.xenemu.xenstore.client.XenStoreClient;
 
-/// How much memory a domain is to have, and may have at most. Its balloon driver learns the former from XenStore, and
-/// gives memory up or takes it again. The nodes are in KiB, as libxl writes them (`tools/libs/light/libxl_mem.c`).
+/// The memory target of each domain, and its maximum. The guest's balloon driver reads the target in XenStore, and
+/// gives up memory or takes it back until it is reached. The nodes are in KiB, as libxl writes them
+/// (`tools/libs/light/libxl_mem.c`).
 ///
-/// A domain never gets more than the RAM that it saw when it was made ([io.xenemu.core.domain.DomainConfig]): that much
-/// is what its memory map shows, and what [MemoryAdmission] has kept for it. Xen allows more, for guests that plug
-/// memory in.
+/// A domain never gets more RAM than it was made with ([io.xenemu.core.domain.DomainConfig]). Its memory map shows that
+/// much, and [MemoryAdmission] has reserved that much. Xen allows more, for guests with memory hotplug.
 ///
-/// The monitor is held over a change, so that XenStore and the account agree.
+/// The monitor is held over a change, so that XenStore and the domain's own limit agree.
 public final class MemoryTargets {
     private static final int KIB_SHIFT = 10;
     private static final int MIB_SHIFT = 20;
@@ -30,8 +30,8 @@ public final class MemoryTargets {
         void apply(StoreView view, String memory) throws XenError, Refused;
     }
 
-    /// Asks a domain to have so much memory, and lets it own no more than that and 1 MiB (`xl mem-set`). It gets there
-    /// in its own time. The domain does not end meanwhile.
+    /// Sets a domain's target, and lets it own no more than that and 1 MiB (`xl mem-set`). The guest reaches the target
+    /// in its own time. The caller keeps the domain from ending meanwhile.
     ///
     /// @throws Refused if it is more than its maximum
     public synchronized void setTarget(Domain domain, long bytes) throws Refused {
@@ -51,9 +51,9 @@ public final class MemoryTargets {
         domain.memory().ownUpTo(bytes);
     }
 
-    /// Sets the most that a domain may be asked to have (`xl mem-max`). The domain does not end meanwhile.
+    /// Sets the maximum of a domain's target (`xl mem-max`). The caller keeps the domain from ending meanwhile.
     ///
-    /// @throws Refused if it is less than the memory that the domain is to have, or more than it can ever have
+    /// @throws Refused if it is less than the target, or more than the domain can ever have
     public synchronized void setMax(Domain domain, long bytes) throws Refused {
         long ever = domain.config().maxMemoryBytes();
         if (bytes > ever) {
@@ -78,7 +78,7 @@ public final class MemoryTargets {
         domain.memory().setMax(bytes);
     }
 
-    /// The memory that a domain is to have, in bytes, as [#setTarget] or its creation said.
+    /// A domain's target in bytes, as [#setTarget] or the domain's creation set it.
     ///
     /// @throws XenError what XenStore answers
     public long target(Domain domain) throws XenError {

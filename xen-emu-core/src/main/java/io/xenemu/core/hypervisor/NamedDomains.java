@@ -10,7 +10,7 @@ import java.util.Objects;
 
 /// The domains of a service by what an operator calls them: id or name. Digits alone are always an id, as under xl.
 public final class NamedDomains {
-    /// What is done on a domain.
+    /// Work on a domain.
     public interface Order {
         void carryOut(Domain domain) throws Refused;
     }

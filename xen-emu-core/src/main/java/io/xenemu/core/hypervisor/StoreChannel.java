@@ -29,11 +29,11 @@ public final class StoreChannel {
     private final MemorySegment page;
     private final ServicePorts servicePorts;
     private final Consumer<Throwable> failed;
-    // Written by who introduces: at first its maker, later who holds the store's lock.
+    // Written first by the thread that makes the channel, and later with the store's lock held.
     private volatile Binding binding;
     private volatile boolean held;
 
-    /// One end of an event channel, and who serves what comes by it.
+    /// The two ends of an event channel, and the connection that serves its events.
     private static final class Binding implements InlineListener {
         private final EvtchnPort guestPort;
         private final ServicePort port;
@@ -62,7 +62,7 @@ public final class StoreChannel {
     /// Makes the channel of a new domain.
     ///
     /// @param page of the ring, which lasts as long as the domain
-    /// @param failed ends the domain: told what its connection has thrown on another client's thread
+    /// @param failed ends the domain; gets a failure of its connection on another client's thread
     StoreChannel(
             DomId domain,
             EventChannels channels,
@@ -123,7 +123,7 @@ public final class StoreChannel {
         restored.service();
     }
 
-    /// What the store keeps of the domain. It is introduced.
+    /// The store's state of the domain, which must be introduced.
     XenStoreState save(XenStoreServer store) {
         return store.save(domain).withPort(domain, binding.port.guestPort().value());
     }
@@ -151,7 +151,7 @@ public final class StoreChannel {
         }
     }
 
-    /// Serves the ring again, and what has waited.
+    /// Serves the ring again, and requests that have waited.
     void proceed() {
         held = false;
         RingConnection current = binding.ring;
@@ -160,8 +160,8 @@ public final class StoreChannel {
         }
     }
 
-    /// Gives back domain 0's port, after the store has let go of the domain for good: nobody else does when the guest's
-    /// end goes.
+    /// Gives back domain 0's port, after the store has let go of the domain for good. The end of the guest's port does
+    /// not do that.
     void close() {
         binding.port.close();
     }
@@ -173,9 +173,9 @@ public final class StoreChannel {
         last.port.close();
     }
 
-    /// What a host tool's INTRODUCE finds. The store's lock is held.
+    /// The ring for a host tool's INTRODUCE. The store's lock is held.
     ///
-    /// @param gfn has to be the ring's frame, which alone is known to last
+    /// @param gfn the frame that the tool names; only the ring's own frame is known to last
     /// @param port of the guest: the one that is connected, or one that waits for domain 0
     /// @throws XenError EBUSY if the domain is being saved; EINVAL for another frame, or a port that is neither
     IntroducedRing introduced(long gfn, int port) throws XenError {

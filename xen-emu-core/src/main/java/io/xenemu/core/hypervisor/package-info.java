@@ -2,12 +2,12 @@
 ///
 /// Start at [Hypervisor].
 ///
-/// - The domains: [Hypervisor], [DomainDirectory]; as an operator names them [NamedDomains] and
-///   [OperatedDomains]; what carries out an operator's orders ([DomainOrder]) [DomainDriver].
+/// - The domains: [Hypervisor], [DomainDirectory]; as an operator names them: [NamedDomains], [OperatedDomains];
+///   [DomainDriver] carries out an operator's [DomainOrder].
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
 /// - Channels of domain 0: [StoreChannel], [ConsoleChannel].
-/// - Devices between domains: [DeviceAttachment]. How much memory they are to have: [MemoryTargets].
-/// - What happens to domains: [DomainEvents], [DomainEvent]; its readers: [EventBoard].
+/// - Devices between domains: [DeviceAttachment]. The memory that domains are to have: [MemoryTargets].
+/// - Events of domains: [DomainEvents], [DomainEvent]; [EventBoard] hands them to readers.
 ///
 /// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile.
 /// No thread waits for a [DomainDriver] with it held. The monitor of [MemoryAdmission] is a leaf; over that of
