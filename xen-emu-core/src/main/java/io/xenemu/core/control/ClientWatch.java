@@ -7,11 +7,11 @@ import java.nio.channels.SocketChannel;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
-/// Looks after a client whose request waits for a guest: when it has gone, the thread that waits for it is interrupted.
-/// Else its place would be taken for as long as the guest lives. A client that sends no more counts as gone: the two
-/// look the same from here.
+/// Watches a client whose request waits for a guest. When the client goes, the thread that carries out the request is
+/// interrupted. Otherwise the client would keep its connection for as long as the guest lives. A client that only stops
+/// sending counts as gone, because the service cannot tell the difference.
 public final class ClientWatch implements AutoCloseable {
-    /// How soon it is noticed, in milliseconds.
+    /// Milliseconds between two looks at the client.
     private static final long LOOK_MILLIS = 500;
 
     private final SocketChannel client;
@@ -29,7 +29,7 @@ public final class ClientWatch implements AutoCloseable {
 
     /// Watches a client on behalf of the calling thread, which leaves the client alone until [#close].
     ///
-    /// @param ahead takes what the client sends meanwhile; when it is full, the client is there
+    /// @param ahead takes the bytes that the client sends meanwhile; while it is full, the client counts as there
     static ClientWatch start(SocketChannel client, ByteBuffer ahead) {
         ClientWatch started = new ClientWatch(client, ahead);
         started.watch.start();
@@ -65,7 +65,7 @@ public final class ClientWatch implements AutoCloseable {
         }
     }
 
-    /// The request has been carried out: leaves the client to the caller.
+    /// Stops watching, because the request has been carried out, and leaves the client to the caller.
     @Override
     public void close() {
         answered.countDown();

@@ -7,8 +7,8 @@ import java.nio.channels.SocketChannel;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A client of a guest's console: gets what is kept of it and then what is printed, and types. Ends with the client or
-/// the guest, whichever goes first.
+/// A client of a guest's console. It gets the kept output and then new output, and types input. The session ends with
+/// the client or the guest, whichever goes first.
 public record ConsoleSession(ConsoleLog console) implements ControlReply.Session {
     private static final Logger log = LoggerFactory.getLogger(ConsoleSession.class);
     private static final int PIECE = 4096;
@@ -19,7 +19,7 @@ public record ConsoleSession(ConsoleLog console) implements ControlReply.Session
         try {
             read(client);
         } finally {
-            // Wakes it where it waits for the guest.
+            // Wakes the writer if it waits for the guest's output.
             writer.interrupt();
         }
     }
@@ -38,7 +38,7 @@ public record ConsoleSession(ConsoleLog console) implements ControlReply.Session
         }
     }
 
-    /// Closes the connection at the end, which ends the reading.
+    /// Writes the guest's output. Closes the connection at the end, which also ends the reading thread.
     private void write(SocketChannel client) {
         try (client) {
             byte[] bytes = new byte[PIECE];

@@ -21,31 +21,33 @@ import org.jspecify.annotations.Nullable;
 
 /// The operator's end of a running service's [ControlSocket].
 public final class ControlClient {
-    /// Names the socket where the command line does not.
+    /// The environment variable that names the socket if the command line does not.
     public static final String SOCKET_VARIABLE = "XEN_EMU_CONTROL_SOCKET";
 
-    /// The version of what a service and its clients say to each other.
+    /// The version of the control protocol.
     public static final int PROTOCOL = ControlProtocol.VERSION;
 
     /// The version of this program, which a service tells its clients.
     public static final String PROGRAM_VERSION = ControlProtocol.PROGRAM_VERSION;
 
-    /// Where a daemon's socket is, and is looked for, by default.
+    /// The default path of a daemon's socket, for the daemon and its clients.
     public static final String DEFAULT_SOCKET = "/run/xen-emu/control";
 
-    /// For a service on a busy host. What is silent longer is stopped, or no such service.
+    /// Time limit for the greeting, enough for a service on a busy host. A peer that is silent for longer is stopped,
+    /// or is not such a service.
     private static final Duration GREETING_LIMIT = Duration.ofSeconds(10);
 
-    /// For what waits for no guest. The longest is the detachment of a device, or the memory of a large guest.
+    /// Time limit for the result of a command that waits for no guest. The slowest ones detach a device, or deal with
+    /// the memory of a large guest.
     private static final Duration REPLY_LIMIT = Duration.ofMinutes(2);
 
     private static final int PIECE = 4096;
 
     private ControlClient() {}
 
-    /// The socket that is meant.
+    /// The socket of the service that the operator means.
     ///
-    /// @param socket as the command line has it, or null
+    /// @param socket the path on the command line, or null
     public static Path socket(@Nullable Path socket) {
         return socket != null
                 ? socket
@@ -56,7 +58,7 @@ public final class ControlClient {
     ///
     /// @param socket of the service
     /// @param words the verb and its arguments
-    /// @return what it has to tell
+    /// @return lines of text for the operator
     /// @throws HostException when there is no service, or it does not answer, or it refuses, with its reason
     public static List<String> command(Path socket, List<String> words) throws HostException {
         return command(socket, words, REPLY_LIMIT);
@@ -92,7 +94,7 @@ public final class ControlClient {
         List<String> _ = command(socket, words);
     }
 
-    /// Reads what happens to domains, until the service ends.
+    /// Reads the events of domains, until the service ends.
     ///
     /// @param reader gets each event as one line of JSON
     /// @throws HostException when there is no service, or it sends no more
@@ -127,10 +129,10 @@ public final class ControlClient {
 
     /// A connection to a guest's console.
     public interface Console {
-        /// Connects it until the guest ends or `typed` says so.
+        /// Connects the streams to the console until the guest ends or `typed` ends.
         ///
-        /// @param typed gives what is typed; less than 0 bytes end the connection
-        /// @param printed takes what the guest prints
+        /// @param typed gives typed input; less than 0 bytes end the connection
+        /// @param printed takes the guest's output
         void connect(InputStream typed, OutputStream printed) throws HostException;
     }
 
@@ -169,7 +171,7 @@ public final class ControlClient {
                 bytes.clear();
             }
         } catch (AsynchronousCloseException e) {
-            // The typist has closed it.
+            // The thread that types has closed the connection.
         } catch (IOException e) {
             throw new HostException("console: " + IoReason.of(e), e);
         }
@@ -182,7 +184,7 @@ public final class ControlClient {
                 write(channel, ByteBuffer.wrap(bytes, 0, count));
             }
         } catch (IOException e) {
-            // The guest has gone, which the reader sees.
+            // The guest has gone, and the reader sees that, too.
         }
     }
 

@@ -11,11 +11,11 @@ public interface ControlCommands {
 
     /// A command with its arguments.
     ///
-    /// @param effect what it does
-    /// @param waits whether it lasts until guests have ended, however long they take
+    /// @param effect its effect on the service
+    /// @param waits whether it waits for guests to end, without a time limit
     /// @param work carries it out
     record Command(Verb.Effect effect, boolean waits, Work work) {
-        /// Whether it may last for ever.
+        /// Whether it may last without a limit.
         boolean isLong() {
             return waits || effect == Verb.Effect.SESSION;
         }
@@ -30,9 +30,9 @@ public interface ControlCommands {
         ControlReply carryOut(Progress progress) throws Refused, InterruptedException;
     }
 
-    /// Where a long command tells how far it is.
+    /// Takes the progress of a long command.
     interface Progress {
-        /// Tells the client. Nothing comes of it if the client has gone.
+        /// Tells the client. Does nothing if the client has gone.
         void tell(Json.Obj progress);
     }
 }

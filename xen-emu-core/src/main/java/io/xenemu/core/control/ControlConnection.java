@@ -16,10 +16,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A client's connection to a [ControlSocket], which has greeted. Whatever listens there, and whatever it says, every
-/// wait for it has a limit.
+/// A client's connection to a [ControlSocket], after the greeting. Every wait has a limit, whatever program listens
+/// there and whatever it sends.
 public final class ControlConnection implements AutoCloseable {
-    /// How much is shown of what another service says.
+    /// The most characters that are shown of another service's answer.
     private static final int SHOWN = 60;
 
     private static final int PIECE = 8192;
@@ -27,7 +27,7 @@ public final class ControlConnection implements AutoCloseable {
     private final SocketChannel channel;
     private final Path socket;
 
-    /// What has been received and not yet been read.
+    /// Bytes that have been received and not read yet.
     private final ByteBuffer received = ByteBuffer.allocate(PIECE).limit(0);
 
     private long requests;
@@ -174,7 +174,7 @@ public final class ControlConnection implements AutoCloseable {
         return new HostException("the service at " + socket + ": " + IoReason.of(e), e);
     }
 
-    /// Collects the text until the result. Progress that is no text is not for an operator.
+    /// Collects the text until the result. Progress without text is for programs, and is skipped.
     private List<String> result() throws IOException, HostException {
         List<String> text = new ArrayList<>();
         while (true) {
@@ -204,7 +204,7 @@ public final class ControlConnection implements AutoCloseable {
         }
     }
 
-    /// What the service says next, without a limit; null at its end.
+    /// The next line of the service, without a time limit; null at the end of the connection.
     private Json.@Nullable Obj next() throws IOException, HostException {
         String line = line();
         return line == null ? null : object(line);
@@ -213,7 +213,7 @@ public final class ControlConnection implements AutoCloseable {
     /// Waits for the next event, after the result of `events`.
     ///
     /// @return null when the service has ended
-    /// @throws HostException if it will send no more
+    /// @throws HostException if the service sends no more events
     Json.@Nullable Obj event() throws HostException {
         try {
             for (Json.Obj said = next(); said != null; said = next()) {
@@ -259,12 +259,12 @@ public final class ControlConnection implements AutoCloseable {
         return count >= 0;
     }
 
-    /// The connection, for a console.
+    /// The socket, for a console session.
     SocketChannel channel() {
         return channel;
     }
 
-    /// What has been received after the last answer: the beginning of what a console prints.
+    /// Bytes that were received after the last answer: the beginning of a console's output.
     byte[] rest() {
         byte[] rest = new byte[received.remaining()];
         received.get(rest);

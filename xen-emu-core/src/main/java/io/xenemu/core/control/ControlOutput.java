@@ -9,13 +9,13 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.List;
 
-/// What a service says to one client: see [ControlProtocol]. One thread at a time uses it. A client that does not read
-/// is cut off after some time.
+/// Writes the service's lines to one client: see [ControlProtocol]. One thread at a time uses it. A client that does
+/// not read is cut off after a time limit.
 final class ControlOutput {
     private final SocketChannel client;
     private final Duration limit;
 
-    /// @param limit how long a client may take to read one line
+    /// @param limit time for a client to read one line
     ControlOutput(SocketChannel client, Duration limit) {
         this.client = client;
         this.limit = limit;
@@ -30,7 +30,7 @@ final class ControlOutput {
         line(ControlProtocol.error(type, message));
     }
 
-    /// A refusal of whatever the client has asked.
+    /// A refusal without a request's id.
     void refusal(Refused refused) throws IOException {
         error(ControlProtocol.type(refused.kind()), refused.reason());
     }
@@ -47,7 +47,7 @@ final class ControlOutput {
         line(ControlProtocol.progress(id, progress));
     }
 
-    /// The result of a command. A long text goes ahead in parts.
+    /// The result of a command. A long text is sent before it, in parts.
     void result(long id, ControlReply reply) throws IOException {
         List<String> text = reply.text();
         int sent = 0;

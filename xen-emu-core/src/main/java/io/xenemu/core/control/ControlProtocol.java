@@ -4,7 +4,7 @@ import io.xenemu.core.toolstack.Refused;
 import java.util.List;
 import java.util.Locale;
 
-/// What the two sides of a control socket say, one JSON object a line:
+/// The lines of the control protocol, one JSON object each:
 ///
 /// | side | line |
 /// |---|---|
@@ -16,19 +16,22 @@ import java.util.Locale;
 ///
 /// An error without an id is about the connection.
 final class ControlProtocol {
-    /// Goes up when an older client would misunderstand. 1 was a protocol of words in place of JSON.
+    /// The version of the protocol. It goes up when an older client would misunderstand. Version 1 was a protocol of
+    /// words instead of JSON.
     static final int VERSION = 2;
 
     /// The version of this program.
     static final String PROGRAM_VERSION = "0.1";
 
-    /// Bytes of a request, without the line's end: a guest with several modules and a long command line for its kernel.
+    /// The most bytes of a request, without the line's end: enough for a guest with several modules and a long kernel
+    /// command line.
     static final int MAX_REQUEST = 64 << 10;
 
-    /// Lines of text in one line of the protocol: a result of any length stays within [#MAX_ANSWER].
+    /// The most lines of text in one line of the protocol, so that a result of any length stays within [#MAX_ANSWER].
     static final int MAX_TEXT = 1024;
 
-    /// Bytes of a line that a client reads. A line of text is a kilobyte at most: names have 200 characters.
+    /// The most bytes of a line that a client reads. A line of text is a kilobyte at most, since names have 200
+    /// characters at most.
     static final int MAX_ANSWER = 4 << 20;
 
     static final String GREETING = "xen-emu";
@@ -42,10 +45,10 @@ final class ControlProtocol {
     static final String TYPE = "type";
     static final String MESSAGE = "message";
 
-    /// How version 1 began.
+    /// The beginning of version 1's greeting.
     static final String OLD_GREETING = "xen-emu control protocol ";
 
-    /// How version 1 said no.
+    /// The beginning of version 1's refusals.
     static final String OLD_ERROR = "error: ";
 
     private ControlProtocol() {}

@@ -7,13 +7,13 @@ import org.jspecify.annotations.Nullable;
 
 /// The result of a command on the control socket.
 ///
-/// @param data for programs; what an operator reads is not repeated here
+/// @param data the result for programs, without the lines in `text`
 /// @param text lines for an operator, as the commands print them
 /// @param session takes the connection over afterwards, or null
 public record ControlReply(Json.Obj data, List<String> text, @Nullable Session session) {
-    /// A connection that is no longer for requests.
+    /// The further use of a connection that is no longer for requests.
     public interface Session {
-        /// Serves it to its end.
+        /// Serves the connection until it ends.
         void serve(SocketChannel client) throws IOException;
     }
 
@@ -34,7 +34,7 @@ public record ControlReply(Json.Obj data, List<String> text, @Nullable Session s
         return new ControlReply(Json.EMPTY, List.of(), session);
     }
 
-    /// The same with a member for programs.
+    /// The same reply with one more member for programs.
     ControlReply with(String name, Json value) {
         return new ControlReply(data.with(name, value), text, session);
     }

@@ -50,7 +50,7 @@ public record ControlRequest(long id, String verb, Json arguments) {
         return new Refused(Refused.Kind.MALFORMED, "not a request: " + reason);
     }
 
-    /// As a client sends it, without the line's end.
+    /// The line that a client sends, without its end.
     String line() {
         return JsonWriter.line(Json.EMPTY.with(ID, id).with(VERB, verb).with(ARGUMENTS, arguments));
     }

@@ -28,26 +28,26 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Where operators reach a running service: a Unix socket that its owner and root can use, and a group if one is given.
-/// What the two sides say is in [ControlProtocol].
+/// The Unix socket by which operators reach a running service. Its owner and root can use it, and a group if one is
+/// given. The protocol is in [ControlProtocol].
 public final class ControlSocket implements AutoCloseable {
-    /// Connections at a time: an operator's commands, a few watchdogs, and consoles. For one more, a client that asks
-    /// nothing has to go, else it is refused.
+    /// The most connections at a time: enough for an operator's commands, a few watchdogs, and consoles. One more
+    /// replaces a client that asks nothing, and is refused if there is no such client.
     static final int MAX_CONNECTIONS = 64;
 
-    /// Sessions and commands that wait for guests at a time. Each may last for ever. The rest of the connections is
-    /// reserved for commands that end soon, such as one that ends a guest.
+    /// The most sessions and commands that wait for guests at a time. Each may last without a limit. The other
+    /// connections are reserved for commands that end soon, such as one that ends a guest.
     static final int MAX_SESSIONS = MAX_CONNECTIONS - 16;
 
-    /// How long a client may take for a request before it is cut off; the commands ask at once.
+    /// Time for a client to send a request before it is cut off. The program's own commands send it at once.
     private static final Duration IDLE = Duration.ofMinutes(1);
 
     private static final Logger log = LoggerFactory.getLogger(ControlSocket.class);
 
-    /// How long a client that is refused may take to read that.
+    /// Time for a refused client to read the refusal.
     private static final Duration REFUSAL_LIMIT = Duration.ofSeconds(1);
 
-    /// How long the end of a connection may take that makes room.
+    /// Time for a connection that makes room to end.
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(1);
 
     private final UnixListener listener;
@@ -71,7 +71,7 @@ public final class ControlSocket implements AutoCloseable {
         terms = new ServedConnection.Terms(commands, new Semaphore(MAX_SESSIONS), idle);
     }
 
-    /// Serves `commands` at `path`, in place of a socket there that nobody serves any more.
+    /// Serves `commands` at `path`, and replaces a socket there that no process serves any more.
     ///
     /// @param group a group whose members may use it, too, or null
     /// @param commands called by several threads
@@ -83,7 +83,7 @@ public final class ControlSocket implements AutoCloseable {
 
     /// The same.
     ///
-    /// @param idle how long a client may take for one request
+    /// @param idle time for a client to send one request
     static ControlSocket open(
             Path path, @Nullable String group, ControlCommands commands, Duration idle)
             throws IOException {
@@ -107,7 +107,7 @@ public final class ControlSocket implements AutoCloseable {
             } catch (ClosedChannelException e) {
                 return;
             } catch (IOException | RuntimeException | Error e) {
-                // Out of descriptors or of memory, most likely, which may pass.
+                // Most likely a lack of descriptors or memory, which may pass.
                 if (pause.failed()) {
                     log.warn(
                             "control socket {}: cannot accept connections: {}",
@@ -148,10 +148,10 @@ public final class ControlSocket implements AutoCloseable {
         }
     }
 
-    /// Ends a connection that asks nothing: of the user who has most of all connections the one that is idle for
+    /// Ends an idle connection: one of the user with the most connections, and of these the one that has been idle for
     /// longest.
     ///
-    /// @return false if all have been asked something
+    /// @return false if no connection is idle
     private boolean makeRoom() throws IOException {
         Map<String, Long> counts =
                 served.stream().collect(groupingBy(ServedConnection::user, counting()));
@@ -210,8 +210,8 @@ public final class ControlSocket implements AutoCloseable {
         ServedConnection connection = new ServedConnection(client, user, terms);
         try (client) {
             served.add(connection);
-            // closed is looked at after the client is in the set, which close() empties after it
-            // has set it.
+            // `closed` is read after the client was added to the set. close() sets it first, and
+            // then empties the set.
             if (!closed) {
                 connection.serve();
             }
@@ -235,7 +235,7 @@ public final class ControlSocket implements AutoCloseable {
         for (SocketChannel client : open) {
             client.close();
         }
-        // Some wait for a guest.
+        // Interrupts commands that wait for a guest.
         threads.shutdownNow();
         threads.close();
     }

@@ -33,7 +33,7 @@ final class DebugCommands {
     private static final String LIVE = "live";
     private static final String FILTER = "filter";
 
-    /// As long as a pause waits for a vCPU.
+    /// Time for a vCPU to take an NMI, the same as for a pause.
     private static final Duration NMI_LIMIT = Duration.ofSeconds(10);
 
     static final List<Verb> VERBS =
@@ -95,7 +95,7 @@ final class DebugCommands {
         return ControlReply.done();
     }
 
-    /// Waits for the vCPU's thread with no lock held: other commands go on if it is stuck.
+    /// Sends an NMI. Waits for the vCPU's thread with no lock held, so that other commands go on if it is stuck.
     private static void nmi(OperatedService service, String name, String number)
             throws Refused, InterruptedException {
         List<Future<?>> sent = new ArrayList<>();
@@ -118,7 +118,7 @@ final class DebugCommands {
         }
     }
 
-    /// The connection becomes a trace, in the format of a trace's file.
+    /// Turns the connection into a trace, in the format of a trace's file.
     private static ControlReply trace(OperatedService service, VerbCall call) throws Refused {
         HypercallTable table = HypercallTable.standard();
         String names = call.find(FILTER);

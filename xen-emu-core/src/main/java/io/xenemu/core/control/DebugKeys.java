@@ -14,7 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// Xen's debug keys, as far as this service has their subject. Their output goes to the operator that has pressed them:
+/// Xen's debug keys, as far as this service has something to show for them. The output goes to the operator that has
+/// pressed them:
 ///
 /// | key | effect, for every domain |
 /// |---|---|
@@ -29,13 +30,13 @@ public final class DebugKeys {
                     "h: tell the keys",
                     "q: tell domains, and raise VIRQ_DEBUG at their vCPUs");
 
-    /// Event channels of a domain that are told: a guest may have 131,071.
+    /// The most event channels that are shown of a domain: a guest may have 131,071.
     private static final int MAX_PORTS = 4096;
 
-    /// Rows of one request: as many as four domains with all the ports that are told, and a megabyte.
+    /// The most rows of one request: those of four domains with [#MAX_PORTS] rows each, about a megabyte.
     static final int MAX_ROWS = 4 * MAX_PORTS;
 
-    /// Keys of one request: more than there are.
+    /// The most keys of one request, more than there are keys.
     private static final int MAX_KEYS = 8;
 
     private final OperatedDomains domains;
@@ -46,7 +47,7 @@ public final class DebugKeys {
 
     /// Presses keys one after another; none if one of them is unknown.
     ///
-    /// @return what they tell, up to [#MAX_ROWS]
+    /// @return their output, up to [#MAX_ROWS] lines
     List<String> press(String keys) throws Refused {
         if (keys.length() > MAX_KEYS) {
             throw new Refused("more than " + MAX_KEYS + " keys");
@@ -76,7 +77,7 @@ public final class DebugKeys {
         }
     }
 
-    /// A failure of one domain stays its own: the key is pressed for the others, too.
+    /// Presses a key for every domain, also after it has failed for one.
     private void forEach(Consumer<Domain> key) {
         domains.forEach(domain -> {
             try {
@@ -149,7 +150,7 @@ public final class DebugKeys {
         try {
             return channels.isPending(EvtchnPort.of(port));
         } catch (XenError e) {
-            // The guest has changed to another ABI, or width, since.
+            // The guest has changed its ABI or width meanwhile.
             return false;
         }
     }

@@ -19,7 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
-/// The verbs of xl's for the disks and network interfaces that one domain serves to another.
+/// xl's verbs for disks and network interfaces that one domain serves to another.
 final class DeviceCommands {
     private static final String DOMAIN = "domain";
     private static final String SPEC = "spec";

@@ -11,7 +11,7 @@ import io.xenemu.core.toolstack.Refused;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The verbs of xl's that any domain knows. A domain is named by its id or name.
+/// xl's verbs that apply to any domain. A domain is named by its id or name.
 final class DomainCommands {
     private static final String DOMAIN = "domain";
     private static final String WAIT = "wait";
@@ -104,7 +104,7 @@ final class DomainCommands {
         return ControlReply.rows(List.of(Integer.toString(id))).with("id", new Json.Int(id));
     }
 
-    /// Orders something for one domain.
+    /// The handler that gives an order to one domain.
     private static Verb.Handler ordering(DomainOrder order) {
         return (service, call) -> {
             service.domains().order(service.named().named(call.one(DOMAIN)), order);
@@ -122,7 +122,7 @@ final class DomainCommands {
         return ControlReply.done();
     }
 
-    /// Waits for the ends of domains that have been asked, and tells of each.
+    /// Waits until the domains that have been asked end, and tells of each end.
     private static void awaitEnds(OperatedService service, VerbCall call, List<Domain> asked)
             throws InterruptedException {
         List<String> names = asked.stream().map(domain -> domain.config().name()).toList();
@@ -164,7 +164,7 @@ final class DomainCommands {
         return ControlReply.done();
     }
 
-    /// The connection gets what happens to domains.
+    /// Turns the connection into a stream of the domains' events.
     private static ControlReply events(OperatedService service, VerbCall call) {
         return ControlReply.session(new EventSession(service.events(), service.domains()));
     }

@@ -12,8 +12,8 @@ import java.util.Locale;
 import java.util.stream.Stream;
 
 /// A domain as `xl list` shows it. The state has a letter for each of: running, blocked, paused, shut down, crashed,
-/// dying. The time is the CPU time of all vCPUs, in seconds. Both are what the kernel tells of the vCPUs' threads, so
-/// no vCPU is made to leave the guest.
+/// dying. The time is the CPU time of all vCPUs, in seconds. Both come from the kernel's data on the vCPUs' threads, so
+/// no vCPU has to leave the guest.
 ///
 /// @param name the domain's
 /// @param id the domain's

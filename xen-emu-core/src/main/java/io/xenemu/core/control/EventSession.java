@@ -14,22 +14,22 @@ import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A client of `events`: gets an event of type `exists` for each domain, and then whatever happens to domains. What it
-/// sends is ignored. A client that reads too slowly is told so and cut off.
+/// A client of `events`. It gets an event of type `exists` for each domain, and then all further events. Its input is
+/// ignored. A client that reads too slowly is told so and cut off.
 ///
-/// @param board where events come from
+/// @param board the source of the events
 /// @param domains those that exist
 record EventSession(EventBoard board, OperatedDomains domains) implements ControlReply.Session {
     private static final Logger log = LoggerFactory.getLogger(EventSession.class);
 
-    /// How long a client may take to read one event.
+    /// Time for a client to read one event.
     private static final Duration WRITE_LIMIT = Duration.ofSeconds(30);
 
     private static final int PIECE = 256;
 
     @Override
     public void serve(SocketChannel client) throws IOException {
-        // First: what happens while the domains are listed comes after them.
+        // Subscribes first, so that events during the listing are sent after it.
         try (EventBoard.Subscription events = board.subscribe()) {
             Thread writer = Thread.ofVirtual().name("events").start(() -> write(client, events));
             try {
@@ -43,7 +43,7 @@ record EventSession(EventBoard board, OperatedDomains domains) implements Contro
         }
     }
 
-    /// Closes the connection at the end, which ends the reading.
+    /// Writes events. Closes the connection at the end, which also ends the reading thread.
     private void write(SocketChannel client, EventBoard.Subscription events) {
         try (client) {
             ControlOutput output = new ControlOutput(client, WRITE_LIMIT);

@@ -42,7 +42,7 @@ final class GuestCommands {
 
     private GuestCommands() {}
 
-    /// Starts a guest: see [io.xenemu.core.guest.GuestSetting]. What is not set has its default.
+    /// Starts a guest: see [io.xenemu.core.guest.GuestSetting]. Settings that are not given have their defaults.
     private static ControlReply create(OperatedService service, VerbCall call) throws Refused {
         try {
             GuestRequest guest = GuestSettings.of(call.all(SETTINGS)).request();
@@ -53,7 +53,7 @@ final class GuestCommands {
         }
     }
 
-    /// The connection becomes the console of a guest.
+    /// Turns the connection into the console of a guest.
     private static ControlReply console(OperatedService service, VerbCall call) throws Refused {
         HostedGuest guest = hosted(service, call.one(DOMAIN));
         String kind = call.one(KIND);

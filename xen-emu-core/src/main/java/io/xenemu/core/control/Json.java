@@ -6,10 +6,10 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// A JSON value, as far as the control protocol needs it: whole numbers alone, and no member twice in an object.
+/// A JSON value, as far as the control protocol needs it: numbers are whole, and no object has a member twice.
 ///
-/// This is our own, as the libraries cost a client verb more than it does itself at its start, and accept more than a
-/// protocol should: [JsonReader] and [JsonWriter] are 200 lines.
+/// We use no library. At the start of a client command, loading one takes longer than the command itself. Libraries
+/// also accept more than a protocol should. [JsonReader] and [JsonWriter] are 200 lines.
 public sealed interface Json {
     /// A string.
     record Text(String value) implements Json {}

@@ -1,6 +1,6 @@
 package io.xenemu.core.control;
 
-/// A text is not JSON as the control protocol has it.
+/// Thrown for a text that is not the control protocol's JSON.
 final class JsonException extends Exception {
     private static final long serialVersionUID = 1;
 

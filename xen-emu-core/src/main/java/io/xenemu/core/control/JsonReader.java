@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.Map;
 
 /// Reads [Json] from one line, strictly. Numbers are whole and have 64 bits. Nothing nests deeper than [#MAX_DEPTH].
-/// Whoever reads the line bounds its length.
+/// The caller bounds the length of the line.
 final class JsonReader {
-    /// How deep lists and objects may be nested: the protocol itself has four.
+    /// The deepest nesting of lists and objects; the protocol itself has four levels.
     static final int MAX_DEPTH = 16;
 
     private static final int HEX = 16;
@@ -37,7 +37,7 @@ final class JsonReader {
         return new JsonException(reason, at);
     }
 
-    /// The next character that is no blank, which is not consumed, or -1 at the end.
+    /// The next character that is no blank, or -1 at the end. Does not consume it.
     private int next() {
         while (at < text.length() && " \t\r\n".indexOf(text.charAt(at)) >= 0) {
             at++;
@@ -179,7 +179,7 @@ final class JsonReader {
         int value = 0;
         for (; at < end; at++) {
             char c = text.charAt(at);
-            // Other scripts have digits, too.
+            // Only ASCII digits: Character.digit also takes those of other scripts.
             int digit = c < 128 ? Character.digit(c, HEX) : -1;
             if (digit < 0) {
                 throw wrong("an unknown escape");
@@ -189,7 +189,7 @@ final class JsonReader {
         return (char) value;
     }
 
-    /// Half a character cannot be written again.
+    /// Refuses half a surrogate pair, which could not be written again.
     private void checkPairs(StringBuilder value) throws JsonException {
         for (int i = 0; i < value.length(); i++) {
             if (Character.isHighSurrogate(value.charAt(i))

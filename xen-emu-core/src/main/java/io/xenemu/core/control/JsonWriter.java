@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/// Writes [Json] as one line, without its end. Control characters within strings are escaped, C1's too, so that a log
-/// or a terminal may show the line.
+/// Writes [Json] as one line, without its end. Control characters within strings are escaped, also those of C1, so that
+/// a log or a terminal may show the line.
 final class JsonWriter {
     private final StringBuilder out = new StringBuilder();
 
@@ -19,7 +19,8 @@ final class JsonWriter {
         return writer.out.toString();
     }
 
-    /// Not a switch by type: the JVM would make a class for it at run time, which every command would wait for.
+    /// Writes a value. Does not use a switch by type: the JVM would make a class for it at run time, and every command
+    /// would wait for that.
     private void value(Json value) {
         if (value instanceof Json.Text(var text)) {
             string(text);

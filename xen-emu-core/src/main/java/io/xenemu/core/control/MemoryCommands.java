@@ -7,7 +7,7 @@ import io.xenemu.core.guest.MemorySize;
 import io.xenemu.core.toolstack.Refused;
 import java.util.List;
 
-/// The verbs of xl's for the memory of guests.
+/// xl's verbs for the memory of guests.
 final class MemoryCommands {
     private static final String DOMAIN = "domain";
     private static final String SIZE = "size";

@@ -16,11 +16,11 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param domains its domains
 /// @param named the same by id or name
-/// @param controls what their guests are told by XenStore
+/// @param controls the nodes in XenStore by which guests are told what to do
 /// @param attachment their devices
-/// @param memory how much memory they are to have
-/// @param events what happens to the domains
-/// @param traces where the domains' hypercalls can be recorded
+/// @param memory their memory targets
+/// @param events the domains' events
+/// @param traces the places where the domains' hypercalls can be recorded
 /// @param hosted the guests of a daemon; null for a service that runs one guest
 public record OperatedService(
         OperatedDomains domains,

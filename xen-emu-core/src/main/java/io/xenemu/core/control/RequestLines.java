@@ -17,26 +17,26 @@ final class RequestLines {
     private final SocketChannel client;
     private final Duration idle;
 
-    /// What has been received, up to the position.
+    /// Received bytes, from 0 to the position.
     private final ByteBuffer received = ByteBuffer.allocate(ControlProtocol.MAX_REQUEST + 1);
 
-    /// Where the next line begins.
+    /// Index of the next line's first byte.
     private int start;
 
-    /// There is no line's end from the start up to here.
+    /// Index up to which there is no line's end after `start`.
     private int searched;
 
     @GuardedBy("this")
     private boolean waiting;
 
-    /// By [System#nanoTime].
+    /// Start of the wait for the client, by [System#nanoTime].
     @GuardedBy("this")
     private long since;
 
     @GuardedBy("this")
     private boolean madeRoom;
 
-    /// @param idle how long the client may take for one line
+    /// @param idle time for the client to send one line
     RequestLines(SocketChannel client, Duration idle) {
         this.client = client;
         this.idle = idle;
@@ -88,7 +88,7 @@ final class RequestLines {
         }
     }
 
-    /// Where further bytes go, at its position. It has as much room as there can be.
+    /// The buffer for further bytes, which go to its position. It has as much room as possible.
     ByteBuffer space() {
         received.flip().position(start);
         received.compact();
@@ -112,7 +112,7 @@ final class RequestLines {
         waiting = false;
     }
 
-    /// Since when the service has waited for this client, in nanoseconds before now; negative if it does not wait.
+    /// Nanoseconds for which the service has waited for this client so far; negative if it does not wait.
     synchronized long waited() {
         return waiting ? Math.max(0, System.nanoTime() - since) : -1;
     }

@@ -9,17 +9,17 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One client of a [ControlSocket]. Its requests are carried out one after the other; what it sends meanwhile waits.
+/// One client of a [ControlSocket]. Its requests are carried out one after the other.
 final class ServedConnection {
     private static final Logger log = LoggerFactory.getLogger(ServedConnection.class);
 
-    /// How long a client may take to read one line: it is on the same machine.
+    /// Time for a client, which is on the same machine, to read one line.
     private static final Duration WRITE_LIMIT = Duration.ofSeconds(30);
 
-    /// The same for a client that another one waits for.
+    /// The same for the last line to a client that makes room for another one.
     private static final Duration LAST_WORD_LIMIT = Duration.ofMillis(100);
 
-    /// Characters of a request's arguments that are logged. A new guest has many more.
+    /// The most characters of a request's arguments in the log. Those of a new guest are much longer.
     private static final int TOLD = 100;
 
     /// The type of the error for a bug of ours.
@@ -30,9 +30,9 @@ final class ServedConnection {
 
     /// The terms that the clients of all connections share.
     ///
-    /// @param commands what they may ask
+    /// @param commands the commands that they may send
     /// @param sessions permits for sessions and for commands that wait
-    /// @param idle how long a client may take for one request
+    /// @param idle time for a client to send one request
     record Terms(ControlCommands commands, Semaphore sessions, Duration idle) {}
 
     private final SocketChannel client;
@@ -76,7 +76,7 @@ final class ServedConnection {
         return user;
     }
 
-    /// How long the service has waited for the client, in nanoseconds; negative if it does not wait.
+    /// Nanoseconds for which the service has waited for the client so far; negative if it does not wait.
     long waited() {
         return lines.waited();
     }
@@ -104,7 +104,7 @@ final class ServedConnection {
         return serve(ControlRequest.read(line));
     }
 
-    /// @return false when a session has had the connection
+    /// @return false if a session has used the connection
     private boolean serve(ControlRequest request) throws IOException {
         ControlCommands.Command command;
         try {
@@ -117,7 +117,7 @@ final class ServedConnection {
         if (!command.isLong()) {
             return answer(request, command);
         }
-        // Before anything is done: no guest is asked to end by a command that is refused.
+        // Checked before any work, so that a refused command has asked no guest to end.
         if (!terms.sessions().tryAcquire()) {
             output.refusal(request.id(), new Refused(Refused.Kind.BUSY, TOO_MANY_SESSIONS));
             return true;
@@ -144,7 +144,7 @@ final class ServedConnection {
         return false;
     }
 
-    /// @return null when the client has been told why there is none
+    /// @return null if it failed; the client has been told the reason
     private @Nullable ControlReply carryOut(ControlRequest request, ControlCommands.Command command)
             throws IOException {
         long id = request.id();
@@ -162,7 +162,7 @@ final class ServedConnection {
         return null;
     }
 
-    /// Takes what the client sends while the command waits.
+    /// Carries out a command, and watches the client meanwhile.
     private ControlReply await(long id, ControlCommands.Command command)
             throws Refused, InterruptedException {
         try (ClientWatch _ = ClientWatch.start(client, lines.space())) {
@@ -175,7 +175,7 @@ final class ServedConnection {
         return command.work().carryOut(progress -> tellProgress(id, progress));
     }
 
-    /// A client that does not take it is no reason to stop what it has asked for.
+    /// Tells the client how far the command is. The command goes on even if the client does not take that.
     private void tellProgress(long id, Json.Obj progress) {
         try {
             output.progress(id, progress);

@@ -5,9 +5,8 @@ import java.nio.channels.Channel;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/// Closes a connection when its peer takes too long: whoever waits for it, in whatever call, then gets an
-/// [java.nio.channels.AsynchronousCloseException]. Unix sockets, and devices, have no time-outs of their own in the
-/// JDK.
+/// Closes a connection when its peer takes too long. A thread that waits for the peer, in any call, then gets a
+/// [java.nio.channels.AsynchronousCloseException]. In the JDK, Unix sockets and devices have no time-outs of their own.
 public final class SocketDeadline implements AutoCloseable {
     private final @Nullable Thread timer;
     private volatile boolean passed;
@@ -35,7 +34,7 @@ public final class SocketDeadline implements AutoCloseable {
             // In time: nothing is to be closed.
             return;
         } catch (IOException e) {
-            // It is closed all the same.
+            // The channel is closed even so.
             return;
         }
     }

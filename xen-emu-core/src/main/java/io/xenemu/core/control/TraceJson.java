@@ -7,8 +7,8 @@ import io.xenemu.core.trace.TraceText;
 import io.xenemu.core.trace.TracedCall;
 import java.util.List;
 
-/// Prints recorded calls for programs, a JSON object a line. Numbers of 64 bits that are addresses or masks are texts
-/// such as `0x1f`; a value that the call has replaced is an object with `before` and `after`.
+/// Prints recorded calls for programs, one JSON object a line. Addresses and masks of 64 bits are strings such as
+/// `0x1f`. A value that the call has replaced is an object with `before` and `after`.
 public final class TraceJson {
     private final CallDecoder decoder;
 

@@ -11,17 +11,17 @@ import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A client of `trace`: gets a trace, until it goes or the domain ends. What it sends is ignored. The recording begins
-/// and ends with the session, so that no client that goes too early leaves one behind.
+/// A client of `trace`. It gets a trace until it goes or the domain ends. Its input is ignored. The recording begins
+/// and ends with the session, so that a client that goes early leaves none behind.
 ///
-/// @param traces where it is taken
-/// @param domain whose calls
-/// @param filter which of them
+/// @param traces starts the trace
+/// @param domain the domain to trace
+/// @param filter selects its calls
 record TraceSession(TracePoints traces, Domain domain, TraceFilter filter)
         implements ControlReply.Session {
     private static final Logger log = LoggerFactory.getLogger(TraceSession.class);
 
-    /// How long a client may take to read a block.
+    /// Time for a client to read a block.
     private static final Duration WRITE_LIMIT = Duration.ofSeconds(30);
 
     private static final int PIECE = 256;
@@ -45,7 +45,7 @@ record TraceSession(TracePoints traces, Domain domain, TraceFilter filter)
         }
     }
 
-    /// Closes the connection at the end, which ends the reading.
+    /// Writes the trace. Closes the connection at the end, which also ends the reading thread.
     private static void write(SocketChannel client, HypercallTrace trace) {
         try (client) {
             trace.writeTo(bytes -> write(client, bytes));

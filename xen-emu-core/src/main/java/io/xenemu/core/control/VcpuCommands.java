@@ -10,7 +10,7 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The verbs of xl's for vCPUs.
+/// xl's verbs for vCPUs.
 final class VcpuCommands {
     private static final String DOMAIN = "domain";
     private static final String COUNT = "count";
@@ -33,7 +33,7 @@ final class VcpuCommands {
 
     private VcpuCommands() {}
 
-    /// Makes the vCPUs leave the guest for a moment, to see whether they are down.
+    /// Lists vCPUs. Makes each leave the guest for a moment, to see whether it is down.
     private static ControlReply list(OperatedService service, VerbCall call) throws Refused {
         String name = call.find(DOMAIN);
         List<Domain> domains = new ArrayList<>();
@@ -48,7 +48,7 @@ final class VcpuCommands {
                 .with("vcpus", new Json.Array(rows.stream().<Json>map(VcpuRow::json).toList()));
     }
 
-    /// Asks a guest to use so many of its vCPUs. It does so in its own time.
+    /// Asks a guest to use a number of its vCPUs. The guest does so in its own time.
     private static ControlReply set(OperatedService service, VerbCall call) throws Refused {
         Integer count = Ints.tryParse(call.one(COUNT));
         if (count == null || count < 1) {

@@ -9,8 +9,8 @@ import java.util.stream.Stream;
 
 /// A vCPU as `xl vcpu-list` shows it. Its time is the CPU time of its thread.
 ///
-/// @param name its domain's
-/// @param id its domain's
+/// @param name its domain's name
+/// @param id its domain's id
 /// @param vcpu its number
 /// @param online whether it is up
 /// @param activity of its thread
@@ -20,13 +20,13 @@ record VcpuRow(String name, int id, int vcpu, boolean online, ThreadActivity act
 
     private static final double MILLIS = 1e3;
 
-    /// Those of a domain.
+    /// The rows of a domain.
     static List<VcpuRow> of(Domain domain) {
         return domain.vcpus().stream().map(vcpu -> of(domain, vcpu)).toList();
     }
 
     private static VcpuRow of(Domain domain, Vcpu vcpu) {
-        // Before the vCPU is made to leave the guest, which is activity too.
+        // Read before the vCPU is made to leave the guest, which is activity too.
         ThreadActivity activity = vcpu.activity();
         return new VcpuRow(
                 domain.config().name(),
@@ -41,7 +41,7 @@ record VcpuRow(String name, int id, int vcpu, boolean online, ThreadActivity act
         return Stream.concat(Stream.of(HEADER), rows.stream().map(VcpuRow::line)).toList();
     }
 
-    /// The CPU is empty while it is down. The service does not pin vCPUs.
+    /// The row as text. The column for the CPU is empty while the vCPU is down. The service does not pin vCPUs.
     private String line() {
         return String.format(
                 Locale.ROOT,

@@ -8,9 +8,9 @@ import java.util.stream.Stream;
 /// One row of the table of verbs ([VerbTable]): what an operator may ask of a service.
 ///
 /// @param name xl's name where xl has the verb
-/// @param help what it does, for an operator: a sentence or a few. It is in `--help`, the man page and the documents
+/// @param help its description for an operator, a few sentences at most, for `--help`, the man page and the documents
 /// @param service which services serve it
-/// @param effect what it does
+/// @param effect its effect on the service
 /// @param arguments in the order of a request's words
 /// @param handler carries it out
 public record Verb(
@@ -28,13 +28,13 @@ public record Verb(
         DAEMON
     }
 
-    /// What a verb does to the service.
+    /// The effect of a verb on the service.
     public enum Effect {
         /// It changes nothing.
         READS,
         /// It changes something, so the log tells who asked.
         CHANGES,
-        /// The same, and it lasts until a guest has done its part.
+        /// It changes something, and lasts until a guest has done its part.
         CHANGES_SLOWLY,
         /// It changes nothing, and its connection serves nothing else from then on.
         SESSION
@@ -54,35 +54,35 @@ public record Verb(
         arguments = List.copyOf(arguments);
     }
 
-    /// One that every service serves, and that changes nothing.
+    /// A verb that every service serves, and that changes nothing.
     static Verb reads(String name, String help, Handler handler, VerbArgument... arguments) {
         return new Verb(name, help, Service.ANY, Effect.READS, List.of(arguments), handler);
     }
 
-    /// One that every service serves, and that changes something.
+    /// A verb that every service serves, and that changes something.
     static Verb changes(String name, String help, Handler handler, VerbArgument... arguments) {
         return new Verb(name, help, Service.ANY, Effect.CHANGES, List.of(arguments), handler);
     }
 
-    /// One that every service serves, and that lasts until a guest has done its part.
+    /// A verb that every service serves, and that lasts until a guest has done its part.
     static Verb changesSlowly(
             String name, String help, Handler handler, VerbArgument... arguments) {
         return new Verb(
                 name, help, Service.ANY, Effect.CHANGES_SLOWLY, List.of(arguments), handler);
     }
 
-    /// One that every service serves, and that takes the connection over.
+    /// A verb that every service serves, and that takes the connection over.
     static Verb session(String name, String help, Handler handler, VerbArgument... arguments) {
         return new Verb(name, help, Service.ANY, Effect.SESSION, List.of(arguments), handler);
     }
 
-    /// One that only a daemon serves.
+    /// A verb that only a daemon serves.
     static Verb ofDaemon(
             String name, String help, Effect effect, Handler handler, VerbArgument... arguments) {
         return new Verb(name, help, Service.DAEMON, effect, List.of(arguments), handler);
     }
 
-    /// How it is asked for, such as `shutdown DOMAIN [wait]`.
+    /// The form of a request, such as `shutdown DOMAIN [wait]`.
     public String usage() {
         return Stream.concat(Stream.of(name), arguments.stream().map(VerbArgument::usage))
                 .collect(Collectors.joining(" "));

@@ -5,9 +5,9 @@ import java.util.Locale;
 /// One argument of a [Verb].
 ///
 /// @param name lower case; a request that names its arguments has it as the key, and a flag also as the word
-/// @param count how many words it takes
+/// @param count the number of words that it takes
 public record VerbArgument(String name, Count count) {
-    /// How many words an argument takes.
+    /// The number of words of an argument.
     public enum Count {
         /// One word.
         ONE,
@@ -48,7 +48,7 @@ public record VerbArgument(String name, Count count) {
         return new VerbArgument("wait", Count.WAIT);
     }
 
-    /// Whether it is set or not, and has no value.
+    /// Whether it is only set or not set, without a value.
     boolean isFlag() {
         return count == Count.FLAG || count == Count.WAIT;
     }
@@ -58,7 +58,8 @@ public record VerbArgument(String name, Count count) {
         return count == Count.ONE || count == Count.SOME || count == Count.SETTINGS;
     }
 
-    /// As usage shows it: capitals stand for a word of the operator's choice, brackets for what may be left out.
+    /// Its form in the usage: capitals stand for a word of the operator's choice, brackets for a part that may be left
+    /// out.
     String usage() {
         return switch (count) {
             case ONE -> name.toUpperCase(Locale.ROOT);

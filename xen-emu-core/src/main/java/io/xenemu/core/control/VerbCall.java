@@ -39,7 +39,7 @@ public final class VerbCall {
                 _ -> {});
     }
 
-    /// The same, which tells how far it is.
+    /// The same call, with its progress told to `further`.
     VerbCall telling(ControlCommands.Progress further) {
         return new VerbCall(verb, arguments, further);
     }
@@ -169,7 +169,7 @@ public final class VerbCall {
         return arguments.containsKey(flag);
     }
 
-    /// Whether it lasts until guests have done their part, however long they take.
+    /// Whether it waits for guests to do their part, without a time limit.
     boolean waits() {
         return verb.effect() == Verb.Effect.CHANGES_SLOWLY
                 || verb.arguments().stream()

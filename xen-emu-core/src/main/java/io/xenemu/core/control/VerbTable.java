@@ -28,7 +28,7 @@ public final class VerbTable implements ControlCommands {
 
     private final OperatedService service;
 
-    /// @param service what the verbs work on
+    /// @param service the service that the verbs work on
     public VerbTable(OperatedService service) {
         this.service = service;
     }

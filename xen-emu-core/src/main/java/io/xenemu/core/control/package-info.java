@@ -1,19 +1,19 @@
-/// The control protocol, and what an operator may ask.
+/// The control protocol, and the commands that an operator may send.
 ///
 /// Start at [ControlSocket] and [VerbTable].
 ///
 /// Families of files:
 ///
-/// - What both sides say: [ControlProtocol], [ControlRequest]; as [Json] by [JsonReader], [JsonWriter],
+/// - The protocol: [ControlProtocol], [ControlRequest]; its text is [Json], by [JsonReader], [JsonWriter],
 ///   [JsonException].
 /// - The service's side: [ControlSocket], [ServedConnection], [RequestLines], [ControlOutput], [ControlReply],
 ///   [SocketDeadline], [ClientWatch].
 /// - The client's side: [ControlClient], [ControlConnection].
-/// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]; what they work on:
+/// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]. They work on
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [VcpuCommands], [DebugCommands],
 ///   [DeviceCommands].
-/// - What handlers use: [DebugKeys], [DomainRow], [VcpuRow].
+/// - Used by handlers: [DebugKeys], [DomainRow], [VcpuRow].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///
 /// Locks: that of [RequestLines], a leaf.
