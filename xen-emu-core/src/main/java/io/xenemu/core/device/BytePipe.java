@@ -118,7 +118,7 @@ public final class BytePipe implements ByteSink, ByteSource {
         return given;
     }
 
-    /// The bytes in it, which stay there.
+    /// A copy of the bytes in the pipe, which keeps them.
     byte[] copy() {
         lock.lock();
         try {

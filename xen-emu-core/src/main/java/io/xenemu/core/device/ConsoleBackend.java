@@ -7,12 +7,12 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.concurrent.locks.ReentrantLock;
 
-/// The back end of the PV console: the other end of `struct xencons_interface` (Xen public/io/console.h), a page with
-/// a ring of 1024 bytes to the guest and one of 2048 bytes from it. Indices count modulo 2^32.
+/// The back end of the PV console. It shares a page with the guest, `struct xencons_interface` (Xen
+/// public/io/console.h): a ring of 1024 bytes to the guest, and one of 2048 bytes from it. Indices count modulo 2^32.
 ///
-/// No byte is lost: output is taken from the ring only as far as the sink takes it, input from the source only as far
-/// as the ring has room. The guest may write anything to the page at any time; an impossible index ends the service
-/// of this console for good, and nothing else.
+/// No byte is lost. Output stays in the ring until the sink takes it, and input stays in the source until the ring has
+/// room. The guest may write anything to the page at any time; an impossible index ends this console for good, and has
+/// no other effect.
 ///
 /// Thread-safe. Call [#service] for each event from the guest, whenever the sink has room again, and whenever the
 /// source has data.
@@ -41,7 +41,7 @@ public final class ConsoleBackend {
     private boolean held;
     private boolean closed;
 
-    /// Attaches to a ring; a ring that is in use continues where it is.
+    /// Attaches to a ring. A ring that is in use continues at its indices.
     ///
     /// @param page the console page, 4 KiB, shared with the guest
     /// @param output takes the guest's output
@@ -66,7 +66,7 @@ public final class ConsoleBackend {
         }
     }
 
-    /// As [#ConsoleBackend(MemorySegment, ByteSink, ByteSource, Runnable)], for a ring of a saved guest.
+    /// As [#ConsoleBackend(MemorySegment, ByteSink, ByteSource, Runnable)], for the ring of a restored guest.
     ///
     /// @param state from [#save]
     public ConsoleBackend(
@@ -85,7 +85,7 @@ public final class ConsoleBackend {
         broken = state.broken();
     }
 
-    /// Where it stands. It is held.
+    /// The ring's state. The back end must be held.
     public ConsoleState.Ring save() {
         lock.lock();
         try {
@@ -126,7 +126,7 @@ public final class ConsoleBackend {
         }
     }
 
-    /// Moves bytes again, and those that have waited.
+    /// Moves bytes again, also those that have waited.
     public void release() {
         lock.lock();
         try {
@@ -137,7 +137,7 @@ public final class ConsoleBackend {
         service();
     }
 
-    /// Whether the guest has output that was not taken yet.
+    /// Whether the guest has output that the sink has not taken yet.
     public boolean hasOutput() {
         lock.lock();
         try {
@@ -167,7 +167,8 @@ public final class ConsoleBackend {
         }
     }
 
-    /// Moves at most one ring full per call: a guest that prints all the time notifies all the time.
+    /// Takes output, at most one ring full per call. A guest that prints without end notifies without end, so the rest
+    /// is taken then.
     private boolean drainOutput() {
         int available = (int) INDEX.getAcquire(page, (long) OUT_PROD) - outCons;
         if (Integer.compareUnsigned(available, OUT_SIZE) > 0) {

@@ -3,9 +3,9 @@ package io.xenemu.core.device;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.time.Duration;
 
-/// The host's end of the console of a background guest. It keeps the last output, whether it is read or not, so that
-/// a guest never waits for a reader. Any number of readers may come and go. A reader that falls behind by more than
-/// is kept misses the output in between, as with Xen's xenconsoled.
+/// The host's end of the console of a background guest. It keeps the last [#KEPT_BYTES] of output, whether they are
+/// read or not, so that a guest never waits for a reader. Any number of readers may come and go. A reader that falls
+/// further behind misses the output in between, as with Xen's xenconsoled.
 public final class ConsoleLog implements HostConsole {
     /// Bytes of output that are kept.
     public static final int KEPT_BYTES = 64 << 10;
@@ -13,7 +13,7 @@ public final class ConsoleLog implements HostConsole {
     /// The most input that may be typed ahead of a slow guest, in bytes.
     private static final int INPUT_BYTES = 4 << 10;
 
-    /// How long a guest may take no input before the rest is lost.
+    /// Time for which a guest may take no input before the rest is lost.
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private final BytePipe input = new BytePipe(INPUT_BYTES);
@@ -34,7 +34,7 @@ public final class ConsoleLog implements HostConsole {
         this(PATIENCE);
     }
 
-    /// @param patience how long to wait for a guest that does not take its input
+    /// @param patience time to wait for a guest that does not take its input
     ConsoleLog(Duration patience) {
         this.patience = patience;
     }
@@ -70,8 +70,8 @@ public final class ConsoleLog implements HostConsole {
         return new Reader();
     }
 
-    /// Gives input to the guest, and waits for room. Input that the guest does not start to take within 10 s is lost,
-    /// as on a terminal with a full queue; otherwise the sender would wait for the guest even after leaving.
+    /// Gives input to the guest, and waits for room. If the guest takes no byte for 10 s, the rest is lost, as on a
+    /// terminal with a full queue. Otherwise the sender would wait for the guest even after leaving.
     ///
     /// @return false if the guest is gone
     public boolean type(byte[] bytes, int length) throws InterruptedException {

@@ -2,10 +2,10 @@ package io.xenemu.core.device;
 
 import java.util.List;
 
-/// What is saved of a PV console beside its ring's page, which is guest memory.
+/// The saved state of a PV console. Its ring is in guest memory, and is saved with that.
 ///
 /// @param port the guest's event channel that is connected with the console; 0 for none
-/// @param ring where the back end stands
+/// @param ring the back end's state of the ring
 /// @param typed input that the guest has not taken
 public record ConsoleState(int port, Ring ring, List<Byte> typed) {
     /// Checks the amount of input.

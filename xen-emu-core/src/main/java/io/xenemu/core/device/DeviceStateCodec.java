@@ -6,7 +6,7 @@ import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.util.List;
 
-/// The bodies of the frames of saved devices. One method pair for each.
+/// Writes and reads the frames' bodies of saved devices, with one pair of methods for each device.
 public final class DeviceStateCodec {
     /// Frame type "CONS": [ConsoleState].
     ///
@@ -22,12 +22,12 @@ public final class DeviceStateCodec {
     /// The version of every frame here.
     public static final int VERSION = 1;
 
-    /// The most input that is saved, in bytes: what is typed ahead of a guest that takes nothing is 4 KiB at a time.
+    /// The most input that is saved, in bytes. At most 4 KiB at a time are typed ahead of a guest that takes no input.
     static final int MAX_TYPED = 64 << 10;
 
     private DeviceStateCodec() {}
 
-    /// Whether so much input can be saved.
+    /// Whether the input is short enough to be saved.
     public static boolean isFew(List<Byte> typed) {
         return typed.size() <= MAX_TYPED;
     }

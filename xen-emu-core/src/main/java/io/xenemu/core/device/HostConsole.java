@@ -8,16 +8,16 @@ public interface HostConsole {
     /// Gives the input that was typed.
     ByteSource input();
 
-    /// What was typed and not taken yet; it stays there.
+    /// A copy of the typed input that was not taken yet.
     byte[] typed();
 
-    /// Makes `service` be called when the output has room again or the input has data, until the next [#attach]: a
-    /// rebooted guest has a new device. Calls it once immediately, for input typed meanwhile.
+    /// Sets the function that is called when the output has room again or the input has data. Calls it once
+    /// immediately, for input typed meanwhile. The next [#attach] replaces it, since a rebooted guest has a new device.
     void attach(Runnable service);
 
     /// Waits until the reader of the output has made room.
     ///
-    /// @return false if it has not, and the wait has been given up
+    /// @return false if the wait was given up without room
     boolean awaitRoom();
 
     /// Limits waits for a slow reader to a few seconds from now on, because the guest has to end.

@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /// Routes a guest's port accesses. An access without a device reads as all ones or is dropped, as on a PC. Such
-/// accesses are counted, since a guest that makes many is looking for a device that we lack.
+/// accesses are counted: a guest that makes many looks for a device that does not exist here.
 public final class PortBus {
     private static final int NOT_DRIVEN = 0xff;
 

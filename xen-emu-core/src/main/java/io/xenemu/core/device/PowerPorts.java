@@ -3,8 +3,8 @@ package io.xenemu.core.device;
 import io.xenemu.core.boot.AcpiTables;
 import java.util.List;
 
-/// The registers with which a guest turns itself off or resets itself without Xen's shutdown hypercall: the ACPI
-/// sleep and reset registers that the FADT names, and the keyboard controller's reset line.
+/// Registers with which a guest powers off or resets without Xen's shutdown hypercall. They are the ACPI sleep and
+/// reset registers that the FADT names, and the keyboard controller's reset line.
 public final class PowerPorts implements PortDevice {
     private static final int KEYBOARD_COMMAND = 0x64;
     private static final int KEYBOARD_PULSE_RESET = 0xfe;

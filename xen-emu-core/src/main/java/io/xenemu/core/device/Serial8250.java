@@ -77,7 +77,7 @@ public final class Serial8250 implements PortDevice {
         this(base, output, input, irq, RESET);
     }
 
-    /// As [#Serial8250(int, ByteSink, ByteSource, IrqLine)], of a saved guest.
+    /// As [#Serial8250(int, ByteSink, ByteSource, IrqLine)], for a restored guest.
     ///
     /// @param state from [#save]; the bytes that had not reached the port come from `input`
     public Serial8250(int base, ByteSink output, ByteSource input, IrqLine irq, SerialState state) {
@@ -99,9 +99,9 @@ public final class Serial8250 implements PortDevice {
         transmitter = new SerialFifo(state.transmitter());
     }
 
-    /// Its state. It is held.
+    /// The port's state. The port must be held.
     ///
-    /// @param typed input that has not reached it
+    /// @param typed input that has not reached the port
     public SerialState save(List<Byte> typed) {
         lock.lock();
         try {
@@ -170,13 +170,13 @@ public final class Serial8250 implements PortDevice {
         pulseIf(pulse);
     }
 
-    /// Moves nothing for the host's ends until [#release], while no vCPU uses the port. A pulse of the interrupt line
-    /// may still be under way.
+    /// Moves nothing to or from the host's ends until [#release]. No vCPU may use the port meanwhile. A pulse of the
+    /// interrupt line may still be under way.
     public void hold() {
         setHeld(true);
     }
 
-    /// Moves bytes again, and those that have waited.
+    /// Moves bytes again, also those that have waited.
     public void release() {
         setHeld(false);
         service();
@@ -191,7 +191,7 @@ public final class Serial8250 implements PortDevice {
         }
     }
 
-    /// Whether the guest has output that was not taken yet.
+    /// Whether the guest has output that the sink has not taken yet.
     public boolean hasOutput() {
         lock.lock();
         try {
@@ -299,7 +299,7 @@ public final class Serial8250 implements PortDevice {
         }
     }
 
-    /// Sends a byte. A byte that finds the transmitter full is lost, as in hardware: LSR has said so.
+    /// Sends a byte. A byte that finds the transmitter full is lost, as in hardware: LSR had shown that it is full.
     private void transmit(int value) {
         thrEmptyPending = false;
         if ((mcr & MCR_LOOP) != 0) {

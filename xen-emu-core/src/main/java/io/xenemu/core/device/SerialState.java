@@ -2,9 +2,9 @@ package io.xenemu.core.device;
 
 import java.util.List;
 
-/// What is saved of a serial port.
+/// The saved state of a serial port.
 ///
-/// @param registers what its driver sees of it
+/// @param registers its registers, as its driver sees them
 /// @param receiver bytes for the guest, oldest first
 /// @param transmitter bytes from it, oldest first
 /// @param typed input that has not reached the port

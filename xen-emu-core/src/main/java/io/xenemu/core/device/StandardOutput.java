@@ -5,8 +5,8 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// Standard output of a command, and the reason why it could not be written: in `xen-emu --help | head -1` a closed
-/// pipe is no failure to report, but a full disk is.
+/// Standard output of a command, and the reason why it could not be written. A full disk is a failure to report; a
+/// closed pipe is not, as in `xen-emu --help | head -1`.
 public final class StandardOutput {
     /// The exit code if the reader has gone: 128 + SIGPIPE, as for a program that the signal ends.
     public static final int BROKEN_PIPE = 141;
@@ -20,13 +20,13 @@ public final class StandardOutput {
 
     private StandardOutput() {}
 
-    /// Whether some output could not be written. Flushes.
+    /// Flushes the output, and returns whether some of it could not be written.
     public static boolean failed() {
         return System.out.checkError();
     }
 
-    /// Whether it [#failed] because its reader has gone. Only a pipe or a socket has a reader, and a write to one
-    /// fails only for this reason; the text of the JDK's exception depends on the user's language.
+    /// Whether the output [#failed] because its reader has gone. Only a pipe or a socket has a reader, and a write to
+    /// one fails only for this reason. The JDK's exception is no help, since its text depends on the user's language.
     public static boolean readerHasGone() {
         if (!failed()) {
             return false;

@@ -8,16 +8,16 @@ import java.time.Duration;
 /// Connects a guest's console or serial port with a pair of the host's streams, normally standard input and output,
 /// with two threads.
 public final class StdioConsole implements HostConsole, AutoCloseable {
-    /// The most output that the guest may print ahead of a slow reader, in bytes.
+    /// The most bytes of output that the guest may print ahead of a slow reader.
     static final int OUTPUT_BYTES = 64 << 10;
 
-    /// The most input that may be typed ahead of a slow guest, in bytes.
+    /// The most bytes of input that may be typed ahead of a slow guest.
     static final int INPUT_BYTES = 4 << 10;
 
-    /// How long [#close] waits, after [#hurry], for a reader to take the rest.
+    /// Time for which [#close] waits, after [#hurry], for a reader to take the rest.
     private static final Duration HURRIED_FLUSH_TIME = Duration.ofSeconds(5);
 
-    /// How soon a waiting [#close] notices [#hurry].
+    /// Time within which a waiting [#close] notices [#hurry].
     private static final Duration POLL_TIME = Duration.ofMillis(100);
 
     private final BytePipe output = new BytePipe(OUTPUT_BYTES);
@@ -76,8 +76,8 @@ public final class StdioConsole implements HostConsole, AutoCloseable {
         output.hurry();
     }
 
-    /// Writes all remaining output, however long its reader takes, like any program that writes into a pipe; then
-    /// stops. But see [#hurry].
+    /// Writes all remaining output, and then stops. Waits for the reader without a limit, like any program that writes
+    /// into a pipe, unless [#hurry] was called.
     @Override
     public void close() {
         output.close();

@@ -25,8 +25,8 @@ public final class Terminal implements AutoCloseable {
         atExit = new Thread(this::restore, "terminal-restore");
     }
 
-    /// Passes every key and every byte of output unchanged, as cfmakeraw(3) does for xenconsole, until [#close] or
-    /// the end of the JVM, also by a signal. Does nothing if standard input is not a terminal.
+    /// Makes the terminal pass every key and every byte of output unchanged, as cfmakeraw(3) does for xenconsole. That
+    /// lasts until [#close] or the end of the JVM, also by a signal. Does nothing if standard input is not a terminal.
     public static Terminal raw() {
         return with("raw", "-echo", "-iexten");
     }
@@ -87,8 +87,8 @@ public final class Terminal implements AutoCloseable {
         return stty(Redirect.INHERIT, arguments);
     }
 
-    /// Runs `stty` on a terminal and returns its output, or an empty text if it fails: a guest can run with a
-    /// terminal that stays as it is.
+    /// Runs `stty` on a terminal and returns its output. A failure gives an empty text and no error, because a guest
+    /// can run although its terminal stays as it is.
     private static String stty(Redirect terminal, String... arguments) {
         String[] command =
                 Stream.concat(Stream.of("stty"), Arrays.stream(arguments)).toArray(String[]::new);

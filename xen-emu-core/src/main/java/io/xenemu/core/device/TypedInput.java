@@ -8,16 +8,16 @@ import java.util.List;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
-/// The input of one device over a save: first what had been typed when the guest was saved, and was not taken, then
-/// what the host's end gives.
+/// The input of a restored device. It gives first the input that was typed before the save and not taken, and then the
+/// input of the host's end.
 public final class TypedInput implements ByteSource {
     @GuardedBy("this")
     private final Queue<Byte> before;
 
     private final @Nullable HostConsole host;
 
-    /// @param before what was typed before the guest was saved
-    /// @param host gives what is typed from now on; null if nobody types
+    /// @param before input that was typed before the guest was saved
+    /// @param host gives input that is typed from now on; null if there is none
     public TypedInput(List<Byte> before, @Nullable HostConsole host) {
         this.before = new ArrayDeque<>(before);
         this.host = host;
@@ -34,7 +34,7 @@ public final class TypedInput implements ByteSource {
                 : count + host.input().poll(bytes, offset + count, length - count);
     }
 
-    /// What the guest has not taken, without taking it.
+    /// The input that the guest has not taken yet. It is not taken by this.
     public synchronized List<Byte> waiting() {
         List<Byte> waiting = new ArrayList<>(before);
         if (host != null) {

@@ -3,8 +3,8 @@ package io.xenemu.core.device;
 import java.util.List;
 
 /// The ports with which PV drivers ask Xen's device model to remove emulated disks and network cards (Xen
-/// docs/misc/hvm-emulated-unplug.pandoc). There are none here, so writes have no effect. But a guest without a device
-/// at these ports complains at every boot, or does not use its PV drivers.
+/// docs/misc/hvm-emulated-unplug.pandoc). There are no emulated ones here, so writes have no effect. But without a
+/// device at these ports, a guest complains at every boot or does not use its PV drivers.
 public final class UnplugPorts implements PortDevice {
     private static final int MAGIC_PORT = 0x10;
     private static final int VERSION_PORT = 0x12;

@@ -1,4 +1,4 @@
-/// Devices of the service's own: I/O ports, the serial port, the PV console, and their ends on the host.
+/// The service's own devices: I/O ports, the serial port, the PV console, and their ends on the host.
 ///
 /// Families of files:
 ///
@@ -6,9 +6,9 @@
 /// - The serial port: [Serial8250], [SerialFifo], [IrqLine].
 /// - The PV console: [ConsoleBackend].
 /// - The host's ends: [HostConsole]; in the foreground [StdioConsole] and [Terminal], in the background
-///   [ConsoleLog]; what a command prints, [StandardOutput]; bytes go through [ByteSink], [ByteSource] and
+///   [ConsoleLog]; the output of a command is [StandardOutput]. Bytes go through [ByteSink], [ByteSource] and
 ///   [BytePipe].
-/// - Saved state: [ConsoleState], [SerialState] and [DeviceStateCodec]; [TypedInput] is input over a save.
+/// - Saved state: [ConsoleState], [SerialState] and [DeviceStateCodec]; [TypedInput] is the input of a restored device.
 /// - Their meters: [DeviceMetrics].
 ///
 /// Locks: [ConsoleBackend] and [Serial8250] have one each, above those of the host's ends. Interrupts and events

@@ -80,7 +80,7 @@ public final class MemoryTargets {
 
     /// A domain's target in bytes, as [#setTarget] or the domain's creation set it.
     ///
-    /// @throws XenError what XenStore answers
+    /// @throws XenError the error that XenStore answers
     public long target(Domain domain) throws XenError {
         try (XenStoreClient client = store.client()) {
             Long kib = Longs.tryParse(client.read(directory(domain) + "/target"));

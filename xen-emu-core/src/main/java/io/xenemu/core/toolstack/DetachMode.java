@@ -1,6 +1,6 @@
 package io.xenemu.core.toolstack;
 
-/// What happens to a device if its back end does not close it in time.
+/// The treatment of a device whose back end does not close it in time.
 public enum DetachMode {
     /// The device stays.
     ORDERLY,

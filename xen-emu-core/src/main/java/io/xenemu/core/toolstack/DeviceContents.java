@@ -12,7 +12,7 @@ public record DeviceContents(
         SequencedMap<String, String> back,
         SequencedMap<String, String> front,
         Map<String, String> frontReadable) {
-    /// Hotplug scripts without a folder are in Xen's folder.
+    /// The path of a hotplug script. A script without a folder is in Xen's folder.
     static String script(String name) {
         return name.startsWith("/") ? name : "/etc/xen/scripts/" + name;
     }

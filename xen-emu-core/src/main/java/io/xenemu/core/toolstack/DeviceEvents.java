@@ -1,8 +1,8 @@
 package io.xenemu.core.toolstack;
 
-/// Takes what happens to paravirtual devices. Returns at once.
+/// Takes the events of paravirtual devices. Returns at once.
 public interface DeviceEvents {
-    /// Tells nobody.
+    /// Ignores all events.
     DeviceEvents NONE =
             new DeviceEvents() {
                 @Override

@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Writes and removes the nodes of devices, as libxl does (`tools/libs/light/libxl_device.c`): a directory for each
-/// end, and a record below `/libxl` that no guest can change. A guest may have written anything to its end's
+/// Writes and removes the nodes of devices, as libxl does (`tools/libs/light/libxl_device.c`). A device has a directory
+/// for each end, and a record below `/libxl` that no guest can change. A guest may have written anything to its end's
 /// directory.
 public final class DeviceNodes {
     private final XenStoreClient client;
@@ -26,8 +26,8 @@ public final class DeviceNodes {
     /// Creates a device, in one transaction.
     ///
     /// @return the device with its number: if none was given, the next one after the highest
-    /// @throws XenError EEXIST there is a device of that number; ENOENT a domain is not in XenStore; else XenStore's
-    ///     error for its values
+    /// @throws XenError EEXIST if there is a device of that number; ENOENT if a domain is not in XenStore; otherwise
+    ///     XenStore's error for the device's values
     PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws XenError {
         return client.transaction(view -> {
             for (DomId domain : List.of(frontend, backend)) {
@@ -118,7 +118,7 @@ public final class DeviceNodes {
     /// Asks the back ends of all of a domain's devices to close them, and removes the rest. The domain gets no more
     /// devices.
     ///
-    /// @return those that have a back end
+    /// @return the devices that have a back end
     List<PvDevice> closeAll(DomId frontend) throws XenError {
         return client.transaction(view -> {
             List<PvDevice> closing = new ArrayList<>();
@@ -156,7 +156,7 @@ public final class DeviceNodes {
         remove(view, device.recordPath(), "/libxl");
     }
 
-    /// Removes a node, and then empty nodes above it, up to but without `top`.
+    /// Removes a node, and then empty nodes above it; `top` itself stays.
     private static void remove(StoreView view, String path, String top) throws XenError {
         if (view.exists(path)) {
             view.rm(path);

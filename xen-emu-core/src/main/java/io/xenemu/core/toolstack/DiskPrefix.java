@@ -4,8 +4,8 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// A prefix of a disk's target in old specifications, such as `tap:aio:` in `tap:aio:/srv/disk,xvda,w`, and xl's
-/// meaning of it (xl-disk-configuration(5), "deprecated"; the grammar is that of libxlu_disk_l.l).
+/// A prefix of a disk's target in old specifications, such as `tap:aio:` in `tap:aio:/srv/disk,xvda,w`. Its meaning is
+/// xl's (xl-disk-configuration(5), "deprecated"), and its grammar that of libxlu_disk_l.l.
 ///
 /// @param format the format in the prefix, empty if none
 /// @param script the hotplug script in the prefix, empty if none
@@ -19,7 +19,7 @@ public record DiskPrefix(String format, String script, int length) {
     private static final Pattern IGNORED =
             Pattern.compile("(tapdisk|tap2?|aio|ioemu|file|phy):.*", Pattern.DOTALL);
 
-    /// An unknown prefix. A target may itself start with a word and a colon, but then its name continues.
+    /// An unknown prefix: a word and a colon. A target may start in the same way, but then its name continues.
     private static final Pattern UNKNOWN =
             Pattern.compile("([a-z][a-z0-9]*):(?:[^a-z0-9].*)?", Pattern.DOTALL);
 

@@ -121,7 +121,7 @@ public final class DiskSpecParser {
         if (target == null) {
             target = part;
         } else if (!prefixed && format == null) {
-            // An empty drive has its vdev and type in this place.
+            // In an empty drive's specification, the vdev and the type are at this place.
             if (target.isEmpty() && part.contains(":")) {
                 vdevAndType(part);
             } else {

@@ -8,8 +8,8 @@ import io.xenemu.xenstore.tree.Permissions;
 import java.util.List;
 import java.util.Locale;
 
-/// Writes the initial nodes of a domain, with the same paths, values, permissions and order of creation as libxl gives
-/// a PVH domain (`tools/libs/light`), without the nodes below `/libxl` that only xl itself reads.
+/// Writes the initial nodes of a domain as libxl does for a PVH domain (`tools/libs/light`), with the same paths,
+/// values, permissions and order of creation. It leaves out nodes below `/libxl` that only xl itself reads.
 public final class DomainNodes {
     /// The most bytes that the console's back end keeps for a guest that writes faster than it is read.
     private static final int CONSOLE_LIMIT = 1 << 20;

@@ -6,8 +6,8 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.StoreView;
 import io.xenemu.xenstore.client.XenStoreClient;
 
-/// The nodes in XenStore by which an operator tells a guest what to do, as xl does. The guest watches them, and does it
-/// or not.
+/// The nodes in XenStore by which an operator tells a guest what to do, as xl does. The guest watches them, and decides
+/// whether it does so.
 ///
 /// Source: Xen, docs/misc/xenstore-paths.pandoc.
 public final class GuestControls {
@@ -35,17 +35,17 @@ public final class GuestControls {
     /// Asks a guest to shut down.
     ///
     /// @param how a word of Linux's `control/shutdown`: `poweroff`, `reboot` or `suspend`
-    /// @throws XenError what XenStore answers
+    /// @throws XenError the error that XenStore answers
     public void shutDown(DomId domain, String how) throws XenError {
         try (XenStoreClient client = store.client()) {
             client.write(shutdownNode(domain), how);
         }
     }
 
-    /// Takes such a request back, unless the guest has taken it.
+    /// Withdraws a request of [#shutDown], unless the guest has taken it.
     ///
-    /// @param how the word
-    /// @throws XenError what XenStore answers
+    /// @param how the word of the request
+    /// @throws XenError the error that XenStore answers
     public void withdraw(DomId domain, String how) throws XenError {
         try (XenStoreClient client = store.client()) {
             client.transaction(view -> {
@@ -57,10 +57,10 @@ public final class GuestControls {
         }
     }
 
-    /// Asks a guest to use so many of its vCPUs, the first ones.
+    /// Asks a guest to use the first `online` of its vCPUs.
     ///
     /// @param all the number of its vCPUs
-    /// @throws XenError what XenStore answers
+    /// @throws XenError the error that XenStore answers
     public void useVcpus(DomId domain, int all, int online) throws XenError {
         try (XenStoreClient client = store.client()) {
             client.transaction(view -> {
@@ -72,7 +72,7 @@ public final class GuestControls {
         }
     }
 
-    /// Writes what changes alone, since each write wakes the guest.
+    /// Writes a vCPU's node only if its value changes, since each write wakes the guest.
     private static void setAvailability(StoreView view, String node, boolean online)
             throws XenError {
         String value = online ? ONLINE : OFFLINE;
@@ -84,7 +84,7 @@ public final class GuestControls {
     /// The number of vCPUs that a guest was last asked to use.
     ///
     /// @param all the number of its vCPUs
-    /// @throws XenError what XenStore answers
+    /// @throws XenError the error that XenStore answers
     public int usedVcpus(DomId domain, int all) throws XenError {
         int used = 0;
         try (XenStoreClient client = store.client()) {

@@ -68,7 +68,7 @@ public record NicSpec(
         back.put("bridge", bridge);
         back.put("handle", handle);
         back.put("type", "vif");
-        // Linux's back end waits until the script writes here.
+        // Linux's back end waits until the script writes this node.
         back.put("hotplug-status", "");
         SequencedMap<String, String> front = new LinkedHashMap<>();
         front.put("backend-id", Integer.toString(device.backend().value()));

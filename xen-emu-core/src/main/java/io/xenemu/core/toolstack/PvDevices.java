@@ -22,9 +22,9 @@ import org.slf4j.LoggerFactory;
 
 /// Paravirtual devices whose back end is another domain (a driver domain). A device lives as long as its front end's
 /// domain and is re-created when the guest reboots. If the back end's domain ends, the device stays until it is
-/// detached. All as with xl.
+/// detached. All this is the same as with xl.
 public final class PvDevices implements AutoCloseable {
-    /// How long xl waits for a back end (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
+    /// Time limit for a back end, as in xl (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(PvDevices.class);
@@ -60,7 +60,7 @@ public final class PvDevices implements AutoCloseable {
 
     /// Creates a device. Its two domains must not end meanwhile. Returns before its ends have seen it.
     ///
-    /// @throws Refused there is such a device already, or XenStore refuses its values
+    /// @throws Refused if there is such a device already, or XenStore refuses its values
     public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws Refused {
         try {
             return nodes.create(frontend, backend, spec);
@@ -75,10 +75,10 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
-    /// Waits until the back end has taken a new device; if it does not in time, removes the device.
+    /// Waits until the back end has taken a new device. Removes the device if that does not happen in time.
     ///
     /// @param spec the specification that it was created from
-    /// @throws Refused the back end has not taken it
+    /// @throws Refused if the back end has not taken it
     public void awaitBackend(PvDevice device, DeviceSpec spec)
             throws Refused, InterruptedException {
         awaitBackend(device, spec, "attached");
@@ -212,7 +212,7 @@ public final class PvDevices implements AutoCloseable {
 
     /// Whether a domain has a device.
     ///
-    /// @throws Refused if XenStore does not tell
+    /// @throws Refused if XenStore gives no answer
     public boolean hasAny(DomId frontend) throws Refused {
         try {
             for (DeviceKind kind : DeviceKind.values()) {
@@ -227,7 +227,7 @@ public final class PvDevices implements AutoCloseable {
     }
 
     /// A header, and a row for each device of some domains, as xl shows them. A domain that is named more than once is
-    /// shown once, so that a short request has no long answer.
+    /// shown once, so that a short request cannot make a long answer.
     public List<String> table(DeviceKind kind, List<DomId> frontends) throws Refused {
         try {
             DeviceRow row = new DeviceRow(nodes, kind);
@@ -248,7 +248,7 @@ public final class PvDevices implements AutoCloseable {
         var _ = end(frontend);
     }
 
-    /// The same for a domain that reboots, but keeps the devices' specifications for [#reattach].
+    /// As [#frontendEnds] for a domain that reboots, and keeps the devices' specifications for [#reattach].
     public DevicesOverReboot frontendReboots(DomId frontend) {
         List<DeviceSpec> kept =
                 specs.entrySet().stream()
@@ -293,8 +293,8 @@ public final class PvDevices implements AutoCloseable {
     /// Re-creates the devices that a guest had before a reboot, and waits until their back ends have taken them.
     /// Devices that cannot be re-created are missing then, and the log says so.
     ///
-    /// @return completes when all possible devices exist: after up to [#LIMIT] for the end of the old ones, and up to
-    ///     [#LIMIT] for all new ones together
+    /// @return completes when all possible devices exist. The wait is up to [#LIMIT] for the end of the old ones, and
+    ///     up to [#LIMIT] for all new ones together.
     public CompletableFuture<Void> reattach(DevicesOverReboot kept, Maker maker) {
         return kept.removed()
                 .thenCompose(_ -> forEach(makeAll(kept.specs(), maker), this::awaitBackend));

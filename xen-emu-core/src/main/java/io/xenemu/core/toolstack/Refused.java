@@ -2,7 +2,7 @@ package io.xenemu.core.toolstack;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// A request is refused. The reason is for the operator.
+/// Thrown when a request is refused. The reason is for the operator.
 public final class Refused extends Exception {
     private static final long serialVersionUID = 1;
 
@@ -14,7 +14,7 @@ public final class Refused extends Exception {
         NO_SUCH_DOMAIN,
         /// The service has no such command, or its arguments do not fit.
         NOT_A_COMMAND,
-        /// The request is none of the protocol.
+        /// The request does not follow the protocol.
         MALFORMED,
         /// The client may not use the service.
         DENIED,
@@ -44,9 +44,9 @@ public final class Refused extends Exception {
         return new Refused(Kind.NO_SUCH_DOMAIN, "no such domain: " + name);
     }
 
-    /// XenStore refuses what the request needs of it.
+    /// XenStore refuses a change that the request needs.
     ///
-    /// @param error what XenStore answers
+    /// @param error the error that XenStore answers
     public static Refused byXenStore(XenError error) {
         return new Refused("XenStore refuses: " + error.symbol());
     }

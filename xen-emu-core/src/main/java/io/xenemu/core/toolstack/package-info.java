@@ -1,7 +1,8 @@
-/// The toolstack's knowledge: XenStore nodes as libxl writes them, and xl's syntax. Paravirtual devices are between
-/// two domains, of which one has the back end (a driver domain).
+/// The toolstack's knowledge: XenStore nodes as libxl writes them, and xl's syntax. A paravirtual device is between two
+/// domains, and one of them (a driver domain) has the back end.
 ///
-/// Start at [PvDevices]: make, find, detach, and what happens when a domain ends or reboots.
+/// Start at [PvDevices], which creates, finds and detaches devices, and ends or keeps them when a domain ends or
+/// reboots.
 ///
 /// Families of files:
 ///
