@@ -58,7 +58,7 @@ final class Aml {
         return join(op(PACKAGE_OP), sized(join(op(elements.length), join(elements))));
     }
 
-    /// Resource template: a fixed range of I/O ports, an edge-triggered active-high interrupt, and the end tag, whose
+    /// A resource template: a fixed range of I/O ports, an edge-triggered active-high interrupt, and the end tag. Its
     /// checksum of 0 means "not computed" (ACPI chapter 6.4).
     static byte[] ioAndInterrupt(int port, int count, int gsi) {
         return join(

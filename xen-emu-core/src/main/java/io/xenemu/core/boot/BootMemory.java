@@ -38,7 +38,7 @@ public interface BootMemory {
         }
     }
 
-    /// Ignores all writes, and reads no source: to find out whether a guest's files can be loaded.
+    /// Memory that ignores all writes and reads no source, for a check whether a guest's files can be loaded.
     static BootMemory ofNoGuest() {
         return new BootMemory() {
             @Override

@@ -10,7 +10,7 @@ import java.util.function.Function;
 /// @param content the file's bytes
 /// @param commandLine the module's own command line, empty if it has none
 public record BootModule(String name, BootContent content, String commandLine) {
-    /// Opens `FILE` or `FILE ARGS` as given with `--initrd`: everything after the first blank is the module's command
+    /// Opens `FILE` or `FILE ARGS` as given with `--initrd`. Everything after the first blank is the module's command
     /// line, unless a file with that whole name exists.
     ///
     /// @param opened takes over the open file

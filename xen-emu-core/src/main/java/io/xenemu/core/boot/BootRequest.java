@@ -2,7 +2,7 @@ package io.xenemu.core.boot;
 
 import java.util.List;
 
-/// What to put into a new guest in addition to the kernel.
+/// The things that a new guest gets in addition to its kernel.
 ///
 /// @param map the guest's memory map
 /// @param memory the guest's memory

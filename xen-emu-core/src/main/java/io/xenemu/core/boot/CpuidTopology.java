@@ -3,8 +3,8 @@ package io.xenemu.core.boot;
 import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.List;
 
-/// The CPUID leaves of the topology: one socket, one thread per core, APIC id = vCPU id, a cache of levels 1 and 2
-/// for each core and one of level 3 for all.
+/// The CPUID leaves of the topology: one socket, one thread per core, and APIC ids that are the vCPU ids. Each core has
+/// caches of levels 1 and 2, and all share one of level 3.
 final class CpuidTopology {
     private static final int EDX1_HTT = 1 << 28;
     private static final int LEAF_EXTENDED = 0xb;

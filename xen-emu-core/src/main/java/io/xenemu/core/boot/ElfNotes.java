@@ -1,8 +1,8 @@
 package io.xenemu.core.boot;
 
-/// Finds Xen's PVH entry point among an ELF file's notes, as libelf of Xen's domain builder does. Entries are always
-/// padded to 4 bytes, whatever the table's alignment is; the name is a text that ends with a NUL, whatever its size
-/// is; and a table that leads nowhere just ends.
+/// Finds Xen's PVH entry point among an ELF file's notes, as libelf of Xen's domain builder does. Entries are padded to
+/// 4 bytes, whatever the table's alignment is. The name ends with a NUL, whatever its size is. A table that leads out
+/// of the file just ends.
 final class ElfNotes {
     /// Section type of notes.
     static final int SHT_NOTE = 7;
@@ -69,7 +69,7 @@ final class ElfNotes {
         return size == 4 || size == 8 ? file.u32(desc) : 0;
     }
 
-    /// Whether the file has a note of Xen's, of any type.
+    /// Whether the file has a note of Xen, of any type.
     boolean seen() {
         return seen;
     }

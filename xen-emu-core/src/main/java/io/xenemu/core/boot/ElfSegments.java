@@ -9,8 +9,8 @@ import java.util.List;
 /// They may overlap, as in libelf of Xen's domain builder: the bytes or zeros of a later one replace those of an
 /// earlier one.
 final class ElfSegments {
-    /// How often the image's memory may be written in total, so that headers cannot make copying take long (libelf's
-    /// limit).
+    /// The most bytes that may be written, as a multiple of the image's memory (libelf's limit). So no headers can make
+    /// the copy take long.
     private static final int MAX_COPIES = 2;
 
     private static final MemorySegment ZEROS =

@@ -4,9 +4,9 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.util.Arrays;
 
-/// The page of code with which a guest may make hypercalls: a routine of 32 bytes for each number, which puts the
-/// number into EAX, exits to KVM and returns. The remaining bytes are `int3`. KVM would fill the page in the same
-/// way, except for the `iret` of PV guests, which is an invalid instruction here as in Xen.
+/// The page of code with which a guest may make hypercalls. Each number has a routine of 32 bytes, which puts the
+/// number into EAX, exits to KVM and returns. The remaining bytes are `int3`. KVM would fill the page in the same way,
+/// except for the `iret` of PV guests, which is an invalid instruction here as in Xen.
 ///
 /// Source: Xen's `init_hypercall_page` for VMX and SVM, and `kvm_xen_write_hypercall_page` in Linux.
 public final class HypercallPage {

@@ -12,7 +12,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/// `xen-emu create`: as xl's, with the options of `xen-emu run` in place of a configuration file.
+/// `xen-emu create`: as xl's, with the options of `xen-emu run` instead of a configuration file.
 @Command(
         name = "create",
         sortOptions = false,

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/// The options of whatever serves in the background.
+/// The options of every service in the background.
 final class DaemonOptions {
     @Option(
             names = {"-F", "--pid-file"},

@@ -6,14 +6,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A process that serves until SIGTERM or SIGINT ends it. SIGHUP changes nothing: there is no terminal to lose, and no
-/// log file to open anew, as the log is standard error.
+/// A process that serves until SIGTERM or SIGINT ends it. SIGHUP changes nothing: it has no terminal to lose, and no
+/// log file to reopen, as the log is standard error.
 final class DaemonProcess {
     private static final Logger log = LoggerFactory.getLogger(DaemonProcess.class);
 
     private DaemonProcess() {}
 
-    /// What serves.
+    /// The service that the process runs.
     interface Service {
         /// Returns when it has been stopped.
         void run() throws HostException;
@@ -21,8 +21,8 @@ final class DaemonProcess {
 
     /// Runs a service.
     ///
-    /// @param stop has it return when all has ended in order; for the first signal
-    /// @param stopAtOnce has it return at once; for the second one. A third one ends the process, whatever its state.
+    /// @param stop makes it return when all guests have ended in order; for the first signal
+    /// @param stopAtOnce makes it return at once; for the second signal. A third signal ends the process in any state.
     /// @return the exit code
     static int run(Service service, Runnable stop, Runnable stopAtOnce) throws HostException {
         AtomicInteger signals = new AtomicInteger();

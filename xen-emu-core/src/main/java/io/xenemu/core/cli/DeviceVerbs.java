@@ -7,12 +7,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// The verbs of xl's for the disks and network interfaces that one guest has from another, and that the service knows
-/// by the same names.
+/// xl's verbs for disks and network interfaces whose back end is in another guest. The service knows them by the same
+/// names.
 final class DeviceVerbs {
     private DeviceVerbs() {}
 
-    /// One that makes a device.
+    /// A verb that attaches a device.
     abstract static class Attach extends ServiceVerb {
         @Parameters(
                 index = "0",
@@ -37,7 +37,7 @@ final class DeviceVerbs {
         }
     }
 
-    /// One that shows the devices of domains.
+    /// A verb that lists the devices of domains.
     abstract static class Listing extends ServiceVerb {
         @Parameters(
                 arity = "1..*",
@@ -51,7 +51,7 @@ final class DeviceVerbs {
         }
     }
 
-    /// One that takes a device from a domain.
+    /// A verb that detaches a device from a domain.
     abstract static class Detach extends ServiceVerb {
         @Parameters(index = "0", paramLabel = "DOMAIN", description = "Guest's name or domain id.")
         private String domain = "";

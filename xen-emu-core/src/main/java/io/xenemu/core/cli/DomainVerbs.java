@@ -9,11 +9,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// The verbs of xl's that take a domain, and that the service knows by the same names.
+/// xl's verbs that take a domain. The service knows them by the same names.
 final class DomainVerbs {
     private DomainVerbs() {}
 
-    /// One that takes nothing else.
+    /// A verb that takes nothing else.
     abstract static class Verb extends ServiceVerb {
         @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")
         private String domain = "";
@@ -24,7 +24,7 @@ final class DomainVerbs {
         }
     }
 
-    /// One that asks a guest, or all, and may wait until they have done so.
+    /// A verb that asks one guest or all to do something, and may wait until they have done it.
     abstract static class Request extends ServiceVerb {
         @ArgGroup(multiplicity = "1")
         private Target target = new Target();

@@ -3,7 +3,7 @@ package io.xenemu.core.cli;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
-/// The option of where the cores of stopped guests go.
+/// The option with the folder for core dumps of stopped guests.
 final class DumpOption {
     @Option(
             names = "--dump-folder",

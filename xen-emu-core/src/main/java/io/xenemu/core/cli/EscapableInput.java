@@ -4,7 +4,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 
-/// What is typed at a console, which ends with Ctrl-].
+/// Input that is typed at a console. Ctrl-] ends it.
 final class EscapableInput extends FilterInputStream {
     private static final int ESCAPE = 0x1d;
 

@@ -5,7 +5,7 @@ public final class ExitCode {
     /// The guest powered off.
     public static final int POWEROFF = 0;
 
-    /// The host failed: KVM, a file, a port; one line on standard error says what.
+    /// The host failed: KVM, a file, a port. One line on standard error gives the reason.
     public static final int HOST_ERROR = 1;
 
     /// The command line was wrong.

@@ -15,7 +15,7 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.TypeConversionException;
 
-/// Adds the options that say what a guest is to a command, from the table of settings ([GuestSetting]).
+/// Adds a guest's options to a command, from the table of settings ([GuestSetting]).
 final class GuestOptions implements IModelTransformer {
     private static final String SOCKET = "--socket";
 
@@ -74,7 +74,7 @@ final class GuestOptions implements IModelTransformer {
     ///
     /// @param command has been parsed
     /// @param settings those of the command
-    /// @throws ParameterException for a value that cannot be
+    /// @throws ParameterException for a value that is not possible
     static GuestRequest request(CommandSpec command, GuestSettings settings) {
         try {
             return settings.request();

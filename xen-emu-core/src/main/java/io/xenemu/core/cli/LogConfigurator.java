@@ -9,8 +9,8 @@ import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.spi.ContextAwareBase;
 import org.slf4j.Logger;
 
-/// Has logback write to standard error in the form and from the level on that [LogSettings] has chosen. In code, since
-/// reading the same from a file of XML took a fifth of a service's start.
+/// Makes logback write to standard error, with the form and the level that [LogSettings] has chosen. This is code,
+/// since an XML file took a fifth of a service's start to read.
 public final class LogConfigurator extends ContextAwareBase implements Configurator {
     /// The level of the root logger, a system property.
     static final String LEVEL = "xen-emu.log.level";

@@ -8,16 +8,16 @@ import org.slf4j.helpers.BasicMarkerFactory;
 import org.slf4j.spi.MDCAdapter;
 import org.slf4j.spi.SLF4JServiceProvider;
 
-/// Logback for slf4j, named by a system property ([LogSettings#apply]): slf4j and logback would otherwise look through
-/// every jar of the class path at each start.
+/// Logback for slf4j, named by a system property ([LogSettings#apply]). Otherwise slf4j and logback would search every
+/// jar of the class path at each start.
 public final class LogProvider implements SLF4JServiceProvider {
     /// slf4j's system property for the class of its provider.
     static final String PROPERTY = "slf4j.provider";
 
-    /// slf4j's system property for what it tells of itself.
+    /// slf4j's system property for its own messages.
     static final String VERBOSITY = "slf4j.internal.verbosity";
 
-    /// What this class is written for, in slf4j's terms.
+    /// The version of slf4j's interface that this class is written for.
     private static final String API_VERSION = "2.0.99";
 
     private final LoggerContext context = new LoggerContext();

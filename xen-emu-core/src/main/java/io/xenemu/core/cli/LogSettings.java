@@ -7,14 +7,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/// What this process logs on standard error, and how. A service in the background tells of the life of its guests
-/// (INFO); what runs in a terminal tells of what goes wrong (WARN). Where standard error is systemd's journal, each
-/// line begins with its priority, as sd-daemon(3) has it.
+/// The level and the form of this process's log on standard error. A service in the background also logs the life of
+/// its guests (INFO); a command in a terminal logs only failures (WARN). If standard error is systemd's journal, each
+/// line begins with its priority, as in sd-daemon(3).
 ///
 /// @param level of the root logger
 /// @param form a pattern of logback's, empty for that of LogConfigurator
 record LogSettings(String level, String form) {
-    /// Names the level where the default is not what is wanted.
+    /// The environment variable with a level other than the default.
     static final String VARIABLE = "XEN_EMU_LOG";
 
     private static final Set<String> LEVELS =
@@ -33,7 +33,7 @@ record LogSettings(String level, String form) {
     ///
     /// @param verb the command, or empty
     /// @param stderr device and inode of standard error, as JOURNAL_STREAM has them
-    /// @throws IllegalArgumentException for a level that there is not
+    /// @throws IllegalArgumentException for a level that does not exist
     static LogSettings of(Map<String, String> environment, String verb, String stderr) {
         String level =
                 environment
@@ -50,7 +50,7 @@ record LogSettings(String level, String form) {
         return new LogSettings(level, journal ? JOURNAL_FORM : "");
     }
 
-    /// Applies those of this process. Called before anything is logged, which is when logback reads them.
+    /// Applies the settings of this process. Call it before the first log line, since logback reads them then.
     ///
     /// @throws IllegalArgumentException as [#of]
     static void apply(String verb) {

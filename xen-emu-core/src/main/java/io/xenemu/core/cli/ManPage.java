@@ -16,10 +16,10 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 final class ManPage {
     private static final Splitter LINES = Splitter.on('\n');
 
-    /// Columns for picocli, so that it breaks no synopsis: man(1) does that, for the reader's terminal.
+    /// The width for picocli, so large that it breaks no synopsis. man(1) does that, for the reader's terminal.
     private static final int ONE_LINE = 10_000;
 
-    /// Options that every command has, and the page only once.
+    /// Options that every command has, and that the page shows once.
     private static final Set<String> COMMON = Set.of("-h", "-V");
 
     private final List<String> lines = new ArrayList<>();
@@ -53,7 +53,7 @@ final class ManPage {
     private void command(CommandLine command, String parent) {
         CommandSpec spec = command.getCommandSpec();
         spec.usageMessage().width(ONE_LINE);
-        // Sets what the table of verbs says.
+        // This also sets the texts of the table of verbs.
         CommandLine.Help help = command.getHelp();
         lines.add(".SS " + escaped(parent + spec.name()));
         for (String line : spec.usageMessage().description()) {
@@ -103,7 +103,7 @@ final class ManPage {
         LINES.split(text.replace("%n", "\n")).forEach(line -> lines.add(escaped(line)));
     }
 
-    /// Text that is no request of the language's, and whose hyphens are those of options.
+    /// Escapes text, so that it is no request of man(7), and its hyphens are those of options.
     private static String escaped(String text) {
         String escaped = text.replace("\\", "\\e").replace("-", "\\-");
         return escaped.startsWith(".") || escaped.startsWith("'") ? "\\&" + escaped : escaped;

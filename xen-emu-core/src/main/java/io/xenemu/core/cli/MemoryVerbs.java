@@ -5,11 +5,11 @@ import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-/// The verbs of xl's for the memory of guests.
+/// xl's verbs for the memory of guests.
 final class MemoryVerbs {
     private MemoryVerbs() {}
 
-    /// One that takes a domain and an amount.
+    /// A verb that takes a domain and an amount.
     abstract static class Verb extends ServiceVerb {
         @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
         private String domain = "";

@@ -5,7 +5,7 @@ import java.util.List;
 
 /// Suggests words for a mistyped one. Picocli's own suggestions miss short words such as `lsit`.
 final class Mistyped {
-    /// Keys that may be wrong.
+    /// The most keys that may be wrong.
     private static final int MAX_DISTANCE = 2;
 
     private Mistyped() {}
@@ -16,8 +16,8 @@ final class Mistyped {
         return words.stream().filter(word -> distance(given, word) <= limit).sorted().toList();
     }
 
-    /// How many keys are missing, surplus, wrong, or exchanged with the next one (the restricted Damerau-Levenshtein
-    /// distance).
+    /// The number of keys that are missing, surplus, wrong, or exchanged with the next one (the restricted
+    /// Damerau-Levenshtein distance).
     static int distance(String a, String b) {
         int[][] edits = new int[a.length() + 1][b.length() + 1];
         for (int i = 0; i <= a.length(); i++) {

@@ -3,15 +3,15 @@ package io.xenemu.core.cli;
 import java.lang.reflect.Proxy;
 
 /// The signals of this process. `sun.misc.Signal` is the JDK's only interface for them (module jdk.unsupported); it is
-/// called by reflection, for javac warns of each use by name.
+/// called by reflection, because javac warns of each use by name.
 final class ProcessSignals {
     private static final String SIGNAL = "sun.misc.Signal";
     private static final String HANDLER = "sun.misc.SignalHandler";
 
     private ProcessSignals() {}
 
-    /// Has a signal do something in place of what it does by default. Each runs on a thread of its own, so several may
-    /// at once.
+    /// Makes a signal run an action instead of its default one. Each signal has a thread of its own, so several actions
+    /// may run at once.
     ///
     /// @param name without SIG: `TERM`
     /// @throws IllegalArgumentException if the JVM keeps the signal for itself, as it does with `-Xrs`

@@ -3,7 +3,7 @@ package io.xenemu.core.cli;
 import io.xenemu.core.control.ControlClient;
 import picocli.CommandLine.IVersionProvider;
 
-/// What `--version` tells: this program, the JDK that runs it, and what it speaks with a running service.
+/// The output of `--version`: this program, the JDK that runs it, and the version of the control protocol.
 final class ProgramVersion implements IVersionProvider {
     /// Set by the launcher, which knows the checkout.
     private static final String COMMIT = "xen-emu.commit";

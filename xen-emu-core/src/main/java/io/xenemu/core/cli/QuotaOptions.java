@@ -31,7 +31,7 @@ final class QuotaOptions {
             description = "Set a quota that only makes the log warn: memory.")
     private List<String> soft = new ArrayList<>();
 
-    /// The default quotas, with what the user has set.
+    /// The default quotas, with the user's settings.
     ///
     /// @throws ParameterException for an unknown name or no number
     Quotas quotas() {
@@ -62,7 +62,7 @@ final class QuotaOptions {
                 return quotas.with(quota, value);
             }
         } catch (NumberFormatException e) {
-            // The one message below is for this as well.
+            // Falls through to the one message for every wrong form.
         }
         throw wrong(option + ": '" + parts.get(1) + "' is not a number from 0 on");
     }

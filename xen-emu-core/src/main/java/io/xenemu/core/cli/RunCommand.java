@@ -181,7 +181,7 @@ final class RunCommand implements Callable<Integer> {
                 labRelay);
     }
 
-    /// What stands after `run` on the command line.
+    /// The words after `run` on the command line.
     private List<String> arguments() {
         List<String> all = command().root().commandLine().getParseResult().originalArgs();
         return List.copyOf(all.subList(all.indexOf("run") + 1, all.size()));

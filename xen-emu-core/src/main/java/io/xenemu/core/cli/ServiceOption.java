@@ -20,12 +20,12 @@ final class ServiceOption {
                             + ".")
     private @Nullable Path socket;
 
-    /// Where the service is.
+    /// The path of the service's socket.
     Path path() {
         return ControlClient.socket(socket);
     }
 
-    /// Has the service carry out a command, and prints what it tells.
+    /// Makes the service carry out a command, and prints the answer.
     ///
     /// @throws HostException when there is no service, or it refuses, with its reason
     void command(String... words) throws HostException {

@@ -6,29 +6,29 @@ import java.util.function.IntConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What happens when a thread of a service cannot go on: the process ends, and says so. A service whose threads died
-/// one by one would look alive and answer nobody.
+/// Ends the process with a message when a thread of a service cannot go on. Otherwise the threads would die one by one,
+/// and the service would look alive and answer nobody.
 ///
-/// What fails on behalf of one guest, one connection or one request ends that alone and does not come here: vCPUs,
-/// eventfds and timers end their domain ([io.xenemu.core.domain.Domain#failed]), clients their connection.
+/// A failure on behalf of one guest, connection or request ends only that, and does not come here. Threads of vCPUs,
+/// eventfds and timers end their domain ([io.xenemu.core.domain.Domain#failed]), and those of clients their connection.
 final class ServiceThreads implements Thread.UncaughtExceptionHandler {
     /// Commands that serve until they are stopped.
     private static final Set<String> SERVICES = Set.of("run", "daemon", "xenstored", "demo");
 
-    /// Made by services alone: a command that only asks one would pay for the start of the logging.
+    /// Made only in a service: it would make every client command pay for the start of the logging.
     private final Logger log = LoggerFactory.getLogger(ServiceThreads.class);
 
     private final PrintStream err;
     private final IntConsumer halt;
 
-    /// @param err where an operator reads
+    /// @param err gets the line for the operator
     /// @param halt ends the process at once with an exit code
     ServiceThreads(PrintStream err, IntConsumer halt) {
         this.err = err;
         this.halt = halt;
     }
 
-    /// Makes it the rule for all threads of this process if it serves.
+    /// Sets this handler for all threads of this process if it is a service.
     static void watch(String... args) {
         if (args.length > 0 && SERVICES.contains(args[0])) {
             Thread.setDefaultUncaughtExceptionHandler(
@@ -38,7 +38,7 @@ final class ServiceThreads implements Thread.UncaughtExceptionHandler {
 
     @Override
     public void uncaughtException(Thread thread, Throwable failure) {
-        // Without shutdown hooks, which may wait for what is broken.
+        // Halts without shutdown hooks, which may wait for a broken part.
         try {
             tell(thread, failure);
         } finally {

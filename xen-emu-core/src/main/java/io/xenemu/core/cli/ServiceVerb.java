@@ -24,7 +24,7 @@ abstract class ServiceVerb implements Callable<Integer> {
         return spec.name();
     }
 
-    /// Has the service carry it out with further words.
+    /// Makes the service carry out the verb with further words.
     ///
     /// @return the exit code
     /// @throws HostException when there is no service, or it refuses, with its reason
@@ -34,7 +34,7 @@ abstract class ServiceVerb implements Callable<Integer> {
         return sendWords(all);
     }
 
-    /// Has the service carry out a request.
+    /// Makes the service carry out a request.
     ///
     /// @return the exit code
     /// @throws HostException when there is no service, or it refuses, with its reason
@@ -43,7 +43,7 @@ abstract class ServiceVerb implements Callable<Integer> {
         return 0;
     }
 
-    /// The same for one that waits for guests.
+    /// As [#sendWords] for a request that waits for guests.
     ///
     /// @return the exit code
     /// @throws HostException when there is no service, or it refuses, with its reason

@@ -11,7 +11,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 
-/// A subcommand of `xen-emu`. Its name stands here too, so that no start reads the annotations of others.
+/// A subcommand of `xen-emu`. Its name is repeated here, so that a start reads only the annotations of its own command.
 ///
 /// @param name as in the [Command] of its class
 /// @param type its class
@@ -63,8 +63,8 @@ record Subcommand(String name, Class<?> type) {
     /// Whether the command has finished all its work when it returns. Such a command asks a service or prints
     /// something, and has neither threads nor anything to put back at the end of the process.
     static boolean onlyAsks(String verb) {
-        // No lambda: this is asked after what the start-up cache was trained with, and the JVM
-        // would make its class.
+        // No lambda: this runs after the part that trained the start-up cache, so the JVM would
+        // make its class at each start.
         for (Subcommand it : ALL) {
             if (it.name.equals(verb)) {
                 return !STAYING.contains(verb);
@@ -73,7 +73,8 @@ record Subcommand(String name, Class<?> type) {
         return VERSION_OPTIONS.contains(verb) || HELP_OPTIONS.contains(verb);
     }
 
-    /// Those that a parser of `args` has to know: the one that they begin with, none for the version alone, or all.
+    /// The subcommands that a parser of `args` has to know: the one that they begin with, none for the version alone,
+    /// or all.
     static List<Subcommand> neededFor(String... args) {
         if (args.length == 1 && VERSION_OPTIONS.contains(args[0])) {
             return List.of();
@@ -86,7 +87,7 @@ record Subcommand(String name, Class<?> type) {
     /// Its whole parser.
     ///
     /// @param guests runs a guest for those that need one
-    /// @param args what it will parse, from its own name on
+    /// @param args the words that it will parse, from its own name on
     CommandLine parser(GuestRunner guests, String... args) {
         if (type.equals(DemoCommand.class)) {
             return new CommandLine(new DemoCommand(guests));
@@ -104,7 +105,7 @@ record Subcommand(String name, Class<?> type) {
         return line;
     }
 
-    /// What the list of subcommands in the help shows of it, and no options.
+    /// A parser for the help's list of subcommands, without options.
     CommandLine outline() {
         Command command = type.getAnnotation(Command.class);
         CommandSpec spec = CommandSpec.create().name(name);
@@ -113,7 +114,7 @@ record Subcommand(String name, Class<?> type) {
         return new CommandLine(spec);
     }
 
-    /// The help, with what the table of verbs says: it is loaded when somebody asks for help, not at each start.
+    /// The help with the texts of the table of verbs, which is loaded only when somebody asks for help.
     private CommandLine.Help help(CommandSpec spec, CommandLine.Help.ColorScheme colors) {
         describe(spec);
         return new CommandLine.Help(spec, colors);

@@ -2,12 +2,12 @@ package io.xenemu.core.cli;
 
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// SIGTERM to a process that runs a guest in the foreground: the first asks for the end, another one ends the process,
-/// whose shutdown hooks do it at once. Ctrl-C (SIGINT) is left as it is: it ends the process.
+/// SIGTERM to a process that runs a guest in the foreground. The first one asks the guest to end. The next one ends the
+/// process, and its shutdown hooks end the guest at once. Ctrl-C (SIGINT) keeps its default: it ends the process.
 final class Termination {
     private final AtomicBoolean asked = new AtomicBoolean();
 
-    /// Takes SIGTERM from now on.
+    /// Handles SIGTERM from now on.
     ///
     /// @param first runs at the first one, on a thread of its own
     void handle(Runnable first) {
@@ -22,7 +22,7 @@ final class Termination {
                 });
     }
 
-    /// Whether there has been one.
+    /// Whether a SIGTERM has come.
     boolean isAsked() {
         return asked.get();
     }

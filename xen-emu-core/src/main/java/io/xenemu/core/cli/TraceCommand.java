@@ -104,7 +104,7 @@ final class TraceCommand implements Callable<Integer> {
 
     private void record(String traced) throws HostException {
         Path target = output;
-        // The file second: nothing is left of a trace that does not begin.
+        // The file is opened second, so that a trace that does not begin leaves none.
         try (InputStream trace = ControlClient.trace(service.path(), traced, filter);
                 OutputStream file =
                         target == null ? OutputStream.nullOutputStream() : create(target)) {
@@ -114,7 +114,7 @@ final class TraceCommand implements Callable<Integer> {
         }
     }
 
-    /// A file that did not exist, and that only its owner may read.
+    /// Creates the file, which must not exist. Only its owner may read it.
     private static OutputStream create(Path file) throws IOException {
         return Channels.newOutputStream(
                 FileChannel.open(

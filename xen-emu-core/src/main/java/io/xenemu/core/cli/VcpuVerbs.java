@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-/// The verbs of xl's for vCPUs.
+/// xl's verbs for vCPUs.
 final class VcpuVerbs {
     private VcpuVerbs() {}
 

@@ -29,7 +29,7 @@ public final class XenEmu {
     public static void main(String[] args) {
         int code = execute(args);
         if (args.length > 0 && Subcommand.onlyAsks(args[0])) {
-            // Nothing is left to be done, and the JDK sets up its own logging to tell of an exit.
+            // Nothing is left to be done; an exit would make the JDK set up its own logging.
             Runtime.getRuntime().halt(code);
         }
         System.exit(code);
@@ -50,8 +50,8 @@ public final class XenEmu {
         }
     }
 
-    /// The exit code of a command that has printed all that it had to. Where nobody reads that any more, it ends as
-    /// other programs do, without a word.
+    /// The exit code of a command after it has printed everything. If the reader has gone, the command ends without a
+    /// message, like other programs.
     private static int written(int code) {
         if (StandardOutput.readerHasGone()) {
             return StandardOutput.BROKEN_PIPE;
@@ -90,10 +90,10 @@ public final class XenEmu {
 
     /// The parser, set up so that wrong input gives one line and no stack trace.
     ///
-    /// @param args what it will parse. It knows the subcommand that they begin with. Otherwise it knows all, the others
-    ///     only as far as the help's list needs: picocli reads all annotations of each that it knows, at every start.
+    /// @param args the words that it will parse. If they begin with a subcommand, it knows only that one. Otherwise it
+    ///     knows all, as far as the help's list needs: picocli reads all annotations of each known one at every start.
     static CommandLine commandLine(String... args) {
-        // Else picocli looks for Groovy in every jar.
+        // Otherwise picocli looks for Groovy in every jar.
         System.setProperty("picocli.disable.closures", "true");
         CommandLine line = new CommandLine(new XenEmu());
         for (Subcommand subcommand : Subcommand.neededFor(args)) {
@@ -119,7 +119,7 @@ public final class XenEmu {
         return Objects.requireNonNull(commandLine(subcommand).getSubcommands().get(subcommand));
     }
 
-    /// Has a command, and those below it, print the version of the program for `--version`.
+    /// Makes a command and its subcommands print the program's version for `--version`.
     private static void tellVersion(CommandLine command) {
         command.getCommandSpec().versionProvider(new ProgramVersion());
         command.getSubcommands().values().forEach(XenEmu::tellVersion);

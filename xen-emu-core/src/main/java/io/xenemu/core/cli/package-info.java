@@ -3,14 +3,14 @@
 ///
 /// Families of files:
 ///
-/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; what they share [DaemonOptions], [ControlGroup],
+/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; shared by them: [DaemonOptions], [ControlGroup],
 ///   [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
 ///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand],
 ///   [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
-///   the log [LogSettings], [LogProvider], [LogConfigurator].
+///   the log: [LogSettings], [LogProvider], [LogConfigurator].
 @NullMarked
 package io.xenemu.core.cli;
 

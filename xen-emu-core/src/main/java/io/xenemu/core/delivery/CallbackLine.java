@@ -9,7 +9,7 @@ import java.util.function.BooleanSupplier;
 /// events are still pending. This is KVM's protocol for irqfds of level-triggered interrupts
 /// (KVM_IRQFD_FLAG_RESAMPLE).
 ///
-/// Unlike Xen's line, it is not lowered when the guest clears `evtchn_upcall_pending`: a guest that clears it before
+/// Unlike Xen's line, it is not lowered when the guest clears `evtchn_upcall_pending`. A guest that clears it before
 /// the interrupt gets an interrupt without a pending event.
 public final class CallbackLine implements AutoCloseable {
     private final EventFd trigger = EventFd.create();
@@ -24,7 +24,7 @@ public final class CallbackLine implements AutoCloseable {
 
     /// @param name of the thread that waits for the ends of interrupts
     /// @param pending whether an event is pending
-    /// @param threads the domain's. This thread's rate is not limited: for each run, the guest takes and ends an
+    /// @param threads the domain's threads. This one's rate is not limited: for each run, the guest takes and ends an
     ///     interrupt, which is no less work
     public CallbackLine(String name, BooleanSupplier pending, EventFdThreads threads) {
         this.pending = pending;

@@ -1,6 +1,6 @@
 package io.xenemu.core.delivery;
 
-/// How events are announced to a domain (HVM_PARAM_CALLBACK_IRQ, `xen/include/public/hvm/params.h`).
+/// The callback by which events are announced to a domain (HVM_PARAM_CALLBACK_IRQ, `xen/include/public/hvm/params.h`).
 public sealed interface CallbackVia {
     /// No announcement.
     record None() implements CallbackVia {}

@@ -13,9 +13,9 @@ public final class EventFdThread implements AutoCloseable {
     private final Thread thread;
     private volatile boolean closed;
 
-    /// @param rate limits how often `task` runs; null for no limit
+    /// @param rate limits the runs of `task`; null for no limit
     /// @param paused called when the limit delays a run
-    /// @param failed receives an exception of `task`, after which the thread goes on, or the reason why it cannot
+    /// @param failed receives an exception of `task`, and then the thread goes on; or the reason why the thread cannot
     ///     wait any more
     /// @param ended called when the thread is about to end
     EventFdThread(

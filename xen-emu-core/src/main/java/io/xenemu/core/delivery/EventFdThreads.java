@@ -8,7 +8,7 @@ import java.util.function.BiConsumer;
 
 /// The threads that serve one domain's eventfds. They may use its VM and its memory, so they end first.
 public final class EventFdThreads {
-    /// Much longer than a task takes; no task waits for anything.
+    /// Time limit for a task in progress: much longer than any takes, since no task waits.
     private static final long END_LIMIT_MILLIS = 10_000;
 
     private final Set<EventFdThread> running = ConcurrentHashMap.newKeySet();
@@ -33,7 +33,7 @@ public final class EventFdThreads {
                         running::remove));
     }
 
-    /// Starts a thread whose eventfd the guest signals; [EventRate] limits how often it runs.
+    /// Starts a thread whose eventfd the guest signals. [EventRate] limits its runs.
     public EventFdThread startLimited(String name, Runnable task) {
         return started(
                 new EventFdThread(

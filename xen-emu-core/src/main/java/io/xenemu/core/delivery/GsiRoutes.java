@@ -11,15 +11,14 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The routes of a VM's GSIs, and the only writer of KVM's routing table: the pins of the interrupt chips as KVM
-/// connects them, and above those a GSI for each event channel that needs one. Every change replaces KVM's whole
-/// table.
+/// The routes of a VM's GSIs, and the only writer of KVM's routing table. The pins of the interrupt chips are connected
+/// as in KVM. Above them, each event channel that needs a GSI has one. Every change replaces KVM's whole table.
 public final class GsiRoutes {
     /// The first GSI that is not a pin of the I/O APIC.
     static final int FIRST_EVENT_GSI = CallbackVia.GSIS;
 
-    /// Every change costs time in proportion to the number of routes, and guests cause changes. KVM would take 4096
-    /// (`KVM_MAX_IRQ_ROUTES`). User space serves event channels without a GSI.
+    /// The most GSIs for event channels. A change takes time in proportion to the number of routes, and guests cause
+    /// changes. KVM would take 4096 (`KVM_MAX_IRQ_ROUTES`). User space serves event channels without a GSI.
     static final int MAX_EVENT_GSIS = 1024;
 
     /// The answer of [#add] if no GSI is left.

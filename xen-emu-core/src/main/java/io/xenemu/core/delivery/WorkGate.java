@@ -37,9 +37,9 @@ final class WorkGate {
         notifyAll();
     }
 
-    /// Shuts the gate, and waits until nobody works.
+    /// Shuts the gate, and waits until no thread is at work.
     ///
-    /// @return false if somebody still works after `limit`; then the gate is open
+    /// @return false if a thread is still at work after `limit`; then the gate is open
     synchronized boolean shut(Duration limit) throws InterruptedException {
         shut = true;
         long deadline = System.nanoTime() + limit.toNanos();

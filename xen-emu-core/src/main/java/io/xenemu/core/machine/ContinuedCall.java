@@ -9,12 +9,13 @@ import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 
-/// The guest makes its hypercall again, for the rest of a long one: as in Xen (`hypercall_create_continuation`), its
-/// instruction pointer stays at the instruction, and its registers have the new parameters.
+/// The continuation of a long hypercall: the guest makes the call again for the rest. As in Xen
+/// (`hypercall_create_continuation`), its instruction pointer stays at the instruction, and its registers have the new
+/// parameters.
 ///
-/// KVM completes a hypercall at the next entry, with a result and behind the instruction, unless the instruction
-/// pointer has left the place (`kvm_xen_hypercall_complete_userspace` of arch/x86/kvm/xen.c). So it is elsewhere for
-/// one entry, which ends before the guest.
+/// At the next entry KVM completes a hypercall: it sets the result, and moves the instruction pointer past the
+/// instruction. It does neither if the instruction pointer has changed (`kvm_xen_hypercall_complete_userspace` of
+/// arch/x86/kvm/xen.c). So the pointer is elsewhere for one entry, which ends before the guest runs.
 final class ContinuedCall {
     private static final ImmutableList<Gpr> WIDE =
             ImmutableList.of(Gpr.RDI, Gpr.RSI, Gpr.RDX, Gpr.R10, Gpr.R8, Gpr.R9);
@@ -23,13 +24,14 @@ final class ContinuedCall {
 
     private ContinuedCall() {}
 
-    /// Makes the vCPU, which is at the exit of `call`, begin with that call again. KVM has completed the exit then.
+    /// Makes the vCPU, which is at the exit of `call`, make that call again. When it returns, KVM has completed the
+    /// exit.
     static void prepare(KvmVcpu vcpu, HypercallContext call) {
         KvmRun run = vcpu.run();
         KvmRegs regs = vcpu.getRegs();
         ImmutableList<Gpr> parameters = call.width() == GuestWidth.BITS_64 ? WIDE : NARROW;
         for (int i = 0; i < parameters.size(); i++) {
-            // A register that stays may have more bits than a 32-bit parameter.
+            // Unchanged registers are kept: they may have more bits than a 32-bit parameter.
             if (call.word(i) != run.xenParam(i)) {
                 regs.set(parameters.get(i), call.word(i));
             }

@@ -49,8 +49,9 @@ public final class DomainBuilder implements DomainSource {
 
     private static final long IDENTITY_MAP_ADDRESS = 0xfffb_c000L;
 
-    /// What KVM keeps of a VM beside Xen's: registers, local APICs, interrupt chips, timer chip, clock, times of the
-    /// runstates. KVM's timer chip goes on while the vCPUs stand still, and its interrupts wait in the chips.
+    /// The reason why no domain can be saved yet. KVM has state of a VM that is not Xen's: registers, local APICs,
+    /// interrupt chips, timer chip, clock, runstate times. KVM's timer chip runs on while the vCPUs stand still, and
+    /// its interrupts wait in the chips.
     private static final String UNSAVED =
             "the registers and interrupt chips of its VM cannot be saved yet";
 
@@ -60,8 +61,8 @@ public final class DomainBuilder implements DomainSource {
     private final HypercallTable hypercalls;
     private final TracePoints traces;
 
-    /// @param hypercalls those of its domains
-    /// @param traces where they can be recorded
+    /// @param hypercalls the hypercalls of its domains
+    /// @param traces the places where they can be recorded
     public DomainBuilder(
             KvmSystem kvm,
             EnumSet<XenCapability> capabilities,

@@ -11,8 +11,8 @@ import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 import java.util.function.Function;
 
-/// Where a hypervisor's domains come from: [DomainBuilder] builds them on the host's KVM, and tests build some that run
-/// no code.
+/// The source of a hypervisor's domains. [DomainBuilder] builds them on the host's KVM, and tests build domains that
+/// run no code.
 public interface DomainSource {
     /// Builds a domain; its vCPUs are not started.
     ///
@@ -27,10 +27,10 @@ public interface DomainSource {
             Function<Domain, PortBus> devices)
             throws BootException;
 
-    /// Builds a domain again that was saved; its vCPUs are not started.
+    /// Builds a saved domain again; its vCPUs are not started.
     ///
     /// @param devices makes the devices in its I/O space
-    /// @throws BootException when it cannot be had here
+    /// @throws BootException when this host cannot run it
     /// @throws IllegalArgumentException if the state contradicts itself
     Domain restore(DomainOrigin.Saved saved, Function<Domain, PortBus> devices)
             throws BootException;

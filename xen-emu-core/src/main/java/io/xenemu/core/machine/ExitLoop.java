@@ -13,13 +13,13 @@ import io.xenemu.kvm.ioctl.ExitReason;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 
-/// What a vCPU's thread does: enter the guest, serve the exit, again, until the domain stops. What it throws stops the
-/// domain, in [Vcpu].
+/// The work of a vCPU's thread: it enters the guest and serves the exit, again and again, until the domain stops. An
+/// exception of it makes [Vcpu] stop the domain.
 public final class ExitLoop {
     private static final int GENERAL_PROTECTION = 13;
 
-    /// Exits at which KVM is to leave all registers in kvm_run, for a triple fault that may follow. More than a kernel
-    /// makes until its own exception handlers work; thereafter each exit is to be as cheap as it can.
+    /// The number of first exits at which KVM leaves all registers in kvm_run, for a triple fault that may follow. A
+    /// kernel makes fewer until its own exception handlers work. After them each exit has to be cheap.
     private static final long YOUNG_EXITS = 10_000;
 
     private final Domain domain;
@@ -87,12 +87,12 @@ public final class ExitLoop {
         return errno == Errno.EINTR;
     }
 
-    /// Parks the vCPU, or puts it down, or both. Before that, KVM completes the last exit: at an entry that is to end
-    /// at once it does only that. A completed part of an instruction may bring the next exit; KVM goes back to the
-    /// guest within 1024 of them.
+    /// Parks the vCPU, or puts it down, or both. Before that, KVM completes the last exit: an entry that has to end at
+    /// once does only that. Completing a part of an instruction may cause the next exit. KVM goes back to the guest
+    /// within 1024 of these.
     ///
-    /// A request that comes during these entries may have its kick taken by one of them. So the next entry ends at once
-    /// too, and the loop looks again.
+    /// One of these entries may use up the kick of a request that comes meanwhile. So the next entry ends at once too,
+    /// and the loop looks again.
     private void rest(boolean alreadyCompleted) {
         boolean completed = alreadyCompleted;
         while (!completed && !vcpu.isStopping()) {
@@ -106,10 +106,10 @@ public final class ExitLoop {
         }
     }
 
-    /// The guest wrote to a page that it may only read, or to a hole beside pages that it maps: a general protection
-    /// fault, as Xen raises for the former.
+    /// Raises a general protection fault, because the guest wrote to a read-only page or to a hole beside pages that it
+    /// maps. Xen raises it for a read-only page.
     private void refuse() {
-        // Kernels before 6.8 do not say where it was.
+        // Kernels before 6.8 do not give the address.
         boolean known = run.exitReason() == ExitReason.MEMORY_FAULT;
         DomainMemory memory = domain.memory();
         if (!(known ? memory.mayRefuse(run.faultAddress()) : memory.mayRefuseSome())) {
@@ -176,7 +176,8 @@ public final class ExitLoop {
         }
     }
 
-    /// Nothing in user space is memory-mapped: reads see an empty bus, writes go nowhere.
+    /// Serves an access to memory without a device: a read sees an empty bus, a write has no effect. User space has no
+    /// memory-mapped devices.
     private void mmio() {
         if (!run.mmioWrite()) {
             run.mmioData(-1);

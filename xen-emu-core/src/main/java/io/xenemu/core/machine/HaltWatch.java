@@ -15,8 +15,8 @@ import java.util.List;
 /// A halted vCPU does not leave KVM, so it has to be made to leave the guest to be checked. A domain is checked only
 /// if no vCPU has taken CPU time between two looks, and once for each time that it sleeps. Not thread-safe.
 public final class HaltWatch {
-    /// How often to [#look], in milliseconds. A guest's end is noticed after two or three looks; a look reads a line
-    /// of /proc for each vCPU of a sleeping guest.
+    /// Milliseconds between two calls of [#look]. A guest's end is noticed after two or three looks. A look reads a
+    /// line of /proc for each vCPU of a sleeping guest.
     public static final long LOOK_MILLIS = 3000;
 
     private final Domain domain;

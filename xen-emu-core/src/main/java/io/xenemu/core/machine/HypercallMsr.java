@@ -10,9 +10,9 @@ import io.xenemu.kvm.ioctl.KvmSregs;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.memory.GuestMemory;
 
-/// The MSR with which a guest fills its hypercall page and tells its width. The guest's accesses do not reach KVM,
-/// which would change its number of ports without `SharedInfo.latchWidth`, and takes any code in a long mode segment
-/// for 64-bit.
+/// The MSR with which a guest fills its hypercall page and tells its width. The guest's accesses do not reach KVM, for
+/// two reasons. KVM would change its number of ports without `SharedInfo.latchWidth`, and it takes any code in a long
+/// mode segment for 64-bit.
 ///
 /// Every refusal is a general protection fault. Source: `guest_wrmsr_xen` in Xen's arch/x86/traps.c.
 public final class HypercallMsr {

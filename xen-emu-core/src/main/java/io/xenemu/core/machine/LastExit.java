@@ -5,8 +5,8 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmSregs;
 
-/// A vCPU's last exit, to find out why it is gone. Costs a few stores at each exit. Registers are known as long as
-/// KVM leaves them in kvm_run, which it does while the guest is young: most triple faults occur in young guests.
+/// A vCPU's last exit, which helps to find out why it is gone. It costs a few stores at each exit. Registers are known
+/// as long as KVM leaves them in kvm_run. It does so while the guest is young, when most triple faults occur.
 public final class LastExit {
     private long exits;
     private long hypercalls;
@@ -26,7 +26,7 @@ public final class LastExit {
     void keep(KvmRun run, ExitReason at, boolean synced) {
         exits++;
         if (reason != at) {
-            // Seldom: storing a reference is more than a store.
+            // Seldom done, since storing a reference costs more than a plain store.
             reason = at;
         }
         if (at == ExitReason.XEN) {

@@ -23,7 +23,7 @@ public final class LocalVcpu implements VcpuPort {
         this.xen = kvm.xen();
     }
 
-    /// The descriptor, with which this room runs the vCPU.
+    /// The descriptor, with which this package runs the vCPU.
     public KvmVcpu kvm() {
         return kvm;
     }
@@ -83,7 +83,7 @@ public final class LocalVcpu implements VcpuPort {
         kvm.nmi();
     }
 
-    /// KVM flushes when it is told of a changed CR4.PGE, as a processor does. The registers are as before then.
+    /// Changes CR4.PGE and changes it back: like a processor, KVM flushes at each change.
     @Override
     public void flushTlb() {
         KvmSregs sregs = kvm.getSregs();

@@ -23,13 +23,14 @@ public final class SyncedCpuState implements CpuState {
     /// Whether KVM copies all registers to kvm_run at each exit.
     private boolean all = true;
 
-    /// Whether it copies the control registers.
+    /// Whether KVM copies the control registers to kvm_run at each exit.
     private boolean synced = true;
 
-    /// Whether the current hypercall has read them; they are up to date then.
+    /// Whether the current hypercall has read the control registers, which are up to date then.
     private boolean used;
 
-    /// The mode in which the current hypercall was made: each field of its argument asks for it.
+    /// Whether the current hypercall was made in long mode. It is kept here because each field of its argument asks for
+    /// it.
     private boolean longMode;
 
     public SyncedCpuState(KvmVcpu vcpu) {

@@ -26,7 +26,7 @@ public final class VcpuLoop {
 
     /// @param page the code that the hypercall MSR writes
     /// @param ports the devices in the domain's I/O space
-    /// @param traces where the vCPUs' hypercalls can be recorded
+    /// @param traces the places where the vCPUs' hypercalls can be recorded
     public VcpuLoop(
             Domain domain,
             MeterRegistry registry,
@@ -52,8 +52,8 @@ public final class VcpuLoop {
     /// @param kvm its descriptor
     public void run(Vcpu vcpu, KvmVcpu kvm) {
         try (Arena arena = Arena.ofConfined()) {
-            // The tables first, so that the small objects that each exit uses are made next to each
-            // other.
+            // The tables are made first, so that the small objects that each exit uses are next to
+            // each other.
             HypercallDispatcher dispatcher =
                     new HypercallDispatcher(hypercalls, hypercallMetrics.newVcpu(), domain::crash);
             traces.add(domain.id(), dispatcher);

@@ -1,11 +1,11 @@
-/// The machine around a domain: how it is built on KVM, and the loop that serves its exits.
+/// The machine around a domain: the builder on KVM, and the loop that serves its exits.
 ///
 /// Start at [DomainBuilder], which makes a domain with its vCPUs, then [ExitLoop], which a vCPU's thread runs.
 ///
 /// - Building: [DomainSource], [DomainBuilder], [BootVcpu].
 /// - The VM as the domain sees it: [LocalVm], [LocalVcpu].
 /// - Exits: [VcpuLoop], [ExitLoop], [ContinuedCall], [SyncedCpuState], [HypercallMsr], [ExitMetrics].
-/// - What is known of a vCPU that halts or is gone: [HaltWatch], [LastExit], [TripleFault].
+/// - A vCPU that halts or is gone: [HaltWatch], [LastExit], [TripleFault].
 ///
 /// No locks: each belongs to one vCPU's thread, except [LocalVm], which any thread may call.
 @NullMarked

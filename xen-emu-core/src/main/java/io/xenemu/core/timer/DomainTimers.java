@@ -86,7 +86,7 @@ public final class DomainTimers implements AutoCloseable {
         }
     }
 
-    /// Ends all timers, and waits for a tick in progress, because what it uses is about to be freed.
+    /// Ends all timers, and waits for a tick in progress, because the memory that it uses is about to be freed.
     @Override
     public void close() {
         ScheduledThreadPoolExecutor last;

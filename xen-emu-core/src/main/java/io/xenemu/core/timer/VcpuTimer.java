@@ -8,8 +8,8 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.util.function.LongSupplier;
 
-/// A vCPU's timers. KVM runs the one-shot timer and serves its hypercalls once VIRQ_TIMER is bound; an earlier
-/// deadline is kept here and passed to KVM with the port. If KVM cannot raise the event, with the FIFO ABI or a
+/// A vCPU's timers. KVM runs the one-shot timer and serves its hypercalls once VIRQ_TIMER is bound. A deadline that is
+/// set before is kept here, and passed to KVM with the port. If KVM cannot raise the event, with the FIFO ABI or a
 /// callback by an interrupt line, user space runs the timer.
 ///
 /// Only the vCPU's own thread uses it, except for the periodic timer, which any thread may set and stop.
@@ -20,8 +20,8 @@ public final class VcpuTimer {
     /// See [#MIN_PERIOD_NANOS].
     public static final long MAX_PERIOD_NANOS = Long.MAX_VALUE / 2;
 
-    /// Longer timeouts, of about 13 days, come from an overflow in the guest, as negative ones do; both become a
-    /// short one (Xen's `do_set_timer_op`, and KVM's).
+    /// The longest timeout, about 13 days. A longer or a negative one comes from an overflow in the guest, and becomes
+    /// a short one (`do_set_timer_op` of Xen, and KVM).
     private static final long MAX_TIMEOUT_NANOS = 1L << 50;
 
     private static final long SHORT_TIMEOUT_NANOS = 100_000_000;

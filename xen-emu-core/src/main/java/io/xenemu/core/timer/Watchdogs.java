@@ -7,13 +7,13 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// The watchdogs of a domain (SCHEDOP_watchdog): a guest takes one and sets it again and again; one that expires ends
-/// the domain, unless that is suspended. They count the host's time, also while the domain is paused, as on Xen. Any
-/// thread may set them.
+/// The watchdogs of a domain (SCHEDOP_watchdog). A guest takes one and sets it again and again. A watchdog that expires
+/// ends the domain, unless the domain is suspended. They count the host's time, also while the domain is paused, as on
+/// Xen. Any thread may set them.
 ///
 /// Source: xen/common/sched/core.c (`domain_watchdog`).
 public final class Watchdogs {
-    /// Watchdogs of one domain (`NR_DOMAIN_WATCHDOG_TIMERS`). Their ids begin at 1.
+    /// The number of watchdogs of a domain (`NR_DOMAIN_WATCHDOG_TIMERS`). Their ids begin at 1.
     static final int COUNT = 2;
 
     private final DomainTimers timers;

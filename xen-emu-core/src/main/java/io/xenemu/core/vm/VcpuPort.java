@@ -7,7 +7,8 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.lang.foreign.MemorySegment;
 
-/// A vCPU of a domain's VM: what the service asks of it while the domain lives. The exit loop is not part of it.
+/// A vCPU of a domain's VM, with the calls that the service makes while the domain lives. The exit loop is not part of
+/// it.
 ///
 /// Any thread may call [#kick]. The other methods wait until the vCPU has left the guest, so only the vCPU's own
 /// thread calls them. Every method throws [io.xenemu.kvm.abi.KvmException] if the VM refuses: EINVAL for a Xen

@@ -5,8 +5,8 @@ import io.xenemu.kvm.ioctl.GsiRoute;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/// The VM of a domain: what the service asks of it while the domain lives. Whoever builds the VM has turned its Xen
-/// interface and its interrupt chips on.
+/// The VM of a domain, with the calls that the service makes while the domain lives. The builder of the VM has turned
+/// on its Xen interface and its interrupt chips.
 ///
 /// Any thread may call every method; no vCPU has to stop. Every method throws [io.xenemu.kvm.abi.KvmException] if the
 /// VM refuses: ENOENT for a Xen attribute that the kernel does not have, and as each method says.
