@@ -99,7 +99,7 @@ public final class DemoCommand implements Callable<Integer> {
         try {
             LabImages.Kernel kernel = images.kernel(kernelVersion);
             Path temporary = Files.createTempDirectory(Files.createDirectories(folder), "run-");
-            // A signal that ends the JVM while the guest runs skips what follows.
+            // A signal that ends the JVM while the guest runs skips the code below.
             Thread atSignal = new Thread(() -> delete(temporary), "demo-end");
             Runtime.getRuntime().addShutdownHook(atSignal);
             try {

@@ -7,7 +7,7 @@ import java.util.List;
 public interface GuestRunner {
     /// Runs it in the foreground.
     ///
-    /// @param runArguments what would stand after `xen-emu run`
+    /// @param runArguments the words after `xen-emu run`
     /// @return the exit code of `xen-emu run`
     int run(List<String> runArguments);
 }

@@ -1,5 +1,5 @@
-/// `xen-emu demo`: a Debian kernel with a shell, with nothing to prepare. [DemoCommand] fetches and packs; a
-/// [GuestRunner] runs the guest.
+/// `xen-emu demo`: a Debian kernel with a shell, without any preparation by the user. [DemoCommand] fetches and packs;
+/// a [GuestRunner] runs the guest.
 @NullMarked
 package io.xenemu.core.demo;
 

@@ -5,11 +5,11 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.KvmException;
 
-/// The account of a resource that the host limits per process, and without which the process cannot live: each domain
-/// has a share. Any thread may use it.
+/// The account of a resource that the host limits per process, and that the process needs to live. Each domain has a
+/// share. Any thread may use it.
 ///
-/// A domain gets at its start the least that it needs, or is refused. What its guest causes it to take beyond that
-/// comes from the rest, as far as it leaves enough for others.
+/// A domain gets at its start the least that it needs, or is refused. What its guest makes it take beyond that comes
+/// from the rest, as far as enough is left for others.
 public final class HostBudget {
     private final String resource;
     private final String call;
@@ -55,7 +55,6 @@ public final class HostBudget {
     /// @param base the amount it has from its start to its end
     /// @param promised the amount that it may always take in addition
     /// @throws KvmException if that much is not left
-    /// @throws KvmException if there are not so many left
     public synchronized Share open(long base, long promised) {
         long needed = base + promised;
         if (needed > limit - charged) {
@@ -118,7 +117,7 @@ public final class HostBudget {
             }
         }
 
-        /// Notes that the guest has ended, and only `left` of all it had remains.
+        /// Notes that the guest has ended, and that only `left` of all that it had is still in use.
         public void shrink(long left) {
             synchronized (HostBudget.this) {
                 ended = true;

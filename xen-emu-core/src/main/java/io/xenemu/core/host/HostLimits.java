@@ -25,18 +25,19 @@ public final class HostLimits {
     private static final Pattern OPEN_FILES = Pattern.compile("Max open files +(\\d+|unlimited)");
     private static final Pattern TASKS = Pattern.compile("\\d+/(\\d+)");
 
-    /// No file that is read here is longer.
+    /// The most bytes of a file that is read here; none is longer.
     private static final int MAX_BYTES = 1 << 16;
 
     private static final long UNLIMITED = Long.MAX_VALUE / 2;
 
-    /// Mappings for everything else: the JVM, its heap and libraries, threads outside of guests.
+    /// Mappings that guests cannot have: those of the JVM, its heap and libraries, and threads outside of guests.
     private static final long MAPPINGS_RESERVED = 8192;
 
-    /// Descriptors for everything else: connections to XenStore and of operators, files that a guest boots from.
+    /// Descriptors that guests cannot have: those of connections to XenStore and of operators, and of files that a
+    /// guest boots from.
     private static final long DESCRIPTORS_RESERVED = 1024;
 
-    /// Threads for everything else: the JVM's and the service's.
+    /// Threads that guests cannot have: the JVM's and the service's.
     private static final long THREADS_RESERVED = 128;
 
     private HostLimits() {}

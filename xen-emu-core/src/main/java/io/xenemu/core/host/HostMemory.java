@@ -6,21 +6,22 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/// What memory a process of this host may still take: what the kernel has for all (`MemAvailable` of proc_meminfo(5)),
-/// or what its control group leaves (`memory.max` of Linux Documentation/admin-guide/cgroup-v2.rst) if that is less.
+/// The memory that this process may still take. It is the kernel's for all processes (`MemAvailable` of
+/// proc_meminfo(5)), or the rest of the control group's limit if that is less (`memory.max` of Linux
+/// Documentation/admin-guide/cgroup-v2.rst).
 ///
-/// @param root where `/proc` and `/sys` are
+/// @param root the folder of `/proc` and `/sys`
 public record HostMemory(Path root) {
     private static final String AVAILABLE = "MemAvailable:";
     private static final String INACTIVE_FILES = "inactive_file ";
     private static final int KIB_SHIFT = 10;
 
-    /// This host's.
+    /// The memory of this host.
     public static HostMemory ofThisHost() {
         return new HostMemory(Path.of("/"));
     }
 
-    /// In bytes; `Long.MAX_VALUE` where the kernel does not tell.
+    /// The available bytes; `Long.MAX_VALUE` if the kernel does not tell.
     public long available() {
         return Math.min(ofTheKernel(), ofTheGroups());
     }
@@ -37,14 +38,14 @@ public record HostMemory(Path root) {
                         .orElse(Long.MAX_VALUE);
     }
 
-    /// The least that a group leaves, of this process's and of all that it is in. What the kernel keeps of files that
-    /// were read counts as free, as in `MemAvailable`: it goes when the memory is needed.
+    /// The least rest of a limit, of the process's group and of all groups around it. The kernel's cache of files
+    /// counts as free, as in `MemAvailable`, since it is dropped when memory is needed.
     private long ofTheGroups() {
         long least = Long.MAX_VALUE;
         for (Path group : ControlGroups.folders(root)) {
             String max = read(group.resolve("memory.max"));
             String current = read(group.resolve("memory.current"));
-            // "max" where there is no limit.
+            // The text is "max" if there is no limit.
             Long limit = max == null ? null : Longs.tryParse(max.strip());
             if (limit != null && current != null) {
                 long used = Math.max(0, number(current.strip()) - inactiveFiles(group));

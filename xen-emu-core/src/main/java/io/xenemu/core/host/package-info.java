@@ -1,7 +1,7 @@
 /// Limits of the host and of the process, shared by all domains.
 ///
-/// - What the host has: [HostLimits] (mappings, descriptors, threads), [ControlGroups], [HostMemory].
-/// - What a domain may take of it: [HostBudget].
+/// - The host's limits: [HostLimits] (mappings, descriptors, threads), [ControlGroups], [HostMemory].
+/// - The domains' shares of them: [HostBudget].
 /// - The end of what was made, step by step: [Teardown].
 ///
 /// Locks: the monitor of [HostBudget] is a leaf.

@@ -16,7 +16,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 
-/// The folder where everything fetched and built for the lab is kept: `$XDG_CACHE_HOME/xen-emu`, or `~/.cache/xen-emu`.
+/// The folder for everything that is fetched and built for the lab: `$XDG_CACHE_HOME/xen-emu`, or `~/.cache/xen-emu`.
 /// Entries appear in it complete or not at all, so several processes can share it.
 ///
 /// @param root the folder
@@ -80,7 +80,7 @@ public record CacheFolder(Path root) {
             try {
                 return channel.lock();
             } catch (OverlappingFileLockException e) {
-                // Another thread of this process has it.
+                // Another thread of this process holds the lock.
                 try {
                     Thread.sleep(LOCK_RETRY_MILLIS);
                 } catch (InterruptedException interrupted) {

@@ -8,7 +8,7 @@ import java.util.function.Consumer;
 
 /// A command in the lab that stands for this process: it has its streams, folder and environment, and ends with it.
 final class ForegroundCommand {
-    /// How long the command may take to end by itself when this process ends: after Ctrl-C or SIGTERM.
+    /// Time for the command to end by itself when this process ends, after Ctrl-C or SIGTERM.
     private static final long END_LIMIT_SECONDS = 15;
 
     private ForegroundCommand() {}

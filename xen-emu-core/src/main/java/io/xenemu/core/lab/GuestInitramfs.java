@@ -12,9 +12,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/// A small user space for a guest: busybox with a shell on the console, and the kernel's modules for Xen, to be loaded
-/// with `modprobe`, and `send` and `receive`, which pass files from one guest to another where
-/// [LabImages#vchanSocketProxy] exists.
+/// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen, which
+/// `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send` and `receive`, which pass files from
+/// one guest to another.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
             List.of(

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /// The modules of one unpacked kernel package. A module's dependencies come from the module itself (`depends=` in its
-/// .modinfo section): modules.dep is not in the package; depmod makes it when the package is installed.
+/// .modinfo section). The package has no modules.dep: depmod makes that when the package is installed.
 public final class KernelModules {
     private static final Pattern DEPENDS = Pattern.compile("\0depends=([^\0]*)\0");
 

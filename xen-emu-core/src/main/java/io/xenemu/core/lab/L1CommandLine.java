@@ -6,8 +6,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// QEMU's command line for the lab machine: an AMD CPU with SVM and nested paging in software, no firmware devices, the
-/// host's files over 9p, and one forwarded port. The machine reaches nothing outside itself.
+/// QEMU's command line for the lab machine. The machine has an AMD CPU with SVM and nested paging in software, no
+/// firmware devices, the host's files over 9p, and one forwarded port. The machine reaches nothing outside itself.
 final class L1CommandLine {
     private static final int MAX_MIB = 6144;
 
@@ -57,7 +57,7 @@ final class L1CommandLine {
                 "virtio-net-pci,netdev=net,romfile=");
     }
 
-    /// Two thirds of what is available, within bounds.
+    /// Two thirds of the available memory, within bounds.
     ///
     /// @param meminfo the text of /proc/meminfo
     static int memoryMib(String meminfo) throws LabException {

@@ -2,7 +2,7 @@ package io.xenemu.core.lab;
 
 import java.util.List;
 
-/// The number of CPUs of the lab machine, and how QEMU emulates them.
+/// The number of CPUs of the lab machine, and QEMU's way to emulate them.
 public enum LabCpus {
     /// One CPU, for correctness. With two (QEMU 10.0.2), about one in three guests that printed much died. The cause
     /// was a triple fault at the first instruction after VMRUN, or an interrupt that was delivered while the guest had

@@ -12,7 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// What the lab and the demo are made of, fetched on first use: kernels, busybox, QEMU.
+/// The parts of the lab and the demo, fetched on first use: kernels, busybox, QEMU.
 public final class LabImages {
     /// QEMU has Xen emulation since this version; the lab also runs it inside, as the peer.
     private static final int QEMU_MAJOR = 8;
@@ -25,7 +25,7 @@ public final class LabImages {
     private static final Pattern NOTHING = Pattern.compile("");
     private static final Pattern XEN_VERSION = Pattern.compile("-\\d+\\.\\d+");
 
-    /// These need the C library at most, which this machine has.
+    /// Libraries that need the C library at most, which this machine has.
     private static final Pattern XEN_LIBRARY = Pattern.compile("libxen.*");
 
     private final CacheFolder cache;
@@ -34,7 +34,7 @@ public final class LabImages {
 
     /// Images that are kept in a cache folder.
     ///
-    /// @param progress gets a line per step that takes time, and what is seen of a machine that hangs
+    /// @param progress gets a line per step that takes time, and the observations of a machine that hangs
     public LabImages(CacheFolder cache, Consumer<String> progress) {
         this.cache = cache;
         this.progress = progress;
@@ -53,7 +53,7 @@ public final class LabImages {
         return cache;
     }
 
-    /// Gets what a user of the lab has to be told.
+    /// Gets lines for the user of the lab.
     Consumer<String> progress() {
         return progress;
     }

@@ -19,12 +19,12 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// A running lab machine (L1): an emulated AMD machine whose /dev/kvm has every Xen capability. Commands run in it with
-/// the host's files visible read-only under their own paths. /tmp and /run are the machine's own, but the host's files
-/// in /tmp show through. [#share] is written through to the host. One machine serves any number of commands at once. It
-/// ends with this process, however this process ends.
+/// A running lab machine (L1): an emulated AMD machine whose /dev/kvm has every Xen capability. Its commands see the
+/// host's files read-only under their own paths. /tmp and /run are the machine's own, but files in the host's /tmp are
+/// visible too. [#share] is written through to the host. One machine serves any number of commands at once. It ends
+/// with this process, however this process ends.
 public final class LabMachine implements AutoCloseable {
-    /// Name of the environment variable that tells a command where [#share] is.
+    /// The environment variable with the path of [#share], for commands in the machine.
     public static final String SHARE_VARIABLE = "XEN_EMU_LAB_SHARE";
 
     /// Emulation on a loaded machine is slow; a machine that boots needs 5 s on an idle one.
@@ -127,7 +127,7 @@ public final class LabMachine implements AutoCloseable {
         }
     }
 
-    /// The same QEMU is the peer inside, by its usual name.
+    /// The search path with the same QEMU, which is the peer inside, under its usual name.
     private String pathWithQemu(String path) {
         String folder = String.valueOf(executable.getParent());
         return Splitter.on(':').splitToStream(path).anyMatch(folder::equals)

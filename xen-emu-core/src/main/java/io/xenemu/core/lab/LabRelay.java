@@ -11,8 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/// The part of [LabRun] that runs in the lab's xen-emu: it makes the XenStore socket reachable by TCP, and tells the
-/// host that services can be reached.
+/// The part of [LabRun] that runs in the lab's xen-emu. It makes the XenStore socket reachable by TCP, and tells the
+/// host when services can be reached.
 public final class LabRelay implements AutoCloseable {
     /// A file in the shared folder.
     static final String SERVICES_UP = "services-up";

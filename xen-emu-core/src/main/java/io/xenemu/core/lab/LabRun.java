@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// `xen-emu run` on a host whose KVM has no Xen support: the same run, inside the lab, with the console, the XenStore
-/// socket and the metrics port on the host, as the user asked.
+/// `xen-emu run` on a host whose KVM has no Xen support. The same run takes place inside the lab. The console, the
+/// XenStore socket and the metrics port are on the host, as the user asked.
 public final class LabRun {
     /// The hidden option of `run` that the run inside gets: see [LabRelay#start].
     public static final String RELAY_OPTION = "--lab-relay";
@@ -32,7 +32,7 @@ public final class LabRun {
     /// A run in a machine of its own.
     ///
     /// @param launcher `xen-emu-core/bin/xen-emu`
-    /// @param progress gets one line about what happens
+    /// @param progress gets one line that tells of the lab
     public LabRun(LabImages images, Path launcher, Consumer<String> progress) {
         this.images = images;
         this.launcher = launcher;

@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 record MachineFolder(Path root) {
     private static final int LAST_LINES = 8;
 
-    /// Makes a folder, and deletes those that dead owners left.
+    /// Makes a folder, and deletes folders that dead owners left.
     static MachineFolder create(CacheFolder cache, String token) throws IOException {
         Path machines = cache.root().resolve("machines");
         Files.createDirectories(machines);

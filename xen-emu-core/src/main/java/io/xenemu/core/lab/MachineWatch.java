@@ -8,18 +8,19 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/// Notices that a lab machine hangs, reports what it sees, and ends the machine. So all commands fail at once instead
-/// of each after its own limit. QEMU's nested virtualization does hang at times (seen with 10.0.2).
+/// Notices that a lab machine hangs, reports its observations, and ends the machine. So all commands fail at once
+/// instead of each after its own limit. QEMU's nested virtualization does hang at times (seen with 10.0.2).
 ///
 /// A machine that boots computes without a pause: it hangs when QEMU hardly wants a CPU. A machine that has booted
 /// writes a heartbeat every 5 s (`l1-init`), whatever its commands do.
 final class MachineWatch {
-    /// A machine that boots wants one CPU all the time, one that idles 1 to 2 %: less than 5 % of 30 s is a hang.
+    /// Looks within 30 s. A machine that boots wants one CPU all the time, and an idle one wants 1 to 2 %, so less than
+    /// 5 % is a hang.
     private static final int BOOT_LOOKS = 30;
 
     private static final long BOOT_LEAST_NANOS = TimeUnit.MILLISECONDS.toNanos(1500);
 
-    /// 24 heartbeats, so that a host without a CPU to spare is not taken for a hang.
+    /// Looks in the time of 24 heartbeats, so that a host without a free CPU is not taken for a hang.
     private static final int SILENT_LOOKS = 120;
 
     private static final Duration LOOK = Duration.ofSeconds(1);
@@ -93,7 +94,7 @@ final class MachineWatch {
         return seen;
     }
 
-    /// When the machine last wrote its heartbeat, in milliseconds.
+    /// The time of the machine's last heartbeat, in milliseconds.
     private long lastHeartbeat() throws IOException {
         try {
             return Files.getLastModifiedTime(folder.heartbeat()).toMillis();

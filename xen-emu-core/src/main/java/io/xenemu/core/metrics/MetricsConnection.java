@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 
 /// One connection to the metrics: reads the head of one HTTP request, answers it, and closes.
 final class MetricsConnection {
-    /// Bytes of a request's head: more than any scraper sends.
+    /// The most bytes of a request's head: more than any scraper sends.
     private static final int MAX_HEAD = 8 * 1024;
 
     private static final String END_OF_HEAD = "\r\n\r\n";
@@ -102,7 +102,7 @@ final class MetricsConnection {
         out.write(body);
     }
 
-    /// Closes the connection, whatever it is doing.
+    /// Closes the connection, whatever its thread is doing.
     void close() {
         try {
             socket.close();

@@ -18,17 +18,17 @@ import org.slf4j.LoggerFactory;
 
 /// Serves `/metrics` in Prometheus's text format.
 ///
-/// The JDK's HTTP server is not used, because a silent client can occupy its connections: at its limit it refuses new
-/// ones, however old and silent the others are. This server accepts the new one, and closes the oldest that has not
+/// The JDK's HTTP server is not used, because silent clients can occupy all its connections. At its limit it refuses
+/// new ones, however old and silent the others are. This server accepts the new one, and closes the oldest that has not
 /// sent a request yet. Each connection has a virtual thread, one request, and a time limit.
 public final class MetricsServer implements AutoCloseable {
-    /// Connections at a time: scrapers, and the remains of closed ones.
+    /// The most connections at a time, including closed ones that have not ended yet.
     static final int MAX_CONNECTIONS = 64;
 
-    /// How long a connection may last: a scraper gives up after 10 s by default.
+    /// The longest life of a connection: a scraper gives up after 10 s by default.
     private static final Duration LIFE = Duration.ofSeconds(10);
 
-    /// How often to look for connections that have exceeded it.
+    /// Milliseconds between two looks for connections that are older.
     private static final int LOOK_MILLIS = 500;
 
     private static final int BACKLOG = 128;
@@ -38,7 +38,7 @@ public final class MetricsServer implements AutoCloseable {
     private final ServerSocket listener;
     private final Scraper scraper;
     private final Duration life;
-    // In the order of arrival. Guarded by itself.
+    // The open connections in the order of arrival. Guarded by itself.
     private final Set<MetricsConnection> connections = new LinkedHashSet<>();
 
     /// Starts serving on `address`; port 0 selects a free one.
@@ -83,7 +83,7 @@ public final class MetricsServer implements AutoCloseable {
                 }
                 admit(new MetricsConnection(client, scraper, life));
             } catch (SocketTimeoutException e) {
-                // No client came, which says nothing about descriptors: old connections are closed
+                // No client came, so this is no lack of descriptors. Old connections are closed
                 // below.
                 pause.end();
             } catch (IOException e) {

@@ -24,9 +24,9 @@ import org.slf4j.LoggerFactory;
 public final class Daemon {
     private static final Logger log = LoggerFactory.getLogger(Daemon.class);
 
-    /// Where its KVM comes from.
+    /// The source of the daemon's KVM.
     private interface KvmSource {
-        /// @throws HostException when there is none that serves
+        /// @throws HostException when there is no suitable KVM
         HostKvm open() throws HostException;
     }
 
@@ -44,7 +44,7 @@ public final class Daemon {
         this.kvms = kvms;
     }
 
-    /// One that works on any machine, except that each guest ends where KVM is to make its VM.
+    /// A daemon that works on any machine, except that each guest ends at the point where KVM would make its VM.
     public static Daemon withoutKvm(DaemonRequest request) {
         return new Daemon(
                 request,
@@ -53,7 +53,7 @@ public final class Daemon {
 
     /// Serves until [#stop], and while its guests end.
     ///
-    /// @throws HostException when KVM, a port, a file or a socket is not to be had
+    /// @throws HostException when KVM, a port, a file or a socket is not available
     public void run() throws HostException {
         try (Resources open = new Resources()) {
             PidFile pid = PidFile.lock(request.pidFile(), open);
@@ -102,12 +102,12 @@ public final class Daemon {
         }
     }
 
-    /// Has [#run] end: its guests are asked to power off, and destroyed when their time is over.
+    /// Makes [#run] end: its guests are asked to power off, and destroyed when their time is over.
     public void stop() {
         stop.countDown();
     }
 
-    /// Has it end at once.
+    /// Makes [#run] end at once.
     public void stopAtOnce() {
         atOnce.countDown();
         stop.countDown();

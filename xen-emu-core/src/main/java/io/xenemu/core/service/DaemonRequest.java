@@ -6,16 +6,16 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/// What `xen-emu daemon` was asked for.
+/// The options of `xen-emu daemon`.
 ///
-/// @param controlSocket where the operator's commands are served
+/// @param controlSocket the socket for the operator's commands
 /// @param controlGroup a group whose members may use it, too, or null
-/// @param xenstoreSocket where host tools find XenStore
+/// @param xenstoreSocket the socket of XenStore for host tools
 /// @param quotas limits of what a guest may have in XenStore
-/// @param stopTimeout how long its guests may take to power off when it is stopped; zero ends them at once
+/// @param stopTimeout time for its guests to power off when it is stopped; zero ends them at once
 /// @param dumps the folder for core dumps, which may not be there yet
-/// @param metrics where metrics are served, or null
-/// @param pidFile where the process id is written, or null
+/// @param metrics the address of the metrics, or null
+/// @param pidFile the file for the process id, or null
 public record DaemonRequest(
         Path controlSocket,
         @Nullable String controlGroup,

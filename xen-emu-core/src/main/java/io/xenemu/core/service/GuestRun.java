@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
 public final class GuestRun {
     private static final long STOP_SECONDS = 10;
 
-    /// 100 years.
+    /// The longest time-out, 100 years.
     private static final Duration LONGEST_TIMEOUT = Duration.ofDays(36_500);
 
     private final RunRequest request;
@@ -55,7 +55,7 @@ public final class GuestRun {
 
     /// Runs the guest. Blocks until it has stopped and everything is closed.
     ///
-    /// @throws HostException when KVM, a port or a socket is not to be had
+    /// @throws HostException when KVM, a port or a socket is not available
     /// @throws BootException when a file is no kernel, or does not fit
     public RunOutcome run() throws HostException, BootException {
         Thread hook = new Thread(this::stop, "stop");
@@ -190,7 +190,7 @@ public final class GuestRun {
         }
     }
 
-    /// Inside the lab: lets the host reach XenStore, and know that it and the metrics are served.
+    /// Inside the lab, lets the host reach XenStore, and tells it when XenStore and the metrics are served.
     private void relay(Resources open) throws HostException {
         Integer port = request.labRelay();
         if (port == null) {
@@ -226,7 +226,7 @@ public final class GuestRun {
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {
-            // The JVM is ending, which is what the hook is for.
+            // The JVM is ending already, so the hook does its work.
         }
     }
 }

@@ -3,18 +3,18 @@ package io.xenemu.core.service;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
-/// Keeps the heap near the size of what is alive in it. The serial collector, which costs the least otherwise, does not
-/// look for dead objects among the older ones until they fill all that `-Xmx` allows: a store of 17 MiB that is written
-/// to would grow to that. So a thread, `heap`, looks every second, and has everything collected when much was added. It
-/// gives back what is free then, as far as `-XX:MaxHeapFreeRatio` says.
+/// Keeps the heap near the size of its live objects. The serial collector costs the least otherwise, but collects old
+/// objects only when they fill all that `-Xmx` allows. A store of 17 MiB that is written to would grow to that. So a
+/// thread, `heap`, looks every second, and collects everything when much was added. The JVM then gives free memory
+/// back, as far as `-XX:MaxHeapFreeRatio` says.
 final class HeapTrim implements AutoCloseable {
     private static final long PERIOD_MILLIS = 1000;
 
-    /// What may be added at least: several times what is young, so that an idle daemon never collects.
+    /// The least growth before a collection: several times the young generation, so that an idle daemon never collects.
     static final long MIN_GROWTH = 20 << 20;
 
-    /// How many times a collection's length passes until the next one. All guests' exits stand still meanwhile, so a
-    /// guest that makes the service allocate takes at most a hundredth of their time.
+    /// The least time between two collections, as a multiple of the first one's length. All guests' exits stand still
+    /// during a collection. So a guest that makes the service allocate takes at most a hundredth of the others' time.
     static final int REST = 100;
 
     private final CountDownLatch closed = new CountDownLatch(1);
@@ -52,14 +52,13 @@ final class HeapTrim implements AutoCloseable {
         return runtime.totalMemory() - runtime.freeMemory();
     }
 
-    /// @param used bytes, of what is alive and what has died since
+    /// @param used bytes of live objects, and of those that have died since the last collection
     /// @param now in `System.nanoTime()`
     boolean isDue(long used, long now) {
         return used > limit && now - restsUntil >= 0;
     }
 
-    /// @param live bytes that were left; half as much again may come, so that a collection's cost is shared by that
-    ///     many bytes
+    /// @param live bytes that were left; half as much again may be added, so that many bytes share a collection's cost
     /// @param begin of the collection, in `System.nanoTime()`
     /// @param end of the collection
     void collected(long live, long begin, long end) {

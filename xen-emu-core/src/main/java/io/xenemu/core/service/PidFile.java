@@ -15,13 +15,13 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import org.jspecify.annotations.Nullable;
 
-/// The file with a daemon's process id. It is locked as long as the daemon runs, so two cannot have the same, and what
-/// a dead one has left is taken over.
+/// The file with a daemon's process id. It is locked while the daemon runs, so two daemons cannot have the same one.
+/// The file of a dead daemon is taken over.
 final class PidFile {
     /// A process id has 7 digits at most.
     private static final int MAX_BYTES = 16;
 
-    /// Each needs another daemon that ends just then.
+    /// The most attempts to lock the file. Each failure needs another daemon that ends just then.
     private static final int TRIES = 10;
 
     private final @Nullable FileChannel channel;
@@ -63,7 +63,7 @@ final class PidFile {
                         + ": it is a dangling link, or another process keeps removing it");
     }
 
-    /// Locks the file if it still has its name then; else its owner has removed it meanwhile.
+    /// Locks the file; null if its owner has removed or replaced it meanwhile.
     private static @Nullable FileChannel tryLock(Path file) throws IOException, HostException {
         Object before = key(file);
         if (before == null) {
@@ -99,7 +99,7 @@ final class PidFile {
         }
     }
 
-    /// What tells the file from another one of its name; null if there is none.
+    /// The identity of the file, which differs from that of a later one of its name; null if there is none.
     private static @Nullable Object key(Path file) throws IOException {
         try {
             return Files.readAttributes(file, BasicFileAttributes.class).fileKey();

@@ -5,7 +5,7 @@ import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What was opened, to be closed in reverse order.
+/// Open resources, which are closed in reverse order.
 final class Resources implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Resources.class);
 

@@ -7,20 +7,20 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/// What `xen-emu run` was asked for.
+/// The options of `xen-emu run`.
 ///
 /// @param guest the guest
 /// @param beside another guest of the same service, in the background, which ends with it; or null
 /// @param console whether the PV console is on stdin and stdout
 /// @param serial whether the serial port is; input goes to the console if both are
-/// @param xenstoreSocket where host tools find XenStore, or null
+/// @param xenstoreSocket the socket of XenStore for host tools, or null
 /// @param quotas limits of what the guest may have in XenStore
-/// @param controlSocket where the operator's commands are served, or null
+/// @param controlSocket the socket for the operator's commands, or null
 /// @param controlGroup a group whose members may use it, too, or null
 /// @param dumps the folder for core dumps, which may not be there yet
-/// @param metrics where metrics are served, or null
+/// @param metrics the address of the metrics, or null
 /// @param timeout after which the guest is stopped, or null
-/// @param stopTimeout how long it may take to power off when it is terminated; zero ends it at once
+/// @param stopTimeout time for the guest to power off when the process is terminated; zero ends it at once
 /// @param labRelay inside the lab, the port by which the host reaches XenStore; else null
 public record RunRequest(
         GuestRequest guest,

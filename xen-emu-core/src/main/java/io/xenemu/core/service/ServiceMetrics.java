@@ -24,7 +24,7 @@ final class ServiceMetrics implements AutoCloseable {
 
     /// Starts to serve.
     ///
-    /// @throws HostException if the address is not to be had
+    /// @throws HostException if the address is not available
     static ServiceMetrics open(@Nullable HostAndPort address) throws HostException {
         if (address == null) {
             return new ServiceMetrics(new CompositeMeterRegistry(), null);

@@ -40,8 +40,8 @@ public final class StoreDaemon {
 
     /// Serves until [#stop].
     ///
-    /// @throws HostException if a file, socket or port is not to be had, or the store's file cannot be written or the
-    ///     socket not be served any more
+    /// @throws HostException if a file, socket or port is not available; or if later the store's file cannot be written
+    ///     or the socket not be served
     public void run() throws HostException {
         try (Resources open = new Resources()) {
             PidFile pid = PidFile.lock(request.pidFile(), open);
@@ -94,7 +94,8 @@ public final class StoreDaemon {
         }
     }
 
-    /// Connections in the stream are of another process: their clients connect anew.
+    /// Restores the store from the stream. Connections in it belong to another process, so their clients have to
+    /// connect again.
     private void restore(XenStoreServer server, @Nullable Journal journal) throws HostException {
         Path file = request.restore();
         if (file == null) {

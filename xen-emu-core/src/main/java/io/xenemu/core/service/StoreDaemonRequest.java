@@ -5,15 +5,15 @@ import io.xenemu.xenstore.quota.Quotas;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/// What `xen-emu xenstored` was asked for.
+/// The options of `xen-emu xenstored`.
 ///
-/// @param socket where to listen; null for the socket that the process was started with, or else where the Xen tools
-///     look
-/// @param pidFile where to write the process id
+/// @param socket the path to listen at; null for the socket that the process was started with, or otherwise the default
+///     path of the Xen tools
+/// @param pidFile the file for the process id
 /// @param quotas limits of guests
 /// @param restore a stream that has the store at the start
 /// @param persist the file that keeps the store
-/// @param metrics where to serve metrics
+/// @param metrics the address of the metrics
 public record StoreDaemonRequest(
         @Nullable Path socket,
         @Nullable Path pidFile,

@@ -3,8 +3,8 @@ package io.xenemu.core.service;
 import java.nio.file.Path;
 import java.util.Map;
 
-/// Where a XenStore's socket is by default, as libxenstore has it: what `XENSTORED_PATH` says, or `socket` in
-/// `XENSTORED_RUNDIR`, or in `/run/xenstored`.
+/// The default path of a XenStore's socket, as in libxenstore: `XENSTORED_PATH`, or `socket` in `XENSTORED_RUNDIR`, or
+/// in `/run/xenstored`.
 public final class StoreSocketPath {
     private static final String RUN_FOLDER = "/run/xenstored";
 

@@ -2,7 +2,7 @@
 ///
 /// - The daemon: [Daemon], [DaemonRequest]. In the foreground: [GuestRun], [RunRequest].
 /// - XenStore alone: [StoreDaemon], [StoreDaemonRequest], [StoreSocketPath].
-/// - What each process has: [ServiceMetrics], [HeapTrim], [PidFile], [Resources].
+/// - Parts of each process: [ServiceMetrics], [HeapTrim], [PidFile], [Resources].
 ///
 /// No locks of its own.
 @NullMarked

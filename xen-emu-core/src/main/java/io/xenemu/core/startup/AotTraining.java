@@ -5,13 +5,13 @@ import io.xenemu.kvm.abi.XenError;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/// The training runs for the JVM's AOT caches (JEP 483, 514). The build runs one for each kind of start with
-/// `-XX:AOTCacheOutput`, and every later start of the kind finds loaded and linked what that run has used. Neither
+/// The training runs for the JVM's AOT caches (JEP 483, 514). The build runs one for each kind of start, with
+/// `-XX:AOTCacheOutput`. Every later start of that kind finds the classes of the run loaded and linked. No training
 /// needs KVM.
 public final class AotTraining {
     private AotTraining() {}
 
-    /// Does one of them.
+    /// Does one training run.
     ///
     /// @param args `client`, `store`, `service`, or `peer` and its two sockets
     public static void main(String[] args)

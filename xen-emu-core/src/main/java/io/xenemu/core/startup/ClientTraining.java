@@ -8,10 +8,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/// Runs once each command that asks a service and ends. The cache then holds the classes that they use and no more: the
-/// JVM takes all of it in at every start.
+/// Runs each command that asks a service and ends, once. The cache then has their classes and no more, since the JVM
+/// takes in all of it at every start.
 final class ClientTraining {
-    /// A guest that there is not: what a service refuses takes the same way as what it does.
+    /// The name of a guest that does not exist: a refused request uses the same classes as one that is carried out.
     private static final String GUEST = "none";
 
     private ClientTraining() {}
@@ -85,8 +85,7 @@ final class ClientTraining {
         expect(0, "xenstore", "rm", "/training");
     }
 
-    /// Runs a command line and accepts no failure. A training that fails early would leave a useless cache, which
-    /// nobody would notice.
+    /// Runs a command line and accepts no failure. A training that fails early would leave a useless cache unnoticed.
     private static void expect(int code, String... command) {
         int ended = XenEmu.execute(command);
         if (ended != code) {

@@ -13,9 +13,9 @@ import java.util.List;
 
 /// A guest's start and its hypercalls, over and over, on a VM in which nothing runs. The kernel is loaded, and the
 /// guest maps its shared pages, sets its callback, and uses event channels and grants. Only the exit loop is missing,
-/// which is KVM's.
+/// since it needs KVM.
 final class HypercallTraining {
-    /// As many as the JVM compiles well after.
+    /// Rounds, enough for the JVM to compile the code well.
     private static final int ROUNDS = 20_000;
 
     /// A mapping takes two system calls.
@@ -49,7 +49,7 @@ final class HypercallTraining {
     /// HVM_PARAM_CALLBACK_IRQ: vector 0xf3.
     private static final long CALLBACK = 2L << 56 | 0xf3;
 
-    /// Each argument has a page of its own, as on a kernel's stack or in its data.
+    /// Address of the first argument. Each has a page of its own, as on a kernel's stack or in its data.
     private static final long ARGUMENT = 0x8_0000;
 
     private static final long PORT = ARGUMENT + 0x1000;
@@ -64,7 +64,7 @@ final class HypercallTraining {
     private static final long GRANTED_GFN = 0x93;
     private static final int REF = 9;
 
-    /// In a hole of the guest's memory.
+    /// Address of a hole in the guest's memory.
     private static final long WINDOW = 0xc000_0000L;
 
     private final TrainingDomain guest;
@@ -75,7 +75,7 @@ final class HypercallTraining {
         this.memory = guest.memory();
     }
 
-    /// @param kernel the guest's
+    /// @param kernel the guest's kernel
     /// @throws XenError never, unless the training is wrong
     static void run(Path kernel) throws BootException, XenError {
         run(kernel, ROUNDS);
@@ -142,7 +142,7 @@ final class HypercallTraining {
         return memory.read32(ARGUMENT + 4);
     }
 
-    /// The guest grants itself a page, and has the arguments ready with which it copies, maps and unmaps it.
+    /// Grants the guest a page of its own, and prepares the arguments for copying, mapping and unmapping it.
     private void grant() throws XenError {
         long entry = GRANT_TABLE_GFN * PAGE_SIZE + 8L * REF;
         memory.write32(entry + 4, Math.toIntExact(GRANTED_GFN));

@@ -9,9 +9,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// Runs a service of guests as far as it goes without KVM. A daemon without guests serves its sockets, and a guest on a
-/// VM in which nothing runs starts and makes hypercalls. All classes of ours are loaded, so that a guest's first boot
-/// finds them.
+/// Runs a service of guests as far as that works without KVM. A daemon without guests serves its sockets, and a guest
+/// on a VM in which nothing runs starts and makes hypercalls. All classes of the project are loaded, so that a guest's
+/// first boot finds them.
 final class ServiceTraining {
     private ServiceTraining() {}
 
@@ -22,7 +22,8 @@ final class ServiceTraining {
         Path folder = StoreSocketPath.of(System.getenv()).resolveSibling("service");
         Files.createDirectories(folder);
         Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
-        // First, since the command sets up the log. Ends where there is no KVM, or one without Xen.
+        // Runs first, since the command sets up the log. It ends if there is no KVM, or one without
+        // Xen.
         int _ =
                 XenEmu.execute(
                         "run", "--kernel", kernel.toString(), "--lab", "never", "--timeout", "1");
@@ -32,7 +33,7 @@ final class ServiceTraining {
         daemon(folder, kernel.toString());
     }
 
-    /// A daemon whose guest ends where KVM is to make its VM.
+    /// Runs a daemon whose guest ends at the point where KVM would make its VM.
     private static void daemon(Path folder, String kernel)
             throws IOException, InterruptedException {
         String control = folder.resolve("control").toString();

@@ -10,10 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/// Does what a XenStore daemon does. Its cache has nothing of guests: the JVM takes all of a cache in at every start,
-/// and keeps it in memory.
+/// Runs a XenStore daemon. Its cache has no classes of guests, since the JVM takes in all of a cache at every start and
+/// keeps it in memory.
 final class StoreTraining {
-    /// Enough for the JVM to keep what it has learnt of the code (it does so of code that it has compiled).
+    /// Rounds, enough for the JVM to compile the code, so that it keeps its profile.
     private static final int ROUNDS = 3000;
 
     private StoreTraining() {}
@@ -41,7 +41,7 @@ final class StoreTraining {
                 .invoke(null, signal.getConstructor(String.class).newInstance("TERM"));
     }
 
-    /// Has a XenStore answer requests.
+    /// Makes a XenStore answer requests.
     static void ask(Path socket) throws IOException {
         byte[] value = "value".getBytes(StandardCharsets.US_ASCII);
         byte[] other = "other".getBytes(StandardCharsets.US_ASCII);

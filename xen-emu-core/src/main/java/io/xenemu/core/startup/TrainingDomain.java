@@ -34,8 +34,8 @@ import java.util.List;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
-/// A domain of one vCPU on a [TrainingVm], with a kernel in its memory. The caller makes hypercalls in the guest's
-/// place, as a kernel in 64-bit mode whose 4-level page tables map the first 2 MiB to themselves.
+/// A domain of one vCPU on a [TrainingVm], with a kernel in its memory. The caller makes hypercalls for the guest, as a
+/// kernel in 64-bit mode whose 4-level page tables map the first 2 MiB to themselves.
 final class TrainingDomain implements AutoCloseable {
     static final DomId ID = new DomId(1);
 
@@ -119,7 +119,7 @@ final class TrainingDomain implements AutoCloseable {
         return servicePorts;
     }
 
-    /// What the guest sees.
+    /// The guest's memory.
     GuestMemory memory() {
         return domain.memory().guest();
     }

@@ -10,8 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/// A daemon without guests, as the commands that are trained find it at work: its control socket and its XenStore's.
-/// For the commands it is a process of its own, so that their cache has nothing of it.
+/// A daemon without guests, for the training of commands: it serves its control socket and its XenStore's. For them it
+/// runs in a process of its own, so that their cache has none of its classes.
 final class TrainingPeer {
     private final Daemon daemon;
     private final Thread serving;

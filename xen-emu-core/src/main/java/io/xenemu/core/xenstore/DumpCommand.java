@@ -74,8 +74,8 @@ final class DumpCommand extends StoreTool {
         }
     }
 
-    /// Replaces a file by a whole dump at once, so that an earlier dump stays there until then. A path that is not a
-    /// file, such as a pipe, is written to.
+    /// Replaces a file by a complete dump in one step, so that an earlier dump stays until then. A path that is not a
+    /// file, such as a pipe, is written to directly.
     private static void write(byte[] dump, java.nio.file.Path given) throws IOException {
         java.nio.file.Path target = Files.exists(given) ? given.toRealPath() : given;
         if (Files.exists(target) && !Files.isRegularFile(target)) {

@@ -22,12 +22,12 @@ abstract class PathsTool extends StoreTool {
                 });
     }
 
-    /// Does it with one node; may run more than once.
+    /// Does the command's work for one node; may run more than once.
     ///
     /// @throws ToolFailed if the transaction must not be committed
     abstract void run(StoreConnection store, String path, ToolOutput output)
             throws IOException, ToolFailed;
 
-    /// Whether so many nodes need a transaction.
+    /// Whether the work for this number of nodes needs a transaction.
     abstract boolean needsTransaction(int nodes);
 }

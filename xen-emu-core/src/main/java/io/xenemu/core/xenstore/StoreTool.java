@@ -9,8 +9,8 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/// The common part of the commands: the connection, the transaction that is repeated after a conflict, and the report
-/// of failures, in one line and with exit code 1.
+/// The common part of the commands: the connection, and the transaction, which is repeated after a conflict. A failure
+/// is reported in one line, with exit code 1.
 @Command(
         sortOptions = false,
         usageHelpAutoWidth = true,

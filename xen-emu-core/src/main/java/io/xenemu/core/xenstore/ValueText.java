@@ -2,7 +2,7 @@ package io.xenemu.core.xenstore;
 
 import java.io.ByteArrayOutputStream;
 
-/// The Xen tools' form of a value: how they show and read bytes that are not printable ASCII.
+/// The Xen tools' form of a value, which shows bytes that are not printable ASCII as escapes.
 final class ValueText {
     private static final int OCTAL_BELOW = 8;
 
@@ -31,7 +31,7 @@ final class ValueText {
     }
 
     /// The bytes of a text in that form. A backslash before any other character stands for that character, and at the
-    /// end for NUL; up to three octal or two hexadecimal digits are used.
+    /// end for NUL. An escape has up to three octal or two hexadecimal digits.
     static byte[] parse(byte[] source) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         int at = 0;

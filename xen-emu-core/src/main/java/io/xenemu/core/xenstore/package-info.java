@@ -5,7 +5,7 @@
 ///
 /// - One class for each command: [LsCommand], [ReadCommand], [WriteCommand], [RmCommand], [ListCommand],
 ///   [ExistsCommand], [ChmodCommand], [WatchCommand], [DumpCommand], [RestoreCommand], all below [XenstoreCommand].
-/// - What they share: [StoreTool], [PathsTool], [StoreConnection], [RequestFailed], [ToolOutput], [ValueText].
+/// - Shared by them: [StoreTool], [PathsTool], [StoreConnection], [RequestFailed], [ToolOutput], [ValueText].
 @NullMarked
 package io.xenemu.core.xenstore;
 
