@@ -171,14 +171,13 @@ class BootFilesTest {
     }
 
     @Test
-    void whatIsPackedTwiceIsNoKernel() throws IOException {
+    void kernelPackedTwiceIsRefused() throws IOException {
         Files.write(kernel, gzip(gzip(TestImages.bytes(TestImages.elf(true, 8)))));
         assertTrue(failure(this::open).contains("no such header"));
     }
 
     @Test
-    void placingForNoGuestWritesNothingAndFindsParametersThatDoNotFit()
-            throws IOException, BootException {
+    void modulesThatDoNotFitAreFoundWithoutAGuest() throws IOException, BootException {
         Path initrd = folder.resolve("initrd");
         try (var file = new java.io.RandomAccessFile(initrd.toFile(), "rw")) {
             file.setLength(1L << 30);

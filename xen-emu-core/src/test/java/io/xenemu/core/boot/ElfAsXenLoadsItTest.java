@@ -76,7 +76,7 @@ class ElfAsXenLoadsItTest {
     }
 
     @Test
-    void noteBehindOneThatLeadsOutOfTheFileIsNotFound() {
+    void noteAfterOneThatEndsPastTheFileIsIgnored() {
         file.putInt(NOTES + 4, Integer.MAX_VALUE);
         assertTrue(failure().contains("no Xen PVH entry note"));
     }
@@ -88,7 +88,7 @@ class ElfAsXenLoadsItTest {
     }
 
     @Test
-    void notesInSectionsWhereTheSegmentsHaveOnlyOthers() throws BootException {
+    void sectionNoteCountsIfSegmentsHaveOnlyOtherNotes() throws BootException {
         int sections = 0x300;
         file.putLong(NOTES_HEADER + 32, 36);
         file.putLong(40, sections).putShort(58, (short) 64).putShort(60, (short) 2);

@@ -141,7 +141,7 @@ class ElfImageTest {
     }
 
     @Test
-    void anotherMachinesExecutableIsRefusedAsThat() {
+    void executableOfAnotherMachineIsRefusedWithThatReason() {
         ByteBuffer file = TestImages.elf(true, 8);
         file.putInt(64 + 56, 0).putShort(18, (short) 183);
         assertTrue(failure(file).contains("not an x86 executable"));

@@ -81,7 +81,7 @@ class XenCpuidTest {
     }
 
     @Test
-    void x87PointersAreWideWhereTheirSelectorsAreGone() {
+    void x87PointersAreWideIfTheProcessorSavesNoSelectors() {
         assertEquals(0, XenCpuid.x87FipWidth(List.of(leaf(1, 0, 1 << 13, 0, 0))));
         assertEquals(0, XenCpuid.x87FipWidth(List.of(leaf(7, 0, ~(1 << 13), 0, 0))));
         assertEquals(8, XenCpuid.x87FipWidth(List.of(leaf(7, 0, 1 << 13, 0, 0))));
@@ -152,7 +152,7 @@ class XenCpuidTest {
     }
 
     @Test
-    void whatIsNotEmulatedIsHidden() {
+    void featuresThatAreNotEmulatedAreHidden() {
         List<CpuidEntry> leaves = leaves(AMD, 1, 0);
         int ecx = get(leaves, 1, 0).ecx();
         assertEquals(0, ecx & (1 << 3 | 1 << 5 | 1 << 6 | 1 << 15));
@@ -163,7 +163,7 @@ class XenCpuidTest {
     }
 
     @Test
-    void whatTheKernelEmulatesIsShown() {
+    void featuresThatKvmEmulatesAreShown() {
         int ecx = get(leaves(AMD, 1, 0), 1, 0).ecx();
         int expected = 1 << 31 | 1 << 24 | 1 << 21;
         assertEquals(expected, ecx & expected);

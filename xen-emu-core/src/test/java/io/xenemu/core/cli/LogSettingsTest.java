@@ -24,7 +24,7 @@ final class LogSettingsTest {
     }
 
     @Test
-    void serviceInTheBackgroundTellsMore() {
+    void serviceInTheBackgroundLogsMore() {
         assertEquals("INFO", of(Map.of(), "daemon").level());
         assertEquals("INFO", of(Map.of(), "xenstored").level());
         assertEquals("WARN", of(Map.of(), "run").level());
@@ -34,14 +34,14 @@ final class LogSettingsTest {
     }
 
     @Test
-    void levelThatThereIsNotIsRefused() {
+    void unknownLevelIsRefused() {
         assertThrows(
                 IllegalArgumentException.class, () -> of(Map.of("XEN_EMU_LOG", "LOUD"), "run"));
         assertThrows(IllegalArgumentException.class, () -> of(Map.of("XEN_EMU_LOG", ""), "run"));
     }
 
     @Test
-    void journalGetsPrioritiesOnlyWhereStandardErrorIsTheJournal() {
+    void linesHavePrioritiesOnlyIfStandardErrorIsTheJournal() {
         assertTrue(of(Map.of("JOURNAL_STREAM", "8:15"), "daemon").form().contains("<6>"));
         assertEquals("", of(Map.of("JOURNAL_STREAM", "8:16"), "daemon").form());
         assertEquals("", of(Map.of(), "daemon").form());

@@ -24,7 +24,7 @@ final class ManPageTest {
     }
 
     @Test
-    void pageHasEveryCommandAndWhatTheTableOfVerbsSays() {
+    void pageHasEveryCommandWithTheTextsOfTheVerbTable() {
         for (Subcommand command : Subcommand.ALL) {
             assertTrue(page.contains(".SS " + shown("xen-emu " + command.name())), command.name());
         }
@@ -47,7 +47,7 @@ final class ManPageTest {
     }
 
     @Test
-    void helpAndVersionAreThereOnce() {
+    void helpAndVersionOptionsAppearOnce() {
         for (String option : List.of("-h, --help", "-V, --version")) {
             String line = ".B " + shown(option);
             assertEquals(1, page.stream().filter(line::equals).count(), option);

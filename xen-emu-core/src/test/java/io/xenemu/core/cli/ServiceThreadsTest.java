@@ -44,7 +44,7 @@ class ServiceThreadsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"platform", "virtual", "executor"})
-    void wantOfHeapEndsTheServiceWithOneLine(String thread) throws Exception {
+    void fullHeapEndsTheServiceWithOneLine(String thread) throws Exception {
         assertEquals(
                 new End(
                         1,
@@ -54,7 +54,7 @@ class ServiceThreadsTest {
     }
 
     @Test
-    void bugInAServiceThreadEndsTheServiceAndSaysWhere() throws Exception {
+    void bugInAServiceThreadEndsTheServiceAndPrintsThePlace() throws Exception {
         End end = run("platform", "bug");
         assertEquals(1, end.code);
         String line =
@@ -64,7 +64,7 @@ class ServiceThreadsTest {
     }
 
     @Test
-    void processEndsEvenIfNothingCanBeSaid() {
+    void processEndsEvenIfItsMessageCannotBePrinted() {
         List<Integer> codes = new ArrayList<>();
         PrintStream broken =
                 new PrintStream(OutputStream.nullOutputStream()) {

@@ -73,7 +73,7 @@ final class TerminationTest {
     }
 
     @Test
-    void interruptEndsTheProcessAtTheFirstTime() throws IOException, InterruptedException {
+    void firstInterruptEndsTheProcess() throws IOException, InterruptedException {
         Process run = start();
         try (BufferedReader lines = run.inputReader()) {
             assertEquals("running", lines.readLine());

@@ -86,21 +86,21 @@ final class ControlConnectionTest {
     }
 
     @Test
-    void otherPeersAreToldApart() throws IOException {
+    void peerThatIsNoServiceIsReported() throws IOException {
         assertEquals(
                 "what listens at P is no service of xen-emu's: it says 'SSH-2.0-x?'",
                 complaint("SSH-2.0-x\r\n"));
     }
 
     @Test
-    void otherVersionIsTold() throws IOException {
+    void otherVersionIsReported() throws IOException {
         assertEquals(
                 "the service at P speaks version 3 of the control protocol, this xen-emu version 2",
                 complaint("{\"xen-emu\": {\"protocol\": 3, \"version\": \"9.1\", \"new\": []}}\n"));
     }
 
     @Test
-    void serviceOfTheTextProtocolIsTold() throws IOException {
+    void serviceOfTheTextProtocolIsReported() throws IOException {
         assertEquals(
                 "the service at P speaks version 1 of the control protocol, this xen-emu version 2",
                 complaint("xen-emu control protocol 1\n"));
@@ -115,7 +115,7 @@ final class ControlConnectionTest {
     }
 
     @Test
-    void answersThatAreNoneAreExplained() throws IOException {
+    void linesThatAreNoAnswersAreExplained() throws IOException {
         assertEquals(
                 "what listens at P is no service of xen-emu's: it says 'ok'",
                 complaint(TestClient.GREETING + "\nok\n"));
@@ -131,7 +131,7 @@ final class ControlConnectionTest {
     }
 
     @Test
-    void refusalInsteadOfAGreetingIsTold() throws IOException {
+    void refusalInsteadOfAGreetingIsReported() throws IOException {
         assertEquals("user x may not connect", complaint("error: user x may not connect\n"));
         assertEquals(
                 "too many connections",

@@ -66,7 +66,7 @@ final class ControlLimitsTest {
     }
 
     @Test
-    void oneConnectionTooManyIsToldSo() throws Exception {
+    void oneConnectionTooManyIsRefusedWithTheReason() throws Exception {
         CountDownLatch under = new CountDownLatch(ControlSocket.MAX_CONNECTIONS);
         CountDownLatch end = new CountDownLatch(1);
         try (ControlSocket _ = openWaiting(under, end)) {
@@ -166,7 +166,7 @@ final class ControlLimitsTest {
     }
 
     @Test
-    void clientThatHasGoneWaitsNoLonger() throws Exception {
+    void clientThatHasGoneFreesItsPlace() throws Exception {
         CountDownLatch waiting = new CountDownLatch(ControlSocket.MAX_SESSIONS);
         try (ControlSocket _ = openWaiting(waiting, new CountDownLatch(1))) {
             for (int i = 0; i < ControlSocket.MAX_SESSIONS; i++) {
@@ -221,7 +221,7 @@ final class ControlLimitsTest {
 
     /// In a process of its own, whose limit is low.
     @Test
-    void wantOfDescriptorsDoesNotEndTheService() throws Exception {
+    void lackOfDescriptorsDoesNotEndTheService() throws Exception {
         Process service =
                 new ProcessBuilder(
                                 "/bin/sh",

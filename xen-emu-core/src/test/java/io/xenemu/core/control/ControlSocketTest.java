@@ -116,7 +116,7 @@ final class ControlSocketTest {
     }
 
     @Test
-    void wantOfHeapEndsACommandOrASessionAndNotTheService() throws Exception {
+    void fullHeapEndsACommandOrASessionButNotTheService() throws Exception {
         try (ControlSocket _ = open()) {
             for (int i = 0; i < 2 * ControlSocket.MAX_CONNECTIONS; i++) {
                 try (TestClient client = TestClient.of(path())) {
@@ -147,7 +147,7 @@ final class ControlSocketTest {
     }
 
     @Test
-    void clientTellsWhatIsWrong() throws IOException {
+    void clientReportsTheReasonOfAFailure() throws IOException {
         ControlCommands none =
                 request -> {
                     throw Refused.noSuchDomain(request.verb());

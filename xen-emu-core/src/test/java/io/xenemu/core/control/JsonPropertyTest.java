@@ -108,7 +108,7 @@ final class JsonPropertyTest {
                 "{} {}",
                 "[]]"
             })
-    void whatIsNoJsonIsRefused(String text) {
+    void textThatIsNoJsonIsRefused(String text) {
         assertThrows(JsonException.class, () -> JsonReader.read(text));
     }
 

@@ -233,7 +233,7 @@ final class VerbTableTest {
                 "vcpu-set 1 99",
                 "%zz 1"
             })
-    void whatCannotBeDoneIsRefusedInOneLine(String line) {
+    void impossibleRequestsAreRefusedInOneLine(String line) {
         Refused refused = assertThrows(Refused.class, () -> ask(line));
 
         assertFalse(refused.reason().isEmpty());
@@ -350,7 +350,7 @@ final class VerbTableTest {
     }
 
     @Test
-    void domidTellsTheIdOfAName() {
+    void domidPrintsTheIdOfAName() {
         assertEquals(List.of("1"), send("domid test").text());
     }
 

@@ -253,7 +253,7 @@ final class CoreDumpTest {
     }
 
     @Test
-    void whatIsNoFileIsRefused() throws IOException {
+    void pathThatIsNoRegularFileIsRefused() throws IOException {
         IOException e =
                 assertThrows(IOException.class, () -> dump(Path.of("/dev/null"), () -> false));
         assertEquals("it is not a regular file", IoReason.withoutFile(e));

@@ -43,7 +43,7 @@ final class CallbackLineTest {
     }
 
     @Test
-    void goesUpAgainWhileThereIsSomethingToTake() {
+    void goesUpAgainWhileAnEventIsPending() {
         line.raise();
         awaitRaised();
         pending.set(true);
@@ -54,7 +54,7 @@ final class CallbackLineTest {
     }
 
     @Test
-    void staysDownWhenAllIsTakenUntilTheNextEvent() throws InterruptedException {
+    void staysDownUntilTheNextEventIfNoneIsPending() throws InterruptedException {
         line.raise();
         awaitRaised();
         line.acknowledgement().signal();

@@ -61,7 +61,7 @@ final class EventFdThreadsTest {
     }
 
     @Test
-    void heldThreadsRunNoTaskAndServeWhatCameMeanwhileLater() throws InterruptedException {
+    void heldThreadsServeEventsOnlyAfterTheirRelease() throws InterruptedException {
         AtomicInteger runs = new AtomicInteger();
         EventFdThread thread = threads.start("held", runs::incrementAndGet);
         assertTrue(threads.hold(Duration.ofSeconds(30)));
@@ -124,7 +124,7 @@ final class EventFdThreadsTest {
     }
 
     @Test
-    void whatATaskThrowsIsToldAndTheThreadGoesOn() {
+    void failureOfATaskIsReportedAndTheThreadGoesOn() {
         AtomicInteger runs = new AtomicInteger();
         EventFdThread thread =
                 threads.start(
@@ -143,7 +143,7 @@ final class EventFdThreadsTest {
 
     /// A thread that sees that it is to end closes its eventfd, which the other has yet to signal.
     @Test
-    void closingDoesNotMeetTheEndOfTheThread() {
+    void closingTwiceWhileTheThreadEndsIsHarmless() {
         for (int i = 0; i < 500; i++) {
             EventFdThread thread = threads.start("short", () -> {});
             thread.eventFd().signal();
@@ -155,7 +155,7 @@ final class EventFdThreadsTest {
     }
 
     @Test
-    void threadThatCannotWaitAnyMoreIsToldOfAndCanBeClosed() {
+    void threadThatCannotWaitAnyMoreIsReportedAndCanBeClosed() {
         AtomicReference<EventFdThread> itself = new AtomicReference<>();
         itself.set(threads.start("broken", () -> itself.get().eventFd().close()));
         itself.get().eventFd().signal();

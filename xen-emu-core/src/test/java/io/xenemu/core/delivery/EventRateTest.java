@@ -42,7 +42,7 @@ final class EventRateTest {
     }
 
     @Test
-    void restEarnsAnotherBurstAndNoMore() {
+    void pauseAllowsAnotherBurstAndNoMore() {
         spendBurst(START);
         long later = START + 10_000 * EventRate.INTERVAL_NANOS;
         spendBurst(later);

@@ -68,14 +68,14 @@ final class GsiRoutesTest {
     }
 
     @Test
-    void nothingIsChangedForNothing() {
+    void removingNoRouteLeavesKvmsTableAlone() {
         routes.remove(List.of());
 
         assertNull(table);
     }
 
     @Test
-    void thereIsAnEndOfGsis() {
+    void numberOfGsisIsLimited() {
         for (int i = 0; i < GsiRoutes.MAX_EVENT_GSIS; i++) {
             assertEquals(24 + i, routes.add(EvtchnPort.of(1), FIRST));
         }

@@ -41,7 +41,7 @@ class ConsoleBackendTest {
     }
 
     @Test
-    void outputReachesTheSinkAndTheGuestIsTold() {
+    void outputReachesTheSinkAndTheGuestIsNotified() {
         ring.print(ascii("hello"), 0, 5);
         console.service();
         assertEquals("hello", printed());
@@ -68,7 +68,7 @@ class ConsoleBackendTest {
     }
 
     @Test
-    void guestIsNotToldWhenNothingMoved() {
+    void guestIsNotNotifiedIfNothingMoved() {
         console.service();
         assertEquals(0, events.get());
     }

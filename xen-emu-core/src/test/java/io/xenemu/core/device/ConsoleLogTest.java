@@ -67,7 +67,7 @@ final class ConsoleLogTest {
     }
 
     @Test
-    void whatIsTypedIsForTheDeviceThatIsAttached() throws InterruptedException {
+    void inputGoesToTheAttachedDevice() throws InterruptedException {
         AtomicInteger calls = new AtomicInteger();
         log.attach(calls::incrementAndGet);
         assertTrue(log.type("ls".getBytes(US_ASCII), 2));

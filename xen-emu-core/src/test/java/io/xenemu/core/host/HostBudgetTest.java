@@ -34,7 +34,7 @@ final class HostBudgetTest {
     }
 
     @Test
-    void domainTakesFromTheRestNoMoreThanItLeaves() {
+    void domainTakesNoMoreThanIsLeft() {
         HostBudget budget = budget("mappings", 100);
         HostBudget.Share first = budget.open(10, 10);
         assertEquals(20, budget.charged());
@@ -59,7 +59,7 @@ final class HostBudgetTest {
     }
 
     @Test
-    void guestIsRefusedInOneLineBeforeItCannotLive() {
+    void guestThatCouldNotLiveIsRefusedInOneLine() {
         for (HostResources host :
                 new HostResources[] {host(100, 100, 100), host(1000, 9, 100), host(1000, 100, 3)}) {
             KvmException e =

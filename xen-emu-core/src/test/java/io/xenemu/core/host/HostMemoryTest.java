@@ -30,7 +30,7 @@ class HostMemoryTest {
     }
 
     @Test
-    void groupThatLeavesLessCounts() throws IOException {
+    void groupWithLessMemoryThanTheHostCounts() throws IOException {
         write("proc/meminfo", "MemAvailable:   23745 kB\n");
         write("proc/self/cgroup", "0::/guests/web\n");
         write("sys/fs/cgroup/guests/web/memory.max", "max\n");
@@ -41,7 +41,7 @@ class HostMemoryTest {
     }
 
     @Test
-    void filesThatTheKernelKeepsForAGroupAreNoMemoryInUse() throws IOException {
+    void cachedFilesOfAGroupDoNotCountAsUsed() throws IOException {
         write("proc/self/cgroup", "1:name=systemd:/other\n0::/guests\n");
         write("sys/fs/cgroup/guests/memory.max", "5000000\n");
         write("sys/fs/cgroup/guests/memory.current", "4900000\n");
@@ -60,7 +60,7 @@ class HostMemoryTest {
     }
 
     @Test
-    void hostThatDoesNotTellHasEnough() {
+    void hostThatTellsNothingHasNoLimit() {
         assertEquals(Long.MAX_VALUE, available());
     }
 

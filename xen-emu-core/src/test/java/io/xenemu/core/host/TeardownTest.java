@@ -24,7 +24,7 @@ final class TeardownTest {
     }
 
     @Test
-    void stepsAreTakenOnceAndInReverseOrder() {
+    void stepsRunOnceAndInReverseOrder() {
         add(1);
         add(2);
 
@@ -35,7 +35,7 @@ final class TeardownTest {
     }
 
     @Test
-    void everyStepIsTakenAndEveryFailureIsTold() {
+    void everyStepRunsAndEveryFailureIsReported() {
         RuntimeException first = new IllegalStateException("first");
         RuntimeException second = new IllegalArgumentException("second");
         add(1);
@@ -50,7 +50,7 @@ final class TeardownTest {
     }
 
     @Test
-    void whatWentWrongBeforeIsNotHidden() {
+    void earlierFailureIsNotHidden() {
         RuntimeException before = new IllegalStateException("before");
         RuntimeException failure = new IllegalArgumentException("of a step");
         add(1);

@@ -40,7 +40,7 @@ class MemoryAdmissionTest {
     }
 
     @Test
-    void whatAGuestHasNotUsedYetIsNotFree() throws BootException {
+    void memoryThatAGuestHasNotUsedYetIsNotFree() throws BootException {
         memory.admit(guest("first", 4 * GIB), false);
         assertEquals(
                 "second: 4096 MiB of RAM, and 21 MiB to run it, are more than is left: of the 6144 MiB that the host had for"
@@ -64,7 +64,7 @@ class MemoryAdmissionTest {
     }
 
     @Test
-    void whatOthersOfTheHostHaveTakenSinceIsNotFree() {
+    void memoryThatOtherProcessesHaveTakenIsNotFree() {
         available = GIB;
         assertEquals(
                 "web: 2048 MiB of RAM, and 13 MiB to run it, are more than the 1024 MiB that the host has available;"

@@ -198,7 +198,7 @@ class StoreChannelTest {
     }
 
     @Test
-    void domainThatStandsStillIsNeitherReleasedNorIntroducedAgain() throws Exception {
+    void heldDomainIsNeitherReleasedNorIntroducedAgain() throws Exception {
         EvtchnPort port = channel.guestPort();
         assertServed(port);
         channel.hold();

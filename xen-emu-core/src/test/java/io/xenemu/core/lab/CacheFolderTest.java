@@ -44,7 +44,7 @@ final class CacheFolderTest {
     }
 
     @Test
-    void whatFailsLeavesNoEntryAndIsMadeAnewLater() throws IOException {
+    void failureLeavesNoEntryAndTheEntryIsMadeLater() throws IOException {
         CacheFolder cache = new CacheFolder(root);
         assertThrows(
                 LabException.class,

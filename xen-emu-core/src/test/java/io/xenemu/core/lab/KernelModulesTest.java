@@ -25,7 +25,7 @@ final class KernelModulesTest {
     }
 
     @Test
-    void whatAModuleNeedsComesBeforeIt() throws IOException {
+    void dependenciesOfAModuleComeBeforeIt() throws IOException {
         assertEquals(List.of("irqbypass", "kvm", "ccp", "kvm_amd"), order(List.of("kvm-amd")));
     }
 
@@ -44,7 +44,7 @@ final class KernelModulesTest {
     }
 
     @Test
-    void whatIsBuiltInIsLeftOut() throws IOException {
+    void builtInModulesAreLeftOut() throws IOException {
         module("kernel/net/9p/9pnet_virtio.ko", "virtio,virtio_ring");
 
         assertEquals(List.of("9pnet_virtio"), order(List.of("9pnet_virtio", "virtio-pci")));

@@ -67,7 +67,7 @@ final class LabChannelTest {
     }
 
     @Test
-    void anotherConnectionIsTriedWhereTheAgentDoesNotSpeak() throws Exception {
+    void anotherConnectionIsTriedIfTheAgentDoesNotSpeak() throws Exception {
         CompletableFuture<SocketChannel> connected = connect();
         machine.accept().close();
         try (Socket agent = machine.accept()) {

@@ -50,7 +50,7 @@ final class MachineWatchTest {
     }
 
     @Test
-    void aMachineThatStopsBeforeItHasBootedIsEndedAndSaysInWhichStateItWas() throws Exception {
+    void aMachineThatStopsDuringItsBootIsEndedAndItsStateIsShown() throws Exception {
         MachineWatch watch = watch();
         Signal.send(qemu(), "STOP");
 

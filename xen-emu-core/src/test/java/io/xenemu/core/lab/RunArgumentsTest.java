@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 final class RunArgumentsTest {
     @Test
-    void whatIsTheHostsIsTakenOutInBothForms() {
+    void optionsOfTheHostAreTakenOutInBothForms() {
         RunArguments split =
                 RunArguments.parse(
                         List.of("--kernel", "k", "--lab=always", "--metrics", "h:1", "--vcpus=2"));

@@ -67,7 +67,7 @@ final class ContinuedCallXenTest {
     };
 
     @Test
-    void batchThatPausesInterruptIsMadeWhole() throws BootException, XenError {
+    void batchThatPausesInterruptIsCompleted() throws BootException, XenError {
         KvmDomain.assumeXen();
         try (RunningGuest guest = new RunningGuest(1, CODE)) {
             Domain domain = guest.domain();

@@ -22,7 +22,7 @@ final class TripleFaultXenTest {
     private static final int[] FAULT = {0xcc};
 
     @Test
-    void exitBeforeItIsTold() throws BootException, XenError, InterruptedException {
+    void exitBeforeATripleFaultIsReported() throws BootException, XenError, InterruptedException {
         // mov al, 'x'; out 0xe9, al
         String message = run(0xb0, 'x', 0xe6, 0xe9);
         assertTrue(message.startsWith("dom1-vcpu0: triple fault"), message);
@@ -34,7 +34,8 @@ final class TripleFaultXenTest {
     }
 
     @Test
-    void guestThatNeverLeftIsToldAsThat() throws BootException, XenError, InterruptedException {
+    void guestThatNeverExitedIsReportedAsThat()
+            throws BootException, XenError, InterruptedException {
         String message = run();
         assertTrue(message.contains("it had not left the guest before"), message);
     }

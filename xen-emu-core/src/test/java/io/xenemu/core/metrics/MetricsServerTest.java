@@ -155,7 +155,7 @@ final class MetricsServerTest {
     }
 
     @Test
-    void whatIsNoRequestIsRefused() throws IOException {
+    void bytesThatAreNoRequestAreRefused() throws IOException {
         for (String bad : List.of("\r\n\r\n", "hello\r\n\r\n", "GET /metrics\r\n\r\n")) {
             try (Socket socket = connect()) {
                 socket.getOutputStream().write(bad.getBytes(StandardCharsets.US_ASCII));

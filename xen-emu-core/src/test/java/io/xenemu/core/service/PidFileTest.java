@@ -96,13 +96,13 @@ final class PidFileTest {
     }
 
     @Test
-    void linkToNothingIsToldAsThat() throws IOException {
+    void danglingLinkIsReportedAsThat() throws IOException {
         Files.createSymbolicLink(file(), folder.resolve("nosuch").resolve("x"));
         assertTrue(complaint(file()).contains("dangling link"));
     }
 
     @Test
-    void whyItCannotBeIsTold() {
+    void reasonOfAFailureIsReported() {
         assertEquals(
                 "--pid-file: /nosuch/x: no such file or directory",
                 complaint(Path.of("/nosuch/x")));

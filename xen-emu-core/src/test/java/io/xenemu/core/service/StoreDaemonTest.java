@@ -272,7 +272,7 @@ final class StoreDaemonTest {
     }
 
     @Test
-    void damagedDumpLeavesNoStoreThatHindersTheRightOne() throws Exception {
+    void damagedDumpLeavesNoStoreSoTheRightOneCanBeRestored() throws Exception {
         Path store = folder.resolve("store");
         Path damaged = Files.writeString(folder.resolve("damaged"), "this is something else");
         Process failed =
@@ -326,7 +326,7 @@ final class StoreDaemonTest {
     }
 
     @Test
-    void damagedFileIsToldInOneLine() throws Exception {
+    void damagedFileIsReportedInOneLine() throws Exception {
         Path store = Files.writeString(folder.resolve("store"), "this is something else");
         Process daemon = start(command("--socket", socket() + "", "--persist", store + ""));
         assertEquals(1, daemon.waitFor());
@@ -338,7 +338,7 @@ final class StoreDaemonTest {
     }
 
     @Test
-    void pathThatCannotBeHadIsToldOnceWithItsReason() throws Exception {
+    void unusablePathIsReportedOnceWithItsReason() throws Exception {
         Path file = Files.createFile(folder.resolve("file"));
         Path below = file.resolve("x");
         String socket = socket().toString();

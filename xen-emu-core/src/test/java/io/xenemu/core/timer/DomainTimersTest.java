@@ -43,7 +43,7 @@ final class DomainTimersTest {
     }
 
     @Test
-    void tickThatFailsIsTold() throws InterruptedException {
+    void failedTickIsReported() throws InterruptedException {
         IllegalStateException failure = new IllegalStateException("of the tick");
 
         Future<?> timer =
@@ -118,7 +118,7 @@ final class DomainTimersTest {
     }
 
     @Test
-    void nothingIsWaitedForWhereThereIsNoTimer() {
+    void nothingIsWaitedForWithoutATimer() {
         timers.awaitTick();
         timers.close();
         timers.awaitTick();

@@ -26,7 +26,7 @@ final class OneShotTimerTest {
     }
 
     @Test
-    void timeThatIsOverExpiresAtOnce() throws InterruptedException {
+    void deadlineInThePastExpiresAtOnce() throws InterruptedException {
         timer.set(1);
         assertEquals(1000, expiries.take());
 
@@ -45,7 +45,7 @@ final class OneShotTimerTest {
     }
 
     @Test
-    void stoppedTimerTellsItsTime() {
+    void stoppedTimerReturnsItsDeadline() {
         timer.set(FAR);
 
         assertEquals(FAR, timer.stop());

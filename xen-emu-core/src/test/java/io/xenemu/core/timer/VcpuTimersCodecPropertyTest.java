@@ -63,7 +63,7 @@ final class VcpuTimersCodecPropertyTest {
     }
 
     @Property
-    void whatIsWrittenIsRead(
+    void writtenStateIsReadBack(
             @ForAll @Size(max = DomainConfig.MAX_VCPUS) List<Long> deadlines,
             @ForAll @LongRange(min = VcpuTimer.MIN_PERIOD_NANOS, max = VcpuTimer.MAX_PERIOD_NANOS)
                     long period)

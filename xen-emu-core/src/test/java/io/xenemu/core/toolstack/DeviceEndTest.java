@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 /// How devices come and go: by order, by force, and with the domains that use or serve them.
 final class DeviceEndTest extends DeviceDomains {
     @Test
-    void deviceIsTakenAndLetGoOf() throws XenError, Refused, InterruptedException {
+    void deviceIsAttachedAndDetached() throws XenError, Refused, InterruptedException {
         String before = dump("/local");
         serve();
         try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
@@ -45,7 +45,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void deviceThatIsNotLetGoOfStays() throws XenError, Refused, InterruptedException {
+    void deviceThatItsBackEndDoesNotCloseStays() throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, SHORT)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             client.write(BACK + "/state", "4");

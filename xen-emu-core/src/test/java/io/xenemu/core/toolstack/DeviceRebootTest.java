@@ -100,7 +100,8 @@ final class DeviceRebootTest extends DeviceDomains {
     }
 
     @Test
-    void whatCannotBeHadIsMissingAfterAReboot() throws XenError, Refused, InterruptedException {
+    void devicesThatCannotBeCreatedAreMissingAfterAReboot()
+            throws XenError, Refused, InterruptedException {
         serve();
         try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             attach(devices, USER, disk("xvda"));
@@ -135,7 +136,7 @@ final class DeviceRebootTest extends DeviceDomains {
     }
 
     @Test
-    void whatIsTakenTooLateIsNotForTheNextDomainOfThatNumber()
+    void deviceThatIsTakenTooLateIsNotKeptForTheNextDomainOfThatId()
             throws XenError, Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));

@@ -41,7 +41,7 @@ final class DiskSpecTest {
                 "devtype=cdrom,devtype=disk,/dev/vg/disk,raw,xvdb,w,backend=db",
                 "vdev=xvdb,discard,trusted,no-colo,script=block,backend=db,/dev/vg/disk"
             })
-    void sameDiskInManyWords(String spec) throws Refused {
+    void sameDiskIsWrittenInManyWays(String spec) throws Refused {
         assertEquals(DISK, parse(spec));
     }
 
@@ -144,7 +144,7 @@ final class DiskSpecTest {
                 "colo-host=x;colo-host: not supported",
                 "colour=red;unknown parameter of a disk: colour"
             })
-    void whatIsNoDiskIsRefusedWithTheReason(String spec, String reason) {
+    void textThatIsNoDiskIsRefusedWithTheReason(String spec, String reason) {
         assertEquals(reason, assertThrows(Refused.class, () -> parse(spec)).reason());
     }
 }

@@ -60,7 +60,7 @@ final class NicSpecTest {
                 "fast;unknown parameter of a network interface: fast",
                 "colour=red;unknown parameter of a network interface: colour"
             })
-    void whatIsNoInterfaceIsRefusedWithTheReason(String spec, String reason) {
+    void textThatIsNoInterfaceIsRefusedWithTheReason(String spec, String reason) {
         assertEquals(reason, assertThrows(Refused.class, () -> parse(spec)).reason());
     }
 }

@@ -132,7 +132,7 @@ final class SpecPropertyTest {
     }
 
     @Property
-    void addressByChanceIsOneOfXens(@ForAll long seed) {
+    void randomAddressHasXensPrefix(@ForAll long seed) {
         assertTrue(MacAddress.random(new Random(seed)).toString().matches("00:16:3e:[0-7].*"));
     }
 

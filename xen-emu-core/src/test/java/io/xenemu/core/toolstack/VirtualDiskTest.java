@@ -58,7 +58,7 @@ final class VirtualDiskTest {
                 "xvdzzzzzzzzzzzz",
                 "xvda99999999999"
             })
-    void otherNamesHaveNone(String name) {
+    void otherNamesHaveNoNumber(String name) {
         assertEquals(OptionalInt.empty(), VirtualDisk.number(name));
     }
 }

@@ -88,7 +88,7 @@ final class HypercallTraceTest {
     }
 
     @Test
-    void filterTakesWhatItNames() throws Exception {
+    void filterTakesTheCallsThatItNames() throws Exception {
         HypercallTable table = HypercallTable.standard();
         try (TracedGuest guest = new TracedGuest(true)) {
             HypercallTrace trace =

@@ -50,7 +50,7 @@ final class FakeVmTest extends VmPortKit {
     }
 
     @Test
-    void testMayHaveACallRefused() {
+    void testCanMakeACallFail() {
         FakeVm vm = new FakeVm();
         vm.refuse("signalMsi", Errno.EINVAL);
         KvmException refusal = assertThrows(KvmException.class, () -> vm.signalMsi(0, 0));

@@ -55,7 +55,7 @@ final class ToolsTest extends ToolsRig {
     }
 
     @Test
-    void wrongUseIsTheSameFailure() throws Exception {
+    void wrongUseFailsAsWithXens() throws Exception {
         fill();
         assertSame("read");
         assertSame("write", "/a", "b", "/c");
