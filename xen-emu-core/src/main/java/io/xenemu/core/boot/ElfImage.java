@@ -105,8 +105,8 @@ public final class ElfImage implements KernelImage {
         }
     }
 
-    /// Puts the start info into the lowest free pages from 1 MiB on, because Xen has mapped only 16 MiB when it reads
-    /// it (Linux 1 GiB). The modules go as high as a 32-bit signed address allows.
+    /// Puts the start info into the lowest free pages from 1 MiB on: Xen has mapped only 16 MiB when it reads it, Linux
+    /// 1 GiB. The modules go as high as a 32-bit signed address allows.
     @Override
     public CpuEntry load(BootRequest request) throws BootException {
         var placement = new Placement(request.map());

@@ -14,8 +14,8 @@ import java.util.function.Consumer;
 /// A machine that boots computes without a pause: it hangs when QEMU hardly wants a CPU. A machine that has booted
 /// writes a heartbeat every 5 s (`l1-init`), whatever its commands do.
 final class MachineWatch {
-    /// Looks within 30 s. A machine that boots wants one CPU all the time, and an idle one wants 1 to 2 %, so less than
-    /// 5 % is a hang.
+    /// Looks in 30 s. A machine that boots wants one CPU all the time, and an idle one 1 to 2 %: less than 5 % is a
+    /// hang.
     private static final int BOOT_LOOKS = 30;
 
     private static final long BOOT_LEAST_NANOS = TimeUnit.MILLISECONDS.toNanos(1500);

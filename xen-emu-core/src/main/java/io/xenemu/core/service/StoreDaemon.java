@@ -40,8 +40,7 @@ public final class StoreDaemon {
 
     /// Serves until [#stop].
     ///
-    /// @throws HostException if a file, socket or port is not available; or if later the store's file cannot be written
-    ///     or the socket not be served
+    /// @throws HostException if a file, socket or port is not available, or cannot be used any more
     public void run() throws HostException {
         try (Resources open = new Resources()) {
             PidFile pid = PidFile.lock(request.pidFile(), open);

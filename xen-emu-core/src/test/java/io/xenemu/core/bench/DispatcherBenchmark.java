@@ -20,8 +20,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// What a hypercall costs in this process, from the vCPU loop's registers to its result: dispatcher, argument copies
-/// through 4-level page tables, module. Without the exit and the entry.
+/// The cost of a hypercall in this process, from the vCPU loop's registers to its result: dispatcher, argument copies
+/// through 4-level page tables, module. The exit and the entry are not included.
 ///
 /// ```
 /// ./mvnw -q -pl xen-emu-core -am test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath

@@ -28,8 +28,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /// The cost for this process of mapping a granted page and unmapping it again, by hypercalls of one page or of 32. Also
-/// the part of the two calls of mmap(2), which nobody can do without. Without the exits. Needs /dev/kvm, without Xen;
-/// run as [DispatcherBenchmark].
+/// measures the part of the two calls of mmap(2), which are necessary. The exits are not included. Needs /dev/kvm,
+/// without Xen; run as [DispatcherBenchmark].
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -55,7 +55,7 @@ public class GrantMapBenchmark {
     private static final long UNMAPS = TestDomain.ARGUMENT + 0x1000;
     private static final long GRANTED = 0x10_0000;
 
-    /// In a hole, as Linux does it.
+    /// The address of the mapping, in a hole, as Linux does it.
     private static final long WINDOW = 0xc000_0000L;
 
     private final TestDomain domain = open();
@@ -68,7 +68,7 @@ public class GrantMapBenchmark {
     private final MemFd page = MemFd.create("page", PAGE);
     private final MemorySegment inTheMiddle = slot().asSlice((long) PAGE * BATCH / 2, PAGE);
 
-    /// How many pages are mapped all the time.
+    /// The number of pages that are mapped all the time.
     @Param({"0", "8000"})
     public int others;
 

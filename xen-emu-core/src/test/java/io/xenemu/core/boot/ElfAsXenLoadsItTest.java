@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Images that libelf of Xen's domain builder takes although their headers are odd.
+/// Images with odd headers that libelf of Xen's domain builder takes.
 class ElfAsXenLoadsItTest {
     private static final int HEADER = 64;
     private static final int HEADER_SIZE = 56;
@@ -167,7 +167,7 @@ class ElfAsXenLoadsItTest {
         ByteBuffer big = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         big.put(0, TestImages.bytes(file));
         file = big;
-        // Notes of 12 bytes each, and behind all of them Xen's.
+        // Notes of 12 bytes each, and after them Xen's note.
         file.put(size - 0x40, inFile(XEN_NOTE, 0x18));
         file.putLong(NOTES_HEADER + 8, size - 0x40 - 12 * 65535).putLong(NOTES_HEADER + 32, size);
         assertEquals(TestImages.ELF_ENTRY, assertLoads());

@@ -15,7 +15,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.Size;
 
-/// Whatever the file holds, there is either a kernel that keeps to the guest's memory or one clear failure.
+/// A file of any content is either a kernel that stays within the guest's memory, or gives one clear failure.
 class KernelImagePropertyTest {
     /// A 32-bit value put somewhere into an image.
     record Patch(int at, int value) {}

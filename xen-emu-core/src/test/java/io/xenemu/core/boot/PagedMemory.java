@@ -7,7 +7,7 @@ import java.nio.ByteOrder;
 import java.util.HashMap;
 import java.util.Map;
 
-/// Guest memory that exists where it was written to, and knows the map that it must keep to.
+/// Guest memory that exists only where it was written to, and that refuses writes outside of a memory map.
 final class PagedMemory implements BootMemory {
     private static final int PAGE = 4096;
 

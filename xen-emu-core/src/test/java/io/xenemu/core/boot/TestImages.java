@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
-/// Small kernel images with everything in them that the loaders look at.
+/// Small kernel images with everything that the loaders look at.
 final class TestImages {
     static final long LOAD = 0x100_0000;
     static final int PAYLOAD = 0x1000;

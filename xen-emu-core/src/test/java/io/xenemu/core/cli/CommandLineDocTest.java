@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 
-/// What the documents say of the command line: verbs, options, exit codes.
+/// The documents' verbs, options and exit codes, compared with the command line's.
 final class CommandLineDocTest {
     private static final String OPERATIONS = "xen-emu-core/docs/operations.md";
 
@@ -29,7 +29,7 @@ final class CommandLineDocTest {
     private static final Pattern OPTION = Pattern.compile("(?<![\\w<!-])--[a-z][a-z-]+");
     private static final Pattern COMMAND = Pattern.compile("bin/xen-emu ([a-z-]+)");
 
-    /// Between the names in the first column of a table.
+    /// The separator of names in the first column of a table.
     private static final Splitter NAMES = Splitter.on(", ");
 
     /// Commands that no running service carries out, with sections of their own.

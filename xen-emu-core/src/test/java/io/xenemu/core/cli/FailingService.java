@@ -27,7 +27,7 @@ final class FailingService {
                                     Thread.ofVirtual().name("listener").factory())
                             .execute(fails);
         }
-        // Its other threads are well.
+        // Its other threads go on.
         new CountDownLatch(1).await();
     }
 }

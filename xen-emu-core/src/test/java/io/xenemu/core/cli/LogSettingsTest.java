@@ -47,7 +47,7 @@ final class LogSettingsTest {
         assertEquals("", of(Map.of(), "daemon").form());
     }
 
-    /// What a process writes to standard error, a file that stands for the journal or for none.
+    /// The lines that a process writes to standard error, a file that stands for the journal or for no journal.
     private List<String> errors(String variable, String value, int code, String... command)
             throws IOException, InterruptedException {
         Path file = folder.resolve("stderr");

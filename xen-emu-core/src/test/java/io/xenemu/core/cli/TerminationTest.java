@@ -30,8 +30,8 @@ final class TerminationTest {
     }
 
     private static Process start() throws IOException {
-        // A shell starts background jobs, such as a build may be, with SIGINT ignored, and children
-        // inherit that.
+        // A shell starts background jobs with SIGINT ignored, and children inherit that. A build
+        // may be such a job.
         return new ProcessBuilder(
                         "env",
                         "--default-signal=INT",

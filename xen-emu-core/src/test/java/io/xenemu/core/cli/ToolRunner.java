@@ -11,8 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/// Runs `xen-emu` commands one after the other in one process of its own, with an environment of its own: most of what
-/// a command takes is the start of a JVM.
+/// Runs `xen-emu` commands one after the other in a process of its own, with an environment of its own. One process
+/// serves all, since the start of a JVM takes most of a command's time.
 public final class ToolRunner implements AutoCloseable {
     private final Process process;
     private final DataOutputStream requests;
@@ -24,9 +24,9 @@ public final class ToolRunner implements AutoCloseable {
         this.answers = new DataInputStream(process.getInputStream());
     }
 
-    /// What a command did.
+    /// The result of a command.
     ///
-    /// @param output what it printed, a character a byte
+    /// @param output its standard output, a character for each byte
     public record Result(int exit, String output) {}
 
     /// Starts the process.

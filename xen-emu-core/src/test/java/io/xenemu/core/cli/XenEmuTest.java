@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
-/// What an operator sees who types something wrong: what it is, in one line, and no stack trace.
+/// The reports of an operator's mistakes: each is one line with the reason, without a stack trace.
 final class XenEmuTest {
     private static final Pattern EXIT_CODE_LINE = Pattern.compile("(?m)^ +([0-9]+) +\\S.*$");
 
@@ -247,7 +247,7 @@ final class XenEmuTest {
     @ValueSource(strings = {"--version", "--help"})
     @Timeout(60)
     void closedOutputEndsItWithoutAMessage(String option) throws IOException, InterruptedException {
-        // The only reader has gone before the program is started; it holds the end to write to.
+        // The only reader has gone before the program starts; the program holds the writing end.
         String pipe = folder.resolve("pipe").toString();
         String script =
                 "mkfifo "

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Who may use a control socket, and which files it replaces.
+/// The users that may use a control socket, and the files that it replaces.
 @Timeout(60)
 final class ControlAccessTest {
     @TempDir private Path folder = Path.of("");

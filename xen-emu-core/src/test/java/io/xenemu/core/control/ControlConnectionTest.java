@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// What a client says of a socket that is not as it should be.
+/// A client's reports of sockets that serve no control protocol.
 @Timeout(60)
 final class ControlConnectionTest {
     private static final Duration SHORT = Duration.ofSeconds(1);
@@ -34,7 +34,7 @@ final class ControlConnectionTest {
                 .bind(UnixDomainSocketAddress.of(path()));
     }
 
-    /// What the client says of a peer that says something, and then nothing more.
+    /// The client's report of a peer that sends `said`, and then nothing more.
     private String complaint(String said) throws IOException {
         Files.deleteIfExists(path());
         try (ServerSocketChannel server = listen()) {

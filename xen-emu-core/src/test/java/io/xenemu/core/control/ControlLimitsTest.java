@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
-/// What clients can make a control socket hold, and for how long.
+/// Limits of the connections that clients can open, and of the time that they can keep them.
 @Timeout(60)
 final class ControlLimitsTest {
     private static final Duration LONGER_THAN_A_PAUSE = Duration.ofMillis(2500);
@@ -240,7 +240,7 @@ final class ControlLimitsTest {
             try (TestClient client = TestClient.ungreeted(path())) {
                 client.ask("now");
                 awaitLine(output, "Too many open files");
-                // So that it is tried again in vain.
+                // Waits until it has tried again in vain.
                 Thread.sleep(LONGER_THAN_A_PAUSE);
                 service.outputWriter().append('\n').flush();
                 assertEquals(TestClient.GREETING, client.line());

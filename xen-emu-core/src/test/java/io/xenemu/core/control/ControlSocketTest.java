@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What a control socket and its clients say.
+/// The dialogue of a control socket and its clients.
 @Timeout(60)
 final class ControlSocketTest {
     @TempDir private Path folder = Path.of("");

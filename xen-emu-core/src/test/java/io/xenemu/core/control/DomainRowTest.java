@@ -15,7 +15,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Its vCPUs' threads do not enter the guest and serve no calls, so a list that needed them would hang.
+/// Rows of a domain whose vCPUs' threads serve no calls. A list that needed these threads would hang.
 @Timeout(60)
 final class DomainRowTest {
     private static final int STATE = 63;

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// The JSON of the control protocol.
 final class JsonPropertyTest {
-    /// Before the halves of those characters that take two.
+    /// The last character before the surrogates.
     private static final char LAST = '\ud7ff';
 
     @Provide

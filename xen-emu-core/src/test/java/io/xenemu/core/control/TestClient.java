@@ -26,14 +26,14 @@ final class TestClient implements AutoCloseable {
         lines = new BufferedReader(Channels.newReader(channel, UTF_8));
     }
 
-    /// One that has been greeted.
+    /// A client that has read the greeting.
     static TestClient of(Path socket) throws IOException {
         TestClient client = ungreeted(socket);
         assertEquals(GREETING, client.line());
         return client;
     }
 
-    /// One that has read nothing yet.
+    /// A client that has read nothing yet.
     static TestClient ungreeted(Path socket) throws IOException {
         return new TestClient(socket);
     }
@@ -54,7 +54,7 @@ final class TestClient implements AutoCloseable {
         }
     }
 
-    /// Reads a character of whatever is there, or comes.
+    /// Reads one character, and waits for it.
     int read() throws IOException {
         return lines.read();
     }

@@ -7,14 +7,14 @@ import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
 
-/// Commands of a test: every request is one. Those whose arguments end with `wait` wait.
+/// Commands of a test: every verb is one. A command whose arguments end with `wait` may wait for guests.
 ///
 /// @param replies the reply to a request's words, with blanks between them
 public record TestCommands(Function<String, ControlReply> replies) implements ControlCommands {
     private static final Set<String> SESSIONS =
             Set.of("console", "mirror", "session", "events", "trace");
 
-    /// Commands that answer with what they were asked, and some with names that say what they do.
+    /// Commands that answer with the words of the request. A few names have effects of their own.
     static final TestCommands ECHO = new TestCommands(TestCommands::echo);
 
     @Override

@@ -56,7 +56,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What an operator asks of a service with one domain, which is named `test` and has id 1 and two vCPUs.
+/// An operator's requests to a service with one domain, which is named `test` and has id 1 and two vCPUs.
 final class VerbTableTest {
     private final TestDomain guest = new TestDomain(2);
     private final List<String> asked = new ArrayList<>();

@@ -35,7 +35,7 @@ final class CoreDumpTest {
     private static final int VCPUS = 3;
     private static final long SHOWN_GFN = 0x123;
 
-    /// Where there is no RAM at first.
+    /// A frame without RAM at the beginning.
     private static final long HOLE_GFN = 0xc_0000;
 
     /// The last 64 bits of a page.
@@ -185,7 +185,7 @@ final class CoreDumpTest {
         }
     }
 
-    /// What crash reads to find a kernel that has moved itself.
+    /// The registers from which crash finds a kernel that has moved itself.
     @Test
     void qemusNoteHasControlRegistersAndTables() throws IOException {
         List<ParsedCore.Note> notes = dump().notes();

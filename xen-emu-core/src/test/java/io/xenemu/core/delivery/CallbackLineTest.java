@@ -9,7 +9,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// The line's protocol with KVM, whose part the test plays.
+/// The line's protocol with KVM. The test plays KVM's part.
 @Timeout(60)
 final class CallbackLineTest {
     private final AtomicBoolean pending = new AtomicBoolean();

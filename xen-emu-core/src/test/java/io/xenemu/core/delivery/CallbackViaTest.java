@@ -7,7 +7,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What the values of HVM_PARAM_CALLBACK_IRQ mean, as in Xen's `hvm_set_callback_via`.
+/// The meaning of the values of HVM_PARAM_CALLBACK_IRQ, as in Xen's `hvm_set_callback_via`.
 final class CallbackViaTest {
     private static final long INTX = 1L << 56;
     private static final long VECTOR = 2L << 56;

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 final class EventFdThreadsTest {
-    /// So many at once, however long a look at what has come of it waits for the next one.
+    /// Events in one attempt: enough to cause a pause, however long the wait between two attempts is.
     private static final int FLOOD = 10_000;
 
     private final List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
@@ -91,7 +91,7 @@ final class EventFdThreadsTest {
         end.countDown();
         assertTrue(threads.hold(Duration.ofSeconds(30)));
         assertEquals(1, runs.get());
-        // The end of the domain comes also to threads that are held.
+        // Threads that are held end with the domain, too.
         thread.eventFd().signal();
     }
 
@@ -141,7 +141,7 @@ final class EventFdThreadsTest {
         assertEquals(1, failures.size());
     }
 
-    /// A thread that sees that it is to end closes its eventfd, which the other has yet to signal.
+    /// A thread closes its eventfd when it sees that it has to end. The closing thread may still have to signal it.
     @Test
     void closingTwiceWhileTheThreadEndsIsHarmless() {
         for (int i = 0; i < 500; i++) {

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import org.junit.jupiter.api.Test;
 
-/// The account of a thread that a guest makes run.
+/// The limit of a thread's runs that a guest causes.
 final class EventRateTest {
     /// `System.nanoTime()` may be anything, and overflow.
     private static final long START = Math.subtractExact(Long.MAX_VALUE, 1_000_000);

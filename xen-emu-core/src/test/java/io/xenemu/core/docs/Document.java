@@ -42,7 +42,7 @@ public record Document(Path path, String text) {
 
     /// The cells of the table between `<!-- name -->` and `<!-- /name -->`, without its head. Backticks are left out.
     ///
-    /// @param columns how many cells each row has
+    /// @param columns the number of cells of each row
     /// @throws IllegalStateException if there is no such table
     public List<List<String>> table(String name, int columns) {
         int start = text.indexOf("<!-- " + name + " -->");

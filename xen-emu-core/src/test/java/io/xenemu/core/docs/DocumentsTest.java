@@ -22,9 +22,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/// What documents and package maps name exists.
+/// Everything that documents and package maps name exists.
 final class DocumentsTest {
-    /// More than this nobody reads before the first command.
+    /// The most bytes of the README: nobody reads more before the first command.
     private static final int README_BYTES = 8 << 10;
 
     /// Columns of a line of a doc comment, which the formatter does not wrap. Rows of tables may be longer.

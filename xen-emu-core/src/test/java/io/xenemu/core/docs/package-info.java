@@ -1,4 +1,4 @@
-/// Tests of the project's documents: what they say about commands, files, hypercalls and meters is what the code has.
+/// Tests of the project's documents: their commands, files, hypercalls and meters are those of the code.
 @NullMarked
 package io.xenemu.core.docs;
 

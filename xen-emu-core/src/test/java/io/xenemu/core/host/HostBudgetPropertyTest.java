@@ -16,7 +16,8 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 
-/// Whatever domains take, the sum is what they hold and within the limit, and nobody is refused what was promised.
+/// Domains take and give any amounts. The charge is the sum of their shares and within the limit, and no domain is
+/// refused its promised amount.
 final class HostBudgetPropertyTest {
     private static final long LIMIT = 200;
 

@@ -16,7 +16,7 @@ import java.io.IOException;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
-/// What the process may have, and what each domain has of it.
+/// The limit of the process, and the shares of its domains.
 final class HostBudgetTest {
     private static final int SPECIAL_PAGES = 81;
 
@@ -104,7 +104,7 @@ final class HostBudgetTest {
         return registry.get(name).tag("resource", resource).gauge().value();
     }
 
-    /// A sysctl cannot be read in pieces.
+    /// The file is read at once, since a sysctl cannot be read in pieces.
     @Test
     void limitIsTheHostsWholeNumber() throws IOException {
         Process cat = new ProcessBuilder("cat", "/proc/sys/vm/max_map_count").start();

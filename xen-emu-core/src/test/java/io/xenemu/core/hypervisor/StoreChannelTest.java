@@ -136,7 +136,8 @@ class StoreChannelTest {
         return new String(payload, StandardCharsets.ISO_8859_1).replace("\0", "");
     }
 
-    /// What the guest is told of its own path when it asks in an empty ring and sends an event; empty for no answer.
+    /// The guest's path as XenStore answers it: the guest asks in an empty ring and sends an event. Empty for no
+    /// answer.
     private String guestAsks(EvtchnPort port) throws XenError {
         byte[] request = message(MessageType.GET_DOMAIN_PATH, "3\0");
         MemorySegment.copy(request, 0, page, ValueLayout.JAVA_BYTE, 0, request.length);
@@ -178,7 +179,7 @@ class StoreChannelTest {
         assertEquals("OK", tool(MessageType.RELEASE, "3\0"));
         assertEquals(new EvtchnStatus.Unbound(vcpu, DomId.DOM0), guest.status(DomId.SELF, port));
 
-        // A guest may give such a port up, and another takes its place.
+        // The guest gives such a port up, and another one takes its place.
         guest.close(port);
         EvtchnPort next = guest.allocUnbound(DomId.SELF, DomId.DOM0);
         assertEquals("OK", introduceAgain(next));

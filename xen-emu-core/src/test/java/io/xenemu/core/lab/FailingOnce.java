@@ -8,7 +8,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.Set;
 
-/// A listener that fails to accept the first time, as one out of descriptors.
+/// A listener whose first accept fails, as without free descriptors.
 final class FailingOnce extends ServerSocketChannel {
     private final ServerSocketChannel real;
     private boolean failed;

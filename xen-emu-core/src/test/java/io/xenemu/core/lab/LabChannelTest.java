@@ -17,7 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// The way into a lab machine, from a socket in place of the machine.
+/// The way into a lab machine, with a socket instead of the machine.
 final class LabChannelTest {
     private final ServerSocket machine;
 

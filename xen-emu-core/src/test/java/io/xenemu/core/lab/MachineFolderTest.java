@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 final class MachineFolderTest {
-    /// Above what Linux gives to a process (`PID_MAX_LIMIT`).
+    /// A process id above those that Linux gives (`PID_MAX_LIMIT`).
     private static final int NOBODY = 1 << 22;
 
     private static final int ORPHANS = 200;

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A shell in the place of QEMU: it answers questions as QEMU's monitor does, and computes nothing in between.
+/// The watch of a shell instead of QEMU: the shell answers questions as QEMU's monitor does, and is idle in between.
 final class MachineWatchTest {
     private static final int MORE_LOOKS_THAN_ANY_LIMIT = 200;
 
@@ -102,7 +102,7 @@ final class MachineWatchTest {
         long cpu = 0;
 
         for (int i = 0; i < MORE_LOOKS_THAN_ANY_LIMIT; i++) {
-            // A tenth of a CPU is what a busy host leaves to it.
+            // A busy host leaves it a tenth of a CPU.
             cpu += Duration.ofMillis(100).toNanos();
             assertFalse(pulse.silentAt(cpu));
         }

@@ -50,7 +50,7 @@ final class SocketRelayTest {
         }
     }
 
-    /// A listener whose first attempts fail, as of a process that is out of descriptors.
+    /// The listener's first attempts fail, as in a process without free descriptors.
     @Test
     void aFailureToAcceptIsNotTheEndOfTheRelay() throws IOException {
         UnixDomainSocketAddress front = UnixDomainSocketAddress.of(folder.resolve("front"));

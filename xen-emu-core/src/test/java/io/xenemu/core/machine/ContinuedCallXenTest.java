@@ -19,7 +19,7 @@ import java.util.EnumSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs a KVM with Xen, which has to accept that a hypercall is made again.
+/// A hypercall that the guest makes again. Needs a KVM with Xen, which has to accept that.
 @Timeout(300)
 final class ContinuedCallXenTest {
     private static final int HYPERCALL_AT = 0x8014;
@@ -76,7 +76,8 @@ final class ContinuedCallXenTest {
                     .xenHvmConfig(
                             EnumSet.of(XenCapability.INTERCEPT_HCALL), XenLeaves.HYPERCALL_MSR);
             for (int i = 0; i < COUNT; i++) {
-                // From domain 0 to domain 0, which is refused; a copy of no bytes would succeed.
+                // A copy from domain 0 to domain 0, which is refused. A copy of no bytes would
+                // succeed.
                 memory.write16(LIST + (long) i * SIZE + LENGTH, 8);
             }
             domain.start();
@@ -97,7 +98,7 @@ final class ContinuedCallXenTest {
         }
     }
 
-    /// Returns how many structures are left.
+    /// Returns the number of structures that are left.
     private static int assertStandsBetweenTwoStructures(RunningGuest guest, int before)
             throws XenError {
         GuestMemory memory = guest.domain().memory().guest();

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs /dev/kvm for guests that run.
+/// Guests that halt. Needs /dev/kvm, since they run.
 @Timeout(60)
 final class HaltWatchTest {
     private static final int CLI = 0xfa;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs /dev/kvm: what the MSR does without a change of the width, which is for `HypercallMsrXenTest`.
+/// The MSR's effects without a change of the width, which `HypercallMsrXenTest` tests. Needs /dev/kvm.
 @Timeout(60)
 class HypercallMsrTest {
     private static final long PAGE = 0x9000;

@@ -11,7 +11,7 @@ import io.xenemu.kvm.abi.XenError;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs a KVM with Xen support, such as the lab's, since it is KVM that has to agree on the width.
+/// The MSR's change of the width. Needs a KVM with Xen support, such as the lab's, since KVM has to agree on the width.
 @Timeout(60)
 final class HypercallMsrXenTest {
     private static final long PAGE = 0x9000;

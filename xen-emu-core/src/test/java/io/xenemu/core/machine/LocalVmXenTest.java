@@ -8,7 +8,7 @@ import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.memory.EventFd;
 import java.util.List;
 
-/// Needs a KVM with Xen support, such as the lab's: it is KVM's answers that `FakeVm` imitates.
+/// The answers of KVM that `FakeVm` imitates. Needs a KVM with Xen support, such as the lab's.
 final class LocalVmXenTest extends VmPortKit {
     private record KvmRig(KvmSystem system, LocalVm vm, List<LocalVcpu> vcpus) implements Rig {
         @Override

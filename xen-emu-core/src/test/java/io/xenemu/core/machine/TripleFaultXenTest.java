@@ -13,7 +13,8 @@ import io.xenemu.kvm.abi.XenError;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// What is told of a guest that is gone. Needs a KVM that runs more of a guest than 64-bit mode, as those with Xen do.
+/// The report of a guest that ended by a triple fault. Needs a KVM that runs a guest in all modes, as those with Xen
+/// do.
 @Timeout(60)
 final class TripleFaultXenTest {
     private static final long MILLIS = 30_000;
@@ -26,7 +27,7 @@ final class TripleFaultXenTest {
         // mov al, 'x'; out 0xe9, al
         String message = run(0xb0, 'x', 0xe6, 0xe9);
         assertTrue(message.startsWith("dom1-vcpu0: triple fault"), message);
-        // Of the instruction, or behind it.
+        // The address of the instruction, or the one after it.
         assertTrue(
                 message.matches(
                         ".*; exit 1 before it was IO at port 0xe9 at rip 0x800[24], rsp 0x0, cr0 0x11, .*"),

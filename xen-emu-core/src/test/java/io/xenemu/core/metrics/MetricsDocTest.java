@@ -48,8 +48,8 @@ import org.junit.jupiter.api.Test;
 
 /// The table of metrics.md has the name and tags of every meter.
 final class MetricsDocTest {
-    /// A meter's name in the source that registers it. kvm-bindings has no meters, but members of C structures so
-    /// named.
+    /// A meter's name in the source that registers it. kvm-bindings has no meters, but structures with members of such
+    /// names.
     private static final Pattern NAME = Pattern.compile("\"(xen(?:\\.[a-z]+)+)\"");
 
     private static final List<String> MODULES =
@@ -59,9 +59,9 @@ final class MetricsDocTest {
     private static final int SPECIAL_PAGES = 10;
     private static final long NO_HYPERCALL = 63;
 
-    /// The meters there are.
+    /// The registered meters.
     ///
-    /// @param text as Prometheus gets them
+    /// @param text the meters as Prometheus gets them
     private record Scrape(List<Meter> meters, String text) {}
 
     private final PrometheusMeterRegistry registry =

@@ -56,7 +56,7 @@ final class MetricsServerTest {
         assertTrue(body.contains("answers_total 42.0"), body);
     }
 
-    /// As the last resort of a service's threads ends the service, with all of its guests.
+    /// An uncaught failure of a thread would end the service with all of its guests.
     @Test
     void scrapeThatFailsEndsItsConnectionAlone() throws IOException {
         List<Throwable> uncaught = Collections.synchronizedList(new ArrayList<>());

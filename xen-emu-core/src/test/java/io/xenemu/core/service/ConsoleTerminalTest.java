@@ -33,7 +33,7 @@ final class ConsoleTerminalTest {
     /// Ctrl-C, Ctrl-backslash, Ctrl-Z, Ctrl-D, Ctrl-S, Ctrl-Q, Ctrl-V and Enter.
     private static final String KEYS = "a\u0003\u001c\u001a\u0004\u0013\u0011\u0016\r";
 
-    /// What `stty -g` prints.
+    /// The output of `stty -g`.
     private static final Pattern SETTINGS = Pattern.compile("[0-9a-f]+(:[0-9a-f]+){10,}");
 
     private static final String ESCAPE = "\u001d";
@@ -51,13 +51,13 @@ final class ConsoleTerminalTest {
                 + arguments;
     }
 
-    /// A shell command on a terminal. What the terminal shows has the terminal's settings before and after it.
+    /// Runs a shell command on a terminal. The terminal's settings are printed before and after its output.
     private static Process onTerminal(String command) throws IOException {
         // A shell without job control gets Ctrl-C, too, and dash dies of it: the trap keeps it for
         // the second stty. A child gets a trapped signal's default back.
         String script = "trap : INT; stty -g; " + command + "; code=$?; stty -g; exit $code";
-        // A shell starts background jobs, such as a build may be, with SIGINT ignored, and children
-        // inherit that.
+        // A shell starts background jobs with SIGINT ignored, and children inherit that. A build
+        // may be such a job.
         return new ProcessBuilder(
                         "env",
                         "--default-signal=INT",
@@ -75,7 +75,7 @@ final class ConsoleTerminalTest {
         keyboard.flush();
     }
 
-    /// A guest that prints a prompt, and takes what is typed up to Enter.
+    /// A guest that prints a prompt, and takes input up to Enter.
     private static void guest(SocketChannel client, CompletableFuture<String> typed)
             throws IOException {
         client.write(ByteBuffer.wrap(PROMPT.getBytes(ISO_8859_1)));
@@ -147,7 +147,7 @@ final class ConsoleTerminalTest {
         assertRestored(shown);
     }
 
-    /// Tells the keys that it gets.
+    /// Prints the keys that it gets.
     static final class SharedTerminal {
         private SharedTerminal() {}
 

@@ -62,7 +62,7 @@ final class PidFileTest {
         }
     }
 
-    /// Between two looks at it: the file is there or not by turns.
+    /// Another thread removes the file all the time, so it is there or not by turns.
     @Test
     void fileThatItsOwnerRemovesJustNowIsMadeAnew() throws Exception {
         AtomicBoolean done = new AtomicBoolean();
@@ -82,7 +82,7 @@ final class PidFileTest {
                 try (Resources open = new Resources()) {
                     PidFile _ = PidFile.lock(file(), open);
                 } catch (HostException e) {
-                    // They may be faster each time, but that is what is told then.
+                    // The other thread may be faster each time. Then the message says so.
                     assertTrue(
                             String.valueOf(e.getMessage())
                                     .endsWith("another process keeps removing it"),
@@ -108,7 +108,7 @@ final class PidFileTest {
                 complaint(Path.of("/nosuch/x")));
     }
 
-    /// A daemon that has it.
+    /// A daemon that has the file.
     static final class Owner {
         private Owner() {}
 

@@ -78,7 +78,7 @@ final class StoreDaemonTest {
         return Files.readString(folder.resolve("errors"));
     }
 
-    /// Waits for something that a process does, as long as it lives.
+    /// Waits for an effect of a process, at most as long as the process lives.
     private void awaitOf(Process process, String what, Eventually.Condition<IOException> condition)
             throws IOException {
         Eventually.holds(
@@ -360,12 +360,12 @@ final class StoreDaemonTest {
                 "xen-emu: --metrics 192.0.2.1:9100: Cannot assign requested address\n", errors());
     }
 
-    /// As systemd does it; the program that stands in for it is part of systemd.
+    /// The socket is passed as systemd does it, by a program that is part of systemd.
     @Test
     void socketThatWasPassedIsServed() throws Exception {
         String activate = Tool.need("systemd-socket-activate", "systemd");
         List<String> all = new ArrayList<>(List.of(activate, "-l", socket().toString(), "/bin/sh"));
-        // The launcher's way: a JVM takes a socket as its standard input only.
+        // As the launcher does it: a JVM takes a socket only as its standard input.
         all.addAll(
                 List.of(
                         "-c",

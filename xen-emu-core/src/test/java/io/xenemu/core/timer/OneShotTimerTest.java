@@ -37,7 +37,7 @@ final class OneShotTimerTest {
 
     @Test
     void guestsClockDecides() throws InterruptedException {
-        // Its clock stands still, so that the host's time alone never lets it expire.
+        // The guest's clock stands still, so the host's time alone never makes it expire.
         timer.set(2000);
         assertNotNull(timers.startOnce(5_000_000, () -> clock.set(2000)));
 

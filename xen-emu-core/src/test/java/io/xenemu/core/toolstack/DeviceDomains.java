@@ -17,7 +17,7 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
-/// Domain 3, and after its guest's reboot domain 4, uses what domain 5 serves, on a store.
+/// Domains on a store: domain 3 uses the devices of domain 5, and after its guest's reboot domain 4 uses them.
 abstract class DeviceDomains {
     static final DomId USER = new DomId(3);
     static final DomId NEXT = new DomId(4);
@@ -26,10 +26,10 @@ abstract class DeviceDomains {
     static final String BACK = "/local/domain/5/backend/vbd/3/51712";
     static final String RECORD = "/libxl/3/device/vbd/51712";
 
-    /// Limit of a test that waits in vain.
+    /// The limit for a test that waits in vain.
     static final Duration SHORT = Duration.ofMillis(100);
 
-    /// Limit of a test that does not.
+    /// The limit for any other test.
     static final Duration LONG = Duration.ofMinutes(1);
 
     final XenStoreServer store =
@@ -71,7 +71,7 @@ abstract class DeviceDomains {
         store.close();
     }
 
-    /// A back end as Linux's, and the agent of its domain that runs hotplug scripts.
+    /// Serves as Linux's back end does, and as the agent of its domain that runs hotplug scripts.
     void serve() {
         XenStoreClient driver = store.client();
         XenStoreClient.Registration _ =

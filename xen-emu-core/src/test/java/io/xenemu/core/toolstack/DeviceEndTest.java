@@ -10,7 +10,7 @@ import io.xenemu.kvm.testing.Eventually;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/// How devices come and go: by order, by force, and with the domains that use or serve them.
+/// Devices are created and end: by order, by force, and with the domains that use or serve them.
 final class DeviceEndTest extends DeviceDomains {
     @Test
     void deviceIsAttachedAndDetached() throws XenError, Refused, InterruptedException {

@@ -13,14 +13,14 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// What becomes of devices when their guest reboots.
+/// Devices over a reboot of their guest.
 final class DeviceRebootTest extends DeviceDomains {
-    /// `join` does not end when the test's time is over.
+    /// Waits for a future. `join` would not end when the test's time is over.
     private static void done(CompletableFuture<?> future) {
         future.copy().orTimeout(60, TimeUnit.SECONDS).join();
     }
 
-    /// What happens to devices, in a process of its own: the log's level is that of a process.
+    /// Attaches and detaches devices in a process of its own, since the log's level belongs to the process.
     static final class Life {
         private Life() {}
 

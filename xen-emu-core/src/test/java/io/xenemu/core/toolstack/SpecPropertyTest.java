@@ -17,7 +17,7 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.LongRange;
 import net.jqwik.api.constraints.StringLength;
 
-/// Whatever is typed, a device's specification is either right or refused with a line of text.
+/// Any text is either a device's specification or refused with one line.
 final class SpecPropertyTest {
     @Property
     void anyWordsAreADiskOrRefused(@ForAll List<@StringLength(max = 40) String> words) {

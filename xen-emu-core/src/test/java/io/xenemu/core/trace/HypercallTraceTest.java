@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What a trace says of a guest's calls.
+/// The contents of a trace of a guest's calls.
 @Timeout(60)
 final class HypercallTraceTest {
     private static final int MEMORY_OP = 12;

@@ -95,7 +95,7 @@ final class TracedGuest implements AutoCloseable {
 
     /// Ends a trace.
     ///
-    /// @return its calls as an operator reads them, without the time
+    /// @return the lines that an operator reads, without the time
     static List<String> lines(HypercallTrace trace) throws IOException {
         TraceText text = new TraceText(new CallDecoder(HypercallTable.standard()));
         return calls(trace).stream().map(text::line).map(line -> line.substring(14)).toList();

@@ -21,8 +21,8 @@ public final class FakeVcpu implements VcpuPort {
     private static final int TIME_INFO_SIZE = 32;
     private static final int INFO_ALIGNMENT = 4;
 
-    /// The local APIC's registers: its id in the highest byte, the spurious vector with the enable bit, and the
-    /// requested interrupts, 32 in each 16 bytes.
+    /// The local APIC's registers. The id is in the highest byte of its register, the enable bit is in that of the
+    /// spurious vector. Requested interrupts are 32 in each 16 bytes.
     private static final int APIC_BYTES = 1024;
 
     private static final int APIC_ID = 0x20;
@@ -55,7 +55,7 @@ public final class FakeVcpu implements VcpuPort {
         lapic.putInt(APIC_SPURIOUS, APIC_SPURIOUS_RESET);
     }
 
-    // What the guest does.
+    // Actions of the guest.
 
     /// Enables or disables interrupts.
     public void setInterruptsEnabled(boolean enabled) {
@@ -81,9 +81,9 @@ public final class FakeVcpu implements VcpuPort {
         }
     }
 
-    // What has happened.
+    // Observations for tests.
 
-    /// How often the vCPU has been kicked.
+    /// The number of kicks so far.
     public int kicks() {
         synchronized (vm) {
             return kicks;
@@ -208,7 +208,7 @@ public final class FakeVcpu implements VcpuPort {
         }
     }
 
-    /// Each is its own number.
+    /// The value of each MSR is the MSR's number.
     @Override
     public long getMsr(int index) {
         return Integer.toUnsignedLong(index);
@@ -297,7 +297,7 @@ public final class FakeVcpu implements VcpuPort {
         return new Runstate(0, now, now, 0, 0, 0);
     }
 
-    /// It fires only when it is set or looked at.
+    /// The timer fires only when it is set or read.
     @Override
     public void timer(XenTimer next) {
         synchronized (vm) {

@@ -40,7 +40,7 @@ public final class FakeVm implements VmPort {
     private static final String XEN_ATTRIBUTE = "KVM_XEN_HVM_SET_ATTR";
     private static final String MEMORY = "KVM_SET_USER_MEMORY_REGION";
 
-    /// Where sends on an assigned port go.
+    /// The destination of sends on an assigned port.
     public sealed interface Destination {
         record Ipi(VcpuId vcpu) implements Destination {}
 
@@ -89,9 +89,9 @@ public final class FakeVm implements VmPort {
         refusals.put(method, errno);
     }
 
-    // What has happened.
+    // Observations for tests.
 
-    /// The calls of the VM and of its vCPUs so far, such as `assignIpi(5, vcpu1)`; without those that only ask.
+    /// The calls of the VM and of its vCPUs so far, such as `assignIpi(5, vcpu1)`, without calls that only read.
     public synchronized List<String> calls() {
         return List.copyOf(calls);
     }
@@ -311,7 +311,7 @@ public final class FakeVm implements VmPort {
         }
     }
 
-    /// As in KVM, it is no error that there is none.
+    /// As in KVM, it is no error if there is no such irqfd.
     @Override
     public synchronized void deassignIrqfd(int eventfd, int gsi) {
         called("KVM_IRQFD", "deassignIrqfd", eventfd, gsi);
@@ -356,7 +356,8 @@ public final class FakeVm implements VmPort {
         slots.put(slot, new Slot(guestAddress, asKvmSees(host)));
     }
 
-    /// KVM looks at the pages' own rights, not at those of Java's view: a page shown in a hole can be written.
+    /// The memory as KVM sees it. KVM checks the pages' own rights, not those of Java's view, so a page shown in a hole
+    /// can be written.
     @SuppressWarnings("restricted")
     private static MemorySegment asKvmSees(MemorySegment host) {
         // SAFETY: the caller keeps the memory mapped while the slot exists, and only shown pages
@@ -395,7 +396,7 @@ public final class FakeVm implements VmPort {
 
     // Time.
 
-    /// Runs from 0, when the VM was made.
+    /// The clock runs from 0 at the creation of the VM.
     @Override
     public long clock() {
         return System.nanoTime() - created;
@@ -408,7 +409,7 @@ public final class FakeVm implements VmPort {
         sharedInfo = null;
     }
 
-    // What KVM checks.
+    // KVM's checks.
 
     /// Records a call.
     ///

@@ -19,7 +19,7 @@ record TwoLevelEvents(boolean wide, MemorySegment sharedInfo) {
     private static final long WC_VERSION_64 = 0xc00;
     private static final long WC_VERSION_32 = 0x900;
 
-    /// In `struct vcpu_info`.
+    /// The offset in `struct vcpu_info`.
     private static final long EVTCHN_UPCALL_PENDING = 0;
 
     private static final long EVTCHN_PENDING_SEL_64 = 8;
@@ -32,8 +32,8 @@ record TwoLevelEvents(boolean wide, MemorySegment sharedInfo) {
 
     /// Makes a port pending.
     ///
-    /// @param vcpuInfo that of the vCPU to notify
-    /// @return whether the vCPU has to be told
+    /// @param vcpuInfo the vcpu_info of the vCPU to notify
+    /// @return whether the vCPU has to be notified
     boolean raise(int port, MemorySegment vcpuInfo) {
         int word = port / bits();
         if (setBit(sharedInfo, EVTCHN_PENDING + word * bytes(), port % bits())

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// What every VM does behind [VmPort] and [VcpuPort], and what it refuses. A VM of KVM and [FakeVm] pass the same
-/// tests, so what is tested on the fake is tested on KVM.
+/// The effects and refusals of every VM behind [VmPort] and [VcpuPort]. A VM of KVM and [FakeVm] pass the same tests,
+/// so tests on the fake are valid for KVM.
 @Timeout(60)
 public abstract class VmPortKit {
     /// A VM with two vCPUs and Xen's interface, to be used by one test.
@@ -81,7 +81,7 @@ public abstract class VmPortKit {
 
     @AfterEach
     void tearDown() {
-        // Not there where the test was skipped.
+        // It is null if the test was skipped.
         if (rig != null) {
             rig.close();
         }

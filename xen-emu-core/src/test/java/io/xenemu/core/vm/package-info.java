@@ -1,4 +1,4 @@
-/// A VM without KVM, for tests of what uses one.
+/// A VM without KVM, for tests of code that uses a VM.
 @NullMarked
 package io.xenemu.core.vm;
 

@@ -22,7 +22,7 @@ final class RequestRelay implements AutoCloseable {
     private final Thread thread;
     private volatile @Nullable Exception failure;
 
-    /// What happens before a request is passed on.
+    /// An action before a request is passed on.
     interface Before {
         void request(@Nullable MessageType type) throws XenError;
     }

@@ -26,7 +26,7 @@ final class ToolFilesTest extends ToolsRig {
         return run(command).exit();
     }
 
-    /// What a command that fails says.
+    /// The message of a command that fails.
     private String failure(List<String> command) throws Exception {
         ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().put("XENSTORED_PATH", sockets.resolve("socket").toString());
@@ -101,7 +101,7 @@ final class ToolFilesTest extends ToolsRig {
         assertEquals(1, exitWithAFullDisk("ls"));
     }
 
-    /// The daemon is not blamed for it.
+    /// The message names the file and does not blame the daemon.
     @Test
     void fileThatCannotBeReadOrWrittenIsNamedWithItsReason() throws Exception {
         assertEquals(

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// Our commands and Debian's tools (package xenstore-utils), on one store.
 abstract class ToolsRig {
-    /// The same socket for all, as one process runs most of our commands.
+    /// One socket for all tests, since one process runs most of our commands.
     @TempDir static Path sockets = Path.of("");
 
     static @Nullable ToolRunner ours;
@@ -47,7 +47,7 @@ abstract class ToolsRig {
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
 
-    /// Owners of all ids may be given.
+    /// Nodes may be given to owners of any id.
     static final class AnyDomain implements GuestDomains {
         @Override
         public boolean exists(DomId domain) {
@@ -99,14 +99,14 @@ abstract class ToolsRig {
         return new Result(process.waitFor(), new String(output, StandardCharsets.ISO_8859_1));
     }
 
-    /// Runs ours among others in one process.
+    /// Runs our command in the process that all tests share.
     static Result ourRun(String tool, String... arguments) throws IOException {
         List<String> all = new ArrayList<>(List.of("xenstore", tool));
         all.addAll(List.of(arguments));
         return Objects.requireNonNull(ours).run(all);
     }
 
-    /// Ours in a process of its own.
+    /// The words that run our command in a process of its own.
     static List<String> ours(String tool, String... arguments) {
         List<String> command =
                 new ArrayList<>(
@@ -129,7 +129,7 @@ abstract class ToolsRig {
         return command;
     }
 
-    /// Both print the same and exit with the same code.
+    /// Asserts that both print the same and exit with the same code.
     void assertSame(String tool, String... arguments) throws Exception {
         Result expected = run(debians(tool, arguments));
         assertEquals(expected, ourRun(tool, arguments), tool + " " + List.of(arguments));

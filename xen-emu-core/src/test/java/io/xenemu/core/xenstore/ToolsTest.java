@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Timeout;
 /// Our commands beside Debian's tools (package xenstore-utils), on one store.
 @Timeout(300)
 final class ToolsTest extends ToolsRig {
-    /// Both do the same to the store, and exit with the same code.
+    /// Asserts that both have the same effect on the store, and exit with the same code.
     private void assertSameEffect(String tool, String... arguments) throws Exception {
         fill();
         Result expected = run(debians(tool, arguments));
@@ -73,7 +73,7 @@ final class ToolsTest extends ToolsRig {
         assertSameEffect("write", "/ok", "x", "/not//ok", "y");
     }
 
-    /// As the command line has them.
+    /// The letters are passed in the encoding of the command line.
     @Test
     void lettersBeyondAsciiAreWrittenAsXensAre() throws Exception {
         List<byte[]> written = new ArrayList<>();
