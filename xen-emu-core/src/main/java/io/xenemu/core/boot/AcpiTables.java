@@ -13,7 +13,7 @@ import java.nio.ByteOrder;
 /// The boot flags say that there is neither VGA nor an RTC. By these, Linux recognises a Xen PVH guest that was not
 /// started through its PVH entry.
 public final class AcpiTables {
-    /// As Xen's `HVM_MAX_VCPUS`. APIC ids then fit into 8 bits.
+    /// The most vCPUs, as Xen's `HVM_MAX_VCPUS`. APIC ids then fit into 8 bits.
     public static final int MAX_VCPUS = 128;
 
     /// I/O port of the sleep control register.

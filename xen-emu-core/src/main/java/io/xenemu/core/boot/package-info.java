@@ -1,4 +1,4 @@
-/// What a guest finds when its first vCPU starts: memory map, kernel image, ACPI tables, CPUID leaves, registers.
+/// The state of a guest when its first vCPU starts: memory map, kernel image, ACPI tables, CPUID leaves, registers.
 /// Nothing here calls KVM; the domain writes the results into its VM.
 ///
 /// Start at [KernelImage] and [GuestMemoryMap].

@@ -69,7 +69,7 @@ record LogSettings(String level, String form) {
                     + ":"
                     + Files.getAttribute(STDERR, "unix:ino");
         } catch (IOException e) {
-            // It is closed: there is no journal either.
+            // Standard error is closed, so it is no journal either.
             return "";
         }
     }

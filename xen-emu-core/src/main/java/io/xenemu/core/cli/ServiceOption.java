@@ -32,7 +32,7 @@ final class ServiceOption {
         ControlClient.command(path(), List.of(words)).forEach(System.out::println);
     }
 
-    /// The same for one that waits for guests.
+    /// As [#command] for a command that waits for guests.
     ///
     /// @throws HostException when there is no service, or it refuses, with its reason
     void patientCommand(String... words) throws HostException {

@@ -7,7 +7,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Ends the process with a message when a thread of a service cannot go on. Otherwise the threads would die one by one,
-/// and the service would look alive and answer nobody.
+/// and the service would look alive without answering.
 ///
 /// A failure on behalf of one guest, connection or request ends only that, and does not come here. Threads of vCPUs,
 /// eventfds and timers end their domain ([io.xenemu.core.domain.Domain#failed]), and those of clients their connection.

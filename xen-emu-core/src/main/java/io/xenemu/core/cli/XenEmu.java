@@ -35,7 +35,7 @@ public final class XenEmu {
         System.exit(code);
     }
 
-    /// Does what [#main] does, and lets this process go on.
+    /// As [#main], but lets this process go on.
     ///
     /// @return the exit code
     public static int execute(String... given) {

@@ -54,7 +54,7 @@ public final class ControlClient {
                 : Path.of(System.getenv().getOrDefault(SOCKET_VARIABLE, DEFAULT_SOCKET));
     }
 
-    /// Has a service carry out one command.
+    /// Makes a service carry out one command.
     ///
     /// @param socket of the service
     /// @param words the verb and its arguments
@@ -64,7 +64,7 @@ public final class ControlClient {
         return command(socket, words, REPLY_LIMIT);
     }
 
-    /// Has a service carry out one command that waits for guests, however long they take.
+    /// Makes a service carry out one command that waits for guests, without a time limit.
     ///
     /// @throws HostException as for [#command]
     public static List<String> patientCommand(Path socket, List<String> words)

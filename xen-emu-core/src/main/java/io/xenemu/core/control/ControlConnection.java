@@ -39,8 +39,8 @@ public final class ControlConnection implements AutoCloseable {
 
     /// Connects, and waits for the greeting.
     ///
-    /// @throws HostException if nobody listens, or it is no service of this program and protocol, or it says nothing in
-    ///     time
+    /// @throws HostException if no process listens, or it is no service of this program and protocol, or it sends no
+    ///     greeting in time
     static ControlConnection open(Path socket, Duration limit) throws HostException {
         try {
             ControlConnection connection =
@@ -141,7 +141,7 @@ public final class ControlConnection implements AutoCloseable {
         return text.substring(0, Math.min(text.length(), SHOWN)).replaceAll("\\p{Cntrl}", "?");
     }
 
-    /// Has a request carried out.
+    /// Sends a request, and waits for its result.
     ///
     /// @param arguments a list of words, or an object with the arguments by name
     /// @param limit for the result, or null for none

@@ -81,7 +81,7 @@ public final class ControlSocket implements AutoCloseable {
         return open(path, group, commands, IDLE);
     }
 
-    /// The same.
+    /// As [#open(Path, String, ControlCommands)] with another limit.
     ///
     /// @param idle time for a client to send one request
     static ControlSocket open(

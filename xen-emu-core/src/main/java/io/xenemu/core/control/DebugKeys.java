@@ -21,7 +21,7 @@ import java.util.function.Consumer;
 /// |---|---|
 /// | `e` | tells its event channels |
 /// | `h` | tells the keys |
-/// | `q` | tells what it is, and raises VIRQ_DEBUG at each of its vCPUs: Linux then prints the state of its own event channels |
+/// | `q` | tells its size, and raises VIRQ_DEBUG at each of its vCPUs: Linux then prints its event channels |
 public final class DebugKeys {
     private static final String KNOWN = "ehq";
     private static final List<String> HELP =

@@ -58,7 +58,7 @@ public record DomainRow(
                 cpuMillis / MILLIS);
     }
 
-    /// The same for programs.
+    /// The row for programs.
     Json.Obj json() {
         return Json.EMPTY
                 .with("name", name)

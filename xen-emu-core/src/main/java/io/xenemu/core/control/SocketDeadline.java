@@ -31,7 +31,7 @@ public final class SocketDeadline implements AutoCloseable {
             passed = true;
             channel.close();
         } catch (InterruptedException e) {
-            // In time: nothing is to be closed.
+            // Cancelled in time, so nothing has to be closed.
             return;
         } catch (IOException e) {
             // The channel is closed even so.

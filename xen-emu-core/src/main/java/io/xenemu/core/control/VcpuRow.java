@@ -59,7 +59,7 @@ record VcpuRow(String name, int id, int vcpu, boolean online, ThreadActivity act
         return activity.cpuTime().toMillis() / MILLIS;
     }
 
-    /// The same for programs.
+    /// The row for programs.
     Json.Obj json() {
         return Json.EMPTY
                 .with("name", name)

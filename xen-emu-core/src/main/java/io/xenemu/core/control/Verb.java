@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// One row of the table of verbs ([VerbTable]): what an operator may ask of a service.
+/// One row of the table of verbs ([VerbTable]): a command that an operator may send to a service.
 ///
 /// @param name xl's name where xl has the verb
 /// @param help its description for an operator, a few sentences at most, for `--help`, the man page and the documents
@@ -32,7 +32,7 @@ public record Verb(
     public enum Effect {
         /// It changes nothing.
         READS,
-        /// It changes something, so the log tells who asked.
+        /// It changes something, so the log tells the user that asked.
         CHANGES,
         /// It changes something, and lasts until a guest has done its part.
         CHANGES_SLOWLY,

@@ -3,7 +3,7 @@
 /// Start at [CoreDump].
 ///
 /// - The file: [ElfCore] is its layout, [CoreRange] and [CoreNotes] are its contents, and [CoreFile] writes it.
-/// - For the thread that waits for a dump: [DumpProgress].
+/// - The progress of a dump: [DumpProgress].
 @NullMarked
 package io.xenemu.core.coredump;
 

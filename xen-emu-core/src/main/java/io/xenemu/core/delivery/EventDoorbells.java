@@ -77,7 +77,7 @@ public final class EventDoorbells {
             return EventFd.create();
         } catch (KvmException e) {
             descriptors.give(1);
-            // Descriptors outside of guests, such as connections, have taken what was left.
+            // Descriptors outside of guests, such as connections, have used up the rest.
             if (e.errno() == Errno.EMFILE || e.errno() == Errno.ENFILE) {
                 return null;
             }

@@ -31,7 +31,7 @@ public final class Terminal implements AutoCloseable {
         return with("raw", "-echo", "-iexten");
     }
 
-    /// The same for a terminal that this process shares with the guest: Ctrl-C still interrupts the process, and its
+    /// As [#raw] for a terminal that this process shares with the guest: Ctrl-C still interrupts the process, and its
     /// own lines start at the left.
     public static Terminal shared() {
         return with(

@@ -2,7 +2,7 @@
 ///
 /// - The host's limits: [HostLimits] (mappings, descriptors, threads), [ControlGroups], [HostMemory].
 /// - The domains' shares of them: [HostBudget].
-/// - The end of what was made, step by step: [Teardown].
+/// - Steps that end something: [Teardown].
 ///
 /// Locks: the monitor of [HostBudget] is a leaf.
 @NullMarked

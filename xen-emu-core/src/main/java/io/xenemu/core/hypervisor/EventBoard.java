@@ -20,7 +20,7 @@ public final class EventBoard implements DomainEvents {
         readers.forEach(reader -> reader.add(event));
     }
 
-    /// A new reader. It gets what happens from now on.
+    /// A new reader. It gets the events from now on.
     public Subscription subscribe() {
         Subscription reader = new Subscription();
         readers.add(reader);

@@ -1,7 +1,7 @@
 package io.xenemu.core.hypervisor;
 
-/// The host cannot do what was asked for: no KVM, no Xen in it, a port or file that cannot be opened. The message is
-/// one line for an operator.
+/// Thrown when the host lacks something that a command needs: no KVM, no Xen in it, a port or file that cannot be
+/// opened. The message is one line for an operator.
 public final class HostException extends Exception {
     private static final long serialVersionUID = 1L;
 

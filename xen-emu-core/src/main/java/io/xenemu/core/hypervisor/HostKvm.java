@@ -7,7 +7,7 @@ import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.EnumSet;
 
-/// The host's KVM, checked for what this service needs of it.
+/// The host's KVM, checked for the capabilities that this service needs.
 ///
 /// @param system the open device
 /// @param capabilities the parts of Xen that it emulates

@@ -330,7 +330,7 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Connects a restored domain to XenStore, where its nodes and its connection are as they were.
     ///
-    /// @param state what the store kept of the domain
+    /// @param state the domain's saved state of the store
     /// @throws Refused if this store cannot take the state over
     public void reintroduce(
             Domain domain, StoreChannel store, ConsoleChannel console, XenStoreState state)
@@ -495,7 +495,7 @@ public final class Hypervisor implements AutoCloseable {
             return domain.equals(DomId.DOM0) || domains.contains(domain);
         }
 
-        /// A tool can introduce again what this service has introduced before.
+        /// The ring of a domain for a tool that introduces it again. This service must have introduced it before.
         @Override
         public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
             StoreChannel store = stores.get(domain);

@@ -30,7 +30,7 @@ public final class MemoryAdmission {
     @GuardedBy("this")
     private long taken;
 
-    /// @param available what the host has available, in bytes
+    /// @param available the host's available bytes
     MemoryAdmission(LongSupplier available) {
         this.available = available;
         this.atStart = available.getAsLong();
@@ -55,7 +55,7 @@ public final class MemoryAdmission {
     /// @param overcommit whether the guest gets its share even if the memory is not there
     /// @throws BootException when the share does not fit, or is more than any guest can have
     public synchronized Share admit(DomainConfig config, boolean overcommit) throws BootException {
-        // Its limits keep the sums small.
+        // The map's limits keep the sums small.
         GuestMemoryMap _ = new GuestMemoryMap(config.maxMemoryBytes());
         long beside = beside(config);
         long need = config.maxMemoryBytes() + beside;

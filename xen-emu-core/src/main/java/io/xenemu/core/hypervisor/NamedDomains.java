@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-/// The domains of a service by what an operator calls them: id or name. Digits alone are always an id, as under xl.
+/// The domains of a service by id or name, as an operator calls them. Digits alone are always an id, as with xl.
 public final class NamedDomains {
     /// Work on a domain.
     public interface Order {

@@ -49,7 +49,7 @@ record ProcessThreads(List<One> threads) {
         return threads.stream().mapToLong(one -> one.cpuNanos() + one.waitNanos()).sum();
     }
 
-    /// A line for each thread, with what it did since an earlier look.
+    /// A line for each thread, with its time since an earlier look.
     String since(ProcessThreads earlier) {
         StringBuilder text = new StringBuilder();
         for (One now : threads) {

@@ -59,7 +59,7 @@ public final class StoreDaemon {
             if (journal != null) {
                 server.persist(
                         journal,
-                        e -> fail("--persist", e)); // its first file holds what was restored
+                        e -> fail("--persist", e)); // its first file holds the restored store
             }
             UnixListener listener = listener();
             Path socket = listener.path();

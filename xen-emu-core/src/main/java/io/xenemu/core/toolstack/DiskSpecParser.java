@@ -105,7 +105,7 @@ public final class DiskSpecParser {
             case "trusted" -> trusted = true;
             case "untrusted" -> trusted = false;
             case "no-colo" -> {
-                // As it is.
+                // Accepted without effect.
             }
             default -> {
                 if (UNSUPPORTED.contains(part)) {

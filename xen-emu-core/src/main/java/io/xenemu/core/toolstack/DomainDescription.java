@@ -14,7 +14,7 @@ import java.util.UUID;
 /// @param targetKiB the memory that its balloon driver has to reach, in KiB
 /// @param videoRamKiB the part of it that is video memory, in KiB; 0 for none
 /// @param vcpus the number of its virtual CPUs
-/// @param onlineVcpus the number of them, from 0 on, that are to be online
+/// @param onlineVcpus the number of them, from 0 on, that are online at first
 /// @param store frame and port of its XenStore ring
 /// @param console frame and port of its console
 /// @param consoleTty the console's terminal on the host; may be empty

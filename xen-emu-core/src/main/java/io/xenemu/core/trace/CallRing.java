@@ -24,7 +24,7 @@ final class CallRing {
     private final byte[] bytes;
     private final ByteBuffer numbers;
 
-    /// Bytes ever written and read. Their difference is what the ring holds.
+    /// Bytes ever written and read. Their difference is the number of bytes in the ring.
     @SuppressWarnings("UnusedVariable") // by WRITTEN
     private long written;
 

@@ -46,7 +46,7 @@ final class TraceWriter {
         ring.take(block);
     }
 
-    /// Sends what has been written.
+    /// Sends the block that has been built so far.
     void flush() throws IOException {
         if (block.position() > TraceFile.BLOCK_HEADER_BYTES + 1) {
             finish();

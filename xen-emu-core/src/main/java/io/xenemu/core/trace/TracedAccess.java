@@ -5,6 +5,6 @@ package io.xenemu.core.trace;
 /// @param kind in which direction; without bytes for an address that was only looked up
 /// @param linear the guest's address
 /// @param physical the guest-physical address
-/// @param bytes the bytes; nobody changes them
+/// @param bytes the bytes, which never change
 @SuppressWarnings("ArrayRecordComponent")
 record TracedAccess(AccessKind kind, long linear, long physical, byte[] bytes) {}

@@ -20,7 +20,7 @@ import java.util.List;
 /// @param number of the hypercall
 /// @param parameters the registers
 /// @param result zero or positive, or a negated errno
-/// @param accesses what it has copied, in order
+/// @param accesses its accesses to guest memory, in order
 public record TracedCall(
         int vcpu,
         GuestWidth width,

@@ -24,7 +24,7 @@ abstract class StoreTool implements Callable<Integer> {
     /// The work of a command in a transaction; may run more than once.
     @FunctionalInterface
     interface Work {
-        /// Does the work, and prints what is shown after the commit.
+        /// Does the work, and prints output that is shown after the commit.
         ///
         /// @throws ToolFailed if the transaction must not be committed
         void run(StoreConnection store, ToolOutput output)
@@ -82,7 +82,7 @@ abstract class StoreTool implements Callable<Integer> {
             if (transaction) {
                 store.end(false);
             }
-            output.writeTo(System.out); // of what came before, as the Xen tools do
+            output.writeTo(System.out); // the output before the failure, as the Xen tools do
             throw e;
         }
         try {

@@ -35,7 +35,7 @@ final class TestImages {
         return file;
     }
 
-    /// The same without a 64-bit entry point.
+    /// A bzImage without a 64-bit entry point.
     static ByteBuffer bzImage32() {
         return bzImage().putShort(0x236, (short) 0);
     }

@@ -21,7 +21,7 @@ class ServiceThreadsTest {
 
     private record End(int code, String said) {}
 
-    /// In a process of its own, which ends.
+    /// Runs the failure in a process of its own, which ends.
     private static End run(String thread, String failure) throws Exception {
         Process service =
                 new ProcessBuilder(

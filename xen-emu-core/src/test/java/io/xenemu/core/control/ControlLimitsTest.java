@@ -219,7 +219,7 @@ final class ControlLimitsTest {
         }
     }
 
-    /// In a process of its own, whose limit is low.
+    /// The service is a process of its own, whose limit is low.
     @Test
     void lackOfDescriptorsDoesNotEndTheService() throws Exception {
         Process service =

@@ -32,7 +32,7 @@ final class EventFdThreadsTest {
         threads.close();
     }
 
-    /// As a guest does that sends on its console's port all the time (XSA-332).
+    /// A guest can send on its console's port all the time (XSA-332).
     @Test
     void aFloodOfEventsKeepsNoOtherProcessorBusy() {
         AtomicInteger runs = new AtomicInteger();

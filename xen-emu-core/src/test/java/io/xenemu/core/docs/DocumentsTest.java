@@ -85,7 +85,7 @@ final class DocumentsTest {
         return pattern.matcher(text).results().map(match -> match.group(1));
     }
 
-    /// As GitHub makes it of a heading.
+    /// The anchor that GitHub makes of a heading.
     private static String anchor(String heading) {
         return heading.toLowerCase(Locale.ROOT).replaceAll("[^\\w -]", "").replace(' ', '-');
     }
