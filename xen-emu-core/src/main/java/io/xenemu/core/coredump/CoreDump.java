@@ -55,8 +55,8 @@ public final class CoreDump {
         }
     }
 
-    /// Pages to copy over the RAM of their frames: the special pages, and pages of RAM that the guest has placed at
-    /// frames other than their own.
+    /// Pages to copy over the RAM of their frames: the special pages, and pages of RAM that the guest has moved to
+    /// other frames.
     private NavigableMap<Long, MemorySegment> placed() {
         NavigableMap<Long, MemorySegment> placed = new TreeMap<>();
         int fixed = Math.toIntExact(GuestMemoryMap.SPECIAL_SIZE / PAGE);

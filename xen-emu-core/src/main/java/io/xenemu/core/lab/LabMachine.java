@@ -20,8 +20,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// A running lab machine (L1): an emulated AMD machine whose /dev/kvm has every Xen capability. Its commands see the
-/// host's files read-only under their own paths. /tmp and /run are the machine's own, but files in the host's /tmp are
-/// visible too. [#share] is written through to the host. One machine serves any number of commands at once. It ends
+/// host's files read-only under their own paths. The machine has its own /tmp and /run, but files in the host's /tmp
+/// are visible too. [#share] is written through to the host. One machine serves any number of commands at once. It ends
 /// with this process, however this process ends.
 public final class LabMachine implements AutoCloseable {
     /// The environment variable with the path of [#share], for commands in the machine.

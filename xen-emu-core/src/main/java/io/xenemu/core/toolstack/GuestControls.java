@@ -7,7 +7,7 @@ import io.xenemu.xenstore.client.StoreView;
 import io.xenemu.xenstore.client.XenStoreClient;
 
 /// The nodes in XenStore by which an operator tells a guest what to do, as xl does. The guest watches them, and decides
-/// whether it does so.
+/// whether to act.
 ///
 /// Source: Xen, docs/misc/xenstore-paths.pandoc.
 public final class GuestControls {
