@@ -38,7 +38,7 @@ public final class GuestMemoryMap {
     /// Room for the ACPI tables, in bytes.
     public static final long ACPI_SIZE = 64 << 10;
 
-    /// The RSDP, at a place where a guest searches for it that was not told the address.
+    /// The RSDP, at a place that a guest searches if it was not told the address.
     public static final long RSDP = 0xf_0000;
 
     /// Registers of the only I/O APIC.

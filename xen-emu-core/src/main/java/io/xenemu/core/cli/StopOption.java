@@ -7,7 +7,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/// The option with the time that guests have to power off when their service is told to end.
+/// The option with the time for guests to power off when their service ends.
 final class StopOption {
     @Spec(Spec.Target.MIXEE)
     private @Nullable CommandSpec command;

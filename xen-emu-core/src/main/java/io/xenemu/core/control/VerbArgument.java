@@ -4,7 +4,7 @@ import java.util.Locale;
 
 /// One argument of a [Verb].
 ///
-/// @param name lower case; a request that names its arguments has it as the key, and a flag also as the word
+/// @param name lower case; the key in a request that names its arguments, and the word of a flag
 /// @param count the number of words that it takes
 public record VerbArgument(String name, Count count) {
     /// The number of words of an argument.

@@ -54,8 +54,8 @@ public final class EventFdThreads {
         }
     }
 
-    /// Keeps all threads from their tasks, and waits until none is at one. Signals are not lost: their tasks run after
-    /// [#release].
+    /// Keeps all threads from their tasks, and waits until no task is in progress. Signals are not lost: their tasks
+    /// run after [#release].
     ///
     /// @return false if a task does not end within `limit`; then the threads go on
     public boolean hold(Duration limit) throws InterruptedException {

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /// The options of `xen-emu xenstored`.
 ///
-/// @param socket the path to listen at; null for the socket that the process was started with, or for the default path
-///     of the Xen tools
+/// @param socket the path to listen at; null for the socket that the process was started with, else the default path of
+///     the Xen tools
 /// @param pidFile the file for the process id
 /// @param quotas limits of guests
 /// @param restore a stream that has the store at the start

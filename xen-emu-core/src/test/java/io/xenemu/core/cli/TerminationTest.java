@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Timeout;
 /// SIGTERM to a process that runs a guest in the foreground.
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class TerminationTest {
-    /// A run whose guest powers off when it is told by a line, or never.
+    /// A run whose guest powers off when it reads a line, or never.
     static final class SlowGuest {
         private SlowGuest() {}
 
