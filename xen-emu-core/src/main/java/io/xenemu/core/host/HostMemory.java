@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /// The memory that this process may still take. It is the kernel's for all processes (`MemAvailable` of
-/// proc_meminfo(5)), or the rest of the control group's limit if that is less (`memory.max` of Linux
+/// proc_meminfo(5)). If the rest of the control group's limit is less, it is that (`memory.max` of Linux
 /// Documentation/admin-guide/cgroup-v2.rst).
 ///
 /// @param root the folder of `/proc` and `/sys`

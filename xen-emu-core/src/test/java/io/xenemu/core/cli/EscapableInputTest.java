@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class EscapableInputTest {
     @ParameterizedTest
     @CsvSource({"'',''", "all,all", "]all,]all", "some^more^,some", "^nothing,''"})
-    void endsWithTheEscape(String typed, String got) throws IOException {
+    void inputEndsAtTheEscape(String typed, String got) throws IOException {
         byte[] bytes = typed.replace('^', '\u001d').getBytes(US_ASCII);
         try (EscapableInput pieces = new EscapableInput(new ByteArrayInputStream(bytes));
                 EscapableInput single = new EscapableInput(new ByteArrayInputStream(bytes))) {

@@ -51,7 +51,7 @@ final class DeviceMetricsTest {
     }
 
     @Test
-    void metersGoWithTheDomain() {
+    void metersEndWithTheDomain() {
         metrics.add(new PortBus(List.of()));
 
         metrics.close();

@@ -122,7 +122,7 @@ final class DocumentsTest {
     }
 
     @Test
-    void linksLeadSomewhere() throws IOException {
+    void linksHaveTargets() throws IOException {
         for (Document page : Document.all()) {
             for (MatchResult link : LINK.matcher(page.text()).results().toList()) {
                 assertTrue(leadsSomewhere(page, link), page.path() + ": " + link.group());

@@ -65,7 +65,7 @@ final class KernelModulesTest {
     }
 
     @Test
-    void circlesAreRefused() throws IOException {
+    void circularDependenciesAreRefused() throws IOException {
         module("a.ko", "b");
         module("b.ko", "a");
 

@@ -12,12 +12,12 @@ final class L1CommandLineTest {
     }
 
     @Test
-    void neverMoreThanTheLabUses() throws LabException {
+    void memoryIsNeverMoreThanTheLabUses() throws LabException {
         assertEquals(6144, L1CommandLine.memoryMib(available(1 << 20)));
     }
 
     @Test
-    void tooLittleIsRefused() {
+    void tooLittleMemoryIsRefused() {
         assertThrows(LabException.class, () -> L1CommandLine.memoryMib(available(1000)));
     }
 

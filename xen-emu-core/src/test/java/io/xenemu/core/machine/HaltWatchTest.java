@@ -48,7 +48,7 @@ final class HaltWatchTest {
     }
 
     @Test
-    void guestThatIsAtWorkGoesOn() throws BootException, XenError, InterruptedException {
+    void guestThatRunsCodeGoesOn() throws BootException, XenError, InterruptedException {
         assertNull(watch(1, CLI, JMP_BACK, TO_ITSELF));
     }
 

@@ -16,7 +16,7 @@ final class GuestRunTest {
     }
 
     @Test
-    void timeoutBeyondAllTimeIsNone() {
+    void timeoutBeyondTheLongestCountsAsNone() {
         assertEquals(Guest.FOREVER, GuestRun.deadline(null));
         assertEquals(Guest.FOREVER, GuestRun.deadline(Duration.ofSeconds(Long.MAX_VALUE)));
     }

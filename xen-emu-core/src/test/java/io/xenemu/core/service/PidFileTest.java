@@ -32,7 +32,7 @@ final class PidFileTest {
     }
 
     @Test
-    void leftoverIsTakenOverAndRemovedAtTheEnd() throws IOException, HostException {
+    void leftoverFileIsTakenOverAndRemovedAtTheEnd() throws IOException, HostException {
         Files.writeString(file(), "99999999 of a process that was killed\n");
         try (Resources open = new Resources()) {
             PidFile.lock(file(), open).write();
@@ -42,7 +42,7 @@ final class PidFileTest {
     }
 
     @Test
-    void anotherProcessCannotHaveIt() throws IOException, InterruptedException {
+    void anotherProcessCannotTakeTheFile() throws IOException, InterruptedException {
         Process owner =
                 new ProcessBuilder(
                                 ProcessHandle.current().info().command().orElseThrow(),
@@ -64,7 +64,7 @@ final class PidFileTest {
 
     /// Another thread removes the file all the time, so it is there or not by turns.
     @Test
-    void fileThatItsOwnerRemovesJustNowIsMadeAnew() throws Exception {
+    void fileThatItsOwnerHasJustRemovedIsMadeAgain() throws Exception {
         AtomicBoolean done = new AtomicBoolean();
         Thread owners =
                 Thread.ofPlatform()

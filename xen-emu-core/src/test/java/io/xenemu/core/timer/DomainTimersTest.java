@@ -99,7 +99,7 @@ final class DomainTimersTest {
     }
 
     @Test
-    void tickUnderWayIsWaitedFor() throws InterruptedException {
+    void tickInProgressIsWaitedFor() throws InterruptedException {
         CountDownLatch began = new CountDownLatch(1);
         AtomicBoolean ended = new AtomicBoolean();
         assertNotNull(

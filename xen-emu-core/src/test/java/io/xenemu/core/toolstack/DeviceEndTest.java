@@ -152,7 +152,7 @@ final class DeviceEndTest extends DeviceDomains {
     }
 
     @Test
-    void secondDetachIsRefusedMeanwhile() throws Refused, InterruptedException {
+    void secondDetachIsRefusedDuringTheFirst() throws Refused, InterruptedException {
         try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, LONG)) {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             Thread waiting = Thread.ofVirtual().start(() -> detach(devices, device));

@@ -17,7 +17,7 @@ final class NicSpecTest {
     }
 
     @Test
-    void restIsAsUnderXl() throws Refused {
+    void otherPartsHaveXlsDefaults() throws Refused {
         NicSpec nic = parse("backend=net");
 
         assertEquals("vif-bridge", nic.script());
