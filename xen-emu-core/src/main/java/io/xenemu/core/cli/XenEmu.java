@@ -91,7 +91,8 @@ public final class XenEmu {
     /// The parser, set up so that wrong input gives one line and no stack trace.
     ///
     /// @param args the words that it will parse. If they begin with a subcommand, it knows only that one. Otherwise it
-    ///     knows all, as far as the help's list needs: picocli reads all annotations of each known one at every start.
+    ///     knows all, but those that are not among the words only as far as the help's list needs. Picocli reads all
+    ///     annotations of each fully known one.
     static CommandLine commandLine(String... args) {
         // Otherwise picocli looks for Groovy in every jar.
         System.setProperty("picocli.disable.closures", "true");
