@@ -23,7 +23,7 @@ public record BootModule(String name, BootContent content, String commandLine) {
         return new BootModule(file, content, argument.substring(end).strip());
     }
 
-    /// The same argument for a process with a different working directory.
+    /// The argument for a process with a different working directory.
     public static String absolute(String argument) {
         int end = fileEnd(argument);
         return Path.of(argument.substring(0, end)).toAbsolutePath() + argument.substring(end);

@@ -5,7 +5,7 @@ import picocli.CommandLine.Option;
 
 /// The option that opens a service's control socket to a group.
 final class ControlGroup {
-    /// Its name.
+    /// The option's name.
     static final String OPTION = "--control-group";
 
     @Option(

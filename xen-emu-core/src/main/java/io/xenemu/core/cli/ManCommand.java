@@ -17,7 +17,7 @@ final class ManCommand implements Callable<Integer> {
         return 0;
     }
 
-    /// Its lines.
+    /// The page's lines.
     static List<String> page() {
         List<CommandLine> commands =
                 Subcommand.ALL.stream().map(it -> XenEmu.parser(it.name())).toList();

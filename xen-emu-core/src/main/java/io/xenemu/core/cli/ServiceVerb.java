@@ -16,7 +16,7 @@ abstract class ServiceVerb implements Callable<Integer> {
     @Spec private @Nullable CommandSpec spec;
     @Mixin private ServiceOption service = new ServiceOption();
 
-    /// Its name.
+    /// The verb's name.
     String verb() {
         if (spec == null) {
             throw new IllegalStateException("not a parsed command");

@@ -21,7 +21,7 @@ final class StopOption {
                             + " TimeoutStopSec has to be longer. Default: ${DEFAULT-VALUE}.")
     private long seconds;
 
-    /// Its value.
+    /// The option's value.
     ///
     /// @throws ParameterException if it is negative
     Duration limit() {

@@ -16,7 +16,7 @@ import picocli.CommandLine.Model.CommandSpec;
 /// @param name as in the [Command] of its class
 /// @param type its class
 record Subcommand(String name, Class<?> type) {
-    /// In the order of the help.
+    /// All subcommands, in the order of the help.
     static final List<Subcommand> ALL =
             List.of(
                     new Subcommand("run", RunCommand.class),
@@ -84,7 +84,7 @@ record Subcommand(String name, Class<?> type) {
         return named.isEmpty() ? ALL : named;
     }
 
-    /// Its whole parser.
+    /// The whole parser of this subcommand.
     ///
     /// @param guests runs a guest for those that need one
     /// @param args the words that it will parse, from its own name on

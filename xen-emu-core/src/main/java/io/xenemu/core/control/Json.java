@@ -36,19 +36,19 @@ public sealed interface Json {
             members = Collections.unmodifiableMap(new LinkedHashMap<>(members));
         }
 
-        /// The same with one more member, or another value for it.
+        /// This object with one more member, or another value for it.
         public Obj with(String name, Json value) {
             Map<String, Json> more = new LinkedHashMap<>(members);
             more.put(name, value);
             return new Obj(more);
         }
 
-        /// The same with one more string.
+        /// This object with one more string.
         public Obj with(String name, String value) {
             return with(name, new Text(value));
         }
 
-        /// The same with one more number.
+        /// This object with one more number.
         public Obj with(String name, long value) {
             return with(name, new Int(value));
         }

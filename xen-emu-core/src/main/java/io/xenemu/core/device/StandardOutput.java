@@ -39,7 +39,7 @@ public final class StandardOutput {
         }
     }
 
-    /// The same output as a stream; its flush throws if it cannot be written.
+    /// Standard output as a stream, whose flush throws if it cannot be written.
     public static OutputStream stream() {
         return new OutputStream() {
             @Override

@@ -54,7 +54,7 @@ public record DebianSources(String codename, Set<String> suites) {
         return codename.equals(NEEDS_BACKPORTS) ? codename + "-backports" : codename;
     }
 
-    /// As a sources.list.
+    /// The text of a sources.list.
     ///
     /// @param options `[signed-by=...] ` or nothing
     public String list(String options) {

@@ -61,7 +61,7 @@ public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
         return device.backendPath().equals(backendPath) ? Optional.of(device) : Optional.empty();
     }
 
-    /// For an operator: `dom3: vbd 51712 from dom5`.
+    /// The text for an operator: `dom3: vbd 51712 from dom5`.
     @Override
     public String toString() {
         return frontend + ": " + kind.directory() + " " + id + " from " + backend;

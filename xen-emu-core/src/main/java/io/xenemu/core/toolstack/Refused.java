@@ -56,7 +56,7 @@ public final class Refused extends Exception {
         return new Refused(Kind.ENDING, "the service ends");
     }
 
-    /// Its kind.
+    /// The kind of the refusal.
     public Kind kind() {
         return kind;
     }

@@ -30,7 +30,7 @@ final class ReadCommand extends PathsTool {
         }
     }
 
-    /// As in the Xen tools: one value is read outside of transactions.
+    /// One value is read without a transaction, as by the Xen tools.
     @Override
     boolean needsTransaction(int nodes) {
         return nodes > 1;
