@@ -2,7 +2,7 @@ package io.xenemu.core.domain;
 
 import java.util.List;
 
-/// A guest cannot be saved. It goes on as before.
+/// Thrown if a guest cannot be saved. The guest goes on as before.
 public final class BlockedException extends Exception {
     private static final long serialVersionUID = 1;
 

@@ -328,8 +328,8 @@ public final class Domain implements AutoCloseable {
         return exists ? XenError.EPERM : XenError.ESRCH;
     }
 
-    /// Sends one edge on an interrupt line: as an event if the guest has routed the line over an event channel, else
-    /// to the PIC and the I/O APIC.
+    /// Sends one edge on an interrupt line. It becomes an event if the guest has routed the line over an event channel;
+    /// otherwise it goes to the PIC and the I/O APIC.
     public void pulseIrq(int gsi) {
         boolean isEvent = eventChannels.pirqs().setGsi(gsi, true);
         eventChannels.pirqs().setGsi(gsi, false);
@@ -360,7 +360,7 @@ public final class Domain implements AutoCloseable {
         return pauses.unpause();
     }
 
-    /// How often it is paused.
+    /// The number of pauses that have not been undone.
     int pauses() {
         return pauses.count();
     }
@@ -394,22 +394,23 @@ public final class Domain implements AutoCloseable {
         suspension.begin(vcpu);
     }
 
-    /// Takes the reason of a later shutdown, whatever is said then (SCHEDOP_shutdown_code). The first one stays.
+    /// Sets the reason of a later shutdown, which that shutdown cannot change (SCHEDOP_shutdown_code). Only the first
+    /// call has an effect.
     ///
     /// @param code 0 to 255
     public void announceShutdown(int code) {
         end.announce(code);
     }
 
-    /// The code that a shutdown has: the announced one, or else the one that the guest says now. An announcement is
-    /// used once.
+    /// The code of a shutdown: the announced code if there is one, else the code in the guest's call. An announcement
+    /// is used once.
     ///
-    /// @param said 0 to 255
+    /// @param said the code in the guest's call, 0 to 255
     public int shutdownCode(int said) {
         return end.takeAnnounced(said);
     }
 
-    /// A suspended domain does not end by it, as on Xen (`domain_watchdog_timeout`).
+    /// An expired watchdog does not end a suspended domain, as on Xen (`domain_watchdog_timeout`).
     private void watchdogExpired() {
         if (!suspension.isSuspended()) {
             shutdown(ShutdownReason.WATCHDOG, "watchdog expired");
@@ -431,7 +432,7 @@ public final class Domain implements AutoCloseable {
     /// the host, or lack of memory in the JVM, is the host's fault; anything else is our bug. The calling thread goes
     /// on. Never waits; any locks may be held.
     ///
-    /// @param who the thread, or the part of the domain for which it worked
+    /// @param who names the thread that failed, or the part of the domain for which it worked
     public void failed(Object who, Throwable failure) {
         end.failed(who, failure);
     }
@@ -441,8 +442,8 @@ public final class Domain implements AutoCloseable {
         return end.latch();
     }
 
-    /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory; the memory even if
-    /// KVM fails before.
+    /// Ends the domain: stops the vCPUs, closes every event channel, frees the VM and its memory. The memory is freed
+    /// even if KVM fails first.
     @Override
     public void close() {
         parts.close();

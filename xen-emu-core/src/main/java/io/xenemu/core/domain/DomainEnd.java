@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// How a domain stops: for the first reason that is given, from any thread.
+/// Stops a domain, on any thread. The first reason that is given counts.
 final class DomainEnd {
     private static final Logger log = LoggerFactory.getLogger(DomainEnd.class);
 
@@ -20,7 +20,7 @@ final class DomainEnd {
     /// Whether a failure after the domain's stop has been logged. One is enough, since peers can cause many.
     private final AtomicBoolean failedLater = new AtomicBoolean();
 
-    /// The code that the guest has announced for its shutdown, or -1. Like Xen, it is not saved.
+    /// The code that the guest has announced for its shutdown, or -1. As in Xen, it is not saved.
     private final AtomicInteger announced = new AtomicInteger(-1);
 
     DomainEnd(List<Vcpu> vcpus) {

@@ -7,7 +7,7 @@ import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.Granters;
 
-/// What a domain shares with the other domains of its service.
+/// Objects that a domain shares with the other domains of its service.
 ///
 /// @param registry holds its meters
 /// @param domains finds other domains' event channels

@@ -3,7 +3,7 @@ package io.xenemu.core.domain;
 import io.xenemu.kvm.abi.DomId;
 import java.lang.foreign.MemorySegment;
 
-/// What a domain is made from.
+/// The source of a domain: a boot, or a saved state.
 public sealed interface DomainOrigin {
     /// A new domain, as Xen creates one.
     ///
@@ -14,7 +14,7 @@ public sealed interface DomainOrigin {
     /// A domain that was saved. It gets the same id: the guest knows it from CPUID, XenStore and its grants.
     ///
     /// @param state of all its parts
-    /// @param ram what its RAM contains
+    /// @param ram fills its RAM
     record Saved(XenState state, RamContents ram) implements DomainOrigin {
         @Override
         public DomId id() {

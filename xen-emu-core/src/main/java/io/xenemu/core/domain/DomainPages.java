@@ -218,7 +218,7 @@ public final class DomainPages implements AutoCloseable {
                 MemoryStateCodec.encode(memory.save()));
     }
 
-    /// Why its grants cannot be saved: mappings between guests end with one of them.
+    /// The reason for which its grants cannot be saved: a mapping between two guests ends when one of them ends.
     Optional<String> grantBlocker() {
         GrantTableState state = grantTable.save();
         Optional<DomId> user =

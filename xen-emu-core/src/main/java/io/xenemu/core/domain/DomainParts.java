@@ -10,7 +10,7 @@ import io.xenemu.kvm.wire.BodyWriter;
 import java.util.Optional;
 import java.util.function.Supplier;
 
-/// What the parts that a domain makes for itself answer to a save.
+/// The parts that a domain makes for itself, with their answers to a save.
 final class DomainParts {
     private DomainParts() {}
 
@@ -32,7 +32,7 @@ final class DomainParts {
                 : Optional.empty();
     }
 
-    /// Which domain it is.
+    /// The domain's identity: id, configuration and pauses.
     static PartState identity(Domain domain) {
         XenState.Identity identity =
                 new XenState.Identity(domain.id(), domain.config(), domain.pauses());
@@ -65,7 +65,8 @@ final class DomainParts {
         return saved(DomainStateCodec.DELIVERY, DomainStateCodec.encode(domain.delivery().save()));
     }
 
-    /// A watchdog that is lost would no longer watch, and its guest would get errors.
+    /// The guest's watchdogs, which block a save: after a restore without them, nothing would watch the guest, and its
+    /// calls on them would fail.
     static OwnPart watchdogs(Watchdogs watchdogs) {
         return OwnPart.blocking(
                 "watchdogs",
@@ -76,7 +77,7 @@ final class DomainParts {
                 () -> new PartState.Nothing("no watchdog is taken"));
     }
 
-    /// The other end of such a channel is not saved with it.
+    /// The reason for which event channels to other guests block a save: the other end is not saved.
     static Optional<String> foreignChannel(Domain domain) {
         for (EventChannelsState.Port port : domain.eventChannels().save().ports()) {
             if (port.status() instanceof EvtchnStatus.Interdomain end

@@ -7,8 +7,8 @@ import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 
-/// The second half of restoring a domain: what needs its vCPUs. The first half is its construction from
-/// [DomainOrigin.Saved]: memory, then grant table and event channels, which look at pages, and parameters.
+/// The second half of restoring a domain: the steps that need its vCPUs. The first half is its construction from
+/// [DomainOrigin.Saved]: memory first, then grant table and event channels, which read pages, and parameters.
 ///
 /// Before both, the VM's clock is set, since Xen's wall clock, runstates and timers are in its time. The vCPUs have not
 /// been started.
@@ -29,24 +29,24 @@ final class DomainRestore {
                             EventChannelsState _,
                             GrantTableState _,
                             List<VcpuTimer.State> timers) -> {
-                // The width first: with it KVM knows the layout of shared_info and runstate, and
-                // its number of ports. The page before anything that raises an event, which would
-                // be lost without it.
+                // The width first: it tells KVM the layout of shared_info and runstate, and the
+                // number of ports. Then the page, before anything raises an event: an event without
+                // it would be lost.
                 domain.sharedInfo().restore(sharedInfo);
-                // Registered places after those in shared_info, which they replace. Runstate data
-                // come before the runstate's address, which publishes them: KVM's state is set
-                // before this list.
+                // Registered places replace those in shared_info, so they come later. KVM's
+                // runstate data have been set before this list, because the runstate's address
+                // publishes them.
                 for (int i = 0; i < areas.size(); i++) {
                     domain.vcpus().get(i).areas().restore(areas.get(i));
                 }
-                // Vectors after vcpu_info, in which KVM looks for what to announce.
+                // Vectors after vcpu_info, where KVM looks for pending events.
                 domain.delivery().restore(delivery, params.values().get(HvmParams.CALLBACK_IRQ));
-                // Ports after the places and the callback, on which it depends what the kernel can
+                // Ports after the places and the callback, which decide what the kernel can
                 // deliver.
                 domain.eventChannels().rebuildKernelPorts();
                 domain.eventChannels().kernelDeliveryChanged();
-                // No back end of the service takes over its mappings yet; those of guests blocked
-                // the save.
+                // No back end of the service takes over its mappings yet. Mappings by guests would
+                // have blocked the save.
                 domain.grantTable().abandon(DomId.DOM0);
                 // Timers last: one that is over fires at once, and needs its port and the vCPU's
                 // vcpu_info.

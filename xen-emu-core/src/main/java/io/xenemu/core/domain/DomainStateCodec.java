@@ -11,7 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 
-/// The bodies of those frames of a domain's saved state whose records are in this package. One method pair for each.
+/// Encodes and decodes the frames of a domain's saved state whose records are in this package: one pair of methods for
+/// each.
 final class DomainStateCodec {
     /// Frame type "DOMN": [XenState.Identity].
     ///
@@ -46,7 +47,7 @@ final class DomainStateCodec {
     /// The version of [#IDENTITY].
     private static final int IDENTITY_VERSION = 2;
 
-    /// How often a domain can be paused when it is saved.
+    /// The most pauses that a saved domain can have.
     private static final int MAX_PAUSES = 1 << 16;
 
     private DomainStateCodec() {}

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// interrupt line.
 ///
 /// A vCPU's vector is sent as an interrupt message to its local APIC. KVM injects the domain's vector on every entry
-/// with `evtchn_upcall_pending` set, so a vCPU that is in the guest or halted only has to be made to enter again. KVM
+/// with `evtchn_upcall_pending` set. So it is enough to make a vCPU that is in the guest or halted enter again. KVM
 /// does not support a line: while there is one, it does not deliver events.
 public final class EventDelivery implements UpcallSink, AutoCloseable {
     private static final long MSI_ADDRESS = 0xfee0_0000L;
@@ -24,7 +24,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
 
     private record ConnectedLine(int gsi, CallbackLine line) {}
 
-    /// What is saved of it. The callback is an HVM parameter; whether the line is up follows from pending events.
+    /// Its saved state. The callback is not in it, since it is an HVM parameter; the level of the line follows from
+    /// pending events.
     ///
     /// @param vectors each vCPU's own upcall vector; 0 for none
     record State(List<Integer> vectors) {
@@ -37,8 +38,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     private final Domain domain;
     private final AtomicIntegerArray vectors;
 
-    /// 1 for each vCPU whose local APIC refused an upcall, because it is not enabled yet, or does not have the vCPU's
-    /// id now.
+    /// 1 for each vCPU whose local APIC refused an upcall: the APIC is not enabled yet, or does not have the vCPU's id
+    /// now.
     private final AtomicIntegerArray owed;
 
     private volatile CallbackVia via = new CallbackVia.None();
@@ -153,8 +154,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         assertUpcall(vcpu.id());
     }
 
-    /// As Xen's `hvm_assert_evtchn_irq`: raises a vCPU's own vector, whether events are pending or not. A local APIC
-    /// that is not enabled does not take it, and gets it later only if events are pending.
+    /// Raises a vCPU's own vector, even if no event is pending, as Xen's `hvm_assert_evtchn_irq` does. A local APIC
+    /// that is not enabled refuses it, and gets it later only if events are pending.
     private void assertUpcall(VcpuId id) {
         if (vectors.get(id.value()) != 0) {
             upcall(id);
@@ -189,8 +190,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
     }
 
-    /// Makes a vCPU pass an exit. The caller's own is at one already: it cannot have changed anything, and tries at its
-    /// next one, or would come here again without end.
+    /// Makes a vCPU pass an exit. The caller's own vCPU is at an exit already, and nothing has changed since its
+    /// attempt. It tries again at its next exit: trying now would repeat without end.
     private void wake(VcpuId id) {
         Vcpu vcpu = domain.vcpus().get(id.value());
         if (vcpu.isCurrent()) {
@@ -200,8 +201,8 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         }
     }
 
-    /// Retries an upcall that the vCPU's local APIC refused: it is not requested again while `evtchn_upcall_pending`
-    /// is set. Called by the vCPU's thread at the exits after it was woken or has seen a refusal.
+    /// Retries an upcall that the vCPU's local APIC refused: nothing requests it again while `evtchn_upcall_pending` is
+    /// set. Called by the vCPU's thread at the exits after it was woken or has seen a refusal.
     public void retry(VcpuId id) {
         if (owed.getOpaque(id.value()) != 0 && owed.compareAndSet(id.value(), 1, 0)) {
             upcallIfPending(id);

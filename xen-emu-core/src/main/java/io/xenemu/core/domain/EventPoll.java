@@ -45,8 +45,8 @@ public final class EventPoll {
         this.vcpu = vcpu;
     }
 
-    /// Waits until one of the ports is pending, the vCPU has a deliverable interrupt, the time is over, the domain
-    /// stops, or the vCPU is to park. Serves other threads' requests to this vCPU meanwhile.
+    /// Waits until one of the ports is pending or the vCPU has a deliverable interrupt. Also returns when the time is
+    /// over, the domain stops, or the vCPU is to park. Serves other threads' requests to this vCPU meanwhile.
     ///
     /// As in Xen, the list is read only if there is no interrupt, and only up to the first pending port. A port that
     /// is closed later is no longer waited for.
@@ -78,7 +78,7 @@ public final class EventPoll {
     ///
     /// With interrupts enabled the vCPU halts, as by HLT, in its next KVM_RUN, until KVM delivers an interrupt. With
     /// interrupts disabled it would halt forever. Xen runs such a guest again when an interrupt or upcall has been
-    /// raised for it; so does this method, and also when the domain stops.
+    /// raised for it. This method returns then too, and when the domain stops.
     ///
     /// @return false if the vCPU is to park: the guest makes the call again later
     public boolean block() {

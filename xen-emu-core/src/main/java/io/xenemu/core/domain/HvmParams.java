@@ -52,7 +52,8 @@ public final class HvmParams {
     /// BUFIOREQ_EVTCHN (26), which Xen no longer has.
     private static final long DEPRECATED = mask(4, 13, 20, 21, 22, 23, 24, 25, 26, 30);
 
-    /// The size of a task state segment set with VM86_TSS, which carries none: what old firmware reserves.
+    /// The size of a task state segment set with VM86_TSS, which has no size of its own. Old firmware reserves this
+    /// much.
     private static final long VM86_TSS_SIZE = 128;
 
     /// `sizeof(struct tss32)`: the least size of a task state segment.
@@ -61,7 +62,8 @@ public final class HvmParams {
     /// The structure, 256 bits for interrupts, 65536 bits for I/O ports, and one byte after them.
     private static final long MAX_TSS_SIZE = MIN_TSS_SIZE + 256 / 8 + 65_536 / 8 + 1;
 
-    /// Xen's default for a processor that does not keep the code and data selectors of the FPU, as all newer ones.
+    /// Xen's default for a processor that does not keep the code and data selectors of the FPU. No newer processor
+    /// keeps them.
     private static final long FULL_FIP_WIDTH = 8;
 
     private static final long LOW_HALF = 0xffff_ffffL;
@@ -69,7 +71,7 @@ public final class HvmParams {
     private final AtomicLongArray values = new AtomicLongArray(COUNT);
     private final Consumer<String> crash;
 
-    /// What is saved of them.
+    /// Their saved state.
     ///
     /// @param values [#COUNT] values by index
     record State(List<Long> values) {
@@ -89,7 +91,7 @@ public final class HvmParams {
         return new State(IntStream.range(0, COUNT).mapToObj(values::get).toList());
     }
 
-    /// Takes over a saved domain's parameters. Who applies one does so in [DomainRestore].
+    /// Takes over a saved domain's parameters. Their effects are restored in [DomainRestore].
     void restore(State state) {
         for (int i = 0; i < COUNT; i++) {
             values.set(i, state.values().get(i));

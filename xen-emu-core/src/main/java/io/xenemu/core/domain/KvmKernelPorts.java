@@ -77,7 +77,7 @@ final class KvmKernelPorts implements KernelPorts {
         vm.assignEventfd(port.value(), known.eventFd().fd());
     }
 
-    /// False before the guest has mapped shared_info, and if the vCPU has no `vcpu_info`.
+    /// False before the guest has mapped shared_info, and for a vCPU without `vcpu_info`.
     @Override
     public boolean reaches(VcpuId vcpu) {
         return domain.sharedInfo().isMapped()
@@ -99,7 +99,8 @@ final class KvmKernelPorts implements KernelPorts {
         doorbells.close(doorbell);
     }
 
-    /// As for doorbells, KVM would drop events for a vCPU without `vcpu_info`: user space delivers those.
+    /// Leaves the PIRQ to user space if KVM cannot reach the vCPU: it would drop the events, as it does those of
+    /// doorbells.
     @Override
     public void routePirq(Pirq pirq, EvtchnPort port, VcpuId vcpu) {
         if (reaches(vcpu)) {
@@ -131,7 +132,7 @@ final class KvmKernelPorts implements KernelPorts {
 
     @Override
     public void reset() {
-        // The last step is added first. The domain may be ending because KVM refuses one of them.
+        // Steps run in reverse order. The domain may be ending because KVM refuses one of them.
         Teardown steps = new Teardown();
         steps.add(messages::reset);
         steps.add(doorbells::reset);

@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The eventfds with which devices send messages that the guest has turned into PIRQs. While the PIRQ has a port to
-/// which the kernel delivers, the eventfd is an irqfd on a GSI that is routed there (`KVM_IRQ_ROUTING_XEN_EVTCHN`),
-/// and the message never leaves the kernel. Otherwise a thread receives it and raises the event in user space.
+/// The eventfds with which devices send messages that the guest has turned into PIRQs. While the kernel can deliver to
+/// the PIRQ's port, the eventfd is an irqfd on a GSI that is routed to that port (`KVM_IRQ_ROUTING_XEN_EVTCHN`). Then
+/// the message never leaves the kernel. Otherwise a thread receives it and raises the event in user space.
 ///
 /// The thread always waits on the eventfd. An irqfd comes before other readers and leaves them nothing (since Linux
 /// 5.12), so no message is lost when one takes over from the other. A message that arrives just then may come twice,
@@ -58,7 +58,7 @@ public final class MessageInterrupts {
     /// Opens the eventfd for a device's message: the guest has programmed the device with vector 0 and a PIRQ as
     /// destination.
     ///
-    /// @return the eventfd, each signal of which is one message, open until [#close]
+    /// @return the eventfd, open until [#close]; each signal is one message
     /// @throws XenError `EINVAL` there is no such PIRQ, or it is mapped to a GSI
     /// @throws IllegalStateException if a device has it already
     public EventFd open(Pirq pirq) throws XenError {
@@ -81,8 +81,8 @@ public final class MessageInterrupts {
         }
     }
 
-    /// As in Xen, a message maps its PIRQ again if the guest has unmapped it, and is dropped if the guest has mapped
-    /// the PIRQ to a GSI instead.
+    /// As in Xen, a message maps its PIRQ again if the guest has unmapped it. It is dropped if the guest has mapped the
+    /// PIRQ to a GSI instead.
     private void raise(Pirq pirq) {
         try {
             domain.eventChannels().pirqs().raiseMsi(pirq);
@@ -125,7 +125,7 @@ public final class MessageInterrupts {
         messages.values().forEach(this::disconnect);
     }
 
-    /// Without a device it follows from the event channels, and can be saved.
+    /// The reason against a save: a device has a message. Without one, everything here follows from the event channels.
     synchronized Optional<String> blocker() {
         return messages.isEmpty() ? Optional.empty() : Optional.of("a device sends it messages");
     }

@@ -3,7 +3,7 @@ package io.xenemu.core.domain;
 import java.util.Optional;
 import java.util.function.Supplier;
 
-/// A part whose methods are given one by one, for what is not a class of its own.
+/// A part made of single methods, where a class of its own would be too much.
 ///
 /// @param stop see [Part#quiesce]
 /// @param goOn see [Part#resume]
@@ -18,10 +18,10 @@ public record OwnPart(
         Supplier<PartState> state,
         Runnable end)
         implements Part {
-    /// Nothing is ever under way, or nothing is to be done.
+    /// Does nothing: nothing is ever under way, or nothing is to be done.
     public static final Runnable NOTHING = () -> {};
 
-    /// The part can always be saved.
+    /// Never blocks a save.
     public static final Supplier<Optional<String>> NEVER = Optional::empty;
 
     /// A part that runs on the threads of the parts above it, can always be saved, and needs no end of its own.

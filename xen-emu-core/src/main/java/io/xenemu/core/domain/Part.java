@@ -2,9 +2,9 @@ package io.xenemu.core.domain;
 
 import java.util.Optional;
 
-/// One part of a guest with a life of its own. A domain's parts are in one list ([Parts]). Each says what becomes of it
-/// when the domain stands still, is saved, and ends. There are no default methods: a part that has nothing to do says
-/// so.
+/// One part of a guest with a life of its own. A domain's parts are in one list ([Parts]). Each implements what happens
+/// to it when the domain stands still, is saved, and ends. There are no default methods: a part that has nothing to do
+/// says so.
 ///
 /// Restoring is not part of the contract: a restored part is constructed from its state ([XenState]).
 ///
@@ -22,8 +22,8 @@ public interface Part extends AutoCloseable {
     /// Lets the part go on after [#quiesce], whether its state was saved or not.
     void resume();
 
-    /// Why the guest cannot be saved because of this part: one line for an operator, if there is such a reason. Asked
-    /// while the guest runs, and again after [#quiesce]. Waits for no vCPU.
+    /// The reason for which this part keeps the guest from being saved, as one line for an operator; empty if there is
+    /// none. Asked while the guest runs, and again after [#quiesce]. Waits for no vCPU.
     Optional<String> blocker();
 
     /// The part's answer to a save; called after [#quiesce], when no part had a [#blocker]. It changes nothing: the

@@ -2,8 +2,8 @@ package io.xenemu.core.domain;
 
 import io.xenemu.kvm.wire.BodyWriter;
 
-/// What a part of a guest answers when the guest is saved. Every part gives one of these answers, or has a
-/// [Part#blocker], so that nothing is left out silently.
+/// The answer of a guest's part to a save. Every part gives one of these answers, or has a [Part#blocker], so that
+/// nothing is left out silently.
 public sealed interface PartState {
     /// The part's state, as the body of a frame. [XenState] has a component for each.
     ///

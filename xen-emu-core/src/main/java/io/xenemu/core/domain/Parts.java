@@ -6,11 +6,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// The parts of a guest in one order, from the bottom, which was made first, to the top. The vCPUs are above all, also
-/// above parts that are added later, such as devices: they make work for the others.
+/// The parts of a guest in one order, from the bottom, which was made first, to the top. The vCPUs are always on top,
+/// even above parts that are added later, such as devices: they make work for the others.
 ///
-/// What stops goes from the top down, and what goes on from the bottom up: [#quiesce] and [#close] begin with the
-/// vCPUs and then take the newest part first; [#resume] ends with the vCPUs.
+/// Parts stop from the top down, and go on from the bottom up. [#quiesce] and [#close] begin with the vCPUs and then
+/// take the newest part first; [#resume] ends with the vCPUs.
 ///
 /// Not thread-safe: for the thread that drives the guest.
 public final class Parts implements AutoCloseable {
@@ -76,7 +76,7 @@ public final class Parts implements AutoCloseable {
 
     /// Lets every part go on that stands still, even if others fail. Throws the first failure.
     public void resume() {
-        // The last step is added first.
+        // Steps run in reverse order.
         Teardown steps = new Teardown();
         quiet.forEach(part -> steps.add(part::resume));
         quiet.clear();
@@ -94,8 +94,9 @@ public final class Parts implements AutoCloseable {
         return states;
     }
 
-    /// Stops every part, and asks each for its state. The parts are asked for blockers before anything stops, and again
-    /// when they stand still: a guest is not stopped in vain, and one that has changed meanwhile goes on.
+    /// Stops every part, and asks each for its state. The parts are asked for blockers before anything stops, so that
+    /// no guest is stopped in vain. They are asked again when they stand still; a guest that has changed meanwhile goes
+    /// on.
     ///
     /// @return as [#save]; the parts stand still until [#resume] or [#close]
     /// @throws BlockedException if a part cannot be saved; then no part stands still
@@ -115,8 +116,8 @@ public final class Parts implements AutoCloseable {
         }
     }
 
-    /// The reasons for which the guest cannot be saved now, each with the part's name, from the bottom to the top;
-    /// empty if there is none. The parts may run.
+    /// The reasons for which the guest cannot be saved now, from the bottom part to the top; empty if there is none.
+    /// Each has the part's name. The parts may run.
     public List<String> blockers() {
         List<String> reasons = new ArrayList<>();
         for (Part part : topDown().reversed()) {
@@ -138,7 +139,7 @@ public final class Parts implements AutoCloseable {
         ends.closeAfter(failure);
     }
 
-    /// Ends every part, once, whether the others fail or not. Throws the first failure.
+    /// Ends every part, once, even if others fail. Throws the first failure.
     @Override
     public void close() {
         quiet.clear();

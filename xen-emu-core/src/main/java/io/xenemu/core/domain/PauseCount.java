@@ -2,9 +2,9 @@ package io.xenemu.core.domain;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 
-/// How often an operator has paused a domain. Pauses nest: each needs an unpause of its own. Others who hold the vCPUs
-/// do so beside it (Xen's `controller_pause_count` and `pause_count`), so that an operator cannot let a domain run that
-/// is being saved.
+/// The number of an operator's pauses of a domain. Pauses nest: each needs an unpause of its own. Other holds of the
+/// vCPUs, such as a save's, are counted separately, as in Xen (`controller_pause_count` and `pause_count`). So an
+/// operator's unpause cannot start a domain that is being saved.
 final class PauseCount {
     private final Quiescence quiescence;
 

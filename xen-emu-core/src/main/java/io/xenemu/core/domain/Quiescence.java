@@ -6,22 +6,22 @@ import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Holds a domain's vCPUs out of the guest, for any number of holders at once: an operator who has paused the domain, a
-/// save, and the guest itself that has suspended ([Suspension]).
+/// Holds a domain's vCPUs out of the guest. There can be several holders at once: an operator's pause, a save, and a
+/// suspend by the guest itself ([Suspension]).
 ///
 /// When [#hold] returns, and until [#release], every vCPU is parked:
 ///
 /// - no code of the guest runs, and no hypercall or other exit is being served;
 /// - the last exit is completed: KVM has its result, and the instruction pointer stands where the guest goes on;
-/// - a long batch (grant_table_op, memory_op) has ended between two elements, with the registers set so that the guest
-///   makes a hypercall for the rest, as Xen's continuations do. A poll or block that user space serves is made again.
+/// - a long batch (grant_table_op, memory_op) has ended between two elements. Its registers make the guest call again
+///   for the rest, as Xen's continuations do. A poll or block that user space serves is made again.
 ///
 /// Each vCPU's thread confirms that itself ([VcpuGate]). A thread that has not been started, or has ended, counts as
 /// parked. A parked thread still serves its mailbox, so others may read and change the vCPU. Everything else that works
 /// for the domain goes on: timers, eventfds, other domains' events and copies.
 ///
-/// A vCPU's thread parks after the element, poll slice or exit that it is at, none of which waits for a guest. A thread
-/// that does not park within the limit hangs in the host or in our code; then the hold fails, and the domain goes on as
+/// A vCPU's thread parks after its current element, poll slice or exit; none of these waits for a guest. A thread that
+/// does not park within the limit hangs in the host or in our code. Then the hold fails, and the domain goes on as
 /// before.
 public final class Quiescence {
     private static final Logger log = LoggerFactory.getLogger(Quiescence.class);

@@ -41,7 +41,7 @@ public final class ReportedMemoryMap {
         entries = List.copyOf(next);
     }
 
-    /// A map that the guest has set has no place in the saved state yet.
+    /// The reason against a save: the saved state has no place yet for a map that the guest has set.
     Optional<String> blocker() {
         return replaced ? Optional.of("it has set its own memory map") : Optional.empty();
     }

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 
-/// The frames that a saved state has to have, each exactly once, in any order.
+/// The frames that a saved state must contain, each exactly once, in any order.
 public final class SavedFrames {
     private final Map<Integer, FrameReader.Handler> handlers = new HashMap<>();
 
@@ -25,7 +25,7 @@ public final class SavedFrames {
         T decode(int version, BodyReader body) throws WireException;
     }
 
-    /// Wants one more frame.
+    /// Requires one more frame.
     ///
     /// @return gives its state once [#read] has read all
     public <T> Supplier<T> add(int type, Decoder<T> decoder) {

@@ -15,14 +15,14 @@ public final class SharedInfo {
     /// thread that holds it never waits for a vCPU.
     private final Object change = new Object();
 
-    /// At first as `DomainBuilder` has told KVM. Changed under [#change].
+    /// Starts as `DomainBuilder` has set it in KVM. Changed under [#change].
     private volatile GuestWidth width = GuestWidth.BITS_64;
 
     private volatile boolean mapped;
     private volatile long gfn;
     private volatile boolean runstateUpdateFlag;
 
-    /// What is saved of it. The contents are those of a special page, and saved with the memory.
+    /// Its saved state. The page's contents are saved with the memory, as those of every special page.
     ///
     /// @param mapped whether the guest has ever shown the page; only then does KVM know it
     /// @param gfn the last frame at which it was shown
@@ -42,8 +42,8 @@ public final class SharedInfo {
     /// HVM_PARAM_CALLBACK_IRQ and the hypercall MSR do so. Only this method changes it, here and in KVM, which writes
     /// the wall clock each time.
     ///
-    /// KVM has fewer ports for a 32-bit domain, and refuses calls that name another port. So the others leave its
-    /// table first.
+    /// KVM has fewer ports for a 32-bit domain, and refuses calls that name a port beyond its limit. So those ports
+    /// leave its table first.
     public void latchWidth(GuestWidth next) {
         synchronized (change) {
             if (next == GuestWidth.BITS_32) {
@@ -106,8 +106,8 @@ public final class SharedInfo {
         return new State(width, mapped, gfn, runstateUpdateFlag);
     }
 
-    /// Tells KVM of a restored page and its layout. The event channels know them already. The vCPUs use their places in
-    /// the page from now on.
+    /// Tells KVM the place and layout of a restored page, which the event channels know already. The vCPUs use their
+    /// places in the page from now on.
     void restore(State state) {
         synchronized (change) {
             width = state.width();

@@ -26,8 +26,8 @@ public final class ShutdownLatch {
         return true;
     }
 
-    /// Has `listener` called when there is a reason; at once if there is one already. There is one listener at a time.
-    /// It may be called twice, by any thread and with its locks held, so it does not wait.
+    /// Calls `listener` when there is a reason; at once if there is one already. There is one listener at a time. It
+    /// may be called twice, by any thread and with that thread's locks held, so it must not wait.
     public void onSet(Runnable listener) {
         this.listener = listener;
         if (outcome.get() != null) {

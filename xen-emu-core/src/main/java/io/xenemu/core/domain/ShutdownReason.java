@@ -1,7 +1,7 @@
 package io.xenemu.core.domain;
 
-/// Why a domain stopped. The first six are Xen's (`SHUTDOWN_*` in `sched.h`); the seventh stands for any other number
-/// from the guest. The rest are ends of a VM that its guest did not request.
+/// The reason for which a domain stopped. The first six are Xen's (`SHUTDOWN_*` in `sched.h`); the seventh stands for
+/// any other number from the guest. The rest are ends of a VM that its guest did not request.
 public enum ShutdownReason {
     POWEROFF(0),
     REBOOT(1),
@@ -39,8 +39,8 @@ public enum ShutdownReason {
         return of(code) == OTHER ? "shutdown for reason " + code : "";
     }
 
-    /// Whether a reason that the guest has announced replaces this one (Xen's `domain_shutdown`). It does not where an
-    /// operator or the host ends the domain, which Xen does without that function.
+    /// Whether a reason that the guest has announced replaces this one (Xen's `domain_shutdown`). False if an operator
+    /// or the host ends the domain, which Xen does without that function.
     boolean isGuests() {
         return this != HOST_ERROR && this != DESTROYED;
     }

@@ -1,7 +1,7 @@
 package io.xenemu.core.domain;
 
-/// A vCPU or another thread of a domain has not stopped in time: it is in a call to the host that does not return, or
-/// in a loop of ours. The message is one line for an operator. Neither the guest nor the caller is to blame.
+/// Thrown if a vCPU or another thread of a domain has not stopped in time. It is in a call to the host that does not
+/// return, or in a loop of ours. The message is one line for an operator. Neither the guest nor the caller is to blame.
 public final class StuckException extends RuntimeException {
     private static final long serialVersionUID = 1;
 

@@ -48,7 +48,7 @@ public final class Suspension {
         return caller != null;
     }
 
-    /// Has `listener` called at each suspend, on a vCPU's thread, so it does not wait. There is one listener at a time.
+    /// Calls `listener` at each suspend, on a vCPU's thread, so it must not wait. There is one listener at a time.
     public void onSuspend(Runnable listener) {
         this.listener = listener;
     }

@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/// The timers of a domain's vCPUs as a part of it. A timer that stands still is stopped; its event does not come
-/// meanwhile, and comes late.
+/// The timers of a domain's vCPUs as a part of it. While the part stands still, timers are stopped: an event that falls
+/// due then comes late.
 final class TimersPart implements Part {
     private final List<Vcpu> vcpus;
     private final DomainTimers timers;

@@ -34,8 +34,8 @@ public final class Vcpu {
     private volatile ThreadActivity.@Nullable Source activity;
     private volatile ThreadActivity ended = ThreadActivity.NONE;
 
-    /// Whether a request may wait for the vCPU's thread: each is made first, and announced here then. An exit without
-    /// one reads this field alone.
+    /// Whether a request may wait for the vCPU's thread. A request is made first, and then announced here. An exit
+    /// without a request reads only this field.
     private volatile boolean requested;
 
     private volatile boolean started;
@@ -55,7 +55,7 @@ public final class Vcpu {
         this.thread = new VcpuThread(domain.id() + "-" + id, this, () -> run(domain, loop));
     }
 
-    /// Runs the loop. Whatever ends it, the domain must not go on without this vCPU, and no thread may wait for it.
+    /// Runs the loop. However it ends, the domain must not go on without this vCPU, and no thread may wait for it.
     private void run(Domain domain, Consumer<Vcpu> loop) {
         try {
             activity = ThreadActivity.ofThisThread();
@@ -72,7 +72,7 @@ public final class Vcpu {
         }
     }
 
-    /// Nobody waits any more for the thread to serve its mailbox or to park.
+    /// Releases all threads that wait for this one to serve its mailbox or to park.
     private void end() {
         gate.end();
         mailbox.close();
@@ -106,8 +106,8 @@ public final class Vcpu {
     /// Runs `change` on the vCPU's thread, outside of the guest, and waits until it has run. Does nothing if the vCPU
     /// has ended: its domain is being destroyed.
     ///
-    /// That says nothing of the guest: the thread may be within a hypercall, or have an exit that KVM has not
-    /// completed. [Quiescence] is for what needs that.
+    /// The guest's state is not defined then: the thread may be within a hypercall, or at an exit that KVM has not
+    /// completed. Callers that need a defined state use [Quiescence].
     void call(Consumer<VcpuPort> change) {
         if (isCurrent() || !started) {
             change.accept(port);
@@ -140,7 +140,8 @@ public final class Vcpu {
         if (!requested) {
             return false;
         }
-        // Before the caller looks: what is requested meanwhile is found now or next time.
+        // Cleared before the caller looks, so that a request made meanwhile is found now or next
+        // time.
         requested = false;
         return true;
     }
@@ -182,7 +183,7 @@ public final class Vcpu {
     /// thread before the first entry, and when [#isHeld] and KVM has completed the last exit.
     public void park() {
         while (!gate.pass(stopping)) {
-            // First: what came before the thread ran could not unpark it.
+            // First, because a request from before the thread ran could not unpark it.
             mailbox.serve();
             LockSupport.park(this);
         }
@@ -287,8 +288,8 @@ public final class Vcpu {
         return ask(0L, port -> port.getRegs().get(Gpr.RIP));
     }
 
-    /// Its registers. Makes it leave the guest. Those of a vCPU that has ended may be read until its domain is closed;
-    /// who reads them sees to that.
+    /// Its registers. Makes it leave the guest. If the vCPU has ended, the caller makes sure that its domain has not
+    /// been closed.
     public VcpuRegisters registers() {
         AtomicReference<@Nullable VcpuRegisters> found = new AtomicReference<>();
         call(_ -> found.set(read()));
@@ -326,7 +327,7 @@ public final class Vcpu {
         call(VcpuPort::flushTlb);
     }
 
-    /// How the vCPU has spent its time (VCPUOP_get_runstate_info).
+    /// The time that the vCPU has spent in each state (VCPUOP_get_runstate_info).
     public Runstate runstate() {
         return ask(NO_TIME, VcpuPort::runstateData);
     }

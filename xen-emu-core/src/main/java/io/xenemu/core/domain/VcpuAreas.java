@@ -35,7 +35,8 @@ public final class VcpuAreas {
     /// Whether the guest sees a Xen before 4.18.
     private final boolean old;
 
-    /// Whether the guest has registered vcpu_info; for the vCPU's thread, so that one registration comes first.
+    /// Whether the guest has registered vcpu_info. Changed only on the vCPU's thread, so that of two registrations one
+    /// comes first.
     private volatile boolean registered;
 
     private volatile boolean placed;
@@ -48,7 +49,7 @@ public final class VcpuAreas {
     /// The address of the registered vcpu_info; for the vCPU's thread.
     private long vcpuInfo = VcpuPort.INVALID_GPA;
 
-    /// What is saved of them: guest-physical addresses, [VcpuPort#INVALID_GPA] where nothing is registered.
+    /// Their saved state: guest-physical addresses, [VcpuPort#INVALID_GPA] for an area that is not registered.
     ///
     /// @param vcpuInfo without it, the vCPU has its place in shared_info
     /// @param time the second time area
@@ -91,8 +92,8 @@ public final class VcpuAreas {
         return placed;
     }
 
-    /// VCPUOP_register_vcpu_info. Pending events stay pending: KVM changes first, and an upcall that looks at every
-    /// port makes up for what it wrote to the old place before.
+    /// VCPUOP_register_vcpu_info. No pending event is lost. KVM changes to the new place first; then an upcall makes
+    /// the guest check every port. That covers events that KVM had written to the old place.
     ///
     /// @param offset in the frame, 32 bits
     /// @param caller the calling vCPU
@@ -140,7 +141,7 @@ public final class VcpuAreas {
         return Objects.requireNonNull(state.get());
     }
 
-    /// Registers a saved vCPU's areas. The memory stays as it is, but for what KVM writes.
+    /// Registers a saved vCPU's areas. Changes only the memory that KVM writes.
     ///
     /// @throws IllegalArgumentException if there is no memory
     void restore(State state) {

@@ -4,11 +4,11 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.concurrent.TimeUnit;
 
 /// The gate between a vCPU's thread and the guest. While it is held shut, the thread does not enter the guest. The vCPU
-/// is *parked* when its thread has confirmed that it stands before the gate: between two entries, with its last exit
-/// completed, so that KVM has all of the vCPU's state.
+/// is *parked* when its thread has confirmed that it stands before the gate. It is then between two entries, with its
+/// last exit completed, so that KVM has all of the vCPU's state.
 ///
-/// A vCPU whose thread has not come to the gate yet, or has ended, is parked as well: it is not in the guest and cannot
-/// get there. A parked vCPU's thread still serves its mailbox.
+/// A vCPU also counts as parked before its thread first comes to the gate, and after the thread has ended. It is not in
+/// the guest then and cannot get there. A parked vCPU's thread still serves its mailbox.
 ///
 /// Its monitor is a leaf.
 final class VcpuGate {

@@ -5,7 +5,7 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.MpState;
 
 /// Whether a vCPU is up (Xen's `_VPF_down`), and whether it has been initialised. A vCPU that is down does not run
-/// until VCPUOP_up, or INIT and SIPI; KVM's state for it is UNINITIALIZED, in which it waits for INIT. So this
+/// until VCPUOP_up, or INIT and SIPI; KVM's state for it is UNINITIALIZED, in which it waits for INIT. So this class
 /// remembers whether the vCPU has registers to go on with.
 ///
 /// For the vCPU's own thread, except where it says otherwise.
@@ -20,7 +20,7 @@ final class VcpuPower {
     private boolean resting;
 
     /// Whether it will not run again by itself: it was never started, or is down, or has halted with interrupts
-    /// disabled, which puts it down on Xen too (`hvm_hlt`).
+    /// disabled. Such a halt puts it down on Xen too (`hvm_hlt`).
     boolean isDown(VcpuPort port) {
         return goingDown || isAtRest(port);
     }

@@ -18,11 +18,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 
-/// The table of contents of a saved domain: what Xen keeps of it. What KVM keeps of its VM is not in it: registers,
+/// The table of contents of a saved domain: the state that Xen keeps of it. State in KVM is not in it: registers,
 /// interrupt chips, clock, runstate times. The contents of RAM travel by pages.
 ///
-/// A new component is a frame that some part saves, and a line in [DomainRestore]: that class takes the record apart,
-/// so that it does not compile before it handles the component. [SavedFrames] wants each frame exactly once.
+/// A new component is a frame that some part saves, and a line in [DomainRestore]. That class takes the record apart,
+/// so it does not compile until it handles the component. [SavedFrames] requires each frame exactly once.
 ///
 /// @param identity which domain it is
 /// @param memory its address space and special pages
@@ -68,7 +68,7 @@ public record XenState(
         return identity.id();
     }
 
-    /// Which domain it is, and how often it is paused.
+    /// The domain's identity, and the number of its pauses.
     ///
     /// @param pauses by an operator; it stays paused after a restore
     record Identity(DomId id, DomainConfig config, int pauses) {}
@@ -102,7 +102,7 @@ public record XenState(
         return frames.read(stream, addTo(frames));
     }
 
-    /// Wants the frames of a domain.
+    /// Requires the frames of a domain.
     ///
     /// @return gives the state once they were read; throws [IllegalArgumentException] as the constructor
     public static Supplier<XenState> addTo(SavedFrames frames) {

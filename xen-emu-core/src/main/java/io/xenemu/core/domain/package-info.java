@@ -19,7 +19,7 @@
 ///
 /// - `change` of [SharedInfo] guards the place and layout of shared_info, above the event channels' locks.
 ///   `stopping` of [DomainEnd] guards the reason for which a domain stopped.
-/// - The monitor of [Quiescence] is above that of [VcpuGate]; whoever waits until vCPUs are parked holds neither.
+/// - The monitor of [Quiescence] is above that of [VcpuGate]; a thread that waits until vCPUs are parked holds neither.
 /// - The monitors of [MessageInterrupts] and `GsiRoutes` are taken below the event channels' locks. Those of
 ///   [EventDelivery] and `CallbackLine` guard the callback, and are taken with none of these held.
 /// - The monitor of [VcpuMailbox] is a leaf. A thread that waits for a vCPU holds none of these locks.

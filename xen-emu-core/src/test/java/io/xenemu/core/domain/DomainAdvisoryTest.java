@@ -24,8 +24,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// What Xen's security advisories on the memory and the timers of a domain were about must not be possible here.
-/// One method each, named after it.
+/// The attacks of Xen's security advisories on the memory and the timers of a domain fail here. Each has one method,
+/// named after the advisory.
 ///
 /// XSA-410 is about the end of a domain as well, where Xen freed all its page tables at once: KVM's are not ours to
 /// free.
@@ -54,7 +54,7 @@ final class DomainAdvisoryTest {
         other.get(SECONDS, TimeUnit.SECONDS);
     }
 
-    /// A timer that was moved or set from several vCPUs got out of its lists' locks.
+    /// On Xen, a timer that several vCPUs moved or set escaped the locks of its lists.
     @Test
     void xsa336_periodicTimerThatSeveralVcpusSetEndsWhenItIsStopped() throws Exception {
         AtomicInteger ticks = new AtomicInteger();
@@ -84,7 +84,7 @@ final class DomainAdvisoryTest {
         }
     }
 
-    /// Two vCPUs that mapped the same page of a grant table put it at two frames, of which one was forgotten.
+    /// On Xen, two vCPUs that mapped the same page of a grant table put it at two frames, and Xen forgot one of them.
     @Test
     void xsa379_pageOfATableIsAtOneFrame() throws Exception {
         try (OverlaidGuest guest = new OverlaidGuest();
@@ -109,8 +109,8 @@ final class DomainAdvisoryTest {
         }
     }
 
-    /// A status frame that was being mapped while another vCPU changed to version 1 stayed mapped, though it was freed:
-    /// XSA-255, 384 and 387 left that open, and XSA-486 (CVE-2026-23558) closed it.
+    /// On Xen, a status frame stayed mapped after it was freed, if another vCPU changed to version 1 during its
+    /// mapping. XSA-255, 384 and 387 left that open, and XSA-486 (CVE-2026-23558) closed it.
     @Test
     void xsa384_xsa387_xsa486_noStatusFrameStaysMappedInVersionOne() throws Exception {
         try (TestDomain guest = new TestDomain(2);
@@ -143,7 +143,7 @@ final class DomainAdvisoryTest {
         }
     }
 
-    /// Much memory was freed in one go, whatever else there was to do.
+    /// Xen freed much memory in one go, without a break for other work.
     @Test
     void xsa410_longCallAboutMemoryEndsWithItsDomain() throws BootException, XenError {
         try (TestDomain guest = new TestDomain(1)) {

@@ -23,18 +23,18 @@ final class DomainConfigTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "a/b", "a\nb", "3", "007", "99999999999999999999"})
-    void nameThatIsAnIdOrNoneAtAllIsRefused(String name) {
+    void invalidNameOrNameOfDigitsIsRefused(String name) {
         assertThrows(IllegalArgumentException.class, () -> named(name));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"web", "3a", "-3", "3.1", "\u0663"})
-    void nameThatIsNoNumberIsTaken(String name) {
+    void nameThatIsNotANumberIsAccepted(String name) {
         assertEquals(name, named(name).name());
     }
 
     @Test
-    void nameHasALimitInBytes() {
+    void nameIsLimitedInBytes() {
         String longest = "\u00e4".repeat(DomainConfig.MAX_NAME_BYTES / 2);
         assertEquals(longest, named(longest).name());
         assertThrows(IllegalArgumentException.class, () -> named(longest + "x"));

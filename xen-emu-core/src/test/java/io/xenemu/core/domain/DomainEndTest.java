@@ -19,7 +19,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// The end of a domain at which others are still at work.
+/// The end of a domain while other threads still work for it.
 @Timeout(120)
 final class DomainEndTest {
     private static final int ROUNDS = 10;
@@ -44,7 +44,7 @@ final class DomainEndTest {
     }
 
     @Test
-    void theFirstFailureIsWhyTheDomainStopped() throws Exception {
+    void firstFailureIsTheReasonOfTheStop() throws Exception {
         try (TestDomain test = new TestDomain(1)) {
             Domain domain = test.domain();
             domain.failed("its upcalls", new KvmException("KVM_SIGNAL_MSI", 22));
@@ -55,9 +55,9 @@ final class DomainEndTest {
         }
     }
 
-    /// Whoever stops the vCPUs kicks one after the other, while the domain's own end closes them.
+    /// The failing thread kicks one vCPU after the other, while the domain's own end closes them.
     @Test
-    void aFailureOnAnothersThreadMeetsNoClosedVcpu() throws Exception {
+    void failureOnAnotherThreadUsesNoClosedVcpu() throws Exception {
         for (int i = 0; i < ROUNDS; i++) {
             Thread other;
             try (TestDomain test = new TestDomain(8, DomainEndTest::spin)) {
@@ -72,7 +72,7 @@ final class DomainEndTest {
 
     /// A back end sends until the domain is gone. The test takes each upcall in the guest's place.
     @Test
-    void anUpcallMeetsNoClosedVcpu() throws Exception {
+    void upcallUsesNoClosedVcpu() throws Exception {
         for (int i = 0; i < ROUNDS; i++) {
             Thread sender;
             try (TestDomain test = new TestDomain(1)) {

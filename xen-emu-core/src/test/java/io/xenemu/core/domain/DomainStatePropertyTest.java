@@ -28,8 +28,8 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 
-/// A domain that is saved and restored is the same domain: saved again, it has the same state, and it answers whatever
-/// its guest does next as the old one.
+/// A domain that is saved and restored is the same domain. Saved again, it has the same state. It answers all later
+/// operations of its guest as the old domain does.
 final class DomainStatePropertyTest {
     /// Where shared_info has the wall clock in either layout. KVM writes it anew.
     private static final int WALL_CLOCK_64 = 0xc00;
@@ -79,8 +79,8 @@ final class DomainStatePropertyTest {
         return XenState.read(new ByteArrayInputStream(stream));
     }
 
-    /// A state without the wall clock. KVM writes it to shared_info; by frame number, also if the guest has put another
-    /// page there.
+    /// A state without the wall clock. KVM writes the clock to the frame of shared_info, even if the guest has put
+    /// another page at that frame.
     private static XenState timeless(XenState state) {
         Set<Integer> clocks = new HashSet<>(Set.of(SpecialPages.SHARED_INFO));
         state.memory().overlays().stream()
@@ -119,7 +119,7 @@ final class DomainStatePropertyTest {
         return new MemoryState.Content(content.page(), ImmutableLongArray.copyOf(words));
     }
 
-    /// The same for RAM, of which the guest's first frames are the first pages.
+    /// The same for RAM, whose first pages are the guest's first frames.
     private static MemorySegment timelessRam(Domain domain) {
         MemorySegment ram = domain.memory().ram();
         long page = domain.sharedInfo().save().gfn() * GuestMemory.PAGE_SIZE;
@@ -128,7 +128,7 @@ final class DomainStatePropertyTest {
         return ram;
     }
 
-    /// What a VM keeps of Xen's.
+    /// The Xen state that the VM keeps.
     private static List<Object> kept(FakeVm vm) {
         List<Object> kept = new ArrayList<>();
         kept.add(vm.ports());
@@ -162,7 +162,7 @@ final class DomainStatePropertyTest {
                     new DomainOrigin.Saved(saved, ram -> ram.copyFrom(old.domain().memory().ram()));
             FakeVm newVm = new FakeVm();
             try (TestDomain restored = TestDomain.of(origin, newVm, known)) {
-                // A restore announces what is pending, which does no harm to one that goes on.
+                // A restore announces pending events, which does no harm to a domain that goes on.
                 old.domain().eventChannels().announcePending();
                 assertEquals(timeless(save(old.domain())), timeless(save(restored.domain())));
                 assertEquals(kept(oldVm), kept(newVm));

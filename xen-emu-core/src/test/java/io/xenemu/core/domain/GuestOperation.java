@@ -16,7 +16,7 @@ import java.lang.foreign.ValueLayout;
 /// Something that a guest does, with an answer that tells whether two domains are in the same state.
 ///
 /// @param kind 0 to [#KINDS] - 1
-/// @param a any number, of which the kind takes what it needs
+/// @param a any number; the kind takes the bits that it needs
 /// @param b the same
 record GuestOperation(int kind, int a, int b) {
     static final int KINDS = 25;

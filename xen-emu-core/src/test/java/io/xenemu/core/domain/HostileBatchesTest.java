@@ -30,7 +30,7 @@ final class HostileBatchesTest {
     private static final int END_SECONDS = 30;
 
     @Test
-    void everyPauseAndTheEndComeInTimeAndOtherDomainsGoOn() throws Exception {
+    void pausesAndTheEndAreTimelyAndOtherDomainsGoOn() throws Exception {
         HostileVcpu beside = new HostileVcpu(1 + 1, SHORT);
         try (TestDomain other = new TestDomain(1 + 1, beside);
                 ExecutorService ending = Executors.newSingleThreadExecutor()) {

@@ -11,9 +11,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
-/// vCPUs of a guest that attacks, without KVM's part: each makes long batches, changes the lists and page tables
-/// that the others' batches read, and puts them down and up. The last vCPU only makes calls, and stays up. The threads
-/// do what `ExitLoop` does at exits.
+/// vCPUs of a guest that attacks, without KVM. Each makes long batches, changes the lists and page tables that the
+/// others' batches read, and puts other vCPUs down and up. The last vCPU only makes calls, and stays up. The threads do
+/// what `ExitLoop` does at exits.
 final class HostileVcpu implements Consumer<Vcpu> {
     /// One page is at all addresses of the 512 GiB from here on.
     private static final long EVERYWHERE = 1L << 39;
@@ -140,7 +140,7 @@ final class HostileVcpu implements Consumer<Vcpu> {
             this.random = random;
         }
 
-        /// Makes one call after a change of what the others read.
+        /// Changes the memory that the others read, and makes one call.
         void next() throws XenError {
             disturb();
             switch (random.nextInt(8)) {

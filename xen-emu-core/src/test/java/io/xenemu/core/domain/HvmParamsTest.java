@@ -13,13 +13,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What a guest may do with each of its parameters, as Xen has it.
+/// A guest's rights on each of its parameters, as in Xen.
 final class HvmParamsTest {
     private static final Set<Integer> READABLE = Set.of(0, 1, 2, 15, 17, 18, 19, 34, 35, 36, 37);
     private static final Set<Integer> WRITABLE = Set.of(0, 2, 15, 18, 34, 36, 37);
     private static final Set<Integer> DEPRECATED = Set.of(4, 13, 20, 21, 22, 23, 24, 25, 26, 30);
 
-    /// A task state segment that Xen takes, and so large that nobody has a use for it.
+    /// The smallest task state segment that Xen accepts, at 0xf000.
     private static final long TSS = 104L << 32 | 0xf000;
 
     private final List<String> crashes = new ArrayList<>();
@@ -78,7 +78,7 @@ final class HvmParamsTest {
         "0x208a_0000_f000, 0x2089_0000_f000",
         "0xffff_ffff_0000_f000, 0x2089_0000_f000"
     })
-    void taskStateIsAsLargeAsItCanBeUseful(String value, String kept) throws XenError {
+    void taskStateSizeIsCutToTheUsefulMaximum(String value, String kept) throws XenError {
         params.guestSet(HvmParams.VM86_TSS_SIZED, hex(value));
 
         assertEquals(hex(kept), params.guestGet(HvmParams.VM86_TSS_SIZED));
@@ -117,7 +117,7 @@ final class HvmParamsTest {
 
     @ParameterizedTest
     @CsvSource({"36, 1", "36, 16", "36, -1"})
-    void valueThatMeansNothingIsEinval(int index, long value) {
+    void invalidValueIsEinval(int index, long value) {
         assertSame(XenError.EINVAL, setError(index, value));
         assertEquals(8, params.get(index));
     }

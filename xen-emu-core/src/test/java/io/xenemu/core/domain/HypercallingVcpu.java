@@ -5,8 +5,7 @@ import io.xenemu.core.hypercall.HypercallDispatcher;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
-/// A vCPU whose guest makes the same hypercall for ever, without KVM's part: the thread does what `ExitLoop` does at
-/// exits.
+/// A vCPU whose guest makes the same hypercall for ever, without KVM. The thread does what `ExitLoop` does at exits.
 final class HypercallingVcpu implements Consumer<Vcpu> {
     private final CompletableFuture<TestDomain> test = new CompletableFuture<>();
     private final long number;

@@ -17,8 +17,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// A [TestDomain] on a VM of KVM, for tests of what KVM does. Without Xen in KVM, what needs one of its Xen attributes
-/// fails, and the log says so when the domain ends.
+/// A [TestDomain] on a VM of KVM, for tests of KVM's behaviour. On a KVM without Xen, calls that need a Xen attribute
+/// fail; the end of the domain logs that.
 public final class KvmDomain implements VmDomain {
     private final KvmSystem system = open();
     private final KvmVm kvm = system.createVm();

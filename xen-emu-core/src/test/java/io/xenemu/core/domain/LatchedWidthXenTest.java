@@ -80,7 +80,7 @@ class LatchedWidthXenTest {
         return ports;
     }
 
-    /// The VM has room for as many ports as the guest from the beginning on.
+    /// From the beginning, the VM has room for as many ports as the guest.
     @Test
     void newDomainIs64Bit() throws XenError {
         assertWidth(GuestWidth.BITS_64);

@@ -12,7 +12,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.ValueLayout;
 
-/// The memory of a VM. Each special page carries its [#tag] in its first word, so one sees where it is shown.
+/// The memory of a VM. Each special page has its [#tag] in its first word, which tells where it is shown.
 public final class OverlaidGuest implements AutoCloseable {
     static final long RAM_BYTES = GuestMemoryMap.MIN_BYTES;
     public static final int GRANT_FRAMES = 4;

@@ -101,7 +101,7 @@ final class PartsTest {
     }
 
     @Test
-    void blockersAreToldWithTheirPartsAndNothingIsStoppedInVain() {
+    void blockersNameTheirPartsAndNothingStopsInVain() {
         parts.add(OwnPart.unsaved("device", "another guest serves it"));
         parts.add(OwnPart.unsaved("console", "it is broken"));
 

@@ -29,7 +29,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Needs /dev/kvm for guests that run: in whatever state a vCPU is, it is parked when a pause returns.
+/// A vCPU is parked when a pause returns, whatever its state was. Needs /dev/kvm for guests that run.
 @Timeout(60)
 final class QuiescenceTest {
     private static final int SECONDS = 30;
@@ -262,7 +262,7 @@ final class QuiescenceTest {
     }
 
     @Test
-    void operatorCannotLetADomainRunThatSomeoneElseHolds() throws BootException, XenError {
+    void unpauseDoesNotRunADomainThatAnotherHolderHolds() throws BootException, XenError {
         try (TestDomain test = new TestDomain(1)) {
             Quiescence quiescence = new Quiescence(test.domain().vcpus(), Quiescence.LIMIT);
             PauseCount pauses = new PauseCount(quiescence);

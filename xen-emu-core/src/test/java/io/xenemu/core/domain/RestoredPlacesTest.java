@@ -63,7 +63,7 @@ final class RestoredPlacesTest {
     }
 
     @Test
-    void controlBlockComesBackAlsoIfTheGuestHasGivenItsPageUp() throws Exception {
+    void controlBlockIsRestoredEvenIfTheGuestGaveItsPageUp() throws Exception {
         try (TestDomain old = domain(boot())) {
             old.domain().eventChannels().initControl(new VcpuId(0), GFN, 0);
             old.domain().eventChannels().expandArray(GFN + 1);

@@ -15,8 +15,8 @@ import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.Segment;
 import java.util.List;
 
-/// A domain that runs some bytes of 32-bit code on KVM, without Xen in it and without paging. vCPU 0 begins at [#CODE];
-/// the others wait to be started.
+/// A domain that runs some bytes of 32-bit code without paging, on a KVM without Xen. vCPU 0 begins at [#CODE]; the
+/// others wait to be started.
 public final class RunningGuest implements AutoCloseable {
     /// Where the code is.
     static final int CODE = 0x8000;

@@ -54,7 +54,7 @@ final class ShutdownLatchTest {
     }
 
     @Test
-    void listenerHearsOfTheReasonWheneverItComes() {
+    void listenerIsCalledWheneverTheReasonComes() {
         List<String> heard = new ArrayList<>();
         latch.onSet(() -> heard.add("early"));
         assertEquals(List.of(), heard);

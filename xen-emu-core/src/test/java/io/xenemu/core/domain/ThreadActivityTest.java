@@ -35,7 +35,7 @@ final class ThreadActivityTest {
     }
 
     @Test
-    void threadThatHasEndedTellsNothing() {
+    void endedThreadHasNoActivity() {
         assertNull(new ThreadActivity.Source(Path.of("/proc/self/task/1/none/stat")).read());
     }
 }

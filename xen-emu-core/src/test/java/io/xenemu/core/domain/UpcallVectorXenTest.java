@@ -18,10 +18,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 class UpcallVectorXenTest {
     private static final int VECTOR = 0x41;
 
-    /// Linux's callback beside vectors of the vCPUs' own.
+    /// The callback that Linux sets if vCPUs have vectors of their own.
     private static final long DUMMY_CALLBACK = 1;
 
-    /// Of the local APIC's registers: the spurious vector's, with its enable bit, and the one of requested interrupts
+    /// Registers of the local APIC: the spurious vector's with its enable bit, and the word of requested interrupts
     /// that has the vector.
     private static final int SPURIOUS = 0xf0;
 
@@ -71,7 +71,7 @@ class UpcallVectorXenTest {
     }
 
     @Test
-    void apicThatIsNotEnabledTakesNoVector() throws BootException, XenError {
+    void disabledApicRefusesTheVector() throws BootException, XenError {
         try (VmDomain test = vm.open(2)) {
             Vcpu vcpu = test.domain().vcpus().getFirst();
 

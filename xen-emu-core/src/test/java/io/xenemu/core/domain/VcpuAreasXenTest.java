@@ -41,7 +41,7 @@ class VcpuAreasXenTest {
     }
 
     @Test
-    void vcpuInfoIsRegisteredOnceAndThatIsLookedAtBeforeThePlace() throws BootException, XenError {
+    void secondVcpuInfoIsRefusedBeforeItsPlaceIsChecked() throws BootException, XenError {
         try (VmDomain test = vm.open(1)) {
             vcpu(test).areas().registerVcpuInfo(GFN, 0, vcpu(test));
 
@@ -64,7 +64,7 @@ class VcpuAreasXenTest {
     }
 
     @Test
-    void timeAreaEndsWithAnAddressThatIsNowhere() throws BootException, XenError {
+    void timeAreaEndsWithANullOrUnmappedAddress() throws BootException, XenError {
         try (VmDomain test = vm.open(1)) {
             LinearMemory linear = test.test().caller(0, true).argument().linear();
             for (long end : new long[] {0, NOWHERE}) {

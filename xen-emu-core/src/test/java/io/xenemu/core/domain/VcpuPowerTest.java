@@ -144,7 +144,7 @@ final class VcpuPowerTest {
         guest.domain().stop(ShutdownReason.DESTROYED);
     }
 
-    /// A call that comes while the vCPU is about to rest has its answer, although nobody wakes it again.
+    /// A call that comes while the vCPU is about to rest is answered, although nothing wakes the vCPU again.
     @Test
     void vcpuThatGoesDownAnswersACallThatComesMeanwhile() throws Exception {
         vcpu.initialise(start(0));
@@ -186,7 +186,7 @@ final class VcpuPowerTest {
                 answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
             }
         } finally {
-            // Whoever waits for the vCPU waits no more.
+            // Releases the threads that wait for the vCPU.
             guest.domain().shutdown(ShutdownReason.DESTROYED, "");
         }
     }
@@ -197,7 +197,7 @@ final class VcpuPowerTest {
         }
     }
 
-    /// The one that was asked last decides.
+    /// The last request decides.
     @Test
     void vcpuThatIsUpAgainBeforeItWentDownGoesOn() throws XenError, InterruptedException {
         vcpu.initialise(start(0));

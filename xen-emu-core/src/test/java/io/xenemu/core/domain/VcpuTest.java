@@ -19,7 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// What becomes of a domain when a vCPU's thread fails.
+/// The end of a domain after a vCPU's thread has failed.
 @Timeout(60)
 final class VcpuTest {
     private static final long MILLIS = 30_000;
@@ -48,7 +48,7 @@ final class VcpuTest {
         }
     }
 
-    /// What is done after it, such as detaching devices, meets no vCPU.
+    /// Later steps, such as detaching devices, find no running vCPU.
     @Test
     void stopWaitsForTheVcpus() throws BootException, XenError {
         AtomicBoolean working = new AtomicBoolean(true);

@@ -60,13 +60,13 @@ class VcpuTimerXenTest {
     }
 
     @Test
-    void zeroIsATimeThatIsOver() throws BootException, XenError {
+    void singleshotDeadlineOfZeroFiresAtOnce() throws BootException, XenError {
         try (VmDomain test = vm.open(1)) {
             mapSharedInfo(test);
             EvtchnPort port = test.domain().eventChannels().bindVirq(Virq.TIMER, VCPU0);
             timer(test).setDeadline(DEADLINE);
             timer(test).setSingleshot(0);
-            // Asking for it delivers the event.
+            // Reading the deadline delivers the event.
             assertEquals(0, kernelDeadline(test));
             assertTrue(test.domain().eventChannels().isPending(port));
         }

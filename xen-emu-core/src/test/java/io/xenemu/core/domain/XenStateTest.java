@@ -179,7 +179,7 @@ final class XenStateTest {
     }
 
     @Test
-    void everyFrameIsWantedOnce() {
+    void everyFrameIsRequired() {
         parts().keySet().stream()
                 .filter(name -> !name.equals("meters"))
                 .forEach(name -> {
