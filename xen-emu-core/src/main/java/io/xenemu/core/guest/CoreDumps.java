@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Core dumps of a guest's domains, as far as its driver has to do with them. The driver does nothing else meanwhile,
-/// so that the domain is not closed; a destroy ends the dump.
+/// The driver's part of core dumps of a guest's domains. The driver does nothing else during a dump, so that the domain
+/// is not closed. A destroy ends the dump.
 final class CoreDumps {
     private static final Logger log = LoggerFactory.getLogger(CoreDumps.class);
 
@@ -34,7 +34,7 @@ final class CoreDumps {
         try {
             refused = refusal(order.dump(), domain);
         } finally {
-            // Before the answer: who has it may ask for the next dump.
+            // Before the answer, since the caller may then ask for the next dump at once.
             inbox.dumped();
         }
         if (refused == null) {
@@ -46,7 +46,7 @@ final class CoreDumps {
 
     /// Dumps a domain.
     ///
-    /// @return why it cannot be done, or null
+    /// @return the reason for which it cannot be done, or null
     private @Nullable Refused refusal(DriverRequest.Dump wanted, Domain domain) {
         String name = domain.config().name();
         try {
@@ -81,9 +81,9 @@ final class CoreDumps {
         return new CoreDump(domain, progress, inbox::isDestroyed).write(file);
     }
 
-    /// Dumps a domain that has stopped into the folder, under the guest's name. An earlier dump of it is replaced, as
-    /// under xl, so that a guest which crashes again and again does not fill the disk. If it cannot be written, the log
-    /// says so, and the guest goes on.
+    /// Dumps a domain that has stopped into the folder, under the guest's name. Replaces an earlier dump of that name,
+    /// as xl does, so that a guest which crashes again and again does not fill the disk. If the dump cannot be written,
+    /// the log says so, and the guest goes on.
     void afterStop(Domain domain) {
         Path file = folder.resolve(domain.config().name());
         try {

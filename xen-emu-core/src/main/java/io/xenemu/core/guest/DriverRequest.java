@@ -72,9 +72,9 @@ final class DriverRequest {
         return domain;
     }
 
-    /// What is to be dumped.
+    /// The dump that is requested.
     ///
-    /// @throws IllegalStateException if it is no request for that
+    /// @throws IllegalStateException if this is not a request for a dump
     Dump dump() {
         Dump wanted = dump;
         if (wanted == null) {
@@ -95,7 +95,7 @@ final class DriverRequest {
         return answer.completeExceptionally(failure);
     }
 
-    /// Waits for the answer. A request that nobody waits for any more is carried out nevertheless.
+    /// Waits for the answer. The request is carried out even if no thread waits for it any more.
     ///
     /// @throws Refused the request was refused
     /// @throws ExecutionException it failed

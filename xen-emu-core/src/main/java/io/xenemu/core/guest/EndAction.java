@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/// What becomes of a guest whose domain has stopped, in xl's words (xl.cfg(5), "EVENT ACTIONS").
+/// The action after a guest's domain has stopped, in xl's words (xl.cfg(5), "EVENT ACTIONS").
 ///
 /// xl has two more words, which are refused. `rename-restart` would need a second name for one guest, and `soft-reset`
 /// a domain that starts anew in its own memory.

@@ -2,7 +2,7 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.ShutdownReason;
 
-/// What follows each way in which a guest's domain stops.
+/// The actions after each way in which a guest's domain stops.
 ///
 /// @param powerOff after SHUTDOWN_poweroff
 /// @param reboot after SHUTDOWN_reboot, and after a triple fault, which is a reboot on Xen too
@@ -24,7 +24,7 @@ public record EndActions(
                     EndAction.DESTROY,
                     EndAction.DESTROY);
 
-    /// Those of a guest that ends with its first domain.
+    /// The actions of a guest that ends with its first domain.
     public static final EndActions ONCE =
             new EndActions(
                     EndAction.DESTROY,
@@ -33,7 +33,7 @@ public record EndActions(
                     EndAction.DESTROY,
                     EndAction.DESTROY);
 
-    /// What follows a stop.
+    /// The action after a stop.
     ///
     /// As under xl, a reason that Xen does not know ends the guest. So does a failure of the host, which another domain
     /// would meet as well.

@@ -47,7 +47,7 @@ public final class Guest {
     /// As under xl.
     private static final Duration SUSPEND_LIMIT = Duration.ofSeconds(60);
 
-    /// How often who waits for a dump is told how far it is.
+    /// The interval at which a thread that waits for a dump is told its progress.
     private static final Duration TOLD_EVERY = Duration.ofSeconds(1);
 
     private final GuestRequest request;
@@ -107,12 +107,12 @@ public final class Guest {
                 != GuestRequests.Answer.REFUSED;
     }
 
-    /// Makes the next stop of its domain the guest's end, whatever was to follow. A preserved guest ends now.
+    /// Makes the next stop of its domain the guest's end, whatever its [EndActions] say. A preserved guest ends now.
     public void endAtStop() {
         inbox.endAtStop();
     }
 
-    /// Ends the guest at once, whatever else it was asked for; [#run] then returns.
+    /// Ends the guest at once, whatever other requests it has; [#run] then returns.
     public void destroy() {
         inbox.destroy();
     }
@@ -174,7 +174,7 @@ public final class Guest {
         };
     }
 
-    /// What an operator asks of one of the guest's domains.
+    /// Carries out an operator's orders for one of the guest's domains.
     private final class Orders implements DomainDriver {
         @Override
         public void order(DomId domain, DomainOrder order) throws Refused, InterruptedException {
@@ -189,7 +189,7 @@ public final class Guest {
             }
         }
 
-        /// Tells how far the dump is while it waits for it.
+        /// Reports the dump's progress while waiting for it.
         private void dump(DomainOrder.DumpCore order, DomId domain)
                 throws Refused, InterruptedException {
             DumpProgress progress = new DumpProgress();
@@ -220,7 +220,7 @@ public final class Guest {
             try {
                 carryOut(kind, domain);
             } catch (Refused e) {
-                // A guest that is ending needs no request. Nothing of it is left soon.
+                // The refusal does not matter if the guest is ending: soon nothing of it is left.
                 if (!inbox.isDestroyed() && inbox.state() != GuestState.ENDED) {
                     throw e;
                 }

@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
 final class GuestBoot {
     private static final Logger log = LoggerFactory.getLogger(GuestBoot.class);
 
-    /// The ends that an operator or the guest itself wanted.
+    /// The reasons for which an operator or the guest itself ends a domain.
     private static final Set<ShutdownReason> ORDERLY =
             Sets.immutableEnumSet(
                     ShutdownReason.POWEROFF, ShutdownReason.REBOOT, ShutdownReason.DESTROYED);
@@ -73,7 +73,8 @@ final class GuestBoot {
         }
     }
 
-    /// The memory that an operator last wanted the guest to have, in bytes: it keeps that over a reboot, as under xl.
+    /// The memory that an operator last wanted the guest to have, in bytes. The guest keeps it over a reboot, as under
+    /// xl.
     long memoryTarget() {
         DomainConfig config = domain.config();
         try {
@@ -90,7 +91,7 @@ final class GuestBoot {
 
     /// Builds the domain of a saved guest, connected to XenStore and its console as it was. It is not started.
     ///
-    /// @param ram what its RAM contained
+    /// @param ram fills its RAM
     /// @param orders takes an operator's orders for the domain
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port, if any
@@ -175,7 +176,7 @@ final class GuestBoot {
     /// Cancels the suspend.
     ///
     /// @throws StuckException if a vCPU has not parked yet
-    /// @throws XenError what XenStore answers; the domain stays suspended
+    /// @throws XenError an error of XenStore; the domain stays suspended
     void resume() throws XenError {
         hypervisor.xenstore().resume(domain.id());
         domain.suspension().cancel();
@@ -186,7 +187,7 @@ final class GuestBoot {
     /// Asks the guest by XenStore to shut down.
     ///
     /// @param how a word of Linux's `control/shutdown`
-    /// @throws XenError what XenStore answers
+    /// @throws XenError an error of XenStore
     void askToShutDown(String how) throws XenError {
         try {
             hypervisor.controls().shutDown(domain.id(), how);
@@ -196,9 +197,9 @@ final class GuestBoot {
         }
     }
 
-    /// Takes back what [#askToShutDown] has asked, unless the guest has read it.
+    /// Takes back the word that [#askToShutDown] has written, unless the guest has read it.
     ///
-    /// @throws XenError what XenStore answers
+    /// @throws XenError an error of XenStore
     void withdraw(String how) throws XenError {
         hypervisor.controls().withdraw(domain.id(), how);
     }

@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 /// The devices of one boot of a guest: PV console, serial port and power registers. The host's ends of the console and
 /// the serial port outlive the boot.
 public final class GuestDevices {
-    /// Held by a thread that moves bytes, so that [#detach] waits for it. Then the devices' memory and VM go away.
+    /// Held by a thread that moves bytes, so that [#detach] waits for it before the devices' memory and VM go away.
     private final ReentrantLock moving = new ReentrantLock();
 
     private final @Nullable HostConsole console;
@@ -121,7 +121,7 @@ public final class GuestDevices {
 
     /// A device that [#detach] ends. The threads of the host's ends notify the guest with [#moving] held.
     ///
-    /// @param save makes its state of what waits in `input`
+    /// @param save makes its state from the bytes that wait in `input`
     private OwnPart part(
             String name,
             Runnable hold,
@@ -189,7 +189,7 @@ public final class GuestDevices {
         }
     }
 
-    /// Moves what can be moved. A device that has failed gives nothing more.
+    /// Moves the bytes that can be moved now. A device that has failed gives nothing more.
     ///
     /// @return whether the guest had printed more
     private boolean moveRest() {

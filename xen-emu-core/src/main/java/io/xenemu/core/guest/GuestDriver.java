@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What a guest's own thread does: boots the guest again and again, and carries out requests meanwhile. [Guest] draws
+/// The work of a guest's own thread: boots the guest again and again, and carries out requests meanwhile. [Guest] draws
 /// the states.
 final class GuestDriver {
     private static final Logger log = LoggerFactory.getLogger(GuestDriver.class);
@@ -53,7 +53,7 @@ final class GuestDriver {
     /// The request to suspend, until it is answered.
     private @Nullable Suspending suspending;
 
-    /// A request to suspend that the guest has been told.
+    /// A request to suspend that has been passed on to the guest.
     ///
     /// @param until in `System.nanoTime()`
     private record Suspending(DriverRequest order, long until) {}
@@ -149,7 +149,8 @@ final class GuestDriver {
         return RunOutcome.STOPPED;
     }
 
-    /// Requests that do not fit a domain which has stopped are refused from now on, and its vCPUs do nothing any more.
+    /// Moves the guest to [GuestState#PRESERVED], and stops the domain's vCPUs. Requests that need a running domain are
+    /// refused from now on.
     private void stay(GuestBoot stopped) {
         inbox.preserved();
         failSuspend(Refusal.STOPPED.of(request.config().name()));
@@ -170,7 +171,7 @@ final class GuestDriver {
         return RunOutcome.TIMEOUT;
     }
 
-    /// The guest does not run again. Threads that wait for an answer get it now.
+    /// Ends the guest, and answers all waiting requests.
     private void end() {
         inbox.end();
         serve();
@@ -206,7 +207,7 @@ final class GuestDriver {
         return outcome.reason();
     }
 
-    /// Waits until the domain stops; looks at it at times.
+    /// Waits until the domain stops, and checks it at intervals.
     ///
     /// @return null if the deadline has passed
     private ShutdownLatch.@Nullable Outcome awaitStop(Domain domain) {
@@ -247,12 +248,12 @@ final class GuestDriver {
         }
     }
 
-    /// How long the guest may still take to suspend, in ns.
+    /// The time that the guest has left to suspend, in ns.
     private long suspendLeft() {
         return suspending == null ? Long.MAX_VALUE : left(suspending.until());
     }
 
-    /// Takes the request to suspend back when its time is over.
+    /// Takes the request to suspend back if its time is over.
     private void limitSuspend() {
         if (suspendLeft() > 0) {
             return;
@@ -274,7 +275,7 @@ final class GuestDriver {
         }
     }
 
-    /// Waits before the next boot if the guest has stopped too soon too often.
+    /// Waits before the next boot if the guest has stopped too soon too many times.
     ///
     /// @param lived how long its last domain has existed
     /// @return false if the guest ends instead
@@ -331,7 +332,7 @@ final class GuestDriver {
         return until == Guest.FOREVER ? Long.MAX_VALUE : until - System.nanoTime();
     }
 
-    /// Carries out or refuses all requests whose turn it is.
+    /// Carries out or refuses all requests that can be decided now.
     private void serve() {
         boolean more = true;
         while (more) {
@@ -339,7 +340,7 @@ final class GuestDriver {
         }
     }
 
-    /// @return false if it is no request's turn
+    /// @return false if no request can be decided now
     private boolean serveOne() {
         GuestRequests.Step step = inbox.next();
         if (step == null) {

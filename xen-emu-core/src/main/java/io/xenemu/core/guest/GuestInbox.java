@@ -6,8 +6,8 @@ import io.xenemu.core.domain.ShutdownReason;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// Where threads leave their requests for the driver of a guest, and where the driver waits for them. The monitor is a
-/// leaf: nothing is called with it held.
+/// The queue in which threads leave their requests for the driver of a guest, and at which the driver waits. The
+/// monitor is a leaf: nothing is called with it held.
 final class GuestInbox {
     private final String guest;
 
@@ -91,7 +91,7 @@ final class GuestInbox {
         return requests.endsAtStop();
     }
 
-    /// Ends the driver's wait, because something that it waits for has happened.
+    /// Ends the driver's wait: an event that it waits for has happened.
     synchronized void wake() {
         news = true;
         notifyAll();

@@ -9,7 +9,7 @@ import io.xenemu.core.domain.DomainConfig;
 import java.nio.file.Path;
 import java.util.List;
 
-/// A guest that an operator wants.
+/// A guest as an operator requests it.
 ///
 /// @param config the domain
 /// @param onlineVcpus how many of its vCPUs it is to use at first
@@ -44,7 +44,7 @@ public record GuestRequest(
                 overcommit);
     }
 
-    /// The same guest, which has other memory at first.
+    /// The same guest with another amount of memory at first.
     GuestRequest withMemory(long bytes) {
         return new GuestRequest(
                 config.withMemory(bytes),
@@ -56,12 +56,12 @@ public record GuestRequest(
                 overcommit);
     }
 
-    /// The same guest, which is to use other vCPUs at first.
+    /// The same guest with another number of vCPUs to use at first.
     GuestRequest withOnlineVcpus(int number) {
         return new GuestRequest(config, number, kernel, modules, commandLine, ends, overcommit);
     }
 
-    /// Opens what it boots from.
+    /// Opens its kernel and modules.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read
     BootFiles open() throws BootException {
@@ -69,7 +69,7 @@ public record GuestRequest(
         return BootFiles.open(kernel, modules, config.maxMemoryBytes());
     }
 
-    /// Looks for what is wrong without KVM: places everything as for a boot, and writes it nowhere.
+    /// Checks the files without KVM: places everything as for a boot, and writes it nowhere.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit into the guest
     public void check() throws BootException {

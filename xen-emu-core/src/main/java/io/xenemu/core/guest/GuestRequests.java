@@ -27,7 +27,7 @@ final class GuestRequests {
     /// The most requests that wait: more than an operator's connections, so only a defect reaches it.
     static final int MAX = 128;
 
-    /// What becomes of a request when it is put.
+    /// The answer to a request when it is put.
     enum Answer {
         /// The driver carries it out in its turn.
         ACCEPTED,
@@ -49,14 +49,14 @@ final class GuestRequests {
     private GuestState state = GuestState.MADE;
     private final Queue<DriverRequest> waiting = new ArrayDeque<>();
 
-    /// What waited when the guest came into a state that refuses it.
+    /// The requests that waited when the guest came into a state that refuses them.
     private final Queue<Step> refused = new ArrayDeque<>();
 
     private int pauses;
     private boolean destroyed;
     private boolean endsAtStop;
 
-    /// Whether a dump has been taken, and lasts.
+    /// Whether the driver has taken a dump that is not over.
     private boolean dumping;
 
     GuestState state() {
@@ -68,7 +68,7 @@ final class GuestRequests {
         return pauses;
     }
 
-    /// Whether it has been destroyed: it ends now, whatever else was asked for.
+    /// Whether it has been destroyed: it ends now, whatever other requests it has.
     boolean isDestroyed() {
         return destroyed;
     }
@@ -83,7 +83,7 @@ final class GuestRequests {
         return waiting.size() + refused.size();
     }
 
-    /// Why a request would be refused now; null if [#put] takes it.
+    /// The reason for which a request would be refused now; null if [#put] takes it.
     @Nullable Refusal refusal(DriverRequest.Kind kind) {
         if (destroyed || turn(kind) == null) {
             return reason(kind);
@@ -148,8 +148,8 @@ final class GuestRequests {
         return null;
     }
 
-    /// Its domain runs, or is paused if that was asked for; also when it is resumed, or after a save or migration that
-    /// left it here.
+    /// Its domain runs, or is paused if that was asked for. Also called after a resume, and after a save or migration
+    /// that left the guest here.
     void running() {
         GuestState next = pauses == 0 ? GuestState.RUNNING : GuestState.PAUSED;
         if (next != state) {
@@ -199,7 +199,7 @@ final class GuestRequests {
     private void endDomain(GuestState next) {
         move(next);
         pauses = 0;
-        // Now, because the next boot would accept some of them.
+        // Refused now, because the next boot would accept some of them.
         for (DriverRequest request : waiting) {
             refused.add(new Step(request, reason(request.kind())));
         }
@@ -213,7 +213,7 @@ final class GuestRequests {
         state = next;
     }
 
-    /// When a request is carried out; null if never.
+    /// The time at which a request is carried out; null if never.
     private @Nullable Turn turn(DriverRequest.Kind kind) {
         return switch (kind) {
             case START -> state == GuestState.MADE ? Turn.NOW : null;
@@ -260,7 +260,7 @@ final class GuestRequests {
         };
     }
 
-    /// Why a request is never carried out in this state.
+    /// The reason for which a request is never carried out in this state.
     private Refusal reason(DriverRequest.Kind kind) {
         if (destroyed) {
             return Refusal.DESTROYED;

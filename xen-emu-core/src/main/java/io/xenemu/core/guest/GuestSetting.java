@@ -5,9 +5,8 @@ import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
 import org.jspecify.annotations.Nullable;
 
-/// What can be set of a guest: the one table from which come the options of `run` and `create`, the settings of a
-/// `create` on the control socket, and what their values are checked against. The documents have it too, and a test
-/// compares.
+/// The settings of a guest. This one table gives the options of `run` and `create`, the settings of a `create` on the
+/// control socket, and the checks of their values. The documents repeat it, and a test compares them.
 ///
 /// A new setting is a row here, and its use in [GuestSettings#request].
 public enum GuestSetting {
@@ -157,8 +156,8 @@ public enum GuestSetting {
     private final @Nullable String initial;
     private final String help;
 
-    /// @param option empty for a setting that the command line says otherwise
-    /// @param label what stands for the value in help
+    /// @param option empty for a setting that has no option of its own
+    /// @param label the placeholder of the value in help
     /// @param initial null for a setting that must be given; empty for none
     GuestSetting(
             String key,
@@ -185,7 +184,7 @@ public enum GuestSetting {
         return option;
     }
 
-    /// What stands for its value in help.
+    /// The placeholder of its value in help.
     public String label() {
         return label;
     }

@@ -11,21 +11,21 @@ import java.util.Collection;
 import java.util.List;
 import java.util.UUID;
 
-/// The settings of one guest, as text: from the command line, or from a request on the control socket.
+/// The settings of one guest as text, from the command line or from a request on the control socket.
 ///
-/// @param values of the settings that are given
+/// @param values the texts given for each setting
 public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) {
     private static final Splitter ASSIGNMENT = Splitter.on('=').limit(2);
 
     private static final String TWO_LEVEL = "2level";
     private static final String FIFO = "fifo";
 
-    /// The console's and XenStore's ports.
+    /// The least `max_event_channels`: room for the ports of the console and XenStore.
     private static final int MIN_EVENT_CHANNELS = 2;
 
     /// Reads `NAME=VALUE` words in any order. A list has a word for each of its values.
     ///
-    /// @throws IllegalArgumentException if one has another form, or there is no such setting
+    /// @throws IllegalArgumentException if a word has another form, or names no setting
     public static GuestSettings of(List<String> words) {
         ImmutableListMultimap.Builder<GuestSetting, String> values =
                 ImmutableListMultimap.builder();
@@ -114,7 +114,7 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                             grants,
                             events);
         } catch (IllegalArgumentException e) {
-            // The others have been checked.
+            // All other settings have been checked.
             throw wrong(GuestSetting.NAME, String.valueOf(e.getMessage()));
         }
         return new GuestRequest(

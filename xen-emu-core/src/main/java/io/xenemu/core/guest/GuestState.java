@@ -20,7 +20,7 @@ public enum GuestState {
     PRESERVED,
     /// Its domain has stopped, and is removed because the guest boots again. The next boot may have to wait.
     REBOOTING,
-    /// It does not run again. What is left of its domain is removed.
+    /// It does not run again. The rest of its domain is removed.
     ENDED;
 
     /// Whether a guest may go from this state to `next` in one step.

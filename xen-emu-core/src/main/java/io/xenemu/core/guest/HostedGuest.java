@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A guest in the background of a service: its driver thread, and what is kept of its consoles over its reboots.
+/// A guest in the background of a service: its driver thread, and the logs of its consoles, which last over its
+/// reboots.
 public final class HostedGuest {
     private static final Logger log = LoggerFactory.getLogger(HostedGuest.class);
 
@@ -78,7 +79,7 @@ public final class HostedGuest {
         }
     }
 
-    /// Tells the thread that waits for the start of a failure; the log, if the guest had been started.
+    /// Reports a failure to the thread that waits for the start, or to the log if the guest has been started.
     private void answer(@Nullable Throwable failure) {
         boolean starting = start.fail(failure == null ? Refusal.DESTROYED.of(name) : failure);
         if (starting || failure == null) {

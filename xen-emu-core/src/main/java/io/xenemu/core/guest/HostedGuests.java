@@ -65,7 +65,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         return guests.get(name);
     }
 
-    /// Takes no more guests. Those that are here end when they stop, or have stopped.
+    /// Takes no more guests. The present ones end when they next stop; stopped ones end now.
     public void end() {
         List<HostedGuest> last;
         synchronized (this) {

@@ -11,7 +11,7 @@ import org.slf4j.LoggerFactory;
 public final class OrderlyStop {
     private static final Logger log = LoggerFactory.getLogger(OrderlyStop.class);
 
-    /// How soon the end of the last guest is noticed, and a guest asked that was between two boots.
+    /// The interval at which the guests' ends are checked, and guests are asked that were between two boots.
     private static final long POLL_MILLIS = 100;
 
     /// The guests of a service.
@@ -19,13 +19,13 @@ public final class OrderlyStop {
         /// The names of those that have not ended.
         List<String> left();
 
-        /// Asks each guest that has not been asked yet and can be asked now.
+        /// Asks each guest to power off that has not been asked yet and can be asked now.
         void ask();
     }
 
     private OrderlyStop() {}
 
-    /// Asks the guests, and waits for their end.
+    /// Asks the guests to power off, and waits for their end.
     ///
     /// @param limit the longest wait; if it is zero, no guest is asked
     /// @param atOnce ends the wait

@@ -3,7 +3,7 @@ package io.xenemu.core.guest;
 import io.xenemu.core.toolstack.Refused;
 import java.util.Locale;
 
-/// Why a request to a guest is refused.
+/// The reasons for which a request to a guest is refused.
 enum Refusal {
     NOT_STARTED("%s has not been started"),
     STARTED("%s has been started already"),
@@ -34,7 +34,8 @@ enum Refusal {
     Refused of(String guest) {
         String reason = String.format(Locale.ROOT, format, guest);
         return switch (this) {
-            // As for a name that never was one: the two differ only for a moment.
+            // The same message as for a name that never had a guest: the two differ only for a
+            // moment.
             case GONE -> Refused.noSuchDomain(guest);
             case TOO_MANY -> new Refused(Refused.Kind.BUSY, reason);
             case NOT_STARTED,

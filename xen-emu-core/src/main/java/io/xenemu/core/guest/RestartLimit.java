@@ -6,7 +6,7 @@ import java.util.Optional;
 /// Slows down a guest that reboots or crashes as soon as it has started, and ends it if it goes on. Otherwise it would
 /// use up a core and domain ids for nothing. Xen's xend refused such restarts; xl waits two seconds before each.
 public final class RestartLimit {
-    /// A domain that has run longer has started properly. Installers and updates take longer, too.
+    /// A domain that has run longer than this has started properly. Installers and updates take longer, too.
     static final Duration QUICK = Duration.ofSeconds(10);
 
     /// Quick reboots in a row that cost nothing: a firmware update reboots twice.

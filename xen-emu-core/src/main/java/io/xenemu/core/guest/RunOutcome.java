@@ -3,7 +3,7 @@ package io.xenemu.core.guest;
 import io.xenemu.core.domain.ShutdownReason;
 import org.jspecify.annotations.Nullable;
 
-/// How running a guest ended.
+/// The outcome of running a guest.
 public enum RunOutcome {
     POWEROFF,
     /// The guest asked for a reboot that it was not to get.

@@ -16,8 +16,8 @@ import io.xenemu.xenstore.tree.Path;
 import java.io.IOException;
 import java.io.InputStream;
 
-/// The table of contents of a saved guest: its domain, and what the service keeps for it beside. What KVM keeps of its
-/// VM is not in it yet. [XenState#write] writes it from the answers of the domain's parts.
+/// The table of contents of a saved guest: its domain, and the service's state for it. KVM's state of the VM is not in
+/// it yet. [XenState#write] writes it from the answers of the domain's parts.
 ///
 /// @param xen the domain
 /// @param store its nodes in XenStore, and its connection
@@ -54,8 +54,8 @@ record SavedGuest(XenState xen, XenStoreState store, ConsoleState console, Seria
         }
     }
 
-    /// Whether a node may belong to a domain: below its home, its directory in `/vm`, or its back ends in domain 0.
-    /// Which directory in `/vm` is its own, the store knew when it was saved.
+    /// Whether a node may belong to a domain: below its home, a directory in `/vm`, or its back ends in domain 0. Any
+    /// directory in `/vm` is accepted: only the store that saved the guest knew which one was its own.
     private static boolean isOf(DomId id, Path path) {
         String number = Integer.toString(id.value());
         if (path.isAtOrBelow(Path.ofDomain(id))) {

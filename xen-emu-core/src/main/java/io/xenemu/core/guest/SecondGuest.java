@@ -20,7 +20,7 @@ public final class SecondGuest implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(SecondGuest.class);
     private static final int PIECE = 4096;
 
-    /// How long to wait for a reader that does not read.
+    /// The longest wait for a reader that does not read.
     private static final Duration READER_LIMIT = Duration.ofSeconds(5);
 
     /// Longer lines are cut in two.

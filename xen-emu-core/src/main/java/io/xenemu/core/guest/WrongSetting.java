@@ -3,7 +3,7 @@ package io.xenemu.core.guest;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/// No guest can have these settings.
+/// Thrown if no guest can have these settings.
 public final class WrongSetting extends Exception {
     private static final long serialVersionUID = 1;
 

@@ -3,12 +3,12 @@
 /// Start at [Guest], which draws the states.
 ///
 /// - A guest: [Guest], [GuestRequest], [GuestDevices], [RestartLimit], [RunOutcome].
-/// - What can be set of it: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [MemorySize], [XenVersion].
-/// - What follows its end: [EndActions], [EndAction]; [CoreDumps].
+/// - Its settings: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [MemorySize], [XenVersion].
+/// - Actions after its domain stops: [EndActions], [EndAction]; [CoreDumps].
 /// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - Saved state: [SavedGuest].
-/// - In the background: [HostedGuests], [HostedGuest]; beside one in the foreground: [SecondGuest].
+/// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of

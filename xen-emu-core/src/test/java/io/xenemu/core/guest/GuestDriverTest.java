@@ -47,7 +47,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// Guests whose domains run no code, with a real XenStore: what an operator asks, and what the guest does by itself.
+/// Guests whose domains run no code, with a real XenStore: an operator's requests, and stops of the guest itself.
 @Timeout(120)
 final class GuestDriverTest {
     private static final int XEN_VERSION = 4 << 16 | 19;
@@ -139,7 +139,7 @@ final class GuestDriverTest {
         assertEquals(List.of(), ids());
     }
 
-    /// A guest on KVM has a part more, which blocks.
+    /// A guest on KVM has one more part, which blocks a save.
     @Test
     void everyPartOfAGuestStandsStillAnswersASaveAndGoesOn() throws Exception {
         Guest guest = new Guest(request(true), folder);
@@ -158,7 +158,7 @@ final class GuestDriverTest {
     }
 
     @Test
-    void guestThatIsCreatedPausedWaitsForAnUnpause() throws Exception {
+    void guestCreatedPausedWaitsForAnUnpause() throws Exception {
         try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
             guests.create(request(true), true);
             Domain domain = nextDomain();
@@ -340,14 +340,14 @@ final class GuestDriverTest {
     }
 
     @Test
-    void guestThatMayNotRebootEnds() throws Exception {
+    void guestEndsInsteadOfARebootIfItMayNot() throws Exception {
         FutureTask<RunOutcome> run = start(new Guest(request(false), folder));
         nextDomain().shutdown(ShutdownReason.REBOOT, "");
         assertEquals(RunOutcome.REBOOT, run.get());
     }
 
     @Test
-    void guestThatIsToEndAtItsNextRebootEnds() throws Exception {
+    void guestEndsAtItsNextRebootIfAskedTo() throws Exception {
         Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = start(guest);
         guest.endAtStop();
@@ -364,7 +364,7 @@ final class GuestDriverTest {
 
     @ParameterizedTest
     @EnumSource(names = {"POWEROFF", "REBOOT", "TRIPLE_FAULT", "CRASH", "WATCHDOG", "SOFT_RESET"})
-    void guestIsRestartedAfterEachEndForWhichThatIsSet(ShutdownReason reason) throws Exception {
+    void guestRestartsAfterEachReasonThatIsSetToRestart(ShutdownReason reason) throws Exception {
         Guest guest = new Guest(request(all(EndAction.RESTART)), folder);
         FutureTask<RunOutcome> run = start(guest);
 

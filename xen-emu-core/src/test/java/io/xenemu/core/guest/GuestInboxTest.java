@@ -49,7 +49,7 @@ final class GuestInboxTest {
     }
 
     @Test
-    void newsBeforeTheWaitAreNotMissed() throws InterruptedException {
+    void newsBeforeTheWaitIsNotMissed() throws InterruptedException {
         inbox.wake();
         inbox.await(LONG);
         inbox.destroy();
@@ -140,7 +140,7 @@ final class GuestInboxTest {
     }
 
     @Test
-    void destroyLeavesADomainAloneThatHasBeenRemoved() throws Exception {
+    void destroyDoesNotTouchARemovedDomain() throws Exception {
         start();
         try (TestDomain test = new TestDomain(1)) {
             inbox.built(test.domain());

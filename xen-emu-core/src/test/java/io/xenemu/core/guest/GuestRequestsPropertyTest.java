@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Any requests in any order, while the driver does whatever its state allows.
 final class GuestRequestsPropertyTest {
-    /// What other threads and the driver do.
+    /// Actions of other threads and of the driver.
     enum Act {
         PUT,
         TAKE,
@@ -42,7 +42,7 @@ final class GuestRequestsPropertyTest {
         END_AT_REBOOT
     }
 
-    /// @param kind what is put, if something is
+    /// @param kind of the request, if the act puts one
     record Step(Act act, Kind kind) {}
 
     @Provide
@@ -72,7 +72,7 @@ final class GuestRequestsPropertyTest {
                 });
     }
 
-    /// A guest beside what its requests should come to.
+    /// A guest with the expected outcome of its requests.
     private static final class Watched {
         private final GuestRequests requests = new GuestRequests();
         private final Map<Kind, Queue<DriverRequest>> queued = new EnumMap<>(Kind.class);

@@ -209,7 +209,7 @@ final class GuestRequestsTest {
     }
 
     @Test
-    void secondSaveIsRefusedInItsTurn() {
+    void secondQueuedSaveIsRefusedInItsTurn() {
         bring(GuestState.STARTING);
         put(Kind.SAVE);
         put(Kind.MIGRATE);
@@ -220,7 +220,7 @@ final class GuestRequestsTest {
     }
 
     @Test
-    void destroyedGuestTakesNothing() {
+    void destroyedGuestRefusesEveryRequest() {
         bring(GuestState.RUNNING);
         put(Kind.PAUSE);
         requests.destroy();
@@ -282,7 +282,7 @@ final class GuestRequestsTest {
     }
 
     @Test
-    void guestMovesOnlyAsDrawn() {
+    void guestMovesOnlyBetweenStatesAsDrawn() {
         assertThrows(IllegalStateException.class, requests::running);
         assertThrows(IllegalStateException.class, requests::rebooting);
         assertThrows(IllegalStateException.class, requests::startAgain);

@@ -137,7 +137,7 @@ final class GuestSettingsPropertyTest {
     }
 
     @Property
-    void anyValueIsTakenOrRefusedInOneLine(@ForAll GuestSetting setting, @ForAll String value) {
+    void anyValueIsAcceptedOrRefusedInOneLine(@ForAll GuestSetting setting, @ForAll String value) {
         try {
             GuestRequest _ = GuestSettings.of(ALL).with(setting, List.of(value)).request();
         } catch (WrongSetting e) {
@@ -171,7 +171,7 @@ final class GuestSettingsPropertyTest {
                 "max_maptrack_frames=-1",
                 "max_grant_version=3"
             })
-    void guestThatCannotBeIsRefused(String word) {
+    void impossibleGuestIsRefused(String word) {
         GuestSetting setting =
                 Objects.requireNonNull(GuestSetting.keyed(word.substring(0, word.indexOf('='))));
         String value = word.substring(word.indexOf('=') + 1);
@@ -185,7 +185,7 @@ final class GuestSettingsPropertyTest {
     }
 
     @Test
-    void wordsThatAreNoSettingsAreRefused() {
+    void wordsThatNameNoSettingAreRefused() {
         for (String word : List.of("nonsense", "append=x", "=")) {
             assertThrows(IllegalArgumentException.class, () -> GuestSettings.of(List.of(word)));
         }

@@ -128,7 +128,7 @@ final class GuestTest {
     }
 
     @Test
-    void failedStartIsToldToItsCreatorAndFreesTheName() throws Exception {
+    void failedStartIsReportedToItsCreatorAndFreesTheName() throws Exception {
         try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
             for (int i = 0; i < 3; i++) {
                 assertThrows(BootException.class, () -> guests.create(request("missing"), false));

@@ -54,7 +54,7 @@ final class OrderlyStopTest {
     }
 
     @Test
-    void guestThatDoesNotPowerOffIsWaitedForNoLonger() throws InterruptedException {
+    void waitEndsAtTheLimitIfAGuestDoesNotPowerOff() throws InterruptedException {
         Asked guests = new Asked(Integer.MAX_VALUE);
 
         OrderlyStop.run(guests, Duration.ofMillis(300), atOnce);
@@ -73,7 +73,7 @@ final class OrderlyStopTest {
     }
 
     @Test
-    void nobodyIsAskedWithoutTime() throws InterruptedException {
+    void noGuestIsAskedIfTheLimitIsZero() throws InterruptedException {
         Asked guests = new Asked(Integer.MAX_VALUE);
 
         OrderlyStop.run(guests, Duration.ZERO, atOnce);

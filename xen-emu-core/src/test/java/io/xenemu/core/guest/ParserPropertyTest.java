@@ -11,7 +11,7 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.LongRange;
 import net.jqwik.api.constraints.StringLength;
 
-/// Whatever is typed, the values of options are either right or refused with a message.
+/// Any text typed as an option's value is either parsed correctly or refused with a message.
 final class ParserPropertyTest {
     private static final String SUFFIXES = "KMGT";
 

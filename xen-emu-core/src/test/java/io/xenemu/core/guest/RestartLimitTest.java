@@ -14,7 +14,7 @@ final class RestartLimitTest {
     private final RestartLimit limit = new RestartLimit();
 
     @Test
-    void guestThatOnlyRebootsIsSlowedAndGivenUp() {
+    void guestThatOnlyRebootsIsDelayedThenGivenUp() {
         List<Long> waits = new ArrayList<>();
         Optional<Duration> wait = limit.next(MOMENT);
         while (wait.isPresent()) {

@@ -39,8 +39,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 
-/// A guest on a fake VM in a process of its own: with its own hypervisor, XenStore and host's ends. It runs no code; a
-/// test does what its drivers do.
+/// A guest on a fake VM as in a process of its own: with its own hypervisor, XenStore and host's ends. It runs no code;
+/// a test acts as its drivers.
 final class SavableGuest implements AutoCloseable {
     static final int CONSOLE_IN = 0;
     static final int CONSOLE_OUT = 0x400;
@@ -139,8 +139,8 @@ final class SavableGuest implements AutoCloseable {
             service.run();
         }
 
-        /// Keeps back what is typed, so that it is saved as not taken. A restored guest has those bytes itself, which
-        /// no host's end can keep back.
+        /// Keeps typed bytes back, so that they are saved as not taken. A restored guest has such bytes itself, where
+        /// no host's end can keep them back.
         void silence(boolean isSilent) {
             silent = isSilent;
             service.run();

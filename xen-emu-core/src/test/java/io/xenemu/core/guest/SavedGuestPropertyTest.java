@@ -128,12 +128,11 @@ final class SavedGuestPropertyTest {
         try (SavableGuest old = new SavableGuest()) {
             before.forEach(step -> step.on(old, true));
             SavedGuest saved = SavableGuest.read(old.save());
-            // What had been printed is with its reader.
+            // Bytes printed before the save have been taken by their reader.
             old.console.take();
             old.serial.take();
             try (SavableGuest restored = new SavableGuest(saved, ramOf(old))) {
-                // A restore rings, since an event may have been lost, and announces what is
-                // pending.
+                // A restore rings, since an event may have been lost, and announces pending events.
                 old.ring(saved.storePort());
                 old.domain().eventChannels().announcePending();
                 for (SavableGuest.Typewriter end : List.of(old.console, old.serial)) {
@@ -213,7 +212,7 @@ final class SavedGuestPropertyTest {
     }
 
     @Test
-    void guestWhoseIdIsInUseIsRefusedAndNothingIsMade() throws Exception {
+    void restoreWithAnIdInUseIsRefusedAndMakesNothing() throws Exception {
         try (SavableGuest guest = new SavableGuest()) {
             SavedGuest saved = SavableGuest.read(guest.save());
             DomainOrigin.Saved origin = new DomainOrigin.Saved(saved.xen(), ramOf(guest));

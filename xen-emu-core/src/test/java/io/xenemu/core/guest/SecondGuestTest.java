@@ -17,13 +17,13 @@ class SecondGuestTest {
     }
 
     @Test
-    void whatEndsWithoutALineEndGetsOne() {
+    void outputWithoutAFinalLineEndGetsOne() {
         print("login: ");
         assertEquals("receiver: login: \n", printed());
     }
 
     @Test
-    void aLineWithoutEndIsCut() {
+    void tooLongLineIsCut() {
         print("x".repeat(5000));
         String expected =
                 "receiver: " + "x".repeat(4096) + "\nreceiver: " + "x".repeat(5000 - 4096) + "\n";
