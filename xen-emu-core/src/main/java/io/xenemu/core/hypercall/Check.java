@@ -9,12 +9,12 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestStruct;
 import org.jspecify.annotations.Nullable;
 
-/// What Xen looks at before a [FixedAnswer], as data. The checks of an answer run in order, and the first that fails
-/// gives the error.
+/// A check that Xen makes before a [FixedAnswer], as data. The checks of an answer run in order, and the first that
+/// fails gives the error.
 sealed interface Check {
-    /// Passes if the call is right in this respect.
+    /// Passes if the call satisfies this check.
     ///
-    /// @throws XenError the answer to a call that is wrong
+    /// @throws XenError the answer to a call that does not
     void run(HypercallContext call) throws XenError;
 
     /// EFAULT unless the structure that a parameter points to can be read. Later checks look at it.
@@ -25,7 +25,7 @@ sealed interface Check {
         }
     }
 
-    /// EFAULT unless an array can be read, whose length is in another parameter.
+    /// EFAULT unless an array can be read. Its length is in another parameter.
     record ReadsArray(GuestStruct struct, int parameter, int count) implements Check {
         @Override
         public void run(HypercallContext call) throws XenError {
@@ -76,7 +76,7 @@ sealed interface Check {
         }
     }
 
-    /// An error for a command of memory_op whose upper bits say that it continues.
+    /// An error for a command of memory_op if its upper bits ask to continue a call.
     record IsWhole(XenError error) implements Check {
         @Override
         public void run(HypercallContext call) throws XenError {
@@ -84,8 +84,8 @@ sealed interface Check {
         }
     }
 
-    /// An error by the domain that a number names. Domain 0 is a PV domain, as Xen's first domain mostly is, and every
-    /// other one is an HVM domain. Null lets such a domain pass.
+    /// An error that depends on the domain that a number names. Domain 0 is a PV domain, as Xen's first domain mostly
+    /// is; every other one is an HVM domain. A null error lets such a domain pass.
     ///
     /// @param domid its low 16 bits count
     /// @param self for DOMID_SELF
@@ -101,12 +101,12 @@ sealed interface Check {
             @Nullable XenError pv,
             @Nullable XenError hvm)
             implements Check {
-        /// Xen's `rcu_lock_domain_by_any_id`, and then the right to do it to oneself.
+        /// Xen's `rcu_lock_domain_by_any_id`, and then the right to act on oneself only.
         static NamesDomain itself(Operand domid) {
             return itself(domid, XenError.EPERM);
         }
 
-        /// The same, where another domain is refused by another error.
+        /// The same with another error for other domains.
         static NamesDomain itself(Operand domid, XenError another) {
             return new NamesDomain(domid, null, null, XenError.ESRCH, another, another);
         }
@@ -187,7 +187,7 @@ sealed interface Check {
         }
     }
 
-    /// A check that calls with a certain number are spared.
+    /// A check that is skipped for calls with a certain number.
     record Unless(Operand number, long value, Check check) implements Check {
         @Override
         public void run(HypercallContext call) throws XenError {
@@ -197,7 +197,7 @@ sealed interface Check {
         }
     }
 
-    /// An error unless the caller knows the version of an interface that its Xen has.
+    /// An error unless the caller passes the interface version of its Xen.
     ///
     /// @param versions by release, latest first
     record KnowsInterface(Operand number, ImmutableList<Version> versions, XenError error)

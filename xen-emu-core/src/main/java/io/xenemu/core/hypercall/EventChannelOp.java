@@ -31,7 +31,7 @@ import io.xenemu.kvm.memory.GuestField;
 /// `event_channel_op` (32). Decodes and encodes; [io.xenemu.evtchn.EventChannels] implements the operations.
 /// `xen/include/public/event_channel.h`.
 final class EventChannelOp {
-    /// Ours is never under way, since it is done in one call.
+    /// Refused, because no reset is ever under way: it is done in one call.
     private static final FixedAnswer RESET_CONTINUED =
             refusal(
                     XenError.EBUSY,
@@ -186,8 +186,8 @@ final class EventChannelOp {
         return 0;
     }
 
-    /// Writes the new port to the guest's argument. If that fails, closes the port again; Xen leaves it open,
-    /// unusable.
+    /// Writes the new port to the guest's argument. Closes the port again if that fails. Xen leaves it open, and the
+    /// guest cannot use it.
     private static long answer(HypercallContext c, GuestField field, EvtchnPort port)
             throws XenError {
         try {

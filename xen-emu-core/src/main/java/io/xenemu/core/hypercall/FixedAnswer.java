@@ -4,8 +4,8 @@ import com.google.common.collect.ImmutableList;
 import io.xenemu.kvm.abi.XenError;
 import org.jspecify.annotations.Nullable;
 
-/// An operation that Xen refuses to every guest of this kind, or that has nothing to do for one: checks in Xen's
-/// order, and then always the same answer. Data, so that the rows can be read, printed and compared.
+/// An operation that Xen refuses to every unprivileged HVM guest, or that does nothing for one. It makes its checks in
+/// Xen's order, and then always gives the same answer. It is data, so that the rows can be read, printed and compared.
 ///
 /// @param error the refusal, or null for success, which returns 0
 record FixedAnswer(@Nullable XenError error, ImmutableList<Check> checks)

@@ -67,8 +67,9 @@ final class GrantTableOp {
     }
 
     /// Serves a batch. Each structure is copied in once, and its results are copied out before the next one is read. A
-    /// fault ends the batch; what has been done stays. Between two structures the vCPU serves its mailbox. If it is to
-    /// park or to go down, the guest makes another call for the rest, as when Xen interrupts a batch.
+    /// fault ends the batch; structures that have been served stay so. Between two structures the vCPU serves its
+    /// mailbox. If it is to park or to go down, the guest makes another call for the rest, as when Xen interrupts a
+    /// batch.
     ///
     /// @param result the only field that is written back; null for the whole structure
     private static long batch(

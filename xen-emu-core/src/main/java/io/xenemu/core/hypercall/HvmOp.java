@@ -30,14 +30,14 @@ final class HvmOp {
 
     private static final Is NO_ARGUMENT = new Is(new Word(1), 0, XenError.EINVAL);
 
-    /// Needed only with shadow page tables.
+    /// Refused, since only shadow page tables need it.
     private static final FixedAnswer PAGETABLE_DYING =
             refusal(
                     XenError.EINVAL,
                     new Reads(PagetableDying.STRUCT, 1),
                     NamesDomain.itself(new Field(PagetableDying.DOMID), XenError.EOPNOTSUPP));
 
-    /// Nobody records what it says.
+    /// Does nothing: the guest's trace events are not recorded.
     private static final FixedAnswer XENTRACE =
             success(
                     new Reads(Xentrace.STRUCT, 1),
@@ -48,10 +48,10 @@ final class HvmOp {
                             XenError.EINVAL),
                     new AtMost(new Field(Xentrace.EVENT), MAX_TRACE_EVENT, XenError.EINVAL));
 
-    /// Nobody monitors the guest.
+    /// Does nothing: no monitor listens to the guest.
     private static final FixedAnswer GUEST_REQUEST = success(NO_ARGUMENT);
 
-    /// As on a host that cannot have it: all with AMD's processors.
+    /// Refused, as on a host without altp2m: every host with an AMD processor.
     private static final FixedAnswer ALTP2M = refusal(XenError.EOPNOTSUPP);
 
     private HvmOp() {}

@@ -15,7 +15,7 @@ public final class HypercallContext {
     /// Parameter registers of a hypercall (rdi rsi rdx r10 r8 r9; ebx ecx edx esi edi ebp).
     public static final int PARAMETERS = 6;
 
-    /// What a handler returns when the guest is to make the call again, with the parameters as they are now: Xen's
+    /// A handler's result if the guest is to make the call again with the parameters as they are now: Xen's
     /// `-ERESTART`. No guest sees it.
     public static final long CONTINUED = -85;
 
@@ -57,15 +57,15 @@ public final class HypercallContext {
         parameters[i] = value;
     }
 
-    /// Notes who serves the call, for the calls within it.
+    /// Notes the dispatcher that serves the call, for the calls of a multicall.
     void servedBy(HypercallDispatcher server) {
-        // A write would cost each call more than this look.
+        // A write in each call would cost more than this check.
         if (dispatcher != server) {
             dispatcher = server;
         }
     }
 
-    /// Serves the calls within this one.
+    /// The dispatcher for the calls of this multicall.
     HypercallDispatcher dispatcher() {
         return Objects.requireNonNull(dispatcher);
     }
@@ -86,7 +86,7 @@ public final class HypercallContext {
         number = next;
     }
 
-    /// Ends the multicall, whose number this was.
+    /// Ends the multicall, and restores its number.
     void endMulticall(long outer) {
         inMulticall = false;
         number = outer;

@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// Counts and times of one vCPU's hypercalls, by row of the table and result. Only the vCPU's thread writes them,
 /// without lock or allocation; any thread may read them for metrics.
 ///
-/// Every call is counted. Timed are the first [#TIMED_FIRST] calls of a row, and one in [#TIMED_EVERY] of the later
-/// ones: reading the clock twice costs more than most handlers.
+/// Every call is counted. The first [#TIMED_FIRST] calls of a row are timed, and one in [#TIMED_EVERY] of the later
+/// ones. Timing all would be too slow: reading the clock twice costs more than most handlers.
 public final class HypercallCounters {
     /// The number of distinct results: success, and each of Xen's errors. A cell per errno number would be four times
     /// as many, for each row and vCPU.

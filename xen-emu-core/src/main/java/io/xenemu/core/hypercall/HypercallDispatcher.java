@@ -11,9 +11,9 @@ import org.slf4j.LoggerFactory;
 /// Takes a hypercall from a vCPU to its handler and turns [XenError] into the negative number that the guest sees. One
 /// per vCPU.
 ///
-/// A handler that fails with an unchecked exception is our bug: it is logged with the hypercall, and the domain crashes
-/// as Xen's `domain_crash` would have it; other domains go on. Host failures (`KvmException`) pass through and stop the
-/// domain in the vCPU's loop.
+/// A handler that fails with an unchecked exception is our bug. It is logged with the hypercall, and the domain crashes
+/// as by Xen's `domain_crash`; other domains go on. Host failures (`KvmException`) pass through and stop the domain in
+/// the vCPU's loop.
 public final class HypercallDispatcher {
     private static final Logger log = LoggerFactory.getLogger(HypercallDispatcher.class);
 
@@ -32,9 +32,9 @@ public final class HypercallDispatcher {
         this.crash = crash;
     }
 
-    /// Has each call observed that begins from now on, or none. Any thread may call this.
+    /// Lets `calls` observe each call that begins from now on. Any thread may call this.
     ///
-    /// @param calls null for none
+    /// @param calls null to observe no call
     public void observe(@Nullable HypercallObserver calls) {
         observer = calls;
     }
@@ -59,7 +59,7 @@ public final class HypercallDispatcher {
             calls.end(result);
             return result;
         } finally {
-            // A call within another one is the inner of two that are observed.
+            // The end of a multicall's inner call does not end the observation of the multicall.
             if (!calls.isWithin()) {
                 memory.observe(null);
             }

@@ -64,7 +64,7 @@ public final class HypercallFamily {
         return this;
     }
 
-    /// Adds a sub-operation that Xen has for others than HVM guests.
+    /// Adds a sub-operation that Xen has, but not for HVM guests.
     HypercallFamily absent(int command, String op) {
         return op(command, op, FixedAnswer.ENOSYS);
     }

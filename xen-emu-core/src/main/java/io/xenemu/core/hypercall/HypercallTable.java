@@ -8,11 +8,10 @@ import org.jspecify.annotations.Nullable;
 
 /// The table from hypercall number and sub-operation to handler. Immutable; one serves every domain.
 ///
-/// Unknown numbers and sub-operations resolve to rows of their own, so that they are counted like any other; they
-/// answer -ENOSYS unless the family says otherwise. `docs/hypercalls.md` prints this table, and a test compares the
-/// two.
+/// Unknown numbers and sub-operations have rows of their own, so that they are counted like any other. They answer
+/// -ENOSYS unless the family says otherwise. `docs/hypercalls.md` prints this table, and a test compares the two.
 public final class HypercallTable {
-    /// The name of rows for everything that is not in the table.
+    /// The name of the rows for unknown numbers and sub-operations.
     public static final String UNKNOWN = "unknown";
 
     /// Numbers at or above this are unknown (`NR_hypercalls` of Xen's x86 build).

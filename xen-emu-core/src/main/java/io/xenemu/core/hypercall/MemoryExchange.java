@@ -7,15 +7,16 @@ import io.xenemu.kvm.abi.xen.MemoryStructs.Exchange;
 import io.xenemu.kvm.memory.GuestArgument;
 import org.jspecify.annotations.Nullable;
 
-/// XENMEM_exchange of [MemoryOp], which Xen refuses to an HVM guest: in the end, since the request is checked before.
-/// The number of exchanged extents is written back with every error from the first check of the contents on.
+/// XENMEM_exchange of [MemoryOp]. Xen refuses it to an HVM guest, but only after all checks of the request. Every error
+/// from the first check of the contents on also writes the number of exchanged extents back.
 ///
 /// Sources: Xen's `memory_exchange` of `common/memory.c`, `compat_memory_op` of `common/compat/memory.c`.
 final class MemoryExchange {
-    /// 32-bit callers are refused an order from here on before anything else, without an answer in the structure.
+    /// Orders from here on are refused to 32-bit callers before all other checks. The structure is not written then.
     private static final int NARROW_ORDERS = 32;
 
-    /// They are refused orders that differ by so much: the frame numbers of one step do not fit into Xen's two pages.
+    /// Orders that differ by this much or more are refused to 32-bit callers: the frame numbers of one step do not fit
+    /// into Xen's two pages.
     private static final int NARROW_RATIO = 10;
 
     private static final long UINT_MAX = 0xffff_ffffL;
@@ -41,7 +42,7 @@ final class MemoryExchange {
         throw error;
     }
 
-    /// What the translation of a 32-bit request looks at before the request itself.
+    /// Makes the checks of Xen's translation of a 32-bit request, which precede those of the request itself.
     private static void refuseNarrow(HypercallContext c) throws XenError {
         GuestArgument argument = c.argument();
         long in = argument.get(Exchange.IN_EXTENT_ORDER);
@@ -60,7 +61,7 @@ final class MemoryExchange {
         MemoryOp.requireWhole(c, XenError.EINVAL);
     }
 
-    /// Whether the counts fit each other.
+    /// Whether the counts and orders agree.
     ///
     /// @param most the largest `unsigned` that a list's number of pages may be
     private static boolean agree(GuestArgument argument, long done, long most) {
@@ -74,7 +75,7 @@ final class MemoryExchange {
                 && inCount << in == outCount << out;
     }
 
-    /// The refusal of a request, or null if it has been done before.
+    /// The refusal of a request, or null if all its extents have been exchanged before.
     private static @Nullable XenError error(HypercallContext c, long done) {
         GuestArgument argument = c.argument();
         long order = argument.get(Exchange.IN_EXTENT_ORDER);

@@ -106,7 +106,7 @@ final class MemoryOp {
 
     /// Has the guest make another call for the rest.
     ///
-    /// @param done how many extents have been done
+    /// @param done the number of extents done so far
     static long continued(HypercallContext c, int command, long done) {
         c.setParameter(0, done << EXTENT_SHIFT | command);
         return HypercallContext.CONTINUED;
@@ -193,7 +193,7 @@ final class MemoryOp {
         return c.domain().memory().maxPages();
     }
 
-    /// The highest frame number of the host, whoever has that page.
+    /// The highest machine frame number that a page of any guest has.
     private static long maximumRamPage(HypercallContext c) throws XenError {
         requireWhole(c, XenError.EINVAL);
         return c.domain().pages().highestMfn();
@@ -204,8 +204,8 @@ final class MemoryOp {
         return c.domain().memory().highestGfn();
     }
 
-    /// There is no table from machine frames to guest frames, so its list is empty. The list for 32-bit callers is one
-    /// for PV guests.
+    /// Lists the pages of the table from machine frames to guest frames. There is no such table, so the list is empty.
+    /// 32-bit callers are refused, since their list is for PV guests.
     private static long machphysMfnList(HypercallContext c) throws XenError {
         requireWhole(c, XenError.ENOSYS);
         if (c.width() == GuestWidth.BITS_32) {
@@ -218,7 +218,7 @@ final class MemoryOp {
         return 0;
     }
 
-    /// No device has memory of its own at a fixed place.
+    /// Lists reserved device memory. The list is empty: no device has memory of its own at a fixed place.
     private static long reservedDeviceMemoryMap(HypercallContext c) throws XenError {
         requireWhole(c, XenError.EINVAL);
         var argument = c.argument();
@@ -240,8 +240,8 @@ final class MemoryOp {
         return 0;
     }
 
-    /// As in Xen, a buffer that is too small gets the entries that fit, and the total number is not reported. A guest
-    /// that has set an empty map has none.
+    /// Copies the domain's memory map out. As in Xen, a buffer that is too small gets the entries that fit, and the
+    /// total number is not reported. Refused if the guest has set an empty map.
     private static long memoryMap(HypercallContext c) throws XenError {
         requireWhole(c, XenError.ENOSYS);
         var argument = c.argument();

@@ -22,7 +22,7 @@ final class MulticallOp {
             throw XenError.EINVAL;
         }
         long list = c.word(0);
-        // An `unsigned int` up to 4.19.
+        // The count is an `unsigned int` up to Xen 4.19.
         long count =
                 c.domain().config().isXenFrom(4, 20) ? c.word(1) : Integer.toUnsignedLong(c.u32(1));
         long number = c.number();
@@ -51,7 +51,7 @@ final class MulticallOp {
 
     /// Makes the calls.
     ///
-    /// @return how many are left when the vCPU is to park, or a call is to go on later
+    /// @return the number of calls left if the vCPU is to park, or a call is to go on later
     private static long make(HypercallContext c, long list, long count) throws XenError {
         long entry = list;
         int size = c.argument().size(Entry.STRUCT);
@@ -72,10 +72,10 @@ final class MulticallOp {
 
     /// Makes one call, and writes its result.
     ///
-    /// @return false if it is to go on later: then its entry has the parameters with which it goes on
+    /// @return false if it is to go on later; then its entry has the parameters for that
     private static boolean make(HypercallContext c, long entry) throws XenError {
         GuestArgument argument = c.argument();
-        // Each call walks the page tables anew, which the guest may have changed since.
+        // The guest may have changed the page tables, so each call walks them anew.
         argument.linear().forget();
         argument.copyIn(Entry.STRUCT, entry);
         c.setNumber(argument.get(Entry.OP));
@@ -88,7 +88,7 @@ final class MulticallOp {
             argument.linear().writeUlong(at, result);
             return true;
         }
-        // The copy has been the call's own meanwhile.
+        // The call has used the copy for its own argument, so the entry is read again.
         argument.copyIn(Entry.STRUCT, entry);
         for (int i = 0; i < ENTRY_PARAMETERS; i++) {
             argument.set(Entry.ARGS, i, c.word(i));

@@ -80,7 +80,7 @@ final class PhysdevOp {
         return 0;
     }
 
-    /// As in Xen, the argument is written back even if the call fails.
+    /// Maps an interrupt to a PIRQ. As in Xen, the argument is written back even if the call fails.
     private static long mapPirq(HypercallContext c) throws XenError {
         requirePirqsOfOldXen(c);
         var argument = c.argument();
@@ -128,7 +128,8 @@ final class PhysdevOp {
         return 0;
     }
 
-    /// Up to 4.19, a domain without PIRQs does not have these two operations; the others it still does not have.
+    /// Refuses a domain without PIRQs, as Xen up to 4.19 did for both operations on mappings. Xen still refuses the
+    /// other operations so.
     private static void requirePirqsOfOldXen(HypercallContext c) throws XenError {
         if (!c.domain().config().isXenFrom(4, 20)) {
             requirePirqs(c);

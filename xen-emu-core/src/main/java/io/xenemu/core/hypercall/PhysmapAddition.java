@@ -55,7 +55,7 @@ final class PhysmapAddition {
         return 0;
     }
 
-    /// How many an interrupted call has done.
+    /// The number of pages that an interrupted call has added.
     private static long start(HypercallContext c) throws XenError {
         long start = MemoryOp.start(c);
         if (start > MAX_ADDED) {

@@ -2,8 +2,8 @@ package io.xenemu.core.hypercall;
 
 import java.util.List;
 
-/// Hypercalls that Xen has for PV guests or has given up: -ENOSYS to an HVM guest, without a look at the arguments.
-/// The numbers that are missing here and elsewhere never had a hypercall on x86.
+/// Hypercalls that Xen has only for PV guests, or has given up. An HVM guest gets -ENOSYS, whatever the arguments. The
+/// numbers that are missing here and elsewhere never had a hypercall on x86.
 ///
 /// Source: Xen's `include/public/xen.h`, `include/hypercall-defs.c`.
 final class PvOnlyOps {

@@ -15,7 +15,7 @@ final class SchedOp {
     /// Xen's limit on the ports of one poll.
     private static final int MAX_POLL_PORTS = 128;
 
-    /// For device models and toolstacks.
+    /// Refused, since it is for device models and toolstacks.
     private static final FixedAnswer REMOTE_SHUTDOWN =
             FixedAnswer.refusal(
                     XenError.EPERM,
@@ -64,11 +64,11 @@ final class SchedOp {
                                                 argument.linear()
                                                         .read32(list + (long) Integer.BYTES * i)),
                                 timeout);
-        // The time-out is absolute, so that the same call is right again.
+        // The time-out is absolute, so the same call can be made again.
         return over ? 0 : HypercallContext.CONTINUED;
     }
 
-    /// Shuts the domain down, for any reason. Xen keeps eight bits of it. A suspended domain may go on later.
+    /// Shuts the domain down. As in Xen, eight bits of the reason count. A suspended domain may go on later.
     private static long shutdown(HypercallContext c) throws XenError {
         c.argument().copyIn(Shutdown.STRUCT, c.word(1));
         int code = c.domain().shutdownCode(code(c));

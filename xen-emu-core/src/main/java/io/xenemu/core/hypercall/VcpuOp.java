@@ -150,8 +150,8 @@ final class VcpuOp {
         return 0;
     }
 
-    /// Since 4.18 the flag has no effect. If KVM runs the timer, it never has: the event comes at once, as without
-    /// the flag.
+    /// Sets the one-shot timer. The flag has no effect since Xen 4.18. If KVM runs the timer, it has none for any
+    /// release: the event comes at once, as without the flag.
     private static long setSingleshotTimer(HypercallContext c) throws XenError {
         Vcpu vcpu = self(c);
         c.argument().copyIn(SetSingleshotTimer.STRUCT, c.word(2));

@@ -45,7 +45,7 @@ final class XenVersionOp {
     /// XENFEAT_dm_msix_all_writes, from 4.19 on: a device model sees each write to an MSI-X table; ours do.
     private static final long FEATURE_DM_MSIX_ALL_WRITES = 1 << 20;
 
-    /// `HYPERVISOR_VIRT_START` of 64-bit Xen, which up to 4.17 it reported to HVM domains, only to 64-bit callers.
+    /// `HYPERVISOR_VIRT_START` of 64-bit Xen. Up to 4.17, Xen reported it to HVM domains, but only to 64-bit callers.
     private static final long VIRT_START = 0xffff_8000_0000_0000L;
 
     private XenVersionOp() {}
@@ -69,7 +69,7 @@ final class XenVersionOp {
                 .op(14, "commandline2", FixedAnswer.refusal(XenError.EPERM, SINCE_4_20));
     }
 
-    /// KVM answers this; it reaches this only from kernels without the XEN_VERSION attribute.
+    /// Answers only on kernels without the XEN_VERSION attribute; KVM serves the call otherwise.
     private static long version(HypercallContext c) {
         return c.domain().config().xenVersion();
     }

@@ -38,7 +38,7 @@ final class EventChannelCallsTest extends CallingGuest {
     }
 
     @Test
-    void portThatTheGuestCannotBeToldIsClosedAgain() throws XenError {
+    void portIsClosedAgainIfItsNumberCannotBeWritten() throws XenError {
         int port = allocUnbound();
         memory.write32(ARG, port);
         assertEquals(0, call(EVENT_CHANNEL_OP, CLOSE, ARG));

@@ -69,7 +69,7 @@ final class FifoCallsTest extends CallingGuest {
     }
 
     @Test
-    void guestThatMayNotIsToldThatThereIsNone() throws BootException, XenError {
+    void fifoIsEnosysForAGuestThatMayNotUseIt() throws BootException, XenError {
         try (TestDomain plain = new TestDomain(1)) {
             HypercallContext caller = plain.caller(0, true);
             caller.begin(EVENT_CHANNEL_OP, 0);

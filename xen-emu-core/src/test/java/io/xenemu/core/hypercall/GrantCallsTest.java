@@ -56,7 +56,7 @@ final class GrantCallsTest extends CallingGuest {
 
     @ParameterizedTest
     @ValueSource(ints = {3, 4, 7, 9, 12, 13})
-    void whatXenRefusesToHvmGuestsIsEnosys(int command) {
+    void operationsThatXenRefusesToHvmGuestsAreEnosys(int command) {
         assertEquals(-38, op(command, 1));
         assertEquals(-38, op(command, -1));
     }
@@ -178,7 +178,7 @@ final class GrantCallsTest extends CallingGuest {
     }
 
     @Test
-    void aCoveredPageIsNotGranted() throws XenError {
+    void mappingMadeLaterIsOfTheCoveringPage() throws XenError {
         memory.write64(0x20_0000, 0x1234);
         memory.write32(TABLE + 8 * 9 + 4, 0x200);
         memory.write32(TABLE + 8 * 9, 1);
@@ -264,7 +264,7 @@ final class GrantCallsTest extends CallingGuest {
     }
 
     @Test
-    void setupTableTellsWhereFramesAre() throws XenError {
+    void setupTableListsTheGuestFramesOfTheTable() throws XenError {
         long list = ARG + 0x100;
         memory.write16(ARG, SELF);
         memory.write32(ARG + 4, 2);

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What an HVM guest asks Xen for, sets and reports: version, parameters, shutdown, assists.
+/// Calls with which an HVM guest asks, sets and reports: version, parameters, shutdown, assists.
 final class HvmCallsTest extends CallingGuest {
     private static final int XEN_VERSION = 17;
     private static final int CONSOLE_IO = 18;
@@ -44,7 +44,7 @@ final class HvmCallsTest extends CallingGuest {
     }
 
     @Test
-    void handleIsTheUuidInItsOrder() throws XenError {
+    void handleHasTheUuidsBytesInOrder() throws XenError {
         assertEquals(0, call(XEN_VERSION, 8, ARG));
 
         assertEquals(0x01, memory.read8(ARG));
@@ -70,7 +70,7 @@ final class HvmCallsTest extends CallingGuest {
     }
 
     @Test
-    void allBitsOfAParameterOperationCount() throws XenError {
+    void upperBitsOfAnOperationCountInHvmOpAlone() throws XenError {
         memory.write16(ARG, SELF);
         memory.write32(ARG + 4, HvmParams.CONSOLE_PFN);
 
@@ -125,12 +125,12 @@ final class HvmCallsTest extends CallingGuest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, 1, 2, -1})
-    void consoleOfXenIsNotForGuests(long command) {
+    void xensConsoleIsRefusedToGuests(long command) {
         assertEquals(-1, call(CONSOLE_IO, command, 5, ARG));
     }
 
     @Test
-    void theOneAssistOfHvmDomainsIsTaken() {
+    void onlyTheAssistOfHvmDomainsIsAccepted() {
         assertEquals(0, call(VM_ASSIST, 0, 5));
         assertEquals(-22, call(VM_ASSIST, 0, 4));
         assertEquals(-38, call(VM_ASSIST, 2, 5));

@@ -14,8 +14,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What Xen's security advisories on the hypercalls of HVM guests were about must not be possible here. One method
-/// each, named after it.
+/// The attacks of Xen's security advisories on the hypercalls of HVM guests fail here. Each has one method, named after
+/// the advisory.
 final class HypercallAdvisoryTest extends CallingGuest {
     private static final int MEMORY_OP = 12;
     private static final int XEN_VERSION = 17;
@@ -105,7 +105,7 @@ final class HypercallAdvisoryTest extends CallingGuest {
         return (short) memory.read16(ARG + 20);
     }
 
-    /// The unused rest of a text's buffer was what Xen's stack had there.
+    /// The unused rest of a text's buffer had bytes of Xen's stack.
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 8, 9})
     void xsa122_answersOfVersionHaveNothingOfEarlierCalls(int command) throws XenError {
@@ -118,7 +118,8 @@ final class HypercallAdvisoryTest extends CallingGuest {
         }
     }
 
-    /// A page of an HVM guest was given away while its device model still had access. No page of ours changes hands.
+    /// In Xen, a page of an HVM guest was given away while its device model still had access. Here no page changes its
+    /// owner.
     @Test
     void xsa217_pagesAreNeitherTransferredNorExchanged() throws XenError {
         fill(ARG, 24, 0);
@@ -138,7 +139,7 @@ final class HypercallAdvisoryTest extends CallingGuest {
         assertEquals(GRANTED >> 12, memory.read64(LIST));
     }
 
-    /// An unmap with a bus address but no device mapping dropped a reference to the page each time.
+    /// In Xen, each unmap with a bus address but no device mapping dropped a reference to the page.
     @Test
     void xsa224_busAddressOfAnUnmapEndsNothing() throws XenError {
         long at = 0x18_0000;
@@ -156,7 +157,7 @@ final class HypercallAdvisoryTest extends CallingGuest {
         assertEquals(1, memory.read16(TABLE + 8 * REF));
     }
 
-    /// Upper bits of a frame number were ignored in one place and looked at in another.
+    /// Xen ignored the upper bits of a frame number in one place, and used them in another.
     @ParameterizedTest
     @ValueSource(longs = {1L << 40, 1L << 52, 1L << 60, Long.MIN_VALUE})
     void xsa301_frameNumbersHaveNoAlias(long bits) throws XenError {
@@ -176,7 +177,7 @@ final class HypercallAdvisoryTest extends CallingGuest {
         assertEquals(TABLE >> 12, guest.domain().pages().grantFrameGfn(0));
     }
 
-    /// A batch of copies that was interrupted left the status of its elements as the guest had set them.
+    /// In Xen, an interrupted batch of copies left the status of its elements as the guest had set it.
     @Test
     void xsa318_everyCopyOfABatchHasItsStatus() throws XenError {
         int count = 400;
@@ -199,7 +200,7 @@ final class HypercallAdvisoryTest extends CallingGuest {
         }
     }
 
-    /// More frame numbers were written than the guest's array was checked for.
+    /// Xen wrote more frame numbers than it had checked the guest's array for.
     @Test
     void xsa382_noMoreFramesAreListedThanAreAskedFor() throws XenError {
         memory.write32(ARG, 2);
@@ -222,8 +223,8 @@ final class HypercallAdvisoryTest extends CallingGuest {
         }
     }
 
-    /// Upper halves of registers, which a caller in 32-bit mode can leave there, met checks of where a long call goes
-    /// on.
+    /// A caller in 32-bit mode can leave values in the upper halves of registers. In Xen they ran into checks of where
+    /// a long call goes on.
     @Test
     void xsa454_upperHalvesOfRegistersHarmNobody() throws XenError {
         long upper = 0xdead_beefL << 32;

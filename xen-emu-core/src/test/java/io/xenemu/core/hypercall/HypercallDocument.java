@@ -40,7 +40,7 @@ final class HypercallDocument {
     /// The columns of names.
     private static final Set<Integer> NAMES = Set.of(1, 3, 4);
 
-    /// Who else answers.
+    /// The answers to an operation from QEMU and from KVM itself.
     private record Elsewhere(String peer, String kernel) {
         static final Elsewhere NOBODY = new Elsewhere("-ENOSYS", "");
     }

@@ -16,8 +16,8 @@ import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/// A guest without sense: random numbers, operations and arguments, which are right, misaligned, unmapped, across
-/// pages, or made to do harm, from callers in both widths. A domain that it ends is followed by another.
+/// A guest that makes random calls in both widths. Arguments are right, misaligned, unmapped, across pages, or made to
+/// do harm. If a call ends the domain, another domain follows.
 ///
 /// Its main method makes as many calls as its arguments say: `HypercallFuzz CALLS [SEED]`.
 public final class HypercallFuzz {
@@ -33,12 +33,12 @@ public final class HypercallFuzz {
     private static final long TOP = 0x20_0000;
     private static final int ARGUMENT_BYTES = 256;
 
-    /// In a page, across two, and before the end of what is mapped.
+    /// In a page, across two pages, and before the end of mapped memory.
     private static final long[] PLACES = {
         TestDomain.ARGUMENT, TestDomain.ARGUMENT + 4096 - ARGUMENT_BYTES / 2, TOP - ARGUMENT_BYTES
     };
 
-    /// Values at which something changes.
+    /// Values at which behaviour changes.
     private static final long[] EDGES = {
         0,
         1,
@@ -143,7 +143,7 @@ public final class HypercallFuzz {
         fill(guest.memory());
         long number = random.nextInt(20) == 0 ? value() : random.nextInt(50);
         long command = random.nextInt(20) == 0 ? value() : random.nextInt(34);
-        // A wait has no end without a second thread.
+        // A wait would not end without a second thread.
         if (number == SCHED_OP && (command & 0xffff_ffffL) < 4) {
             command = 0;
         }
@@ -156,7 +156,7 @@ public final class HypercallFuzz {
             caller.setParameter(0, command);
         }
         if (number == GRANT_TABLE_OP && random.nextInt(256) != 0) {
-            // Long batches differ from short ones in their time alone.
+            // Long batches differ from short ones only in their time.
             caller.setParameter(2, random.nextInt(64));
         }
         if (number == MULTICALL) {
@@ -199,7 +199,7 @@ public final class HypercallFuzz {
     private long argument() {
         long at =
                 switch (random.nextInt(8)) {
-                    // Across pages, at the end of what is mapped, misaligned.
+                    // Across pages, at the end of mapped memory, misaligned.
                     case 0 -> PLACES[1] + random.nextInt(ARGUMENT_BYTES);
                     case 1 -> PLACES[2] + random.nextInt(ARGUMENT_BYTES);
                     case 2 -> PLACES[0] + random.nextInt(ARGUMENT_BYTES);

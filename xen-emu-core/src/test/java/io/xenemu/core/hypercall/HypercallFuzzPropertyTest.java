@@ -6,7 +6,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.ShrinkingMode;
 
-/// Whatever a guest calls, it gets one of Xen's answers, and its domain ends as every other.
+/// Every call of a guest gets one of Xen's answers, and its domain ends like any other.
 final class HypercallFuzzPropertyTest {
     private static final int CALLS = 100_000;
 

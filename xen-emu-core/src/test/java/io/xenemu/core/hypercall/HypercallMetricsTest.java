@@ -85,7 +85,7 @@ final class HypercallMetricsTest {
     }
 
     @Test
-    void closeTakesTheDomainsSeriesAway() {
+    void closeRemovesTheDomainsSeries() {
         vcpus(2).forEach(vcpu -> call(vcpu, UNKNOWN_NUMBER, 0, 0));
         registry.counter("another").increment();
 

@@ -29,7 +29,7 @@ final class HypercallTableDocTest {
     }
 
     @Test
-    void whatOthersAnswerIsAboutOperationsOfTheTable() throws IOException {
+    void answersFromElsewhereAreForOperationsOfTheTable() throws IOException {
         Set<String> known =
                 HypercallTable.standard().ops().stream()
                         .map(op -> HypercallDocument.key(op.number(), op.command()))

@@ -112,7 +112,7 @@ final class MemoryCallsTest extends CallingGuest {
     }
 
     @Test
-    void grantFramesGoWhereTheGuestWantsThem() throws XenError {
+    void grantFramesAppearAtTheRequestedFrames() throws XenError {
         addToPhysmap(1, 2, 0xc_0000);
         assertEquals(0, call(MEMORY_OP, 7, ARG));
         memory.write32(0xc000_0000L, 5);
@@ -137,7 +137,7 @@ final class MemoryCallsTest extends CallingGuest {
         "0, 9, -3",
         "99, 0x7ff0, -22"
     })
-    void spacesOfOthersAreRefusedInXensOrder(int space, String domid, long expected)
+    void otherSpacesAndDomainsAreRefusedInXensOrder(int space, String domid, long expected)
             throws XenError {
         addToPhysmap(space, 0, 0xc_0001);
         memory.write16(ARG, Integer.decode(domid));
@@ -145,14 +145,14 @@ final class MemoryCallsTest extends CallingGuest {
     }
 
     @Test
-    void theLastFrameIsRefusedBeforeTheTableGrows() throws XenError {
+    void invalidFrameIsRefusedBeforeTheTableGrows() throws XenError {
         addToPhysmap(1, 2, -1);
         assertEquals(-22, call(MEMORY_OP, 7, ARG));
         assertEquals(1, guest.domain().grantTable().frames());
     }
 
     @Test
-    void existingDevicesCanBeRemoved() throws XenError {
+    void specialPageAndThenTheRamBelowCanBeRemoved() throws XenError {
         addToPhysmap(1, 0, 0x123);
         assertEquals(0, call(MEMORY_OP, 7, ARG));
 
@@ -195,7 +195,7 @@ final class MemoryCallsTest extends CallingGuest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 6})
-    void whateverIsWrongOperationsOnAReservationCount(int command) throws XenError {
+    void failingReservationCallReturnsTheExtentsDone(int command) throws XenError {
         memory.write64(LIST, 0x130);
         long go = command | 3 << 6;
         assertEquals(0, call(MEMORY_OP, command, NOWHERE));
@@ -222,7 +222,7 @@ final class MemoryCallsTest extends CallingGuest {
     }
 
     @Test
-    void additionsBeyondItsCountAreEdom() throws XenError {
+    void continuationBeyond16BitsIsEdom() throws XenError {
         addToPhysmap(1, 0, 0x123);
         assertEquals(0, call(MEMORY_OP, 7 | 0xffff << 6, ARG));
         assertEquals(-33, call(MEMORY_OP, 7 | 0x1_0000 << 6, ARG));

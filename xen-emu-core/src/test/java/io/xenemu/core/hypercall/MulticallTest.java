@@ -65,7 +65,7 @@ final class MulticallTest extends CallingGuest {
     }
 
     @Test
-    void eachCallHasItsResultAndTheWholeIsZero() throws XenError {
+    void eachCallHasItsResultAndTheMulticallReturnsZero() throws XenError {
         for (HypercallContext caller : callers()) {
             entry(caller, 0, XEN_VERSION, 0);
             entry(caller, 1, 63);
@@ -97,7 +97,7 @@ final class MulticallTest extends CallingGuest {
     }
 
     @Test
-    void unreachableEntryEndsTheListAfterThoseBefore() throws XenError {
+    void unreadableEntryEndsTheListAfterTheEntriesBefore() throws XenError {
         long page = LIST & -4096;
         guest.mapArgument(ARG);
         long last = 0x20_0000 - 64;

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What a guest asks of its devices' interrupts, and what it is refused.
+/// A guest's calls about its devices' interrupts, and their refusals.
 final class PhysdevCallsTest extends CallingGuest {
     private static final int XEN_VERSION = 17;
     private static final int EVENT_CHANNEL_OP_COMPAT = 16;
@@ -85,7 +85,7 @@ final class PhysdevCallsTest extends CallingGuest {
         assertEquals(-38, call(PHYSDEV_OP_COMPAT, ARG));
     }
 
-    /// Events by no vector: a line of the interrupt controllers cannot be turned into them.
+    /// No vector announces events, so a line of the interrupt controllers cannot become an event.
     @ParameterizedTest
     @CsvSource({"0x7ff0, 1, -22", "0x7ff0, 0, -22", "1, 1, -22", "0, 1, -3", "9, 1, -3"})
     void mapRefusesWhatXenRefuses(String domid, int type, long expected) throws XenError {
@@ -153,7 +153,7 @@ final class PhysdevCallsTest extends CallingGuest {
     }
 
     @Test
-    void ownNumberIsAnotherDomainsBefore419() throws BootException, XenError {
+    void ownDomainIdIsRefusedBefore419() throws BootException, XenError {
         try (TestDomain old = TestDomain.ofXen(WITH_PIRQS, 4, 18)) {
             writeMap(old.memory(), 1, 1, COM1, -1);
             assertEquals(-1, call(old, PHYSDEV_OP, MAP, ARG));
@@ -164,7 +164,7 @@ final class PhysdevCallsTest extends CallingGuest {
     }
 
     @Test
-    void severalMessagesHaveNoTable() throws XenError {
+    void multiMsiWithATableIsEinval() throws XenError {
         writeMap(memory, 9, MULTI_MSI, COM1, -1);
         memory.write64(ARG + 32, 0x1000);
         assertEquals(-22, call(PHYSDEV_OP, MAP, ARG));

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What a guest puts at frames of its choice, and what its account of pages says.
+/// Pages that a guest puts at frames of its choice, and its account of pages.
 final class PhysmapCallsTest extends CallingGuest {
     private static final int MEMORY_OP = 12;
     private static final int CONTENT = 0x1234;

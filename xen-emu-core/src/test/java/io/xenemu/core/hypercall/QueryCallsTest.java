@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What a guest asks of Xen about itself, and the small things that it tells Xen.
+/// A guest's questions to Xen about itself, and small reports to Xen.
 final class QueryCallsTest extends CallingGuest {
     private static final int MEMORY_OP = 12;
     private static final int XEN_VERSION = 17;
@@ -64,7 +64,7 @@ final class QueryCallsTest extends CallingGuest {
 
     @ParameterizedTest
     @CsvSource({"0x100, 0", "0xfefff, 0", "0xc0000, 2", "0xfee00, 2", "0x1234567, 2", "-1, 2"})
-    void memoryIsToldFromHoles(String gfn, int expected) throws XenError {
+    void memTypeDistinguishesMemoryFromHoles(String gfn, int expected) throws XenError {
         memory.write16(ARG, SELF);
         memory.write16(ARG + 2, 0x77);
         memory.write64(ARG + 8, Long.decode(gfn));
@@ -106,7 +106,7 @@ final class QueryCallsTest extends CallingGuest {
     }
 
     @Test
-    void noDeviceHasMemoryOfItsOwn() throws XenError {
+    void reservedDeviceMemoryMapIsEmpty() throws XenError {
         for (HypercallContext caller : new HypercallContext[] {wide, narrow}) {
             memory.write32(ARG, 1);
             memory.write32(ARG + 4, 7);
@@ -134,7 +134,7 @@ final class QueryCallsTest extends CallingGuest {
     }
 
     @Test
-    void textsOfAnyLengthAreThereFrom420On() throws BootException, XenError {
+    void textsOfAnyLengthExistFrom420On() throws BootException, XenError {
         try (TestDomain newer = TestDomain.ofXen(EventChannelConfig.DEFAULT, 4, 20)) {
             HypercallDispatcher d = newer.dispatcher();
             HypercallContext c = newer.caller(0, true);
@@ -153,7 +153,7 @@ final class QueryCallsTest extends CallingGuest {
 
     @ParameterizedTest
     @ValueSource(ints = {4 << 16 | 21, 4 << 16 | 18, 4 << 16 | 16})
-    void toolstacksFindTheVersionOfTheirXen(int version) throws BootException, XenError {
+    void toolstackFindsTheVersionsOfTheRelease(int version) throws BootException, XenError {
         int sysctl = version == (4 << 16 | 21) ? 0x16 : version == (4 << 16 | 18) ? 0x15 : 0x14;
         int domctl = version == (4 << 16 | 21) ? 0x17 : version == (4 << 16 | 18) ? 0x16 : 0x14;
         try (TestDomain other =
@@ -189,7 +189,7 @@ final class QueryCallsTest extends CallingGuest {
     }
 
     @Test
-    void operatorsEndIsNotTheAnnouncedOne() throws XenError {
+    void announcedReasonDoesNotReplaceAnOperatorsStop() throws XenError {
         memory.write32(ARG, 1);
         assertEquals(0, call(SCHED_OP, 5, ARG));
         guest.domain().shutdown(ShutdownReason.DESTROYED, "");

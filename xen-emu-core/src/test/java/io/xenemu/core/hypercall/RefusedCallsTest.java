@@ -198,7 +198,7 @@ final class RefusedCallsTest extends CallingGuest {
         "34: 15 bad, , -14",
         "34: 15 arg, 2@0=9 8@8=5, -3",
         "34: 15 arg, 2@0=1 8@8=5, 0",
-        // Those whose pointer is null.
+        // Operations whose pointer must be null.
         "34: 5 arg, , -22",
         "34: 5 0, , 0",
         "34: 24 arg, , -22",

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What vcpu_op answers before KVM's Xen attributes are needed.
+/// Answers of vcpu_op that come before KVM's Xen attributes are needed.
 final class VcpuCallsTest {
     private static final int VCPU_OP = 24;
     private static final int REGISTER_RUNSTATE = 5;
@@ -60,7 +60,7 @@ final class VcpuCallsTest {
         assertEquals(-38, call(UNKNOWN, 1));
     }
 
-    /// Linux and FreeBSD stop those of all vCPUs from one, and cannot go on when they are refused.
+    /// Linux and FreeBSD stop the timers of all vCPUs from one vCPU, and cannot go on if that is refused.
     @Test
     void periodicTimersOfOtherVcpusAreSetAndStopped() throws XenError {
         memory.write64(ARG, 10 * MILLISECOND);
@@ -82,7 +82,7 @@ final class VcpuCallsTest {
 
     @ParameterizedTest
     @CsvSource({"999999, -22", "1000000, 0", "4611686018427387903, 0", "4611686018427387904, -22"})
-    void periodIsFromAMillisecondOn(long period, long expected) throws XenError {
+    void shortestPeriodIsAMillisecond(long period, long expected) throws XenError {
         memory.write64(ARG, period);
 
         assertEquals(expected, call(SET_PERIODIC, 0, ARG));
@@ -101,7 +101,7 @@ final class VcpuCallsTest {
     }
 
     @Test
-    void timeThatIsOverBeforeThePortIsLost() throws XenError {
+    void deadlineThatPassedBeforeTheBindIsLost() throws XenError {
         memory.write64(ARG, 1);
         memory.write32(ARG + 8, 0);
 
@@ -111,7 +111,7 @@ final class VcpuCallsTest {
 
     @ParameterizedTest
     @CsvSource({"4, 17, 1, -62", "4, 17, 0, 0", "4, 18, 1, 0"})
-    void futureHadToBeInTheFuture(int major, int minor, int flags, long expected)
+    void futureFlagRefusesAPastDeadlineBefore418(int major, int minor, int flags, long expected)
             throws BootException, XenError {
         try (TestDomain domain = TestDomain.ofXen(EventChannelConfig.DEFAULT, major, minor)) {
             domain.memory().write64(ARG, 1);
@@ -125,7 +125,7 @@ final class VcpuCallsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {REGISTER_RUNSTATE, REGISTER_TIME})
-    void areaMayBeNowhere(int operation) throws XenError {
+    void areaAddressMayBeUnmapped(int operation) throws XenError {
         memory.write64(ARG, 0);
         assertEquals(0, call(operation, 0, ARG));
         assertEquals(0, call(operation, 1, ARG));
@@ -138,7 +138,7 @@ final class VcpuCallsTest {
         assertEquals(-2, call(operation, 2, ARG));
     }
 
-    /// In a frame beyond memory, so that what passes the other checks fails for that.
+    /// The frame is beyond memory, so a call that passes the other checks fails for that reason.
     @ParameterizedTest
     @CsvSource({
         "4, 19, 4096, -22",
@@ -163,7 +163,7 @@ final class VcpuCallsTest {
     }
 
     @Test
-    void vcpuInfoOfOthersThatAreUpWasRefused() throws BootException, XenError {
+    void vcpuInfoOfAnotherVcpuThatIsUpIsRefusedBefore418() throws BootException, XenError {
         try (TestDomain domain = TestDomain.ofXen(EventChannelConfig.DEFAULT, 4, 17)) {
             writeInfo(domain, 0x100, 0);
 

@@ -125,7 +125,7 @@ final class VcpuPowerCallsTest extends CallingGuest {
         assertEquals(ShutdownReason.POWEROFF, end.reason());
     }
 
-    /// It waits for an interrupt, and goes down before it enters the guest again: nobody else is up then.
+    /// It waits for an interrupt, and goes down before it enters the guest again. No other vCPU is up then.
     @Test
     void haltedVcpuThatIsToGoDownCountsAsDown() throws XenError {
         FakeVcpu halted = ((FakeVm) guest.domain().vm()).vcpu(1);
@@ -161,7 +161,7 @@ final class VcpuPowerCallsTest extends CallingGuest {
         "112, 2, 0, -22",
         "112, 2, 0xc1b, -22",
         "112, 2, 0x8b, -22",
-        // Not accessed is as good.
+        // A segment without the accessed bit is accepted too.
         "112, 2, 0xc9a, 0",
         // DS and ES: none, code that can be read or not, above the privilege of CS.
         "114, 2, 0, 0",

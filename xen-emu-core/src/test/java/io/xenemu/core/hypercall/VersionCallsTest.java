@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Xen_version, whose answers depend on the release of Xen that the guest is told of.
+/// Answers of xen_version, which depend on the release of Xen that the guest sees.
 final class VersionCallsTest {
     private static final int XEN_VERSION = 17;
     private static final int PLATFORM_PARAMETERS = 5;
@@ -58,7 +58,7 @@ final class VersionCallsTest {
 
     @ParameterizedTest
     @CsvSource({"4, 17, 0xffff800000000000", "4, 18, 0", "4, 20, 0"})
-    void placeOfXenWasToldTo64BitCallers(int major, int minor, String expected)
+    void virtStartIsReportedTo64BitCallersUpTo417(int major, int minor, String expected)
             throws BootException, XenError {
         try (TestDomain guest = TestDomain.ofXen(EventChannelConfig.DEFAULT, major, minor)) {
             GuestMemory memory = guest.memory();

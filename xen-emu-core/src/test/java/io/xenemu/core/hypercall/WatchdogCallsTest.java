@@ -69,7 +69,7 @@ final class WatchdogCallsTest extends CallingGuest {
         assertEquals(ShutdownReason.WATCHDOG, end().reason());
     }
 
-    /// As on Xen; it has expired when the domain is resumed, and does nothing.
+    /// As on Xen, the watchdog has expired when the domain is resumed, and does nothing.
     @Test
     void watchdogDoesNotEndASuspendedDomain() throws XenError, InterruptedException {
         guest.domain().suspend(guest.domain().vcpus().getFirst());
