@@ -71,7 +71,7 @@ public final class DomainFrames implements GuestFrames {
         memory.keepOnly(pages);
     }
 
-    /// Runs on the thread that ended the last use, which must not fail because of it.
+    /// Frees a page after its last use. Runs on the thread that ended that use, which must not fail because of it.
     @Override
     public void free(long mfn) {
         long page = mfn - base;
@@ -91,7 +91,7 @@ public final class DomainFrames implements GuestFrames {
         }
     }
 
-    /// Called when the rest has been freed.
+    /// Notes that the rest of the memory has been freed.
     public void freed() {
         if (counted) {
             dead.subtract(kept.size() * (long) GuestMemory.PAGE_SIZE + memory.specialBytes());

@@ -28,13 +28,13 @@ import java.util.Set;
 import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
-/// A domain's guest-physical memory: RAM in one memfd, special pages in another, and pages that the guest has placed
-/// over them or in holes: special pages (XENMEM_add_to_physmap), pages that other domains grant, and pages of RAM at
-/// frames that are not their own (XENMEM_populate_physmap, XENMAPSPACE_gmfn).
+/// A domain's guest-physical memory: RAM in one memfd, special pages in another. The guest can place pages over them or
+/// in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant. It can also place RAM at other
+/// frames than its own (XENMEM_populate_physmap, XENMAPSPACE_gmfn).
 ///
-/// A special page is at one frame at most. Xen frees the RAM page that it covers. Here the RAM page comes back,
-/// zeroed, when the special page moves away, as after Xen's own soft reset, unless the guest has given it up or the
-/// domain may not own more. A RAM page under a foreign page comes back unchanged. The service reads hypercall
+/// A special page is at one frame at most. Xen frees the RAM page that it covers. Here the RAM page comes back, zeroed,
+/// when the special page moves away, as after Xen's own soft reset. It does not come back if the guest has given it up,
+/// or if the domain may not own more. A RAM page under a foreign page comes back unchanged. The service reads hypercall
 /// arguments from beneath foreign pages, where Xen answers EFAULT.
 public final class DomainMemory implements BootMemory, AutoCloseable {
     private static final long NOWHERE = -1;
@@ -160,7 +160,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return namedBefore(gfn);
     }
 
-    /// As [#page] for a restored domain, whose guest named the page before it was saved and may have given it up since.
+    /// As [#page], for a page that the guest of a restored domain named before the save, and may have given up since.
     ///
     /// @throws XenError EINVAL if there is no memory for it
     public MemorySegment namedBefore(long gfn) throws XenError {
@@ -203,7 +203,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// Shows special page `page` at guest frame `gfn` and nowhere else, as Xen does when a mapped page is added to
     /// the physmap again. If that fails, the page stays where it is.
     ///
-    /// @param inUse whether others use a page number's page; called with a lock held
+    /// @param inUse whether others use the page of that number; called with a lock held
     /// @throws XenError EINVAL no page can be there (beyond the guest's address width, or where KVM has a device);
     ///     ENXIO the guest maps a foreign page there; ENOMEM too many places
     public synchronized void overlay(int page, long gfn, LongPredicate inUse) throws XenError {
@@ -254,7 +254,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
     }
 
-    /// Shows a page of the domain's own at a frame, to all.
+    /// Shows one of the domain's own pages at a frame, to the guest and to the service.
     @GuardedBy("this")
     private void show(
             PhysicalRange range, long gfn, MemFd file, long offset, MemorySegment serviceView) {
@@ -320,7 +320,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// @param mfn the page's machine frame number
     /// @param file the page's memory, which does not change until [#remove]
     /// @param offset of the page in it
-    /// @param inUse whether others use a page number's page; called with a lock held
+    /// @param inUse whether others use the page of that number; called with a lock held
     /// @return false if no page can be there, a foreign page is there already, or there are too many
     synchronized boolean place(
             long gfn, long mfn, MemFd file, long offset, boolean readOnly, LongPredicate inUse) {
@@ -371,8 +371,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return true;
     }
 
-    /// Whether the memory map may have refused a guest's access: the address is in a hole around shown pages, or at a
-    /// page of another domain, which may be read-only.
+    /// Whether the memory map may have refused a guest's access. The address is then in a hole around shown pages, or
+    /// at a page of another domain, which may be read-only.
     ///
     /// @param gpa guest-physical address
     public synchronized boolean mayRefuse(long gpa) {
@@ -429,7 +429,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return range.isHole() ? GuestFrames.NO_RAM : ram.count() + range.pageNumber(gpa);
     }
 
-    /// What the guest finds at a frame (HVMOP_get_mem_type).
+    /// The kind of page that the guest finds at a frame (HVMOP_get_mem_type).
     ///
     /// @param gfn any 64 bits
     public synchronized FrameUse useOf(long gfn) {
@@ -475,7 +475,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     /// (XENMEM_decrease_reservation). Their memory goes back to the host; the guest reads zeros there until it
     /// populates them again, where Xen would leave a hole.
     ///
-    /// @param inUse whether others use a page number's page, which then stays for them; called with a lock held
+    /// @param inUse whether others use the page of that number, which then stays for them; called with a lock held
     /// @return whether all were taken
     public synchronized boolean decrease(long gfn, int count, LongPredicate inUse) {
         for (int i = 0; i < count; i++) {
@@ -540,11 +540,11 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     }
 
     /// Puts zeroed pages of RAM at frames, and replaces the pages there, which the domain still owns
-    /// (XENMEM_populate_physmap). A spare page is put where the frame has no page of its own, or others use that one.
+    /// (XENMEM_populate_physmap). A frame gets a spare page if it has no page of its own, or if others use that page.
     ///
-    /// @param inUse whether others use a page number's page; called with a lock held
-    /// @return false if a frame can have no page, or has another domain's, or the domain may not own that many, or the
-    ///     host has not enough; then nothing has happened
+    /// @param inUse whether others use the page of that number; called with a lock held
+    /// @return false if nothing has happened: a frame can have no page, or has another domain's page; the domain may
+    ///     not own that many; or the host has not enough
     public synchronized boolean populate(long gfn, int count, LongPredicate inUse) {
         if (!reservation.admits(count)) {
             return false;
@@ -623,12 +623,12 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         ram.displace(gfn, page);
     }
 
-    /// Moves a page of RAM or a special page from one frame to another (XENMAPSPACE_gmfn). What is there is given up as
-    /// by [#overlay]. The guest still sees the page at its home too, where Xen has a hole.
+    /// Moves a page of RAM or a special page from one frame to another (XENMAPSPACE_gmfn). The page that was there is
+    /// given up, as by [#overlay]. The guest still sees the page at its home too, where Xen has a hole.
     ///
     /// @param from any 64 bits
     /// @param to any 64 bits
-    /// @param inUse whether others use a page number's page; called with a lock held
+    /// @param inUse whether others use the page of that number; called with a lock held
     /// @throws XenError EACCES there is no page of the domain's at `from`, or one of the fixed special pages; the same
     ///     as [#overlay]
     public synchronized void move(long from, long to, LongPredicate inUse) throws XenError {
@@ -710,7 +710,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return ram.all();
     }
 
-    /// The state beside the contents of RAM; nobody changes the memory meanwhile.
+    /// Its state without the contents of RAM. No thread changes the memory meanwhile.
     public synchronized MemoryState save() {
         List<MemoryState.Overlay> overlays = new ArrayList<>();
         List<MemoryState.Content> contents = new ArrayList<>();
@@ -789,7 +789,8 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         }
     }
 
-    /// A way to read RAM as it is in [#ram]. It takes no memory from the host for pages that were never touched.
+    /// Opens a channel that reads RAM as [#ram] has it. Reading takes no memory from the host for pages that were never
+    /// touched.
     public FileChannel readRam() throws IOException {
         return ram.file().reader();
     }

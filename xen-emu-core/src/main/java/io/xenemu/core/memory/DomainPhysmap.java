@@ -9,7 +9,7 @@ public final class DomainPhysmap implements Physmap {
     private final DomainMemory memory;
     private final LongPredicate inUse;
 
-    /// @param inUse whether others use a page number's page
+    /// @param inUse whether others use the page of that number
     public DomainPhysmap(DomainMemory memory, LongPredicate inUse) {
         this.memory = memory;
         this.inUse = inUse;

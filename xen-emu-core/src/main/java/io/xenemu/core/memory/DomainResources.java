@@ -33,7 +33,7 @@ public record DomainResources(
     /// Windows for special pages and the first foreign pages.
     private static final long PROMISED_WINDOWS = 16;
 
-    /// The default number of special pages is promised; a domain that may have more shares what is left.
+    /// Mappings for the default number of special pages are promised. A domain that may have more shares the rest.
     private static final long PROMISED_SPECIAL_PAGES = 80;
 
     /// Reserves what a domain needs.

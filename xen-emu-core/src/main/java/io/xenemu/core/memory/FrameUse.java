@@ -1,6 +1,6 @@
 package io.xenemu.core.memory;
 
-/// What a guest finds at a guest frame (`hvmmem_type_t` of `xen/include/public/hvm/hvm_op.h`).
+/// The kinds of pages that a guest can find at a guest frame (`hvmmem_type_t` of `xen/include/public/hvm/hvm_op.h`).
 public enum FrameUse {
     /// A page that it may read and write.
     RAM(0),

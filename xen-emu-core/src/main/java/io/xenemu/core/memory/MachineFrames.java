@@ -8,7 +8,7 @@ public final class MachineFrames {
     /// Numbers are below this (see `GuestFrames`): they suffice for 8 million domains of 1 TiB.
     private static final long LIMIT = 1L << 51;
 
-    /// Above this, no number looks like one of a guest's own low frames.
+    /// The first number. It is above a guest's own low frames, so that the two are not confused.
     private static final long FIRST = 1L << 20;
 
     private final AtomicLong next = new AtomicLong(FIRST);

@@ -4,7 +4,7 @@ import com.google.common.primitives.ImmutableLongArray;
 import java.util.List;
 import java.util.Optional;
 
-/// What is saved of a domain's memory beside the contents of its RAM, which travel by pages.
+/// The saved state of a domain's memory, without the contents of its RAM, which travel by pages.
 ///
 /// Pages of other domains are not part of it: their mappings are in the grant table's state.
 ///
@@ -13,7 +13,7 @@ import java.util.Optional;
 ///     at the end
 /// @param owned the number of pages that the domain owns
 /// @param contents the special pages that are not all zeros, in the order of their numbers
-/// @param further what version 1 does not have: such a domain was like a new one in this respect
+/// @param further the state that version 1 does not have; a domain without it was like a new one in this respect
 public record MemoryState(
         List<Overlay> overlays,
         ImmutableLongArray gone,
@@ -25,13 +25,13 @@ public record MemoryState(
         contents = List.copyOf(contents);
     }
 
-    /// Where the guest sees a special page.
+    /// The frame at which the guest sees a special page.
     ///
     /// @param page its number in [SpecialPages]
     /// @param gfn the guest frame
     public record Overlay(int page, long gfn) {}
 
-    /// What a special page contains.
+    /// The contents of a special page.
     ///
     /// @param page its number in [SpecialPages]
     /// @param words its 4096 bytes, little-endian
@@ -50,7 +50,7 @@ public record MemoryState(
     /// @param onDemand the number that it sees and does not own
     public record Account(long owned, long max, long onDemand) {}
 
-    /// What has been added to the state in version 2.
+    /// The state that version 2 has added.
     ///
     /// @param max see [Account]
     /// @param onDemand see [Account]

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// The guest has its own mapping, separate from the one through which the service reads hypercall arguments. A page
 /// of another domain may be read-only, and a write by the service would kill the process.
 public final class PhysicalRange {
-    /// How many mappings more a page costs that is shown only to the guest: one becomes three.
+    /// The additional mappings for a page that is shown only to the guest: one mapping becomes three.
     static final int SPLITS = 2;
 
     private final long start;
@@ -38,7 +38,7 @@ public final class PhysicalRange {
         this(start, memfd, offset, false, guestView, serviceView);
     }
 
-    /// A hole, in which the guest has only the shown pages.
+    /// A hole of the domain's memory, in which the guest has only the shown pages.
     ///
     /// @param memfd the memory that the guest reads around them
     PhysicalRange(long start, MemFd memfd, MemorySegment guestView) {
@@ -85,7 +85,8 @@ public final class PhysicalRange {
         return (offset + gpa - start) / GuestMemory.PAGE_SIZE;
     }
 
-    /// How many mappings more a page costs that is shown to all: it splits the guest's mapping and the service's.
+    /// The additional mappings for a page that is shown to the guest and the service: it splits the mappings of both,
+    /// and in a hole only the guest's.
     int splitsForAll() {
         return serviceView == null ? SPLITS : 2 * SPLITS;
     }

@@ -13,13 +13,15 @@ import java.util.TreeMap;
 import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
-/// A domain's RAM in one memfd, by page number: first a page for each frame of RAM in its memory map, its home, and
-/// then spare pages. A page may be at another frame than its home; a spare page is nowhere else. Not thread-safe.
+/// A domain's RAM in one memfd, by page number. First comes a page for each frame of RAM in the memory map; that frame
+/// is the page's home. Spare pages without a home follow. A page may be at another frame than its home. Not
+/// thread-safe.
 ///
 /// This class knows which page is where; [DomainMemory] shows it to the guest.
 final class RamPages implements AutoCloseable {
-    /// Pages for frames outside of the memory map, and for those whose page others still use: 64 MiB of a sparse file.
-    /// Each shown one costs two mappings or four, so no domain of a default host can have more.
+    /// The number of spare pages: 64 MiB of a sparse file. They are for frames outside of the memory map, and for
+    /// frames whose page others still use. Each shown one costs two or four mappings, so no domain of a default host
+    /// can have more.
     static final int SPARES = 1 << 14;
 
     private final MemFd file;
@@ -38,7 +40,8 @@ final class RamPages implements AutoCloseable {
     /// The pages in [#displaced].
     private final BitSet away = new BitSet();
 
-    /// The spare pages that are at a frame, or that others used when the guest gave them up, from 0 on.
+    /// The spare pages that are not free: they are at a frame, or others used them when the guest gave them up.
+    /// Numbered from 0.
     private final BitSet spares = new BitSet();
 
     /// @param name for /proc/PID/maps
@@ -70,12 +73,12 @@ final class RamPages implements AutoCloseable {
         return (long) page * GuestMemory.PAGE_SIZE;
     }
 
-    /// How many pages there are: their numbers are below it.
+    /// The number of pages; page numbers are below it.
     long count() {
         return (long) homes + SPARES;
     }
 
-    /// Whether a page with a home is not there.
+    /// Whether a page with a home is not at its home.
     boolean isGone(int page) {
         return gone.get(page);
     }
@@ -90,7 +93,7 @@ final class RamPages implements AutoCloseable {
         return Maps.transformValues(displaced, this::page);
     }
 
-    /// Whether a page with a home could be put there, zeroed.
+    /// Whether a page can be used, zeroed: it is not at another frame, and others do not use it.
     boolean isFree(int page, LongPredicate inUse) {
         return !away.get(page) && !inUse.test(page);
     }
@@ -111,12 +114,12 @@ final class RamPages implements AutoCloseable {
         gone.set(page);
     }
 
-    /// Whether so many spare pages can be had.
+    /// Whether that many spare pages are free. If not, first takes back those that others no longer use.
     ///
     /// @param inUse whether others use a page
     boolean hasSpares(int wanted, LongPredicate inUse) {
         if (wanted > SPARES - spares.cardinality()) {
-            // Those that others used when the guest gave them up.
+            // Takes back pages that others used when the guest gave them up.
             for (int i = spares.nextSetBit(0); i >= 0; i = spares.nextSetBit(i + 1)) {
                 if (isFree(homes + i, inUse)) {
                     discard(homes + i);
@@ -140,14 +143,14 @@ final class RamPages implements AutoCloseable {
         away.set(page);
     }
 
-    /// Notes that the page is not at this frame any more. It goes to another frame, or [#free].
+    /// Notes that the page is not at this frame any more. The caller puts it at another frame, or calls [#free].
     int retrieve(long gfn) {
         int page = Objects.requireNonNull(displaced.remove(gfn), "no displaced page there");
         away.clear(page);
         return page;
     }
 
-    /// Gives the memory of a page that is nowhere back to the host, unless others use it.
+    /// Gives the memory of a page that is at no frame back to the host, unless others use it.
     void free(int page, LongPredicate inUse) {
         if (inUse.test(page)) {
             return;
@@ -180,7 +183,7 @@ final class RamPages implements AutoCloseable {
                 .toList();
     }
 
-    /// Takes over which pages are gone. Displaced ones are put back one by one.
+    /// Takes over the saved set of pages that are gone. Displaced pages are put back one by one.
     ///
     /// @throws IllegalArgumentException if the domain does not have such a page
     void restoreGone(ImmutableLongArray words) {

@@ -6,8 +6,8 @@ import java.util.List;
 /// The account of the pages that a domain owns (Xen's `tot_pages`) and may own (`max_pages`). A page that is in no
 /// address space any more still counts, as in Xen. Not thread-safe.
 ///
-/// A domain may see more RAM than it owns (`maxmem` above `memory`), as with Xen's populate-on-demand. Its balloon
-/// driver gives the difference up at its start, and nothing is taken off the account for that.
+/// A domain may see more RAM than it owns (`maxmem` above `memory`), as with Xen's populate-on-demand. The guest's
+/// balloon driver gives the difference up at its start, which does not reduce the pages that the domain owns.
 public final class Reservation {
     /// Pages that a domain may own beyond its memory, as with xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
     private static final long SLACK = (1 << 20) / GuestMemory.PAGE_SIZE;
@@ -15,7 +15,7 @@ public final class Reservation {
     /// Pages of RAM that are not part of its memory: those of its ACPI tables.
     private final long beside;
 
-    /// What it may own at most, ever.
+    /// The most pages that it may ever own.
     private final long limit;
 
     private long max;
@@ -64,7 +64,7 @@ public final class Reservation {
         return true;
     }
 
-    /// Gives pages back: at first those that it does not own.
+    /// Gives pages up: first those that the domain sees and does not own.
     void give(long pages) {
         long free = Math.min(pages, onDemand);
         onDemand -= free;
@@ -73,7 +73,7 @@ public final class Reservation {
 
     /// Changes how many pages it may own, which can be fewer than it owns.
     ///
-    /// @param memory without what is added to it for any domain
+    /// @param memory in pages, without the slack that every domain has
     void setMax(long memory) {
         max = memory + SLACK;
     }
@@ -103,7 +103,7 @@ public final class Reservation {
         onDemand = state.onDemand();
     }
 
-    /// The same to be saved.
+    /// The account to be saved.
     MemoryState.Account save() {
         return new MemoryState.Account(owned, max, onDemand);
     }

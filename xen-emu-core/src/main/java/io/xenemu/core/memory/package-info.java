@@ -1,17 +1,17 @@
 /// Memory of a domain: RAM, the pages that it shares with the service, and pages of other domains that it maps.
 ///
-/// Start at [DomainMemory]: what the guest sees at each frame.
+/// Start at [DomainMemory], which has the page that the guest sees at each frame.
 ///
 /// Families of files:
 ///
-/// - What the guest sees: [DomainMemory], [PhysicalRanges], [PhysicalRange], [RamPages], [SpecialPages],
+/// - The guest's address space: [DomainMemory], [PhysicalRanges], [PhysicalRange], [RamPages], [SpecialPages],
 ///   [HolePages], [Reservation], [FrameUse].
 /// - Pages as other domains use them: [DomainFrames], [MachineFrames], [DomainPhysmap], [ContiguousViews],
 ///   [DeadMemory].
 /// - Saved state: [MemoryState], [MemoryStateCodec].
-/// - What domains take from one host: [HostResources], [DomainResources].
+/// - Resources that domains take from one host: [HostResources], [DomainResources].
 ///
-/// Locks: the monitor of [DomainMemory] guards what the guest sees at which frame. The grant table is asked below it
+/// Locks: the monitor of [DomainMemory] guards the pages that the guest sees. With it held, the grant table is asked
 /// whether a page is in use.
 @NullMarked
 package io.xenemu.core.memory;

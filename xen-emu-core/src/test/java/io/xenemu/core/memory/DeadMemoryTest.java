@@ -28,7 +28,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// What a domain leaves on the host when others use a page of it.
+/// The memory that a domain leaves on the host when others use a page of it.
 final class DeadMemoryTest {
     private static final String RAM = "/memfd:xen-ram-test ";
     private static final long PAGE = 4096;
@@ -129,7 +129,7 @@ final class DeadMemoryTest {
     }
 
     @Test
-    void nothingInUseKeepsNothing() throws IOException, XenError {
+    void noPageInUseKeepsNoMemory() throws IOException, XenError {
         backend.unmap(map(9, 0x200));
 
         endDomain();
@@ -139,7 +139,7 @@ final class DeadMemoryTest {
     }
 
     @Test
-    void theLastOfItIsFreedByAThreadOfItsOwn() throws InterruptedException {
+    void lastPagesAreFreedByASeparateThread() throws InterruptedException {
         SimpleMeterRegistry registry = new SimpleMeterRegistry();
         AtomicReference<Thread> freeing = new AtomicReference<>();
         CountDownLatch freed = new CountDownLatch(2);
@@ -161,7 +161,7 @@ final class DeadMemoryTest {
     }
 
     @Test
-    void machineFramesDoNotComeBack() {
+    void machineFrameNumbersAreNotReused() {
         MachineFrames frames = new MachineFrames();
         long first = frames.reserve(1000);
         assertEquals(first + 1000, frames.reserve(1L << 28));

@@ -29,7 +29,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
 
-/// Whatever a guest puts where, it sees what a map from frame to page says.
+/// A guest that places any pages at any frames sees the pages that a simple map from frame to page predicts.
 final class DomainMemoryPropertyTest {
     private static final List<Long> RAM = List.of(0x100L, 0x101L, 0x7ffL);
     private static final List<Long> HOLES = List.of(0x800L, 0xc_0000L, 0xc_0001L, 0x20_0000L);
@@ -43,13 +43,13 @@ final class DomainMemoryPropertyTest {
     private static final int FOREIGN_PAGES = 3;
     private static final int UNMAP = -2;
 
-    /// One page of the three operations on a reservation; the last two may find the page in use.
+    /// Steps of one page for the three operations on a reservation. The last two may find the page in use.
     private static final int INCREASE = -3;
 
     private static final int DECREASE = -4;
     private static final int POPULATE = -5;
 
-    /// From the step's frame to [#TARGET].
+    /// A step that moves the page at its frame to [#TARGET].
     private static final int MOVE = -6;
 
     private static final long TARGET = 0xc_0001;
@@ -57,7 +57,8 @@ final class DomainMemoryPropertyTest {
     private static final int PAGE = 4096;
     private static final int OLD_CONTENT = 77;
 
-    /// Shows a special page or another domain's at `gfn`, or removes what is there, or changes what the domain owns.
+    /// Shows a special page or another domain's at `gfn`, or removes the page there, or changes the pages that the
+    /// domain owns.
     record Step(int page, long gfn) {}
 
     @Provide
@@ -101,14 +102,14 @@ final class DomainMemoryPropertyTest {
         }
     }
 
-    /// How many mappings of memory files the process has.
+    /// The number of the process's mappings of memory files.
     private static long mappings() throws IOException {
         try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
             return lines.filter(line -> line.contains("/memfd:")).count();
         }
     }
 
-    /// What is where, by frame.
+    /// The expected pages, by frame.
     private static final class Model {
         private final OverlaidGuest guest;
         private final DomainMemory memory;
@@ -123,7 +124,7 @@ final class DomainMemoryPropertyTest {
         /// The content of the page of RAM at each frame that is not its own.
         private final Map<Long, Integer> displaced = new HashMap<>();
 
-        /// The frames whose own page is elsewhere, and where.
+        /// The current frame of each page of RAM that is not at its own frame, by its own frame.
         private final Map<Long, Long> away = new HashMap<>();
 
         private long owned;

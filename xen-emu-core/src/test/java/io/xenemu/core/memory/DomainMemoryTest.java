@@ -155,7 +155,7 @@ final class DomainMemoryTest {
     }
 
     @Test
-    void overlaysCanBeRemovedAndThenRamOnce() throws XenError {
+    void overlayAndThenTheRamBelowCanBeRemovedOnce() throws XenError {
         guest.overlay(SHARED_INFO, IN_RAM);
 
         assertFalse(memory.removeAt(OUTSIDE, DomainMemoryTest::nobody));
@@ -169,7 +169,7 @@ final class DomainMemoryTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE})
-    void nothingIsAtAnImpossibleFrame(long gfn) {
+    void impossibleFrameHasNoPageToRemove(long gfn) {
         assertFalse(memory.removeAt(gfn, DomainMemoryTest::nobody));
     }
 

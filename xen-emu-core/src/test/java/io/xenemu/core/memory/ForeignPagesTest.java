@@ -91,7 +91,7 @@ final class ForeignPagesTest {
     }
 
     @Test
-    void guestIsRefusedOnlyWhereThatIsDue() {
+    void accessIsRefusedOnlyAtForeignPagesAndInHoles() {
         assertFalse(memory.mayRefuseSome());
         assertTrue(place(IN_RAM, 0));
         assertTrue(memory.mayRefuse(IN_RAM * PAGE));
@@ -104,7 +104,7 @@ final class ForeignPagesTest {
 
     @ParameterizedTest
     @ValueSource(longs = {IN_RAM, HOLE, FIXED})
-    void nothingElseCanBeWhereOneIs(long gfn) {
+    void noOtherPageReplacesAForeignPage(long gfn) {
         assertTrue(place(gfn, 0));
 
         assertFalse(place(gfn, 1));
@@ -125,7 +125,7 @@ final class ForeignPagesTest {
 
     @ParameterizedTest
     @ValueSource(longs = {IN_RAM, HOLE})
-    void specialPageGivesWay(long gfn) throws XenError {
+    void foreignPageRemovesTheSpecialPageThere(long gfn) throws XenError {
         guest.overlay(SHARED_INFO, gfn);
 
         assertTrue(place(gfn, 0));
@@ -160,7 +160,7 @@ final class ForeignPagesTest {
     }
 
     @Test
-    void domainLeavesAsManyAsItTakes() {
+    void domainLeavesAsManyMappingsAsItTakes() {
         int placed = 0;
         while (place(IN_RAM + placed, 0)) {
             placed++;
@@ -205,7 +205,7 @@ final class ForeignPagesTest {
     }
 
     @Test
-    void guestThatMayHaveNoMoreWindowsUsesThoseThatAreEmpty() throws XenError {
+    void emptyWindowsAreUsedAgainWhenMappingsRunOut() throws XenError {
         for (int i = 0; i < 4 * OverlaidGuest.MAPPINGS; i++) {
             guest.overlay(SHARED_INFO, HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE));
         }
@@ -213,7 +213,7 @@ final class ForeignPagesTest {
     }
 
     @Test
-    void windowsAreUsedAgainWhenAllAreInUse() throws IOException {
+    void emptyWindowsAreUsedAgainAtTheirLimit() throws IOException {
         for (int i = 0; i < PhysicalRanges.MAX_WINDOWS + 50; i++) {
             long gfn = HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE);
             assertTrue(place(gfn, 0));
