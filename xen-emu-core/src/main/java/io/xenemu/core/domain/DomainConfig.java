@@ -53,7 +53,7 @@ public record DomainConfig(
         }
         if (maxMemoryBytes < memoryBytes) {
             throw new IllegalArgumentException(
-                    "%d bytes of memory, and no more than %d"
+                    "%d bytes of memory are more than the maximum of %d"
                             .formatted(memoryBytes, maxMemoryBytes));
         }
     }

@@ -43,7 +43,7 @@ public final class DomainPages implements AutoCloseable {
     /// Whether other domains use one of the domain's pages.
     private final LongPredicate inUse = this::isInUse;
 
-    /// @param origin what the pages contain at first, and who has mapped them
+    /// @param origin gives the first contents of the pages, and their mappings by other domains
     DomainPages(DomainOrigin origin, GuestMemoryMap map, VmPort vm, DomainEnvironment environment) {
         this.environment = environment;
         this.config = origin.config();

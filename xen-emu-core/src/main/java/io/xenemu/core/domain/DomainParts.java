@@ -28,7 +28,7 @@ final class DomainParts {
             return Optional.of("it has shut down");
         }
         return domain.suspension().isSuspended()
-                ? Optional.of("that it is suspended cannot be saved yet")
+                ? Optional.of("a suspended domain cannot be saved yet")
                 : Optional.empty();
     }
 
@@ -41,7 +41,7 @@ final class DomainParts {
 
     static Optional<String> restingVcpu(Domain domain) {
         return domain.vcpus().stream().anyMatch(Vcpu::isResting)
-                ? Optional.of("that a vCPU is down cannot be saved yet")
+                ? Optional.of("a vCPU that is down cannot be saved yet")
                 : Optional.empty();
     }
 
@@ -108,7 +108,7 @@ final class DomainParts {
         public void quiesce() throws InterruptedException {
             if (!pages.grantTable().hold(Quiescence.LIMIT)) {
                 throw new StuckException(
-                        "another domain has been at a grant for %d s"
+                        "another domain's grant operation has taken over %d s"
                                 .formatted(Quiescence.LIMIT.toSeconds()));
             }
         }

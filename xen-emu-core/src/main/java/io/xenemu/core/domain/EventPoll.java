@@ -16,8 +16,8 @@ import java.util.concurrent.locks.LockSupport;
 /// If KVM cannot do the waiting, the vCPU's thread checks at short intervals, because it is not notified: KVM sets most
 /// events pending, masked events cause no upcall, and interrupts wait in KVM's local APIC.
 public final class EventPoll {
-    /// Much shorter than what a guest polls for (a contended lock, a back end's reply), and at most 1000 checks per
-    /// second.
+    /// Much shorter than the events for which a guest polls (a contended lock, a back end's reply). Causes at most 1000
+    /// checks per second.
     private static final long SLICE_NANOS = 1_000_000;
 
     /// The local APIC's interrupt request register: 256 bits in 8 words, 16 bytes apart.

@@ -1,6 +1,6 @@
 /// One guest: its identity, parameters, vCPU threads, and the wiring of the modules to KVM.
 ///
-/// Start at [Domain]. `DomainBuilder` makes one, `ExitLoop` is what a vCPU's thread runs. Then read [KvmKernelPorts].
+/// Start at [Domain]. `DomainBuilder` makes one, and a vCPU's thread runs `ExitLoop`. Then read [KvmKernelPorts].
 ///
 /// Families of files:
 ///

@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
 ///                                      time-out; a boot that failed
 /// ```
 ///
-/// [EndActions] says what follows when its domain stops.
+/// [EndActions] has the action after each stop of its domain.
 ///
 /// Nothing puts a request to save or migrate yet.
 public final class Guest {

@@ -82,7 +82,7 @@ final class GuestBoot {
             if (target > 0 && target <= config.maxMemoryBytes()) {
                 return target;
             }
-            log.warn("{}: a target of {} bytes in XenStore is not followed", domain, target);
+            log.warn("{}: ignores a memory target of {} bytes in XenStore", domain, target);
         } catch (XenError e) {
             log.debug("{}: its target is not in XenStore: {}", domain, e.symbol());
         }

@@ -16,7 +16,7 @@ import java.util.List;
 /// @param kernel its kernel
 /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
 /// @param commandLine the kernel's
-/// @param ends what follows when its domain stops
+/// @param ends the actions after its domain has stopped
 /// @param overcommit whether it is started even if the host lacks the memory for it
 public record GuestRequest(
         DomainConfig config,

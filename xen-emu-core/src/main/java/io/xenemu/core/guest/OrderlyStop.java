@@ -49,7 +49,7 @@ public final class OrderlyStop {
             left = guests.left();
         }
         if (!left.isEmpty()) {
-            log.warn("destroying what has not powered off: {}", String.join(", ", left));
+            log.warn("destroying guests that have not powered off: {}", String.join(", ", left));
         }
     }
 }

@@ -41,7 +41,7 @@ public final class HypercallDispatcher {
 
     /// Serves the call.
     ///
-    /// @return what the guest gets in RAX: zero or positive, or a negated errno; or [HypercallContext#CONTINUED]
+    /// @return the guest's RAX: zero or positive, or a negated errno; or [HypercallContext#CONTINUED]
     public long dispatch(HypercallContext call) {
         call.servedBy(this);
         HypercallObserver calls = observer;

@@ -13,7 +13,7 @@ public interface HypercallObserver extends GuestAccessObserver {
 
     /// The call that began last ends. It does not end if the host fails, which ends the domain.
     ///
-    /// @param result what [HypercallDispatcher#dispatch] returns
+    /// @param result the result of [HypercallDispatcher#dispatch]
     void end(long result);
 
     /// Whether a call has begun that has not ended.

@@ -2,7 +2,7 @@ package io.xenemu.core.hypercall;
 
 import java.util.List;
 
-/// Hypercalls that Xen has only for PV guests, or has given up. An HVM guest gets -ENOSYS, whatever the arguments. The
+/// Hypercalls that Xen has only for PV guests, or has given up. An HVM guest gets -ENOSYS for any arguments. The
 /// numbers that are missing here and elsewhere never had a hypercall on x86.
 ///
 /// Source: Xen's `include/public/xen.h`, `include/hypercall-defs.c`.

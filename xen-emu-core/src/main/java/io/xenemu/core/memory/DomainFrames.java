@@ -82,7 +82,7 @@ public final class DomainFrames implements GuestFrames {
             memory.free(page);
         } catch (KvmException e) {
             log.warn(
-                    "a page of a domain that is gone stays until its last one goes: {}",
+                    "a page of an ended domain is freed only with its last page: {}",
                     e.getMessage());
             return;
         }

@@ -84,7 +84,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
     private long highest;
 
     /// @param name for /proc/PID/maps
-    /// @param map what the guest sees
+    /// @param map the guest's physical address map
     /// @param memory bytes of RAM that it owns at first: at most the RAM that it sees
     /// @param special its special pages
     /// @param mappings its share of the process's mappings
@@ -705,7 +705,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     // Saved state.
 
-    /// All pages of RAM by their numbers, without what covers them for the guest.
+    /// All pages of RAM by their numbers, without pages that cover them for the guest.
     public MemorySegment ram() {
         return ram.all();
     }

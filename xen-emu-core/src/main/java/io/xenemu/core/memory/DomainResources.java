@@ -36,7 +36,7 @@ public record DomainResources(
     /// Mappings for the default number of special pages are promised. A domain that may have more shares the rest.
     private static final long PROMISED_SPECIAL_PAGES = 80;
 
-    /// Reserves what a domain needs.
+    /// Reserves the resources that a domain needs.
     ///
     /// @param specialPages the most special pages it may have
     /// @throws io.xenemu.kvm.abi.KvmException if the host does not have it

@@ -26,7 +26,7 @@ final class RamPages implements AutoCloseable {
 
     private final MemFd file;
 
-    /// All pages, without what covers them for the guest.
+    /// All pages, without pages that cover them for the guest.
     private final MemorySegment all;
 
     private final int homes;
@@ -98,7 +98,7 @@ final class RamPages implements AutoCloseable {
         return !away.get(page) && !inUse.test(page);
     }
 
-    /// Puts a zeroed page at its home, whatever it was before.
+    /// Puts a page at its home, zeroed.
     void comeHome(int page) {
         gone.clear(page);
         discard(page);

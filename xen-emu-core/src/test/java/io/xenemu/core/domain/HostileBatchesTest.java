@@ -24,7 +24,7 @@ final class HostileBatchesTest {
     /// Elements of batches that end soon.
     private static final int SHORT = 100;
 
-    /// Far above what a pause takes on a loaded machine, and below [Quiescence#LIMIT].
+    /// Far above the time of a pause on a loaded machine, and below [Quiescence#LIMIT].
     private static final Duration PAUSE_LIMIT = Duration.ofSeconds(8);
 
     private static final int END_SECONDS = 30;

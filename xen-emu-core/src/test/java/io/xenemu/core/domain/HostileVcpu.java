@@ -44,7 +44,7 @@ final class HostileVcpu implements Consumer<Vcpu> {
     /// Where the arguments are: each vCPU has a page.
     private static final long ARGUMENTS = 0x8_1000;
 
-    /// SHUTDOWN_suspend, which nobody changes.
+    /// SHUTDOWN_suspend, which no vCPU changes.
     private static final long SUSPEND_ARGUMENT = 0x8_f000;
 
     private static final long REST_NANOS = 100_000;

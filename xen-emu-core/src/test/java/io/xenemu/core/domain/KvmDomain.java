@@ -32,7 +32,7 @@ public final class KvmDomain implements VmDomain {
 
     /// The same.
     ///
-    /// @param loop what the vCPUs' threads do, if they are started
+    /// @param loop the vCPUs' threads run it, if they are started
     KvmDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
         this(vcpus, EventChannelConfig.DEFAULT, loop);
     }
@@ -52,7 +52,7 @@ public final class KvmDomain implements VmDomain {
 
     /// A domain on a KVM with Xen, which is assumed to be there.
     ///
-    /// @param events what its event channels may be used for
+    /// @param events the limits of its event channels
     public static KvmDomain withXen(int vcpus, EventChannelConfig events)
             throws BootException, XenError {
         assumeXen();

@@ -17,7 +17,7 @@ public final class OverlaidGuest implements AutoCloseable {
     static final long RAM_BYTES = GuestMemoryMap.MIN_BYTES;
     public static final int GRANT_FRAMES = 4;
 
-    /// As many mappings as a hundred pages of others cost, a few windows, and what a guest's own pages do.
+    /// Enough mappings for a hundred pages of others, a few windows, and the guest's own pages.
     public static final long MAPPINGS = 260;
 
     private final FakeVm vm = new FakeVm();

@@ -31,7 +31,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// A domain on a [FakeVm], or for a [KvmDomain] on a real one, whose vCPUs never run: tests make hypercalls in their
+/// A domain on a [FakeVm], or for a [KvmDomain] on a real VM. Its vCPUs never run: tests make hypercalls in their
 /// place. Two MiB from address 0 on are mapped to themselves by page tables in 64-bit mode; in 32-bit mode there is no
 /// paging.
 public final class TestDomain implements AutoCloseable {
@@ -69,7 +69,7 @@ public final class TestDomain implements AutoCloseable {
 
     /// The same.
     ///
-    /// @param events what its event channels may be used for
+    /// @param events the limits of its event channels
     public TestDomain(FakeVm vm, int vcpus, EventChannelConfig events)
             throws BootException, XenError {
         this(vm, vm::createVcpu, vcpus, events, GRANTS, VERSION, vcpu -> {});
@@ -80,12 +80,12 @@ public final class TestDomain implements AutoCloseable {
         this(new FakeVm(), vcpus, EventChannelConfig.DEFAULT, grants, VERSION, vcpu -> {});
     }
 
-    /// @param events what its event channels may be used for
+    /// @param events the limits of its event channels
     public TestDomain(int vcpus, EventChannelConfig events) throws BootException, XenError {
         this(new FakeVm(), vcpus, events);
     }
 
-    /// @param loop what the vCPUs' threads do, if they are started
+    /// @param loop the vCPUs' threads run it, if they are started
     public TestDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
         this(new FakeVm(), vcpus, loop);
     }
@@ -234,12 +234,12 @@ public final class TestDomain implements AutoCloseable {
         return registry;
     }
 
-    /// What it takes from the host.
+    /// The host's resources, of which it takes its share.
     public HostResources resources() {
         return resources;
     }
 
-    /// What its guest sees.
+    /// Its memory as the guest sees it.
     public GuestMemory memory() {
         return domain.memory().guest();
     }

@@ -5,8 +5,8 @@ import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.EventFd;
 
-/// A domain, and what its VM has been told. Tests of this kind run on a [FakeVm] everywhere, and on KVM where it has
-/// Xen.
+/// A domain, and the state that its VM has been given. Tests of this kind run on a [FakeVm] everywhere, and on a KVM
+/// with Xen.
 interface VmDomain extends AutoCloseable {
     /// The kinds of VMs.
     enum Kind {
@@ -26,7 +26,7 @@ interface VmDomain extends AutoCloseable {
 
         /// Makes a domain, or skips the test where there is no such VM.
         ///
-        /// @param events what its event channels may be used for
+        /// @param events the limits of its event channels
         abstract VmDomain open(int vcpus, EventChannelConfig events) throws BootException, XenError;
 
         VmDomain open(int vcpus) throws BootException, XenError {

@@ -26,7 +26,7 @@ import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 import org.jspecify.annotations.Nullable;
 
-/// Any requests in any order, while the driver does whatever its state allows.
+/// Any requests in any order, while the driver does any step that its state allows.
 final class GuestRequestsPropertyTest {
     /// Actions of other threads and of the driver.
     enum Act {
