@@ -111,7 +111,7 @@ final class DeliveryTest {
 
     @ParameterizedTest
     @EnumSource
-    void aMaskedEventIsLeftToAKernelThatDelivers(GuestWidth width) throws XenError {
+    void sendToAMaskedPortIsDoneByAKernelThatDelivers(GuestWidth width) throws XenError {
         FakeGuest guest = guest(width);
         guest.kernel.delivers = true;
         EvtchnPort port = guest.channels.bindIpi(vcpu(0));
@@ -187,7 +187,7 @@ final class DeliveryTest {
 
     @ParameterizedTest
     @EnumSource
-    void vcpuInfoIsRegisteredWhereXenAllowsItAlone(GuestWidth width) throws XenError {
+    void vcpuInfoIsRegisteredOnceAndOnlyWhereXenAllowsIt(GuestWidth width) throws XenError {
         FakeGuest guest = guest(width);
         MemorySegment page = arena.allocate(4096, 4096);
         assertFails(XenError.ENOENT, guest, 4, page.asSlice(0, 64));

@@ -219,7 +219,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void sendIsForPortsWithAPeerAlone() throws XenError {
+    void sendToAVirqOrAClosedPortIsEinval() throws XenError {
         EvtchnPort virq = channels.bindVirq(Virq.TIMER, vcpu(0));
         assertFails(XenError.EINVAL, () -> channels.send(virq));
         assertFails(XenError.EINVAL, () -> channels.send(port(0)));
@@ -303,7 +303,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void theFifoAbiIsAnsweredAsByAnOldXen() {
+    void fifoCallsAreEnosysWithoutFifo() {
         assertFails(XenError.ENOSYS, () -> channels.initControl(vcpu(0), 1, 0));
         assertFails(XenError.ENOSYS, () -> channels.expandArray(1));
         assertFails(XenError.ENOSYS, () -> channels.setPriority(port(1), 3));
@@ -378,7 +378,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void virqsNumberedGlobalAreAsInXen() throws XenError {
+    void globalVirqsAreThoseOfXen() throws XenError {
         for (int i = 0; i < Virq.COUNT; i++) {
             boolean perVcpu = i == 0 || i == 1 || i == 7 || i == 13;
             assertEquals(!perVcpu, Virq.of(i).isGlobal(), "VIRQ " + i);
@@ -386,7 +386,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void portsAreGaugedByTypeUntilTheEnd() throws XenError {
+    void gaugesCountPortsByTypeUntilTheDomainEnds() throws XenError {
         channels.bindIpi(vcpu(0));
         assertEquals(
                 1,

@@ -120,7 +120,7 @@ final class FailureTest {
     }
 
     @Test
-    void aDomainWhoseKernelRefusesReleasesOthersAtItsEnd() throws XenError {
+    void endOfADomainWhoseKernelRefusesLeavesItsPeersUnbound() throws XenError {
         refuseTheOthersPorts();
         othersMemory.close();
         other.channels.destroy();
@@ -130,7 +130,7 @@ final class FailureTest {
     }
 
     @Test
-    void anUpcallAfterTheEndIsVoid() throws XenError {
+    void announcingAfterTheEndMakesNoUpcall() throws XenError {
         guest.channels.send(near);
         other.channels.destroy();
         other.upcalls.clear();
@@ -141,7 +141,7 @@ final class FailureTest {
 
     /// Each round a domain ends, its kernel, vCPUs and memory with it, while a peer sends to it, binds and closes.
     @Test
-    void nobodyIsAtADomainThatHasEnded() throws Exception {
+    void destroyWaitsForSendersThatAreStillInTheDomain() throws Exception {
         AtomicInteger late = new AtomicInteger();
         for (int round = 0; round < Rounds.of(60); round++) {
             Arena memory = Arena.ofShared();

@@ -193,7 +193,7 @@ final class FifoTest {
     }
 
     @Test
-    void whatIsPendingAtTheSwitchComesWithItsPageOfWords() throws XenError {
+    void eventsPendingAtTheSwitchArriveWithTheirPageOfEventWords() throws XenError {
         bindIpis(3, 1);
         guest.guest.setMasked(3, true);
         send(1, 3);
@@ -221,7 +221,7 @@ final class FifoTest {
     }
 
     @Test
-    void theKernelServesNoEventsButEventfds() throws XenError {
+    void withFifoTheKernelServesEventfdsOnly() throws XenError {
         bindIpis(1, 0);
         EvtchnPort toService = channels.allocUnbound(DomId.SELF, DomId.DOM0);
         guest.guest.service.bindInterdomain(FakeGuest.ID, toService, () -> {});
@@ -256,7 +256,7 @@ final class FifoTest {
     }
 
     @Test
-    void anEventForAVcpuWithoutControlBlockJustStaysPending() throws XenError {
+    void anEventForAVcpuWithoutControlBlockStaysPending() throws XenError {
         guest.initControl(0);
         guest.expand();
         bindIpis(1, 1);

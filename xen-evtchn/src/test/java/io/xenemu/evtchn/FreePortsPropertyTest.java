@@ -42,7 +42,7 @@ final class FreePortsPropertyTest {
     }
 
     @Test
-    void aFullOneHasNone() {
+    void noPortIsFreeWhenAllAreTaken() {
         FreePorts ports = new FreePorts(4096);
         for (int i = 0; i < 4096; i++) {
             ports.take(i);

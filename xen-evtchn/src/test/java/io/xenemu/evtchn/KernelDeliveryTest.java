@@ -63,7 +63,7 @@ final class KernelDeliveryTest {
     }
 
     @Test
-    void portsThatTheKernelWillNotKnowAreTakenOutFirst() throws XenError {
+    void portsBeyondTheNewWidthAreRemovedFromTheKernelFirst() throws XenError {
         FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);
         guest.kernel.rings = true;
         other.kernel.rings = true;
@@ -90,7 +90,7 @@ final class KernelDeliveryTest {
     }
 
     @Test
-    void timersAreUserSpacesMeanwhile() throws XenError {
+    void kernelHasNoTimerPortsWhileItDoesNotDeliver() throws XenError {
         EvtchnPort timer = channels.bindVirq(Virq.TIMER, vcpu(2));
         guest.kernel.timerChanges.clear();
 

@@ -124,7 +124,7 @@ class PortAccountTest {
     }
 
     @Test
-    void tableTakesHalfOfTheAccount() {
+    void tableTakesAtMostHalfOfTheAccountedBytes() {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         FakeGuest guest =
                 new FakeGuest(

@@ -88,7 +88,7 @@ final class ServicePortsTest {
     }
 
     @Test
-    void closingTwiceLeavesTheNextUserOfTheNumberAlone() throws XenError {
+    void closingTwiceDoesNotCloseTheNextUserOfThePort() throws XenError {
         ServicePort first = bind();
         first.close();
         ServicePort second = bind();
@@ -125,7 +125,7 @@ final class ServicePortsTest {
     }
 
     @Test
-    void bindingToAPortForSomebodyElseIsEinval() throws XenError {
+    void bindingToAPortForAnotherDomainIsEinval() throws XenError {
         EvtchnPort own = guest.channels.allocUnbound(DomId.SELF, DomId.SELF);
         assertSame(
                 XenError.EINVAL,

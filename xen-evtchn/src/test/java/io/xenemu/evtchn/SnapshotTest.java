@@ -73,7 +73,7 @@ final class SnapshotTest {
     }
 
     @Test
-    void theKernelIsFilledOnRequest() throws XenError {
+    void kernelTableIsFilledOnlyByRebuildKernelPorts() throws XenError {
         bindOneOfEach();
         EventChannels restored = restore(guest.channels.save());
         assertEquals(0, kernel.table.size());
@@ -124,7 +124,7 @@ final class SnapshotTest {
     }
 
     @Test
-    void anEventThatWaitsForItsWordIsSaved() throws XenError {
+    void anEventWhoseEventWordDoesNotExistYetIsSaved() throws XenError {
         FifoGuest fifo = new FifoGuest(arena, 1).start(0);
         fifo.guest.channels.bindIpi(vcpu(0));
         fifo.guest.channels.send(port(1));
