@@ -161,7 +161,7 @@ final class GrantAdvisoryTest extends MappingDomains {
 
     /// Unmapping the half of a mapping that it did not have dropped references until the page was freed in use.
     @Test
-    void xsa224_unmappingWhatIsNotMappedEndsNothing() {
+    void xsa224_unmapOfAnUnmappedAddressEndsNothing() {
         granter.grant(REF, mapper, 4);
         int both = DEVICE_MAP | HOST_MAP;
         assertEquals(GrantStatus.GENERAL_ERROR, map(AT, DEVICE_MAP, REF));

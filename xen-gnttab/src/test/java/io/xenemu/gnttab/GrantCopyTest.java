@@ -48,7 +48,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void betweenAnyTwoPagesThatOneMayUse() {
+    void copyWorksBetweenOwnAndGrantedPagesInAnyCombination() {
         granter.grant(9, caller, 4);
         assertEquals(GrantStatus.OKAY, refToFrame(9, 5, PAGE));
         assertEquals(204, caller.word(5));
@@ -72,7 +72,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void copyOfOnesOwnGrantsIsAllowed() {
+    void aDomainMayCopyItsOwnGrants() {
         caller.grant(9, caller, 4);
         copy.from(DomId.SELF, true, 9, 0);
         copy.to(caller.id, true, 9, 8);
@@ -81,7 +81,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void othersPagesAreNotToBeNamedByFrame() {
+    void pagesOfOthersCannotBeNamedByFrame() {
         granter.grant(9, caller, 4);
         copy.from(granter.id, false, 4, 0);
         copy.to(DomId.SELF, false, 5, 0);
@@ -98,7 +98,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void whatIsNotGrantedIsNotCopied() {
+    void pagesWithoutAGrantAreNotCopied() {
         granter.grant(9, third, 4);
         assertEquals(GrantStatus.GENERAL_ERROR, refToFrame(9, 5, 4));
         granter.grant(9, Gtf.PERMIT_ACCESS | Gtf.READONLY, caller.id, 4);
@@ -126,7 +126,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void toCopyNothingNothingIsLookedAt() {
+    void copyOfNoBytesSucceedsWithoutChecks() {
         copy.from(new DomId(77), true, -1, 0xffff);
         copy.to(DomId.DOM0, false, -1, 0xffff);
         assertEquals(GrantStatus.OKAY, copy.run(0));
@@ -219,7 +219,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void aCopyThatFailsDoesNotTakeTheFlagsOfAnother() {
+    void aCopyThatFailsKeepsTheFlagsOfAnotherUse() {
         third.grant(20, granter, 7);
         granter.grantTransitive(9, 0, caller.id, third.id, 20);
         // While the page behind is looked up, the guest makes another vCPU's copy fail.
@@ -249,7 +249,7 @@ final class GrantCopyTest {
     }
 
     @Test
-    void onesOwnGrantMayComeBackTransitively() {
+    void aTransitiveGrantMayLeadBackToTheCaller() {
         caller.grant(11, granter, 8);
         granter.grantTransitive(9, 0, caller.id, caller.id, 11);
         assertEquals(GrantStatus.OKAY, refToFrame(9, 5, 4));

@@ -41,7 +41,8 @@ final class GrantHoldTest {
     }
 
     @Test
-    void othersAreToldToTryAgainUntilTheReleaseAndChangeNothing() throws InterruptedException {
+    void operationsOnHeldGrantsAreEagainAndChangeNothingUntilTheRelease()
+            throws InterruptedException {
         granter.grant(9, other, 4);
         granter.setWord(4, 204);
         other.setWord(6, 306);

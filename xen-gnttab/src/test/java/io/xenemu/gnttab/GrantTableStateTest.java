@@ -49,7 +49,7 @@ final class GrantTableStateTest {
     }
 
     @Test
-    void aBackEndTakesItsMappingsOver() throws XenError {
+    void aRestoredBackEndTakesOverItsMappings() throws XenError {
         granter.table.frame(1);
         granter.grant(600, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
         GrantRef ref = new GrantRef(600);
@@ -145,7 +145,7 @@ final class GrantTableStateTest {
     }
 
     @Test
-    void usesByADomainThatDoesNotComeBackEnd() {
+    void usesByADomainThatIsNotRestoredEnd() {
         granter.grant(9, mapper, 5);
         mapper.table.mapGrantRef(AT, HOST_MAP, 9, granter.id, result);
         mapper.table.mapGrantRef(2 * AT, HOST_MAP | READONLY, 9, granter.id, result);

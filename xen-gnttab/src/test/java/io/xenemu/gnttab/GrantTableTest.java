@@ -117,7 +117,7 @@ final class GrantTableTest {
     }
 
     @Test
-    void otherDomainsTablesAreNotToBeAskedAbout() {
+    void queriesOfOtherDomainsTablesAreRefused() {
         assertEquals(GrantStatus.OKAY, table.querySize(DomId.SELF));
         assertEquals(GrantStatus.OKAY, table.querySize(domain.id));
         assertEquals(GrantStatus.PERMISSION_DENIED, table.querySize(other.id));
@@ -184,7 +184,7 @@ final class GrantTableTest {
     }
 
     @Test
-    void whatTheGuestWritesIntoAStatusWordIsNoTypeOfGrant() throws XenError {
+    void changeToVersionOneJoinsFlagsAndStatusWordsAsXenDoes() throws XenError {
         table.setVersion(2);
         domain.grant(3, Gtf.PERMIT_ACCESS, other.id, 5);
         domain.statusMemory.set(ValueLayout.JAVA_SHORT, 2 * 3, (short) 6);

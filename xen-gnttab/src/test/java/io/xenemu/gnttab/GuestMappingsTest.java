@@ -25,7 +25,7 @@ final class GuestMappingsTest extends MappingDomains {
     }
 
     @Test
-    void aMappingShowsThePageAndInTheEntry() {
+    void aMappingShowsThePageAndMarksTheEntry() {
         inBothVersions(version -> {
             granter.grant(9, mapper, 4);
             assertEquals(GrantStatus.OKAY, map(AT, HOST_MAP, 9));
@@ -90,7 +90,7 @@ final class GuestMappingsTest extends MappingDomains {
     }
 
     @Test
-    void domainsThatAreNotThereAreBad() {
+    void unknownDomainsAreBad() {
         MapResult to = new MapResult();
         for (DomId dom : List.of(new DomId(9), DomId.SELF, new DomId(0xffff))) {
             assertEquals(
@@ -106,7 +106,7 @@ final class GuestMappingsTest extends MappingDomains {
     }
 
     @Test
-    void whatIsNotGrantedCannotBeMapped() {
+    void pagesWithoutAGrantCannotBeMapped() {
         inBothVersions(version -> {
             granter.grant(9, 0, mapper.id, 4);
             assertEquals(GrantStatus.GENERAL_ERROR, map(AT, HOST_MAP, 9), "invalid");
@@ -137,7 +137,7 @@ final class GuestMappingsTest extends MappingDomains {
     }
 
     @Test
-    void aPageThatTheGranterItselfHasMappedIsNotItsToGrant() {
+    void aPageThatTheGranterHasMappedItselfCannotBeGrantedOn() {
         third.grant(9, granter, 1);
         assertEquals(
                 GrantStatus.OKAY,
@@ -148,7 +148,7 @@ final class GuestMappingsTest extends MappingDomains {
     }
 
     @Test
-    void aPlaceWhereNothingCanBeLeavesNothingBehind() {
+    void aMappingAtAnImpossibleAddressLeavesNothingBehind() {
         granter.grant(9, mapper, 4);
         assertEquals(GrantStatus.GENERAL_ERROR, map(FakeDomain.NO_PLACE << 12, HOST_MAP, 9));
         assertEquals(0, granter.inUse(9));
@@ -157,7 +157,7 @@ final class GuestMappingsTest extends MappingDomains {
     }
 
     @Test
-    void whatTheGuestWritesIntoAnEntryInUseChangesNothing() {
+    void guestWritesIntoAnEntryInUseChangeNothing() {
         inBothVersions(version -> {
             granter.grant(9, mapper, 5);
             assertEquals(GrantStatus.OKAY, map(AT, HOST_MAP, 9));

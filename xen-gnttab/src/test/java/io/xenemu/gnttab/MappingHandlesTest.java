@@ -56,7 +56,7 @@ final class MappingHandlesTest extends MappingDomains {
     }
 
     @Test
-    void handlesThatStandForNothingAreBad() {
+    void handlesOfNoMappingAreBad() {
         granter.grant(9, mapper, 5);
         assertEquals(GrantStatus.BAD_HANDLE, unmap(AT, 0));
         map(AT, HOST_MAP, 9);
@@ -118,7 +118,7 @@ final class MappingHandlesTest extends MappingDomains {
     }
 
     @Test
-    void pagesOfTheDeadGoOneByOneAndNoneComesIntoUse() {
+    void pagesOfADeadGranterAreFreedOneByOneAndCannotBeMapped() {
         granter.grant(9, mapper, 5);
         granter.grant(10, mapper, 5);
         granter.grant(11, mapper, 6);
@@ -156,7 +156,7 @@ final class MappingHandlesTest extends MappingDomains {
     }
 
     @Test
-    void whoMapsItsOwnPagesCanDie() {
+    void aDomainThatMapsItsOwnPagesIsReleasedAtItsEnd() {
         mapper.grant(9, mapper, 5);
         assertEquals(
                 GrantStatus.OKAY, mapper.table.mapGrantRef(AT, HOST_MAP, 9, mapper.id, result));
