@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 final class IoReasonTest {
     @Test
-    void fileAloneIsNoReason() {
+    void fileNameAloneIsNoReason() {
         IOException missing =
                 assertThrows(IOException.class, () -> Files.readString(Path.of("/nosuch/x")));
         assertEquals("/nosuch/x: no such file or directory", IoReason.of(missing));

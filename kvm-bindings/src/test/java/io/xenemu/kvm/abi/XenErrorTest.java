@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 final class XenErrorTest {
     @Test
-    void allOfThemAreListedByNumber() throws IllegalAccessException {
+    void allErrorsAreListedInOrderOfTheirNumbers() throws IllegalAccessException {
         List<Object> declared = new ArrayList<>();
         for (var field : XenError.class.getFields()) {
             if (field.get(null) instanceof XenError error) {

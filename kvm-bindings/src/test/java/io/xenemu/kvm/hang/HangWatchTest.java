@@ -122,7 +122,7 @@ class HangWatchTest {
     }
 
     @Test
-    void aHangAfterATestIsToldWithItsName() {
+    void aHangAfterATestIsReportedWithTheTestsName() {
         watch.began(TEST);
         watch.ended(TEST);
         lookAfter(HARD.plus(HangWatch.GRACE));

@@ -147,7 +147,7 @@ class KvmRunTest {
             "66 b9 00 00 00 40 66 b8 78 56 34 12 66 31 d2 0f 30 0f 32" + OUT_10_AL + HLT;
 
     @Test
-    void trappedMsrIsUserSpaces() {
+    void trappedMsrExitsToUserSpace() {
         try (TinyVm t = new TinyVm(WRITE_AND_READ_MSR, vm -> vm.trapMsr(0x4000_0000))) {
             KvmRun run = t.vcpu.run();
             assertEquals(0, t.vcpu.enter());

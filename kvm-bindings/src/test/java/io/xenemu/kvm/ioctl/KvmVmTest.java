@@ -101,7 +101,7 @@ class KvmVmTest {
     }
 
     @Test
-    void dirtyLogIsClearedByHandUnderManualProtection() {
+    void dirtyLogUnderManualProtectionIsClearedOnlyOnRequest() {
         try (TinyVm t = new TinyVm("c6 06 00 30 01" + HLT);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment bitmap = arena.allocate(8, 8);
@@ -184,7 +184,7 @@ class KvmVmTest {
     }
 
     @Test
-    void ioeventfdTakesTheExitAway() {
+    void writeThatAnIoeventfdMatchesCausesNoExit() {
         // mov al, 1; out 10, al; mov al, 2; out 10, al
         try (TinyVm t = new TinyVm("b0 01 e6 10 b0 02 e6 10" + HLT);
                 EventFd fd = EventFd.create()) {

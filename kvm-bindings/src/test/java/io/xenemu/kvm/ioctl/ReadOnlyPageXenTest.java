@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 /// Needs a /dev/kvm like the lab's: a page that the host maps read-only, as another domain's.
 class ReadOnlyPageXenTest {
     @Test
-    void writeCanBecomeAFaultOfTheGuest() {
+    void writeToAReadOnlyPageCanBecomeAGeneralProtectionFault() {
         int page = 0x5000;
         int handler = 0x1100;
         // mov [5000], al

@@ -82,7 +82,7 @@ final class XenPortTableTest {
     }
 
     @Test
-    void whatIsNoEventfdIsRefused() {
+    void descriptorThatIsNoEventfdIsRefused() {
         try (XenGuest guest = XenGuest.wide();
                 MemFd file = MemFd.create("file", XenGuest.PAGE)) {
             XenHvmAttributes xen = guest.vm.xen();
@@ -106,7 +106,7 @@ final class XenPortTableTest {
     }
 
     @Test
-    void sendIoctlRefusesWhatCannotBeDelivered() {
+    void sendIoctlRefusesEventsThatCannotBeDelivered() {
         try (XenGuest guest = XenGuest.wide()) {
             assertRefused(Errno.EINVAL, () -> guest.vm.xenEvtchnSend(15, VCPU0));
             guest.listen();

@@ -90,7 +90,7 @@ final class XenTimeAreasTest {
     }
 
     @Test
-    void statesThatAreSetCountUntilTheGuestRunsAgain() {
+    void runstateThatIsSetCountsTimeUntilTheGuestRuns() {
         try (XenGuest guest = withRunstate()) {
             for (int state : new int[] {RUNNABLE, BLOCKED, OFFLINE}) {
                 long before = time(seen(guest), state);

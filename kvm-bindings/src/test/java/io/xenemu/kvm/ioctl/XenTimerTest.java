@@ -98,7 +98,7 @@ final class XenTimerTest {
     }
 
     @Test
-    void singleShotTimerIsThatOfTheVcpuThatXenCallsSo() {
+    void singleShotTimerTakesXensVcpuId() {
         try (XenGuest guest = withTimer()) {
             guest.vcpu().xen().vcpuId(5);
             long expiry = now(guest) + HOUR;
@@ -115,7 +115,7 @@ final class XenTimerTest {
     }
 
     @Test
-    void withoutAPortTimersLeaveToUserSpace() {
+    void timerHypercallsWithoutAPortExitToUserSpace() {
         try (XenGuest guest = withTimer()) {
             guest.vcpu().xen().timer(XenTimer.NONE);
             guest.hypercallExit(guest.vcpu(), SET_TIMER_OP, now(guest) + HOUR);
@@ -167,7 +167,7 @@ final class XenTimerTest {
     }
 
     @Test
-    void pollRefusesPortsThatThereAreNot() {
+    void pollOfAPortThatDoesNotExistIsEinval() {
         try (XenGuest guest = withTimer()) {
             assertEquals(-Errno.EINVAL, poll(guest, 4096, 0));
             assertEquals(-Errno.EFAULT, guest.hypercall(SCHED_OP, POLL, 0x8000_0000L));

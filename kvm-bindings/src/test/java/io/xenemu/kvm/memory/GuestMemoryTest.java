@@ -96,7 +96,7 @@ class GuestMemoryTest {
     }
 
     @Test
-    void everyMemorySlotOfKvmCanBeARegionAndNoMore() throws Exception {
+    void asManyRegionsAsKvmHasMemorySlotsCanBeAdded() throws Exception {
         MemorySegment host = pages(1);
         for (int i = 0; i < MemoryRegions.MAX_REGIONS; i++) {
             int scattered = i * 4099 % MemoryRegions.MAX_REGIONS;

@@ -122,7 +122,7 @@ class MemFdTest {
     }
 
     @Test
-    void coreDumpsAreWithoutIt() throws IOException {
+    void coreDumpsDoNotContainGuestMemory() throws IOException {
         try (MemFd ram = MemFd.create("ram", PAGE)) {
             assertEquals(PAGE, ram.size());
             String filter = Files.readString(Path.of("/proc/self/coredump_filter")).strip();
@@ -133,7 +133,7 @@ class MemFdTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void pagesThatComeBackCostNoMappings(boolean asksForHugePages) throws IOException {
+    void pagesThatAreMappedBackTakeNoFurtherMappings(boolean asksForHugePages) throws IOException {
         long pages = 64;
         try (MemFd ram = MemFd.create("covered", pages * PAGE, asksForHugePages);
                 MemFd other = MemFd.create("other", PAGE)) {

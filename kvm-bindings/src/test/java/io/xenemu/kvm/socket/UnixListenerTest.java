@@ -49,7 +49,7 @@ final class UnixListenerTest {
     }
 
     @Test
-    void isForItsOwnerAloneAndGoesAwayWhenClosed() throws IOException {
+    void socketIsForItsOwnerOnlyAndIsRemovedWhenClosed() throws IOException {
         try (UnixListener listener = UnixListener.bind(path())) {
             assertEquals(
                     "rw-------",
@@ -82,7 +82,7 @@ final class UnixListenerTest {
     }
 
     @Test
-    void anythingElseIsLeftAlone() throws IOException {
+    void fileThatIsNoSocketIsLeftAlone() throws IOException {
         Files.writeString(path(), "precious");
         assertRefused("it exists and is not a socket");
         assertEquals("precious", Files.readString(path()));

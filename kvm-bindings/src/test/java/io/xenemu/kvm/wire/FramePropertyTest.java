@@ -36,7 +36,7 @@ class FramePropertyTest {
     }
 
     @Property(tries = 300)
-    void whatWasWrittenIsRead(@ForAll @Size(max = 8) List<@From("contents") Content> frames)
+    void framesAreReadAsWritten(@ForAll @Size(max = 8) List<@From("contents") Content> frames)
             throws IOException {
         ByteArrayInputStream in = new ByteArrayInputStream(stream(frames));
         List<Content> seen = new ArrayList<>();
