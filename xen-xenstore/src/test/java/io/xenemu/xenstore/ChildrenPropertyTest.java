@@ -138,7 +138,8 @@ class ChildrenPropertyTest {
 
     /// Saved state has children of any order, and changes the place of one.
     @Property(tries = 200)
-    void namesFollowTheOrdinalsThatAreRestored(@ForAll List<@IntRange(max = 50) Integer> ordinals) {
+    void restoredNamesAreInTheOrderOfTheirOrdinals(
+            @ForAll List<@IntRange(max = 50) Integer> ordinals) {
         Node directory = Node.root(Permissions.DOM0_ONLY);
         Map<Integer, String> expected = new TreeMap<>();
         for (int ordinal : ordinals) {

@@ -37,7 +37,7 @@ final class DomainRequestsTest extends RequestRig {
 
     @ParameterizedTest
     @EnumSource(names = {"WATCH_EVENT", "ERROR"})
-    void repliesAreNoRequests(MessageType type) {
+    void messageTypesOfRepliesAreEnosys(MessageType type) {
         assertEquals("ENOSYS", dom0.ask(type, "/a\0t\0"));
     }
 
@@ -118,7 +118,7 @@ final class DomainRequestsTest extends RequestRig {
     }
 
     @Test
-    void requestsBesideTheTreeFailInATransactionThatIsNotThere() {
+    void requestsThatAreNotOnTheTreeFailInAnUnknownTransaction() {
         for (MessageType type : List.of(GET_DOMAIN_PATH, IS_DOMAIN_INTRODUCED, RESUME, RELEASE)) {
             assertEquals("ENOENT", dom0.ask(type, 77, "0\0"), type.name());
         }

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class FairnessTest {
     @Test
-    void whoWaitsForTheLockIsOvertakenAFewTimesAtMost() throws InterruptedException {
+    void waitingThreadIsOvertakenAFewTimesAtMost() throws InterruptedException {
         StoreLock lock = new StoreLock();
         for (int round = 0; round < 100; round++) {
             AtomicBoolean served = new AtomicBoolean();

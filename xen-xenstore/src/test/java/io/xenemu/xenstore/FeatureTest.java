@@ -39,7 +39,7 @@ class FeatureTest {
     }
 
     @Test
-    void allAreThereUnlessToldOtherwise() {
+    void allFeaturesAreOnByDefault() {
         assertEquals("15\0", dom0.ask(GET_FEATURE, ""));
         RingEnd guest = new RingEnd(rig.guest(3));
         assertEquals(15, guest.get(FEATURES));
@@ -59,7 +59,7 @@ class FeatureTest {
     }
 
     @Test
-    void onlyDomain0AsksForOthersAndSets() {
+    void onlyDomain0ReadsFeaturesOfOthersAndSetsFeatures() {
         Rig.Client guest = rig.client(3);
         rig.client(4);
         assertEquals("EACCES", guest.ask(GET_FEATURE, "3\0"));

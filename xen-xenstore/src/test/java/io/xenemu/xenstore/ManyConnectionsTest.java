@@ -74,7 +74,7 @@ class ManyConnectionsTest {
 
     @Test
     @Timeout(120) // it waits for the server to notice
-    void eachIsServedAndLeavesNothingBehind() throws Exception {
+    void eachConnectionIsServedAndLeavesNothingBehind() throws Exception {
         Path path = rig.server.listen(directory.resolve("xs")).path();
         XenStore store = rig.server.access().store();
         int filesBefore = openFiles();

@@ -116,7 +116,7 @@ class MemoryBoundTest {
     }
 
     @Test
-    void memoryIsBoundedWhereWatchesComeFirst() {
+    void memoryIsBoundedWhenWatchesAreFirst() {
         watches();
         deepNodes();
         nodes();
@@ -125,7 +125,7 @@ class MemoryBoundTest {
     }
 
     @Test
-    void memoryIsBoundedWhereTransactionsComeFirst() {
+    void memoryIsBoundedWhenTransactionsAreFirst() {
         deepNodes();
         transactions();
         nodes();
@@ -134,7 +134,7 @@ class MemoryBoundTest {
     }
 
     @Test
-    void memoryIsBoundedWhereUnreadEventsComeFirst() {
+    void memoryIsBoundedWhenUnreadEventsAreFirst() {
         unreadEvents();
         transactions();
         watches();

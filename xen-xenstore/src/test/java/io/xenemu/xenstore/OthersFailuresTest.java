@@ -102,7 +102,7 @@ class OthersFailuresTest {
     }
 
     @Test
-    void aListenerThatFailsHearsTheNextChangeAndSoDoOthers() throws XenError {
+    void aListenerThatFailsIsNotifiedOfTheNextChangeAndSoAreOthers() throws XenError {
         List<String> heard = new ArrayList<>();
         XenStoreClient client = rig.server.client();
         client.watch(
@@ -119,7 +119,7 @@ class OthersFailuresTest {
     }
 
     @Test
-    void listenersHearAgainAfterTheirExecutorHasRefused() throws XenError {
+    void listenersAreNotifiedAgainAfterTheirExecutorRefused() throws XenError {
         AtomicBoolean refuses = new AtomicBoolean();
         try (XenStoreServer server =
                 new XenStoreServer(

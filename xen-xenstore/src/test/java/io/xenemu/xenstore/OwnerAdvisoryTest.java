@@ -59,7 +59,7 @@ final class OwnerAdvisoryTest extends AdvisoryRig {
     }
 
     @Test
-    void xsa322_permissionForADomainThatDoesNotExistIsNotForALaterOne() {
+    void xsa322_permissionForAnUnknownDomainIsNotForALaterOneOfThatId() {
         assertEquals(OK, dom0.ask(SET_PERMS, "/secret\0n0\0r7\0r4\0"));
         int before = dom0.begin();
         assertEquals(OK, dom0.ask(SET_PERMS, before, "/secret\0n0\0r7\0"));
@@ -95,7 +95,7 @@ final class OwnerAdvisoryTest extends AdvisoryRig {
     }
 
     @Test
-    void xsa322_rootThatWasADeadDomainsIsDomain0s() {
+    void xsa322_rootOfADeadDomainGoesToDomain0() {
         dom0.ask(SET_PERMS, "/\0n3\0");
         RingEnd next = reborn();
         assertEquals("n0\0", dom0.ask(GET_PERMS, "/\0"));
@@ -103,7 +103,7 @@ final class OwnerAdvisoryTest extends AdvisoryRig {
     }
 
     @Test
-    void xsa322_whatIsLeftOfADomainThatWasNeverIntroducedGoesToo() {
+    void xsa322_nodesOfADomainThatWasNeverIntroducedAreRemovedToo() {
         rig.existing.add(new DomId(8));
         dom0.ask(MKDIR, "/mine\0");
         dom0.ask(SET_PERMS, "/mine\0n8\0");

@@ -140,7 +140,7 @@ class PersistTest {
     }
 
     @Test
-    void fileComesBeforeTheSocket() throws IOException {
+    void persistingAfterTheSocketIsServedIsRefused() throws IOException {
         assertThrows(
                 IllegalStateException.class,
                 () -> rig.server.persist(journal, PersistTest::unexpected));

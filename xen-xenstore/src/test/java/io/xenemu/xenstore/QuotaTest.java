@@ -87,7 +87,7 @@ class QuotaTest {
     }
 
     @Test
-    void globalQuotasAreForDomainsToCome() {
+    void globalQuotasApplyToLaterDomainsOnly() {
         assertEquals(OK, dom0.ask(SET_QUOTA, "nodes\0" + "5\0"));
         assertEquals("5\0", dom0.ask(GET_QUOTA, "nodes\0"));
         assertEquals("1000\0", dom0.ask(GET_QUOTA, "3\0nodes\0"));
@@ -128,7 +128,7 @@ class QuotaTest {
     }
 
     @Test
-    void limitsApplyFromThenOnAndZeroIsNone() {
+    void newLimitsApplyAtOnceAndZeroIsNoLimit() {
         assertEquals(OK, guest.ask(MKDIR, "data/a\0"));
         limit(Quota.NODES, 2);
         assertEquals("ENOSPC", guest.ask(MKDIR, "data/b\0"));
@@ -286,7 +286,7 @@ class QuotaTest {
     }
 
     @Test
-    void quotasOfTheServerAreThoseOfItsDomains() {
+    void quotasOfTheServerApplyToItsDomains() {
         try (Rig small = new Rig(Quotas.DEFAULT.with(Quota.WATCHES, 2))) {
             RingEnd end = new RingEnd(small.guest(3));
             assertEquals(OK, end.ask(WATCH, 0, "a\0t\0"));

@@ -66,7 +66,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
 
     /// A guest whose ring was in error was never cleaned up.
     @Test
-    void xsa325_domainWithABrokenRingIsReleasedAndTold() {
+    void xsa325_domainWithABrokenRingIsReleasedAndTheReleaseIsReported() {
         dom0.ask(WATCH, "@releaseDomain\0t\0");
         dom0.drain();
         RingEnd guest = ring(3);
@@ -114,7 +114,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
 
     /// oxenstored leaked what RESET_WATCHES drops.
     @Test
-    void xsa330_resetWatchesGivesEverythingBack() {
+    void xsa330_resetWatchesFreesAllMemoryOfWatchesAndTransactions() {
         Rig.Client guest = rig.client(3);
         Account account = rig.server.access().store().accounts().of(DOM3);
         long before = account.memory();
@@ -162,7 +162,7 @@ final class ResourceAdvisoryTest extends AdvisoryRig {
     }
 
     @Test
-    void xsa416_guestThatDoesNotReadMakesNothingWaitButAFewReplies() {
+    void xsa416_guestThatDoesNotReadHasOnlyAFewRepliesWaiting() {
         RingEnd guest = ring(3);
         Account account = rig.server.access().store().accounts().of(DOM3);
         long before = account.memory();

@@ -117,7 +117,7 @@ class SavedStateTest {
     }
 
     @Test
-    void restoredDomainKeepsItsNodesThoughItsIdWasNamedBefore() throws Exception {
+    void restoredDomainKeepsItsNodesIfPermissionsNamedItsIdBefore() throws Exception {
         fill();
         dom0.ask(WRITE, "/local/domain/3/data\0value");
         Rig.Client there = target.client(0);
@@ -129,7 +129,7 @@ class SavedStateTest {
     }
 
     @Test
-    void permissionsForDomainsThatAreNotThereAreNotForLaterOnes() throws Exception {
+    void permissionsForUnknownDomainsAreNotForLaterDomainsOfThatId() throws Exception {
         dom0.ask(MKDIR, "/secret\0");
         dom0.ask(SET_PERMS, "/secret\0n0\0r7\0");
         dom0.ask(SET_PERMS, "@introduceDomain\0n0\0r7\0");
@@ -140,7 +140,7 @@ class SavedStateTest {
     }
 
     @Test
-    void domainNamedByAnotherRestoredOneKeepsItsOwnNodes() throws Exception {
+    void domainInPermissionsOfAnotherRestoredDomainKeepsItsNodes() throws Exception {
         fill();
         RingEnd named = new RingEnd(source.guest(4));
         dom0.ask(MKDIR, "/local/domain/4\0");
@@ -178,7 +178,7 @@ class SavedStateTest {
     }
 
     @Test
-    void quotasAreTheDomainsOwnAndOthersAreTheTargets() throws Exception {
+    void restoredDomainHasItsOwnQuotasAndOtherwiseThoseOfTheTarget() throws Exception {
         dom0.ask(SET_QUOTA, "3\0nodes\0" + "5\0");
         target.client(0).ask(SET_QUOTA, "watches\0" + "7\0");
         move(source.server.save(DOM3));
@@ -198,7 +198,7 @@ class SavedStateTest {
     }
 
     @Test
-    void nothingHasChangedIfAPageIsNotToBeHad() {
+    void restoreThatGetsNoPageChangesNothing() {
         fill();
         XenStoreState state = source.server.save();
         assertThrows(
@@ -213,7 +213,7 @@ class SavedStateTest {
     }
 
     @Test
-    void requestCutByTheMoveIsAnsweredAfterIt() throws Exception {
+    void requestThatTheMoveInterruptedIsAnsweredAfterIt() throws Exception {
         fill();
         dom0.ask(WRITE, "/local/domain/3/data\0value");
         byte[] request = RingEnd.message(READ, 9, 0, "data\0");
@@ -273,7 +273,7 @@ class SavedStateTest {
     }
 
     @Test
-    void oneDomainTakesItsOwnNodesAlong() throws Exception {
+    void oneDomainIsSavedWithItsOwnNodes() throws Exception {
         fill();
         Rig.Client there = target.client(0);
         there.ask(WRITE, "/kept\0there");

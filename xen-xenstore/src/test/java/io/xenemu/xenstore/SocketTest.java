@@ -200,7 +200,7 @@ final class SocketTest extends SocketRig {
 
     @Test
     @Timeout(60)
-    void wantOfHeapDisconnectsTheClientsAndLeavesTheSocketServed() throws Exception {
+    void lackOfHeapDisconnectsTheClientsAndKeepsTheSocketServed() throws Exception {
         rig.server.client().write("/a", "");
         byte[] message = RingEnd.message(MessageType.SET_PERMS, 1, 0, "/a\0n7\0");
         try (SocketChannel unlucky = connect();
@@ -220,7 +220,7 @@ final class SocketTest extends SocketRig {
     /// The listening socket is closed under the thread, which an interrupt then wakes.
     @Test
     @Timeout(60)
-    void threadThatEndsBeforeItIsToldToTellsItsOwner() throws Exception {
+    void threadThatEndsBeforeItIsStoppedReportsToItsOwner() throws Exception {
         Path path = directory.resolve("second");
         Set<Thread> before = Thread.getAllStackTraces().keySet();
         CompletableFuture<IOException> failure = new CompletableFuture<>();

@@ -60,7 +60,7 @@ class StreamImportTest {
     }
 
     @Test
-    void guestGoesOnWhereItWas() throws Exception {
+    void importedGuestContinuesWhereItWas() throws Exception {
         XenStoreState state = dump().withoutSockets().without(DomId.DOM0);
         RingEnd guest =
                 new RingEnd(
@@ -86,7 +86,7 @@ class StreamImportTest {
     }
 
     @Test
-    void itGoesOutAgainAsItCame() throws Exception {
+    void importedStateIsSavedAsItWas() throws Exception {
         XenStoreState state = dump().withoutSockets().without(DomId.DOM0);
         rig.server.restore(state, this::ring);
         XenStoreState saved = rig.server.save();
@@ -100,7 +100,7 @@ class StreamImportTest {
     }
 
     @Test
-    void whatCannotBeTakenOverIsRefusedBeforeAnythingChanges() throws Exception {
+    void unusableStatesAreRefusedBeforeAnyChange() throws Exception {
         XenStoreState sockets = dump().without(DomId.DOM0);
         XenStoreState ring = dump().withoutSockets();
         for (XenStoreState state : List.of(sockets, ring)) {

@@ -115,7 +115,8 @@ class StreamRoundTripPropertyTest {
 
     /// Version 1 only lacks the features of the rings.
     @Property(tries = 50)
-    void versionOneHasTheSame(@ForAll("steps") List<Step> steps) throws Exception {
+    void versionOneHasTheSameStateExceptFeatures(@ForAll("steps") List<Step> steps)
+            throws Exception {
         try (Source source = new Source()) {
             steps.forEach(source::step);
             byte[] stream = MigrationStream.encode(source.rig.server.save(), 1);

@@ -164,7 +164,7 @@ class TransactionTest {
     }
 
     @Test
-    void writtenOnlyIsNoConflict() {
+    void nodeThatIsOnlyWrittenIsNoConflict() {
         int tx = a.begin();
         a.ask(WRITE, tx, "/d/x\0" + "mine");
         b.ask(WRITE, "/d/x\0" + "theirs");
@@ -246,7 +246,7 @@ class TransactionTest {
     }
 
     @Test
-    void otherRightsThanThoseOfTheAnswersAreAConflict() {
+    void changedRightsOfTheCallerConflictWithItsWrites() {
         Rig.Client stub = rig.client(5);
         rig.guest(3);
         a.ask(MKDIR, "/g\0");
@@ -301,7 +301,7 @@ class TransactionTest {
     }
 
     @Test
-    void everyRequestButOnWatchesFailsInATransactionThatIsNotThere() {
+    void everyRequestExceptOnWatchesFailsInAnUnknownTransaction() {
         for (MessageType type : MessageType.values()) {
             String answer = a.ask(type, 77, "@introduceDomain\0n0\0");
             switch (type) {

@@ -81,7 +81,7 @@ class WatchDepthTest {
     }
 
     @Test
-    void whatIsReservedAfterTheTokenIsIgnored() {
+    void reservedFieldAfterTheTokenIsIgnored() {
         watch(watcher, "/a t ");
         assertEquals(OK, watcher.ask(WATCH, "/a\0u\0reserved"));
         watcher.drain();

@@ -223,7 +223,7 @@ class WatchTest {
     }
 
     @Test
-    void listenerThatFallsBehindIsToldToLookAgain() throws XenError {
+    void listenerThatFallsBehindGetsOneEventOfItsWatchedPath() throws XenError {
         List<String> seen = new ArrayList<>();
         try (XenStoreClient client = rig.server.client()) {
             client.watch(

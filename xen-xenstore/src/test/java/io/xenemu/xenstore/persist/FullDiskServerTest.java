@@ -85,7 +85,7 @@ class FullDiskServerTest {
     }
 
     @Test
-    void changesAreEnospcAndEverythingElseIsServed() throws Exception {
+    void changesAreEnospcAndAllOtherRequestsAreServed() throws Exception {
         XenStoreClient client = server.client();
         client.write("/a/b", "kept");
         disk.free(0);
@@ -126,7 +126,7 @@ class FullDiskServerTest {
     }
 
     @Test
-    void successorStartsOnAFullDiskAndHasAllThatWasAcknowledged() throws Exception {
+    void successorStartsOnAFullDiskAndHasAllAcknowledgedChanges() throws Exception {
         server.client().write("/a/b", "kept");
         disk.free(0);
         try (SocketChannel channel = connect()) {
@@ -148,7 +148,7 @@ class FullDiskServerTest {
     /// No client is answered before the change is known to be kept. Other clients, whose answers might show it, wait
     /// too.
     @Test
-    void replyWaitsForRoomWhereThePromisedIsNotKept() throws Exception {
+    void replyWaitsForRoomWhereTheFileSystemDoesNotKeepReservedRoom() throws Exception {
         try (SocketChannel channel = connect();
                 SocketChannel other = connect()) {
             send(channel, MessageType.WRITE, "/a\0one");

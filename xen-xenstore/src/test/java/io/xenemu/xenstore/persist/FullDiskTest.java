@@ -86,7 +86,7 @@ class FullDiskTest {
     }
 
     @Test
-    void promisedShareFitsWhateverOthersTake() throws Exception {
+    void promisedShareFitsOnADiskThatOthersFill() throws Exception {
         try (Journal journal = open()) {
             for (int i = 0; i < 200; i++) {
                 disk.free(1 << 20);
@@ -100,7 +100,7 @@ class FullDiskTest {
     }
 
     @Test
-    void startOfAWholeFileNeedsNoRoom() throws Exception {
+    void startWithAnUndamagedFileNeedsNoRoom() throws Exception {
         try (Journal journal = open()) {
             write("/a", "x".repeat(4000));
             assertTrue(journal.commit());
@@ -117,7 +117,7 @@ class FullDiskTest {
     }
 
     @Test
-    void startWithoutAStoreNeedsNoRoomEither() throws Exception {
+    void startWithoutAStoreNeedsNoRoom() throws Exception {
         disk.free(0);
         try (Journal journal = open()) {
             assertTrue(journal.commit());
@@ -131,7 +131,7 @@ class FullDiskTest {
     }
 
     @Test
-    void storeThatComesFromElsewhereNeedsRoom() throws Exception {
+    void startWithARestoredStoreNeedsRoom() throws Exception {
         write("/a", "restored");
         disk.free(20);
         Journal journal = Journal.open(file, metrics, disk);
@@ -172,7 +172,7 @@ class FullDiskTest {
     }
 
     @Test
-    void fileOfAProcessThatWasKilledGoesOnBehindItsRoom() throws Exception {
+    void fileOfAKilledProcessIsContinuedDespiteItsReservedRoom() throws Exception {
         Path killed = folder.resolve("killed");
         try (Journal journal = open()) {
             assertTrue(journal.promise(CHANGE));
@@ -191,7 +191,7 @@ class FullDiskTest {
     }
 
     @Test
-    void fileIsWrittenAnewWithTheRoomThatIsPromised() throws Exception {
+    void rewrittenFileHasTheRoomThatWasPromised() throws Exception {
         try (Journal journal = open()) {
             Object first = Files.getAttribute(file, "unix:ino");
             for (int i = 0; Files.getAttribute(file, "unix:ino").equals(first); i++) {

@@ -125,7 +125,7 @@ class JournalPropertyTest {
     /// Every acknowledged change is there, or the damage is reported. Only the last record cannot be told from one that
     /// never was acknowledged.
     @Property(tries = 10)
-    void damageIsToldOrIsAtTheEnd(
+    void damageIsReportedUnlessItIsAtTheEnd(
             @ForAll @NotEmpty @Size(max = 6) List<@Size(max = 4) List<Integer>> batches,
             @ForAll byte flip,
             @ForAll @IntRange(max = STRIDE - 1) int first)
@@ -153,7 +153,7 @@ class JournalPropertyTest {
     }
 
     @Property(tries = 200)
-    void anyBytesAreTakenOrRefused(@ForAll @Size(max = 200) byte[] bytes) throws IOException {
+    void arbitraryBytesAreReadOrRefused(@ForAll @Size(max = 200) byte[] bytes) throws IOException {
         Path folder = folder();
         Path copy = folder.resolve("copy");
         Files.write(copy, bytes);

@@ -282,7 +282,7 @@ class JournalTest {
 
     /// A write that fails: an interrupt closes the file under it.
     @Test
-    void failureIsToldOnceAndNothingIsConfirmedAfterIt() throws Exception {
+    void failureIsReportedOnceAndNoChangeIsConfirmedAfterIt() throws Exception {
         List<IOException> failures = new ArrayList<>();
         Journal journal = open();
         journal.start(source, failures::add);

@@ -58,7 +58,7 @@ class TreeDifferencePropertyTest {
     }
 
     @Test
-    void depthIsNoMatterOfTheStack() throws Exception {
+    void deepTreesDoNotOverflowTheStack() throws Exception {
         ImageSource source = new ImageSource();
         StoreImage before = source.get();
         source.write(Path.of("/a".repeat(1500)), "", Permissions.DOM0_ONLY);
@@ -66,7 +66,7 @@ class TreeDifferencePropertyTest {
     }
 
     @Test
-    void sameContentsAreNoDifference() throws WireException {
+    void equalTreesHaveNoDifference() throws WireException {
         ImageSource source = new ImageSource();
         source.write(Path.of("/a/b"), "x", Permissions.of("n1"));
         StoreImage before = source.get();

@@ -99,7 +99,7 @@ class CommitTurnsTest {
     }
 
     @Test
-    void whoHasWaitedLongestIsNext() {
+    void clientThatHasWaitedLongestHasTheNextTurn() {
         Session first = session(0);
         Session second = session(0);
         Session gone = session(0);
@@ -115,7 +115,7 @@ class CommitTurnsTest {
     }
 
     @Test
-    void whoDoesNotTryAgainDoesNotKeepOthersFromTheirTurn() {
+    void clientThatDoesNotTryAgainDoesNotDelayTheTurnsOfOthers() {
         Session idle = session(0);
         Session busy = session(0);
         Session holder = session(0);
@@ -129,7 +129,7 @@ class CommitTurnsTest {
     }
 
     @Test
-    void guestHoldsUpOtherGuestsForATenthOfTheTimeAtMost() {
+    void guestDelaysOtherGuestsForATenthOfTheTimeAtMost() {
         Session guest = session(3);
         Session other = session(4);
         long held = 0;
@@ -150,7 +150,7 @@ class CommitTurnsTest {
     }
 
     @Test
-    void allGuestsTogetherHoldUpAnotherForHalfTheTimeAtMost() {
+    void allGuestsTogetherDelayAnotherForHalfTheTimeAtMost() {
         List<Session> guests = new ArrayList<>();
         for (int id = 1; id <= 50; id++) {
             guests.add(session(id));

@@ -143,7 +143,7 @@ class MigrationStreamTest {
     }
 
     @Test
-    void nothingBehindTheEndIsRead() throws IOException {
+    void bytesBehindTheEndAreNotRead() throws IOException {
         byte[] stream = stream(node("/", "", "n0"));
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         out.write(stream);
@@ -161,7 +161,7 @@ class MigrationStreamTest {
     }
 
     @Test
-    void versionOneHasNoDepth() throws IOException {
+    void versionOneHasNoWatchDepth() throws IOException {
         StreamRecord.Watch watch = new StreamRecord.Watch(1, ascii("/a"), ascii("t"), 1);
         assertThrows(WireException.class, () -> MigrationStream.encode(SampleState.state(), 1));
         byte[] stream = stream(ring(1, 3), watch);
@@ -179,7 +179,7 @@ class MigrationStreamTest {
     }
 
     @Test
-    void ringFeaturesAreOfVersionTwo() throws IOException {
+    void onlyVersionTwoHasRingFeatures() throws IOException {
         StreamRecord.Domain data =
                 new StreamRecord.Domain(3, 5, List.of(new StreamRecord.Quota("nodes", 9)));
         byte[] old = stream(1, ByteOrder.LITTLE_ENDIAN, ring(1, 3), data);
@@ -192,7 +192,7 @@ class MigrationStreamTest {
     }
 
     @Test
-    void whatIsUnknownOrContradictoryIsRefused() throws IOException {
+    void unknownOrContradictoryRecordsAreRefused() throws IOException {
         byte[] unknown = stream();
         unknown[16] = 9;
         assertRefused("unknown type", unknown);
