@@ -161,7 +161,7 @@ class HypercallGuestsIT {
 
     @ParameterizedTest
     @ValueSource(ints = {32, 64})
-    void tripleFaultEndsTheDomainAndIsTold(int bits) throws IOException, InterruptedException {
+    void tripleFaultEndsTheDomainAndIsReported(int bits) throws IOException, InterruptedException {
         List<String> options =
                 List.of("--no-reboot", "--append", "triple-fault", "--kernel", guest(bits));
         try (LabGuest guest = LabDaemon.shared(lab).boot("triple", options)) {

@@ -124,7 +124,7 @@ class HostileNeighboursIT {
     }
 
     @Test
-    void deadDomainsOfWhichOnePageIsMappedLeaveOnePage() throws IOException, InterruptedException {
+    void deadDomainsWithOneMappedPageKeepOnlyThatPage() throws IOException, InterruptedException {
         int keeper = neighbours.start("keeper", "keeper");
         neighbours.awaitReport(keeper, "ready");
         int granter = neighbours.start("granter", "grant-one touch=8");
@@ -151,7 +151,7 @@ class HostileNeighboursIT {
     }
 
     @Test
-    void guestsThatMapUntilTheyAreRefusedLeaveOthersTheirShare()
+    void guestsThatMapAsMuchAsTheyCanLeaveOthersTheirShare()
             throws IOException, InterruptedException {
         for (int i = 0; i < GREEDY; i++) {
             int greedy = neighbours.start("windows" + i, "windows");

@@ -72,7 +72,7 @@ class RunInLabIT {
     }
 
     @Test
-    void aPortInUseIsOneLineBeforeAnythingBoots(Lab lab) throws Exception {
+    void aPortInUseFailsInOneLineBeforeTheLabBoots(Lab lab) throws Exception {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             String address = "127.0.0.1:" + taken.getLocalPort();
             RunningCommand guest = start(lab, "--metrics", address);

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(LabExtension.class)
 class ShutdownIT {
     @Test
-    void guestThatRebootsItselfComesAgain(Lab lab) throws IOException, InterruptedException {
+    void guestThatRebootsStartsAgain(Lab lab) throws IOException, InterruptedException {
         try (LabGuest guest =
                 LabDaemon.shared(lab)
                         .boot("again", LinuxImages.arguments(lab, "6.12", Optional.empty()))) {
@@ -59,7 +59,7 @@ class ShutdownIT {
     }
 
     @Test
-    void runEndsWith124WhenItsTimeIsOver(Lab lab) throws IOException, InterruptedException {
+    void runEndsWith124AfterItsTimeout(Lab lab) throws IOException, InterruptedException {
         RunningCommand guest = script(lab, "sleep 1000", "--timeout", "2");
         assertEquals(124, guest.awaitExit(), guest.output());
     }

@@ -45,7 +45,7 @@ final class LabMachineIT {
     }
 
     @Test
-    void whatCannotBeStartedHasTheShellsStatus(Lab lab) throws Exception {
+    void commandThatCannotBeStartedHasTheShellsStatus(Lab lab) throws Exception {
         assertEquals(127, lab.exec(SOON, List.of("/no/such/program")).exitCode());
     }
 
@@ -72,7 +72,7 @@ final class LabMachineIT {
     }
 
     @Test
-    void theHostsFilesAreThereAndCannotBeWritten(Lab lab) throws Exception {
+    void hostsFilesCanBeReadAndNotWritten(Lab lab) throws Exception {
         // Not a file of the checkout: that may be in /tmp, which the machine can write for itself.
         Path file = Path.of("/etc/os-release");
 
@@ -83,7 +83,7 @@ final class LabMachineIT {
     }
 
     @Test
-    void theSharedFolderIsTheHosts(Lab lab) throws Exception {
+    void sharedFolderIsThatOfTheHost(Lab lab) throws Exception {
         Lab.Result result = sh(lab, "echo written >$XEN_EMU_LAB_SHARE/note; echo >/tmp/scratch");
 
         assertEquals(0, result.exitCode(), result.stderr());

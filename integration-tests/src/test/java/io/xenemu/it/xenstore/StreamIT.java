@@ -175,7 +175,7 @@ class StreamIT {
     }
 
     @Test
-    void whatCWritesIsReadWithNothingLost() throws IOException {
+    void dumpOfCXenstoredIsReadWithoutLoss() throws IOException {
         ask(MessageType.WRITE, "/a/b\0value");
         ask(MessageType.SET_PERMS, "/a/b\0n0\0r0\0");
         ask(MessageType.WRITE, "/a/binary\0\0\1\u00ff");
@@ -203,7 +203,7 @@ class StreamIT {
     }
 
     @Test
-    void whatWeWriteIsServedByC() throws Exception {
+    void dumpOfOursIsServedByCXenstored() throws Exception {
         ask(MessageType.WRITE, "/theirs/a\0one");
         XenStoreState theirs = MigrationStream.decode(liveUpdate());
         XenStoreState both;
