@@ -252,7 +252,7 @@ final class EventChannelAdvisoryTest {
 
     /// The number of valid ports could be seen to grow before the ports were there.
     @Test
-    void xsa340_portsThatAreJustBeingMadeAreWholeOrInvalid() throws Exception {
+    void xsa340_newPortsAreCompleteOrInvalid() throws Exception {
         fifo.start(0);
         AtomicInteger bound = new AtomicInteger();
         AtomicInteger ahead = new AtomicInteger();

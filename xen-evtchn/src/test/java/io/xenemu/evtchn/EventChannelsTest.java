@@ -364,7 +364,7 @@ final class EventChannelsTest {
     }
 
     @Test
-    void raisingAVirqTellsWhetherItIsBound() throws XenError {
+    void raisingAVirqReturnsWhetherItIsBound() throws XenError {
         assertFalse(channels.raiseGlobal(Virq.CONSOLE));
         assertFalse(channels.raiseVcpu(Virq.DEBUG, vcpu(1)));
         channels.bindVirq(Virq.CONSOLE, vcpu(0));

@@ -69,7 +69,7 @@ final class FifoTest {
     }
 
     @Test
-    void aPageThatIsNotThereIsEinvalAndMayBeTriedAgain() throws XenError {
+    void aMissingPageIsEinvalAndTheCallCanBeRepeated() throws XenError {
         guest.start(0);
         assertFails(XenError.EINVAL, () -> channels.expandArray(99));
         guest.expand();

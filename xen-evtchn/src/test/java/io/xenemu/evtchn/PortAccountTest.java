@@ -77,7 +77,7 @@ class PortAccountTest {
 
     /// As in Xen a table does not shrink before.
     @Test
-    void roomComesBackAtTheEndOfADomain() throws XenError {
+    void endOfADomainGivesItsRoomBack() throws XenError {
         bindAll(first);
         first.channels.reset(DomId.SELF);
         assertEquals(BUCKET - 1, bindAll(second));
@@ -115,7 +115,7 @@ class PortAccountTest {
     }
 
     @Test
-    void metersTellUseAndLimit() {
+    void metersShowUseAndLimit() {
         SimpleMeterRegistry registry = new SimpleMeterRegistry();
         account.register(registry);
         bindAll(first);

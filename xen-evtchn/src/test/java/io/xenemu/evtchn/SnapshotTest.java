@@ -140,7 +140,7 @@ final class SnapshotTest {
     }
 
     @Test
-    void aGsiThatIsUpStaysUp() throws XenError {
+    void aGsiThatIsUpIsUpAfterARestore() throws XenError {
         Pirqs pirqs = guest.channels.pirqs();
         guest.channels.bindPirq(pirqs.mapGsi(20, -1), 0);
         pirqs.setGsi(20, true);

@@ -112,7 +112,7 @@ final class GrantAdvisoryTest extends MappingDomains {
     /// The granter was told that a page was no longer in use, while its user still had access.
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
-    void xsa218_pageIsGoneWhenItsGranterIsTold(int version) throws XenError {
+    void xsa218_pageIsRemovedBeforeItsGrantCanBeRevoked(int version) throws XenError {
         granter.table.setVersion(version);
         granter.grant(REF, mapper, 4);
         assertEquals(GrantStatus.OKAY, map(AT, HOST_MAP, REF));

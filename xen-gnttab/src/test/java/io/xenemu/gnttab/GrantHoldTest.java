@@ -90,7 +90,7 @@ final class GrantHoldTest {
     }
 
     @Test
-    void mappingThatExistsGoesOn() throws InterruptedException {
+    void aHoldKeepsExistingMappings() throws InterruptedException {
         granter.grant(9, other, 4);
         assertEquals(GrantStatus.OKAY, map(9));
         assertTrue(granter.table.hold(LIMIT));

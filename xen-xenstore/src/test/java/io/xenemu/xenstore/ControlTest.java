@@ -150,7 +150,7 @@ class ControlTest {
     }
 
     @Test
-    void memoryReportTellsOfEachDomain() {
+    void memoryReportListsEachDomain() {
         rig.guest(3);
         dom0.ask(MKDIR, "/d\0");
         dom0.ask(WATCH, "/d\0t\0");

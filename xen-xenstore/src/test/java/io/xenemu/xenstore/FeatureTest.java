@@ -86,7 +86,7 @@ class FeatureTest {
     }
 
     @Test
-    void withoutReconnectionTheRingIsNotReset() {
+    void withoutTheReconnectionFeatureTheRingIsNotReset() {
         RingEnd guest = guestWith(0);
         guest.set(CONNECTION, RingEnd.RECONNECT);
         guest.service();
@@ -94,7 +94,7 @@ class FeatureTest {
     }
 
     @Test
-    void withoutErrorThePageDoesNotTell() {
+    void withoutTheErrorFeatureThePageHasNoErrorCode() {
         RingEnd guest = guestWith(0);
         guest.set(RingEnd.REQ_PROD, 5000);
         guest.service();
@@ -102,7 +102,7 @@ class FeatureTest {
     }
 
     @Test
-    void withoutWatchDepthADepthIsEinval() {
+    void withoutTheWatchDepthFeatureADepthIsEinval() {
         RingEnd guest = guestWith(Features.RECONNECTION | Features.ERROR);
         assertEquals("EINVAL\0", guest.ask(WATCH, 0, "a\0t\0" + "1\0"));
         assertEquals(OK, guest.ask(WATCH, 0, "a\0t\0"));

@@ -85,7 +85,7 @@ class PermissionTest {
     }
 
     @Test
-    void parentsNeedNoPermissionForAccessBelow() {
+    void accessToANodeNeedsNoPermissionOnItsParents() {
         dom0.ask(SET_PERMS, "/secret/x\0n0\0b3\0");
         assertEquals("hidden", guest.ask(READ, "/secret/x\0"));
         assertEquals(OK, guest.ask(RM, "/secret/x\0"));

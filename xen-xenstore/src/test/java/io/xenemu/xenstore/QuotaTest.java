@@ -183,7 +183,7 @@ class QuotaTest {
     }
 
     @Test
-    void memoryIsThatOfNodesWatchesTransactionsAndOutput() {
+    void memoryQuotaCountsNodesWatchesTransactionsAndOutput() {
         long start = account().memory();
         guest.ask(WRITE, "data/abc\0" + "x".repeat(100));
         assertEquals(start + 24 + 8 + 3 + 100, account().memory());
@@ -212,7 +212,7 @@ class QuotaTest {
     }
 
     @Test
-    void guestOverItsMemoryIsToldEnomemAndMayStillReadAndRemove() {
+    void guestOverItsMemoryQuotaGetsEnomemAndMayStillReadAndRemove() {
         rig.existing.add(new DomId(4));
         guest.ask(WRITE, "data/a\0" + "x".repeat(500));
         int tx = guest.begin();

@@ -88,7 +88,7 @@ class TransactionTest {
     }
 
     @Test
-    void outsideChangesAreInvisibleInside() {
+    void changesOfOthersAreInvisibleInATransaction() {
         int tx = a.begin();
         b.ask(WRITE, "/d/x\0" + "2");
         assertEquals("1", a.ask(READ, tx, "/d/x\0"));
@@ -204,7 +204,7 @@ class TransactionTest {
     }
 
     @Test
-    void guestsTransactionIsBoundAndDoesNotEvadeTheNodeQuota() {
+    void guestsTransactionIsLimitedInSizeAndByTheNodeQuota() {
         Rig.Client guest = rig.client(3);
         a.ask(MKDIR, "/g\0");
         a.ask(SET_PERMS, "/g\0n3\0");

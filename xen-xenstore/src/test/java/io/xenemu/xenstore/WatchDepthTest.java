@@ -90,7 +90,7 @@ class WatchDepthTest {
     }
 
     @Test
-    void specialWatchOfDepth1IsToldTheDomain() {
+    void specialWatchOfDepth1NamesTheDomain() {
         watch(watcher, "@introduceDomain which 1");
         watch(watcher, "@introduceDomain any");
         watch(watcher, "@releaseDomain which 1");
@@ -118,7 +118,7 @@ class WatchDepthTest {
     }
 
     @Test
-    void guestsHearOfReleasesAndOfIntroductionsAsPermitted() {
+    void guestsGetEventsOfReleasesAndIntroductionsAsPermitted() {
         for (String name : List.of("@releaseDomain", "@introduceDomain")) {
             watch(guest, name + " any");
             watch(guest, name + " which 1");

@@ -56,7 +56,7 @@ class KvmVmTest {
     }
 
     @Test
-    void systemTellsItsCapabilities() {
+    void systemReportsItsCapabilities() {
         TinyVm.assumeKvm();
         try (KvmSystem system = KvmSystem.open(KvmSystem.DEVICE)) {
             assertEquals(12, system.apiVersion());

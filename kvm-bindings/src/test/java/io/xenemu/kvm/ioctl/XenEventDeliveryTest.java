@@ -229,7 +229,7 @@ final class XenEventDeliveryTest {
     }
 
     @Test
-    void guestOf32BitsIsToldInItsOwnLayout() {
+    void guestOf32BitsGetsEventsInItsOwnLayout() {
         try (XenGuest guest = new XenGuest(false, 1).listen()) {
             guest.vm.xenEvtchnSend(66, VCPU0);
             assertEquals(1 << 2, guest.memory.get(JAVA_INT, XenGuest.SHARED_INFO + 0x808));

@@ -71,7 +71,7 @@ final class XenHypercallTest {
     }
 
     @Test
-    void hyperVHypercallsWorkBeside() {
+    void hyperVHypercallsWorkBesideXensHypercalls() {
         try (XenGuest guest = XenGuest.wide()) {
             List<CpuidEntry> cpuid = new ArrayList<>(guest.system.supportedCpuid());
             cpuid.removeIf(e -> e.function() >>> 28 == 4);

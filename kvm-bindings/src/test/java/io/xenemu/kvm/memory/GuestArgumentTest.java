@@ -107,7 +107,7 @@ class GuestArgumentTest {
     }
 
     @Test
-    void oneFieldIsWrittenAlone() throws Exception {
+    void oneFieldIsWrittenWithoutTheOthers() throws Exception {
         try (PagedGuest guest = new PagedGuest(GuestWidth.BITS_64)) {
             guest.map(0, true);
             guest.argument.set(BindVirq.VIRQ, -1);

@@ -104,7 +104,7 @@ final class UnixListenerTest {
     }
 
     @Test
-    void missingFolderIsToldWithThePath() {
+    void missingFolderIsReportedWithItsPath() {
         Path deep = folder.resolve("a/b");
         IOException refused =
                 assertThrows(IOException.class, () -> UnixListener.bind(deep).close());

@@ -103,7 +103,7 @@ class JournalTest {
     }
 
     @Test
-    void fileIsWrittenAnewWhenItHasGrownAndStaysLocked() throws Exception {
+    void grownFileIsRewrittenAndStaysLocked() throws Exception {
         try (Journal journal = open()) {
             journal.start(source, JournalTest::unexpected);
             Object first = Files.getAttribute(file(), "unix:ino");
@@ -131,7 +131,7 @@ class JournalTest {
     }
 
     @Test
-    void fileThatCannotBeWrittenAnewGrowsAndLosesNothing() throws Exception {
+    void fileThatCannotBeRewrittenGrowsAndLosesNothing() throws Exception {
         try (Journal journal = open()) {
             journal.start(source, JournalTest::unexpected);
             Object first = Files.getAttribute(file(), "unix:ino");
@@ -155,7 +155,7 @@ class JournalTest {
     }
 
     @Test
-    void leftoverOfAnUnfinishedFileIsNoHindrance() throws IOException {
+    void leftoverOfAnUnfinishedFileIsRemoved() throws IOException {
         Files.writeString(folder.resolve("store.new"), "half");
         try (Journal journal = open()) {
             journal.start(source, JournalTest::unexpected);

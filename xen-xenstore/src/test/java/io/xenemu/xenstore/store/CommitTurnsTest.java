@@ -83,7 +83,7 @@ class CommitTurnsTest {
     }
 
     @Test
-    void turnEndsByItself() {
+    void turnEndsAfterItsTime() {
         Session first = session(0);
         Session other = session(0);
         assertFalse(turns.has(begins(first)), "without failures");
