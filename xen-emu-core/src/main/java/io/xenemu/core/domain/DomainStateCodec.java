@@ -1,7 +1,6 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.CallbackVia;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.wire.BodyReader;
@@ -9,7 +8,6 @@ import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.UUID;
 
 /// Encodes and decodes the frames of a domain's saved state whose records are in this package: one pair of methods for
 /// each.
@@ -45,7 +43,7 @@ final class DomainStateCodec {
     private static final int VERSION = 1;
 
     /// The version of [#IDENTITY].
-    private static final int IDENTITY_VERSION = 2;
+    private static final int IDENTITY_VERSION = DomainConfigCodec.VERSION;
 
     /// The most pauses that a saved domain can have.
     private static final int MAX_PAUSES = 1 << 16;
@@ -64,25 +62,8 @@ final class DomainStateCodec {
     }
 
     static BodyWriter encode(XenState.Identity state) {
-        DomainConfig config = state.config();
-        GrantLimits grants = config.grants();
-        EventChannelConfig events = config.events();
-        return new BodyWriter()
-                .u16(state.id().value())
-                .string(config.name())
-                .u64(config.uuid().getMostSignificantBits())
-                .u64(config.uuid().getLeastSignificantBits())
-                .u64(config.memoryBytes())
-                .u64(config.maxMemoryBytes())
-                .u32(config.vcpus())
-                .u32(config.xenVersion())
-                .u32(grants.maxGrantFrames())
-                .u32(grants.maxMaptrackFrames())
-                .u32(grants.maxGrantVersion())
-                .bool(events.fifo())
-                .u32(events.maxEventChannels())
-                .bool(events.hvmPirqs())
-                .u32(state.pauses());
+        BodyWriter body = new BodyWriter().u16(state.id().value());
+        return DomainConfigCodec.put(body, state.config()).u32(state.pauses());
     }
 
     static XenState.Identity identity(int version, BodyReader body) throws WireException {
@@ -91,21 +72,7 @@ final class DomainStateCodec {
         }
         try {
             DomId id = new DomId(body.u16());
-            String name = body.string(DomainConfig.MAX_NAME_BYTES);
-            UUID uuid = new UUID(body.u64(), body.u64());
-            long memory = body.u64();
-            // Before version 2, no domain saw more than it had.
-            long maxMemory = version < 2 ? memory : body.u64();
-            DomainConfig config =
-                    new DomainConfig(
-                            name,
-                            uuid,
-                            memory,
-                            maxMemory,
-                            body.count(DomainConfig.MAX_VCPUS),
-                            body.u32(),
-                            new GrantLimits(body.u32(), body.u32(), body.u32()),
-                            new EventChannelConfig(body.bool(), body.u32(), body.bool()));
+            DomainConfig config = DomainConfigCodec.get(version, body);
             return new XenState.Identity(id, config, body.count(MAX_PAUSES));
         } catch (IllegalArgumentException e) {
             throw new WireException(String.valueOf(e.getMessage()), e);

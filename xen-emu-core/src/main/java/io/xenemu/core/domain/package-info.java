@@ -11,7 +11,7 @@
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],
 ///   [BlockedException].
-/// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainOrigin], [DomainRestore].
+/// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [MessageInterrupts] are
 ///   devices' messages.
 ///

@@ -2,9 +2,8 @@ package io.xenemu.core.trace;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.DomainConfigCodec;
 import io.xenemu.core.domain.HvmParams;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
@@ -12,7 +11,6 @@ import io.xenemu.kvm.wire.WireException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.UUID;
 
 /// The traced domain as the trace describes it: enough to name it, and to make a domain like it for a replay.
 ///
@@ -35,34 +33,18 @@ public record TraceHeader(DomId domain, DomainConfig config, Instant begin, List
     }
 
     byte[] encode() {
-        GrantLimits grants = config.grants();
-        EventChannelConfig events = config.events();
-        BodyWriter body =
-                new BodyWriter()
-                        .u16(domain.value())
-                        .u64(begin.toEpochMilli())
-                        .string(config.name())
-                        .u64(config.uuid().getMostSignificantBits())
-                        .u64(config.uuid().getLeastSignificantBits())
-                        .u64(config.memoryBytes())
-                        .u32(config.vcpus())
-                        .u32(config.xenVersion())
-                        .u32(grants.maxGrantFrames())
-                        .u32(grants.maxMaptrackFrames())
-                        .u32(grants.maxGrantVersion())
-                        .bool(events.fifo())
-                        .u32(events.maxEventChannels())
-                        .bool(events.hvmPirqs())
-                        .u32(params.size());
+        BodyWriter body = new BodyWriter().u16(domain.value()).u64(begin.toEpochMilli());
+        DomainConfigCodec.put(body, config).u32(params.size());
         params.forEach(body::u64);
         return body.toBytes();
     }
 
-    static TraceHeader decode(BodyReader body) throws WireException {
+    /// @param version of the trace
+    static TraceHeader decode(int version, BodyReader body) throws WireException {
         try {
             DomId domain = new DomId(body.u16());
             Instant begin = Instant.ofEpochMilli(body.u64());
-            DomainConfig config = config(body);
+            DomainConfig config = DomainConfigCodec.get(version, body);
             int count = body.count(HvmParams.COUNT);
             List<Long> params = new ArrayList<>();
             for (int i = 0; i < count; i++) {
@@ -73,16 +55,5 @@ public record TraceHeader(DomId domain, DomainConfig config, Instant begin, List
         } catch (IllegalArgumentException e) {
             throw new WireException("its domain cannot exist: " + e.getMessage(), e);
         }
-    }
-
-    private static DomainConfig config(BodyReader body) throws WireException {
-        return new DomainConfig(
-                body.string(DomainConfig.MAX_NAME_BYTES),
-                new UUID(body.u64(), body.u64()),
-                body.u64(),
-                body.u32(),
-                body.u32(),
-                new GrantLimits(body.u32(), body.u32(), body.u32()),
-                new EventChannelConfig(body.bool(), body.u32(), body.bool()));
     }
 }

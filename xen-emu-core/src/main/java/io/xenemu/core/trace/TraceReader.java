@@ -51,11 +51,11 @@ public final class TraceReader {
             throw new WireException("not a trace");
         }
         int version = start.getInt();
-        if (version != TraceFile.VERSION) {
+        if (version < 1 || version > TraceFile.VERSION) {
             throw new WireException(
                     "a trace of version "
                             + Integer.toUnsignedString(version)
-                            + "; this program reads version "
+                            + "; this program reads versions 1 to "
                             + TraceFile.VERSION);
         }
         copy.write(magic);
@@ -63,7 +63,7 @@ public final class TraceReader {
         if (body == null || body.u8() != TraceFile.DOMAIN) {
             throw new WireException("a trace without its domain");
         }
-        header = TraceHeader.decode(body);
+        header = TraceHeader.decode(version, body);
     }
 
     /// The domain whose calls they are.

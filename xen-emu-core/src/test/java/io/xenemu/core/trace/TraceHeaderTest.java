@@ -1,0 +1,68 @@
+package io.xenemu.core.trace;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.time.Instant;
+import java.util.List;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+
+final class TraceHeaderTest {
+    private static final long MEMORY = 256L << 20;
+    private static final int XEN_VERSION = 0x4_0013;
+
+    private static TraceHeader header(long maxMemory) {
+        DomainConfig config =
+                new DomainConfig(
+                        "web",
+                        new UUID(1, 2),
+                        MEMORY,
+                        maxMemory,
+                        2,
+                        XEN_VERSION,
+                        new GrantLimits(32, 512, 1),
+                        new EventChannelConfig(true, 100, true));
+        return new TraceHeader(new DomId(7), config, Instant.ofEpochMilli(1234), List.of(5L, 6L));
+    }
+
+    @Test
+    void headerIsReadAsItWasWritten() throws WireException {
+        TraceHeader header = header(2 * MEMORY);
+
+        assertEquals(
+                header, TraceHeader.decode(TraceFile.VERSION, new BodyReader(header.encode())));
+    }
+
+    @Test
+    void domainOfVersion1HasNoMoreMemoryThanAtFirst() throws WireException {
+        byte[] old =
+                new BodyWriter()
+                        .u16(7)
+                        .u64(1234)
+                        .string("web")
+                        .u64(1)
+                        .u64(2)
+                        .u64(MEMORY)
+                        .u32(2)
+                        .u32(XEN_VERSION)
+                        .u32(32)
+                        .u32(512)
+                        .u32(1)
+                        .bool(true)
+                        .u32(100)
+                        .bool(true)
+                        .u32(2)
+                        .u64(5)
+                        .u64(6)
+                        .toBytes();
+
+        assertEquals(header(MEMORY), TraceHeader.decode(1, new BodyReader(old)));
+    }
+}
