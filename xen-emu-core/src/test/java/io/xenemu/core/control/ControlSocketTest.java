@@ -80,11 +80,7 @@ final class ControlSocketTest {
     void lineThatIsNoRequestIsRefusedAndTheNextIsServed(String line) throws Exception {
         try (ControlSocket _ = open();
                 TestClient client = TestClient.of(path())) {
-            client.send(line + "\n");
-            String error = client.error();
-            assertTrue(error.startsWith("malformed: not a request: "), error);
-            client.ask("next");
-            assertEquals(List.of("<next>"), client.text());
+            client.assertNoRequest(line);
         }
     }
 

@@ -1,13 +1,11 @@
 package io.xenemu.core.control;
 
-import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -56,13 +54,6 @@ final class HostileClientTest {
         }
     }
 
-    private static void sendBytes(SocketChannel channel, String bytes) throws IOException {
-        ByteBuffer left = ISO_8859_1.encode(bytes);
-        while (left.hasRemaining()) {
-            channel.write(left);
-        }
-    }
-
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -77,8 +68,7 @@ final class HostileClientTest {
                 TestClient client = TestClient.of(path())) {
             client.sendBytes(line + "\n");
             assertEquals("malformed: not a request: it is no UTF-8", client.error());
-            client.ask("next");
-            assertEquals(List.of("<next>"), client.text());
+            client.assertServed();
         }
     }
 
@@ -88,8 +78,7 @@ final class HostileClientTest {
                 TestClient client = TestClient.of(path())) {
             client.send("\n\r\n \t\n" + TestClient.request("first") + "\r\n\n");
             assertEquals(List.of("<first>"), client.text());
-            client.ask("next");
-            assertEquals(List.of("<next>"), client.text());
+            client.assertServed();
         }
     }
 
@@ -101,8 +90,7 @@ final class HostileClientTest {
             assertEquals(
                     "malformed: not a request: more than one value at character 44",
                     client.error());
-            client.ask("next");
-            assertEquals(List.of("<next>"), client.text());
+            client.assertServed();
         }
     }
 
@@ -121,11 +109,7 @@ final class HostileClientTest {
     void ambiguousRequestIsNoRequest(String line) throws Exception {
         try (ControlSocket _ = open();
                 TestClient client = TestClient.of(path())) {
-            client.send(line + "\n");
-            String error = client.error();
-            assertTrue(error.startsWith("malformed: not a request: "), error);
-            client.ask("next");
-            assertEquals(List.of("<next>"), client.text());
+            client.assertNoRequest(line);
         }
     }
 
@@ -140,8 +124,7 @@ final class HostileClientTest {
                             + "\n");
             String error = client.error();
             assertTrue(error.startsWith("malformed: not a request: more than 16 levels"), error);
-            client.ask("next");
-            assertEquals(List.of("<next>"), client.text());
+            client.assertServed();
         }
     }
 
@@ -190,7 +173,7 @@ final class HostileClientTest {
                 SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(path()));
                 clients.add(channel);
                 if (i % 2 == 0) {
-                    sendBytes(channel, "{\"id\": ");
+                    TestClient.sendBytes(channel, "{\"id\": ");
                 }
             }
             assertServes();

@@ -3,6 +3,7 @@ package io.xenemu.core.control;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -48,6 +49,11 @@ final class TestClient implements AutoCloseable {
 
     /// Sends bytes, a character each.
     void sendBytes(String bytes) throws IOException {
+        sendBytes(channel, bytes);
+    }
+
+    /// Sends bytes on any channel, a character each.
+    static void sendBytes(SocketChannel channel, String bytes) throws IOException {
         ByteBuffer left = ISO_8859_1.encode(bytes);
         while (left.hasRemaining()) {
             channel.write(left);
@@ -67,6 +73,20 @@ final class TestClient implements AutoCloseable {
     /// The line of a request with id 1.
     static String request(String verb, String... arguments) {
         return new ControlRequest(1, verb, Json.texts(List.of(arguments))).line();
+    }
+
+    /// The next request of a client of [TestCommands#ECHO] is served.
+    void assertServed() throws Exception {
+        ask("next");
+        assertEquals(List.of("<next>"), text());
+    }
+
+    /// A line is refused as no request, and the next request is served.
+    void assertNoRequest(String line) throws Exception {
+        send(line + "\n");
+        String error = error();
+        assertTrue(error.startsWith("malformed: not a request: "), error);
+        assertServed();
     }
 
     /// The next line; null at the end.

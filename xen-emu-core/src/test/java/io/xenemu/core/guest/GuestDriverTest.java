@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
@@ -26,7 +25,6 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
-import io.xenemu.xenstore.quota.Quotas;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -55,15 +53,8 @@ final class GuestDriverTest {
 
     @TempDir private Path folder = Path.of("");
 
-    private final List<FakeDomains> sources = new ArrayList<>();
-    private final Hypervisor hypervisor =
-            new Hypervisor(
-                    environment -> {
-                        sources.add(new FakeDomains(environment));
-                        return sources.getFirst();
-                    },
-                    new SimpleMeterRegistry(),
-                    Quotas.DEFAULT);
+    private final FakeHypervisor fake = new FakeHypervisor();
+    private final Hypervisor hypervisor = fake.hypervisor;
     private final OperatedDomains domains = hypervisor.operated();
 
     @BeforeEach
@@ -73,7 +64,7 @@ final class GuestDriverTest {
 
     @AfterEach
     void close() {
-        hypervisor.close();
+        fake.close();
     }
 
     private GuestRequest request(boolean reboot) {
@@ -93,24 +84,6 @@ final class GuestDriverTest {
         return new GuestRequest(config, 1, folder.resolve("kernel"), List.of(), "", ends, true);
     }
 
-    private FutureTask<RunOutcome> drive(Guest guest, long deadline) {
-        FutureTask<RunOutcome> run =
-                new FutureTask<>(() -> guest.run(hypervisor, null, null, deadline));
-        Thread.ofPlatform().name("guest-" + NAME).start(run);
-        return run;
-    }
-
-    private FutureTask<RunOutcome> start(Guest guest) throws Exception {
-        DriverRequest start = guest.start(false);
-        FutureTask<RunOutcome> run = drive(guest, Guest.FOREVER);
-        start.await();
-        return run;
-    }
-
-    private Domain nextDomain() throws InterruptedException {
-        return sources.getFirst().next();
-    }
-
     private String shutdownNode(Domain domain) throws XenError {
         try (XenStoreClient client = hypervisor.xenstore().client()) {
             return client.read("/local/domain/" + domain.id().value() + "/control/shutdown");
@@ -126,8 +99,8 @@ final class GuestDriverTest {
     @Test
     void startedGuestRunsUntilItPowersOff() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
         assertEquals(GuestState.RUNNING, guest.state());
         assertEquals(List.of(domain.id()), ids());
         assertFalse(domain.isPaused());
@@ -143,8 +116,8 @@ final class GuestDriverTest {
     @Test
     void everyPartOfAGuestStandsStillAnswersASaveAndGoesOn() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
 
         assertEquals(List.of(), domain.parts().blockers());
         byte[] stream = XenState.write(domain.parts().quiesceAndSave());
@@ -161,7 +134,7 @@ final class GuestDriverTest {
     void guestCreatedPausedWaitsForAnUnpause() throws Exception {
         try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
             guests.create(request(true), true);
-            Domain domain = nextDomain();
+            Domain domain = fake.next();
             assertTrue(domain.isPaused());
 
             domains.order(domain, DomainOrder.Plain.UNPAUSE);
@@ -174,8 +147,8 @@ final class GuestDriverTest {
     @Test
     void pausesNest() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
 
         domains.order(domain, DomainOrder.Plain.PAUSE);
         domains.order(domain, DomainOrder.Plain.PAUSE);
@@ -203,8 +176,8 @@ final class GuestDriverTest {
     @Test
     void guestIsAskedByXenStore() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
 
         domains.order(domain, DomainOrder.Plain.REBOOT);
         assertEquals("reboot", shutdownNode(domain));
@@ -234,8 +207,8 @@ final class GuestDriverTest {
     @Test
     void guestSuspendsWhenItIsAskedAndGoesOnWhenItIsResumed() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
         Refused e =
                 assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.Plain.RESUME));
         assertEquals("web is not suspended", e.reason());
@@ -271,8 +244,8 @@ final class GuestDriverTest {
     @Test
     void guestThatDoesNotSuspendInTimeIsNoLongerAsked() throws Exception {
         Guest guest = new Guest(request(true), folder, Duration.ofMillis(100));
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
 
         assertEquals("web has not suspended within 0 s", refusal(suspend(domain)));
         assertEquals("", shutdownNode(domain));
@@ -284,8 +257,8 @@ final class GuestDriverTest {
 
     @Test
     void guestThatEndsDoesNotSuspend() throws Exception {
-        FutureTask<RunOutcome> run = start(new Guest(request(true), folder));
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(new Guest(request(true), folder));
+        Domain domain = fake.next();
         FutureTask<Void> suspend = suspend(domain);
         Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
 
@@ -298,13 +271,13 @@ final class GuestDriverTest {
     @Test
     void rebootIsANewDomainWithoutPauses() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain first = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain first = fake.next();
         domains.order(first, DomainOrder.Plain.PAUSE);
 
         first.shutdown(ShutdownReason.REBOOT, "");
 
-        Domain second = nextDomain();
+        Domain second = fake.next();
         assertNotEquals(first.id(), second.id());
         Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
         assertFalse(second.isPaused());
@@ -324,15 +297,15 @@ final class GuestDriverTest {
     @Test
     void guestUsesAsManyVcpusAsItWasLastAskedTo() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain first = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain first = fake.next();
         assertEquals("online offline", availability(first));
 
         hypervisor.controls().useVcpus(first.id(), 2, 2);
         assertEquals("online online", availability(first));
         first.shutdown(ShutdownReason.REBOOT, "");
 
-        Domain second = nextDomain();
+        Domain second = fake.next();
         Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
         assertEquals("online online", availability(second));
         guest.destroy();
@@ -341,19 +314,19 @@ final class GuestDriverTest {
 
     @Test
     void guestEndsInsteadOfARebootIfItMayNot() throws Exception {
-        FutureTask<RunOutcome> run = start(new Guest(request(false), folder));
-        nextDomain().shutdown(ShutdownReason.REBOOT, "");
+        FutureTask<RunOutcome> run = fake.start(new Guest(request(false), folder));
+        fake.next().shutdown(ShutdownReason.REBOOT, "");
         assertEquals(RunOutcome.REBOOT, run.get());
     }
 
     @Test
     void guestEndsAtItsNextRebootIfAskedTo() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
+        FutureTask<RunOutcome> run = fake.start(guest);
         guest.endAtStop();
         assertEquals(GuestState.RUNNING, guest.state());
 
-        nextDomain().shutdown(ShutdownReason.REBOOT, "");
+        fake.next().shutdown(ShutdownReason.REBOOT, "");
 
         assertEquals(RunOutcome.REBOOT, run.get());
     }
@@ -366,11 +339,11 @@ final class GuestDriverTest {
     @EnumSource(names = {"POWEROFF", "REBOOT", "TRIPLE_FAULT", "CRASH", "WATCHDOG", "SOFT_RESET"})
     void guestRestartsAfterEachReasonThatIsSetToRestart(ShutdownReason reason) throws Exception {
         Guest guest = new Guest(request(all(EndAction.RESTART)), folder);
-        FutureTask<RunOutcome> run = start(guest);
+        FutureTask<RunOutcome> run = fake.start(guest);
 
-        nextDomain().shutdown(reason, "");
+        fake.next().shutdown(reason, "");
 
-        Domain second = nextDomain();
+        Domain second = fake.next();
         Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
         second.shutdown(ShutdownReason.HOST_ERROR, "of a test");
         assertEquals(RunOutcome.HOST_ERROR, run.get());
@@ -379,8 +352,8 @@ final class GuestDriverTest {
     @Test
     void preservedDomainStaysUntilItIsDestroyed() throws Exception {
         Guest guest = new Guest(request(all(EndAction.PRESERVE)), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
         FutureTask<Void> suspend = suspend(domain);
         Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
 
@@ -407,8 +380,8 @@ final class GuestDriverTest {
     @Test
     void coreOfARunningAPausedASuspendedAndAPreservedDomainIsDumped() throws Exception {
         Guest guest = new Guest(request(all(EndAction.PRESERVE)), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
 
         dump(domain, "live", true);
         dump(domain, "running", false);
@@ -438,10 +411,10 @@ final class GuestDriverTest {
     void coreIsDumpedAfterACrashAndTheGuestRestarts() throws Exception {
         Guest guest =
                 new Guest(request(all(EndAction.COREDUMP_RESTART)), folder.resolve("new/dumps"));
-        FutureTask<RunOutcome> run = start(guest);
-        nextDomain().shutdown(ShutdownReason.CRASH, "of a test");
+        FutureTask<RunOutcome> run = fake.start(guest);
+        fake.next().shutdown(ShutdownReason.CRASH, "of a test");
 
-        Domain second = nextDomain();
+        Domain second = fake.next();
         Path core = folder.resolve("new/dumps/" + NAME);
         assertTrue(Files.size(core) > GuestMemoryMap.MIN_BYTES);
         Eventually.holds("it runs again", () -> guest.state() == GuestState.RUNNING);
@@ -453,9 +426,9 @@ final class GuestDriverTest {
     void guestGoesOnWithoutACoreThatCannotBeWritten() throws Exception {
         Guest guest =
                 new Guest(request(all(EndAction.COREDUMP_DESTROY)), folder.resolve("kernel/dumps"));
-        FutureTask<RunOutcome> run = start(guest);
+        FutureTask<RunOutcome> run = fake.start(guest);
 
-        nextDomain().shutdown(ShutdownReason.CRASH, "of a test");
+        fake.next().shutdown(ShutdownReason.CRASH, "of a test");
 
         assertEquals(RunOutcome.CRASH, run.get());
     }
@@ -464,7 +437,7 @@ final class GuestDriverTest {
     void preservedGuestEndsWithItsService() throws Exception {
         HostedGuests guests = new HostedGuests(hypervisor, folder);
         guests.create(request(all(EndAction.PRESERVE)), false);
-        Domain domain = nextDomain();
+        Domain domain = fake.next();
         domain.shutdown(ShutdownReason.POWEROFF, "");
         domains.awaitStop(domain);
         assertEquals(List.of(NAME), guests.left());
@@ -479,9 +452,9 @@ final class GuestDriverTest {
     void timeOutEndsAPreservedGuest() throws Exception {
         Guest guest = new Guest(request(all(EndAction.PRESERVE)), folder);
         DriverRequest start = guest.start(false);
-        FutureTask<RunOutcome> run = drive(guest, System.nanoTime() + 2_000_000_000L);
+        FutureTask<RunOutcome> run = fake.drive(guest, System.nanoTime() + 2_000_000_000L);
         start.await();
-        nextDomain().shutdown(ShutdownReason.CRASH, "of a test");
+        fake.next().shutdown(ShutdownReason.CRASH, "of a test");
 
         assertEquals(RunOutcome.TIMEOUT, run.get());
     }
@@ -490,18 +463,18 @@ final class GuestDriverTest {
     void timeOutStopsTheGuest() throws Exception {
         Guest guest = new Guest(request(true), folder);
         guest.start();
-        FutureTask<RunOutcome> run = drive(guest, System.nanoTime());
+        FutureTask<RunOutcome> run = fake.drive(guest, System.nanoTime());
 
         assertEquals(RunOutcome.TIMEOUT, run.get());
-        assertNotNull(nextDomain().shutdownLatch().get());
+        assertNotNull(fake.next().shutdownLatch().get());
     }
 
     @Test
     void destroyEndsAPauseThatWaitsForAVcpu() throws Exception {
         Guest guest = new Guest(request(true), folder);
-        FutureTask<RunOutcome> run = start(guest);
-        Domain domain = nextDomain();
-        sources.getFirst().stick();
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
+        fake.domains().stick();
         FutureTask<Void> pause =
                 new FutureTask<>(() -> {
                     domains.order(domain, DomainOrder.Plain.PAUSE);
@@ -520,7 +493,7 @@ final class GuestDriverTest {
     void serviceThatEndsAsksEachGuestOnce() throws Exception {
         try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
             guests.create(request(true), false);
-            Domain domain = nextDomain();
+            Domain domain = fake.next();
             guests.end();
             FutureTask<Void> stop =
                     new FutureTask<>(() -> {

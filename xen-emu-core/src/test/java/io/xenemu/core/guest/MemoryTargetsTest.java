@@ -3,7 +3,6 @@ package io.xenemu.core.guest;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
@@ -15,11 +14,9 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.client.XenStoreClient;
-import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.FutureTask;
@@ -38,15 +35,8 @@ final class MemoryTargetsTest {
     private static final long ACPI = 16;
 
     @TempDir private Path folder;
-    private final List<FakeDomains> sources = new ArrayList<>();
-    private final Hypervisor hypervisor =
-            new Hypervisor(
-                    environment -> {
-                        sources.add(new FakeDomains(environment));
-                        return sources.getFirst();
-                    },
-                    new SimpleMeterRegistry(),
-                    Quotas.DEFAULT);
+    private final FakeHypervisor fake = new FakeHypervisor();
+    private final Hypervisor hypervisor = fake.hypervisor;
     private final MemoryTargets targets = hypervisor.memoryTargets();
 
     @BeforeEach
@@ -56,7 +46,7 @@ final class MemoryTargetsTest {
 
     @AfterEach
     void close() {
-        hypervisor.close();
+        fake.close();
     }
 
     /// A guest that has 16 MiB of at most 32.
@@ -84,12 +74,8 @@ final class MemoryTargetsTest {
     }
 
     private Domain start(Guest guest) throws Exception {
-        DriverRequest start = guest.start(false);
-        FutureTask<RunOutcome> run =
-                new FutureTask<>(() -> guest.run(hypervisor, null, null, Guest.FOREVER));
-        Thread.ofPlatform().name("guest-web").start(run);
-        start.await();
-        return sources.getFirst().next();
+        FutureTask<RunOutcome> _ = fake.start(guest);
+        return fake.next();
     }
 
     private String node(Domain domain, String name) throws XenError {
@@ -173,7 +159,7 @@ final class MemoryTargetsTest {
 
         domain.shutdown(ShutdownReason.REBOOT, "");
 
-        Domain second = sources.getFirst().next();
+        Domain second = fake.next();
         assertEquals(24 * PAGES + ACPI, second.memory().ownedPages());
         assertEquals(32 * MIB, second.config().maxMemoryBytes());
         guest.destroy();

@@ -1,6 +1,5 @@
 package io.xenemu.core.guest;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.BytePipe;
@@ -23,7 +22,6 @@ import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.client.XenStoreClient;
-import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.ByteArrayInputStream;
@@ -33,7 +31,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -55,15 +52,8 @@ final class SavableGuest implements AutoCloseable {
     private static final int CONSOLE_OUT_CONSUMER = 0xc08;
     private static final int CONSOLE_OUT_PRODUCER = 0xc0c;
 
-    private final List<FakeDomains> sources = new ArrayList<>();
-    final Hypervisor hypervisor =
-            new Hypervisor(
-                    environment -> {
-                        sources.add(new FakeDomains(environment));
-                        return sources.getFirst();
-                    },
-                    new SimpleMeterRegistry(),
-                    Quotas.DEFAULT);
+    private final FakeHypervisor fake = new FakeHypervisor();
+    final Hypervisor hypervisor = fake.hypervisor;
     final Typewriter console = new Typewriter();
     final Typewriter serial = new Typewriter();
     private final GuestBoot boot;
@@ -274,12 +264,12 @@ final class SavableGuest implements AutoCloseable {
     }
 
     String register(int number, int value) {
-        sources.getFirst().ports(domain()).write(AcpiTables.COM1_PORT + number, 1, value);
+        fake.domains().ports(domain()).write(AcpiTables.COM1_PORT + number, 1, value);
         return "written";
     }
 
     String register(int number) {
-        int value = sources.getFirst().ports(domain()).read(AcpiTables.COM1_PORT + number, 1);
+        int value = fake.domains().ports(domain()).read(AcpiTables.COM1_PORT + number, 1);
         return Integer.toHexString(value);
     }
 

@@ -1,0 +1,53 @@
+package io.xenemu.core.guest;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.xenstore.quota.Quotas;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.FutureTask;
+
+/// A hypervisor with a real XenStore, whose domains run no code.
+final class FakeHypervisor implements AutoCloseable {
+    private final List<FakeDomains> sources = new ArrayList<>();
+    final Hypervisor hypervisor =
+            new Hypervisor(
+                    environment -> {
+                        sources.add(new FakeDomains(environment));
+                        return sources.getFirst();
+                    },
+                    new SimpleMeterRegistry(),
+                    Quotas.DEFAULT);
+
+    /// Its domains.
+    FakeDomains domains() {
+        return sources.getFirst();
+    }
+
+    /// The next domain that is built.
+    Domain next() throws InterruptedException {
+        return domains().next();
+    }
+
+    /// Runs a guest on a thread of its own.
+    FutureTask<RunOutcome> drive(Guest guest, long deadline) {
+        FutureTask<RunOutcome> run =
+                new FutureTask<>(() -> guest.run(hypervisor, null, null, deadline));
+        Thread.ofPlatform().name("guest").start(run);
+        return run;
+    }
+
+    /// The same, and waits until its first domain has been started.
+    FutureTask<RunOutcome> start(Guest guest) throws Exception {
+        DriverRequest start = guest.start(false);
+        FutureTask<RunOutcome> run = drive(guest, Guest.FOREVER);
+        start.await();
+        return run;
+    }
+
+    @Override
+    public void close() {
+        hypervisor.close();
+    }
+}
