@@ -43,9 +43,9 @@ public final class CallDecoder {
     /// The arguments of a call after its operation.
     public List<Shown.Member> arguments(TracedCall call) {
         HypercallOp row = row(call);
-        List<Operand> operands = Prototypes.of(row.hypercall(), row.op());
+        List<Argument> prototype = Prototypes.of(row.hypercall(), row.op());
         List<Shown.Member> arguments = new ArrayList<>();
-        if (operands == null) {
+        if (prototype == null) {
             int first = row.op().isEmpty() ? 0 : 1;
             for (int i = first; i < REGISTERS; i++) {
                 arguments.add(new Shown.Member("arg" + (i + 1), address(call.word(i))));
@@ -53,8 +53,8 @@ public final class CallDecoder {
             return arguments;
         }
         CopiedBytes copied = new CopiedBytes(call);
-        for (Operand operand : operands) {
-            arguments.add(argument(call, copied, operand));
+        for (Argument argument : prototype) {
+            arguments.add(argument(call, copied, argument));
         }
         return arguments;
     }
@@ -63,14 +63,14 @@ public final class CallDecoder {
         return new Shown.Word(value, true);
     }
 
-    private static Shown.Member argument(TracedCall call, CopiedBytes copied, Operand operand) {
-        return switch (operand) {
-            case Operand.Value(String name, int register) ->
+    private static Shown.Member argument(TracedCall call, CopiedBytes copied, Argument argument) {
+        return switch (argument) {
+            case Argument.Value(String name, int register) ->
                     new Shown.Member(name, new Shown.Word(value(call, name, register), false));
-            case Operand.Struct(GuestStruct type, int register) ->
+            case Argument.Struct(GuestStruct type, int register) ->
                     new Shown.Member(
                             "arg", struct(call.width(), copied, type, call.word(register)));
-            case Operand.Structs(GuestStruct type, int register, int count) ->
+            case Argument.Structs(GuestStruct type, int register, int count) ->
                     new Shown.Member(
                             "args",
                             structs(
@@ -79,7 +79,7 @@ public final class CallDecoder {
                                     type,
                                     call.word(register),
                                     call.word(count) & LOW_32));
-            case Operand.Data(String name, int register) ->
+            case Argument.Data(String name, int register) ->
                     new Shown.Member(name, data(copied, call.word(register)));
         };
     }

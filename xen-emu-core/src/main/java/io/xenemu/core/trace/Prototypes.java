@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// The arguments of hypercalls after their command, by the names in Xen's table of hypercalls. The arguments of all
 /// other operations are shown as registers. Sources: the headers below `xen/include/public`.
 final class Prototypes {
-    private static final ImmutableMap<String, List<Operand>> ALL =
-            ImmutableMap.<String, List<Operand>>builder()
+    private static final ImmutableMap<String, List<Argument>> ALL =
+            ImmutableMap.<String, List<Argument>>builder()
                     .putAll(eventChannels())
                     .putAll(grants())
                     .putAll(memory())
@@ -32,7 +32,7 @@ final class Prototypes {
     /// The arguments of an operation; null if they are not known.
     ///
     /// @param op empty for a hypercall without operations
-    static @Nullable List<Operand> of(String hypercall, String op) {
+    static @Nullable List<Argument> of(String hypercall, String op) {
         return ALL.get(name(hypercall, op));
     }
 
@@ -45,29 +45,29 @@ final class Prototypes {
         return hypercall + '/' + op;
     }
 
-    private static List<Operand> struct(GuestStruct type) {
-        return List.of(new Operand.Struct(type, 1));
+    private static List<Argument> struct(GuestStruct type) {
+        return List.of(new Argument.Struct(type, 1));
     }
 
-    private static List<Operand> structs(GuestStruct type) {
-        return List.of(new Operand.Structs(type, 1, 2), new Operand.Value("count", 2));
+    private static List<Argument> structs(GuestStruct type) {
+        return List.of(new Argument.Structs(type, 1, 2), new Argument.Value("count", 2));
     }
 
-    private static List<Operand> data(String name) {
-        return List.of(new Operand.Data(name, 1));
+    private static List<Argument> data(String name) {
+        return List.of(new Argument.Data(name, 1));
     }
 
-    private static List<Operand> onVcpu(Operand... rest) {
-        List<Operand> vcpu = List.of(new Operand.Value("vcpu", 1));
+    private static List<Argument> onVcpu(Argument... rest) {
+        List<Argument> vcpu = List.of(new Argument.Value("vcpu", 1));
         return rest.length == 0 ? vcpu : List.of(vcpu.getFirst(), rest[0]);
     }
 
-    private static List<Operand> onVcpu(GuestStruct type) {
-        return onVcpu(new Operand.Struct(type, 2));
+    private static List<Argument> onVcpu(GuestStruct type) {
+        return onVcpu(new Argument.Struct(type, 2));
     }
 
-    private static ImmutableMap<String, List<Operand>> eventChannels() {
-        return ImmutableMap.<String, List<Operand>>builder()
+    private static ImmutableMap<String, List<Argument>> eventChannels() {
+        return ImmutableMap.<String, List<Argument>>builder()
                 .put(
                         "event_channel_op/bind_interdomain",
                         struct(EvtchnStructs.BindInterdomain.STRUCT))
@@ -87,8 +87,8 @@ final class Prototypes {
                 .build();
     }
 
-    private static ImmutableMap<String, List<Operand>> grants() {
-        return ImmutableMap.<String, List<Operand>>builder()
+    private static ImmutableMap<String, List<Argument>> grants() {
+        return ImmutableMap.<String, List<Argument>>builder()
                 .put("grant_table_op/map_grant_ref", structs(GnttabStructs.MapGrantRef.STRUCT))
                 .put("grant_table_op/unmap_grant_ref", structs(GnttabStructs.UnmapGrantRef.STRUCT))
                 .put("grant_table_op/setup_table", structs(GnttabStructs.SetupTable.STRUCT))
@@ -100,8 +100,8 @@ final class Prototypes {
                 .build();
     }
 
-    private static ImmutableMap<String, List<Operand>> memory() {
-        return ImmutableMap.<String, List<Operand>>builder()
+    private static ImmutableMap<String, List<Argument>> memory() {
+        return ImmutableMap.<String, List<Argument>>builder()
                 .put("memory_op/increase_reservation", struct(MemoryStructs.Reservation.STRUCT))
                 .put("memory_op/decrease_reservation", struct(MemoryStructs.Reservation.STRUCT))
                 .put("memory_op/populate_physmap", struct(MemoryStructs.Reservation.STRUCT))
@@ -115,38 +115,38 @@ final class Prototypes {
                 .build();
     }
 
-    private static ImmutableMap<String, List<Operand>> vcpus() {
-        return ImmutableMap.<String, List<Operand>>builder()
+    private static ImmutableMap<String, List<Argument>> vcpus() {
+        return ImmutableMap.<String, List<Argument>>builder()
                 .put("vcpu_op/initialise", onVcpu(VcpuStructs.HvmContext.STRUCT))
                 .put("vcpu_op/up", onVcpu())
                 .put("vcpu_op/down", onVcpu())
                 .put("vcpu_op/is_up", onVcpu())
                 .put("vcpu_op/get_runstate_info", onVcpu(SharedInfoStructs.RunstateInfo.STRUCT))
-                .put("vcpu_op/register_runstate_memory_area", onVcpu(new Operand.Data("area", 2)))
+                .put("vcpu_op/register_runstate_memory_area", onVcpu(new Argument.Data("area", 2)))
                 .put("vcpu_op/set_periodic_timer", onVcpu(VcpuStructs.SetPeriodicTimer.STRUCT))
                 .put("vcpu_op/stop_periodic_timer", onVcpu())
                 .put("vcpu_op/set_singleshot_timer", onVcpu(VcpuStructs.SetSingleshotTimer.STRUCT))
                 .put("vcpu_op/stop_singleshot_timer", onVcpu())
                 .put("vcpu_op/register_vcpu_info", onVcpu(VcpuStructs.RegisterVcpuInfo.STRUCT))
-                .put("vcpu_op/register_vcpu_time_memory_area", onVcpu(new Operand.Data("area", 2)))
+                .put("vcpu_op/register_vcpu_time_memory_area", onVcpu(new Argument.Data("area", 2)))
                 .build();
     }
 
-    private static ImmutableMap<String, List<Operand>> scheduling() {
-        return ImmutableMap.<String, List<Operand>>builder()
+    private static ImmutableMap<String, List<Argument>> scheduling() {
+        return ImmutableMap.<String, List<Argument>>builder()
                 .put("sched_op/yield", List.of())
                 .put("sched_op/block", List.of())
                 .put("sched_op/shutdown", struct(SchedStructs.Shutdown.STRUCT))
                 .put("sched_op/poll", struct(SchedStructs.Poll.STRUCT))
                 .put("sched_op/watchdog", struct(SchedStructs.Watchdog.STRUCT))
-                .put("set_timer_op/", List.of(new Operand.Value("timeout", 0)))
-                .put("vm_assist/enable", List.of(new Operand.Value("type", 1)))
-                .put("vm_assist/disable", List.of(new Operand.Value("type", 1)))
+                .put("set_timer_op/", List.of(new Argument.Value("timeout", 0)))
+                .put("vm_assist/enable", List.of(new Argument.Value("type", 1)))
+                .put("vm_assist/disable", List.of(new Argument.Value("type", 1)))
                 .build();
     }
 
-    private static ImmutableMap<String, List<Operand>> others() {
-        return ImmutableMap.<String, List<Operand>>builder()
+    private static ImmutableMap<String, List<Argument>> others() {
+        return ImmutableMap.<String, List<Argument>>builder()
                 .put("hvm_op/set_param", struct(HvmStructs.Param.STRUCT))
                 .put("hvm_op/get_param", struct(HvmStructs.Param.STRUCT))
                 .put(

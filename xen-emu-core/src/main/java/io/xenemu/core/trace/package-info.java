@@ -9,7 +9,7 @@
 /// - A trace: [TracePoints] knows the vCPUs of all domains, [HypercallTrace] empties the rings into a [TraceWriter].
 /// - The file: [TraceFile] is its format; [TraceHeader], [TracedCall] and [TracedAccess] its contents, which
 ///   [TraceReader] reads.
-/// - Printing: [CallDecoder] names the parts of a call by [Prototypes] of [Operand]s and gives [Shown] values, from
+/// - Printing: [CallDecoder] names the parts of a call by [Prototypes] of [Argument]s and gives [Shown] values, from
 ///   [CopiedBytes]; [TraceText] prints them.
 ///
 /// Locks: that of [TracePoints], a leaf. A ring has one writer and one reader, and no lock.
