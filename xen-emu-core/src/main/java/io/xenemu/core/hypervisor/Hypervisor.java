@@ -1,6 +1,5 @@
 package io.xenemu.core.hypervisor;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
@@ -47,11 +46,9 @@ import io.xenemu.xenstore.ring.IntroducedRing;
 import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
 import java.time.Instant;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -62,6 +59,7 @@ import org.jspecify.annotations.Nullable;
 /// channels of the back ends.
 public final class Hypervisor implements AutoCloseable {
     private final DomainDirectory domains = new DomainDirectory();
+    private final DomainIds ids = new DomainIds(domains::contains);
     private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
 
     /// Channels of the domains that a tool may introduce again: all that are not being destroyed.
@@ -80,13 +78,6 @@ public final class Hypervisor implements AutoCloseable {
     private final MemoryTargets memoryTargets;
     private final DomainSource source;
     private final TracePoints traces;
-
-    @GuardedBy("this")
-    private int lastDomId;
-
-    /// The ids of domains that [#domains] does not know yet.
-    @GuardedBy("this")
-    private final Set<DomId> beingMade = new HashSet<>();
 
     /// Makes a hypervisor whose domains run on the host's KVM.
     ///
@@ -222,11 +213,11 @@ public final class Hypervisor implements AutoCloseable {
             Function<Domain, PortBus> devices,
             DomainDriver driver)
             throws BootException {
-        DomId id = nextId();
+        DomId id = ids.next();
         try {
             return made(source.build(id, config, kernel, modules, commandLine, devices), driver);
         } finally {
-            release(id);
+            ids.release(id);
         }
     }
 
@@ -240,13 +231,13 @@ public final class Hypervisor implements AutoCloseable {
             DomainOrigin.Saved saved, Function<Domain, PortBus> devices, DomainDriver driver)
             throws BootException, Refused {
         DomId id = saved.id();
-        claim(id);
+        ids.claim(id);
         try {
             return made(source.restore(saved, devices), driver);
         } catch (IllegalArgumentException e) {
             throw contradiction(saved.config().name(), String.valueOf(e.getMessage()));
         } finally {
-            release(id);
+            ids.release(id);
         }
     }
 
@@ -258,31 +249,6 @@ public final class Hypervisor implements AutoCloseable {
         domains.add(domain, driver);
         events.tell(DomainEvent.of(DomainEvent.Type.CREATED, domain));
         return domain;
-    }
-
-    private synchronized DomId nextId() {
-        do {
-            lastDomId = lastDomId + 1 < DomId.FIRST_RESERVED ? lastDomId + 1 : 1;
-        } while (isUsed(new DomId(lastDomId)));
-        DomId id = new DomId(lastDomId);
-        beingMade.add(id);
-        return id;
-    }
-
-    private synchronized void claim(DomId id) throws Refused {
-        if (isUsed(id)) {
-            throw new Refused("the id of the saved domain is in use: " + id);
-        }
-        beingMade.add(id);
-    }
-
-    private synchronized void release(DomId id) {
-        beingMade.remove(id);
-    }
-
-    @GuardedBy("this")
-    private boolean isUsed(DomId id) {
-        return domains.contains(id) || beingMade.contains(id);
     }
 
     /// Makes the channel by which a new domain will reach XenStore, and tells the guest of it.

@@ -2,16 +2,16 @@
 ///
 /// Start at [Hypervisor].
 ///
-/// - The domains: [Hypervisor], [DomainDirectory]; as an operator names them: [NamedDomains], [OperatedDomains];
-///   [DomainDriver] carries out an operator's [DomainOrder].
+/// - The domains: [Hypervisor], [DomainDirectory], [DomainIds]; as an operator names them: [NamedDomains],
+///   [OperatedDomains]; [DomainDriver] carries out an operator's [DomainOrder].
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
 /// - Channels of domain 0: [StoreChannel], [ConsoleChannel].
 /// - Devices between domains: [DeviceAttachment]. The memory that domains are to have: [MemoryTargets].
 /// - Events of domains: [DomainEvents], [DomainEvent]; [EventBoard] hands them to readers.
 ///
 /// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile.
-/// No thread waits for a [DomainDriver] with it held. The monitor of [MemoryAdmission] is a leaf; over that of
-/// [MemoryTargets] are only the locks of XenStore and of the domain's memory.
+/// No thread waits for a [DomainDriver] with it held. The monitors of [MemoryAdmission] and [DomainIds] are leaves;
+/// over that of [MemoryTargets] are only the locks of XenStore and of the domain's memory.
 @NullMarked
 package io.xenemu.core.hypervisor;
 
