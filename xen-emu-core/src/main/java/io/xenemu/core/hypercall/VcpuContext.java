@@ -83,6 +83,51 @@ final class VcpuContext {
         TASK
     }
 
+    private static final SegmentFields CS =
+            new SegmentFields(
+                    Kind.CODE,
+                    HvmContext.X32_CS_BASE,
+                    HvmContext.X32_CS_LIMIT,
+                    HvmContext.X32_CS_AR);
+    private static final SegmentFields DS =
+            new SegmentFields(
+                    Kind.DATA,
+                    HvmContext.X32_DS_BASE,
+                    HvmContext.X32_DS_LIMIT,
+                    HvmContext.X32_DS_AR);
+    private static final SegmentFields SS =
+            new SegmentFields(
+                    Kind.STACK,
+                    HvmContext.X32_SS_BASE,
+                    HvmContext.X32_SS_LIMIT,
+                    HvmContext.X32_SS_AR);
+    private static final SegmentFields ES =
+            new SegmentFields(
+                    Kind.DATA,
+                    HvmContext.X32_ES_BASE,
+                    HvmContext.X32_ES_LIMIT,
+                    HvmContext.X32_ES_AR);
+    private static final SegmentFields TR =
+            new SegmentFields(
+                    Kind.TASK,
+                    HvmContext.X32_TR_BASE,
+                    HvmContext.X32_TR_LIMIT,
+                    HvmContext.X32_TR_AR);
+
+    /// The fields of a segment of the 32-bit structure.
+    private record SegmentFields(Kind kind, U32 base, U32 limit, U16 attributes) {
+        /// The segment, with the accessed or busy bit set as it is when the processor has loaded it.
+        Segment read(GuestArgument c) throws XenError {
+            int ar = c.get(attributes);
+            require(ar >> PAD_SHIFT == 0);
+            if ((ar & PRESENT) != 0) {
+                ar |= kind == Kind.TASK ? TYPE_BUSY : TYPE_ACCESSED;
+            }
+            check(kind, ar);
+            return segment(c.get(base), c.bits(limit), ar);
+        }
+    }
+
     private VcpuContext() {}
 
     /// Reads the registers.
@@ -108,41 +153,11 @@ final class VcpuContext {
         for (int i = 0; i < HvmContext.X32_PAD2.count(c.width()); i++) {
             require(c.get(HvmContext.X32_PAD2, i) == 0);
         }
-        Segment cs =
-                segment(
-                        c,
-                        Kind.CODE,
-                        HvmContext.X32_CS_BASE,
-                        HvmContext.X32_CS_LIMIT,
-                        HvmContext.X32_CS_AR);
-        Segment ds =
-                segment(
-                        c,
-                        Kind.DATA,
-                        HvmContext.X32_DS_BASE,
-                        HvmContext.X32_DS_LIMIT,
-                        HvmContext.X32_DS_AR);
-        Segment ss =
-                segment(
-                        c,
-                        Kind.STACK,
-                        HvmContext.X32_SS_BASE,
-                        HvmContext.X32_SS_LIMIT,
-                        HvmContext.X32_SS_AR);
-        Segment es =
-                segment(
-                        c,
-                        Kind.DATA,
-                        HvmContext.X32_ES_BASE,
-                        HvmContext.X32_ES_LIMIT,
-                        HvmContext.X32_ES_AR);
-        Segment tr =
-                segment(
-                        c,
-                        Kind.TASK,
-                        HvmContext.X32_TR_BASE,
-                        HvmContext.X32_TR_LIMIT,
-                        HvmContext.X32_TR_AR);
+        Segment cs = CS.read(c);
+        Segment ds = DS.read(c);
+        Segment ss = SS.read(c);
+        Segment es = ES.read(c);
+        Segment tr = TR.read(c);
         require(c.get(HvmContext.X32_EIP) <= limit(cs));
         require(ss.dpl() == cs.dpl());
         require(!ds.present() || ds.dpl() <= cs.dpl());
@@ -203,18 +218,6 @@ final class VcpuContext {
     private static long limit(Segment segment) {
         long limit = Integer.toUnsignedLong(segment.limit());
         return segment.g() ? (limit << PAGE_SHIFT | 0xfff) & 0xffff_ffffL : limit;
-    }
-
-    /// A segment of the 32-bit structure, with the accessed or busy bit set as it is when the processor has loaded it.
-    private static Segment segment(GuestArgument c, Kind kind, U32 base, U32 limit, U16 attributes)
-            throws XenError {
-        int ar = c.get(attributes);
-        require(ar >> PAD_SHIFT == 0);
-        if ((ar & PRESENT) != 0) {
-            ar |= kind == Kind.TASK ? TYPE_BUSY : TYPE_ACCESSED;
-        }
-        check(kind, ar);
-        return segment(c.get(base), c.bits(limit), ar);
     }
 
     private static void check(Kind kind, int ar) throws XenError {
