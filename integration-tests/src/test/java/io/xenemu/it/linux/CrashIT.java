@@ -48,8 +48,7 @@ class CrashIT {
             assertTrue(core.contains("CORE (Core file)"), core);
             assertEquals(2, core.lines().filter(it -> it.contains("NT_PRSTATUS")).count(), core);
             assertEquals(2, core.lines().filter(it -> it.contains("  QEMU ")).count(), core);
-            assertTrue(
-                    core.lines().anyMatch(it -> it.matches(" *LOAD .* 0x0+ 0x0+ .*")), core);
+            assertTrue(core.lines().anyMatch(it -> it.matches(" *LOAD .* 0x0+ 0x0+ .*")), core);
             guest.destroy();
             assertFalse(daemon.ask("list").contains("kept"));
         }
