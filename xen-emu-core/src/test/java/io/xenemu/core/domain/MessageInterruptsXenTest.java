@@ -65,8 +65,12 @@ class MessageInterruptsXenTest {
     private boolean takePending() throws XenError {
         long bit = 1L << port.value();
         long word = test.memory().read64(PENDING);
-        test.memory().write64(PENDING, word & ~bit);
-        return (word & bit) != 0;
+        boolean pending = (word & bit) != 0;
+        if (pending) {
+            // Only then: the event may come between the read and the write.
+            test.memory().write64(PENDING, word & ~bit);
+        }
+        return pending;
     }
 
     private void awaitEvent() throws XenError, InterruptedException {
