@@ -45,8 +45,8 @@ class HostileNeighboursIT {
 
     private static final String VCPU_THREADS = "-vcpu";
 
-    /// Memory that dead domains may leave; each has touched 8 MiB.
-    private static final long LEFT_KIB = 2048;
+    /// Memory that dead domains may leave: a few huge pages that the living have touched since. The dead touched 16 MiB.
+    private static final long LEFT_KIB = 8 << 10;
 
     private final Lab lab;
     private final HostileNeighbours neighbours;

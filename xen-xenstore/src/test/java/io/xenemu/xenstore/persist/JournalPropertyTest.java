@@ -158,8 +158,8 @@ class JournalPropertyTest {
     /// A start of the header is a file that was cut off when it was made, and zeros behind the header are room: both are
     /// an empty store.
     @Property(tries = 200)
-    void arbitraryBytesAreRefusedUnlessAHeaderStartsWithThem(
-            @ForAll @Size(max = 200) byte[] bytes) throws IOException {
+    void arbitraryBytesAreRefusedUnlessAHeaderStartsWithThem(@ForAll @Size(max = 200) byte[] bytes)
+            throws IOException {
         Path folder = folder();
         Path copy = folder.resolve("copy");
         Files.write(copy, bytes);
