@@ -155,8 +155,8 @@ class JournalPropertyTest {
         remove(folder);
     }
 
-    /// A start of the header is a file that was cut off when it was made, and zeros behind the header are room: both are
-    /// an empty store.
+    /// A start of the header is a file that was cut off when it was made, and zeros behind the header are room. Both
+    /// are an empty store.
     @Property(tries = 200)
     void arbitraryBytesAreRefusedUnlessAHeaderStartsWithThem(@ForAll @Size(max = 200) byte[] bytes)
             throws IOException {
