@@ -23,7 +23,6 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
-import java.util.function.LongPredicate;
 
 /// A domain's pages: its memory, and the grants that let other domains use them. They end together, since a page that
 /// another domain uses outlives its owner.
@@ -34,14 +33,12 @@ public final class DomainPages implements AutoCloseable {
     private final SpecialPages special;
     private final DomainMemory memory;
     private final DomainFrames frames;
+    private final DomainPhysmap physmap;
     private final GrantTable grantTable;
     private final Runnable meters;
 
     /// Frees the memory, which others may still use when the domain is gone.
     private final Teardown remains = new Teardown();
-
-    /// Whether other domains use one of the domain's pages.
-    private final LongPredicate inUse = this::isInUse;
 
     /// @param origin gives the first contents of the pages, and their mappings by other domains
     DomainPages(DomainOrigin origin, GuestMemoryMap map, VmPort vm, DomainEnvironment environment) {
@@ -69,6 +66,7 @@ public final class DomainPages implements AutoCloseable {
                             resources.mappings(),
                             environment.resources().holes());
             frames = new DomainFrames(memory, environment.resources());
+            physmap = new DomainPhysmap(memory, this::isInUse);
             remains.add(frames::freed);
             remains.add(memory::close);
             if (origin instanceof DomainOrigin.Saved saved) {
@@ -86,11 +84,7 @@ public final class DomainPages implements AutoCloseable {
 
     private GrantTable newGrantTable(DomainOrigin origin) {
         GrantEnvironment grants =
-                new GrantEnvironment(
-                        environment.grants(),
-                        new GrantPages(),
-                        frames,
-                        new DomainPhysmap(memory, inUse));
+                new GrantEnvironment(environment.grants(), new GrantPages(), frames, physmap);
         GrantTableMetrics metrics = new GrantTableMetrics(environment.registry(), origin.id());
         if (origin instanceof DomainOrigin.Saved saved) {
             return GrantTable.restore(saved.state().grants(), grants, metrics);
@@ -115,7 +109,7 @@ public final class DomainPages implements AutoCloseable {
         @Override
         public void removeStatusFrames() {
             for (int i = 0; i < config.grants().maxStatusFrames(); i++) {
-                memory.hide(special.statusFrame(i));
+                physmap.hide(special.statusFrame(i));
             }
         }
     }
@@ -150,19 +144,19 @@ public final class DomainPages implements AutoCloseable {
         show(page, gfn);
         // Another vCPU may have changed to version 1 meanwhile, and found no frame to remove.
         if (frame.isStatus() && frame.index() >= grantTable.statusFrames()) {
-            memory.hide(page);
+            physmap.hide(page);
             throw XenError.EINVAL;
         }
     }
 
-    /// Shows special page `page` at a guest frame, as [DomainMemory#overlay].
+    /// Shows special page `page` at a guest frame, as [DomainPhysmap#overlay].
     void show(int page, long gfn) throws XenError {
-        memory.overlay(page, gfn, inUse);
+        physmap.overlay(page, gfn);
     }
 
-    /// XENMAPSPACE_gmfn: moves the page at a frame to another one, as [DomainMemory#move]. Not for shared_info.
+    /// XENMAPSPACE_gmfn: moves the page at a frame to another one, as [DomainPhysmap#move]. Not for shared_info.
     public void move(long from, long to) throws XenError {
-        memory.move(from, to, inUse);
+        physmap.move(from, to);
     }
 
     /// The guest frame of grant frame `index`, or -1.
@@ -175,14 +169,14 @@ public final class DomainPages implements AutoCloseable {
     ///
     /// @return false if a page is missing; those before it have been taken
     public boolean decreaseReservation(long gfn, int count) {
-        return memory.decrease(gfn, count, inUse);
+        return physmap.decrease(gfn, count);
     }
 
     /// XENMEM_populate_physmap: puts zeroed pages of RAM at frames.
     ///
     /// @return false if that is not possible; then nothing has happened
     public boolean populatePhysmap(long gfn, int count) {
-        return memory.populate(gfn, count, inUse);
+        return physmap.populate(gfn, count);
     }
 
     /// XENMEM_increase_reservation: lets the domain own more pages.
@@ -196,7 +190,7 @@ public final class DomainPages implements AutoCloseable {
     ///
     /// @throws XenError ENOENT if neither a page of the domain's nor of Xen's is at `gfn`
     public void removeFromPhysmap(long gfn) throws XenError {
-        if (!memory.removeAt(gfn, inUse)) {
+        if (!physmap.removeAt(gfn)) {
             throw XenError.ENOENT;
         }
     }
@@ -206,6 +200,7 @@ public final class DomainPages implements AutoCloseable {
         return environment.resources().machineFrames().highest();
     }
 
+    /// Whether other domains use one of the domain's pages.
     private boolean isInUse(long page) {
         return grantTable.isPinned(frames.mfnOf(page));
     }

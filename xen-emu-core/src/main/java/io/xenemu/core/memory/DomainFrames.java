@@ -17,6 +17,7 @@ public final class DomainFrames implements GuestFrames {
     private static final Logger log = LoggerFactory.getLogger(DomainFrames.class);
 
     private final DomainMemory memory;
+    private final PageNumbers numbers;
     private final DeadMemory dead;
     private final long base;
 
@@ -27,8 +28,9 @@ public final class DomainFrames implements GuestFrames {
 
     public DomainFrames(DomainMemory memory, HostResources resources) {
         this.memory = memory;
+        this.numbers = memory.numbers();
         this.dead = resources.deadMemory();
-        this.base = resources.machineFrames().reserve(memory.pages());
+        this.base = resources.machineFrames().reserve(numbers.count());
     }
 
     @Override
@@ -44,42 +46,42 @@ public final class DomainFrames implements GuestFrames {
 
     @Override
     public MemorySegment memory(long mfn) {
-        return memory.memoryOf(mfn - base);
+        return numbers.memoryOf(mfn - base);
     }
 
     /// The domain's RAM as a file.
     MemFd ram() {
-        return memory.fileOf(0);
+        return numbers.fileOf(0);
     }
 
     /// The file that contains a page, at [#offset].
     MemFd file(long mfn) {
-        return memory.fileOf(mfn - base);
+        return numbers.fileOf(mfn - base);
     }
 
     @Override
     public long offset(long mfn) {
-        return memory.offsetOf(mfn - base);
+        return numbers.offsetOf(mfn - base);
     }
 
     @Override
     public void keepOnly(long[] mfns) {
-        long[] pages = Arrays.stream(mfns).map(mfn -> mfn - base).filter(memory::isRam).toArray();
+        long[] pages = Arrays.stream(mfns).map(mfn -> mfn - base).filter(numbers::isRam).toArray();
         Arrays.stream(pages).forEach(kept::add);
-        dead.add(pages.length * (long) GuestMemory.PAGE_SIZE + memory.specialBytes());
+        dead.add(pages.length * (long) GuestMemory.PAGE_SIZE + numbers.specialBytes());
         counted = true;
-        memory.keepOnly(pages);
+        numbers.keepOnly(pages);
     }
 
     /// Frees a page after its last use. Runs on the thread that ended that use, which must not fail because of it.
     @Override
     public void free(long mfn) {
         long page = mfn - base;
-        if (!memory.isRam(page)) {
+        if (!numbers.isRam(page)) {
             return;
         }
         try {
-            memory.free(page);
+            numbers.free(page);
         } catch (KvmException e) {
             log.warn(
                     "a page of an ended domain is freed only with its last page: {}",
@@ -94,7 +96,7 @@ public final class DomainFrames implements GuestFrames {
     /// Notes that the rest of the memory has been freed.
     public void freed() {
         if (counted) {
-            dead.subtract(kept.size() * (long) GuestMemory.PAGE_SIZE + memory.specialBytes());
+            dead.subtract(kept.size() * (long) GuestMemory.PAGE_SIZE + numbers.specialBytes());
         }
     }
 }

@@ -1,9 +1,14 @@
 package io.xenemu.core.memory;
 
+import com.google.common.primitives.ImmutableLongArray;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 
 /// Pages that Xen, not the guest, owns: the fixed special pages, shared_info, and the grant table's entry and status
 /// frames. They are in a memfd of their own and overlay guest-physical addresses. So each keeps one address for the
@@ -15,6 +20,8 @@ public final class SpecialPages implements AutoCloseable {
 
     public static final int SHARED_INFO = FIXED_PAGES;
     private static final int FIRST_GRANT_FRAME = SHARED_INFO + 1;
+    private static final ValueLayout.OfLong WORD =
+            ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final MemFd memfd;
     private final MemorySegment pages;
@@ -77,6 +84,43 @@ public final class SpecialPages implements AutoCloseable {
 
     MemFd memfd() {
         return memfd;
+    }
+
+    /// The contents of the pages that are not all zeros, in the order of their numbers.
+    List<MemoryState.Content> save() {
+        List<MemoryState.Content> contents = new ArrayList<>();
+        for (int page = 0; page < count; page++) {
+            ImmutableLongArray words = ImmutableLongArray.copyOf(page(page).toArray(WORD));
+            if (words.stream().anyMatch(word -> word != 0)) {
+                contents.add(new MemoryState.Content(page, words));
+            }
+        }
+        return contents;
+    }
+
+    /// Takes over the contents of a saved domain's pages. The pages are new.
+    ///
+    /// @throws IllegalArgumentException if there is no such page
+    void restore(List<MemoryState.Content> contents) {
+        for (MemoryState.Content content : contents) {
+            requirePage(content.page());
+            MemorySegment.copy(
+                    content.words().toArray(),
+                    0,
+                    page(content.page()),
+                    WORD,
+                    0,
+                    content.words().length());
+        }
+    }
+
+    /// Checks a saved domain's page number.
+    ///
+    /// @throws IllegalArgumentException if there is no such page
+    void requirePage(int page) {
+        if (page >= count) {
+            throw new IllegalArgumentException("no special page " + page);
+        }
     }
 
     @Override

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.memory.DomainPhysmap;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.IoReason;
@@ -75,9 +76,10 @@ final class CoreDumpTest {
         // The ACPI tables follow the low RAM.
         domain.memory().ram().set(ValueLayout.JAVA_LONG, domain.memoryMap().lowRamEnd(), 0x3333);
         domain.special().xenstore().set(ValueLayout.JAVA_LONG, 0, 0x4444);
-        domain.memory().overlay(SpecialPages.SHARED_INFO, SHOWN_GFN, _ -> false);
-        domain.memory().overlay(SpecialPages.grantFrame(0), HOLE_GFN + 1, _ -> false);
-        assertTrue(domain.memory().populate(HOLE_GFN, 1, _ -> false));
+        DomainPhysmap physmap = new DomainPhysmap(domain.memory(), _ -> false);
+        physmap.overlay(SpecialPages.SHARED_INFO, SHOWN_GFN);
+        physmap.overlay(SpecialPages.grantFrame(0), HOLE_GFN + 1);
+        assertTrue(physmap.populate(HOLE_GFN, 1));
         domain.memory().page(HOLE_GFN).set(ValueLayout.JAVA_LONG, 0, 0x6666);
         domain.special().page(SpecialPages.grantFrame(0)).set(ValueLayout.JAVA_LONG, 0, 0x7777);
         domain.special().page(SpecialPages.SHARED_INFO).set(ValueLayout.JAVA_LONG, 64, 0x5555);

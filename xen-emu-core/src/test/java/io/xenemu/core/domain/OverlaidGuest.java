@@ -4,6 +4,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.host.HostBudget;
 import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.memory.DomainPhysmap;
 import io.xenemu.core.memory.HolePages;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.vm.FakeVm;
@@ -11,6 +12,7 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.ValueLayout;
+import java.util.function.LongPredicate;
 
 /// The memory of a VM. Each special page has its [#tag] in its first word, which tells where it is shown.
 public final class OverlaidGuest implements AutoCloseable {
@@ -27,8 +29,15 @@ public final class OverlaidGuest implements AutoCloseable {
     final HostBudget.Share mappings = budget.open(0, 0);
     private final HolePages holes = new HolePages();
     public final DomainMemory memory;
+    public final DomainPhysmap physmap;
 
+    /// A guest whose pages nobody else uses.
     public OverlaidGuest() throws BootException {
+        this(_ -> false);
+    }
+
+    /// @param inUse whether others use the page of that number
+    public OverlaidGuest(LongPredicate inUse) throws BootException {
         special = new SpecialPages("test-special", GRANT_FRAMES, 0);
         for (int page = 0; page < special.count(); page++) {
             special.page(page).set(ValueLayout.JAVA_INT, 0, tag(page));
@@ -42,6 +51,7 @@ public final class OverlaidGuest implements AutoCloseable {
                         special,
                         mappings,
                         holes);
+        physmap = new DomainPhysmap(memory, inUse);
     }
 
     public static int tag(int page) {
@@ -60,9 +70,9 @@ public final class OverlaidGuest implements AutoCloseable {
         return memory.seenByGuest(gfn).get(ValueLayout.JAVA_INT, 0);
     }
 
-    /// Shows a special page; others use no page.
+    /// Shows a special page.
     public void overlay(int page, long gfn) throws XenError {
-        memory.overlay(page, gfn, _ -> false);
+        physmap.overlay(page, gfn);
     }
 
     public void setWord(long gfn, int value) throws XenError {

@@ -86,7 +86,7 @@ final class DomainMemoryPropertyTest {
     @Property(tries = 100)
     void guestSeesTheModel(@ForAll("steps") List<Step> steps, @ForAll @IntRange(max = 3) int slack)
             throws BootException, XenError, IOException {
-        try (OverlaidGuest guest = new OverlaidGuest();
+        try (OverlaidGuest guest = new OverlaidGuest(page -> page == IN_USE);
                 MemFd other = MemFd.create("other", FOREIGN_PAGES * (long) PAGE)) {
             for (int i = 0; i < FOREIGN_PAGES; i++) {
                 other.map((long) i * PAGE, PAGE).set(ValueLayout.JAVA_INT, 0, FIRST_FOREIGN + i);
@@ -113,6 +113,7 @@ final class DomainMemoryPropertyTest {
     private static final class Model {
         private final OverlaidGuest guest;
         private final DomainMemory memory;
+        private final DomainPhysmap physmap;
         private final MemFd other;
         private final Map<Long, Integer> overlays = new HashMap<>();
         private final Map<Long, Integer> foreign = new HashMap<>();
@@ -132,6 +133,7 @@ final class DomainMemoryPropertyTest {
         Model(OverlaidGuest guest, MemFd other, int slack) throws XenError {
             this.guest = guest;
             this.memory = guest.memory;
+            this.physmap = guest.physmap;
             this.other = other;
             for (long gfn : RAM) {
                 guest.setWord(gfn, OLD_CONTENT);
@@ -150,14 +152,14 @@ final class DomainMemoryPropertyTest {
             if (step.page == REMOVE) {
                 boolean covered = overlays.containsKey(step.gfn);
                 boolean ram = !covered && isRam(step.gfn) && !foreign.containsKey(step.gfn);
-                assertEquals(covered || ram, memory.removeAt(step.gfn, page -> page == IN_USE));
+                assertEquals(covered || ram, physmap.removeAt(step.gfn));
                 uncover(step.gfn);
                 if (ram) {
                     goes(step.gfn);
                 }
             } else if (step.page == UNMAP) {
                 Integer page = foreign.remove(step.gfn);
-                assertEquals(page != null, memory.remove(step.gfn, page == null ? 0 : page));
+                assertEquals(page != null, physmap.remove(step.gfn, page == null ? 0 : page));
             } else if (step.page == INCREASE) {
                 boolean possible = owned < memory.maxPages();
                 assertEquals(possible, memory.increase(1));
@@ -198,7 +200,7 @@ final class DomainMemoryPropertyTest {
             boolean covered = overlays.containsKey(gfn);
             uncover(gfn);
             boolean ram = isRam(gfn) && !foreign.containsKey(gfn);
-            assertEquals(covered || ram, memory.decrease(gfn, 1, page -> page == IN_USE));
+            assertEquals(covered || ram, physmap.decrease(gfn, 1));
             if (ram) {
                 goes(gfn);
                 owned--;
@@ -210,7 +212,7 @@ final class DomainMemoryPropertyTest {
                     !IMPOSSIBLE.contains(gfn)
                             && !foreign.containsKey(gfn)
                             && owned < memory.maxPages();
-            assertEquals(possible, memory.populate(gfn, 1, page -> page == IN_USE));
+            assertEquals(possible, physmap.populate(gfn, 1));
             if (possible) {
                 boolean back = overlays.containsKey(gfn) && isThere(gfn);
                 uncover(gfn);
@@ -235,10 +237,7 @@ final class DomainMemoryPropertyTest {
             boolean ram = special == null && isRam(gfn) && !foreign.containsKey(gfn);
             boolean none = special == null && !ram;
             if (none || foreign.containsKey(TARGET)) {
-                XenError e =
-                        assertThrows(
-                                XenError.class,
-                                () -> memory.move(gfn, TARGET, page -> page == IN_USE));
+                XenError e = assertThrows(XenError.class, () -> physmap.move(gfn, TARGET));
                 assertSame(none ? XenError.EACCES : XenError.ENXIO, e);
                 return;
             }
@@ -247,7 +246,7 @@ final class DomainMemoryPropertyTest {
                 return;
             }
             int content = guest.word(gfn);
-            memory.move(gfn, TARGET, page -> page == IN_USE);
+            physmap.move(gfn, TARGET);
             if (gfn == TARGET) {
                 return;
             }
@@ -268,9 +267,7 @@ final class DomainMemoryPropertyTest {
         private void place(Step step) {
             boolean possible = !IMPOSSIBLE.contains(step.gfn) && !foreign.containsKey(step.gfn);
             long offset = (long) (step.page - FIRST_FOREIGN) * PAGE;
-            assertEquals(
-                    possible,
-                    memory.place(step.gfn, step.page, other, offset, true, page -> page == IN_USE));
+            assertEquals(possible, physmap.place(step.gfn, step.page, other, offset, true));
             if (possible) {
                 uncover(step.gfn);
                 if (displaced.containsKey(step.gfn)) {
@@ -283,13 +280,11 @@ final class DomainMemoryPropertyTest {
         private void overlay(Step step) throws XenError {
             if (IMPOSSIBLE.contains(step.gfn) || foreign.containsKey(step.gfn)) {
                 XenError e =
-                        assertThrows(
-                                XenError.class,
-                                () -> memory.overlay(step.page, step.gfn, page -> page == IN_USE));
+                        assertThrows(XenError.class, () -> physmap.overlay(step.page, step.gfn));
                 assertSame(IMPOSSIBLE.contains(step.gfn) ? XenError.EINVAL : XenError.ENXIO, e);
                 return;
             }
-            memory.overlay(step.page, step.gfn, page -> page == IN_USE);
+            physmap.overlay(step.page, step.gfn);
             if (!Integer.valueOf(step.page).equals(overlays.get(step.gfn))) {
                 uncover(step.gfn);
                 if (displaced.containsKey(step.gfn)) {

@@ -28,17 +28,13 @@ final class DomainMemoryTest {
 
     private final OverlaidGuest guest = new OverlaidGuest();
     private final DomainMemory memory = guest.memory;
+    private final DomainPhysmap physmap = guest.physmap;
 
     DomainMemoryTest() throws BootException {}
 
     @AfterEach
     void close() {
         guest.close();
-    }
-
-    /// Others use no page.
-    private static boolean nobody(long page) {
-        return false;
     }
 
     private void assertHole(long gfn) {
@@ -150,7 +146,7 @@ final class DomainMemoryTest {
 
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.word(gfn));
         assertEquals(fixed, guest.special.xenstore().get(ValueLayout.JAVA_INT, 0));
-        assertTrue(memory.removeAt(gfn, DomainMemoryTest::nobody));
+        assertTrue(physmap.removeAt(gfn));
         assertEquals(fixed, guest.word(gfn));
     }
 
@@ -158,11 +154,11 @@ final class DomainMemoryTest {
     void overlayAndThenTheRamBelowCanBeRemovedOnce() throws XenError {
         guest.overlay(SHARED_INFO, IN_RAM);
 
-        assertFalse(memory.removeAt(OUTSIDE, DomainMemoryTest::nobody));
-        assertTrue(memory.removeAt(IN_RAM, DomainMemoryTest::nobody));
+        assertFalse(physmap.removeAt(OUTSIDE));
+        assertTrue(physmap.removeAt(IN_RAM));
         guest.setWord(IN_RAM, OLD_CONTENT);
-        assertTrue(memory.removeAt(IN_RAM, DomainMemoryTest::nobody));
-        assertFalse(memory.removeAt(IN_RAM, DomainMemoryTest::nobody));
+        assertTrue(physmap.removeAt(IN_RAM));
+        assertFalse(physmap.removeAt(IN_RAM));
         assertEquals(0, guest.word(IN_RAM));
         assertThrows(XenError.class, () -> memory.page(IN_RAM));
     }
@@ -170,7 +166,7 @@ final class DomainMemoryTest {
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE, Long.MAX_VALUE})
     void impossibleFrameHasNoPageToRemove(long gfn) {
-        assertFalse(memory.removeAt(gfn, DomainMemoryTest::nobody));
+        assertFalse(physmap.removeAt(gfn));
     }
 
     @ParameterizedTest

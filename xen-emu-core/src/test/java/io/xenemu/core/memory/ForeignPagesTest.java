@@ -35,6 +35,7 @@ final class ForeignPagesTest {
 
     private final OverlaidGuest guest = new OverlaidGuest();
     private final DomainMemory memory = guest.memory;
+    private final DomainPhysmap physmap = guest.physmap;
     private final MemFd other = MemFd.create("other", 4 * PAGE);
 
     ForeignPagesTest() throws BootException {
@@ -50,7 +51,7 @@ final class ForeignPagesTest {
     }
 
     private boolean place(long gfn, int page) {
-        return memory.place(gfn, MFN + page, other, page * PAGE, false, _ -> false);
+        return physmap.place(gfn, MFN + page, other, page * PAGE, false);
     }
 
     @Test
@@ -62,16 +63,16 @@ final class ForeignPagesTest {
         memory.seenByGuest(IN_RAM).set(ValueLayout.JAVA_INT, 0, 5);
         assertEquals(5, other.map(2 * PAGE, PAGE).get(ValueLayout.JAVA_INT, 0));
 
-        assertTrue(memory.remove(IN_RAM, MFN + 2));
+        assertTrue(physmap.remove(IN_RAM, MFN + 2));
         assertEquals(OLD_CONTENT, guest.seen(IN_RAM));
-        assertFalse(memory.remove(IN_RAM, MFN + 2));
+        assertFalse(physmap.remove(IN_RAM, MFN + 2));
     }
 
     @Test
     void serviceNeverTouchesAForeignPage() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
-        memory.place(IN_RAM, MFN, other, 0, true, _ -> false);
-        memory.place(HOLE, MFN, other, 0, true, _ -> false);
+        physmap.place(IN_RAM, MFN, other, 0, true);
+        physmap.place(HOLE, MFN, other, 0, true);
 
         guest.setWord(IN_RAM, 6);
 
@@ -86,7 +87,7 @@ final class ForeignPagesTest {
 
         assertEquals(-1, guest.seen(HOLE));
         assertEquals(FOREIGN_CONTENT, guest.seen(HOLE + 1));
-        assertTrue(memory.remove(HOLE + 1, MFN));
+        assertTrue(physmap.remove(HOLE + 1, MFN));
         assertEquals(-1, guest.seen(HOLE + 1));
     }
 
@@ -111,10 +112,10 @@ final class ForeignPagesTest {
         assertSame(
                 XenError.ENXIO,
                 assertThrows(XenError.class, () -> guest.overlay(SHARED_INFO, gfn)));
-        assertFalse(memory.remove(gfn, MFN + 1));
-        assertFalse(memory.removeAt(gfn, _ -> false));
-        assertFalse(memory.populate(gfn, 1, _ -> false));
-        assertFalse(memory.decrease(gfn, 1, _ -> false));
+        assertFalse(physmap.remove(gfn, MFN + 1));
+        assertFalse(physmap.removeAt(gfn));
+        assertFalse(physmap.populate(gfn, 1));
+        assertFalse(physmap.decrease(gfn, 1));
         assertThrows(XenError.class, () -> memory.page(gfn));
         assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
         assertEquals(GuestFrames.FOREIGN, memory.pageAt(gfn));
@@ -132,7 +133,7 @@ final class ForeignPagesTest {
 
         assertEquals(-1, memory.overlayOf(SHARED_INFO));
         assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
-        assertTrue(memory.remove(gfn, MFN));
+        assertTrue(physmap.remove(gfn, MFN));
         assertEquals(gfn == HOLE ? -1 : 0, guest.seen(gfn));
         guest.overlay(SHARED_INFO, gfn);
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.seen(gfn));
@@ -146,7 +147,7 @@ final class ForeignPagesTest {
 
         assertEquals(FOREIGN_CONTENT, guest.seen(FIXED));
         assertEquals(before, guest.special.console().get(ValueLayout.JAVA_INT, 0));
-        assertTrue(memory.remove(FIXED, MFN));
+        assertTrue(physmap.remove(FIXED, MFN));
         assertEquals(before, guest.seen(FIXED));
     }
 
@@ -169,7 +170,7 @@ final class ForeignPagesTest {
 
         HostBudget.Share other = guest.budget.open(0, 0);
         assertTrue(other.take(1));
-        assertTrue(memory.remove(IN_RAM, MFN));
+        assertTrue(physmap.remove(IN_RAM, MFN));
         assertTrue(place(IN_RAM, 0));
     }
 
@@ -198,7 +199,7 @@ final class ForeignPagesTest {
         assertEquals(4, guest.budget.charged());
         guest.overlay(SHARED_INFO, HOLE);
         assertEquals(3, guest.budget.charged(), "with its window");
-        memory.hide(SHARED_INFO);
+        physmap.hide(SHARED_INFO);
         assertEquals(1, guest.budget.charged());
         assertTrue(place(HOLE, 0));
         assertEquals(3, guest.budget.charged());
@@ -217,7 +218,7 @@ final class ForeignPagesTest {
         for (int i = 0; i < PhysicalRanges.MAX_WINDOWS + 50; i++) {
             long gfn = HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE);
             assertTrue(place(gfn, 0));
-            assertTrue(memory.remove(gfn, MFN));
+            assertTrue(physmap.remove(gfn, MFN));
         }
         try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
             long windows = lines.filter(line -> line.contains("/memfd:xen-holes ")).count();
