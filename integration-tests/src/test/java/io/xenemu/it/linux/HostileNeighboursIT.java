@@ -45,7 +45,8 @@ class HostileNeighboursIT {
 
     private static final String VCPU_THREADS = "-vcpu";
 
-    /// Memory that dead domains may leave: a few huge pages that the living have touched since. The dead touched 16 MiB.
+    /// Memory that dead domains may leave: a few huge pages that the living have touched since. The dead touched
+    /// 16 MiB.
     private static final long LEFT_KIB = 8 << 10;
 
     private final Lab lab;
