@@ -30,9 +30,6 @@ final class GuestDriver {
 
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(HaltWatch.LOOK_MILLIS);
 
-    /// A word of Linux's `control/shutdown`.
-    private static final String SUSPEND = "suspend";
-
     private final Hypervisor hypervisor;
     private final GuestRequest request;
     private final GuestInbox inbox;
@@ -40,7 +37,7 @@ final class GuestDriver {
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
     private final CoreDumps dumps;
-    private final Duration suspendLimit;
+    private final Suspends suspends;
     private final long deadline;
     private final RestartLimit restarts = new RestartLimit();
 
@@ -49,14 +46,6 @@ final class GuestDriver {
 
     /// The request for the first boot, until it is answered.
     private @Nullable DriverRequest start;
-
-    /// The request to suspend, until it is answered.
-    private @Nullable Suspending suspending;
-
-    /// A request to suspend that has been passed on to the guest.
-    ///
-    /// @param until in `System.nanoTime()`
-    private record Suspending(DriverRequest order, long until) {}
 
     /// @param orders takes an operator's orders for the guest's domains
     /// @param dumps the folder for core dumps
@@ -81,7 +70,7 @@ final class GuestDriver {
         this.dumps = new CoreDumps(inbox, dumps);
         this.console = console;
         this.serial = serial;
-        this.suspendLimit = suspendLimit;
+        suspends = new Suspends(inbox, request.config().name(), suspendLimit);
         this.deadline = deadline;
     }
 
@@ -134,7 +123,7 @@ final class GuestDriver {
                         request.withMemory(built.memoryTarget())
                                 .withOnlineVcpus(built.onlineVcpus(next.onlineVcpus()));
             } finally {
-                failSuspend(Refusal.GONE.of(request.config().name()));
+                suspends.fail(Refusal.GONE.of(request.config().name()));
                 if (!again) {
                     end();
                 }
@@ -153,7 +142,7 @@ final class GuestDriver {
     /// refused from now on.
     private void stay(GuestBoot stopped) {
         inbox.preserved();
-        failSuspend(Refusal.STOPPED.of(request.config().name()));
+        suspends.fail(Refusal.STOPPED.of(request.config().name()));
         stopped.domain().stop(ShutdownReason.DESTROYED);
     }
 
@@ -217,8 +206,8 @@ final class GuestDriver {
         HaltWatch watch = new HaltWatch(domain);
         while (true) {
             serveUntil(
-                    () -> stopped.get() != null || hasSuspended(domain),
-                    soonest(Math.min(LOOK_NANOS, suspendLeft())));
+                    () -> stopped.get() != null || suspends.hasNew(domain),
+                    soonest(Math.min(LOOK_NANOS, suspends.left())));
             if (inbox.isDestroyed()) {
                 domain.shutdown(ShutdownReason.DESTROYED, "");
             }
@@ -226,52 +215,8 @@ final class GuestDriver {
             if (outcome != null || left(deadline) <= 0) {
                 return outcome;
             }
-            if (hasSuspended(domain)) {
-                suspended();
-            }
-            limitSuspend();
+            suspends.look(current());
             watch.look();
-        }
-    }
-
-    /// Whether the domain has suspended itself since the driver last looked.
-    private boolean hasSuspended(Domain domain) {
-        return domain.suspension().isSuspended() && inbox.state() != GuestState.SUSPENDED;
-    }
-
-    private void suspended() {
-        current().suspended();
-        inbox.suspended();
-        if (suspending != null) {
-            suspending.order().done();
-            suspending = null;
-        }
-    }
-
-    /// The time that the guest has left to suspend, in ns.
-    private long suspendLeft() {
-        return suspending == null ? Long.MAX_VALUE : left(suspending.until());
-    }
-
-    /// Takes the request to suspend back if its time is over.
-    private void limitSuspend() {
-        if (suspendLeft() > 0) {
-            return;
-        }
-        String name = request.config().name();
-        String reason = " has not suspended within " + suspendLimit.toSeconds() + " s";
-        try {
-            current().withdraw(SUSPEND);
-        } catch (XenError e) {
-            reason += ", and still may: XenStore refuses to take the request back: " + e.symbol();
-        }
-        failSuspend(new Refused(name + reason));
-    }
-
-    private void failSuspend(Refused reason) {
-        if (suspending != null) {
-            boolean _ = suspending.order().fail(reason);
-            suspending = null;
         }
     }
 
@@ -367,15 +312,17 @@ final class GuestDriver {
                     current().unpause();
                     order.done();
                 }
-                case SHUT_DOWN -> askAndAnswer(order, "poweroff");
-                case REBOOT -> askAndAnswer(order, "reboot");
+                case SHUT_DOWN -> shutDown(order, "poweroff");
+                case REBOOT -> shutDown(order, "reboot");
                 // Answered when the guest has suspended itself.
-                case SUSPEND -> suspend(order);
-                case RESUME -> resume(order);
+                case SUSPEND -> suspends.ask(order, current());
+                case RESUME -> suspends.resume(order, current());
                 case DUMP_CORE -> dumps.carryOut(order, current().domain());
                 case SAVE, MIGRATE ->
                         throw new IllegalStateException(order + ": no command puts it yet");
             }
+        } catch (XenError e) {
+            boolean _ = order.fail(Refused.byXenStore(e));
         } catch (RuntimeException | Error e) {
             if (!order.fail(e)) {
                 throw e;
@@ -399,42 +346,9 @@ final class GuestDriver {
         }
     }
 
-    private void suspend(DriverRequest order) {
-        if (suspending != null) {
-            boolean _ = order.fail(new Refused(request.config().name() + " is about to suspend"));
-        } else if (ask(order, SUSPEND)) {
-            suspending = new Suspending(order, System.nanoTime() + suspendLimit.toNanos());
-        }
-    }
-
-    private void resume(DriverRequest order) {
-        try {
-            current().resume();
-            inbox.running();
-            order.done();
-        } catch (StuckException e) {
-            String reason = request.config().name() + " cannot be resumed: " + e.getMessage();
-            boolean _ = order.fail(new Refused(reason));
-        } catch (XenError e) {
-            boolean _ = order.fail(Refused.byXenStore(e));
-        }
-    }
-
-    private void askAndAnswer(DriverRequest order, String how) {
-        if (ask(order, how)) {
-            order.done();
-        }
-    }
-
-    /// @return false if the request has failed, and is answered
-    private boolean ask(DriverRequest order, String how) {
-        try {
-            current().askToShutDown(how);
-            return true;
-        } catch (XenError e) {
-            boolean _ = order.fail(Refused.byXenStore(e));
-            return false;
-        }
+    private void shutDown(DriverRequest order, String how) throws XenError {
+        current().askToShutDown(how);
+        order.done();
     }
 
     private GuestBoot current() {

@@ -5,7 +5,7 @@
 /// - A guest: [Guest], [GuestRequest], [GuestDevices], [RestartLimit], [RunOutcome].
 /// - Its settings: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [MemorySize], [XenVersion].
 /// - Actions after its domain stops: [EndActions], [EndAction]; [CoreDumps].
-/// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot].
+/// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - Saved state: [SavedGuest].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
