@@ -21,9 +21,6 @@ import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.DevicesOverReboot;
-import io.xenemu.core.toolstack.DomainDescription;
-import io.xenemu.core.toolstack.DomainDescription.SharedRing;
-import io.xenemu.core.toolstack.DomainNodes;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
@@ -38,19 +35,12 @@ import io.xenemu.gnttab.ServiceGrants;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreServer;
-import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
-import io.xenemu.xenstore.ring.GuestDomains;
-import io.xenemu.xenstore.ring.IntroducedRing;
-import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
-import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -60,17 +50,13 @@ import org.jspecify.annotations.Nullable;
 public final class Hypervisor implements AutoCloseable {
     private final DomainDirectory domains = new DomainDirectory();
     private final DomainIds ids = new DomainIds(domains::contains);
-    private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
-
-    /// Channels of the domains that a tool may introduce again: all that are not being destroyed.
-    private final Map<DomId, StoreChannel> stores = new ConcurrentHashMap<>();
-
     private final ServicePorts servicePorts;
     private final ServiceGrants serviceGrants;
     private final HostResources resources = HostResources.ofThisHost();
     private final PortAccount ports = PortAccount.ofThisHeap();
     private final MemoryAdmission memory = new MemoryAdmission(HostMemory.ofThisHost()::available);
     private final XenStoreServer xenstore;
+    private final Introductions introductions;
     private final EventBoard events = new EventBoard();
     private final GuestControls controls;
     private final PvDevices devices;
@@ -116,9 +102,10 @@ public final class Hypervisor implements AutoCloseable {
             Quotas quotas) {
         this.traces = traces;
         servicePorts = new ServicePorts(this::eventChannels, registry);
+        StoreChannels channels = new StoreChannels(domains::contains);
         xenstore =
-                new XenStoreServer(
-                        quotas, new StoreDomains(), new XenStoreMetrics(registry), Runnable::run);
+                new XenStoreServer(quotas, channels, new XenStoreMetrics(registry), Runnable::run);
+        introductions = new Introductions(xenstore, channels);
         controls = new GuestControls(xenstore);
         devices = new PvDevices(xenstore, new DevicesOfThis());
         memoryTargets = new MemoryTargets(xenstore);
@@ -134,7 +121,6 @@ public final class Hypervisor implements AutoCloseable {
         serviceGrants = new ServiceGrants(this::grantTable, registry);
         resources.register(registry);
         ports.register(registry);
-        write(DomainNodes::writeHost);
         source = newSource.apply(environment);
     }
 
@@ -286,12 +272,8 @@ public final class Hypervisor implements AutoCloseable {
     /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     public void introduce(
             Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
-        DomainDescription description = describe(domain, onlineVcpus, store, console);
-        descriptions.put(domain.id(), description);
-        write(nodes -> nodes.write(description));
-        stores.put(domain.id(), store);
-        store.introduce(xenstore);
-        addParts(domain, store);
+        introductions.introduce(domain, onlineVcpus, store, console);
+        addDevices(domain);
     }
 
     /// Connects a restored domain to XenStore, where its nodes and its connection are as they were.
@@ -302,32 +284,14 @@ public final class Hypervisor implements AutoCloseable {
             Domain domain, StoreChannel store, ConsoleChannel console, XenStoreState state)
             throws Refused {
         try {
-            store.restore(xenstore, state);
+            introductions.reintroduce(domain, store, console, state);
         } catch (XenError e) {
             throw contradiction(domain.config().name(), "XenStore refuses: " + e.symbol());
         }
-        stores.put(domain.id(), store);
-        // To remove its nodes, which say how many vCPUs are online.
-        descriptions.put(domain.id(), describe(domain, domain.config().vcpus(), store, console));
-        addParts(domain, store);
+        addDevices(domain);
     }
 
-    private void addParts(Domain domain, StoreChannel store) {
-        domain.add(
-                new OwnPart(
-                        "xenstore",
-                        store::hold,
-                        store::proceed,
-                        () ->
-                                store.isIntroduced()
-                                        ? Optional.empty()
-                                        : Optional.of("a tool has released it from XenStore"),
-                        () ->
-                                new PartState.Saved(
-                                        XenStoreCodec.TYPE,
-                                        XenStoreCodec.VERSION,
-                                        XenStoreCodec.encode(store.save(xenstore))),
-                        OwnPart.NOTHING));
+    private void addDevices(Domain domain) {
         domain.add(
                 OwnPart.blocking(
                         "devices of other domains",
@@ -343,37 +307,6 @@ public final class Hypervisor implements AutoCloseable {
                     : Optional.empty();
         } catch (Refused e) {
             return Optional.of(e.reason());
-        }
-    }
-
-    private static DomainDescription describe(
-            Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
-        DomainConfig config = domain.config();
-        return new DomainDescription(
-                domain.id(),
-                config.uuid(),
-                config.name(),
-                Instant.now(),
-                config.maxMemoryBytes() >> 10,
-                config.memoryBytes() >> 10,
-                0,
-                config.vcpus(),
-                onlineVcpus,
-                new SharedRing(GuestMemoryMap.XENSTORE_GFN, store.guestPort().value()),
-                new SharedRing(GuestMemoryMap.CONSOLE_GFN, console.guestPort().value()),
-                "");
-    }
-
-    private interface NodeChange {
-        void apply(DomainNodes nodes) throws XenError;
-    }
-
-    /// The toolstack's own changes are within every limit.
-    private void write(NodeChange change) {
-        try (XenStoreClient client = xenstore.client()) {
-            change.apply(new DomainNodes(client));
-        } catch (XenError e) {
-            throw new IllegalStateException("XenStore refused the toolstack", e);
         }
     }
 
@@ -404,21 +337,9 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(() -> domains.closed(domain));
         steps.add(domain::close);
         steps.add(() -> domains.closing(domain));
-        steps.add(() -> {
-            DomainDescription description = descriptions.remove(domain.id());
-            if (description != null) {
-                write(nodes -> nodes.remove(description));
-            }
-        });
+        steps.add(() -> introductions.removeNodes(domain.id()));
         steps.add(() -> devices.frontendEnds(domain.id()));
-        StoreChannel store = stores.get(domain.id());
-        if (store != null) {
-            steps.add(store::close);
-        }
-        steps.add(() -> xenstore.release(domain.id()));
-        // From here on no tool can introduce it again: one that does so now is done before the
-        // release.
-        steps.add(() -> stores.remove(domain.id()));
+        steps.add(() -> introductions.end(domain.id()));
         steps.close();
     }
 
@@ -451,32 +372,6 @@ public final class Hypervisor implements AutoCloseable {
             events.tell(
                     DomainEvent.ofDevice(
                             type, device, domain == null ? "" : domain.config().name()));
-        }
-    }
-
-    /// The domains as XenStore sees them.
-    private final class StoreDomains implements GuestDomains {
-        @Override
-        public boolean exists(DomId domain) {
-            return domain.equals(DomId.DOM0) || domains.contains(domain);
-        }
-
-        /// The ring of a domain for a tool that introduces it again. This service must have introduced it before.
-        @Override
-        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
-            StoreChannel store = stores.get(domain);
-            if (store == null) {
-                throw exists(domain) ? XenError.EINVAL : XenError.ENOENT;
-            }
-            return store.introduced(gfn, port);
-        }
-
-        @Override
-        public void released(DomId domain) {
-            StoreChannel store = stores.get(domain);
-            if (store != null) {
-                store.released();
-            }
         }
     }
 }

@@ -1,0 +1,132 @@
+package io.xenemu.core.hypervisor;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.OwnPart;
+import io.xenemu.core.domain.PartState;
+import io.xenemu.core.host.Teardown;
+import io.xenemu.core.toolstack.DomainDescription;
+import io.xenemu.core.toolstack.DomainDescription.SharedRing;
+import io.xenemu.core.toolstack.DomainNodes;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.client.XenStoreClient;
+import io.xenemu.xenstore.state.XenStoreCodec;
+import io.xenemu.xenstore.state.XenStoreState;
+import java.time.Instant;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// Domains in XenStore: introduces each with the nodes that xl gives a domain, and removes both at its end.
+final class Introductions {
+    private final XenStoreServer xenstore;
+    private final StoreChannels channels;
+    private final Map<DomId, DomainDescription> descriptions = new ConcurrentHashMap<>();
+
+    /// Writes the nodes of the host.
+    ///
+    /// @param channels those that the store asks for rings
+    Introductions(XenStoreServer xenstore, StoreChannels channels) {
+        this.xenstore = xenstore;
+        this.channels = channels;
+        write(DomainNodes::writeHost);
+    }
+
+    /// Connects a domain that was made to XenStore.
+    ///
+    /// @param onlineVcpus how many of its vCPUs the guest is to use at first
+    void introduce(Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
+        DomainDescription description = describe(domain, onlineVcpus, store, console);
+        descriptions.put(domain.id(), description);
+        write(nodes -> nodes.write(description));
+        channels.put(domain.id(), store);
+        store.introduce(xenstore);
+        addPart(domain, store);
+    }
+
+    /// Connects a restored domain to XenStore, where its nodes and its connection are as they were.
+    ///
+    /// @param state the domain's saved state of the store
+    /// @throws XenError an error of XenStore, which cannot take the state over
+    void reintroduce(Domain domain, StoreChannel store, ConsoleChannel console, XenStoreState state)
+            throws XenError {
+        store.restore(xenstore, state);
+        channels.put(domain.id(), store);
+        // To remove its nodes, which say how many vCPUs are online.
+        descriptions.put(domain.id(), describe(domain, domain.config().vcpus(), store, console));
+        addPart(domain, store);
+    }
+
+    private void addPart(Domain domain, StoreChannel store) {
+        domain.add(
+                new OwnPart(
+                        "xenstore",
+                        store::hold,
+                        store::proceed,
+                        () ->
+                                store.isIntroduced()
+                                        ? Optional.empty()
+                                        : Optional.of("a tool has released it from XenStore"),
+                        () ->
+                                new PartState.Saved(
+                                        XenStoreCodec.TYPE,
+                                        XenStoreCodec.VERSION,
+                                        XenStoreCodec.encode(store.save(xenstore))),
+                        OwnPart.NOTHING));
+    }
+
+    private static DomainDescription describe(
+            Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
+        DomainConfig config = domain.config();
+        return new DomainDescription(
+                domain.id(),
+                config.uuid(),
+                config.name(),
+                Instant.now(),
+                config.maxMemoryBytes() >> 10,
+                config.memoryBytes() >> 10,
+                0,
+                config.vcpus(),
+                onlineVcpus,
+                new SharedRing(GuestMemoryMap.XENSTORE_GFN, store.guestPort().value()),
+                new SharedRing(GuestMemoryMap.CONSOLE_GFN, console.guestPort().value()),
+                "");
+    }
+
+    private interface NodeChange {
+        void apply(DomainNodes nodes) throws XenError;
+    }
+
+    /// The toolstack's own changes are within every limit.
+    private void write(NodeChange change) {
+        try (XenStoreClient client = xenstore.client()) {
+            change.apply(new DomainNodes(client));
+        } catch (XenError e) {
+            throw new IllegalStateException("XenStore refused the toolstack", e);
+        }
+    }
+
+    /// Ends a domain's connection. From here on no tool can introduce it again: one that does so now is done before the
+    /// release.
+    void end(DomId domain) {
+        Teardown steps = new Teardown();
+        StoreChannel store = channels.get(domain);
+        if (store != null) {
+            steps.add(store::close);
+        }
+        steps.add(() -> xenstore.release(domain));
+        steps.add(() -> channels.remove(domain));
+        steps.close();
+    }
+
+    /// Removes the nodes that a domain was given at its introduction, if it was introduced.
+    void removeNodes(DomId domain) {
+        DomainDescription description = descriptions.remove(domain);
+        if (description != null) {
+            write(nodes -> nodes.remove(description));
+        }
+    }
+}
