@@ -16,6 +16,8 @@ import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.memory.HostResources;
+import io.xenemu.core.vm.StillVcpu;
+import io.xenemu.core.vm.StillVm;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
@@ -24,6 +26,7 @@ import io.xenemu.gnttab.GrantTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.CpuState;
 import io.xenemu.kvm.memory.GuestArgument;
@@ -34,7 +37,7 @@ import java.util.List;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
-/// A domain of one vCPU on a [TrainingVm], with a kernel in its memory. The caller makes hypercalls for the guest, as a
+/// A domain of one vCPU on a [StillVm], with a kernel in its memory. The caller makes hypercalls for the guest, as a
 /// kernel in 64-bit mode whose 4-level page tables map the first 2 MiB to themselves.
 final class TrainingDomain implements AutoCloseable {
     static final DomId ID = new DomId(1);
@@ -73,7 +76,7 @@ final class TrainingDomain implements AutoCloseable {
                         ID,
                         config,
                         map,
-                        new TrainingVm(),
+                        new StillVm(System::nanoTime),
                         EnumSet.allOf(XenCapability.class),
                         new DomainEnvironment(
                                 registry,
@@ -84,7 +87,7 @@ final class TrainingDomain implements AutoCloseable {
                                 new PortAccount(ServicePorts.LIMIT)));
         AcpiTables.write(domain.memory(), config.vcpus());
         var _ = kernel.load(new BootRequest(map, domain.memory(), "", List.of()));
-        Vcpu vcpu = new Vcpu(domain, new VcpuId(0), new TrainingVcpu(), _ -> {});
+        Vcpu vcpu = new Vcpu(domain, new VcpuId(0), new StillVcpu(MpState.RUNNABLE), _ -> {});
         domain.add(vcpu);
         HypercallTable table = HypercallTable.standard();
         HypercallMetrics metrics = new HypercallMetrics(registry, ID, table);

@@ -3,7 +3,7 @@
 ///
 /// [AotTraining] is the entry. [ClientTraining] runs commands that ask a service and end, with [TrainingPeer] as the
 /// service. [StoreTraining] runs a XenStore daemon. [ServiceTraining] runs services of guests without KVM, with
-/// [HypercallTraining] (a [TrainingDomain] on a [TrainingVm] with a [TrainingVcpu]), [TrainingKernel] and [OurClasses].
+/// [HypercallTraining] (a [TrainingDomain] on a [io.xenemu.core.vm.StillVm]), [TrainingKernel] and [OurClasses].
 @NullMarked
 package io.xenemu.core.startup;
 

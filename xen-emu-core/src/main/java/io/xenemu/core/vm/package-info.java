@@ -1,7 +1,8 @@
-/// The border between a domain and the VM that runs it: interfaces only, in the terms of KVM and of its Xen support.
+/// The border between a domain and the VM that runs it, in the terms of KVM and of its Xen support.
 ///
 /// - [VmPort]: the calls that the service makes on a VM.
 /// - [VcpuPort]: the calls that it makes on a vCPU.
+/// - [StillVm], [StillVcpu]: a VM in which nothing runs, for replays and training.
 ///
 /// `machine.LocalVm` implements both on KVM, for a VM of this process. Domains, event delivery, timers and memory know
 /// only these interfaces, so their tests need no `/dev/kvm`.

@@ -1,13 +1,21 @@
-package io.xenemu.core.startup;
+package io.xenemu.core.vm;
 
-import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.function.LongSupplier;
 
-/// A VM in which nothing runs: it takes every call and does nothing, so that a domain can be trained without KVM.
-final class TrainingVm implements VmPort {
+/// A VM in which nothing runs: it takes every call and does nothing. Replays of traces and the training of the JVM use
+/// it, since they need no KVM. What it answers depends only on its clock.
+public final class StillVm implements VmPort {
+    private final LongSupplier clock;
+
+    /// @param clock gives [#clock], in nanoseconds
+    public StillVm(LongSupplier clock) {
+        this.clock = clock;
+    }
+
     @Override
     public void longMode(boolean on) {}
 
@@ -72,7 +80,7 @@ final class TrainingVm implements VmPort {
 
     @Override
     public long clock() {
-        return System.nanoTime();
+        return clock.getAsLong();
     }
 
     @Override

@@ -1,6 +1,5 @@
-package io.xenemu.core.startup;
+package io.xenemu.core.vm;
 
-import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmSregs;
 import io.xenemu.kvm.ioctl.MpState;
@@ -8,9 +7,20 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.lang.foreign.MemorySegment;
 
-/// A vCPU of a [TrainingVm]: it takes every call and does nothing. It has interrupts disabled.
-final class TrainingVcpu implements VcpuPort {
+/// A vCPU of a [StillVm]: it takes every call, and remembers its registers, state and timer. It has interrupts disabled,
+/// and its timer never fires. For one thread.
+public final class StillVcpu implements VcpuPort {
     private static final int LAPIC_BYTES = 1024;
+
+    private KvmRegs registers = new KvmRegs();
+    private KvmSregs system = new KvmSregs();
+    private MpState state;
+    private XenTimer timer = XenTimer.NONE;
+
+    /// @param state at first: RUNNABLE for the boot vCPU, UNINITIALIZED for the others
+    public StillVcpu(MpState state) {
+        this.state = state;
+    }
 
     @Override
     public void kick() {}
@@ -22,27 +32,33 @@ final class TrainingVcpu implements VcpuPort {
 
     @Override
     public KvmRegs getRegs() {
-        return new KvmRegs();
+        return registers;
     }
 
     @Override
-    public void setRegs(KvmRegs registers) {}
+    public void setRegs(KvmRegs next) {
+        registers = next;
+    }
 
     @Override
     public KvmSregs getSregs() {
-        return new KvmSregs();
+        return system;
     }
 
     @Override
-    public void setSregs(KvmSregs registers) {}
+    public void setSregs(KvmSregs next) {
+        system = next;
+    }
 
     @Override
     public MpState getMpState() {
-        return MpState.RUNNABLE;
+        return state;
     }
 
     @Override
-    public void setMpState(MpState state) {}
+    public void setMpState(MpState next) {
+        state = next;
+    }
 
     @Override
     public long getMsr(int index) {
@@ -78,11 +94,13 @@ final class TrainingVcpu implements VcpuPort {
     }
 
     @Override
-    public void timer(XenTimer timer) {}
+    public void timer(XenTimer next) {
+        timer = next;
+    }
 
     @Override
     public XenTimer timer() {
-        return XenTimer.NONE;
+        return timer;
     }
 
     @Override
