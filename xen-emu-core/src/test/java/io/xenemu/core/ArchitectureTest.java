@@ -68,6 +68,7 @@ final class ArchitectureTest {
                     "domain",
                     "hypercall",
                     "trace",
+                    "replay",
                     "machine",
                     "coredump",
                     "toolstack",

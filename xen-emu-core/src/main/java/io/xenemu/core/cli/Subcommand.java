@@ -48,6 +48,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("debug-keys", DebugKeysCommand.class),
                     new Subcommand("trigger", TriggerCommand.class),
                     new Subcommand("trace", TraceCommand.class),
+                    new Subcommand("replay", ReplayCommand.class),
                     new Subcommand("dump-core", DumpCoreCommand.class),
                     new Subcommand("lab", LabCommand.class),
                     new Subcommand("demo", DemoCommand.class),

@@ -9,6 +9,7 @@ import io.xenemu.core.trace.CallDecoder;
 import io.xenemu.core.trace.TraceReader;
 import io.xenemu.core.trace.TraceText;
 import io.xenemu.core.trace.TracedCall;
+import io.xenemu.core.trace.TracedRecord;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.BufferedInputStream;
 import java.io.IOException;
@@ -61,14 +62,15 @@ final class TraceCommand implements Callable<Integer> {
             names = {"-f", "--filter"},
             paramLabel = "NAMES",
             description =
-                    "Only these hypercalls, with commas between them, such as"
+                    "What to record, with commas between: hypercalls (the default), exits, upcalls,"
+                            + " xenstore, grants; or single hypercalls, such as"
                             + " event_channel_op,memory_op/add_to_physmap.")
     private @Nullable String filter;
 
     @Option(
             names = {"-n", "--count"},
-            paramLabel = "CALLS",
-            description = "End after so many calls.")
+            paramLabel = "RECORDS",
+            description = "End after so many records.")
     private long count = Long.MAX_VALUE;
 
     @Option(names = "--json", description = "Print a JSON object a line.")
@@ -77,7 +79,7 @@ final class TraceCommand implements Callable<Integer> {
     @Parameters(arity = "0..1", paramLabel = "DOMAIN", description = "Its name or id.")
     private @Nullable String domain;
 
-    /// Calls that were lost, by vCPU.
+    /// Calls that were lost, by vCPU; events that were lost, at -1.
     private final Map<Integer, Long> lost = new HashMap<>();
 
     @Override
@@ -127,44 +129,51 @@ final class TraceCommand implements Callable<Integer> {
     private void read(InputStream in, OutputStream copy) throws IOException {
         TraceReader reader = new TraceReader(in, copy);
         CallDecoder decoder = new CallDecoder(HypercallTable.standard());
-        Function<TracedCall, String> printer =
+        Function<TracedRecord, String> printer =
                 json ? new TraceJson(decoder)::line : new TraceText(decoder)::line;
-        long calls = 0;
-        TracedCall call = null;
-        while (calls < count && !StandardOutput.failed()) {
-            call = reader.next();
-            if (call == null) {
+        long records = 0;
+        while (records < count && !StandardOutput.failed()) {
+            TracedRecord next = reader.next();
+            if (next == null) {
                 break;
             }
-            calls++;
+            records++;
             if (output == null) {
-                print(call, printer);
+                print(next, printer);
                 if (!reader.hasMore()) {
                     System.out.flush();
                 }
             }
         }
         System.out.flush();
-        tellEnd(reader, calls);
+        tellEnd(reader, records);
     }
 
-    private void print(TracedCall call, Function<TracedCall, String> printer) {
-        long before = lost.getOrDefault(call.vcpu(), 0L);
-        if (call.lost() > before && !json) {
+    private void print(TracedRecord next, Function<TracedRecord, String> printer) {
+        // Calls are lost by vCPU, and events together.
+        boolean isCall = next instanceof TracedCall;
+        int source = isCall ? next.vcpu() : -1;
+        long before = lost.getOrDefault(source, 0L);
+        if (next.lost() > before && !json) {
             System.out.println(
-                    "# v" + call.vcpu() + ": " + (call.lost() - before) + " calls were lost");
+                    "# %s %d %s were lost"
+                            .formatted(
+                                    isCall ? "v" + source + ":" : "--:",
+                                    next.lost() - before,
+                                    isCall ? "calls" : "events"));
         }
-        lost.put(call.vcpu(), call.lost());
-        System.out.println(printer.apply(call));
+        lost.put(source, next.lost());
+        System.out.println(printer.apply(next));
     }
 
-    private void tellEnd(TraceReader reader, long calls) {
+    private void tellEnd(TraceReader reader, long records) {
         TraceReader.End end = reader.end();
         if (end != null) {
             System.err.println(
-                    "xen-emu: " + calls + " calls, " + end.lost() + " lost: " + end.reason());
+                    "xen-emu: %d records, %d lost: %s"
+                            .formatted(records, end.lost(), TraceText.printable(end.reason())));
         } else if (output != null) {
-            System.err.println("xen-emu: " + calls + " calls");
+            System.err.println("xen-emu: " + records + " records");
         }
     }
 }

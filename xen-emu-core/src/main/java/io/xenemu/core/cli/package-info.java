@@ -9,6 +9,7 @@
 ///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand],
 ///   [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
+/// - Without a service: [ReplayCommand].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
 ///   the log: [LogSettings], [LogProvider], [LogConfigurator].
 @NullMarked

@@ -5,9 +5,11 @@ import io.xenemu.core.trace.CallDecoder;
 import io.xenemu.core.trace.Shown;
 import io.xenemu.core.trace.TraceText;
 import io.xenemu.core.trace.TracedCall;
+import io.xenemu.core.trace.TracedEvent;
+import io.xenemu.core.trace.TracedRecord;
 import java.util.List;
 
-/// Prints recorded calls for programs, one JSON object a line. Addresses and masks of 64 bits are strings such as
+/// Prints records for programs, one JSON object a line. Addresses and masks of 64 bits are strings such as
 /// `0x1f`. A value that the call has replaced is an object with `before` and `after`.
 public final class TraceJson {
     private final CallDecoder decoder;
@@ -16,8 +18,23 @@ public final class TraceJson {
         this.decoder = decoder;
     }
 
-    /// One call.
-    public String line(TracedCall call) {
+    /// One record.
+    public String line(TracedRecord record) {
+        return switch (record) {
+            case TracedCall call -> call(call);
+            case TracedEvent event -> event(event);
+        };
+    }
+
+    private static String event(TracedEvent event) {
+        Json.Obj json = Json.EMPTY.with("time_ns", event.time()).with("event", event.kind().word());
+        if (event.vcpu() >= 0) {
+            json = json.with("vcpu", event.vcpu());
+        }
+        return JsonWriter.line(json.with("text", event.text()).with("lost", event.lost()));
+    }
+
+    private String call(TracedCall call) {
         HypercallOp row = decoder.row(call);
         Json.Obj json =
                 Json.EMPTY

@@ -2,12 +2,14 @@ package io.xenemu.core.control;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.trace.HypercallTrace;
+import io.xenemu.core.trace.TraceBeginning;
 import io.xenemu.core.trace.TraceFilter;
 import io.xenemu.core.trace.TracePoints;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,7 +30,7 @@ record TraceSession(TracePoints traces, Domain domain, TraceFilter filter)
 
     @Override
     public void serve(SocketChannel client) throws IOException {
-        try (HypercallTrace trace = traces.start(domain, filter)) {
+        try (HypercallTrace trace = start()) {
             if (trace == null) {
                 // Another client was faster, or the domain has ended: the stream ends at once.
                 return;
@@ -42,6 +44,21 @@ record TraceSession(TracePoints traces, Domain domain, TraceFilter filter)
             } finally {
                 writer.interrupt();
             }
+        }
+    }
+
+    /// Begins the trace. The trace of a paused domain has its state, so that it can be replayed. A running domain is
+    /// not stopped for that.
+    private @Nullable HypercallTrace start() {
+        if (!domain.isPaused()) {
+            return traces.start(domain, filter, TraceBeginning.RUNNING);
+        }
+        // An operator may end the pause meanwhile, and this one keeps the vCPUs parked.
+        domain.pause();
+        try {
+            return traces.start(domain, filter, TraceBeginning.ofHeld(domain));
+        } finally {
+            boolean _ = domain.unpause();
         }
     }
 

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
@@ -49,6 +50,10 @@ public final class Domain implements AutoCloseable {
     private final DomainEnd end = new DomainEnd(vcpus);
     private final EventFdThreads threads = new EventFdThreads(this::failed);
     private final HvmParams params = new HvmParams(this::crash);
+
+    /// Sees events beside hypercalls, or null. Another thread sets it.
+    private volatile @Nullable DomainObserver observer;
+
     private final SharedInfo sharedInfo = new SharedInfo(this);
 
     private final DomainPages pages;
@@ -173,6 +178,18 @@ public final class Domain implements AutoCloseable {
         DomainRestore.run(this, state);
     }
 
+    /// Lets `events` observe what happens from now on beside hypercalls. Any thread may call this.
+    ///
+    /// @param events null to observe nothing
+    public void observe(@Nullable DomainObserver events) {
+        observer = events;
+    }
+
+    /// The observer of events beside hypercalls; null if there is none. Costs one volatile read.
+    public @Nullable DomainObserver observer() {
+        return observer;
+    }
+
     /// Adds a vCPU; their numbers are in order.
     public void add(Vcpu vcpu) {
         vcpus.add(vcpu);
@@ -265,7 +282,8 @@ public final class Domain implements AutoCloseable {
         return Collections.unmodifiableList(vcpus);
     }
 
-    Set<XenCapability> capabilities() {
+    /// The features of the Xen support that its VM has.
+    public Set<XenCapability> capabilities() {
         return capabilities;
     }
 

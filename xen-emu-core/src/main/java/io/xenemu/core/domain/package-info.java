@@ -5,13 +5,15 @@
 /// Families of files:
 ///
 /// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig],
-///   [DomainEnvironment], [HvmParams], [NamedPages], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch].
+///   [DomainEnvironment], [HvmParams], [NamedPages], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch],
+///   [DomainObserver].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuRegisters], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll],
 ///   [ThreadActivity].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],
 ///   [BlockedException].
-/// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore].
+/// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore],
+///   [HeldState].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [MessageInterrupts] are
 ///   devices' messages.
 ///

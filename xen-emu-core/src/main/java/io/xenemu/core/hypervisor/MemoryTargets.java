@@ -2,6 +2,7 @@ package io.xenemu.core.hypervisor;
 
 import com.google.common.primitives.Longs;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainObserver;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreServer;
@@ -49,6 +50,14 @@ public final class MemoryTargets {
                 });
         domain.memory().setMax(bytes);
         domain.memory().ownUpTo(bytes);
+        tell(domain, bytes, true);
+    }
+
+    private static void tell(Domain domain, long bytes, boolean isTarget) {
+        DomainObserver observer = domain.observer();
+        if (observer != null) {
+            observer.memoryChanged(bytes, isTarget);
+        }
     }
 
     /// Sets the maximum of a domain's target (`xl mem-max`). The caller keeps the domain from ending meanwhile.
@@ -76,6 +85,7 @@ public final class MemoryTargets {
                     view.write(memory + "/static-max", Long.toString(bytes >> KIB_SHIFT));
                 });
         domain.memory().setMax(bytes);
+        tell(domain, bytes, false);
     }
 
     /// A domain's target in bytes, as [#setTarget] or the domain's creation set it.

@@ -3,7 +3,7 @@ package io.xenemu.core.trace;
 import org.jspecify.annotations.Nullable;
 
 /// Kinds of a call's accesses to guest memory, each with its number in the file.
-enum AccessKind {
+public enum AccessKind {
     /// Bytes were copied from the guest.
     IN(0),
     /// Bytes were copied to the guest.
@@ -35,12 +35,12 @@ enum AccessKind {
     }
 
     /// Whether the bytes are in the record.
-    boolean hasBytes() {
+    public boolean hasBytes() {
         return this == IN || this == OUT;
     }
 
     /// Whether the call was able to write there, so that the page is writable.
-    boolean isWrite() {
+    public boolean isWrite() {
         return this == OUT || this == LOOKED_UP_FOR_WRITES;
     }
 }

@@ -20,6 +20,9 @@ public final class TracePoints {
     private static final class Points {
         final List<HypercallDispatcher> dispatchers = new ArrayList<>();
         @Nullable HypercallTrace trace;
+
+        /// The domain, while it is traced.
+        @Nullable Domain traced;
     }
 
     @GuardedBy("this")
@@ -40,7 +43,7 @@ public final class TracePoints {
             return;
         }
         points.dispatchers.add(dispatcher);
-        if (points.trace != null) {
+        if (points.trace != null && points.trace.takesCalls()) {
             dispatcher.observe(points.trace.newRecorder());
         }
     }
@@ -67,18 +70,28 @@ public final class TracePoints {
 
     /// Begins a trace.
     ///
+    /// @param beginning of the domain, which is held if the trace begins with its state
     /// @return null if there is an [#obstacle]
-    public synchronized @Nullable HypercallTrace start(Domain domain, TraceFilter filter) {
+    public synchronized @Nullable HypercallTrace start(
+            Domain domain, TraceFilter filter, TraceBeginning beginning) {
         Points points = domains.get(domain.id());
         if (points == null || obstacle(domain) != null) {
             return null;
         }
         HypercallTrace trace =
-                new HypercallTrace(TraceHeader.of(domain), filter, one -> stop(domain.id(), one));
+                new HypercallTrace(
+                        TraceHeader.of(domain, filter, beginning),
+                        beginning,
+                        filter,
+                        one -> stop(domain.id(), one));
         points.trace = trace;
+        points.traced = domain;
+        domain.observe(trace.events());
         traces++;
-        for (HypercallDispatcher dispatcher : points.dispatchers) {
-            dispatcher.observe(trace.newRecorder());
+        if (trace.takesCalls()) {
+            for (HypercallDispatcher dispatcher : points.dispatchers) {
+                dispatcher.observe(trace.newRecorder());
+            }
         }
         return trace;
     }
@@ -93,6 +106,10 @@ public final class TracePoints {
     @GuardedBy("this")
     private void end(Points points, HypercallTrace trace) {
         points.dispatchers.forEach(dispatcher -> dispatcher.observe(null));
+        if (points.traced != null) {
+            points.traced.observe(null);
+            points.traced = null;
+        }
         points.trace = null;
         traces--;
         trace.setEnded();

@@ -13,19 +13,20 @@ import java.util.Deque;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
-/// Reads a trace: see [TraceFile]. For any bytes, it delivers calls that were written or throws [WireException]; it
-/// holds one block at a time.
+/// Reads a trace: see [TraceFile]. For any bytes, it delivers records that were written or throws [WireException]; it
+/// holds one block at a time, and the domain's state.
 public final class TraceReader {
     /// The end of a trace.
     ///
-    /// @param lost calls that were lost
+    /// @param lost records that were lost
     /// @param reason why the trace ended
     public record End(long lost, String reason) {}
 
     private final InputStream in;
     private final OutputStream copy;
     private final TraceHeader header;
-    private final Deque<TracedCall> calls = new ArrayDeque<>();
+    private final byte[] state;
+    private final Deque<TracedRecord> records = new ArrayDeque<>();
     private @Nullable End end;
 
     /// Reads the beginning.
@@ -64,30 +65,53 @@ public final class TraceReader {
             throw new WireException("a trace without its domain");
         }
         header = TraceHeader.decode(version, body);
+        state = new byte[header.replay().stateBytes()];
+        readState();
     }
 
-    /// The domain whose calls they are.
+    private void readState() throws IOException {
+        for (int done = 0; done < state.length; ) {
+            BodyReader body = block();
+            if (body == null || body.u8() != TraceFile.STATE) {
+                throw new WireException("a trace without its domain's state");
+            }
+            if (body.remaining() == 0 || body.remaining() > state.length - done) {
+                throw new WireException("a trace with too much state");
+            }
+            while (body.remaining() > 0) {
+                state[done++] = (byte) body.u8();
+            }
+        }
+    }
+
+    /// The domain whose records they are.
     public TraceHeader header() {
         return header;
     }
 
-    /// The next call; null at the end.
+    /// The state of the domain when the trace began, in the frames of [io.xenemu.core.domain.HeldState]; empty if it
+    /// has none.
+    public byte[] state() {
+        return state.clone();
+    }
+
+    /// The next record; null at the end.
     ///
     /// @throws WireException if the trace is damaged or cut off within a block
-    public @Nullable TracedCall next() throws IOException {
-        while (calls.isEmpty() && end == null) {
+    public @Nullable TracedRecord next() throws IOException {
+        while (records.isEmpty() && end == null) {
             BodyReader body = block();
             if (body == null) {
                 return null;
             }
             read(body);
         }
-        return calls.poll();
+        return records.poll();
     }
 
-    /// Whether calls have been read that [#next] has not returned.
+    /// Whether records have been read that [#next] has not returned.
     public boolean hasMore() {
-        return !calls.isEmpty();
+        return !records.isEmpty();
     }
 
     /// The end of the trace; null if it just stops.
@@ -98,9 +122,9 @@ public final class TraceReader {
     private void read(BodyReader body) throws WireException {
         int kind = body.u8();
         switch (kind) {
-            case TraceFile.CALLS -> {
+            case TraceFile.RECORDS -> {
                 while (body.remaining() > 0) {
-                    calls.add(TracedCall.decode(body));
+                    records.add(TracedRecord.decode(body));
                 }
             }
             case TraceFile.END -> {

@@ -6,19 +6,22 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// Prints recorded calls, one a line, as strace prints system calls:
+/// Prints records, one a line: calls as strace prints system calls, and events by their kind.
 ///
 /// ```
 ///     0.001234 v0 event_channel_op(bind_virq, {virq=0, vcpu=0, port=0->4}) = 0
 ///     0.001301 v0 event_channel_op(close, {port=99}) = -22 EINVAL
+///     0.001377 v0 exits: IO write 0x3f8, 1 bytes
 /// ```
 ///
 /// The time is in seconds since the trace began.
 public final class TraceText {
     private static final double NANOS = 1e9;
+    private static final Pattern CONTROLS = Pattern.compile("[\\p{Cc}\\p{Zl}\\p{Zp}]");
 
     private final CallDecoder decoder;
 
@@ -26,8 +29,29 @@ public final class TraceText {
         this.decoder = decoder;
     }
 
-    /// The line of a call. No character that comes from the guest can end the line.
-    public String line(TracedCall call) {
+    /// The line of a record. No character that comes from the guest can end the line.
+    public String line(TracedRecord record) {
+        return switch (record) {
+            case TracedCall call -> call(call);
+            case TracedEvent event -> event(event);
+        };
+    }
+
+    private static String event(TracedEvent event) {
+        return "%13.6f %s %s: %s"
+                .formatted(
+                        event.time() / NANOS,
+                        event.vcpu() < 0 ? "--" : "v" + event.vcpu(),
+                        event.kind().word(),
+                        printable(event.text()));
+    }
+
+    /// The text without characters that a terminal obeys.
+    public static String printable(String text) {
+        return CONTROLS.matcher(text).replaceAll("?");
+    }
+
+    private String call(TracedCall call) {
         HypercallOp row = decoder.row(call);
         List<String> arguments = new ArrayList<>();
         if (!row.op().isEmpty()) {

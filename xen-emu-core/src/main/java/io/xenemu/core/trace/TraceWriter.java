@@ -15,14 +15,23 @@ final class TraceWriter {
                     .order(ByteOrder.LITTLE_ENDIAN);
 
     /// Writes the beginning.
-    TraceWriter(HypercallTrace.Target sink, TraceHeader header) throws IOException {
+    ///
+    /// @param state of the domain, as long as the header says
+    TraceWriter(HypercallTrace.Target sink, TraceHeader header, byte[] state) throws IOException {
         this.sink = sink;
         block.putLong(TraceFile.MAGIC).putInt(TraceFile.VERSION).flip();
         sink.write(block);
         begin(TraceFile.DOMAIN);
         block.put(header.encode());
         finish();
-        begin(TraceFile.CALLS);
+        for (int done = 0; done < state.length; ) {
+            begin(TraceFile.STATE);
+            int piece = Math.min(state.length - done, block.remaining());
+            block.put(state, done, piece);
+            finish();
+            done += piece;
+        }
+        begin(TraceFile.RECORDS);
     }
 
     private void begin(byte kind) {
@@ -39,7 +48,7 @@ final class TraceWriter {
     }
 
     /// Writes the next record of a ring.
-    void call(CallRing ring) throws IOException {
+    void record(CallRing ring) throws IOException {
         if (block.remaining() < RecordLayout.MAX_BYTES) {
             flush();
         }
@@ -50,13 +59,13 @@ final class TraceWriter {
     void flush() throws IOException {
         if (block.position() > TraceFile.BLOCK_HEADER_BYTES + 1) {
             finish();
-            begin(TraceFile.CALLS);
+            begin(TraceFile.RECORDS);
         }
     }
 
     /// Writes the end.
     ///
-    /// @param lost calls that were lost
+    /// @param lost records that were lost
     /// @param reason why the trace ends
     void end(long lost, String reason) throws IOException {
         flush();

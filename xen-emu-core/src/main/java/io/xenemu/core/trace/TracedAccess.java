@@ -7,4 +7,4 @@ package io.xenemu.core.trace;
 /// @param physical the guest-physical address
 /// @param bytes the bytes, which never change
 @SuppressWarnings("ArrayRecordComponent")
-record TracedAccess(AccessKind kind, long linear, long physical, byte[] bytes) {}
+public record TracedAccess(AccessKind kind, long linear, long physical, byte[] bytes) {}

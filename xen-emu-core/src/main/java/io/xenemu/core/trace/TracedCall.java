@@ -7,7 +7,7 @@ import io.xenemu.kvm.wire.WireException;
 import java.util.ArrayList;
 import java.util.List;
 
-/// One recorded call.
+/// One recorded hypercall.
 ///
 /// @param vcpu index of the vCPU
 /// @param width the caller's mode
@@ -33,21 +33,17 @@ public record TracedCall(
         long number,
         List<Long> parameters,
         long result,
-        List<TracedAccess> accesses) {
+        List<TracedAccess> accesses)
+        implements TracedRecord {
     public TracedCall {
         parameters = List.copyOf(parameters);
         accesses = List.copyOf(accesses);
     }
 
-    /// Reads the next record.
-    static TracedCall decode(BodyReader body) throws WireException {
-        int before = body.remaining();
-        int length = body.u32();
-        if (length < RecordLayout.ACCESSES || length > before || length > RecordLayout.MAX_BYTES) {
-            throw new WireException("a record of " + Integer.toUnsignedString(length) + " bytes");
-        }
-        int vcpu = body.u16();
-        int flags = body.u8();
+    /// Reads the rest of a record.
+    ///
+    /// @param last bytes that remain after it
+    static TracedCall decode(BodyReader body, int vcpu, int flags, int last) throws WireException {
         int cpl = body.u8();
         long begin = body.u64();
         long end = body.u64();
@@ -59,8 +55,8 @@ public record TracedCall(
         }
         long result = body.u64();
         List<TracedAccess> accesses = new ArrayList<>();
-        while (body.remaining() > before - length) {
-            accesses.add(access(body, body.remaining() - (before - length)));
+        while (body.remaining() > last) {
+            accesses.add(access(body, body.remaining() - last));
         }
         return new TracedCall(
                 vcpu,
@@ -97,7 +93,7 @@ public record TracedCall(
     }
 
     /// A parameter register.
-    long word(int i) {
+    public long word(int i) {
         return parameters.get(i);
     }
 }

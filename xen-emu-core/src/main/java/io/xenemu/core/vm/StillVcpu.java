@@ -7,8 +7,8 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.lang.foreign.MemorySegment;
 
-/// A vCPU of a [StillVm]: it takes every call, and remembers its registers, state and timer. It has interrupts disabled,
-/// and its timer never fires. For one thread.
+/// A vCPU of a [StillVm]: it takes every call, and remembers its registers, state and timer. It has interrupts
+/// disabled, and its timer never fires. For one thread.
 public final class StillVcpu implements VcpuPort {
     private static final int LAPIC_BYTES = 1024;
 

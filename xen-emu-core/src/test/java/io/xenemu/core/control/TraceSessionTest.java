@@ -12,7 +12,7 @@ import io.xenemu.core.trace.CallDecoder;
 import io.xenemu.core.trace.TraceFilter;
 import io.xenemu.core.trace.TracePoints;
 import io.xenemu.core.trace.TraceReader;
-import io.xenemu.core.trace.TracedCall;
+import io.xenemu.core.trace.TracedRecord;
 import java.io.InputStream;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -39,7 +39,7 @@ final class TraceSessionTest {
             assertEquals("test", reader.header().config().name());
             call(guest);
 
-            TracedCall call = reader.next();
+            TracedRecord call = reader.next();
             assertNotNull(call);
             String line = new TraceJson(new CallDecoder(HypercallTable.standard())).line(call);
             assertEquals(

@@ -55,6 +55,7 @@ public final class TestDomain implements AutoCloseable {
     private final HypercallTable table = HypercallTable.standard();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final HostResources resources = HostResources.ofThisHost();
+    private final ServicePorts servicePorts = new ServicePorts(this::find, registry);
     private final Domain domain;
     private final HypercallMetrics hypercallMetrics;
 
@@ -177,7 +178,7 @@ public final class TestDomain implements AutoCloseable {
                         new DomainEnvironment(
                                 registry,
                                 this::find,
-                                new ServicePorts(this::find, registry),
+                                servicePorts,
                                 this::findGrants,
                                 resources,
                                 new PortAccount(ServicePorts.LIMIT)));
@@ -194,6 +195,9 @@ public final class TestDomain implements AutoCloseable {
     }
 
     private @Nullable EventChannels find(DomId id) {
+        if (id.equals(DomId.DOM0)) {
+            return servicePorts.channels();
+        }
         return id.equals(ID) ? domain.eventChannels() : null;
     }
 

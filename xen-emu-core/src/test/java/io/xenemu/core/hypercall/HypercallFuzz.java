@@ -1,20 +1,30 @@
 package io.xenemu.core.hypercall;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.trace.HypercallTrace;
+import io.xenemu.core.trace.TraceBeginning;
+import io.xenemu.core.trace.TraceFilter;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.core.vm.FakeVcpu;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.Channels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /// A guest that makes random calls in both widths. Arguments are right, misaligned, unmapped, across pages, or made to
 /// do harm. If a call ends the domain, another domain follows.
@@ -102,7 +112,35 @@ public final class HypercallFuzz {
         }
     }
 
+    /// Makes calls in one domain, and records them.
+    ///
+    /// @return the trace
+    public byte[] record(long calls) throws BootException, XenError {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        long _ =
+                runDomain(
+                        calls,
+                        (domain, dispatcher) -> {
+                            TracePoints points = new TracePoints();
+                            points.add(domain.id());
+                            points.add(domain.id(), dispatcher);
+                            return points.start(
+                                    domain, TraceFilter.all(table), TraceBeginning.ofHeld(domain));
+                        },
+                        bytes);
+        return bytes.toByteArray();
+    }
+
+    private interface Recording {
+        @Nullable HypercallTrace begin(Domain domain, HypercallDispatcher dispatcher);
+    }
+
     private long runDomain(long calls) throws BootException, XenError {
+        return runDomain(calls, (_, _) -> null, OutputStream.nullOutputStream());
+    }
+
+    private long runDomain(long calls, Recording recording, OutputStream target)
+            throws BootException, XenError {
         FakeVm vm = new FakeVm();
         TestDomain guest = new TestDomain(vm, 2);
         long made = 0;
@@ -119,9 +157,14 @@ public final class HypercallFuzz {
                             table,
                             new HypercallCounters(table.ops().size(), (_, _) -> {}),
                             guest.domain()::crash);
+            HypercallTrace trace = recording.begin(guest.domain(), dispatcher);
             while (made < calls && guest.domain().shutdownLatch().get() == null) {
                 made++;
                 call(guest, dispatcher, callers.get(random.nextInt(callers.size())));
+            }
+            if (trace != null) {
+                trace.close();
+                trace.writeTo(Channels.newChannel(target)::write);
             }
             ShutdownLatch.Outcome end = guest.domain().shutdownLatch().get();
             if (end != null
@@ -129,6 +172,8 @@ public final class HypercallFuzz {
                             || end.message().contains("internal error"))) {
                 throw new AssertionError(end);
             }
+        } catch (IOException e) {
+            throw new IllegalStateException("memory does not fail", e);
         } finally {
             guest.close();
         }

@@ -104,7 +104,7 @@ final class MemoryCallsTest extends CallingGuest {
     }
 
     @ParameterizedTest
-    @CsvSource({"3, 0x7ff0, 2064", "4, 1, 2304", "3, 0, -3", "3, 9, -3", "4, 0xffff, -3"})
+    @CsvSource({"3, 0x7ff0, 2064", "4, 1, 2304", "3, 0, -1", "3, 9, -3", "4, 0xffff, -3"})
     void reservationIsTheDomainsRam(int command, String domid, long expected) throws XenError {
         memory.write16(ARG, Integer.decode(domid));
 

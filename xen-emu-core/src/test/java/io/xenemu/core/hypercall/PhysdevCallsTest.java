@@ -87,7 +87,7 @@ final class PhysdevCallsTest extends CallingGuest {
 
     /// No vector announces events, so a line of the interrupt controllers cannot become an event.
     @ParameterizedTest
-    @CsvSource({"0x7ff0, 1, -22", "0x7ff0, 0, -22", "1, 1, -22", "0, 1, -3", "9, 1, -3"})
+    @CsvSource({"0x7ff0, 1, -22", "0x7ff0, 0, -22", "1, 1, -22", "0, 1, -1", "9, 1, -3"})
     void mapRefusesWhatXenRefuses(String domid, int type, long expected) throws XenError {
         writeMap(memory, Integer.decode(domid), type, COM1, -1);
 

@@ -6,11 +6,13 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 
@@ -18,7 +20,7 @@ final class TraceHeaderTest {
     private static final long MEMORY = 256L << 20;
     private static final int XEN_VERSION = 0x4_0013;
 
-    private static TraceHeader header(long maxMemory) {
+    private static TraceHeader header(long maxMemory, TraceHeader.Replay replay) {
         DomainConfig config =
                 new DomainConfig(
                         "web",
@@ -29,12 +31,26 @@ final class TraceHeaderTest {
                         XEN_VERSION,
                         new GrantLimits(32, 512, 1),
                         new EventChannelConfig(true, 100, true));
-        return new TraceHeader(new DomId(7), config, Instant.ofEpochMilli(1234), List.of(5L, 6L));
+        return new TraceHeader(
+                new DomId(7), config, Instant.ofEpochMilli(1234), List.of(5L, 6L), replay);
+    }
+
+    private static TraceHeader.Replay without(int version) {
+        return new TraceHeader.Replay(
+                0,
+                Set.of(),
+                false,
+                0,
+                "a trace of version " + version + " has no state of its domain");
     }
 
     @Test
     void headerIsReadAsItWasWritten() throws WireException {
-        TraceHeader header = header(2 * MEMORY);
+        TraceHeader header =
+                header(
+                        2 * MEMORY,
+                        new TraceHeader.Replay(
+                                17, Set.of(XenCapability.RUNSTATE), true, 4711, "no state"));
 
         assertEquals(
                 header, TraceHeader.decode(TraceFile.VERSION, new BodyReader(header.encode())));
@@ -63,6 +79,6 @@ final class TraceHeaderTest {
                         .u64(6)
                         .toBytes();
 
-        assertEquals(header(MEMORY), TraceHeader.decode(1, new BodyReader(old)));
+        assertEquals(header(MEMORY, without(1)), TraceHeader.decode(1, new BodyReader(old)));
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -49,13 +50,14 @@ final class TraceReaderPropertyTest {
     }
 
     @Property
-    void bytesAfterTheHeaderOfARecordAreACallOrAreRefused(@ForAll byte[] bytes) throws IOException {
+    void bytesAfterTheHeaderOfARecordAreARecordOrAreRefused(@ForAll byte[] bytes)
+            throws IOException {
         byte[] record = Arrays.copyOf(bytes, RecordLayout.ACCESSES + bytes.length);
         System.arraycopy(bytes, 0, record, RecordLayout.ACCESSES, bytes.length);
         record[0] = (byte) record.length;
         record[1] = (byte) (record.length >>> Byte.SIZE);
         try {
-            TracedCall _ = TracedCall.decode(new io.xenemu.kvm.wire.BodyReader(record));
+            TracedRecord _ = TracedRecord.decode(new BodyReader(record));
         } catch (WireException e) {
             assertTrue(String.valueOf(e.getMessage()).indexOf('\n') < 0);
         }

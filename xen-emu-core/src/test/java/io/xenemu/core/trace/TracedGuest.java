@@ -15,8 +15,9 @@ import java.util.List;
 import java.util.Objects;
 
 /// A guest of one vCPU whose hypercalls can be traced.
-final class TracedGuest implements AutoCloseable {
-    static final long ARGUMENT = TestDomain.ARGUMENT;
+public final class TracedGuest implements AutoCloseable {
+    /// Where a call may have its argument.
+    public static final long ARGUMENT = TestDomain.ARGUMENT;
 
     private final TestDomain guest = new TestDomain(1);
     private final HypercallDispatcher dispatcher = guest.dispatcher();
@@ -24,34 +25,48 @@ final class TracedGuest implements AutoCloseable {
     private final TracePoints points = new TracePoints();
 
     /// @param longMode whether its vCPU is in 64-bit mode
-    TracedGuest(boolean longMode) throws BootException, XenError {
+    public TracedGuest(boolean longMode) throws BootException, XenError {
         caller = guest.caller(0, longMode);
         points.add(TestDomain.ID);
         points.add(TestDomain.ID, dispatcher);
     }
 
-    TracePoints points() {
+    /// The places where it is traced.
+    public TracePoints points() {
         return points;
     }
 
-    TestDomain guest() {
+    /// Its domain.
+    public TestDomain guest() {
         return guest;
     }
 
-    GuestMemory memory() {
+    /// Its memory.
+    public GuestMemory memory() {
         return guest.memory();
     }
 
     /// Begins a trace of all calls.
-    HypercallTrace start() {
+    public HypercallTrace start() {
         return start(TraceFilter.all(HypercallTable.standard()));
     }
 
-    HypercallTrace start(TraceFilter filter) {
-        return Objects.requireNonNull(points.start(guest.domain(), filter));
+    /// Begins a trace with the domain's state.
+    public HypercallTrace start(TraceFilter filter) {
+        return start(filter, TraceBeginning.ofHeld(guest.domain()));
     }
 
-    long call(long number, long first, long second, long third) {
+    /// Begins a trace of all calls.
+    public HypercallTrace start(TraceBeginning beginning) {
+        return start(TraceFilter.all(HypercallTable.standard()), beginning);
+    }
+
+    private HypercallTrace start(TraceFilter filter, TraceBeginning beginning) {
+        return Objects.requireNonNull(points.start(guest.domain(), filter, beginning));
+    }
+
+    /// Makes a hypercall on vCPU 0.
+    public long call(long number, long first, long second, long third) {
         caller.begin(number, 0);
         caller.setParameter(0, first);
         caller.setParameter(1, second);
@@ -62,7 +77,7 @@ final class TracedGuest implements AutoCloseable {
     /// Ends a trace.
     ///
     /// @return all bytes of it
-    static byte[] bytes(HypercallTrace trace) {
+    public static byte[] bytes(HypercallTrace trace) {
         trace.close();
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try {
@@ -87,8 +102,10 @@ final class TracedGuest implements AutoCloseable {
     /// The calls of a trace.
     static List<TracedCall> calls(TraceReader reader) throws IOException {
         List<TracedCall> calls = new ArrayList<>();
-        for (TracedCall call = reader.next(); call != null; call = reader.next()) {
-            calls.add(call);
+        for (TracedRecord record = reader.next(); record != null; record = reader.next()) {
+            if (record instanceof TracedCall call) {
+                calls.add(call);
+            }
         }
         return calls;
     }
