@@ -277,7 +277,8 @@ public final class GrantTable {
         pins.release();
     }
 
-    /// The table's state. The domain's vCPUs must be stopped.
+    /// The table's state. If the domain runs, which is good enough for an operator, each entry's state is of another
+    /// moment.
     public GrantTableState save() {
         int frames = table.frames();
         List<GrantTableState.Mapped> mapped = new ArrayList<>();

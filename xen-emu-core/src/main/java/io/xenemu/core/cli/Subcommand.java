@@ -46,6 +46,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("network-list", DeviceVerbs.NetworkList.class),
                     new Subcommand("network-detach", DeviceVerbs.NetworkDetach.class),
                     new Subcommand("debug-keys", DebugKeysCommand.class),
+                    new Subcommand("sysrq", SysrqCommand.class),
                     new Subcommand("trigger", TriggerCommand.class),
                     new Subcommand("trace", TraceCommand.class),
                     new Subcommand("replay", ReplayCommand.class),

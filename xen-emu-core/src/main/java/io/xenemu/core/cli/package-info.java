@@ -6,7 +6,7 @@
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; shared by them: [DaemonOptions], [ControlGroup],
 ///   [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [DebugKeysCommand],
+///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [SysrqCommand], [DebugKeysCommand],
 ///   [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
 /// - Without a service: [ReplayCommand].

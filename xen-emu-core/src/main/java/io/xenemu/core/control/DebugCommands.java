@@ -13,6 +13,7 @@ import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.trace.TraceFilter;
+import io.xenemu.kvm.abi.XenError;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,7 +24,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/// The verbs for debugging a guest: xl's debug keys and triggers, and the trace of its hypercalls.
+/// The verbs for debugging a guest: xl's debug keys, SysRq and triggers, the trace of its hypercalls, its core.
 final class DebugCommands {
     private static final String KEYS = "keys";
     private static final String DOMAIN = "domain";
@@ -32,6 +33,7 @@ final class DebugCommands {
     private static final String FILE = "file";
     private static final String LIVE = "live";
     private static final String FILTER = "filter";
+    private static final String LETTER = "letter";
 
     /// Time for a vCPU to take an NMI, the same as for a pause.
     private static final Duration NMI_LIMIT = Duration.ofSeconds(10);
@@ -40,10 +42,18 @@ final class DebugCommands {
             List.of(
                     Verb.changes(
                             "debug-keys",
-                            "Press debug keys. e: show event channels; q: show guests, and raise VIRQ_DEBUG "
-                                    + "at their vCPUs; h: show the keys.",
+                            "Press debug keys, a letter each. h lists them; they show guests' event channels, "
+                                    + "grants, memory, timers, vCPUs and registers. q also raises VIRQ_DEBUG "
+                                    + "at the vCPUs.",
                             DebugCommands::debugKeys,
                             one(KEYS)),
+                    Verb.changes(
+                            "sysrq",
+                            "Send a SysRq to a guest by XenStore: a letter, or another character. Linux does "
+                                    + "what Alt+SysRq does with this key, if its kernel.sysrq allows it.",
+                            DebugCommands::sysrq,
+                            one(DOMAIN),
+                            one(LETTER)),
                     Verb.changes(
                             "trigger",
                             "Send a trigger to a guest. nmi: a non-maskable interrupt; reset: reset it at "
@@ -72,8 +82,30 @@ final class DebugCommands {
 
     private DebugCommands() {}
 
-    private static ControlReply debugKeys(OperatedService service, VerbCall call) throws Refused {
+    private static ControlReply debugKeys(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
         return ControlReply.rows(new DebugKeys(service.domains()).press(call.one(KEYS)));
+    }
+
+    /// Sends one character. A domain that has stopped is refused, where xl writes a node that no guest reads.
+    private static ControlReply sysrq(OperatedService service, VerbCall call) throws Refused {
+        String letter = call.one(LETTER);
+        if (letter.length() != 1 || letter.charAt(0) <= ' ' || letter.charAt(0) > '~') {
+            throw new Refused("'" + letter + "' is no SysRq: it is one letter");
+        }
+        service.named().on(call.one(DOMAIN), domain -> sysrq(service, domain, letter.charAt(0)));
+        return ControlReply.done();
+    }
+
+    private static void sysrq(OperatedService service, Domain domain, char letter) throws Refused {
+        if (domain.shutdownLatch().get() != null) {
+            throw new Refused(domain.config().name() + " has stopped");
+        }
+        try {
+            service.controls().sysrq(domain.id(), letter);
+        } catch (XenError e) {
+            throw Refused.byXenStore(e);
+        }
     }
 
     private static ControlReply trigger(OperatedService service, VerbCall call)

@@ -1,80 +1,126 @@
 package io.xenemu.core.control;
 
+import com.google.common.base.Splitter;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.domain.VcpuRegisters;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.evtchn.EventChannels;
-import io.xenemu.evtchn.EventChannelsState;
-import io.xenemu.evtchn.EvtchnPort;
-import io.xenemu.evtchn.EvtchnStatus;
-import io.xenemu.evtchn.Virq;
-import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.MpState;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
-/// Xen's debug keys, as far as this service has something to show for them. The output goes to the operator that has
-/// pressed them:
+/// Presses Xen's debug keys ([DebugKey]) for all domains. The output goes to the operator that has pressed them, where
+/// Xen prints it to its own console.
 ///
-/// | key | effect, for every domain |
-/// |---|---|
-/// | `e` | tells its event channels |
-/// | `h` | tells the keys |
-/// | `q` | tells its size, and raises VIRQ_DEBUG at each of its vCPUs: Linux then prints its event channels |
-public final class DebugKeys {
-    private static final String KNOWN = "ehq";
-    private static final List<String> HELP =
-            List.of(
-                    "e: tell event channels",
-                    "h: tell the keys",
-                    "q: tell domains, and raise VIRQ_DEBUG at their vCPUs");
-
-    /// The most event channels that are shown of a domain: a guest may have 131,071.
-    private static final int MAX_PORTS = 4096;
-
-    /// The most rows of one request: those of four domains with [#MAX_PORTS] rows each, about a megabyte.
-    static final int MAX_ROWS = 4 * MAX_PORTS;
-
+/// A key that asks vCPUs waits for their threads with no lock held, and not longer than a limit.
+final class DebugKeys {
     /// The most keys of one request, more than there are keys.
-    private static final int MAX_KEYS = 8;
+    private static final int MAX_KEYS = 16;
+
+    /// Time for all vCPUs to answer one request, the same as for a pause.
+    private static final Duration LIMIT = Duration.ofSeconds(10);
 
     private final OperatedDomains domains;
+    private final Duration limit;
 
     DebugKeys(OperatedDomains domains) {
+        this(domains, LIMIT);
+    }
+
+    /// @param limit time for all vCPUs to answer one request
+    DebugKeys(OperatedDomains domains, Duration limit) {
         this.domains = domains;
+        this.limit = limit;
     }
 
     /// Presses keys one after another; none if one of them is unknown.
     ///
-    /// @return their output, up to [#MAX_ROWS] lines
-    List<String> press(String keys) throws Refused {
-        if (keys.length() > MAX_KEYS) {
-            throw new Refused("more than " + MAX_KEYS + " keys");
+    /// @return their output, up to [DebugRows#MAX] lines
+    List<String> press(String keys) throws Refused, InterruptedException {
+        if (keys.isEmpty() || keys.length() > MAX_KEYS) {
+            throw new Refused("not 1 to " + MAX_KEYS + " keys; h lists them");
         }
-        for (int i = 0; i < keys.length(); i++) {
-            char key = keys.charAt(i);
-            if (KNOWN.indexOf(key) < 0) {
-                throw new Refused("no such key: " + key + " (" + String.join("; ", HELP) + ")");
+        List<DebugKey> pressed = new ArrayList<>();
+        for (String letter : Splitter.fixedLength(1).split(keys)) {
+            DebugKey key = DebugKey.of(letter.charAt(0));
+            if (key == null) {
+                throw new Refused("no such key: " + letter + "; h lists the keys");
             }
+            pressed.add(key);
         }
-        List<String> rows = new ArrayList<>();
-        for (int i = 0; i < keys.length(); i++) {
-            switch (keys.charAt(i)) {
-                case 'e' -> forEach(domain -> tellEventChannels(domain, rows));
-                case 'q' -> forEach(domain -> notifyGuest(domain, rows));
-                default -> rows.addAll(HELP);
-            }
+        DebugRows rows = new DebugRows();
+        long deadline = System.nanoTime() + limit.toNanos();
+        for (DebugKey key : pressed) {
+            press(key, rows, deadline);
         }
-        return rows;
+        return rows.all();
     }
 
-    private static void add(String row, List<String> rows) {
-        if (rows.size() < MAX_ROWS) {
-            rows.add(row);
-        } else if (rows.size() == MAX_ROWS) {
-            rows.add("more than " + MAX_ROWS + " rows: the rest is not shown");
+    private void press(DebugKey key, DebugRows rows, long deadline) throws InterruptedException {
+        switch (key) {
+            case ALL -> {
+                for (DebugKey other : DebugKey.values()) {
+                    if (other != DebugKey.ALL && other != DebugKey.HELP) {
+                        press(other, rows, deadline);
+                    }
+                }
+            }
+            case HELP -> DebugKey.helpRows().forEach(rows::add);
+            case EVENT_CHANNELS -> forEach(domain -> DomainDebug.eventChannels(domain, rows));
+            case GRANTS -> forEach(domain -> DomainDebug.grants(domain, rows));
+            case MEMORY -> forEach(domain -> DomainDebug.memory(domain, rows));
+            case DOMAINS -> forEach(domain -> DomainDebug.notifyGuest(domain, rows));
+            case CLOCKS -> forEach(domain -> DomainDebug.clock(domain, rows));
+            case THREADS ->
+                    forEach(domain ->
+                            domain.vcpus().forEach(vcpu -> VcpuDebug.thread(vcpu, rows)));
+            case TIMERS -> timers(rows, deadline);
+            case REGISTERS ->
+                    ask(
+                            Vcpu::requestRegisters,
+                            (vcpu, registers) -> VcpuDebug.registers(vcpu, registers, rows),
+                            rows,
+                            deadline);
+            case PROCESSORS -> processors(rows, deadline);
         }
+    }
+
+    private void timers(DebugRows rows, long deadline) throws InterruptedException {
+        forEach(domain -> DomainDebug.watchdogs(domain, rows));
+        ask(
+                Vcpu::requestTimers,
+                (vcpu, state) -> VcpuDebug.timers(vcpu, state, rows),
+                rows,
+                deadline);
+    }
+
+    private record Processor(MpState state, VcpuRegisters registers) {}
+
+    private void processors(DebugRows rows, long deadline) throws InterruptedException {
+        ask(
+                vcpu ->
+                        vcpu.requestMpState()
+                                .thenCombine(
+                                        vcpu.requestRegisters(),
+                                        (state, registers) ->
+                                                state.flatMap(known ->
+                                                        registers.map(all ->
+                                                                new Processor(known, all)))),
+                (vcpu, processor) ->
+                        VcpuDebug.processor(
+                                vcpu, processor.state(), processor.registers().system(), rows),
+                rows,
+                deadline);
     }
 
     /// Presses a key for every domain, also after it has failed for one.
@@ -88,70 +134,32 @@ public final class DebugKeys {
         });
     }
 
-    private static void notifyGuest(Domain domain, List<String> rows) {
-        int notified = 0;
-        for (Vcpu vcpu : domain.vcpus()) {
-            notified += domain.eventChannels().raiseVcpu(Virq.DEBUG, vcpu.id()) ? 1 : 0;
-        }
-        add(
-                domain
-                        + ": "
-                        + (domain.config().memoryBytes() >> 20)
-                        + " MiB, "
-                        + domain.vcpus().size()
-                        + " vCPUs, of which "
-                        + notified
-                        + " have bound VIRQ_DEBUG",
-                rows);
-    }
+    private record Asked<T>(Vcpu vcpu, CompletableFuture<Optional<T>> answer) {}
 
-    private static void tellEventChannels(Domain domain, List<String> rows) {
-        EventChannels channels = domain.eventChannels();
-        EventChannelsState state = channels.save();
-        add(
-                domain
-                        + ": "
-                        + state.ports().size()
-                        + " event channels, "
-                        + (state.fifo() == null ? "2-level" : "FIFO")
-                        + " ABI",
-                rows);
-        state.ports().stream()
-                .limit(MAX_PORTS)
-                .takeWhile(_ -> rows.size() <= MAX_ROWS)
-                .map(port -> row(domain, channels, port))
-                .forEach(row -> add(row, rows));
-    }
-
-    private static String row(Domain domain, EventChannels channels, EventChannelsState.Port port) {
-        return domain.id()
-                + " port "
-                + port.number()
-                + ": vcpu "
-                + port.status().vcpu().value()
-                + ", "
-                + describe(port.status())
-                + (isPending(channels, port.number()) ? ", pending" : "");
-    }
-
-    private static String describe(EvtchnStatus status) {
-        return switch (status) {
-            case EvtchnStatus.Closed _ -> "closed";
-            case EvtchnStatus.Unbound(_, var remote) -> "unbound, for " + remote;
-            case EvtchnStatus.Interdomain(_, var remote, var port) ->
-                    "connected to port " + port.value() + " of " + remote;
-            case EvtchnStatus.PirqBound(_, var pirq) -> "PIRQ " + pirq.value();
-            case EvtchnStatus.VirqBound(_, var virq) -> "VIRQ " + virq.number();
-            case EvtchnStatus.Ipi _ -> "IPI";
-        };
-    }
-
-    private static boolean isPending(EventChannels channels, int port) {
-        try {
-            return channels.isPending(EvtchnPort.of(port));
-        } catch (XenError e) {
-            // The guest has changed its ABI or width meanwhile.
-            return false;
+    /// Asks all vCPUs at once, and shows the answers in their order.
+    private <T> void ask(
+            Function<Vcpu, CompletableFuture<Optional<T>>> question,
+            BiConsumer<Vcpu, T> show,
+            DebugRows rows,
+            long deadline)
+            throws InterruptedException {
+        List<Asked<T>> all = new ArrayList<>();
+        forEach(domain ->
+                domain.vcpus().forEach(vcpu -> all.add(new Asked<>(vcpu, question.apply(vcpu)))));
+        for (Asked<T> asked : all) {
+            Vcpu vcpu = asked.vcpu();
+            try {
+                long left = Math.max(0, deadline - System.nanoTime());
+                asked.answer()
+                        .get(left, TimeUnit.NANOSECONDS)
+                        .ifPresentOrElse(
+                                answer -> show.accept(vcpu, answer),
+                                () -> rows.add(vcpu + ": has ended"));
+            } catch (TimeoutException e) {
+                rows.add(vcpu + ": gives no answer: its thread is busy");
+            } catch (ExecutionException e) {
+                rows.add(vcpu + ": gives no answer: " + e.getCause());
+            }
         }
     }
 }

@@ -13,7 +13,8 @@
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [VcpuCommands], [DebugCommands],
 ///   [DeviceCommands].
-/// - Used by handlers: [DebugKeys], [DomainRow], [VcpuRow].
+/// - Used by handlers: [DomainRow], [VcpuRow].
+/// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///
 /// Locks: that of [RequestLines], a leaf.

@@ -8,7 +8,9 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Gpr;
+import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -281,6 +283,35 @@ public final class Vcpu {
     /// Goes down, if it is to. Called on its thread when [#isGoingDown] and KVM has completed the last exit.
     public void goDown() {
         power.goDown(port);
+    }
+
+    /// Asks the vCPU's thread, but does not wait for it: the thread may be stuck in the host. Not for guests: each
+    /// question is kept until the thread has answered it.
+    ///
+    /// @param question does not wait; of a vCPU that has not started, the caller's thread answers it
+    /// @return empty if the vCPU has ended; fails if the VM refuses
+    private <T> CompletableFuture<Optional<T>> inquire(Function<VcpuPort, T> question) {
+        if (isCurrent() || !started) {
+            return CompletableFuture.completedFuture(Optional.of(question.apply(port)));
+        }
+        AtomicReference<Optional<T>> answer = new AtomicReference<>(Optional.empty());
+        return mailbox.post(() -> answer.set(Optional.of(question.apply(port))), this::wake)
+                .thenApply(_ -> answer.get());
+    }
+
+    /// Its registers, as [#registers], without a wait; empty if the vCPU has ended.
+    public CompletableFuture<Optional<VcpuRegisters>> requestRegisters() {
+        return inquire(_ -> read());
+    }
+
+    /// KVM's state of its processor (runnable, halted, not started), without a wait; empty if the vCPU has ended.
+    public CompletableFuture<Optional<MpState>> requestMpState() {
+        return inquire(VcpuPort::getMpState);
+    }
+
+    /// The state of its timers, without a wait; empty if the vCPU has ended.
+    public CompletableFuture<Optional<VcpuTimer.State>> requestTimers() {
+        return inquire(_ -> timer.look());
     }
 
     /// The vCPU's instruction pointer. Makes the vCPU leave the guest.

@@ -40,6 +40,11 @@ public final class OneShotTimer {
         }
     }
 
+    /// Its deadline; 0 if it has expired or was not set.
+    synchronized long deadline() {
+        return deadline;
+    }
+
     /// Stops it.
     ///
     /// @return its deadline; 0 if it has expired or was not set

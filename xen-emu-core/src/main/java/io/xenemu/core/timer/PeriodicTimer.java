@@ -31,6 +31,11 @@ public final class PeriodicTimer {
         running = timers.start(nanos, tick);
     }
 
+    /// Its period in ns; 0 if it is not running.
+    synchronized long period() {
+        return period;
+    }
+
     /// Stops it.
     ///
     /// @return its period in ns; 0 if it was not running

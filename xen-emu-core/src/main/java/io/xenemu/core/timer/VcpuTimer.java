@@ -115,6 +115,15 @@ public final class VcpuTimer {
         long _ = periodic.stop();
     }
 
+    /// Their state now, for an operator. They go on.
+    public State look() {
+        long deadline = kept;
+        if (kernelPort != 0) {
+            deadline = vcpu.timer().expiresNs();
+        }
+        return new State(deadline == 0 ? userSpace.deadline() : deadline, periodic.period());
+    }
+
     /// Stops the timers of a stopped vCPU, and returns their state. Events of timers that have expired are pending in
     /// guest memory when this returns, so save memory and event channels after it.
     ///

@@ -57,6 +57,16 @@ public final class GuestControls {
         }
     }
 
+    /// Sends a guest a SysRq, as `xl sysrq` does. Linux then empties the node.
+    ///
+    /// @param key a printable character of ASCII
+    /// @throws XenError the error that XenStore answers
+    public void sysrq(DomId domain, char key) throws XenError {
+        try (XenStoreClient client = store.client()) {
+            client.write(home(domain) + "/control/sysrq", Character.toString(key));
+        }
+    }
+
     /// Asks a guest to use the first `online` of its vCPUs.
     ///
     /// @param all the number of its vCPUs

@@ -36,6 +36,7 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
@@ -174,8 +175,15 @@ final class VerbTableTest {
                 "debug-keys",
                 "debug-keys e q",
                 "debug-keys x",
-                "debug-keys eeeeeeeee",
+                "debug-keys eeeeeeeeeeeeeeeee",
                 "debug-keys ex",
+                "sysrq",
+                "sysrq 1",
+                "sysrq 2 s",
+                "sysrq other s",
+                "sysrq 1 sync",
+                "sysrq 1 \u00e9",
+                "sysrq 1 s s",
                 "trigger",
                 "trigger 1",
                 "trigger 2 nmi",
@@ -251,7 +259,7 @@ final class VerbTableTest {
         List<String> rows = send("debug-keys e").text();
         assertEquals("dom1 (test): 2 event channels, 2-level ABI", rows.getFirst());
         assertEquals("dom1 port 2: vcpu 1, VIRQ 1", rows.getLast());
-        assertEquals(3, send("debug-keys h").text().size());
+        assertEquals(DebugKey.values().length, send("debug-keys h").text().size());
         assertFalse(channels.isPending(first));
         assertEquals(4, send("debug-keys qe").text().size());
         assertTrue(channels.isPending(first));
@@ -259,7 +267,8 @@ final class VerbTableTest {
     }
 
     @Test
-    void debugKeysOfManyDomainsHaveABoundedAnswer() throws XenError, Refused {
+    void debugKeysOfManyDomainsHaveABoundedAnswer()
+            throws XenError, Refused, InterruptedException {
         for (int i = 0; i < MANY; i++) {
             EvtchnPort _ =
                     guest.domain().eventChannels().allocUnbound(TestDomain.ID, TestDomain.ID);
@@ -269,7 +278,7 @@ final class VerbTableTest {
                         new OneDomain(guest.domain()) {
                             @Override
                             public synchronized void forEach(Consumer<Domain> work) {
-                                for (int i = 0; i < DebugKeys.MAX_ROWS / MANY; i++) {
+                                for (int i = 0; i < DebugRows.MAX / MANY; i++) {
                                     super.forEach(work);
                                 }
                             }
@@ -277,8 +286,74 @@ final class VerbTableTest {
 
         List<String> rows = keys.press("eeeeeeee");
 
-        assertEquals(DebugKeys.MAX_ROWS + 1, rows.size());
+        assertEquals(DebugRows.MAX + 1, rows.size());
         assertEquals("more than 16384 rows: the rest is not shown", rows.getLast());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "a; 3; dom1-vcpu1: one-shot timer none, period none",
+                "d; 10; dom1-vcpu1: r12 0000000000000000 r13 0000000000000000 r14 0000000000000000 "
+                        + "r15 0000000000000000",
+                "g; 1; dom1 (test): version 1, 1 frames of at most 4, 0 grants mapped, maps 0",
+                "r; 2; dom1-vcpu1: sleeps, last on CPU 0, 0.00 s of CPU time",
+                "q; 1; dom1 (test): runs, 8 MiB, 2 vCPUs, of which 0 have bound VIRQ_DEBUG",
+                "v; 20; dom1-vcpu1: gdt base 0000000000000000 limit 0000, idt base "
+                        + "0000000000000000 limit 0000"
+            })
+    void debugKeyShowsEveryVcpuOrDomain(String key, int count, String last) {
+        List<String> rows = send("debug-keys " + key).text();
+
+        assertEquals(count, rows.size(), rows.toString());
+        assertEquals(last, rows.getLast());
+    }
+
+    @Test
+    void debugKeysShowMemoryAndTheClock() {
+        assertTrue(send("debug-keys m").text().getFirst().matches("dom1 \\(test\\): owns \\d+ pages.*"));
+        assertTrue(
+                send("debug-keys t").text().getFirst().matches("dom1 \\(test\\): system time .* s"));
+    }
+
+    @Test
+    void starPressesAllKeysButHelp() {
+        List<String> all = send("debug-keys *").text();
+
+        assertEquals(send("debug-keys adegmqrtv").text().size(), all.size());
+    }
+
+    @Test
+    void debugKeyDoesNotWaitForAVcpuThatDoesNotAnswer() throws Exception {
+        CountDownLatch stuck = new CountDownLatch(1);
+        try (TestDomain running =
+                new TestDomain(new FakeVm(), 1, vcpu -> serveAfter(stuck, vcpu))) {
+            running.domain().start();
+
+            List<String> rows =
+                    new DebugKeys(new OneDomain(running.domain()), Duration.ZERO).press("d");
+
+            assertEquals(List.of("dom1-vcpu0: gives no answer: its thread is busy"), rows);
+            stuck.countDown();
+        }
+    }
+
+    @Test
+    void sysrqIsWrittenForTheGuest() throws XenError {
+        assertEquals(List.of(), send("sysrq test s").text());
+        try (XenStoreClient client = store.client()) {
+            assertEquals("s", client.read("/local/domain/1/control/sysrq"));
+        }
+    }
+
+    @Test
+    void sysrqOfAStoppedDomainIsRefused() {
+        guest.domain().shutdown(ShutdownReason.CRASH, "");
+
+        Refused refused = assertThrows(Refused.class, () -> ask("sysrq test s"));
+
+        assertEquals("test has stopped", refused.reason());
     }
 
     @ParameterizedTest
