@@ -223,6 +223,22 @@ final class Delivery {
         register(owner.require(vcpuId), place, false);
     }
 
+    void forgetVcpuInfo(VcpuId vcpuId) throws XenError {
+        Vcpu vcpu = owner.require(vcpuId);
+        owner.lock.lock();
+        try {
+            TwoLevel bitmaps = shared;
+            int number = vcpuId.value();
+            vcpu.registered = false;
+            vcpu.info =
+                    bitmaps == null || number >= EventChannels.LEGACY_VCPUS
+                            ? null
+                            : bitmaps.legacyVcpuInfo(number);
+        } finally {
+            owner.lock.unlock();
+        }
+    }
+
     /// @param isNew whether the contents of the vCPU's place in shared_info move to this one
     private void register(Vcpu vcpu, MemorySegment place, boolean isNew) throws XenError {
         if (place.address() % VcpuInfo.ALIGNMENT != 0) {

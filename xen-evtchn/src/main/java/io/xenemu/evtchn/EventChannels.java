@@ -312,6 +312,14 @@ public final class EventChannels {
         bindings.delivery.restoreVcpuInfo(vcpu, memory);
     }
 
+    /// Forgets the place of a vCPU's `vcpu_info`, as a soft reset does. The vCPU uses the one in shared_info from now
+    /// on, if it is below [#LEGACY_VCPUS], and may register another.
+    ///
+    /// @throws XenError `ENOENT` no such vCPU
+    public void forgetVcpuInfo(VcpuId vcpu) throws XenError {
+        bindings.delivery.forgetVcpuInfo(vcpu);
+    }
+
     /// Whether the vCPU has registered its `vcpu_info`, which is allowed once.
     ///
     /// @throws XenError `ENOENT` no such vCPU

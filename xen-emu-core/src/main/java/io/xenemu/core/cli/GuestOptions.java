@@ -45,7 +45,7 @@ final class GuestOptions implements IModelTransformer {
                             .auxiliaryTypes(String.class)
                             .arity("1")
                             .paramLabel(setting.label());
-            case TEXT, FILE, NUMBER, MEMORY, VERSION, UUID, ACTION -> {
+            case TEXT, FILE, NUMBER, MEMORY, VERSION, UUID, ACTION, RESET_ACTION -> {
                 option.type(String.class)
                         .arity("1")
                         .paramLabel(setting.label())

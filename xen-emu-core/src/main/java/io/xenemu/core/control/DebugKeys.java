@@ -82,8 +82,7 @@ final class DebugKeys {
             case DOMAINS -> forEach(domain -> DomainDebug.notifyGuest(domain, rows));
             case CLOCKS -> forEach(domain -> DomainDebug.clock(domain, rows));
             case THREADS ->
-                    forEach(domain ->
-                            domain.vcpus().forEach(vcpu -> VcpuDebug.thread(vcpu, rows)));
+                    forEach(domain -> domain.vcpus().forEach(vcpu -> VcpuDebug.thread(vcpu, rows)));
             case TIMERS -> timers(rows, deadline);
             case REGISTERS ->
                     ask(
@@ -114,8 +113,8 @@ final class DebugKeys {
                                         vcpu.requestRegisters(),
                                         (state, registers) ->
                                                 state.flatMap(known ->
-                                                        registers.map(all ->
-                                                                new Processor(known, all)))),
+                                                        registers.map(
+                                                                all -> new Processor(known, all)))),
                 (vcpu, processor) ->
                         VcpuDebug.processor(
                                 vcpu, processor.state(), processor.registers().system(), rows),

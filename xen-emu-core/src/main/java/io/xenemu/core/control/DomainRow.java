@@ -74,7 +74,7 @@ public record DomainRow(
         boolean dying = end != null && end.reason() == ShutdownReason.DESTROYED;
         boolean crashed = end != null && end.reason() == ShutdownReason.CRASH;
         boolean paused = end == null && domain.isPaused();
-        boolean suspended = end == null && domain.suspension().isSuspended();
+        boolean suspended = end == null && domain.suspension().isHeld();
         boolean active = vcpus.stream().anyMatch(ThreadActivity::active);
         boolean mayRun = end == null && !paused && !suspended;
         return flag(mayRun && active, 'r')

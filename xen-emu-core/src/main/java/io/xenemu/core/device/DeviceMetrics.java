@@ -6,6 +6,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.kvm.abi.DomId;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /// Counters of failures between a domain and its devices. Each device keeps its own counter, which is read on
 /// request.
@@ -15,6 +16,7 @@ import java.util.concurrent.atomic.LongAdder;
 public final class DeviceMetrics implements AutoCloseable {
     private final DomainMeters meters;
     private final String domain;
+    private volatile @Nullable ConsoleBackend console;
 
     public DeviceMetrics(MeterRegistry registry, DomId domain) {
         this.meters = new DomainMeters(registry);
@@ -30,14 +32,25 @@ public final class DeviceMetrics implements AutoCloseable {
                         .register(meters.registry()));
     }
 
-    /// Adds `xen.console.broken`.
-    public void add(ConsoleBackend console) {
+    /// Adds `xen.console.broken`, or makes it tell of another back end: the console is connected again after a soft
+    /// reset. For one thread at a time.
+    public void add(ConsoleBackend served) {
+        boolean isFirst = console == null;
+        console = served;
+        if (!isFirst) {
+            return;
+        }
         meters.add(
-                Gauge.builder("xen.console.broken", console, c -> c.isBroken() ? 1 : 0)
+                Gauge.builder("xen.console.broken", this, DeviceMetrics::brokenConsoles)
                         .description(
                                 "1 if the guest broke its console ring's rules, which ended the console")
                         .tag("domain", domain)
                         .register(meters.registry()));
+    }
+
+    private int brokenConsoles() {
+        ConsoleBackend served = console;
+        return served != null && served.isBroken() ? 1 : 0;
     }
 
     /// Adds `xen.evtchn.throttled`.

@@ -409,7 +409,31 @@ public final class Domain implements AutoCloseable {
     ///
     /// @param vcpu makes the hypercall, on its own thread
     public void suspend(Vcpu vcpu) {
-        suspension.begin(vcpu);
+        suspension.begin(vcpu, ShutdownReason.SUSPEND);
+    }
+
+    /// Holds the domain until its driver has reset it ([#softReset]), or stops it: see [Suspension].
+    ///
+    /// @param vcpu makes the hypercall, on its own thread
+    public void askForSoftReset(Vcpu vcpu) {
+        suspension.begin(vcpu, ShutdownReason.SOFT_RESET);
+    }
+
+    /// Waits until all vCPUs are parked after [#askForSoftReset]. They stay so.
+    ///
+    /// @throws StuckException if a vCPU does not park in time; then nothing has happened
+    public void beginSoftReset() {
+        suspension.awaitSoftReset();
+    }
+
+    /// Resets the domain after [#beginSoftReset]: see [SoftReset]. The store and the console are disconnected.
+    public void softReset() {
+        SoftReset.run(this);
+    }
+
+    /// Lets the guest go on after [#softReset].
+    public void goOnAfterSoftReset() {
+        suspension.endSoftReset();
     }
 
     /// Sets the reason of a later shutdown, which that shutdown cannot change (SCHEDOP_shutdown_code). Only the first
@@ -428,9 +452,9 @@ public final class Domain implements AutoCloseable {
         return end.takeAnnounced(said);
     }
 
-    /// An expired watchdog does not end a suspended domain, as on Xen (`domain_watchdog_timeout`).
+    /// An expired watchdog does not end a domain that has shut down, as on Xen (`domain_watchdog_timeout`).
     private void watchdogExpired() {
-        if (!suspension.isSuspended()) {
+        if (!suspension.isHeld()) {
             shutdown(ShutdownReason.WATCHDOG, "watchdog expired");
         }
     }

@@ -154,6 +154,11 @@ public final class DomainPages implements AutoCloseable {
         physmap.overlay(page, gfn);
     }
 
+    /// Removes special page `page`, as [DomainPhysmap#hide].
+    void hide(int page) {
+        physmap.hide(page);
+    }
+
     /// XENMAPSPACE_gmfn: moves the page at a frame to another one, as [DomainPhysmap#move]. Not for shared_info.
     public void move(long from, long to) throws XenError {
         physmap.move(from, to);

@@ -27,7 +27,7 @@ final class DomainParts {
         if (domain.shutdownLatch().get() != null) {
             return Optional.of("it has shut down");
         }
-        return domain.suspension().isSuspended()
+        return domain.suspension().isHeld()
                 ? Optional.of("a suspended domain cannot be saved yet")
                 : Optional.empty();
     }

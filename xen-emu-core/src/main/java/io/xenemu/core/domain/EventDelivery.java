@@ -70,6 +70,19 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
         connect();
     }
 
+    /// Ends the callback and all vectors, as before the guest has set them; no vCPU runs. No port is bound.
+    void reset() {
+        for (Vcpu vcpu : domain.vcpus()) {
+            int number = vcpu.id().value();
+            if (vectors.getAndSet(number, 0) != 0) {
+                vcpu.call(port -> port.upcallVector(0));
+            }
+            owed.set(number, 0);
+        }
+        setVia(0);
+        domain.eventChannels().kernelDeliveryChanged();
+    }
+
     /// Its state; no vCPU runs.
     State save() {
         List<Integer> saved = new ArrayList<>();

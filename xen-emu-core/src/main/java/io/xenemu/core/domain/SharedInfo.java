@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.XenCapability;
@@ -24,7 +25,7 @@ public final class SharedInfo {
 
     /// Its saved state. The page's contents are saved with the memory, as those of every special page.
     ///
-    /// @param mapped whether the guest has ever shown the page; only then does KVM know it
+    /// @param mapped whether the guest has shown the page since its start or soft reset; only then does KVM know it
     /// @param gfn the last frame at which it was shown
     /// @param runstateUpdateFlag VMASST_TYPE_runstate_update_flag
     record State(GuestWidth width, boolean mapped, long gfn, boolean runstateUpdateFlag) {}
@@ -87,6 +88,24 @@ public final class SharedInfo {
 
     private void place(Vcpu vcpu) {
         vcpu.areas().useSharedInfo(page(), () -> gfn);
+    }
+
+    /// Takes the page from the guest, as a soft reset does: a zeroed page of RAM is at its frame again, as with Xen,
+    /// unless the frame has no RAM. The page itself is zeroed, which Xen does not do. Its layout stays. No vCPU runs,
+    /// or has its place in the page.
+    void reset() {
+        synchronized (change) {
+            if (mapped) {
+                domain.vm().sharedInfoGfn(VmPort.INVALID_GFN);
+                domain.pages().hide(SpecialPages.SHARED_INFO);
+                mapped = false;
+                gfn = 0;
+            }
+            page().fill((byte) 0);
+            if (runstateUpdateFlag) {
+                setRunstateUpdateFlag(false);
+            }
+        }
     }
 
     boolean isMapped() {

@@ -35,8 +35,8 @@ public final class VcpuAreas {
     /// Whether the guest sees a Xen before 4.18.
     private final boolean old;
 
-    /// Whether the guest has registered vcpu_info. Changed only on the vCPU's thread, so that of two registrations one
-    /// comes first.
+    /// Whether the guest has registered vcpu_info since its start or soft reset. Changed only on the vCPU's thread, so
+    /// that of two registrations one comes first.
     private volatile boolean registered;
 
     private volatile boolean placed;
@@ -131,6 +131,31 @@ public final class VcpuAreas {
             placed = true;
             vcpuInfo = gpa;
             channels.setVcpuInfo(vcpu.id(), place);
+        });
+    }
+
+    /// Ends all areas, and the vCPU's place in shared_info, as a soft reset does; the vCPU does not run.
+    void reset() {
+        vcpu.call(port -> {
+            if (placed) {
+                port.vcpuInfo(VcpuPort.INVALID_GPA);
+            }
+            if (timeArea != VcpuPort.INVALID_GPA) {
+                port.vcpuTimeInfo(VcpuPort.INVALID_GPA);
+            }
+            if (runstateArea != VcpuPort.INVALID_GPA) {
+                port.runstateAddr(VcpuPort.INVALID_GPA);
+            }
+            registered = false;
+            placed = false;
+            vcpuInfo = VcpuPort.INVALID_GPA;
+            timeArea = VcpuPort.INVALID_GPA;
+            runstateArea = VcpuPort.INVALID_GPA;
+            try {
+                channels.forgetVcpuInfo(vcpu.id());
+            } catch (XenError e) {
+                throw new IllegalStateException(vcpu + " has no event channels", e);
+            }
         });
     }
 

@@ -9,7 +9,7 @@
 ///   [DomainObserver].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuRegisters], [VcpuThread], [VcpuMailbox], [VcpuAreas], [EventPoll],
 ///   [ThreadActivity].
-/// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [VcpuGate], [StuckException].
+/// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [SoftReset], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],
 ///   [BlockedException].
 /// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore],

@@ -6,8 +6,8 @@ import java.util.stream.Collectors;
 
 /// The action after a guest's domain has stopped, in xl's words (xl.cfg(5), "EVENT ACTIONS").
 ///
-/// xl has two more words, which are refused. `rename-restart` would need a second name for one guest, and `soft-reset`
-/// a domain that starts anew in its own memory.
+/// xl has one more word, `rename-restart`, which is refused: it would need a second name for one guest. xl takes
+/// `soft-reset` after every stop, although only a guest that has asked for a soft reset can go on.
 public enum EndAction {
     /// The guest has ended.
     DESTROY,
@@ -18,35 +18,59 @@ public enum EndAction {
     /// Its core is dumped, and it has ended.
     COREDUMP_DESTROY,
     /// Its core is dumped, and it boots again.
-    COREDUMP_RESTART;
+    COREDUMP_RESTART,
+    /// The domain goes on in its memory. Only after SHUTDOWN_soft_reset.
+    SOFT_RESET;
 
     private static final String RENAME_RESTART = "rename-restart";
-    private static final String SOFT_RESET = "soft-reset";
 
-    /// All words, for help.
-    static final String WORDS =
-            Arrays.stream(values()).map(EndAction::word).collect(Collectors.joining("|"));
+    /// The words for all stops, for help.
+    static final String WORDS = words(false);
+
+    /// The words for a soft reset, for help.
+    static final String RESET_WORDS = words(true);
+
+    private static String words(boolean reset) {
+        return Arrays.stream(values())
+                .filter(action -> reset || action != SOFT_RESET)
+                .map(EndAction::word)
+                .collect(Collectors.joining("|"));
+    }
 
     /// xl's word for it.
     String word() {
         return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
-    /// The action of a word.
+    /// The action of a word, for a stop after which the guest cannot go on.
     ///
     /// @throws IllegalArgumentException if there is none; the message begins with the word in quotes
     static EndAction parse(String word) {
+        EndAction action = parse(word, WORDS);
+        if (action == SOFT_RESET) {
+            throw new IllegalArgumentException(
+                    "'" + word + "' is an action of on_soft_reset alone");
+        }
+        return action;
+    }
+
+    /// The action of a word, for a soft reset.
+    ///
+    /// @throws IllegalArgumentException if there is none; the message begins with the word in quotes
+    static EndAction parseReset(String word) {
+        return parse(word, RESET_WORDS);
+    }
+
+    private static EndAction parse(String word, String all) {
         for (EndAction action : values()) {
             if (action.word().equals(word)) {
                 return action;
             }
         }
         String reason =
-                switch (word) {
-                    case RENAME_RESTART -> "' is not served: a guest has one name here";
-                    case SOFT_RESET -> "' is not served yet";
-                    default -> "' is none of " + WORDS.replace("|", ", ");
-                };
+                word.equals(RENAME_RESTART)
+                        ? "' is not served: a guest has one name here"
+                        : "' is none of " + all.replace("|", ", ");
         throw new IllegalArgumentException("'" + word + reason);
     }
 

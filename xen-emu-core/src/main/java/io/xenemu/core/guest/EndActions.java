@@ -8,21 +8,21 @@ import io.xenemu.core.domain.ShutdownReason;
 /// @param reboot after SHUTDOWN_reboot, and after a triple fault, which is a reboot on Xen too
 /// @param crash after SHUTDOWN_crash, also of a domain that Xen would have crashed
 /// @param watchdog when its watchdog has expired
-/// @param softReset after SHUTDOWN_soft_reset
+/// @param softReset when the guest asks for a soft reset (SHUTDOWN_soft_reset)
 public record EndActions(
         EndAction powerOff,
         EndAction reboot,
         EndAction crash,
         EndAction watchdog,
         EndAction softReset) {
-    /// xl's defaults, except that a soft reset ends the guest.
+    /// xl's defaults.
     public static final EndActions DEFAULT =
             new EndActions(
                     EndAction.DESTROY,
                     EndAction.RESTART,
                     EndAction.DESTROY,
                     EndAction.DESTROY,
-                    EndAction.DESTROY);
+                    EndAction.SOFT_RESET);
 
     /// The actions of a guest that ends with its first domain.
     public static final EndActions ONCE =
@@ -33,7 +33,8 @@ public record EndActions(
                     EndAction.DESTROY,
                     EndAction.DESTROY);
 
-    /// The action after a stop.
+    /// The action after a stop. A domain that has stopped for good cannot be reset any more: an operator's reset, for
+    /// which its guest had announced SHUTDOWN_soft_reset, ends it.
     ///
     /// As under xl, a reason that Xen does not know ends the guest. So does a failure of the host, which another domain
     /// would meet as well.
@@ -44,7 +45,7 @@ public record EndActions(
             case REBOOT, TRIPLE_FAULT -> reboot;
             case CRASH -> crash;
             case WATCHDOG -> watchdog;
-            case SOFT_RESET -> softReset;
+            case SOFT_RESET -> softReset == EndAction.SOFT_RESET ? EndAction.DESTROY : softReset;
             case SUSPEND, OTHER, HOST_ERROR, DESTROYED -> EndAction.DESTROY;
         };
     }

@@ -140,6 +140,27 @@ final class GuestBoot {
         return hypervisor.reattach(domain, kept);
     }
 
+    /// Resets the domain softly, and connects it again to XenStore, its console and its devices. Its guest has asked
+    /// for it; [Domain#goOnAfterSoftReset] lets the guest go on.
+    ///
+    /// @return complete when the guest may go on
+    /// @throws StuckException if a vCPU does not park in time; then nothing has happened
+    CompletableFuture<Void> softReset() {
+        domain.beginSoftReset();
+        int onlineVcpus = onlineVcpus(domain.config().vcpus());
+        long memory = memoryTarget();
+        DevicesOverReboot kept = keepDevices();
+        devices.disconnectConsole();
+        hypervisor.disconnect(domain);
+        domain.softReset();
+        StoreChannel store = hypervisor.storeChannel(domain);
+        ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
+        hypervisor.introduceAgain(domain, onlineVcpus, memory, store, channel);
+        tell(DomainEvent.of(DomainEvent.Type.RESET, domain));
+        log.info("{}: soft reset", domain);
+        return hypervisor.reattach(domain, kept);
+    }
+
     void start() {
         domain.start();
         tell(DomainEvent.of(DomainEvent.Type.STARTED, domain));

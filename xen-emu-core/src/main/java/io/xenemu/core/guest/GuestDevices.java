@@ -20,6 +20,7 @@ import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
@@ -38,7 +39,13 @@ public final class GuestDevices {
     private final TypedInput consoleInput;
     private final TypedInput serialInput;
     private @Nullable Serial8250 uart;
+
+    /// Written with [#moving] held.
     private @Nullable ConsoleChannel channel;
+
+    /// Whether the domain has had a console before.
+    private boolean reconnects;
+
     private @Nullable Domain domain;
 
     /// @param console the host's end of the PV console, if any
@@ -93,26 +100,51 @@ public final class GuestDevices {
         return ports;
     }
 
-    /// Makes the domain's PV console.
+    /// Makes the domain's PV console. After [#disconnectConsole] it goes on in the same ring.
     ConsoleChannel connectConsole(Domain domain, ServicePorts servicePorts) {
         ByteSink output = console == null ? ByteSink.DISCARD : console.output();
         ConsoleChannel made =
-                saved == null
+                saved == null || reconnects
                         ? new ConsoleChannel(domain, servicePorts, output, consoleInput)
                         : new ConsoleChannel(
                                 domain, servicePorts, output, consoleInput, saved.console());
-        channel = made;
-        domain.add(
-                part(
-                        "console",
-                        made::hold,
-                        made::release,
-                        consoleInput,
-                        typed ->
-                                state(
-                                        DeviceStateCodec.CONSOLE,
-                                        DeviceStateCodec.encode(made.save(typed)))));
+        connect(made);
+        if (!reconnects) {
+            reconnects = true;
+            domain.add(
+                    part(
+                            "console",
+                            () -> connected().hold(),
+                            () -> connected().release(),
+                            consoleInput,
+                            typed ->
+                                    state(
+                                            DeviceStateCodec.CONSOLE,
+                                            DeviceStateCodec.encode(connected().save(typed)))));
+        }
         return made;
+    }
+
+    private ConsoleChannel connected() {
+        return Objects.requireNonNull(channel);
+    }
+
+    private void connect(@Nullable ConsoleChannel next) {
+        moving.lock();
+        try {
+            channel = next;
+        } finally {
+            moving.unlock();
+        }
+    }
+
+    /// Ends the console's channel. Output that was not taken waits in the ring.
+    void disconnectConsole() {
+        ConsoleChannel last = channel;
+        connect(null);
+        if (last != null) {
+            last.close();
+        }
     }
 
     private static PartState state(int frameType, BodyWriter body) {

@@ -41,6 +41,9 @@ final class GuestDriver {
     private final long deadline;
     private final RestartLimit restarts = new RestartLimit();
 
+    /// When the domain was built, or last reset softly, in `System.nanoTime()`.
+    private long begun;
+
     /// The current boot.
     private @Nullable GuestBoot boot;
 
@@ -96,7 +99,7 @@ final class GuestDriver {
         GuestRequest next = request;
         while (!inbox.isDestroyed()) {
             GuestBoot built = GuestBoot.build(hypervisor, next, orders, console, serial);
-            long begun = System.nanoTime();
+            begun = System.nanoTime();
             ShutdownReason reason;
             boolean again = false;
             try {
@@ -171,13 +174,10 @@ final class GuestDriver {
     /// @return why it has stopped; null if its time was over
     private @Nullable ShutdownReason runOnce(
             GuestBoot current, DevicesOverReboot kept, int onlineVcpus) {
-        CompletableFuture<Void> connected = current.connect(kept, onlineVcpus);
-        CompletableFuture<Void> _ = connected.whenComplete((_, _) -> inbox.wake());
-        serveUntil(connected::isDone, Guest.FOREVER);
+        awaitDevices(current.connect(kept, onlineVcpus));
         if (inbox.isDestroyed()) {
             return ShutdownReason.DESTROYED;
         }
-        connected.join();
         // A pause that was put before the start is carried out before the guest runs.
         serve();
         current.start();
@@ -206,7 +206,10 @@ final class GuestDriver {
         HaltWatch watch = new HaltWatch(domain);
         while (true) {
             serveUntil(
-                    () -> stopped.get() != null || suspends.hasNew(domain),
+                    () ->
+                            stopped.get() != null
+                                    || suspends.hasNew(domain)
+                                    || domain.suspension().isSoftReset(),
                     soonest(Math.min(LOOK_NANOS, suspends.left())));
             if (inbox.isDestroyed()) {
                 domain.shutdown(ShutdownReason.DESTROYED, "");
@@ -216,7 +219,43 @@ final class GuestDriver {
                 return outcome;
             }
             suspends.look(current());
+            if (domain.suspension().isSoftReset()) {
+                softReset(current());
+            }
             watch.look();
+        }
+    }
+
+    /// Resets the domain softly, or stops it: if that is not the action, or if the reset fails.
+    private void softReset(GuestBoot boot) {
+        Domain domain = boot.domain();
+        if (request.ends().softReset() != EndAction.SOFT_RESET || inbox.endsAtStop()) {
+            domain.shutdown(ShutdownReason.SOFT_RESET, "");
+            return;
+        }
+        suspends.fail(new Refused(request.config().name() + " has been reset"));
+        try {
+            awaitDevices(boot.softReset());
+            Duration lived = Duration.ofNanos(System.nanoTime() - begun);
+            begun = System.nanoTime();
+            if (!mayRestart(lived)) {
+                domain.shutdown(ShutdownReason.SOFT_RESET, "");
+            } else if (!inbox.isDestroyed()) {
+                domain.goOnAfterSoftReset();
+            }
+        } catch (StuckException e) {
+            domain.crash("its soft reset has failed: " + e.getMessage());
+        } catch (RuntimeException | Error e) {
+            domain.failed("the soft reset of " + domain.id(), e);
+        }
+    }
+
+    /// Carries out requests until a domain has its devices, or is destroyed.
+    private void awaitDevices(CompletableFuture<Void> connected) {
+        CompletableFuture<Void> _ = connected.whenComplete((_, _) -> inbox.wake());
+        serveUntil(connected::isDone, Guest.FOREVER);
+        if (!inbox.isDestroyed()) {
+            connected.join();
         }
     }
 

@@ -143,10 +143,11 @@ public enum GuestSetting {
     ON_SOFT_RESET(
             "on_soft_reset",
             "--on-soft-reset",
-            EndAction.WORDS,
-            SettingType.ACTION,
+            EndAction.RESET_WORDS,
+            SettingType.RESET_ACTION,
             EndActions.DEFAULT.softReset().word(),
-            "What follows when the guest resets itself softly (kexec)."),
+            "What follows when the guest asks for a soft reset (kexec). soft-reset: it goes on in its memory, with"
+                    + " new connections to XenStore, console and devices."),
     UUID("uuid", "", "UUID", SettingType.UUID, "", "The guest's UUID. Default: a random one.");
 
     private final String key;

@@ -128,7 +128,7 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                         action(GuestSetting.ON_REBOOT),
                         action(GuestSetting.ON_CRASH),
                         action(GuestSetting.ON_WATCHDOG),
-                        action(GuestSetting.ON_SOFT_RESET)),
+                        EndAction.parseReset(one(GuestSetting.ON_SOFT_RESET))),
                 flag(GuestSetting.OVERCOMMIT));
     }
 

@@ -18,8 +18,10 @@ public enum SettingType {
     /// `true` or `false`, or xl's 1 or 0.
     FLAG,
     UUID,
-    /// See [EndAction].
+    /// See [EndAction#parse].
     ACTION,
+    /// See [EndAction#parseReset].
+    RESET_ACTION,
     /// Any number of texts, in order.
     LIST;
 
@@ -46,6 +48,9 @@ public enum SettingType {
             }
             case ACTION -> {
                 EndAction _ = EndAction.parse(text);
+            }
+            case RESET_ACTION -> {
+                EndAction _ = EndAction.parseReset(text);
             }
             case UUID -> {
                 if (!text.isEmpty()) {

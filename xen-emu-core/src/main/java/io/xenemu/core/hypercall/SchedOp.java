@@ -68,16 +68,17 @@ final class SchedOp {
         return over ? 0 : HypercallContext.CONTINUED;
     }
 
-    /// Shuts the domain down. As in Xen, eight bits of the reason count. A suspended domain may go on later.
+    /// Shuts the domain down. As in Xen, eight bits of the reason count. A domain that suspends, or asks for a soft
+    /// reset, may go on later.
     private static long shutdown(HypercallContext c) throws XenError {
         c.argument().copyIn(Shutdown.STRUCT, c.word(1));
         int code = c.domain().shutdownCode(code(c));
         ShutdownReason reason = ShutdownReason.of(code);
-        if (reason == ShutdownReason.SUSPEND) {
-            c.domain().suspend(c.vcpu());
-            return 0;
+        switch (reason) {
+            case SUSPEND -> c.domain().suspend(c.vcpu());
+            case SOFT_RESET -> c.domain().askForSoftReset(c.vcpu());
+            default -> c.domain().shutdown(reason, ShutdownReason.describe(code));
         }
-        c.domain().shutdown(reason, ShutdownReason.describe(code));
         return 0;
     }
 

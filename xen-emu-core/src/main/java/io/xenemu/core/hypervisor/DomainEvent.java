@@ -34,6 +34,8 @@ public record DomainEvent(
         SUSPENDED,
         /// Its suspend has been cancelled.
         RESUMED,
+        /// The guest has asked for a soft reset, and goes on in its memory.
+        RESET,
         /// It stopped for the reason in the details. A guest that reboots gets another domain next.
         SHUTDOWN,
         /// It stopped because something went wrong in it or in its VM.

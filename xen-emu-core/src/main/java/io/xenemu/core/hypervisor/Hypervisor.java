@@ -276,6 +276,25 @@ public final class Hypervisor implements AutoCloseable {
         addDevices(domain);
     }
 
+    /// Takes a domain from XenStore with all its nodes, before its soft reset. It does not run.
+    public void disconnect(Domain domain) {
+        introductions.end(domain.id());
+        introductions.removeNodes(domain.id());
+    }
+
+    /// Connects a domain again after [#disconnect].
+    ///
+    /// @param onlineVcpus how many of its vCPUs the guest is to use at first
+    /// @param memory bytes that it is to have
+    public void introduceAgain(
+            Domain domain,
+            int onlineVcpus,
+            long memory,
+            StoreChannel store,
+            ConsoleChannel console) {
+        introductions.introduceAgain(domain, onlineVcpus, memory, store, console);
+    }
+
     /// Connects a restored domain to XenStore, where its nodes and its connection are as they were.
     ///
     /// @param state the domain's saved state of the store

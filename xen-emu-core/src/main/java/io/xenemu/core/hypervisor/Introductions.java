@@ -17,6 +17,7 @@ import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
 import java.time.Instant;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -39,12 +40,30 @@ final class Introductions {
     ///
     /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     void introduce(Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
-        DomainDescription description = describe(domain, onlineVcpus, store, console);
-        descriptions.put(domain.id(), description);
+        connect(
+                describe(domain, onlineVcpus, domain.config().memoryBytes(), store, console),
+                store);
+        addPart(domain);
+    }
+
+    /// Connects a domain again after [#end].
+    ///
+    /// @param onlineVcpus how many of its vCPUs the guest is to use at first
+    /// @param memory bytes that it is to have
+    void introduceAgain(
+            Domain domain,
+            int onlineVcpus,
+            long memory,
+            StoreChannel store,
+            ConsoleChannel console) {
+        connect(describe(domain, onlineVcpus, memory, store, console), store);
+    }
+
+    private void connect(DomainDescription description, StoreChannel store) {
+        descriptions.put(description.domain(), description);
         write(nodes -> nodes.write(description));
-        channels.put(domain.id(), store);
+        channels.put(description.domain(), store);
         store.introduce(xenstore);
-        addPart(domain, store);
     }
 
     /// Connects a restored domain to XenStore, where its nodes and its connection are as they were.
@@ -56,30 +75,42 @@ final class Introductions {
         store.restore(xenstore, state);
         channels.put(domain.id(), store);
         // To remove its nodes, which say how many vCPUs are online.
-        descriptions.put(domain.id(), describe(domain, domain.config().vcpus(), store, console));
-        addPart(domain, store);
+        DomainConfig config = domain.config();
+        descriptions.put(
+                domain.id(),
+                describe(domain, config.vcpus(), config.memoryBytes(), store, console));
+        addPart(domain);
     }
 
-    private void addPart(Domain domain, StoreChannel store) {
+    /// The channel of a domain that is introduced.
+    private StoreChannel channel(Domain domain) {
+        return Objects.requireNonNull(channels.get(domain.id()), domain::toString);
+    }
+
+    private void addPart(Domain domain) {
         domain.add(
                 new OwnPart(
                         "xenstore",
-                        store::hold,
-                        store::proceed,
+                        () -> channel(domain).hold(),
+                        () -> channel(domain).proceed(),
                         () ->
-                                store.isIntroduced()
+                                channel(domain).isIntroduced()
                                         ? Optional.empty()
                                         : Optional.of("a tool has released it from XenStore"),
                         () ->
                                 new PartState.Saved(
                                         XenStoreCodec.TYPE,
                                         XenStoreCodec.VERSION,
-                                        XenStoreCodec.encode(store.save(xenstore))),
+                                        XenStoreCodec.encode(channel(domain).save(xenstore))),
                         OwnPart.NOTHING));
     }
 
     private static DomainDescription describe(
-            Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
+            Domain domain,
+            int onlineVcpus,
+            long memory,
+            StoreChannel store,
+            ConsoleChannel console) {
         DomainConfig config = domain.config();
         return new DomainDescription(
                 domain.id(),
@@ -87,7 +118,7 @@ final class Introductions {
                 config.name(),
                 Instant.now(),
                 config.maxMemoryBytes() >> 10,
-                config.memoryBytes() >> 10,
+                memory >> 10,
                 0,
                 config.vcpus(),
                 onlineVcpus,

@@ -59,6 +59,7 @@ public interface VcpuPort {
 
     /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO: sets vcpu_info's address; the VM fills in its time at the next entry. ENXIO
     /// if it is not aligned to 4 bytes, EINVAL if its 64 bytes cross a page, EFAULT outside all memory slots.
+    /// [#INVALID_GPA] for none, however it was set.
     void vcpuInfo(long gpa);
 
     /// KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA: sets vcpu_info's address in this process, for one inside shared_info.

@@ -13,6 +13,9 @@ import java.util.List;
 ///
 /// Source: Linux, Documentation/virt/kvm/api.rst.
 public interface VmPort extends AutoCloseable {
+    /// The frame number that means "none".
+    long INVALID_GFN = -1L;
+
     // Xen.
 
     /// KVM_XEN_ATTR_TYPE_LONG_MODE: selects shared_info's layout, and with it the number of ports (4096 or 1024).
@@ -22,7 +25,7 @@ public interface VmPort extends AutoCloseable {
     /// KVM_XEN_ATTR_TYPE_SHARED_INFO: sets shared_info's guest frame, and writes the wall clock there. EFAULT outside
     /// all memory slots.
     ///
-    /// @param gfn a frame number
+    /// @param gfn a frame number, or [#INVALID_GFN] for none, however it was set
     void sharedInfoGfn(long gfn);
 
     /// KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA: sets shared_info's address in this process; changes of memory slots do not

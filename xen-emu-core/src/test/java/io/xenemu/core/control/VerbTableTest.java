@@ -267,8 +267,7 @@ final class VerbTableTest {
     }
 
     @Test
-    void debugKeysOfManyDomainsHaveABoundedAnswer()
-            throws XenError, Refused, InterruptedException {
+    void debugKeysOfManyDomainsHaveABoundedAnswer() throws XenError, Refused, InterruptedException {
         for (int i = 0; i < MANY; i++) {
             EvtchnPort _ =
                     guest.domain().eventChannels().allocUnbound(TestDomain.ID, TestDomain.ID);
@@ -312,9 +311,16 @@ final class VerbTableTest {
 
     @Test
     void debugKeysShowMemoryAndTheClock() {
-        assertTrue(send("debug-keys m").text().getFirst().matches("dom1 \\(test\\): owns \\d+ pages.*"));
         assertTrue(
-                send("debug-keys t").text().getFirst().matches("dom1 \\(test\\): system time .* s"));
+                send("debug-keys m")
+                        .text()
+                        .getFirst()
+                        .matches("dom1 \\(test\\): owns \\d+ pages.*"));
+        assertTrue(
+                send("debug-keys t")
+                        .text()
+                        .getFirst()
+                        .matches("dom1 \\(test\\): system time .* s"));
     }
 
     @Test

@@ -13,6 +13,7 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainOrder;
@@ -20,8 +21,11 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
@@ -266,6 +270,92 @@ final class GuestDriverTest {
 
         assertEquals("no such domain: web", refusal(suspend));
         assertEquals(RunOutcome.POWEROFF, run.get());
+    }
+
+    private String node(Domain domain, String path) throws XenError {
+        try (XenStoreClient client = hypervisor.xenstore().client()) {
+            return client.read("/local/domain/" + domain.id().value() + "/" + path);
+        }
+    }
+
+    private static void assertConnected(Domain domain, int port) throws XenError {
+        assertInstanceOf(
+                EvtchnStatus.Interdomain.class,
+                domain.eventChannels().status(DomId.SELF, EvtchnPort.of(port)));
+    }
+
+    @Test
+    void softResetKeepsTheDomainAndConnectsItAnew() throws Exception {
+        Guest guest = new Guest(request(true), folder);
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
+        domains.order(domain, DomainOrder.Plain.PAUSE);
+        domain.memory().write(0x1000, new byte[] {42});
+
+        for (int i = 0; i < 2; i++) {
+            EvtchnPort mine = domain.eventChannels().bindIpi(new VcpuId(1));
+            domains.order(domain, DomainOrder.Plain.POWER_OFF);
+            domain.askForSoftReset(domain.vcpus().get(1));
+            Eventually.holds("it goes on", () -> !domain.suspension().isHeld());
+
+            assertEquals(GuestState.PAUSED, guest.state());
+            assertTrue(domain.isHeld());
+            assertEquals(List.of(domain.id()), ids());
+            assertEquals("", shutdownNode(domain));
+            int store = (int) domain.params().get(HvmParams.STORE_EVTCHN);
+            assertEquals(Integer.toString(store), node(domain, "store/port"));
+            assertConnected(domain, store);
+            int console = (int) domain.params().get(HvmParams.CONSOLE_EVTCHN);
+            assertEquals(Integer.toString(console), node(domain, "console/port"));
+            assertConnected(domain, console);
+            assertInstanceOf(
+                    EvtchnStatus.Closed.class, domain.eventChannels().status(DomId.SELF, mine));
+        }
+        assertEquals(42, domain.memory().guest().read8(0x1000));
+        assertEquals(List.of(), domain.parts().blockers());
+        byte[] stream = XenState.write(domain.parts().quiesceAndSave());
+        domain.parts().resume();
+        assertEquals(domain.id(), SavedGuest.read(new ByteArrayInputStream(stream)).xen().id());
+
+        domain.shutdown(ShutdownReason.POWEROFF, "");
+        assertEquals(RunOutcome.POWEROFF, run.get());
+    }
+
+    @Test
+    void softResetEndsTheGuestIfThatIsItsAction() throws Exception {
+        Guest guest = new Guest(request(EndActions.ONCE), folder);
+        FutureTask<RunOutcome> run = fake.start(guest);
+
+        Domain domain = fake.next();
+        domain.askForSoftReset(domain.vcpus().getFirst());
+
+        assertEquals(RunOutcome.OTHER_SHUTDOWN, run.get());
+    }
+
+    @Test
+    void softResetAfterAnAnnouncedOneThatAnOperatorMadeIsAnEnd() throws Exception {
+        FutureTask<RunOutcome> run = fake.start(new Guest(request(true), folder));
+        Domain domain = fake.next();
+        domain.announceShutdown(ShutdownReason.SOFT_RESET.code());
+
+        domain.shutdown(ShutdownReason.REBOOT, "");
+
+        assertEquals(RunOutcome.OTHER_SHUTDOWN, run.get());
+    }
+
+    @Test
+    void requestToSuspendEndsWithASoftReset() throws Exception {
+        Guest guest = new Guest(request(true), folder);
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
+        FutureTask<Void> suspend = suspend(domain);
+        Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
+
+        domain.askForSoftReset(domain.vcpus().getFirst());
+
+        assertEquals("web has been reset", refusal(suspend));
+        guest.destroy();
+        assertEquals(RunOutcome.STOPPED, run.get());
     }
 
     @Test

@@ -105,7 +105,6 @@ final class HvmCallsTest extends CallingGuest {
         "0, POWEROFF",
         "1, REBOOT",
         "3, CRASH",
-        "5, SOFT_RESET",
         "6, OTHER",
         "255, OTHER",
         "-1, OTHER",

@@ -171,7 +171,7 @@ final class QueryCallsTest extends CallingGuest {
 
     @ParameterizedTest
     @CsvSource({
-        "5, 0, SOFT_RESET",
+        "4, 0, WATCHDOG",
         "0x103, 1, CRASH",
         "0x42, 0, OTHER",
     })

@@ -242,6 +242,10 @@ public final class FakeVcpu implements VcpuPort {
     public void vcpuInfo(long gpa) {
         synchronized (vm) {
             vm.called(SET, "vcpuInfo", id, Long.toHexString(gpa));
+            if (gpa == INVALID_GPA) {
+                vcpuInfo = null;
+                return;
+            }
             if (gpa % INFO_ALIGNMENT != 0) {
                 throw new KvmException(SET, Errno.ENXIO);
             }

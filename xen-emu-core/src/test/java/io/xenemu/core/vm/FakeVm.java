@@ -173,6 +173,10 @@ public final class FakeVm implements VmPort {
     @Override
     public synchronized void sharedInfoGfn(long gfn) {
         called(XEN_ATTRIBUTE, "sharedInfoGfn", gfn);
+        if (gfn == INVALID_GFN) {
+            sharedInfo = null;
+            return;
+        }
         sharedInfo = required(XEN_ATTRIBUTE, gfn * PAGE_SIZE, PAGE_SIZE);
         writeWallClock();
     }
