@@ -39,8 +39,7 @@ final class MemoryCommands {
     private static Verb.Handler setting(Setting setting) {
         return (service, call) -> {
             long bytes = size(call.one(SIZE));
-            service.named()
-                    .on(call.one(DOMAIN), domain -> setting.carryOut(service, domain, bytes));
+            setting.carryOut(service, service.named().named(call.one(DOMAIN)), bytes);
             return ControlReply.done();
         };
     }

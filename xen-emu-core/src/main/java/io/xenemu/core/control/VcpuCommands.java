@@ -63,7 +63,7 @@ final class VcpuCommands {
         try {
             service.controls().useVcpus(domain.id(), all, count);
         } catch (XenError e) {
-            throw Refused.byXenStore(e);
+            throw Refused.byXenStore(domain.config().name(), e);
         }
         return ControlReply.done();
     }

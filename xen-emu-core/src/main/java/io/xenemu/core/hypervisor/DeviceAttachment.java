@@ -7,8 +7,6 @@ import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /// Attaches PV devices whose ends are named as an operator names domains.
@@ -33,20 +31,15 @@ public final class DeviceAttachment {
         return domains.named(name);
     }
 
-    /// Creates a device. Neither end ends meanwhile.
+    /// Creates a device. Holds no lock meanwhile, since XenStore may be slow. An end that ends first has no nodes in
+    /// XenStore any more, and so gets no device.
     ///
     /// @param frontend name or id of the domain that gets it
     /// @throws Refused when an end does not exist, or cannot have the device
     public PvDevice create(String frontend, DeviceSpec spec) throws Refused {
-        List<PvDevice> made = new ArrayList<>();
-        domains.on(
-                frontend,
-                user ->
-                        domains.on(
-                                spec.backend(),
-                                backend ->
-                                        made.add(devices.create(user.id(), backend.id(), spec))));
-        return made.getFirst();
+        Domain user = domains.named(frontend);
+        Domain backend = domains.named(spec.backend());
+        return devices.create(user.id(), backend.id(), spec);
     }
 
     /// Creates the devices again that a guest had before a reboot.

@@ -8,6 +8,8 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.StoreView;
 import io.xenemu.xenstore.client.XenStoreClient;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// The memory target of each domain, and its maximum. The guest's balloon driver reads the target in XenStore, and
 /// gives up memory or takes it back until it is reached. The nodes are in KiB, as libxl writes them
@@ -27,26 +29,33 @@ public final class MemoryTargets {
         this.store = store;
     }
 
+    /// A change of a domain's nodes, in a transaction.
     private interface Change {
-        void apply(StoreView view, String memory) throws XenError, Refused;
+        /// @param memory the directory of the nodes
+        /// @return the reason for which there is no change, or empty
+        /// @throws XenError the error that XenStore answers
+        Optional<String> apply(StoreView view, String memory) throws XenError;
     }
 
     /// Sets a domain's target, and lets it own no more than that and 1 MiB (`xl mem-set`). The guest reaches the target
-    /// in its own time. The caller keeps the domain from ending meanwhile.
+    /// in its own time.
     ///
-    /// @throws Refused if it is more than its maximum
+    /// @throws Refused if it is more than its maximum, or the domain is ending
     public synchronized void setTarget(Domain domain, long bytes) throws Refused {
         change(
                 domain,
                 (view, memory) -> {
-                    long max = node(view, memory + "/static-max");
+                    Long max = kib(view, memory + "/static-max");
+                    if (max == null) {
+                        return noNumber(memory + "/static-max");
+                    }
                     if (bytes >> KIB_SHIFT > max) {
-                        throw new Refused(
-                                "%s: %s are more than its maximum of %s"
-                                        .formatted(
-                                                name(domain), text(bytes), text(max << KIB_SHIFT)));
+                        return Optional.of(
+                                "%s are more than its maximum of %s"
+                                        .formatted(text(bytes), text(max << KIB_SHIFT)));
                     }
                     view.write(memory + "/target", Long.toString(bytes >> KIB_SHIFT));
+                    return Optional.empty();
                 });
         domain.memory().setMax(bytes);
         domain.memory().ownUpTo(bytes);
@@ -60,9 +69,9 @@ public final class MemoryTargets {
         }
     }
 
-    /// Sets the maximum of a domain's target (`xl mem-max`). The caller keeps the domain from ending meanwhile.
+    /// Sets the maximum of a domain's target (`xl mem-max`).
     ///
-    /// @throws Refused if it is less than the target, or more than the domain can ever have
+    /// @throws Refused if it is less than the target, or more than the domain can ever have, or the domain is ending
     public synchronized void setMax(Domain domain, long bytes) throws Refused {
         long ever = domain.config().maxMemoryBytes();
         if (bytes > ever) {
@@ -73,16 +82,17 @@ public final class MemoryTargets {
         change(
                 domain,
                 (view, memory) -> {
-                    long target = node(view, memory + "/target");
+                    Long target = kib(view, memory + "/target");
+                    if (target == null) {
+                        return noNumber(memory + "/target");
+                    }
                     if (bytes >> KIB_SHIFT < target) {
-                        throw new Refused(
-                                "%s: %s are less than the %s that it is to have; mem-set changes that"
-                                        .formatted(
-                                                name(domain),
-                                                text(bytes),
-                                                text(target << KIB_SHIFT)));
+                        return Optional.of(
+                                "%s are less than the %s that it is to have; mem-set changes that"
+                                        .formatted(text(bytes), text(target << KIB_SHIFT)));
                     }
                     view.write(memory + "/static-max", Long.toString(bytes >> KIB_SHIFT));
+                    return Optional.empty();
                 });
         domain.memory().setMax(bytes);
         tell(domain, bytes, false);
@@ -93,7 +103,7 @@ public final class MemoryTargets {
     /// @throws XenError the error that XenStore answers
     public long target(Domain domain) throws XenError {
         try (XenStoreClient client = store.client()) {
-            Long kib = Longs.tryParse(client.read(directory(domain) + "/target"));
+            Long kib = kib(client, directory(domain) + "/target");
             if (kib == null) {
                 throw XenError.EINVAL;
             }
@@ -101,22 +111,26 @@ public final class MemoryTargets {
         }
     }
 
+    /// In one transaction: a domain that ends meanwhile has no nodes afterwards.
     private void change(Domain domain, Change change) throws Refused {
+        Optional<String> reason;
         try (XenStoreClient client = store.client()) {
-            StoreView view = client;
-            change.apply(view, directory(domain));
+            reason = client.transaction(view -> change.apply(view, directory(domain)));
         } catch (XenError e) {
-            throw Refused.byXenStore(e);
+            throw Refused.byXenStore(name(domain), e);
+        }
+        if (reason.isPresent()) {
+            throw new Refused(name(domain) + ": " + reason.get());
         }
     }
 
-    private static long node(StoreView view, String path) throws XenError, Refused {
-        String text = view.read(path);
-        Long kib = Longs.tryParse(text);
-        if (kib == null) {
-            throw new Refused("XenStore has '%s' at %s".formatted(text, path));
-        }
-        return kib;
+    /// The number in a node; null if it has none.
+    private static @Nullable Long kib(StoreView view, String path) throws XenError {
+        return Longs.tryParse(view.read(path));
+    }
+
+    private static Optional<String> noNumber(String path) {
+        return Optional.of("XenStore has no number at " + path);
     }
 
     private static String directory(Domain domain) {

@@ -10,8 +10,8 @@
 /// - Events of domains: [DomainEvents], [DomainEvent]; [EventBoard] hands them to readers.
 ///
 /// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile.
-/// No thread waits for a [DomainDriver] with it held. The monitors of [MemoryAdmission] and [DomainIds] are leaves;
-/// over that of [MemoryTargets] are only the locks of XenStore and of the domain's memory.
+/// No thread waits for a [DomainDriver] or XenStore with it held. The monitors of [MemoryAdmission] and [DomainIds] are
+/// leaves; over that of [MemoryTargets] are only the locks of XenStore and of the domain's memory.
 @NullMarked
 package io.xenemu.core.hypervisor;
 

@@ -70,10 +70,12 @@ public final class GuestControls {
     /// Asks a guest to use the first `online` of its vCPUs.
     ///
     /// @param all the number of its vCPUs
-    /// @throws XenError the error that XenStore answers
+    /// @throws XenError ENOENT if the domain is not in XenStore; otherwise the error that XenStore answers
     public void useVcpus(DomId domain, int all, int online) throws XenError {
         try (XenStoreClient client = store.client()) {
             client.transaction(view -> {
+                // A domain that has ended must not get nodes again.
+                view.readBytes(home(domain));
                 for (int vcpu = 0; vcpu < all; vcpu++) {
                     setAvailability(view, availability(domain, vcpu), vcpu < online);
                 }

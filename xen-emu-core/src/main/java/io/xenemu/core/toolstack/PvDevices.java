@@ -58,9 +58,9 @@ public final class PvDevices implements AutoCloseable {
         wait = new XenbusWait(nodes, limit);
     }
 
-    /// Creates a device. Its two domains must not end meanwhile. Returns before its ends have seen it.
+    /// Creates a device. Returns before its ends have seen it.
     ///
-    /// @throws Refused if there is such a device already, or XenStore refuses its values
+    /// @throws Refused if there is such a device already, one of the domains is ending, or XenStore refuses its values
     public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws Refused {
         try {
             return nodes.create(frontend, backend, spec);

@@ -51,6 +51,17 @@ public final class Refused extends Exception {
         return new Refused("XenStore refuses: " + error.symbol());
     }
 
+    /// XenStore refuses a change of a domain's nodes. If it has none, the domain is not in XenStore yet, or not any
+    /// more.
+    ///
+    /// @param domain its name
+    /// @param error the error that XenStore answers
+    public static Refused byXenStore(String domain, XenError error) {
+        return error == XenError.ENOENT
+                ? new Refused(domain + " is starting or ending")
+                : byXenStore(error);
+    }
+
     /// The service takes no more requests.
     public static Refused serviceEnds() {
         return new Refused(Kind.ENDING, "the service ends");

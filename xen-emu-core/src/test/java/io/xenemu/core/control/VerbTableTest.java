@@ -32,6 +32,7 @@ import io.xenemu.core.vm.FakeVm;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
+import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
@@ -40,6 +41,7 @@ import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
+import io.xenemu.xenstore.ring.IntroducedRing;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,7 +50,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -65,7 +69,7 @@ final class VerbTableTest {
     private final XenStoreServer store =
             new XenStoreServer(
                     Quotas.DEFAULT,
-                    GuestDomains.NONE,
+                    new OneGuest(),
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
     private final VerbTable verbs = verbs(new OneDomain(guest.domain()));
@@ -84,6 +88,22 @@ final class VerbTableTest {
                         new EventBoard(),
                         new TracePoints(),
                         null));
+    }
+
+    /// The domain as XenStore sees it: it exists.
+    private static final class OneGuest implements GuestDomains {
+        @Override
+        public boolean exists(DomId domain) {
+            return domain.value() <= 1;
+        }
+
+        @Override
+        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
+            throw XenError.EINVAL;
+        }
+
+        @Override
+        public void released(DomId domain) {}
     }
 
     private class OneDomain implements OperatedDomains {
@@ -408,6 +428,58 @@ final class VerbTableTest {
             stuck.countDown();
             assertNotNull(nmi.get());
             assertEquals(List.of("nmi(vcpu0)"), vm.calls("nmi"));
+        }
+    }
+
+    /// Lets the first change in XenStore, and the thread that makes it, wait for `answers`.
+    ///
+    /// @param asked opened when that thread waits
+    private static void stopChanges(
+            XenStoreClient client, CountDownLatch asked, CountDownLatch answers) {
+        AtomicBoolean registered = new AtomicBoolean();
+        XenStoreClient.Registration _ =
+                client.watch(
+                        "/",
+                        _ -> {
+                            if (registered.getAndSet(true)) {
+                                asked.countDown();
+                                Uninterruptibles.awaitUninterruptibly(answers);
+                            }
+                        });
+    }
+
+    @Timeout(60)
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "mem-set 1 8",
+                "mem-max 1 8",
+                "vcpu-set 1 2",
+                "block-attach 1 /d,raw,xvda,w,backend=1",
+                "network-attach 1 backend=1"
+            })
+    void changeThatWaitsForXenStoreHoldsUpNoOtherCommand(String line) throws Exception {
+        CountDownLatch asked = new CountDownLatch(1);
+        CountDownLatch answers = new CountDownLatch(1);
+        try (XenStoreClient client = store.client();
+                ExecutorService asking = Executors.newSingleThreadExecutor()) {
+            client.write("/local/domain/1/memory/static-max", "8192");
+            client.write("/local/domain/1/memory/target", "8192");
+            client.mkdir("/local/domain/1/device");
+            stopChanges(client, asked, answers);
+            Future<?> change = asking.submit(() -> ask(line));
+            try {
+                Eventually.holds("it waits", () -> asked.getCount() == 0 || change.isDone());
+                Future<ControlReply> list = ForkJoinPool.commonPool().submit(() -> ask("list"));
+                assertEquals(2, list.get().text().size());
+                assertFalse(change.isDone(), () -> String.valueOf(change.exceptionNow()));
+                // A device whose back end is gone is not waited for.
+                if (client.exists("/local/domain/1/backend")) {
+                    client.rm("/local/domain/1/backend");
+                }
+            } finally {
+                answers.countDown();
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.domain.Domain;
@@ -163,5 +165,24 @@ final class MemoryTargetsTest {
         assertEquals(24 * PAGES + ACPI, second.memory().ownedPages());
         assertEquals(32 * MIB, second.config().maxMemoryBytes());
         guest.destroy();
+    }
+
+    @Test
+    void endedDomainGetsNoNodesAgain() throws Exception {
+        Guest guest = guest();
+        Domain domain = start(guest);
+        guest.destroy();
+        hypervisor.operated().awaitEnd(domain);
+
+        assertEquals(
+                "web is starting or ending", refusal(() -> targets.setTarget(domain, 24 * MIB)));
+        assertEquals("web is starting or ending", refusal(() -> targets.setMax(domain, 24 * MIB)));
+        assertSame(
+                XenError.ENOENT,
+                assertThrows(
+                        XenError.class, () -> hypervisor.controls().useVcpus(domain.id(), 2, 1)));
+        try (XenStoreClient client = hypervisor.xenstore().client()) {
+            assertFalse(client.exists("/local/domain/" + domain.id().value()));
+        }
     }
 }
