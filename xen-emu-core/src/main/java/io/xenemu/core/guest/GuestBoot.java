@@ -194,15 +194,18 @@ final class GuestBoot {
         log.info("{}: suspended", domain);
     }
 
-    /// Cancels the suspend.
+    /// Cancels the suspend. The vCPUs go on first, and then XenStore is told, as in libxl: what fails first changes
+    /// nothing in XenStore. A guest that suspends again at once is seen afterwards, by the driver's thread as well.
     ///
-    /// @throws StuckException if a vCPU has not parked yet
-    /// @throws XenError an error of XenStore; the domain stays suspended
+    /// Source: `libxl__domain_resume` of tools/libs/light/libxl_dom_suspend.c.
+    ///
+    /// @throws StuckException if a vCPU has not parked yet; the domain stays suspended
+    /// @throws XenError an error of XenStore, which does not know the domain any more; the domain runs
     void resume() throws XenError {
-        hypervisor.xenstore().resume(domain.id());
         domain.suspension().cancel();
         tell(DomainEvent.of(DomainEvent.Type.RESUMED, domain));
         log.info("{}: resumed", domain);
+        hypervisor.xenstore().resume(domain.id());
     }
 
     /// Asks the guest by XenStore to shut down.

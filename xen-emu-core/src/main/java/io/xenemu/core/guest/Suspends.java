@@ -51,9 +51,7 @@ final class Suspends {
     }
 
     /// Cancels a suspend, for an operator's request, and answers it.
-    ///
-    /// @throws XenError an error of XenStore; the guest stays suspended
-    void resume(DriverRequest order, GuestBoot boot) throws XenError {
+    void resume(DriverRequest order, GuestBoot boot) {
         try {
             boot.resume();
             inbox.running();
@@ -61,6 +59,10 @@ final class Suspends {
         } catch (StuckException e) {
             String reason = guest + " cannot be resumed: " + e.getMessage();
             boolean _ = order.fail(new Refused(reason));
+        } catch (XenError e) {
+            inbox.running();
+            String reason = " is resumed, but XenStore does not know it: " + e.symbol();
+            boolean _ = order.fail(new Refused(guest + reason));
         }
     }
 

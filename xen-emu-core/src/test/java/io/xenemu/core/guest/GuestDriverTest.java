@@ -246,6 +246,25 @@ final class GuestDriverTest {
     }
 
     @Test
+    void guestThatXenStoreHasLetGoOfRunsAgainWhenItIsResumed() throws Exception {
+        Guest guest = new Guest(request(true), folder);
+        FutureTask<RunOutcome> run = fake.start(guest);
+        Domain domain = fake.next();
+        domain.suspend(domain.vcpus().getFirst());
+        Eventually.holds("it suspends", () -> guest.state() == GuestState.SUSPENDED);
+        hypervisor.xenstore().release(domain.id());
+
+        Refused e =
+                assertThrows(Refused.class, () -> domains.order(domain, DomainOrder.Plain.RESUME));
+
+        assertEquals("web is resumed, but XenStore does not know it: ENOENT", e.reason());
+        assertEquals(GuestState.RUNNING, guest.state());
+        assertFalse(domain.vcpus().getFirst().isHeld());
+        guest.destroy();
+        assertEquals(RunOutcome.STOPPED, run.get());
+    }
+
+    @Test
     void guestThatDoesNotSuspendInTimeIsNoLongerAsked() throws Exception {
         Guest guest = new Guest(request(true), folder, Duration.ofMillis(100));
         FutureTask<RunOutcome> run = fake.start(guest);
