@@ -6,6 +6,8 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.MemoryStructs.AcquireResource;
+import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestStruct;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +35,32 @@ sealed interface Check {
             for (long i = 0; i < length; i++) {
                 call.argument().copyIn(struct, call.word(parameter), i);
             }
+        }
+    }
+
+    /// EFAULT unless a 32-bit caller's list of frames for acquire_resource can be read, as far as Xen translates it at
+    /// once; EINVAL if the call continues behind its end. Later checks see the rest that Xen sees.
+    record ReadsResourceFrames() implements Check {
+        /// The frame numbers that fit behind the structure into Xen's two pages.
+        private static final long STEP = 1020;
+
+        @Override
+        public void run(HypercallContext call) throws XenError {
+            GuestArgument argument = call.argument();
+            long list = argument.get(AcquireResource.FRAME_LIST);
+            long frames = argument.get(AcquireResource.NR_FRAMES);
+            if (list == 0 || frames == 0) {
+                return;
+            }
+            long start = MemoryOp.start(call);
+            if (start >= frames) {
+                throw XenError.EINVAL;
+            }
+            long step = Math.min(frames - start, STEP);
+            MemoryOp.requireUlongs(call, list, start, start + step);
+            argument.set(
+                    AcquireResource.FRAME, argument.get(AcquireResource.FRAME) + start);
+            argument.set(AcquireResource.NR_FRAMES, step);
         }
     }
 

@@ -7,8 +7,9 @@ import io.xenemu.kvm.abi.xen.MemoryStructs.Exchange;
 import io.xenemu.kvm.memory.GuestArgument;
 import org.jspecify.annotations.Nullable;
 
-/// XENMEM_exchange of [MemoryOp]. Xen refuses it to an HVM guest, but only after all checks of the request. Every error
-/// from the first check of the contents on also writes the number of exchanged extents back.
+/// XENMEM_exchange of [MemoryOp]. Xen refuses it to an HVM guest, but only after all checks of the request. To a 64-bit
+/// caller, every error from the first check of the contents on also writes the number of exchanged extents back; to a
+/// 32-bit caller, only success does.
 ///
 /// Sources: Xen's `memory_exchange` of `common/memory.c`, `compat_memory_op` of `common/compat/memory.c`.
 final class MemoryExchange {
@@ -18,6 +19,9 @@ final class MemoryExchange {
     /// Orders that differ by this much or more are refused to 32-bit callers: the frame numbers of one step do not fit
     /// into Xen's two pages.
     private static final int NARROW_RATIO = 10;
+
+    /// Bytes for the frame numbers of one step: those pages without the structure.
+    private static final long NARROW_ROOM = 8192 - 72;
 
     private static final long UINT_MAX = 0xffff_ffffL;
 
@@ -35,11 +39,13 @@ final class MemoryExchange {
         }
         long done = argument.get(Exchange.NR_EXCHANGED);
         XenError error = error(c, done);
-        if (error == null) {
-            return 0;
+        if (narrow == (error == null)) {
+            argument.copyOut(Exchange.NR_EXCHANGED, c.word(1));
         }
-        argument.copyOut(Exchange.NR_EXCHANGED, c.word(1));
-        throw error;
+        if (error != null) {
+            throw error;
+        }
+        return 0;
     }
 
     /// Makes the checks of Xen's translation of a 32-bit request, which precede those of the request itself.
@@ -58,7 +64,25 @@ final class MemoryExchange {
         if (Math.abs(out - in) >= NARROW_RATIO) {
             throw XenError.E2BIG;
         }
+        requireLists(c, Math.toIntExact(out - in), done);
         MemoryOp.requireWhole(c, XenError.EINVAL);
+    }
+
+    /// Checks that both lists can be read, as far as one step goes.
+    ///
+    /// @param growth the order of the new extents less that of the old ones
+    private static void requireLists(HypercallContext c, int growth, long done) throws XenError {
+        GuestArgument argument = c.argument();
+        int larger = Math.max(growth, 0);
+        int smaller = Math.max(-growth, 0);
+        long step = NARROW_ROOM / (((1L << larger + smaller) + 1) * Long.BYTES) << larger;
+        long end = Math.min(done + step, argument.get(Exchange.IN_NR_EXTENTS));
+        MemoryOp.requireUlongs(c, argument.get(Exchange.IN_EXTENT_START), done, end);
+        MemoryOp.requireUlongs(
+                c,
+                argument.get(Exchange.OUT_EXTENT_START),
+                done >> larger << smaller,
+                end >> larger << smaller);
     }
 
     /// Whether the counts and orders agree.
@@ -95,7 +119,10 @@ final class MemoryExchange {
         try {
             c.domain().requireSelf(domid);
             long list = argument.get(Exchange.IN_EXTENT_START);
-            long gfn = argument.linear().readUlong(list + done * c.width().bytes());
+            // Xen goes by whole extents of the larger order.
+            long growth = Math.max(argument.get(Exchange.OUT_EXTENT_ORDER) - order, 0);
+            long first = done >>> growth << growth;
+            long gfn = argument.linear().readUlong(list + first * c.width().bytes());
             return c.domain().memory().pageAt(gfn) == GuestFrames.NO_RAM
                     ? XenError.EINVAL
                     : XenError.EOPNOTSUPP;

@@ -119,6 +119,17 @@ final class MemoryOp {
         }
     }
 
+    /// Checks that a part of a list of `unsigned long` can be read, as Xen does when it translates a 32-bit list.
+    ///
+    /// @param first the index of the first element
+    /// @param end the index behind the last one; the part has no more elements than two pages
+    static void requireUlongs(HypercallContext c, long list, long first, long end)
+            throws XenError {
+        for (long i = first; i < end; i++) {
+            c.argument().linear().readUlong(list + i * c.width().bytes());
+        }
+    }
+
     /// Applies a change to each extent of a list of frame numbers, up to the first that fails. Whatever the failure,
     /// the result is the number of extents done. If the vCPU is to park or to go down between two extents, the guest
     /// makes another call for the rest.

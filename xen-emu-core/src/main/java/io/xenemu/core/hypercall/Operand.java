@@ -23,6 +23,14 @@ sealed interface Operand {
         }
     }
 
+    /// A parameter register as `domid_t`.
+    record U16(int parameter) implements Operand {
+        @Override
+        public long of(HypercallContext call) {
+            return call.word(parameter) & 0xffff;
+        }
+    }
+
     /// A field of the structure that was read before.
     record Field(GuestField field) implements Operand {
         @Override

@@ -9,6 +9,7 @@ import io.xenemu.core.hypercall.Check.IsWhole;
 import io.xenemu.core.hypercall.Check.NamesDomain;
 import io.xenemu.core.hypercall.Check.Narrow;
 import io.xenemu.core.hypercall.Check.Reads;
+import io.xenemu.core.hypercall.Check.ReadsResourceFrames;
 import io.xenemu.core.hypercall.Operand.Field;
 import io.xenemu.core.hypercall.Operand.Sum;
 import io.xenemu.kvm.abi.XenError;
@@ -86,6 +87,7 @@ final class RefusedMemoryOps {
             refusal(
                     XenError.EPERM,
                     new Reads(AcquireResource.STRUCT, 1),
+                    new Narrow(new ReadsResourceFrames()),
                     new Is(new Field(AcquireResource.PAD), 0, XenError.EINVAL),
                     new AtMost(
                             new Field(AcquireResource.FRAME), MAX_RESOURCE_FRAME, XenError.EINVAL),

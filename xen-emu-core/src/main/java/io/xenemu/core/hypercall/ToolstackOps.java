@@ -11,7 +11,9 @@ import io.xenemu.core.hypercall.Check.Reads;
 import io.xenemu.core.hypercall.Check.ReadsArray;
 import io.xenemu.core.hypercall.Check.Unless;
 import io.xenemu.core.hypercall.Operand.Field;
+import io.xenemu.core.hypercall.Operand.U16;
 import io.xenemu.core.hypercall.Operand.U32;
+import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.ToolStructs.DmOpBuf;
 import io.xenemu.kvm.abi.xen.ToolStructs.Domctl;
@@ -36,6 +38,14 @@ final class ToolstackOps {
     /// `ARRAY_SIZE(((struct dmop_args *)0)->buf)`.
     private static final int DM_OP_BUFFERS = 2;
 
+    /// Xen's own PV domains, which no guest has a right to.
+    private static final int DOMID_IO = 0x7ff1;
+
+    private static final int DOMID_XEN = 0x7ff2;
+
+    /// The flag in the count of a list that is continued.
+    private static final int MMU_UPDATE_PREEMPTED = 1 << 31;
+
     private ToolstackOps() {}
 
     static List<HypercallFamily> families() {
@@ -54,14 +64,17 @@ final class ToolstackOps {
                         "mmuext_op",
                         26,
                         refusal(
-                                XenError.EINVAL,
-                                new NamesDomain(
-                                        new U32(3),
-                                        null,
-                                        XenError.ESRCH,
-                                        XenError.ESRCH,
-                                        XenError.EPERM,
-                                        null))),
+                                        XenError.EINVAL,
+                                        new IsNot(new U16(3), DOMID_IO, XenError.EPERM),
+                                        new IsNot(new U16(3), DOMID_XEN, XenError.EPERM),
+                                        new NamesDomain(
+                                                new U16(3),
+                                                null,
+                                                XenError.ESRCH,
+                                                XenError.ESRCH,
+                                                XenError.EPERM,
+                                                null))
+                                .except(ToolstackOps::mmuextOpOfNothing)),
                 HypercallFamily.single("xsm_op", 27, refusal(XenError.ENOSYS)),
                 HypercallFamily.single(
                         "sysctl",
@@ -115,6 +128,22 @@ final class ToolstackOps {
                                 knowsDomctl(XenError.EOPNOTSUPP),
                                 new Check.Is(new Field(Domctl.CMD), SHADOW_OP, XenError.EOPNOTSUPP),
                                 NamesDomain.byId(new Field(Domctl.DOMAIN), XenError.ESRCH))));
+    }
+
+    /// Calls of mmuext_op that do not get as far as the foreign domain. One that continues without a list is Xen's own
+    /// way to return a result: the foreign domain's parameter. A 32-bit caller's list is worked off piece by piece, so
+    /// an empty one is success.
+    private static long mmuextOpOfNothing(HypercallContext call) {
+        int count = call.u32(1);
+        int foreign = call.u32(3);
+        // Not even Xen means this number as a result.
+        if (count == MMU_UPDATE_PREEMPTED
+                && call.word(0) == 0
+                && foreign != HypercallContext.CONTINUED) {
+            return foreign;
+        }
+        boolean empty = (count & ~MMU_UPDATE_PREEMPTED) == 0;
+        return empty && call.width() == GuestWidth.BITS_32 ? 0 : FixedAnswer.Exemption.REFUSED;
     }
 
     private static Check knowsDomctl(XenError error) {

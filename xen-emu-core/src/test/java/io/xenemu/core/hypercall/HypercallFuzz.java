@@ -39,6 +39,7 @@ public final class HypercallFuzz {
 
     private static final int MULTICALL = 13;
     private static final int GRANT_TABLE_OP = 20;
+    private static final int MMUEXT_OP = 26;
     private static final int SCHED_OP = 29;
     private static final long TOP = 0x20_0000;
     private static final int ARGUMENT_BYTES = 256;
@@ -210,6 +211,10 @@ public final class HypercallFuzz {
             caller.setParameter(1, random.nextInt(4));
         }
         long result = dispatcher.dispatch(caller);
+        if (number == MMUEXT_OP && caller.u32(1) == Integer.MIN_VALUE && caller.word(0) == 0) {
+            // Xen returns a parameter.
+            return;
+        }
         if (result < 0 && result != HypercallContext.CONTINUED && !ERRORS.contains(result)) {
             throw new AssertionError(number + " " + command + ": " + result);
         }

@@ -98,10 +98,18 @@ final class RefusedCallsTest extends CallingGuest {
         "36: arg, 4@0=3 4@4=0x17 2@8=0x7ff0, -3",
         "36: arg, 4@0=3 4@4=0x17 2@8=1, -1",
         "36: arg, 4@0=1 4@4=0x17 2@8=9, -1",
-        // mmuext_op: only the foreign domain counts.
+        // mmuext_op: only the foreign domain counts, 16 bits of it. DOMID_IO and DOMID_XEN are Xen's own.
         "26: bad 1 bad 0x7ff0, , -22",
+        "26: bad 1 bad 0x17ff0, , -22",
         "26: bad 1 bad 1, , -3",
         "26: bad 1 bad 9, , -3",
+        "26: bad 1 bad 0x7ff1, , -1",
+        "26: bad 1 bad 0x7ff2, , -1",
+        "26: bad 1 bad 0x7ff3, , -3",
+        // A call that continues without a list is told its last parameter.
+        "26: 0 0x80000000 bad 0x7ff0, , 0x7ff0",
+        "26: 0 0x80000000 bad 0xfffffffe, , -2",
+        "26: 0 0x80000001 bad 9, , -3",
         // xenpmu_op, hypfs_op.
         "40: 0 bad, , -95",
         "42: 0 bad, , -1",
@@ -215,6 +223,9 @@ final class RefusedCallsTest extends CallingGuest {
     /// Fields of 64-bit callers, and then of 32-bit ones.
     @ParameterizedTest
     @CsvSource({
+        // mmuext_op: an empty list of a 32-bit caller is done before the domain is looked at.
+        "26: bad 0 bad 9, , , -3, 0",
+        "26: bad 0x80000000 bad 9, , , -3, 0",
         // machine_memory_map: Xen translates a 32-bit caller's structure first.
         "12: 0x4a bad, , , -38, -38",
         "12: 10 bad, , , -1, -14",
@@ -292,6 +303,13 @@ final class RefusedCallsTest extends CallingGuest {
         "12: 28 arg, 2@0=9, 2@0=9, -3, -3",
         "12: 28 arg, 2@0=0x7ff0, 2@0=0x7ff0, -3, -3",
         "12: 28 arg, 2@0=1, 2@0=1, -1, -1",
+        // Its list of frames comes first for a 32-bit caller.
+        "12: 28 arg, 2@0=1 4@8=1 4@12=1 8@24=0x40000000, 2@0=1 4@8=1 4@12=1 4@24=0x40000000, -22, -14",
+        "12: 28 arg, 2@0=1 4@8=1 8@24=0x40000000, 2@0=1 4@8=1 4@24=0x40000000, -1, -14",
+        "12: 28 arg, 2@0=1 4@8=0 4@12=1 8@24=0x40000000, 2@0=1 4@8=0 4@12=1 4@24=0x40000000, -22, -22",
+        "12: 0x5c arg, 2@0=1 4@8=1 8@24=0x40000000, 2@0=1 4@8=1 4@24=0x40000000, -1, -22",
+        "12: 0x5c arg, 2@0=1 4@8=2 8@16=0xfffffffe 8@24=0x80080, 2@0=1 4@8=2 8@16=0xfffffffe 4@24=0x80080, -22, -22",
+        "12: 0x5c arg, 2@0=1 4@8=2 8@16=0xfffffffd 8@24=0x80080, 2@0=1 4@8=2 8@16=0xfffffffd 4@24=0x80080, -1, -1",
         // exchange: order, counts, all done before, domain, list, HVM.
         "12: 0x4b arg, , , -22, -22",
         "12: 11 bad, , , -14, -14",
@@ -301,6 +319,14 @@ final class RefusedCallsTest extends CallingGuest {
         "12: 11 arg, 8@8=1 8@40=1 2@24=1 2@56=2, 4@4=1 4@24=1 2@16=1 2@36=2, -22, -22",
         "12: 11 arg, 8@8=1 8@40=1 8@64=1 2@24=9 2@56=9, 4@4=1 4@24=1 4@40=1 2@16=9 2@36=9, 0, 0",
         "12: 11 arg, 8@8=1 8@40=1 2@24=9 2@56=9, 4@4=1 4@24=1 2@16=9 2@36=9, -3, -3",
+        // The lists of a 32-bit caller are read before the domains are compared, the one of new frames too.
+        "12: 11 arg, 8@0=0x40000000 8@8=1 8@40=1 2@24=1 2@56=2, 4@0=0x40000000 4@4=1 4@24=1 2@16=1 2@36=2, -22, -14",
+        "12: 11 arg, 8@8=1 8@32=0x40000000 8@40=1 2@24=1 2@56=2, 4@4=1 4@20=0x40000000 4@24=1 2@16=1 2@36=2, -22, -14",
+        "12: 0x4b arg, 8@8=1 8@40=1, 4@0=0x40000000 4@4=1 4@24=1, -22, -14",
+        // The first step has 507 frames of each, which end here with the memory.
+        "12: 11 arg, 8@8=508 8@40=508 2@24=1 2@56=2, 4@0=0x7ff814 4@4=508 4@20=0x7ff814 4@24=508 2@16=1 2@36=2, -22, -22",
+        "12: 11 arg, 8@8=508 8@40=508 2@24=1 2@56=2, 4@0=0x7ff818 4@4=508 4@20=0x7ff814 4@24=508 2@16=1 2@36=2, -22, -14",
+        "12: 11 arg, 8@8=508 8@40=508 2@24=1 2@56=2, 4@0=0x7ff814 4@4=508 4@20=0x7ff818 4@24=508 2@16=1 2@36=2, -22, -14",
         "12: 11 arg, 8@0=0x40000000 8@8=1 8@40=1 2@24=1 2@56=1, 4@0=0x40000000 4@4=1 4@24=1 2@16=1 2@36=1, -14, -14",
         "12: 11 arg, 8@0=0x80080 8@128=0xc0000 8@8=1 8@40=1 2@24=1 2@56=1, 4@0=0x80080 4@128=0xc0000 4@4=1 4@24=1 2@16=1 2@36=1, -22, -22",
         "12: 11 arg, 8@0=0x80080 8@128=0x100 8@8=1 8@40=1 2@24=1 2@56=1, 4@0=0x80080 4@128=0x100 4@4=1 4@24=1 2@16=1 2@36=1, -95, -95",
