@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.CallbackVia;
+import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.wire.BodyReader;
@@ -37,7 +38,11 @@ final class DomainStateCodec {
     /// Frame type "AREA": [VcpuAreas.State] of each vCPU.
     ///
     /// Version 1: vCPUs u32, then for each the addresses of vcpu_info, time and runstate, u64; all ones for none.
+    /// Version 2 has two more for each vCPU: time and runstate registered by physical address.
     static final int AREAS = 0x41455241;
+
+    /// The version of [#AREAS].
+    private static final int AREAS_VERSION = 2;
 
     /// The version of every other frame here.
     private static final int VERSION = 1;
@@ -52,7 +57,11 @@ final class DomainStateCodec {
 
     /// The version of a frame as [#encode] writes it.
     static int version(int type) {
-        return type == IDENTITY ? IDENTITY_VERSION : VERSION;
+        return switch (type) {
+            case IDENTITY -> IDENTITY_VERSION;
+            case AREAS -> AREAS_VERSION;
+            default -> VERSION;
+        };
     }
 
     private static void requireVersion(String what, int version) throws WireException {
@@ -133,16 +142,32 @@ final class DomainStateCodec {
     static BodyWriter encode(List<VcpuAreas.State> states) {
         BodyWriter body = new BodyWriter().u32(states.size());
         for (VcpuAreas.State state : states) {
-            body.u64(state.vcpuInfo()).u64(state.time()).u64(state.runstate());
+            body.u64(state.vcpuInfo())
+                    .u64(state.time().linear())
+                    .u64(state.runstate().linear())
+                    .u64(state.time().physical())
+                    .u64(state.runstate().physical());
         }
         return body;
     }
 
     static List<VcpuAreas.State> areas(int version, BodyReader body) throws WireException {
-        requireVersion("vCPU areas", version);
+        if (version < 1 || version > AREAS_VERSION) {
+            throw WireException.unknownVersion("vCPU areas", version);
+        }
         List<VcpuAreas.State> states = new ArrayList<>();
         for (int left = body.count(DomainConfig.MAX_VCPUS); left > 0; left--) {
-            states.add(new VcpuAreas.State(body.u64(), body.u64(), body.u64()));
+            long vcpuInfo = body.u64();
+            long time = body.u64();
+            long runstate = body.u64();
+            // Before version 2, guests registered them by linear address alone.
+            long physicalTime = version < 2 ? VcpuPort.INVALID_GPA : body.u64();
+            long physicalRunstate = version < 2 ? VcpuPort.INVALID_GPA : body.u64();
+            states.add(
+                    new VcpuAreas.State(
+                            vcpuInfo,
+                            new WrittenArea.State(time, physicalTime),
+                            new WrittenArea.State(runstate, physicalRunstate)));
         }
         return states;
     }

@@ -23,6 +23,9 @@ public final class SharedInfo {
     private volatile long gfn;
     private volatile boolean runstateUpdateFlag;
 
+    /// Whether KVM marks runstate areas in any case. Changed under [#change].
+    private volatile boolean runstatesMarked;
+
     /// Its saved state. The page's contents are saved with the memory, as those of every special page.
     ///
     /// @param mapped whether the guest has shown the page since its start or soft reset; only then does KVM know it
@@ -102,7 +105,8 @@ public final class SharedInfo {
                 gfn = 0;
             }
             page().fill((byte) 0);
-            if (runstateUpdateFlag) {
+            if (runstateUpdateFlag || runstatesMarked) {
+                runstatesMarked = false;
                 setRunstateUpdateFlag(false);
             }
         }
@@ -114,9 +118,26 @@ public final class SharedInfo {
 
     /// VMASST_TYPE_runstate_update_flag.
     public void setRunstateUpdateFlag(boolean enable) {
-        runstateUpdateFlag = enable;
+        synchronized (change) {
+            runstateUpdateFlag = enable;
+            tellUpdateFlag();
+        }
+    }
+
+    /// Has every runstate area marked while it is written, also without the guest's VMASST_TYPE_runstate_update_flag.
+    /// Xen always does so for an area by physical address; KVM has one flag for all areas of a domain.
+    void markRunstates() {
+        synchronized (change) {
+            if (!runstatesMarked) {
+                runstatesMarked = true;
+                tellUpdateFlag();
+            }
+        }
+    }
+
+    private void tellUpdateFlag() {
         if (domain.capabilities().contains(XenCapability.RUNSTATE_UPDATE_FLAG)) {
-            domain.vm().runstateUpdateFlag(enable);
+            domain.vm().runstateUpdateFlag(runstateUpdateFlag || runstatesMarked);
         }
     }
 

@@ -41,20 +41,18 @@ public final class VcpuAreas {
 
     private volatile boolean placed;
 
-    /// The addresses to which KVM writes the second time area and the runstate; for the vCPU's thread.
-    private long timeArea = VcpuPort.INVALID_GPA;
-
-    private long runstateArea = VcpuPort.INVALID_GPA;
+    private final WrittenArea time = new WrittenArea(VcpuPort::vcpuTimeInfo);
+    private final WrittenArea runstate = new WrittenArea(VcpuPort::runstateAddr);
 
     /// The address of the registered vcpu_info; for the vCPU's thread.
     private long vcpuInfo = VcpuPort.INVALID_GPA;
 
-    /// Their saved state: guest-physical addresses, [VcpuPort#INVALID_GPA] for an area that is not registered.
+    /// Their saved state.
     ///
-    /// @param vcpuInfo without it, the vCPU has its place in shared_info
+    /// @param vcpuInfo guest-physical address, or [VcpuPort#INVALID_GPA] for the vCPU's place in shared_info
     /// @param time the second time area
     /// @param runstate the runstate area
-    record State(long vcpuInfo, long time, long runstate) {}
+    record State(long vcpuInfo, WrittenArea.State time, WrittenArea.State runstate) {}
 
     VcpuAreas(Vcpu vcpu, Domain domain) {
         this.vcpu = vcpu;
@@ -97,7 +95,7 @@ public final class VcpuAreas {
     ///
     /// @param offset in the frame, 32 bits
     /// @param caller the calling vCPU
-    /// @throws XenError EINVAL the frame is no memory, or the offset is not in it; EBUSY already registered; ENXIO
+    /// @throws XenError EINVAL the frame is no memory of the domain, or the offset is not in it; EBUSY already registered; ENXIO
     ///     the structure crosses a page, or is not aligned to an `unsigned long` of the domain. Before Xen 4.18:
     ///     ENXIO also for an offset beyond the page; EINVAL already registered, or another vCPU that is up
     public void registerVcpuInfo(long gfn, long offset, Vcpu caller) throws XenError {
@@ -116,12 +114,7 @@ public final class VcpuAreas {
         }
         requirePlace(offset);
         long gpa = gfn * GuestMemory.PAGE_SIZE + offset;
-        MemorySegment place;
-        try {
-            place = memory.segment(gpa, VCPU_INFO_SIZE);
-        } catch (XenError e) {
-            throw XenError.EINVAL;
-        }
+        MemorySegment place = domain.memory().page(gfn).asSlice(offset, VCPU_INFO_SIZE);
         set(port -> {
             if (registered) {
                 throw registeredBefore();
@@ -140,17 +133,11 @@ public final class VcpuAreas {
             if (placed) {
                 port.vcpuInfo(VcpuPort.INVALID_GPA);
             }
-            if (timeArea != VcpuPort.INVALID_GPA) {
-                port.vcpuTimeInfo(VcpuPort.INVALID_GPA);
-            }
-            if (runstateArea != VcpuPort.INVALID_GPA) {
-                port.runstateAddr(VcpuPort.INVALID_GPA);
-            }
+            time.end(port);
+            runstate.end(port);
             registered = false;
             placed = false;
             vcpuInfo = VcpuPort.INVALID_GPA;
-            timeArea = VcpuPort.INVALID_GPA;
-            runstateArea = VcpuPort.INVALID_GPA;
             try {
                 channels.forgetVcpuInfo(vcpu.id());
             } catch (XenError e) {
@@ -162,7 +149,7 @@ public final class VcpuAreas {
     /// Their state; the vCPU does not run.
     State save() {
         AtomicReference<State> state = new AtomicReference<>();
-        vcpu.call(_ -> state.set(new State(vcpuInfo, timeArea, runstateArea)));
+        vcpu.call(_ -> state.set(new State(vcpuInfo, time.save(), runstate.save())));
         return Objects.requireNonNull(state.get());
     }
 
@@ -170,6 +157,9 @@ public final class VcpuAreas {
     ///
     /// @throws IllegalArgumentException if there is no memory
     void restore(State state) {
+        if (state.runstate().physical() != VcpuPort.INVALID_GPA) {
+            domain.sharedInfo().markRunstates();
+        }
         try {
             set(port -> {
                 if (state.vcpuInfo() != VcpuPort.INVALID_GPA) {
@@ -180,14 +170,8 @@ public final class VcpuAreas {
                     vcpuInfo = state.vcpuInfo();
                     channels.restoreVcpuInfo(vcpu.id(), place);
                 }
-                if (state.time() != VcpuPort.INVALID_GPA) {
-                    port.vcpuTimeInfo(state.time());
-                    timeArea = state.time();
-                }
-                if (state.runstate() != VcpuPort.INVALID_GPA) {
-                    port.runstateAddr(state.runstate());
-                    runstateArea = state.runstate();
-                }
+                time.restore(port, state.time());
+                runstate.restore(port, state.runstate());
             });
         } catch (XenError e) {
             throw new IllegalArgumentException(vcpu + " cannot have the areas " + state, e);
@@ -217,13 +201,7 @@ public final class VcpuAreas {
                 && gpa % GuestMemory.PAGE_SIZE > GuestMemory.PAGE_SIZE - TIME_INFO_SIZE) {
             throw XenError.EINVAL;
         }
-        set(port -> {
-            // Without an area there is nothing to end. The same area is filled again.
-            if (gpa != VcpuPort.INVALID_GPA || timeArea != gpa) {
-                port.vcpuTimeInfo(gpa);
-                timeArea = gpa;
-            }
-        });
+        set(port -> time.registerLinear(port, gpa));
     }
 
     /// VCPUOP_register_runstate_memory_area; as [#registerTime].
@@ -231,18 +209,65 @@ public final class VcpuAreas {
     /// @throws XenError EINVAL the area crosses into a page that does not follow physically, which KVM cannot serve;
     ///     EOPNOTSUPP the host does not account runstates
     public void registerRunstate(LinearMemory linear, long address) throws XenError {
-        boolean wide = domain.sharedInfo().width() == GuestWidth.BITS_64;
-        long gpa = place(linear, address, wide ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32);
+        long gpa = place(linear, address, runstateSize(domain.sharedInfo().width()));
         boolean none = gpa == VcpuPort.INVALID_GPA;
         if (!none && !domain.capabilities().contains(XenCapability.RUNSTATE)) {
             throw XenError.EOPNOTSUPP;
         }
-        set(port -> {
-            if (!none || runstateArea != gpa) {
-                port.runstateAddr(gpa);
-                runstateArea = gpa;
-            }
-        });
+        set(port -> runstate.registerLinear(port, gpa));
+    }
+
+    private static int runstateSize(GuestWidth width) {
+        return width == GuestWidth.BITS_64 ? RUNSTATE_SIZE_64 : RUNSTATE_SIZE_32;
+    }
+
+    /// Whether a domain's guest may register second time areas by physical address (XENFEAT_vcpu_time_phys_area), as
+    /// from Xen 4.18 on.
+    public static boolean offerPhysicalTime(Domain domain) {
+        return domain.config().isXenFrom(4, 18);
+    }
+
+    /// The same for runstate areas (XENFEAT_runstate_phys_area), on a host that accounts runstates.
+    public static boolean offerPhysicalRunstate(Domain domain) {
+        return domain.config().isXenFrom(4, 18)
+                && domain.capabilities().contains(XenCapability.RUNSTATE);
+    }
+
+    /// VCPUOP_register_vcpu_time_phys_area. Xen keeps the page that is there now; KVM keeps the address.
+    ///
+    /// @param gpa any 64 bits, [VcpuPort#INVALID_GPA] to end it
+    /// @throws XenError ENXIO the area crosses a page, or is not aligned to an `unsigned long` of the domain; EINVAL
+    ///     there is no memory of the domain
+    public void registerTimePhysical(long gpa) throws XenError {
+        requireOnePage(gpa, TIME_INFO_SIZE);
+        set(port -> time.registerPhysical(port, gpa));
+    }
+
+    /// VCPUOP_register_runstate_phys_area; as [#registerTimePhysical]. Xen writes the caller's layout, KVM the
+    /// domain's. The longer of both has to be in the page.
+    ///
+    /// @param caller the caller's width
+    /// @throws XenError the same
+    public void registerRunstatePhysical(long gpa, GuestWidth caller) throws XenError {
+        int written = runstateSize(domain.sharedInfo().width());
+        requireOnePage(gpa, Math.max(written, runstateSize(caller)));
+        if (gpa != VcpuPort.INVALID_GPA) {
+            domain.sharedInfo().markRunstates();
+        }
+        set(port -> runstate.registerPhysical(port, gpa));
+    }
+
+    /// Makes the checks of Xen's `map_guest_area`, in its order.
+    private void requireOnePage(long gpa, int size) throws XenError {
+        if (gpa == VcpuPort.INVALID_GPA) {
+            return;
+        }
+        long offset = gpa & (GuestMemory.PAGE_SIZE - 1);
+        boolean crosses = offset > GuestMemory.PAGE_SIZE - size;
+        if (crosses || offset % domain.sharedInfo().width().bytes() != 0) {
+            throw XenError.ENXIO;
+        }
+        domain.memory().page(gpa >>> Long.numberOfTrailingZeros(GuestMemory.PAGE_SIZE));
     }
 
     /// The guest-physical address of an area.

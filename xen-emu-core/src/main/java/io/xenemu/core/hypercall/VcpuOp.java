@@ -2,6 +2,7 @@ package io.xenemu.core.hypercall;
 
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.domain.VcpuAreas;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.SharedInfoStructs.RunstateInfo;
@@ -44,6 +45,8 @@ final class VcpuOp {
                 .op(11, "send_nmi", VcpuOp::sendNmi)
                 .op(12, "get_physid", NO_PHYSICAL_CPU)
                 .op(13, "register_vcpu_time_memory_area", VcpuOp::registerTime)
+                .op(14, "register_runstate_phys_area", VcpuOp::registerRunstatePhysical)
+                .op(15, "register_vcpu_time_phys_area", VcpuOp::registerTimePhysical)
                 .others(UNKNOWN);
     }
 
@@ -117,6 +120,27 @@ final class VcpuOp {
         Vcpu target = target(c);
         long address = c.argument().linear().readUlong(c.word(2));
         target.areas().registerTime(c.argument().linear(), address);
+        return 0;
+    }
+
+    /// From Xen 4.18 on. The address has 64 bits in either width, unlike those by linear address.
+    private static long registerRunstatePhysical(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        if (!VcpuAreas.offerPhysicalRunstate(c.domain())) {
+            throw XenError.ENOSYS;
+        }
+        long gpa = c.argument().linear().read64(c.word(2));
+        target.areas().registerRunstatePhysical(gpa, c.width());
+        return 0;
+    }
+
+    /// From Xen 4.18 on; as [#registerRunstatePhysical].
+    private static long registerTimePhysical(HypercallContext c) throws XenError {
+        Vcpu target = target(c);
+        if (!VcpuAreas.offerPhysicalTime(c.domain())) {
+            throw XenError.ENOSYS;
+        }
+        target.areas().registerTimePhysical(c.argument().linear().read64(c.word(2)));
         return 0;
     }
 

@@ -2,7 +2,9 @@ package io.xenemu.core.hypercall;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.VcpuAreas;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.VersionStructs.CompileInfo;
@@ -33,14 +35,19 @@ final class XenVersionOp {
             "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
     /// XENFEAT_writable_page_tables (0), auto_translated_physmap (2), hvm_callback_vector (8), hvm_safe_pvclock (9),
-    /// memory_op_vnode_supported (13). Without runstate_phys_area (18) and vcpu_time_phys_area (19), which Xen has
-    /// from 4.18 on: their operations are not served.
+    /// memory_op_vnode_supported (13).
     private static final long FEATURES = 0x2305;
 
     private static final long FEATURE_HVM_PIRQS = 1 << 10;
 
     /// XENFEAT_not_direct_mapped, from 4.16 on.
     private static final long FEATURE_NOT_DIRECT_MAPPED = 1 << 16;
+
+    /// XENFEAT_runstate_phys_area.
+    private static final long FEATURE_RUNSTATE_PHYS_AREA = 1 << 18;
+
+    /// XENFEAT_vcpu_time_phys_area.
+    private static final long FEATURE_VCPU_TIME_PHYS_AREA = 1 << 19;
 
     /// XENFEAT_dm_msix_all_writes, from 4.19 on: a device model sees each write to an MSI-X table; ours do.
     private static final long FEATURE_DM_MSIX_ALL_WRITES = 1 << 20;
@@ -118,18 +125,25 @@ final class XenVersionOp {
         if (argument.get(FeatureInfo.SUBMAP_IDX) != 0) {
             throw XenError.EINVAL;
         }
-        argument.set(FeatureInfo.SUBMAP, features(c.domain().config()));
+        argument.set(FeatureInfo.SUBMAP, features(c.domain()));
         argument.copyOut(FeatureInfo.STRUCT, c.word(1));
         return 0;
     }
 
-    private static long features(DomainConfig config) {
+    private static long features(Domain domain) {
+        DomainConfig config = domain.config();
         long features = FEATURES;
         if (config.events().hvmPirqs()) {
             features |= FEATURE_HVM_PIRQS;
         }
         if (config.isXenFrom(4, 16)) {
             features |= FEATURE_NOT_DIRECT_MAPPED;
+        }
+        if (VcpuAreas.offerPhysicalRunstate(domain)) {
+            features |= FEATURE_RUNSTATE_PHYS_AREA;
+        }
+        if (VcpuAreas.offerPhysicalTime(domain)) {
+            features |= FEATURE_VCPU_TIME_PHYS_AREA;
         }
         if (config.isXenFrom(4, 19)) {
             features |= FEATURE_DM_MSIX_ALL_WRITES;

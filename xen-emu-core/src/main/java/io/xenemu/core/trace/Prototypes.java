@@ -129,6 +129,8 @@ final class Prototypes {
                 .put("vcpu_op/stop_singleshot_timer", onVcpu())
                 .put("vcpu_op/register_vcpu_info", onVcpu(VcpuStructs.RegisterVcpuInfo.STRUCT))
                 .put("vcpu_op/register_vcpu_time_memory_area", onVcpu(new Argument.Data("area", 2)))
+                .put("vcpu_op/register_runstate_phys_area", onVcpu(new Argument.Data("area", 2)))
+                .put("vcpu_op/register_vcpu_time_phys_area", onVcpu(new Argument.Data("area", 2)))
                 .build();
     }
 

@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Pirq;
@@ -19,7 +20,7 @@ import java.lang.foreign.ValueLayout;
 /// @param a any number; the kind takes the bits that it needs
 /// @param b the same
 record GuestOperation(int kind, int a, int b) {
-    static final int KINDS = 25;
+    static final int KINDS = 27;
 
     /// Later than any clock of a test.
     private static final long FAR = 1_000_000_000_000_000L;
@@ -104,11 +105,18 @@ record GuestOperation(int kind, int a, int b) {
             case 21 -> done(() -> domain.pages().mapGrantFrame(frame(), gfn()));
             case 22 -> reservation(domain.pages());
             case 23 -> done(() -> domain.pages().move(gfn() + OUTSIDE, gfn()));
+            case 24 -> done(() -> own.areas().registerTimePhysical(areaOrNone()));
+            case 25 -> done(() -> own.areas().registerRunstatePhysical(areaOrNone(), width()));
             default -> {
                 domain.sharedInfo().setRunstateUpdateFlag(a % 2 == 0);
                 yield test.memory().read64(gfn() << 12);
             }
         };
+    }
+
+    /// The physical address of an area, sometimes a wrong one, or the end of the area.
+    private long areaOrNone() {
+        return b % 3 == 0 ? VcpuPort.INVALID_GPA : (gfn() << 12) + 12L * Math.floorMod(b, 9);
     }
 
     private interface Step {

@@ -104,6 +104,16 @@ public final class TestDomain implements AutoCloseable {
         return new TestDomain(new FakeVm(), 2, events, GRANTS, major << 16 | minor, vcpu -> {});
     }
 
+    /// The same on a host that accounts runstates.
+    public static TestDomain ofXenWithRunstates(FakeVm vm, int major, int minor)
+            throws BootException, XenError {
+        return of(
+                new DomainOrigin.Boot(
+                        ID, config(2, EventChannelConfig.DEFAULT, GRANTS, major << 16 | minor)),
+                vm,
+                EnumSet.of(XenCapability.RUNSTATE, XenCapability.RUNSTATE_UPDATE_FLAG));
+    }
+
     private TestDomain(
             FakeVm vm,
             int vcpus,

@@ -39,20 +39,45 @@ import org.junit.jupiter.api.Test;
 final class XenStateTest {
     private static final GrantLimits LIMITS = new GrantLimits(4, 1, 2);
 
+    /// An area that is not registered.
+    private static final long NONE = -1;
+
+    private static final Optional<MemoryState.Further> FURTHER =
+            Optional.of(
+                    new MemoryState.Further(
+                            0x4100,
+                            0x3f00,
+                            0x10_0000,
+                            List.of(new MemoryState.Displaced(5, 0xc_0001))));
+
     private static final XenState STATE =
-            state(
-                    128 << 20,
-                    Optional.of(
-                            new MemoryState.Further(
-                                    0x4100,
-                                    0x3f00,
-                                    0x10_0000,
-                                    List.of(new MemoryState.Displaced(5, 0xc_0001)))));
+            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010));
+
+    /// The same from before areas could be registered by physical address.
+    private static final XenState VERSION_2 = state(128 << 20, FURTHER, areas(NONE, NONE));
 
     /// The same from before a domain could see more memory than it has.
-    private static final XenState VERSION_1 = state(64 << 20, Optional.empty());
+    private static final XenState VERSION_1 =
+            state(64 << 20, Optional.empty(), areas(NONE, NONE));
 
-    private static XenState state(long maxMemory, Optional<MemoryState.Further> further) {
+    /// @param time the second time area of vCPU 1 by physical address
+    /// @param runstate the runstate area of vCPU 0 by physical address
+    private static List<VcpuAreas.State> areas(long time, long runstate) {
+        return List.of(
+                new VcpuAreas.State(
+                        0x12_3040,
+                        new WrittenArea.State(NONE, NONE),
+                        new WrittenArea.State(0x56_7008, runstate)),
+                new VcpuAreas.State(
+                        NONE,
+                        new WrittenArea.State(0x78_9020, time),
+                        new WrittenArea.State(NONE, NONE)));
+    }
+
+    private static XenState state(
+            long maxMemory,
+            Optional<MemoryState.Further> further,
+            List<VcpuAreas.State> areas) {
         return new XenState(
                 new XenState.Identity(
                         new DomId(7),
@@ -75,9 +100,7 @@ final class XenStateTest {
                 new HvmParams.State(params()),
                 new SharedInfo.State(GuestWidth.BITS_32, true, 0x123, true),
                 new EventDelivery.State(List.of(0xf3, 0)),
-                List.of(
-                        new VcpuAreas.State(0x12_3040, -1, 0x56_7008),
-                        new VcpuAreas.State(-1, 0x78_9020, -1)),
+                areas,
                 new EventChannelsState(
                         new DomId(7),
                         2,
@@ -169,13 +192,18 @@ final class XenStateTest {
 
     @Test
     void version2IsReadAsItWasWritten() throws IOException {
-        assertEquals(STATE, read(golden(2)));
+        assertEquals(VERSION_2, read(golden(2)));
+    }
+
+    @Test
+    void version3IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden(3)));
     }
 
     @Test
     void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden(2)), hex.formatHex(XenState.write(parts())));
+        assertEquals(hex.formatHex(golden(3)), hex.formatHex(XenState.write(parts())));
     }
 
     @Test
@@ -206,6 +234,8 @@ final class XenStateTest {
         assertRefused(() -> DomainStateCodec.delivery(1, body(new BodyWriter().u32(1).u8(0x0f))));
         assertRefused(() -> DomainStateCodec.delivery(2, body(new BodyWriter().u32(0))));
         assertRefused(() -> DomainStateCodec.areas(1, body(new BodyWriter().u32(129))));
+        assertRefused(() -> DomainStateCodec.areas(0, body(new BodyWriter().u32(0))));
+        assertRefused(() -> DomainStateCodec.areas(3, body(new BodyWriter().u32(0))));
         assertRefused(() -> DomainStateCodec.params(1, body(new BodyWriter().u64(0))));
         assertRefused(() -> DomainStateCodec.sharedInfo(1, body(new BodyWriter().u8(2))));
         assertRefused(

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.vm.FakeVm;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
@@ -36,9 +37,10 @@ final class VersionCallsTest {
         "3, 4, 0x002305",
         "4, 15, 0x002305",
         "4, 16, 0x012305",
-        "4, 18, 0x012305",
-        "4, 19, 0x112305",
-        "5, 0, 0x112305"
+        "4, 17, 0x012305",
+        "4, 18, 0x092305",
+        "4, 19, 0x192305",
+        "5, 0, 0x192305"
     })
     void featuresAreThoseOfTheRelease(int major, int minor, String expected)
             throws BootException, XenError {
@@ -47,6 +49,15 @@ final class VersionCallsTest {
         }
         try (TestDomain guest = TestDomain.ofXen(WITH_PIRQS, major, minor)) {
             assertEquals(Integer.decode(expected) | 1 << 10, features(guest));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4, 17, 0x012305", "4, 18, 0x0d2305", "4, 19, 0x1d2305"})
+    void hostThatAccountsRunstatesOffersTheirAreas(int major, int minor, String expected)
+            throws BootException, XenError {
+        try (TestDomain guest = TestDomain.ofXenWithRunstates(new FakeVm(), major, minor)) {
+            assertEquals(Integer.decode(expected), features(guest));
         }
     }
 
