@@ -95,9 +95,10 @@ public final class VcpuAreas {
     ///
     /// @param offset in the frame, 32 bits
     /// @param caller the calling vCPU
-    /// @throws XenError EINVAL the frame is no memory of the domain, or the offset is not in it; EBUSY already registered; ENXIO
-    ///     the structure crosses a page, or is not aligned to an `unsigned long` of the domain. Before Xen 4.18:
-    ///     ENXIO also for an offset beyond the page; EINVAL already registered, or another vCPU that is up
+    /// @throws XenError EINVAL the frame is no memory of the domain, or the offset is not in it; EBUSY already
+    ///     registered; ENXIO the structure crosses a page, or is not aligned to an `unsigned long` of the domain.
+    ///     Before Xen 4.18: ENXIO also for an offset beyond the page; EINVAL already registered, or another vCPU
+    ///     that is up
     public void registerVcpuInfo(long gfn, long offset, Vcpu caller) throws XenError {
         if (old) {
             requirePlace(offset);

@@ -58,8 +58,7 @@ sealed interface Check {
             }
             long step = Math.min(frames - start, STEP);
             MemoryOp.requireUlongs(call, list, start, start + step);
-            argument.set(
-                    AcquireResource.FRAME, argument.get(AcquireResource.FRAME) + start);
+            argument.set(AcquireResource.FRAME, argument.get(AcquireResource.FRAME) + start);
             argument.set(AcquireResource.NR_FRAMES, step);
         }
     }
@@ -192,6 +191,14 @@ sealed interface Check {
             if (!call.domain().config().isXenFrom(major, minor)) {
                 throw error;
             }
+        }
+    }
+
+    /// An error in any case: for callers that do not have the operation.
+    record Never(XenError error) implements Check {
+        @Override
+        public void run(HypercallContext call) throws XenError {
+            throw error;
         }
     }
 

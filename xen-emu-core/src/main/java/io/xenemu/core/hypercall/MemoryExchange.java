@@ -75,7 +75,8 @@ final class MemoryExchange {
         GuestArgument argument = c.argument();
         int larger = Math.max(growth, 0);
         int smaller = Math.max(-growth, 0);
-        long step = NARROW_ROOM / (((1L << larger + smaller) + 1) * Long.BYTES) << larger;
+        long ratio = 1L << (larger + smaller);
+        long step = (NARROW_ROOM / ((ratio + 1) * Long.BYTES)) << larger;
         long end = Math.min(done + step, argument.get(Exchange.IN_NR_EXTENTS));
         MemoryOp.requireUlongs(c, argument.get(Exchange.IN_EXTENT_START), done, end);
         MemoryOp.requireUlongs(

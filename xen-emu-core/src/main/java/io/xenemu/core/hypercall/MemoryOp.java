@@ -123,8 +123,7 @@ final class MemoryOp {
     ///
     /// @param first the index of the first element
     /// @param end the index behind the last one; the part has no more elements than two pages
-    static void requireUlongs(HypercallContext c, long list, long first, long end)
-            throws XenError {
+    static void requireUlongs(HypercallContext c, long list, long first, long end) throws XenError {
         for (long i = first; i < end; i++) {
             c.argument().linear().readUlong(list + i * c.width().bytes());
         }
@@ -243,9 +242,15 @@ final class MemoryOp {
     }
 
     private static long removeFromPhysmap(HypercallContext c) throws XenError {
-        requireWhole(c, XenError.EINVAL);
         var argument = c.argument();
-        argument.copyIn(RemoveFromPhysmap.STRUCT, c.word(1));
+        // Xen copies a 32-bit caller's structure first.
+        if (c.width() == GuestWidth.BITS_32) {
+            argument.copyIn(RemoveFromPhysmap.STRUCT, c.word(1));
+        }
+        requireWhole(c, XenError.EINVAL);
+        if (c.width() == GuestWidth.BITS_64) {
+            argument.copyIn(RemoveFromPhysmap.STRUCT, c.word(1));
+        }
         c.domain().requireSelf(argument.get(RemoveFromPhysmap.DOMID));
         c.domain().pages().removeFromPhysmap(argument.get(RemoveFromPhysmap.GPFN));
         return 0;

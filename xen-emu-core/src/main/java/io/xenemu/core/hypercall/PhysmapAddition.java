@@ -3,12 +3,15 @@ package io.xenemu.core.hypercall;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmapBatch;
+import io.xenemu.kvm.memory.GuestArgument;
+import io.xenemu.kvm.memory.GuestStruct;
 
 /// `XENMEM_add_to_physmap` and `XENMEM_add_to_physmap_batch`: pages at frames of the guest's choice. Checks in the
-/// order of Xen's `common/memory.c` and `arch/x86/mm/p2m.c`.
+/// order of Xen's `common/memory.c`, `common/compat/memory.c` and `arch/x86/mm/p2m.c`.
 final class PhysmapAddition {
     static final int COMMAND = 7;
     static final int BATCH = 23;
@@ -27,6 +30,10 @@ final class PhysmapAddition {
     private static final int SPACE_GMFN_FOREIGN = 4;
     private static final int SPACE_DEV_MMIO = 5;
 
+    /// Entries of a batch that Xen reads at once for a 32-bit caller, before all checks: as many as fit behind the
+    /// structure into its two pages.
+    private static final long NARROW_STEP = 510;
+
     /// Bytes of a result in a batch (`int`).
     private static final int RESULT_BYTES = 4;
 
@@ -34,9 +41,8 @@ final class PhysmapAddition {
 
     /// Foreign pages need the batched call; devices need the hardware domain.
     static long one(HypercallContext c) throws XenError {
-        long start = start(c);
+        long start = copyIn(c, AddToPhysmap.STRUCT);
         var argument = c.argument();
-        argument.copyIn(AddToPhysmap.STRUCT, c.word(1));
         int space = Math.toIntExact(Math.min(argument.get(AddToPhysmap.SPACE), Integer.MAX_VALUE));
         if (space == SPACE_GMFN_FOREIGN) {
             throw XenError.ENOSYS;
@@ -55,13 +61,31 @@ final class PhysmapAddition {
         return 0;
     }
 
-    /// The number of pages that an interrupted call has added.
-    private static long start(HypercallContext c) throws XenError {
+    /// Copies the argument in.
+    ///
+    /// @return the number of pages that an interrupted call has added
+    private static long copyIn(HypercallContext c, GuestStruct struct) throws XenError {
         long start = MemoryOp.start(c);
+        if (c.width() == GuestWidth.BITS_32) {
+            c.argument().copyIn(struct, c.word(1));
+            if (struct.equals(AddToPhysmapBatch.STRUCT)) {
+                requireLists(c, start);
+            }
+        }
         if (start > MAX_ADDED) {
             throw XenError.EDOM;
         }
+        if (c.width() == GuestWidth.BITS_64) {
+            c.argument().copyIn(struct, c.word(1));
+        }
         return start;
+    }
+
+    private static void requireLists(HypercallContext c, long start) throws XenError {
+        GuestArgument argument = c.argument();
+        long end = Math.min(start + NARROW_STEP, argument.get(AddToPhysmapBatch.SIZE));
+        MemoryOp.requireUlongs(c, argument.get(AddToPhysmapBatch.IDXS), start, end);
+        MemoryOp.requireUlongs(c, argument.get(AddToPhysmapBatch.GPFNS), start, end);
     }
 
     private static void requireAllowed(Domain domain, int space, int domid) throws XenError {
@@ -119,9 +143,8 @@ final class PhysmapAddition {
 
     /// Writes a result for each entry. Stops early only at an entry that cannot be read, or has no frame.
     static long batch(HypercallContext c) throws XenError {
-        long start = start(c);
+        long start = copyIn(c, AddToPhysmapBatch.STRUCT);
         var argument = c.argument();
-        argument.copyIn(AddToPhysmapBatch.STRUCT, c.word(1));
         int space = argument.get(AddToPhysmapBatch.SPACE);
         if (space == SPACE_GMFN_RANGE) {
             throw XenError.EOPNOTSUPP;

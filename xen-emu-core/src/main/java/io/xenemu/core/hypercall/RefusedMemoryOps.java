@@ -8,8 +8,10 @@ import io.xenemu.core.hypercall.Check.Is;
 import io.xenemu.core.hypercall.Check.IsWhole;
 import io.xenemu.core.hypercall.Check.NamesDomain;
 import io.xenemu.core.hypercall.Check.Narrow;
+import io.xenemu.core.hypercall.Check.Never;
 import io.xenemu.core.hypercall.Check.Reads;
 import io.xenemu.core.hypercall.Check.ReadsResourceFrames;
+import io.xenemu.core.hypercall.Check.Wide;
 import io.xenemu.core.hypercall.Operand.Field;
 import io.xenemu.core.hypercall.Operand.Sum;
 import io.xenemu.kvm.abi.XenError;
@@ -62,9 +64,11 @@ final class RefusedMemoryOps {
                             XenError.EINVAL,
                             null));
 
+    /// Xen does not translate it for 32-bit callers.
     static final FixedAnswer CLAIM_PAGES =
             refusal(
                     XenError.EPERM,
+                    new Narrow(new Never(XenError.ENOSYS)),
                     new IsWhole(XenError.EINVAL),
                     new Reads(Reservation.STRUCT, 1),
                     new Is(new Field(Reservation.EXTENT_START), 0, XenError.EINVAL),
@@ -78,8 +82,9 @@ final class RefusedMemoryOps {
     static final FixedAnswer VNUMA_INFO =
             refusal(
                     XenError.EOPNOTSUPP,
-                    new IsWhole(XenError.EINVAL),
+                    new Wide(new IsWhole(XenError.EINVAL)),
                     new Reads(VnumaTopologyInfo.STRUCT, 1),
+                    new Narrow(new IsWhole(XenError.EINVAL)),
                     new Is(new Field(VnumaTopologyInfo.PAD), 0, XenError.EINVAL),
                     NamesDomain.itself(new Field(VnumaTopologyInfo.DOMID)));
 

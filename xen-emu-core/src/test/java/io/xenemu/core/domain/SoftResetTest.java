@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.vm.FakeVm;
+import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.Virq;
@@ -106,6 +107,17 @@ final class SoftResetTest {
 
     private static MemorySegment guestPage() {
         return MemorySegment.ofArray(new byte[GuestMemory.PAGE_SIZE]);
+    }
+
+    @Test
+    void areasByPhysicalAddressEnd() throws XenError {
+        caller.areas().registerTimePhysical(KEPT);
+        caller.areas().registerRunstatePhysical(KEPT + 64, GuestWidth.BITS_64);
+
+        reset();
+
+        assertEquals(VcpuPort.INVALID_GPA, vm.vcpu(0).timeInfo());
+        assertEquals(VcpuPort.INVALID_GPA, vm.vcpu(0).runstateArea());
     }
 
     @Test

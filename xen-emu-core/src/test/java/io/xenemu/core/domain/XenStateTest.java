@@ -50,15 +50,13 @@ final class XenStateTest {
                             0x10_0000,
                             List.of(new MemoryState.Displaced(5, 0xc_0001))));
 
-    private static final XenState STATE =
-            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010));
+    private static final XenState STATE = state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010));
 
     /// The same from before areas could be registered by physical address.
     private static final XenState VERSION_2 = state(128 << 20, FURTHER, areas(NONE, NONE));
 
     /// The same from before a domain could see more memory than it has.
-    private static final XenState VERSION_1 =
-            state(64 << 20, Optional.empty(), areas(NONE, NONE));
+    private static final XenState VERSION_1 = state(64 << 20, Optional.empty(), areas(NONE, NONE));
 
     /// @param time the second time area of vCPU 1 by physical address
     /// @param runstate the runstate area of vCPU 0 by physical address
@@ -75,9 +73,7 @@ final class XenStateTest {
     }
 
     private static XenState state(
-            long maxMemory,
-            Optional<MemoryState.Further> further,
-            List<VcpuAreas.State> areas) {
+            long maxMemory, Optional<MemoryState.Further> further, List<VcpuAreas.State> areas) {
         return new XenState(
                 new XenState.Identity(
                         new DomId(7),

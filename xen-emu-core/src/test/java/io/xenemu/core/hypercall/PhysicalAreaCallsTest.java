@@ -22,7 +22,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class PhysicalAreaCallsTest {
     private static final int VCPU_OP = 24;
     private static final int VM_ASSIST = 21;
-    private static final int REGISTER_RUNSTATE = 5;
     private static final int REGISTER_TIME = 13;
     private static final int RUNSTATE_PHYS = 14;
     private static final int TIME_PHYS = 15;
@@ -120,8 +119,7 @@ final class PhysicalAreaCallsTest {
             throws XenError {
         guest.domain().sharedInfo().latchWidth(domain);
 
-        assertEquals(
-                expected, register(wideCaller ? wide : narrow, RUNSTATE_PHYS, 0, PAGE + at));
+        assertEquals(expected, register(wideCaller ? wide : narrow, RUNSTATE_PHYS, 0, PAGE + at));
     }
 
     @ParameterizedTest
@@ -188,8 +186,8 @@ final class PhysicalAreaCallsTest {
 
     @ParameterizedTest
     @CsvSource({"4, 17, -38, -38", "4, 18, 0, 0"})
-    void areasByPhysicalAddressAreOfferedSince418(
-            int major, int minor, long runstate, long time) throws BootException, XenError {
+    void areasByPhysicalAddressAreOfferedSince418(int major, int minor, long runstate, long time)
+            throws BootException, XenError {
         try (TestDomain old = TestDomain.ofXenWithRunstates(new FakeVm(), major, minor)) {
             assertOffered(old, runstate, time);
         }
@@ -202,8 +200,7 @@ final class PhysicalAreaCallsTest {
         }
     }
 
-    private static void assertOffered(TestDomain domain, long runstate, long time)
-            throws XenError {
+    private static void assertOffered(TestDomain domain, long runstate, long time) throws XenError {
         domain.memory().write64(ARG, PAGE);
         HypercallDispatcher server = domain.dispatcher();
         HypercallContext caller = domain.caller(0, true);
