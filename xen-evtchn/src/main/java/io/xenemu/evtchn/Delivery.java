@@ -255,6 +255,8 @@ final class Delivery {
             VcpuInfo old = vcpu.info;
             if (isNew && old != null) {
                 info.takeOver(old);
+            } else if (isNew) {
+                info.clear();
             }
             vcpu.info = info;
             vcpu.registered = true;

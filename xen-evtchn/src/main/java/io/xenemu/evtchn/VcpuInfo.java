@@ -64,6 +64,13 @@ final class VcpuInfo {
         return (old & UPCALL_PENDING_BYTE) == 0;
     }
 
+    /// Makes this place what Xen makes the first one of a vCPU without a place in shared_info: zeros, with upcalls
+    /// masked.
+    void clear() {
+        memory.fill((byte) 0);
+        WORD.setVolatile(memory, 0L, SET << Byte.SIZE);
+    }
+
     /// Copies the selector, `evtchn_upcall_pending` and `evtchn_upcall_mask` of `old` to this place. Overwrites this
     /// memory, which the guest left in any state; events that the kernel announced here already are announced again
     /// by the caller.

@@ -172,6 +172,30 @@ final class DeliveryTest {
         assertEquals(List.of(1), guest.upcalls);
     }
 
+    /// vCPUs from 32 on have no place in shared_info. What the guest left where they register their first one is no
+    /// event.
+    @ParameterizedTest
+    @EnumSource
+    void firstPlaceOfAVcpuBeyond32IsClearedAndGetsItsEvents(GuestWidth width) throws XenError {
+        FakeGuest guest = new FakeGuest(arena, width, 40);
+        EvtchnPort early = guest.channels.bindIpi(vcpu(39));
+        guest.channels.send(early);
+        assertEquals(List.of(), guest.upcalls, "nowhere to announce it");
+        assertTrue(guest.pending(early.value()));
+
+        MemorySegment place = arena.allocate(64, 64);
+        place.fill((byte) 0xff);
+        guest.channels.setVcpuInfo(vcpu(39), place);
+        assertEquals(1, place.get(ValueLayout.JAVA_BYTE, 0), "evtchn_upcall_pending");
+        assertEquals(1, place.get(ValueLayout.JAVA_BYTE, 1), "evtchn_upcall_mask");
+        assertEquals(
+                1,
+                width == GuestWidth.BITS_64
+                        ? place.get(ValueLayout.JAVA_LONG, 8)
+                        : place.get(ValueLayout.JAVA_INT, 4));
+        assertEquals(List.of(39), guest.upcalls);
+    }
+
     @ParameterizedTest
     @EnumSource
     void registeringVcpuInfoWithNothingPendingMakesNoUpcall(GuestWidth width) throws XenError {
