@@ -51,7 +51,7 @@ class OperatorIT {
             PerlControl control = new PerlControl(lab, SOCKET);
             assertEquals("ok\n", control.ask("trigger operated reset"));
             shell.awaitBoot();
-            assertEquals("ok\n", control.ask("trigger 2 power"));
+            assertEquals("ok\n", control.ask("shutdown 2"));
             assertEquals(0, guest.awaitExit(), guest.output());
             assertTrue(guest.output().contains("reboot: Power down"), guest.output());
         }

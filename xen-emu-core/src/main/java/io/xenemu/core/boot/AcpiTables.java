@@ -3,15 +3,17 @@ package io.xenemu.core.boot;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/// The guest's ACPI tables: RSDP, XSDT, FADT, MADT and DSDT, with one I/O APIC, one local APIC per vCPU, and COM1.
+/// The guest's ACPI tables: RSDP, XSDT, FADT, MADT and DSDT, with one I/O APIC, one local APIC per vCPU, and the
+/// devices of [Dsdt].
 ///
 /// They are of the hardware-reduced kind. Nothing in the guest needs the fixed hardware: there is no SCI, no PM timer
 /// and no FACS to emulate. Linux does not probe for a PIC or a PIT, and powering off is one write to a register of our
-/// own. The price is that the DSDT has to describe COM1's interrupt. The PIC and the PIT may still exist, since other
-/// guests (Xen itself) need them: hence PCAT_COMPAT and the override of IRQ 0.
+/// own. The price is that the DSDT has to describe COM1's interrupt, and that buttons are devices there, not bits of a
+/// register. The PIC and the PIT may still exist, since other guests (Xen itself) need them: hence PCAT_COMPAT and the
+/// override of IRQ 0.
 ///
-/// The boot flags say that there is neither VGA nor an RTC. By these, Linux recognises a Xen PVH guest that was not
-/// started through its PVH entry.
+/// The boot flags say that there is no VGA. For a kernel that is not started through a PVH entry they also deny the
+/// RTC, which is there all the same: by these two flags, Linux recognises a Xen PVH guest. The DSDT names the RTC.
 public final class AcpiTables {
     /// The most vCPUs, as Xen's `HVM_MAX_VCPUS`. APIC ids then fit into 8 bits.
     public static final int MAX_VCPUS = 128;
@@ -30,6 +32,24 @@ public final class AcpiTables {
 
     /// The value that, written to [#RESET_PORT], resets the guest.
     public static final int RESET_VALUE = 6;
+
+    /// I/O port of the register of events. A read gives the `EVENT_*` bits of what has happened, and clears them.
+    public static final int EVENT_PORT = 0x602;
+
+    /// The power button was pressed.
+    public static final int EVENT_POWER_BUTTON = 1;
+
+    /// The sleep button was pressed.
+    public static final int EVENT_SLEEP_BUTTON = 1 << 1;
+
+    /// The VM generation id has changed.
+    public static final int EVENT_GENERATION_ID = 1 << 2;
+
+    /// Interrupt line (GSI) of events, level-triggered and active high. It is up while the register is not zero.
+    public static final int EVENT_GSI = 9;
+
+    /// First I/O port of the real-time clock, of two.
+    public static final int RTC_PORT = 0x70;
 
     /// First I/O port of COM1.
     public static final int COM1_PORT = 0x3f8;
@@ -69,11 +89,12 @@ public final class AcpiTables {
     /// Writes all tables to their places in [GuestMemoryMap]. Processor id, APIC id and vCPU id are equal.
     ///
     /// @param vcpus 1 to [#MAX_VCPUS]
-    public static void write(BootMemory memory, int vcpus) {
+    /// @param isPvhEntry whether the kernel is started through a PVH entry, which tells it that it is a PVH guest
+    public static void write(BootMemory memory, int vcpus, boolean isPvhEntry) {
         if (vcpus < 1 || vcpus > MAX_VCPUS) {
             throw new IllegalArgumentException("vCPUs: " + vcpus);
         }
-        byte[] dsdt = dsdt();
+        byte[] dsdt = Dsdt.table();
         byte[] madt = madt(vcpus);
         long dsdtAt = GuestMemoryMap.ACPI_START;
         long madtAt = aligned(dsdtAt + dsdt.length);
@@ -81,7 +102,7 @@ public final class AcpiTables {
         long xsdtAt = aligned(fadtAt + FADT_SIZE);
         memory.write(dsdtAt, dsdt);
         memory.write(madtAt, madt);
-        memory.write(fadtAt, fadt(dsdtAt));
+        memory.write(fadtAt, fadt(dsdtAt, isPvhEntry));
         memory.write(xsdtAt, xsdt(fadtAt, madtAt));
         memory.write(GuestMemoryMap.RSDP, rsdp(xsdtAt));
     }
@@ -103,11 +124,12 @@ public final class AcpiTables {
         return table.finish();
     }
 
-    private static byte[] fadt(long dsdt) {
+    private static byte[] fadt(long dsdt, boolean isPvhEntry) {
         var table = new AcpiTable("FACP", 6, FADT_SIZE);
         ByteBuffer body = table.body();
         body.putInt(FADT_DSDT, (int) dsdt);
-        body.putShort(FADT_BOOT_FLAGS, (short) (BOOT_NO_VGA | BOOT_NO_CMOS_RTC));
+        int bootFlags = isPvhEntry ? BOOT_NO_VGA : BOOT_NO_VGA | BOOT_NO_CMOS_RTC;
+        body.putShort(FADT_BOOT_FLAGS, (short) bootFlags);
         body.putInt(
                 FADT_FLAGS,
                 WBINVD | NO_POWER_BUTTON | NO_SLEEP_BUTTON | RESET_REG_SUPPORTED | HW_REDUCED_ACPI);
@@ -144,27 +166,6 @@ public final class AcpiTables {
         body.putInt((int) GuestMemoryMap.IOAPIC_START).putInt(0);
         body.put((byte) 2).put((byte) MADT_OVERRIDE_SIZE).put((byte) 0).put((byte) 0);
         body.putInt(2).putShort((short) 0);
-        return table.finish();
-    }
-
-    private static byte[] dsdt() {
-        byte[] com1 =
-                Aml.device(
-                        "COM1",
-                        Aml.name("_HID", Aml.eisaId("PNP0501")),
-                        Aml.name("_UID", Aml.integer(1)),
-                        Aml.name("_CRS", Aml.buffer(Aml.ioAndInterrupt(COM1_PORT, 8, COM1_GSI))));
-        byte[] s5 =
-                Aml.name(
-                        "_S5_",
-                        Aml.packageOf(
-                                Aml.integer(SLEEP_TYPE_S5),
-                                Aml.integer(0),
-                                Aml.integer(0),
-                                Aml.integer(0)));
-        byte[] code = Aml.join(Aml.rootScope("_SB_", com1), s5);
-        var table = new AcpiTable("DSDT", 2, AcpiTable.HEADER_SIZE + code.length);
-        table.body().put(code);
         return table.finish();
     }
 

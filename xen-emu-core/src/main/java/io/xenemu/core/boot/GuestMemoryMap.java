@@ -10,7 +10,7 @@ import java.util.List;
 /// ```
 /// 0            RAM, of it 0xa0000..0xfffff reserved (the RSDP is at 0xf0000)
 /// 0xc0000000   hole: grant frames and other foreign pages go where the guest puts them
-/// 0xfc000000   ACPI tables
+/// 0xfc000000   ACPI tables, and at 0xfc00f000 a reserved page with the VM generation id
 /// 0xfec00000   I/O APIC
 /// 0xfee00000   local APICs
 /// 0xfeff8000   Xen's special pages, of them xenstore 0xfeffc and console 0xfefff (frame numbers)
@@ -23,8 +23,8 @@ public final class GuestMemoryMap {
     /// Less memory cannot hold even a small kernel with the boot structures.
     public static final long MIN_BYTES = 8L << 20;
 
-    /// The smallest guest-physical address width in use is 39 bits; half of it leaves room for foreign pages.
-    public static final long MAX_BYTES = 256L << 30;
+    /// The most RAM of any guest: page numbers are ints, with room for pages that have no place in the map.
+    public static final long MAX_BYTES = 4L << 40;
 
     /// The latest end of RAM below 4 GiB, as on PCs with a 1 GiB hole.
     public static final long HOLE_START = 0xc000_0000L;
@@ -35,8 +35,12 @@ public final class GuestMemoryMap {
     /// The ACPI tables except the RSDP.
     public static final long ACPI_START = 0xfc00_0000L;
 
-    /// Room for the ACPI tables, in bytes.
+    /// Room for the ACPI tables and the reserved page after them, in bytes.
     public static final long ACPI_SIZE = 64 << 10;
+
+    /// The 16 bytes of the VM generation id. A guest may use the memory of ACPI tables again, so they have a reserved
+    /// page to themselves.
+    public static final long GENERATION_ID = ACPI_START + ACPI_SIZE - PAGE_SIZE;
 
     /// The RSDP, at a place that a guest searches if it was not told the address.
     public static final long RSDP = 0xf_0000;
@@ -85,7 +89,8 @@ public final class GuestMemoryMap {
         map.add(new Entry(0, BIOS_START, Type.RAM));
         map.add(new Entry(BIOS_START, BIOS_END - BIOS_START, Type.RESERVED));
         map.add(new Entry(BIOS_END, lowRamEnd - BIOS_END, Type.RAM));
-        map.add(new Entry(ACPI_START, ACPI_SIZE, Type.ACPI));
+        map.add(new Entry(ACPI_START, GENERATION_ID - ACPI_START, Type.ACPI));
+        map.add(new Entry(GENERATION_ID, PAGE_SIZE, Type.RESERVED));
         map.add(new Entry(IOAPIC_START, PAGE_SIZE, Type.RESERVED));
         map.add(new Entry(LAPIC_START, PAGE_SIZE, Type.RESERVED));
         map.add(new Entry(SPECIAL_START, SPECIAL_SIZE, Type.RESERVED));
@@ -95,6 +100,30 @@ public final class GuestMemoryMap {
         }
         slots = List.copyOf(slotList);
         entries = List.copyOf(map);
+    }
+
+    /// Checks that a guest of this host can address its RAM. Half of the addresses are left for pages of other domains.
+    ///
+    /// @param addressBits the width of the guest's physical addresses: EAX of CPUID leaf 0x80000008, bits 7 to 0
+    /// @throws BootException if it cannot
+    public void requireAddressable(int addressBits) throws BootException {
+        long most = 1L << (addressBits - 1);
+        Slot last = slots.getLast();
+        if (last.start + last.length > most) {
+            throw new BootException(
+                    "memory of %d MiB ends at %#x: with this host's physical addresses of %d bits it may end at %#x"
+                            .formatted(
+                                    ramBytes() >> 20, last.start + last.length, addressBits, most));
+        }
+    }
+
+    private long ramBytes() {
+        return lowRamEnd + highRamBytes();
+    }
+
+    private long highRamBytes() {
+        Slot last = slots.getLast();
+        return last.start == HIGH_RAM_START ? last.length : 0;
     }
 
     /// The ranges that need a KVM memory slot, in ascending order.

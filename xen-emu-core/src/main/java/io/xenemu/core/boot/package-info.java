@@ -8,9 +8,9 @@
 /// - Kernels: [KernelImage] is a [BzImage] or an [ElfImage] ([ElfNotes], [ElfSegments]), read by [ImageReader].
 /// - Files: [BootFiles], [BootContent], [FileContent], [GzipContent], [BootModule]. What cannot be booted is a
 ///   [BootException].
-/// - Memory: [GuestMemoryMap], [BootMemory], [Placement], [BootRequest].
+/// - Memory: [GuestMemoryMap], [AddressWidth], [BootMemory], [Placement], [BootRequest].
 /// - Structures for the kernel: [BootParams] (Linux's protocol), [StartInfo] (PVH), [CpuEntry], [HypercallPage].
-/// - ACPI: [AcpiTables], [AcpiTable], [Aml].
+/// - ACPI: [AcpiTables], [AcpiTable], [Dsdt], [Aml].
 /// - CPUID: [XenCpuid], [XenLeaves], [CpuidTopology].
 ///
 /// No locks: one thread builds a guest.

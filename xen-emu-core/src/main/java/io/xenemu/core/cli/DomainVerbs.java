@@ -34,6 +34,11 @@ final class DomainVerbs {
                 description = "Wait until the domain has ended; with --all, until all have.")
         private boolean wait;
 
+        @Option(
+                names = {"-F", "--fallback"},
+                description = "Use ACPI for guests without PV drivers.")
+        private boolean fallback;
+
         private static final class Target {
             @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")
             private @Nullable String domain;
@@ -50,6 +55,9 @@ final class DomainVerbs {
             words.add(target.all ? verb() + "-all" : verb());
             if (target.domain != null) {
                 words.add(target.domain);
+            }
+            if (fallback) {
+                words.add("fallback");
             }
             if (wait) {
                 words.add("wait");

@@ -6,6 +6,7 @@ import static io.xenemu.core.control.VerbArgument.optional;
 
 import com.google.common.primitives.Ints;
 import io.xenemu.core.coredump.DumpProgress;
+import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
@@ -57,8 +58,7 @@ final class DebugCommands {
                     Verb.changes(
                             "trigger",
                             "Send a trigger to a guest. nmi: a non-maskable interrupt; reset: reset it at "
-                                    + "once; power: ask it by XenStore to power off. init, sleep and s3resume are "
-                                    + "refused.",
+                                    + "once; power, sleep: press its ACPI button. init and s3resume are refused.",
                             DebugCommands::trigger,
                             one(DOMAIN),
                             one(TRIGGER),
@@ -115,16 +115,28 @@ final class DebugCommands {
         String vcpu = call.find(VCPU);
         switch (trigger) {
             case "nmi" -> nmi(service, name, vcpu == null ? "0" : vcpu);
-            case "reset" ->
-                    service.named().on(name, domain -> domain.shutdown(ShutdownReason.REBOOT, ""));
-            // The guests have no ACPI power button.
-            case "power" -> DomainCommands.askToPowerOff(service, name);
+            case "reset" -> reset(service, name);
+            case "power" -> press(service, name, AcpiEvents.Event.POWER_BUTTON);
+            case "sleep" -> press(service, name, AcpiEvents.Event.SLEEP_BUTTON);
             case "init" -> throw new Refused("init: Xen does not send it to HVM domains either");
-            case "sleep", "s3resume" ->
-                    throw new Refused(trigger + ": the domains have no ACPI sleep states");
-            default -> throw new Refused("no such trigger: " + trigger + " (nmi, reset or power)");
+            case "s3resume" ->
+                    throw new Refused("s3resume: the domains have no ACPI sleep state S3");
+            default ->
+                    throw new Refused(
+                            "no such trigger: " + trigger + " (nmi, reset, power or sleep)");
         }
         return ControlReply.done();
+    }
+
+    /// Resets a guest at once.
+    static void reset(OperatedService service, String name) throws Refused {
+        service.named().on(name, domain -> domain.shutdown(ShutdownReason.REBOOT, ""));
+    }
+
+    /// Presses a button of a guest, which decides what follows.
+    static void press(OperatedService service, String name, AcpiEvents.Event button)
+            throws Refused {
+        service.named().on(name, domain -> domain.acpiEvents().raise(button));
     }
 
     /// Sends an NMI. Waits for the vCPU's thread with no lock held, so that other commands go on if it is stuck.

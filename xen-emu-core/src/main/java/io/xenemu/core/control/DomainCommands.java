@@ -1,10 +1,13 @@
 package io.xenemu.core.control;
 
+import static io.xenemu.core.control.VerbArgument.flag;
 import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 import static io.xenemu.core.control.VerbArgument.waitFlag;
 
+import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.Refused;
@@ -15,6 +18,7 @@ import java.util.List;
 final class DomainCommands {
     private static final String DOMAIN = "domain";
     private static final String WAIT = "wait";
+    private static final String FALLBACK = "fallback";
 
     static final List<Verb> VERBS =
             List.of(
@@ -42,26 +46,31 @@ final class DomainCommands {
                             one(DOMAIN)),
                     Verb.changes(
                             "shutdown",
-                            "Ask a guest by XenStore to power off.",
+                            "Ask a guest by XenStore to power off. With -F, press the ACPI power button of a "
+                                    + "guest without PV drivers.",
                             (service, call) -> shutDown(service, call, DomainOrder.Plain.POWER_OFF),
                             one(DOMAIN),
+                            flag(FALLBACK),
                             waitFlag()),
                     Verb.changes(
                             "reboot",
-                            "Ask a guest by XenStore to reboot.",
+                            "Ask a guest by XenStore to reboot. With -F, reset a guest without PV drivers.",
                             (service, call) -> shutDown(service, call, DomainOrder.Plain.REBOOT),
                             one(DOMAIN),
+                            flag(FALLBACK),
                             waitFlag()),
                     Verb.changes(
                             "shutdown-all",
                             "The same for all guests.",
                             (service, call) ->
                                     shutDownAll(service, call, DomainOrder.Plain.POWER_OFF),
+                            flag(FALLBACK),
                             waitFlag()),
                     Verb.changes(
                             "reboot-all",
                             "The same for all guests.",
                             (service, call) -> shutDownAll(service, call, DomainOrder.Plain.REBOOT),
+                            flag(FALLBACK),
                             waitFlag()),
                     Verb.changesSlowly(
                             "suspend",
@@ -115,7 +124,7 @@ final class DomainCommands {
     private static ControlReply shutDown(OperatedService service, VerbCall call, DomainOrder how)
             throws Refused, InterruptedException {
         Domain domain = service.named().named(call.one(DOMAIN));
-        service.domains().order(domain, how);
+        ask(service, call, domain, how);
         if (call.has(WAIT)) {
             awaitEnds(service, call, List.of(domain));
         }
@@ -133,10 +142,19 @@ final class DomainCommands {
         }
     }
 
-    /// Asks one guest to power off.
-    static void askToPowerOff(OperatedService service, String name)
+    /// Asks a guest by XenStore, or, if the operator wants it and the guest has no PV drivers, by ACPI. As for libxl, a
+    /// guest has PV drivers if it has set its callback.
+    private static void ask(OperatedService service, VerbCall call, Domain domain, DomainOrder how)
             throws Refused, InterruptedException {
-        service.domains().order(service.named().named(name), DomainOrder.Plain.POWER_OFF);
+        boolean hasDrivers = domain.params().get(HvmParams.CALLBACK_IRQ) != 0;
+        String id = Integer.toString(domain.id().value());
+        if (!call.has(FALLBACK) || hasDrivers) {
+            service.domains().order(domain, how);
+        } else if (how == DomainOrder.Plain.POWER_OFF) {
+            DebugCommands.press(service, id, AcpiEvents.Event.POWER_BUTTON);
+        } else {
+            DebugCommands.reset(service, id);
+        }
     }
 
     /// Asks every guest, and then reports those that XenStore refuses to ask.
@@ -149,7 +167,7 @@ final class DomainCommands {
         List<String> refused = new ArrayList<>();
         for (Domain domain : all) {
             try {
-                domains.order(domain, how);
+                ask(service, call, domain, how);
                 asked.add(domain);
             } catch (Refused e) {
                 refused.add(domain.config().name() + ": " + e.reason());

@@ -63,6 +63,18 @@ public final class DeviceMetrics implements AutoCloseable {
                         .register(meters.registry()));
     }
 
+    /// Adds `xen.guest.log.lost`.
+    ///
+    /// @param source the port by which the guest writes: `drivers` or `debug`
+    public void addLostLines(String source, LongAdder lost) {
+        meters.add(
+                FunctionCounter.builder("xen.guest.log.lost", lost, LongAdder::sum)
+                        .description("Lines lost because the guest wrote too many to the log")
+                        .tag("domain", domain)
+                        .tag("source", source)
+                        .register(meters.registry()));
+    }
+
     @Override
     public void close() {
         meters.close();

@@ -4,6 +4,7 @@ import com.google.common.primitives.Bytes;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Writes and reads the frames' bodies of saved devices, with one pair of methods for each device.
@@ -18,6 +19,21 @@ public final class DeviceStateCodec {
     /// Version 1: ier, fcr, lcr, mcr, scratch u8 each; divisor u16; overrun, transmitter empty pending, asserted;
     /// receiver bytes, transmitter bytes, typed bytes.
     public static final int SERIAL = 0x314d4f43;
+
+    /// Frame type "RTC ": [RtcState].
+    ///
+    /// Version 1: index u8; 128 registers u8 each; offset in seconds s64.
+    public static final int RTC = 0x20435452;
+
+    /// Frame type "UNPL": [UnplugState].
+    ///
+    /// Version 1: product u16; blacklisted; flags u8.
+    public static final int UNPLUG = 0x4c504e55;
+
+    /// Frame type "ACPI": [AcpiState].
+    ///
+    /// Version 1: events u8; VM generation id 2 x u64, the lower half first.
+    public static final int ACPI = 0x49504341;
 
     /// The version of every frame here.
     public static final int VERSION = 1;
@@ -109,5 +125,58 @@ public final class DeviceStateCodec {
                 bytes(body, SerialFifo.SIZE),
                 bytes(body, SerialFifo.SIZE),
                 bytes(body, MAX_TYPED));
+    }
+
+    /// Writes a clock.
+    public static BodyWriter encode(RtcState state) {
+        BodyWriter body = new BodyWriter().u8(state.index());
+        state.registers().forEach(register -> body.u8(register & 0xff));
+        return body.u64(state.offsetSeconds());
+    }
+
+    /// Reads a clock.
+    ///
+    /// @throws WireException if the version is unknown or a value out of range
+    public static RtcState rtc(int version, BodyReader body) throws WireException {
+        requireVersion("clock", version);
+        int index = body.u8();
+        List<Byte> registers = new ArrayList<>();
+        for (int i = 0; i < RtcState.REGISTERS; i++) {
+            registers.add((byte) body.u8());
+        }
+        try {
+            return new RtcState(index, registers, body.u64());
+        } catch (IllegalArgumentException e) {
+            throw new WireException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /// Writes the unplug ports.
+    public static BodyWriter encode(UnplugState state) {
+        return new BodyWriter().u16(state.product()).bool(state.blacklisted()).u8(state.flags());
+    }
+
+    /// Reads the unplug ports.
+    ///
+    /// @throws WireException if the version is unknown or a value out of range
+    public static UnplugState unplug(int version, BodyReader body) throws WireException {
+        requireVersion("unplug ports", version);
+        return new UnplugState(body.u16(), body.bool(), body.u8());
+    }
+
+    /// Writes the state of ACPI.
+    public static BodyWriter encode(AcpiState state) {
+        return new BodyWriter()
+                .u8(state.events())
+                .u64(state.generation().low())
+                .u64(state.generation().high());
+    }
+
+    /// Reads the state of ACPI.
+    ///
+    /// @throws WireException if the version is unknown or a value out of range
+    public static AcpiState acpi(int version, BodyReader body) throws WireException {
+        requireVersion("ACPI", version);
+        return new AcpiState(body.u8(), new GenerationId(body.u64(), body.u64()));
     }
 }

@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
 /// Routes a guest's port accesses. An access without a device reads as all ones or is dropped, as on a PC. Such
 /// accesses are counted: a guest that makes many looks for a device that does not exist here.
 public final class PortBus {
-    private static final int NOT_DRIVEN = 0xff;
+    /// A byte that nothing answers.
+    static final int NOT_DRIVEN = 0xff;
 
     private final Range[] ranges;
     private final LongAdder unclaimed = new LongAdder();
@@ -26,30 +27,23 @@ public final class PortBus {
     }
 
     /// Handles a guest's read of `size` bytes (1, 2 or 4) from `port`; the result is in the low bits. The device of
-    /// the first port gets a wide access byte by byte.
+    /// the first port gets the access.
     public int read(int port, int size) {
         Range range = find(port);
-        int value = 0;
-        for (int i = size - 1; i >= 0; i--) {
-            int at = port + i;
-            int part =
-                    range == null || at > range.last
-                            ? NOT_DRIVEN
-                            : range.device.read(at) & NOT_DRIVEN;
-            value = (value << 8) | part;
-        }
-        return value;
+        return range == null ? allOnes(size) : range.device.read(port, size);
     }
 
     /// Handles a guest's write of the low `size` bytes (1, 2 or 4) of `value` to `port`; see [#read].
     public void write(int port, int size, int value) {
         Range range = find(port);
-        if (range == null) {
-            return;
+        if (range != null) {
+            range.device.write(port, size, value & allOnes(size));
         }
-        for (int i = 0; i < size && port + i <= range.last; i++) {
-            range.device.write(port + i, (value >>> (8 * i)) & NOT_DRIVEN);
-        }
+    }
+
+    /// The value of a read of `size` bytes that nothing answers.
+    static int allOnes(int size) {
+        return size == Integer.BYTES ? -1 : (1 << (8 * size)) - 1;
     }
 
     /// The number of accesses without a device.
@@ -72,7 +66,15 @@ public final class PortBus {
     /// @param first lowest port
     /// @param last highest port, included
     /// @param device handles the accesses
-    public record Range(int first, int last, PortDevice device) {
+    public record Range(int first, int last, WidePortDevice device) {
+        /// A device that is 8 bits wide.
+        public Range(int first, int last, PortDevice device) {
+            this(first, last, new BytePorts(last, device));
+        }
+
+        /// Checks the ports.
+        ///
+        /// @throws IllegalArgumentException if they are none
         public Range {
             if (first < 0 || last > 0xffff || first > last) {
                 throw new IllegalArgumentException("ports " + first + " to " + last);

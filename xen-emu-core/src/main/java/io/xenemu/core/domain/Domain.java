@@ -1,8 +1,10 @@
 package io.xenemu.core.domain;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.delivery.EventFdThreads;
+import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.device.DeviceMetrics;
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.memory.DomainResources;
@@ -63,6 +65,7 @@ public final class Domain implements AutoCloseable {
     private final MessageInterrupts messageInterrupts;
     private final DomainTimers timers;
     private final Watchdogs watchdogs;
+    private final AcpiEvents acpiEvents;
 
     /// Builds a new domain without vCPUs, as [#Domain(DomainOrigin, GuestMemoryMap, VmPort, Set, DomainEnvironment)].
     public Domain(
@@ -94,6 +97,7 @@ public final class Domain implements AutoCloseable {
         this.environment = environment;
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
         this.watchdogs = new Watchdogs(timers, this::watchdogExpired);
+        this.acpiEvents = new AcpiEvents(up -> vm.irqLine(AcpiTables.EVENT_GSI, up));
         MeterRegistry registry = environment.registry();
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);
@@ -304,6 +308,11 @@ public final class Domain implements AutoCloseable {
     /// Its watchdogs.
     public Watchdogs watchdogs() {
         return watchdogs;
+    }
+
+    /// The events that its ACPI tables describe: buttons and the like.
+    public AcpiEvents acpiEvents() {
+        return acpiEvents;
     }
 
     /// Its VM.

@@ -26,6 +26,9 @@ public final class SharedInfo {
     /// Whether KVM marks runstate areas in any case. Changed under [#change].
     private volatile boolean runstatesMarked;
 
+    /// Xen's `time_offset`: seconds that the wall clock is ahead of the host's. Changed under [#change].
+    private long timeOffset;
+
     /// Its saved state. The page's contents are saved with the memory, as those of every special page.
     ///
     /// @param mapped whether the guest has shown the page since its start or soft reset; only then does KVM know it
@@ -55,6 +58,7 @@ public final class SharedInfo {
             }
             domain.vm().longMode(next == GuestWidth.BITS_64);
             width = next;
+            shiftWallClock();
             domain.eventChannels().setSharedInfo(page(), next);
         }
     }
@@ -87,6 +91,31 @@ public final class SharedInfo {
         }
         gfn = newGfn;
         mapped = true;
+        shiftWallClock();
+    }
+
+    /// Sets how far the guest's wall clock is ahead of the host's UTC, as XEN_DOMCTL_settimeoffset. A guest that sees
+    /// shared_info sees the new time at once.
+    ///
+    /// @param seconds negative for a clock that is behind
+    public void timeOffset(long seconds) {
+        synchronized (change) {
+            boolean changes = timeOffset != seconds;
+            timeOffset = seconds;
+            if (changes && mapped) {
+                // Makes KVM write the host's time again.
+                domain.vm().longMode(width == GuestWidth.BITS_64);
+                shiftWallClock();
+            }
+        }
+    }
+
+    /// Adds the offset to the wall clock that KVM has just written. KVM knows no offset, and writes it only when it is
+    /// told the place or the layout of shared_info.
+    private void shiftWallClock() {
+        if (mapped && timeOffset != 0) {
+            new WallClock(page(), width).add(timeOffset);
+        }
     }
 
     private void place(Vcpu vcpu) {

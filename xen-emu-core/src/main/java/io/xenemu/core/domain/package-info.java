@@ -4,7 +4,7 @@
 ///
 /// Families of files:
 ///
-/// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [DomainConfig], [EventChannelConfig],
+/// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [WallClock], [DomainConfig], [EventChannelConfig],
 ///   [DomainEnvironment], [HvmParams], [NamedPages], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch],
 ///   [DomainObserver].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuRegisters], [VcpuThread], [VcpuMailbox], [VcpuAreas], [WrittenArea],

@@ -3,6 +3,7 @@ package io.xenemu.core.guest;
 import com.google.common.collect.Sets;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
+import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
@@ -59,7 +60,9 @@ final class GuestBoot {
             @Nullable HostConsole console,
             @Nullable HostConsole serial)
             throws BootException {
-        GuestDevices devices = new GuestDevices(console, serial);
+        GuestDevices devices =
+                new GuestDevices(
+                        request.platform(), hypervisor.blacklist()::has, console, serial, null);
         try (BootFiles files = request.open()) {
             Domain domain =
                     hypervisor.create(
@@ -105,7 +108,10 @@ final class GuestBoot {
             @Nullable HostConsole console,
             @Nullable HostConsole serial)
             throws BootException, Refused {
-        GuestDevices devices = new GuestDevices(console, serial, saved);
+        PlatformSettings platform =
+                new PlatformSettings(saved.acpi().generation(), saved.rtc().offsetSeconds(), false);
+        GuestDevices devices =
+                new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, saved);
         Domain domain =
                 hypervisor.restore(
                         new DomainOrigin.Saved(saved.xen(), ram), devices::ports, orders);
@@ -136,6 +142,7 @@ final class GuestBoot {
         StoreChannel store = hypervisor.storeChannel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
         hypervisor.introduce(domain, onlineVcpus, store, channel);
+        tellGeneration();
         devices.attach();
         return hypervisor.reattach(domain, kept);
     }
@@ -156,9 +163,35 @@ final class GuestBoot {
         StoreChannel store = hypervisor.storeChannel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
         hypervisor.introduceAgain(domain, onlineVcpus, memory, store, channel);
+        tellGeneration();
         tell(DomainEvent.of(DomainEvent.Type.RESET, domain));
         log.info("{}: soft reset", domain);
         return hypervisor.reattach(domain, kept);
+    }
+
+    /// Makes a restored guest notice that it is a copy, if it has a VM generation id: it gets a new one. Called before
+    /// or after its start.
+    void becomeCopy() {
+        devices.platform().renewGeneration();
+        tellGeneration();
+    }
+
+    /// Writes the guest's VM generation id to XenStore, if it has one.
+    private void tellGeneration() {
+        GenerationId id = devices.platform().generation();
+        if (!id.exists()) {
+            return;
+        }
+        try {
+            hypervisor.controls().generationId(domain.id(), id.text());
+        } catch (XenError e) {
+            throw new IllegalStateException("XenStore refused the toolstack", e);
+        }
+    }
+
+    /// The platform for the guest's next boot.
+    PlatformSettings platform() {
+        return devices.platform().settings();
     }
 
     void start() {

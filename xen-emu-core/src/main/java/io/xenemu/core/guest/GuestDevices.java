@@ -27,8 +27,8 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// The devices of one boot of a guest: PV console, serial port and power registers. The host's ends of the console and
-/// the serial port outlive the boot.
+/// The devices of one boot of a guest: PV console, serial port, power registers, and [PlatformDevices]. The host's ends
+/// of the console and the serial port outlive the boot.
 public final class GuestDevices {
     /// Held by a thread that moves bytes, so that [#detach] waits for it before the devices' memory and VM go away.
     private final ReentrantLock moving = new ReentrantLock();
@@ -36,6 +36,8 @@ public final class GuestDevices {
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
     private final @Nullable SavedGuest saved;
+    private final PlatformSettings settings;
+    private final UnplugPorts.Blacklist blacklist;
     private final TypedInput consoleInput;
     private final TypedInput serialInput;
     private @Nullable Serial8250 uart;
@@ -47,18 +49,21 @@ public final class GuestDevices {
     private boolean reconnects;
 
     private @Nullable Domain domain;
+    private @Nullable PlatformDevices platform;
 
+    /// @param settings of the platform of a guest that boots
+    /// @param blacklist tells which of the guest's PV drivers are not to load
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port; if both are one, input goes to the console
-    GuestDevices(@Nullable HostConsole console, @Nullable HostConsole serial) {
-        this(console, serial, null);
-    }
-
     /// @param saved the guest that is restored; null for one that boots
     GuestDevices(
+            PlatformSettings settings,
+            UnplugPorts.Blacklist blacklist,
             @Nullable HostConsole console,
             @Nullable HostConsole serial,
             @Nullable SavedGuest saved) {
+        this.settings = settings;
+        this.blacklist = blacklist;
         this.console = console;
         this.serial = serial;
         this.saved = saved;
@@ -91,13 +96,27 @@ public final class GuestDevices {
                                         DeviceStateCodec.SERIAL,
                                         DeviceStateCodec.encode(com1.save(typed)))));
         List<PortBus.Range> ranges = new ArrayList<>(new PowerPorts(new Power(domain)).ranges());
-        ranges.addAll(new UnplugPorts().ranges());
+        PlatformDevices own = new PlatformDevices(domain, settings, blacklist, saved);
+        platform = own;
+        ranges.addAll(own.ranges());
         ranges.add(
                 new PortBus.Range(
                         AcpiTables.COM1_PORT, AcpiTables.COM1_PORT + Serial8250.PORTS - 1, com1));
         PortBus ports = new PortBus(ranges);
         domain.deviceMetrics().add(ports);
         return ports;
+    }
+
+    /// The devices that have no end on the host.
+    PlatformDevices platform() {
+        return made(platform);
+    }
+
+    private static <T> T made(@Nullable T device) {
+        if (device == null) {
+            throw new IllegalStateException("no device before its domain");
+        }
+        return device;
     }
 
     /// Makes the domain's PV console. After [#disconnectConsole] it goes on in the same ring.
@@ -265,10 +284,7 @@ public final class GuestDevices {
     }
 
     private void failed(Throwable e) {
-        Domain served = domain;
-        if (served == null) {
-            throw new IllegalStateException("no device before its domain", e);
-        }
+        Domain served = made(domain);
         served.failed("the console of " + served.id(), e);
     }
 

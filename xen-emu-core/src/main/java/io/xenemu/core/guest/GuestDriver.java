@@ -124,7 +124,8 @@ final class GuestDriver {
                 kept = built.keepDevices();
                 next =
                         request.withMemory(built.memoryTarget())
-                                .withOnlineVcpus(built.onlineVcpus(next.onlineVcpus()));
+                                .withOnlineVcpus(built.onlineVcpus(next.onlineVcpus()))
+                                .withPlatform(built.platform());
             } finally {
                 suspends.fail(Refusal.GONE.of(request.config().name()));
                 if (!again) {

@@ -16,6 +16,7 @@ import java.util.List;
 /// @param kernel its kernel
 /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
 /// @param commandLine the kernel's
+/// @param platform its clock and VM generation id
 /// @param ends the actions after its domain has stopped
 /// @param overcommit whether it is started even if the host lacks the memory for it
 public record GuestRequest(
@@ -24,6 +25,7 @@ public record GuestRequest(
         Path kernel,
         List<String> modules,
         String commandLine,
+        PlatformSettings platform,
         EndActions ends,
         boolean overcommit) {
     public GuestRequest {
@@ -40,6 +42,7 @@ public record GuestRequest(
                 kernel,
                 List.of(initramfs),
                 commandLine,
+                platform.sibling(),
                 EndActions.ONCE,
                 overcommit);
     }
@@ -52,13 +55,21 @@ public record GuestRequest(
                 kernel,
                 modules,
                 commandLine,
+                platform,
                 ends,
                 overcommit);
     }
 
     /// The same guest with another number of vCPUs to use at first.
     GuestRequest withOnlineVcpus(int number) {
-        return new GuestRequest(config, number, kernel, modules, commandLine, ends, overcommit);
+        return new GuestRequest(
+                config, number, kernel, modules, commandLine, platform, ends, overcommit);
+    }
+
+    /// The same guest with another platform.
+    GuestRequest withPlatform(PlatformSettings other) {
+        return new GuestRequest(
+                config, onlineVcpus, kernel, modules, commandLine, other, ends, overcommit);
     }
 
     /// Opens its kernel and modules.

@@ -148,6 +148,27 @@ public enum GuestSetting {
             EndActions.DEFAULT.softReset().word(),
             "What follows when the guest asks for a soft reset (kexec). soft-reset: it goes on in its memory, with"
                     + " new connections to XenStore, console and devices."),
+    MS_VM_GENID(
+            "ms_vm_genid",
+            "--ms-vm-genid",
+            "generate|none",
+            SettingType.TEXT,
+            "none",
+            "Give the guest a VM generation id, by which it notices that it is a copy."),
+    RTC_TIMEOFFSET(
+            "rtc_timeoffset",
+            "--rtc-timeoffset",
+            "SECONDS",
+            SettingType.NUMBER,
+            "0",
+            "How far the guest's clock is ahead of UTC."),
+    LOCALTIME(
+            "localtime",
+            "--localtime",
+            "",
+            SettingType.FLAG,
+            "false",
+            "Set the guest's clock to the host's local time instead of UTC."),
     UUID("uuid", "", "UUID", SettingType.UUID, "", "The guest's UUID. Default: a random one.");
 
     private final String key;

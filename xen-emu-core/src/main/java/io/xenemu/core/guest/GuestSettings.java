@@ -3,6 +3,7 @@ package io.xenemu.core.guest;
 import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableListMultimap;
 import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.gnttab.GrantLimits;
@@ -19,6 +20,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     private static final String TWO_LEVEL = "2level";
     private static final String FIFO = "fifo";
+    private static final String NO_GENERATION = "none";
+    private static final String NEW_GENERATION = "generate";
 
     /// The least `max_event_channels`: room for the ports of the console and XenStore.
     private static final int MIN_EVENT_CHANNELS = 2;
@@ -123,6 +126,7 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                 SettingType.path(one(GuestSetting.KERNEL)),
                 values.get(GuestSetting.RAMDISK),
                 one(GuestSetting.CMDLINE),
+                platform(),
                 new EndActions(
                         action(GuestSetting.ON_POWEROFF),
                         action(GuestSetting.ON_REBOOT),
@@ -130,6 +134,14 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                         action(GuestSetting.ON_WATCHDOG),
                         EndAction.parseReset(one(GuestSetting.ON_SOFT_RESET))),
                 flag(GuestSetting.OVERCOMMIT));
+    }
+
+    private PlatformSettings platform() throws WrongSetting {
+        boolean generates = choice(GuestSetting.MS_VM_GENID, NO_GENERATION, NEW_GENERATION);
+        return new PlatformSettings(
+                generates ? GenerationId.random() : GenerationId.NONE,
+                number(GuestSetting.RTC_TIMEOFFSET),
+                flag(GuestSetting.LOCALTIME));
     }
 
     private int vcpus(GuestSetting setting) throws WrongSetting {

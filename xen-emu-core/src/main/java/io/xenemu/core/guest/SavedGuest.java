@@ -1,8 +1,11 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.device.AcpiState;
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.device.DeviceStateCodec;
+import io.xenemu.core.device.RtcState;
 import io.xenemu.core.device.SerialState;
+import io.xenemu.core.device.UnplugState;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.evtchn.EventChannelsState;
@@ -23,7 +26,17 @@ import java.io.InputStream;
 /// @param store its nodes in XenStore, and its connection
 /// @param console its PV console
 /// @param serial its serial port
-record SavedGuest(XenState xen, XenStoreState store, ConsoleState console, SerialState serial) {
+/// @param rtc its clock
+/// @param unplug its unplug ports
+/// @param acpi its ACPI events and VM generation id
+record SavedGuest(
+        XenState xen,
+        XenStoreState store,
+        ConsoleState console,
+        SerialState serial,
+        RtcState rtc,
+        UnplugState unplug,
+        AcpiState acpi) {
     private static final Path VM = Path.of("/vm");
     private static final Path BACKENDS = Path.of("/local/domain/0/backend");
 
@@ -96,7 +109,19 @@ record SavedGuest(XenState xen, XenStoreState store, ConsoleState console, Seria
         var store = frames.add(XenStoreCodec.TYPE, XenStoreCodec::decode);
         var console = frames.add(DeviceStateCodec.CONSOLE, DeviceStateCodec::console);
         var serial = frames.add(DeviceStateCodec.SERIAL, DeviceStateCodec::serial);
+        var rtc = frames.add(DeviceStateCodec.RTC, DeviceStateCodec::rtc);
+        var unplug = frames.add(DeviceStateCodec.UNPLUG, DeviceStateCodec::unplug);
+        var acpi = frames.add(DeviceStateCodec.ACPI, DeviceStateCodec::acpi);
         return frames.read(
-                stream, () -> new SavedGuest(xen.get(), store.get(), console.get(), serial.get()));
+                stream,
+                () ->
+                        new SavedGuest(
+                                xen.get(),
+                                store.get(),
+                                console.get(),
+                                serial.get(),
+                                rtc.get(),
+                                unplug.get(),
+                                acpi.get()));
     }
 }

@@ -2,8 +2,9 @@
 ///
 /// Start at [Guest], which draws the states.
 ///
-/// - A guest: [Guest], [GuestRequest], [GuestDevices], [RestartLimit], [RunOutcome].
-/// - Its settings: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [MemorySize], [XenVersion].
+/// - A guest: [Guest], [GuestRequest], [GuestDevices], [PlatformDevices], [RestartLimit], [RunOutcome].
+/// - Its settings: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [PlatformSettings],
+///   [MemorySize], [XenVersion].
 /// - Actions after its domain stops: [EndActions], [EndAction]; [CoreDumps].
 /// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].

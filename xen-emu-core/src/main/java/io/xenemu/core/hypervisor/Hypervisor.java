@@ -21,6 +21,7 @@ import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.DevicesOverReboot;
+import io.xenemu.core.toolstack.DriverBlacklist;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
@@ -59,6 +60,7 @@ public final class Hypervisor implements AutoCloseable {
     private final Introductions introductions;
     private final EventBoard events = new EventBoard();
     private final GuestControls controls;
+    private final DriverBlacklist blacklist;
     private final PvDevices devices;
     private final DeviceAttachment attachment;
     private final MemoryTargets memoryTargets;
@@ -107,6 +109,7 @@ public final class Hypervisor implements AutoCloseable {
                 new XenStoreServer(quotas, channels, new XenStoreMetrics(registry), Runnable::run);
         introductions = new Introductions(xenstore, channels);
         controls = new GuestControls(xenstore);
+        blacklist = new DriverBlacklist(xenstore);
         devices = new PvDevices(xenstore, new DevicesOfThis());
         memoryTargets = new MemoryTargets(xenstore);
         attachment = new DeviceAttachment(new NamedDomains(domains), devices);
@@ -132,6 +135,11 @@ public final class Hypervisor implements AutoCloseable {
     /// The nodes in XenStore by which its guests are told what to do.
     public GuestControls controls() {
         return controls;
+    }
+
+    /// The PV drivers that its guests are not to load.
+    public DriverBlacklist blacklist() {
+        return blacklist;
     }
 
     /// The events of its domains.

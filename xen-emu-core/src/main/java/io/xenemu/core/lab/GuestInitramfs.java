@@ -12,9 +12,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen, which
-/// `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send` and `receive`, which pass files from
-/// one guest to another.
+/// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen and for
+/// buttons, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send` and `receive`, which
+/// pass files from one guest to another.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
             List.of(
@@ -28,6 +28,8 @@ public final class GuestInitramfs {
                     "xen-blkback",
                     "xen-netback",
                     "brd",
+                    "button",
+                    "evdev",
                     "loop");
 
     private GuestInitramfs() {}

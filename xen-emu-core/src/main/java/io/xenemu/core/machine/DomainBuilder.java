@@ -3,6 +3,7 @@ package io.xenemu.core.machine;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.Sets;
 import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.boot.AddressWidth;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.BootRequest;
@@ -26,6 +27,7 @@ import io.xenemu.core.trace.TracePoints;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
+import io.xenemu.kvm.ioctl.KvmCapability;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
@@ -86,13 +88,15 @@ public final class DomainBuilder implements DomainSource {
             Function<Domain, PortBus> devices)
             throws BootException {
         GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
+        map.requireAddressable(AddressWidth.of(kvm.supportedCpuid()));
+        requireVcpus(config);
         LocalVm vm = new LocalVm(newVm(config));
         Domain domain = new Domain(id, config, map, vm, capabilities, environment);
         try {
             domain.add(OwnPart.unsaved("kvm", UNSAVED));
-            AcpiTables.write(domain.memory(), config.vcpus());
             CpuEntry entry =
                     kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
+            AcpiTables.write(domain.memory(), config.vcpus(), entry.isPvh());
             BootVcpu.enter(addVcpus(vm, domain, devices.apply(domain)), entry);
             return domain;
         } catch (BootException | RuntimeException | Error e) {
@@ -100,6 +104,15 @@ public final class DomainBuilder implements DomainSource {
             made.add(domain::close);
             made.closeAfter(e);
             throw e;
+        }
+    }
+
+    private void requireVcpus(DomainConfig config) throws BootException {
+        int most = kvm.checkExtension(KvmCapability.MAX_VCPUS);
+        if (config.vcpus() > most) {
+            throw new BootException(
+                    "%s: %d vCPUs are more than this host's KVM allows (%d)"
+                            .formatted(config.name(), config.vcpus(), most));
         }
     }
 

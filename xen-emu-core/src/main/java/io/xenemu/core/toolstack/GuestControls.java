@@ -67,6 +67,16 @@ public final class GuestControls {
         }
     }
 
+    /// Writes a guest's VM generation id, as libxl does for hvmloader.
+    ///
+    /// @param text both halves, as `LOW:HIGH`
+    /// @throws XenError the error that XenStore answers
+    public void generationId(DomId domain, String text) throws XenError {
+        try (XenStoreClient client = store.client()) {
+            client.write(home(domain) + "/platform/generation-id", text);
+        }
+    }
+
     /// Asks a guest to use the first `online` of its vCPUs.
     ///
     /// @param all the number of its vCPUs

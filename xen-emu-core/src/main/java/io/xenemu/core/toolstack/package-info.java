@@ -8,7 +8,8 @@
 ///
 /// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot], [DetachMode], [DeviceEvents],
 ///   [Refused].
-/// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do.
+/// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do;
+///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
 ///   [NicSpecParser], [MacAddress].

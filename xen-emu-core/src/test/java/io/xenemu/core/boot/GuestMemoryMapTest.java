@@ -5,15 +5,27 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.kvm.ioctl.CpuidEntry;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class GuestMemoryMapTest {
     private static final long GIB = 1L << 30;
 
     @ParameterizedTest
-    @ValueSource(longs = {8L << 20, 512L << 20, 3 * GIB, 3 * GIB + 4096, 16 * GIB, 256 * GIB})
+    @ValueSource(
+            longs = {
+                8L << 20,
+                512L << 20,
+                3 * GIB,
+                3 * GIB + 4096,
+                16 * GIB,
+                2048 * GIB,
+                4096 * GIB
+            })
     void slotsHoldAllRamOfTheGuestsMap(long bytes) throws BootException {
         var map = new GuestMemoryMap(bytes);
         long ram =
@@ -48,6 +60,54 @@ class GuestMemoryMapTest {
     }
 
     @Test
+    void ramOfTwoTebibytesGoesAroundTheHoleBelow4Gib() throws BootException {
+        var map = new GuestMemoryMap(2048 * GIB);
+        assertEquals(3 * GIB, map.lowRamEnd());
+        GuestMemoryMap.Entry last = map.entries().getLast();
+        assertEquals(4 * GIB, last.start());
+        assertEquals(2045 * GIB, last.length());
+        assertTrue(map.isRam(2049 * GIB - 4096, 4096));
+        assertFalse(map.isRam(2049 * GIB, 1));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 36", "31, 36", "255, 39", "511, 40", "2047, 42", "4096, 46", "4096, 52"})
+    void ramMayEndInTheLowerHalfOfTheAddresses(int gib, int bits) throws BootException {
+        new GuestMemoryMap(gib * GIB).requireAddressable(bits);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"32, 36", "256, 39", "512, 40", "2048, 42"})
+    void ramBeyondThatIsRefusedInOneLine(int gib, int bits) throws BootException {
+        var map = new GuestMemoryMap(gib * GIB);
+        BootException e = assertThrows(BootException.class, () -> map.requireAddressable(bits));
+        String message = String.valueOf(e.getMessage());
+        assertEquals(1, message.lines().count());
+        assertTrue(message.startsWith("memory of " + gib * 1024 + " MiB"), message);
+        assertTrue(message.contains(bits + " bits"), message);
+    }
+
+    @Test
+    void widthOfAddressesIsThatOfTheProcessor() {
+        assertEquals(36, AddressWidth.of(List.of()));
+        assertEquals(
+                46,
+                AddressWidth.of(List.of(new CpuidEntry(0x8000_0008, 0, 0, 0x30_392e, 0, 0, 0))));
+    }
+
+    /// A guest may use the memory of ACPI tables again.
+    @Test
+    void generationIdIsInReservedMemoryThatExists() throws BootException {
+        var map = new GuestMemoryMap(8L << 20);
+        GuestMemoryMap.Entry entry =
+                map.entries().stream()
+                        .filter(it -> it.start() == GuestMemoryMap.GENERATION_ID)
+                        .findFirst()
+                        .orElseThrow();
+        assertEquals(GuestMemoryMap.Type.RESERVED, entry.type());
+    }
+
+    @Test
     void ringsOfXenstoreAndConsoleAreSpecialPages() throws BootException {
         GuestMemoryMap.Slot special =
                 new GuestMemoryMap(8L << 20)
@@ -61,7 +121,15 @@ class GuestMemoryMapTest {
 
     @ParameterizedTest
     @ValueSource(
-            longs = {Long.MIN_VALUE, -4096, 0, 1, (8L << 20) - 4096, (8L << 20) + 1, 257 * GIB})
+            longs = {
+                Long.MIN_VALUE,
+                -4096,
+                0,
+                1,
+                (8L << 20) - 4096,
+                (8L << 20) + 1,
+                4096 * GIB + 4096
+            })
     void otherSizesAreRefused(long bytes) {
         assertThrows(BootException.class, () -> new GuestMemoryMap(bytes));
     }

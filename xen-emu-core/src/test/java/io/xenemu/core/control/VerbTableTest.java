@@ -10,9 +10,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.common.base.Splitter;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
@@ -212,7 +214,6 @@ final class VerbTableTest {
                 "trigger 1 nmi -1",
                 "trigger 1 nmi first",
                 "trigger 1 init",
-                "trigger 1 sleep",
                 "trigger 1 s3resume",
                 "trigger 1 explode",
                 "trigger 1 nmi 0 0",
@@ -393,11 +394,39 @@ final class VerbTableTest {
     }
 
     @Test
-    void powerAsksTheGuest() {
+    void powerAndSleepPressTheButtonsOfTheGuest() {
         assertEquals(List.of(), send("trigger test power").text());
+        assertEquals(AcpiTables.EVENT_POWER_BUTTON, guest.domain().acpiEvents().save());
+        assertEquals(List.of(), send("trigger 1 sleep").text());
+        assertEquals(
+                AcpiTables.EVENT_POWER_BUTTON | AcpiTables.EVENT_SLEEP_BUTTON,
+                guest.domain().acpiEvents().save());
 
-        assertEquals(List.of("dom1 (test) POWER_OFF"), asked);
+        assertEquals(List.of(), asked);
         assertNull(guest.domain().shutdownLatch().get());
+    }
+
+    @Test
+    void shutdownFallsBackToTheButtonForAGuestWithoutDrivers() {
+        assertEquals(List.of(), send("shutdown test fallback").text());
+        assertEquals(AcpiTables.EVENT_POWER_BUTTON, guest.domain().acpiEvents().save());
+        assertEquals(List.of(), asked);
+
+        guest.domain().params().set(HvmParams.CALLBACK_IRQ, 1);
+        assertEquals(List.of(), send("shutdown-all fallback").text());
+        assertEquals(List.of(), send("reboot test fallback").text());
+        assertEquals(List.of("dom1 (test) POWER_OFF", "dom1 (test) REBOOT"), asked);
+        assertNull(guest.domain().shutdownLatch().get());
+    }
+
+    @Test
+    void rebootFallsBackToAResetForAGuestWithoutDrivers() {
+        assertEquals(List.of(), send("reboot-all fallback").text());
+
+        ShutdownLatch.Outcome outcome = guest.domain().shutdownLatch().get();
+        assertNotNull(outcome);
+        assertEquals(ShutdownReason.REBOOT, outcome.reason());
+        assertEquals(List.of(), asked);
     }
 
     @Test

@@ -85,7 +85,15 @@ final class GuestDriverTest {
                         XEN_VERSION,
                         GrantLimits.defaults(),
                         EventChannelConfig.DEFAULT);
-        return new GuestRequest(config, 1, folder.resolve("kernel"), List.of(), "", ends, true);
+        return new GuestRequest(
+                config,
+                1,
+                folder.resolve("kernel"),
+                List.of(),
+                "",
+                PlatformSettings.DEFAULT,
+                ends,
+                true);
     }
 
     private String shutdownNode(Domain domain) throws XenError {

@@ -5,10 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.gnttab.GrantLimits;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.ZoneId;
 import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
@@ -46,6 +49,9 @@ final class GuestSettingsPropertyTest {
                     "ramdisk=/boot/initrd.img",
                     "cmdline=console=hvc0 root=/dev/xvda1 % + \u00e4",
                     "ramdisk=/boot/module with=an argument",
+                    "ms_vm_genid=none",
+                    "rtc_timeoffset=-3600",
+                    "localtime=1",
                     "overcommit=true");
 
     private static final GuestRequest REQUEST =
@@ -63,6 +69,7 @@ final class GuestSettingsPropertyTest {
                     Path.of("/boot/vm linuz"),
                     List.of("/boot/initrd.img", "/boot/module with=an argument"),
                     "console=hvc0 root=/dev/xvda1 % + \u00e4",
+                    new PlatformSettings(GenerationId.NONE, -3600, true),
                     new EndActions(
                             EndAction.RESTART,
                             EndAction.DESTROY,
@@ -91,6 +98,30 @@ final class GuestSettingsPropertyTest {
         assertThrows(
                 WrongSetting.class,
                 () -> request(List.of("kernel=/k", "vcpus=2", "maxvcpus=" + maximum)));
+    }
+
+    @Test
+    void eachGuestGetsAGenerationIdOfItsOwn() throws WrongSetting {
+        List<String> words = List.of("kernel=/k", "ms_vm_genid=generate");
+        PlatformSettings one = request(words).platform();
+        assertTrue(one.generation().exists());
+        assertFalse(one.generation().equals(request(words).platform().generation()));
+        assertFalse(one.generation().equals(one.sibling().generation()));
+        assertEquals(PlatformSettings.DEFAULT, request(List.of("kernel=/k")).platform());
+        assertEquals(PlatformSettings.DEFAULT, PlatformSettings.DEFAULT.sibling());
+        WrongSetting wrong =
+                assertThrows(
+                        WrongSetting.class, () -> request(List.of("kernel=/k", "ms_vm_genid=7")));
+        assertEquals("ms_vm_genid: '7' is neither none nor generate", wrong.getMessage());
+    }
+
+    @Test
+    void clockThatTheGuestHasSetKeepsItsTimeWhateverTheTimeZone() {
+        PlatformSettings settings = new PlatformSettings(GenerationId.NONE, 60, true);
+        Instant now = Instant.parse("2026-07-01T00:00:00Z");
+        int zone = ZoneId.systemDefault().getRules().getOffset(now).getTotalSeconds();
+        assertEquals(60 + zone, settings.clockOffset(now));
+        assertEquals(90, settings.withClock(90).clockOffset(now));
     }
 
     @Test

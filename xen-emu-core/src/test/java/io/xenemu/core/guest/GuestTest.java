@@ -73,6 +73,7 @@ final class GuestTest {
                 folder.resolve(kernel),
                 List.of(),
                 "",
+                PlatformSettings.DEFAULT,
                 EndActions.DEFAULT,
                 true);
     }

@@ -70,6 +70,7 @@ final class MemoryTargetsTest {
                         folder.resolve("kernel"),
                         List.of(),
                         "",
+                        PlatformSettings.DEFAULT,
                         EndActions.DEFAULT,
                         true),
                 folder);

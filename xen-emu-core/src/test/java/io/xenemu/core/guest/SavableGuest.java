@@ -5,7 +5,9 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.BytePipe;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
+import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.device.HostConsole;
+import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainOrigin;
@@ -42,6 +44,12 @@ final class SavableGuest implements AutoCloseable {
     static final int CONSOLE_IN = 0;
     static final int CONSOLE_OUT = 0x400;
 
+    /// The VM generation id of one that boots.
+    static final GenerationId GENERATION = new GenerationId(3, -4);
+
+    /// How far its clock is ahead of the host's.
+    static final int CLOCK_OFFSET = 7200;
+
     private static final int STORE_REPLIES = 0x400;
     private static final int REQUEST_CONSUMER = 0x800;
     private static final int REQUEST_PRODUCER = 0x804;
@@ -76,7 +84,14 @@ final class SavableGuest implements AutoCloseable {
                             EventChannelConfig.DEFAULT);
             GuestRequest request =
                     new GuestRequest(
-                            config, config.vcpus(), kernel, List.of(), "", EndActions.ONCE, true);
+                            config,
+                            config.vcpus(),
+                            kernel,
+                            List.of(),
+                            "",
+                            new PlatformSettings(GENERATION, CLOCK_OFFSET, false),
+                            EndActions.ONCE,
+                            true);
             boot = GuestBoot.build(hypervisor, request, new NoOrders(), console, serial);
         } finally {
             Files.delete(kernel);
@@ -271,6 +286,16 @@ final class SavableGuest implements AutoCloseable {
     String register(int number) {
         int value = fake.domains().ports(domain()).read(AcpiTables.COM1_PORT + number, 1);
         return Integer.toHexString(value);
+    }
+
+    /// Its I/O space.
+    PortBus ports() {
+        return fake.domains().ports(domain());
+    }
+
+    /// Its boot, or its restore.
+    GuestBoot boot() {
+        return boot;
     }
 
     String send(EvtchnPort port) {

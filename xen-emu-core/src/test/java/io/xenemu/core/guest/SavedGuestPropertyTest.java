@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.google.common.primitives.Bytes;
+import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.device.DeviceStateCodec;
 import io.xenemu.core.device.SerialState;
@@ -28,10 +30,10 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import org.junit.jupiter.api.Test;
 
-/// A guest that is saved and restored in another process is the same guest, with its XenStore connection, console and
-/// serial port.
+/// A guest that is saved and restored in another process is the same guest, with its XenStore connection, console,
+/// serial port and platform.
 final class SavedGuestPropertyTest {
-    private static final int KINDS = 14;
+    private static final int KINDS = 15;
     private static final int TX = 1;
 
     /// Something that a guest, a host tool or a person at a terminal does.
@@ -54,8 +56,30 @@ final class SavedGuestPropertyTest {
                 case 10 -> type(guest, isBefore);
                 case 11 -> guest.register(Math.floorMod(a, 8), Math.floorMod(b, 256));
                 case 12 -> guest.register(Math.floorMod(a, 8));
+                case 13 -> platform(guest);
                 default -> seldom(guest);
             };
+        }
+
+        private String platform(SavableGuest guest) {
+            switch (Math.floorMod(a, 4)) {
+                case 0 -> guest.domain().acpiEvents().raise(AcpiEvents.Event.POWER_BUTTON);
+                case 1 -> {
+                    guest.ports().write(0x12, 2, b);
+                    guest.ports().write(0x10, 1, b);
+                }
+                case 2 -> {
+                    guest.ports().write(0x70, 1, 0x40);
+                    guest.ports().write(0x71, 1, b);
+                }
+                default -> {
+                    return Integer.toHexString(
+                            guest.ports().read(AcpiTables.EVENT_PORT, 1)
+                                    + guest.ports().read(0x10, 1)
+                                    + guest.ports().read(0x71, 1));
+                }
+            }
+            return "done";
         }
 
         private String type(SavableGuest guest, boolean isBefore) {
@@ -112,6 +136,9 @@ final class SavedGuestPropertyTest {
                 + "\n"
                 + saved.console()
                 + saved.serial()
+                + saved.rtc()
+                + saved.unplug()
+                + saved.acpi()
                 + "\n"
                 + nodes
                 + HexFormat.of().formatHex(XenStoreCodec.encode(connection).toBytes());
@@ -208,7 +235,15 @@ final class SavedGuestPropertyTest {
     private static void assertRefused(SavedGuest good, XenStoreState store) {
         assertThrows(
                 IllegalArgumentException.class,
-                () -> new SavedGuest(good.xen(), store, good.console(), good.serial()));
+                () ->
+                        new SavedGuest(
+                                good.xen(),
+                                store,
+                                good.console(),
+                                good.serial(),
+                                good.rtc(),
+                                good.unplug(),
+                                good.acpi()));
     }
 
     @Test

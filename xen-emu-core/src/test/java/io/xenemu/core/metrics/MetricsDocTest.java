@@ -100,6 +100,7 @@ final class MetricsDocTest {
                             ByteSource.NONE,
                             () -> {}));
             devices.addThrottled(new LongAdder());
+            devices.addLostLines("debug", new LongAdder());
             new EventChannelMetrics(registry, GUEST);
             new GrantTableMetrics(registry, GUEST);
             store.introduce(

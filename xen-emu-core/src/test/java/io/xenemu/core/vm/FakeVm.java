@@ -6,6 +6,7 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.memory.EventFd;
 import java.lang.foreign.MemorySegment;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -191,7 +192,8 @@ public final class FakeVm implements VmPort {
 
     private void writeWallClock() {
         if (sharedInfo != null) {
-            new TwoLevelEvents(longMode, sharedInfo).writeWallClock();
+            new TwoLevelEvents(longMode, sharedInfo)
+                    .writeWallClock(Instant.now().minusNanos(clock()));
         }
     }
 

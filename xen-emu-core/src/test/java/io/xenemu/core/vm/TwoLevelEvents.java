@@ -3,6 +3,7 @@ package io.xenemu.core.vm;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.time.Instant;
 
 /// Raises events in a guest's shared_info, as KVM does: `struct shared_info` of Xen's xen.h, in the layout of one
 /// width.
@@ -18,6 +19,8 @@ record TwoLevelEvents(boolean wide, MemorySegment sharedInfo) {
     private static final long EVTCHN_MASK_32 = 0x880;
     private static final long WC_VERSION_64 = 0xc00;
     private static final long WC_VERSION_32 = 0x900;
+    private static final long WC_SEC_HI_64 = 0xc0c;
+    private static final long WC_SEC_HI_32 = 0x924;
 
     /// The offset in `struct vcpu_info`.
     private static final long EVTCHN_UPCALL_PENDING = 0;
@@ -25,9 +28,20 @@ record TwoLevelEvents(boolean wide, MemorySegment sharedInfo) {
     private static final long EVTCHN_PENDING_SEL_64 = 8;
     private static final long EVTCHN_PENDING_SEL_32 = 4;
 
-    /// Changes the version of the wall clock, as its writer does.
-    void writeWallClock() {
-        int _ = (int) INT.getAndAdd(sharedInfo, wide ? WC_VERSION_64 : WC_VERSION_32, 2);
+    /// Writes the wall clock: `wc_version`, `wc_sec`, `wc_nsec`, `wc_sec_hi`.
+    ///
+    /// @param atZero the time at which the VM's clock was 0
+    void writeWallClock(Instant atZero) {
+        long at = wide ? WC_VERSION_64 : WC_VERSION_32;
+        int odd = (int) INT.getVolatile(sharedInfo, at) | 1;
+        INT.setVolatile(sharedInfo, at, odd);
+        INT.setVolatile(sharedInfo, at + 4, (int) atZero.getEpochSecond());
+        INT.setVolatile(sharedInfo, at + 8, atZero.getNano());
+        INT.setVolatile(
+                sharedInfo,
+                wide ? WC_SEC_HI_64 : WC_SEC_HI_32,
+                (int) (atZero.getEpochSecond() >>> Integer.SIZE));
+        INT.setVolatile(sharedInfo, at, odd + 1);
     }
 
     /// Makes a port pending.
