@@ -304,7 +304,7 @@ public final class EventChannels {
         bindings.delivery.setVcpuInfo(vcpu, memory);
     }
 
-    /// As [#setVcpuInfo] for the place that a saved vCPU had registered, which is left as it is. Call
+    /// Restores the place of vcpu_info that a saved vCPU had registered, and leaves the place as it is. Call
     /// [#announcePending] when all is restored.
     ///
     /// @throws XenError `ENOENT` no such vCPU; `EBUSY` already registered; `ENXIO` misaligned

@@ -13,7 +13,7 @@ public interface GuestPages {
     /// @throws XenError `EINVAL` if it is not writable memory of the guest, as Xen's `map_guest_page` returns
     MemorySegment map(long gfn) throws XenError;
 
-    /// The same for a restored domain, whose guest may have given the page up since it named it.
+    /// A page of a restored domain, whose guest may have given the page up since it named it.
     ///
     /// @param gfn a guest page number that [#map] accepted before the domain was saved
     /// @throws XenError `EINVAL` if there is no memory for it

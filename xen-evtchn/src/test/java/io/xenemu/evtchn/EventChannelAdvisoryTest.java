@@ -379,7 +379,7 @@ final class EventChannelAdvisoryTest {
         assertEquals(1, served.get());
     }
 
-    /// The same of the end of a domain.
+    /// Others' calls go on while a domain ends.
     @Test
     void xsa344_othersGoOnDuringTheEndOfADomain() throws XenError {
         FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, OTHER, guest);

@@ -334,7 +334,7 @@ final class ModelRun {
         }
     }
 
-    /// Also answers for a closed port.
+    /// Whether an event is pending, of a closed port too.
     private static boolean isPending(FakeGuest guest, int port) {
         Bindings bindings = guest.channels.bindings;
         EventAbi abi = bindings.delivery.abi();

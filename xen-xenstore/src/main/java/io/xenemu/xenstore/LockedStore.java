@@ -25,7 +25,7 @@ final class LockedStore implements StoreAccess {
     private final RequestHandler handler;
     private volatile int connections;
 
-    /// As [XenStoreServer#XenStoreServer(Quotas, GuestDomains, XenStoreMetrics, java.util.concurrent.Executor)].
+    /// An empty store. The parameters are those of [XenStoreServer].
     LockedStore(Quotas quotas, GuestDomains domains, XenStoreMetrics metrics) {
         this.store = new XenStore(quotas, domains);
         this.rings = new GuestRings(this, domains, metrics);

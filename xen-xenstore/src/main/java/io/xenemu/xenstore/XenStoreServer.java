@@ -60,7 +60,7 @@ public final class XenStoreServer implements AutoCloseable {
         this(quotas, domains, metrics, listeners, ClientMemory.ofThisProcess());
     }
 
-    /// As [#XenStoreServer(Quotas, GuestDomains, XenStoreMetrics, Executor)].
+    /// An empty store with a limit of memory: see [#XenStoreServer(Quotas, GuestDomains, XenStoreMetrics, Executor)].
     ///
     /// @param clientMemory the limit of socket clients' memory
     XenStoreServer(
@@ -255,7 +255,7 @@ public final class XenStoreServer implements AutoCloseable {
                 });
     }
 
-    /// As [#listen(Path)], on an existing socket. It is closed with the server.
+    /// Serves clients on an existing socket, which is closed with the server.
     ///
     /// @param failed called once if the socket cannot be served any more; it is closed then
     public SocketTransport listen(UnixListener listener, Consumer<IOException> failed)

@@ -92,7 +92,7 @@ public final class LabExtension
             return made;
         }
 
-        /// The same, or another one if that one hung.
+        /// The machine for the next class: another one if this one hung.
         ///
         /// @param next the class whose tests have not begun
         synchronized Attempt beforeClass(String next) {

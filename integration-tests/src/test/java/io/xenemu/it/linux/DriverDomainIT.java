@@ -180,7 +180,7 @@ class DriverDomainIT {
         assertEquals("ok\n", reply);
     }
 
-    /// The same reply from a command.
+    /// The reply of a verb on the command line, in the control socket's words.
     private static String cli(LabDaemon daemon, String verb, String... words)
             throws IOException, InterruptedException {
         Lab.Result result = daemon.exec(verb, List.of(words));

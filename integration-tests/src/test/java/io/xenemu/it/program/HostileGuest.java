@@ -105,7 +105,7 @@ record HostileGuest(SharingService service, long seed) {
         requireMany(service.operations(HOSTILE, "unmap", "BAD_HANDLE"), 10, "BAD_HANDLE");
     }
 
-    /// It leaves the others room to map.
+    /// Lets the hostile guest map until it is refused, which leaves the others room to map.
     private void mapUntilRefused(ServiceGuest granter, ServiceGuest hostile, ServiceGuest bystander)
             throws InterruptedException {
         granter.ask("publish %d %d %d %d 0", HOSTILE, MANY_REF, MANY_REFS, MANY_PAGE);

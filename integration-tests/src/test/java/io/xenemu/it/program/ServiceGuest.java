@@ -152,7 +152,7 @@ public final class ServiceGuest implements AutoCloseable {
         return answer();
     }
 
-    /// The same where the answer has at least one number: that.
+    /// Gives the guest a line, and waits for the first number of its answer.
     @FormatMethod
     public long askOne(String form, Object... arguments) throws InterruptedException {
         return ask(form, arguments).getFirst();

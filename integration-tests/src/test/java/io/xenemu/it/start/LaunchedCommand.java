@@ -35,7 +35,7 @@ record LaunchedCommand(int exitCode, List<String> stdout, List<String> stderr) {
         return new LaunchedCommand(code, Files.readAllLines(stdout), Files.readAllLines(stderr));
     }
 
-    /// The same, not started.
+    /// The process of [#run], not started.
     static ProcessBuilder builder(
             Path distribution, Map<String, String> more, String... arguments) {
         List<String> command = new ArrayList<>();

@@ -45,7 +45,7 @@ public final class GuestArgument {
         this(cpu, new LinearMemory(memory, cpu), arena);
     }
 
-    /// The same in an address space whose pages `walk` finds.
+    /// An empty argument in an address space whose pages `walk` finds.
     public GuestArgument(GuestMemory memory, CpuState cpu, LinearTranslation walk, Arena arena) {
         this(cpu, new LinearMemory(memory, cpu, walk), arena);
     }

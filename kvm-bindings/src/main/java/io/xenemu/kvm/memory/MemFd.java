@@ -145,7 +145,8 @@ public final class MemFd implements AutoCloseable {
         mapFixed(offset, over, false);
     }
 
-    /// The same, for a place that this process itself does not write to.
+    /// Replaces other pages by pages of this memory, where this process does not write.
+    /// [#mapFixed(long, MemorySegment)] has the other parameters.
     ///
     /// @param readOnly whether a guest that has the place in a slot must not write to it: KVM_RUN then fails with
     ///     EFAULT. A write by this process, which `over` does not forbid, kills the process

@@ -58,8 +58,8 @@ public final class UnixListener implements AutoCloseable {
                                 file, PosixFilePermissions.fromString("rw-------")));
     }
 
-    /// The same with mode 0660 and a group. Nobody else can connect, not even before the file has its mode: until then
-    /// it is in a folder of its own.
+    /// Listens at `path` for a group, with mode 0660. Nobody else can connect, not even before the file has its mode:
+    /// until then it is in a folder of its own.
     ///
     /// @throws IOException also if there is no such group, or this process may not give a file to it
     public static UnixListener bind(Path path, String group) throws IOException {

@@ -125,7 +125,7 @@ final class XenGuest implements AutoCloseable {
         return new XenGuest(true, 1);
     }
 
-    /// The same with shared_info and vcpu_info active, and the domain's upcall vector.
+    /// A 64-bit guest with one vCPU, with shared_info, vcpu_info and the domain's upcall vector.
     static XenGuest listening() {
         return wide().listen();
     }

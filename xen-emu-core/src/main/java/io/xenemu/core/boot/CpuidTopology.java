@@ -91,7 +91,7 @@ final class CpuidTopology {
                 leaf, index, CpuidEntry.SIGNIFICANT_INDEX, shift, count, type << 8 | index, id);
     }
 
-    /// The same leaf with a different answer.
+    /// A CPUID entry for the leaf and index of another one, with its own answer.
     static CpuidEntry answer(CpuidEntry leaf, int eax, int ebx, int ecx, int edx) {
         return new CpuidEntry(leaf.function(), leaf.index(), leaf.flags(), eax, ebx, ecx, edx);
     }

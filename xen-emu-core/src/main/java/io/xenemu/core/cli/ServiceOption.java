@@ -32,7 +32,7 @@ final class ServiceOption {
         ControlClient.command(path(), List.of(words)).forEach(System.out::println);
     }
 
-    /// As [#command] for a command that waits for guests.
+    /// Makes the service carry out a command that waits for guests, without a time limit, and prints the answer.
     ///
     /// @throws HostException when there is no service, or it refuses, with its reason
     void patientCommand(String... words) throws HostException {

@@ -43,7 +43,7 @@ abstract class ServiceVerb implements Callable<Integer> {
         return 0;
     }
 
-    /// As [#sendWords] for a request that waits for guests.
+    /// Makes the service carry out a request that waits for guests, without a time limit.
     ///
     /// @return the exit code
     /// @throws HostException when there is no service, or it refuses, with its reason

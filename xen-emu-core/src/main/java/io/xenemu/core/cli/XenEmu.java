@@ -35,7 +35,7 @@ public final class XenEmu {
         System.exit(code);
     }
 
-    /// As [#main], but lets this process go on.
+    /// Runs one command line. This process goes on, unlike after [#main].
     ///
     /// @return the exit code
     public static int execute(String... given) {

@@ -34,7 +34,7 @@ public record ControlReply(Json.Obj data, List<String> text, @Nullable Session s
         return new ControlReply(Json.EMPTY, List.of(), session);
     }
 
-    /// The same reply with one more member for programs.
+    /// This reply with one more member for programs.
     ControlReply with(String name, Json value) {
         return new ControlReply(data.with(name, value), text, session);
     }

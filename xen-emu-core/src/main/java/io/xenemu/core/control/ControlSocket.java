@@ -81,7 +81,7 @@ public final class ControlSocket implements AutoCloseable {
         return open(path, group, commands, IDLE);
     }
 
-    /// As [#open(Path, String, ControlCommands)] with another limit.
+    /// Serves `commands` at `path` with another time limit: see [#open(Path, String, ControlCommands)].
     ///
     /// @param idle time for a client to send one request
     static ControlSocket open(

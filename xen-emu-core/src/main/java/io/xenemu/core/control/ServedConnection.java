@@ -16,7 +16,7 @@ final class ServedConnection {
     /// Time for a client, which is on the same machine, to read one line.
     private static final Duration WRITE_LIMIT = Duration.ofSeconds(30);
 
-    /// The same for the last line to a client that makes room for another one.
+    /// Time for a client that makes room for another one to read its last line.
     private static final Duration LAST_WORD_LIMIT = Duration.ofMillis(100);
 
     /// The most characters of a request's arguments in the log. Those of a new guest are much longer.

@@ -39,7 +39,7 @@ public final class VerbCall {
                 _ -> {});
     }
 
-    /// The same call, with its progress told to `further`.
+    /// This call, with its progress told to `further`.
     VerbCall telling(ControlCommands.Progress further) {
         return new VerbCall(verb, arguments, further);
     }

@@ -66,7 +66,8 @@ public final class ConsoleBackend {
         }
     }
 
-    /// As [#ConsoleBackend(MemorySegment, ByteSink, ByteSource, Runnable)], for the ring of a restored guest.
+    /// Serves the ring of a restored guest. [#ConsoleBackend(MemorySegment, ByteSink, ByteSource, Runnable)] has the
+    /// other parameters.
     ///
     /// @param state from [#save]
     public ConsoleBackend(

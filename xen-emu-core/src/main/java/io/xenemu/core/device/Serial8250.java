@@ -77,7 +77,7 @@ public final class Serial8250 implements PortDevice {
         this(base, output, input, irq, RESET);
     }
 
-    /// As [#Serial8250(int, ByteSink, ByteSource, IrqLine)], for a restored guest.
+    /// The serial port of a restored guest. [#Serial8250(int, ByteSink, ByteSource, IrqLine)] has the other parameters.
     ///
     /// @param state from [#save]; the bytes that had not reached the port come from `input`
     public Serial8250(int base, ByteSink output, ByteSource input, IrqLine irq, SerialState state) {

@@ -31,8 +31,8 @@ public final class Terminal implements AutoCloseable {
         return with("raw", "-echo", "-iexten");
     }
 
-    /// As [#raw] for a terminal that this process shares with the guest: Ctrl-C still interrupts the process, and its
-    /// own lines start at the left.
+    /// Makes the terminal raw, but shared by this process and the guest: Ctrl-C still interrupts the process, and its
+    /// own lines start at the left. Lasts as long as [#raw].
     public static Terminal shared() {
         return with(
                 "raw", "-echo", "-iexten", "opost", "onlcr", "isig", "quit", "undef", "susp",

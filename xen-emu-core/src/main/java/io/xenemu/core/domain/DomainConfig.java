@@ -70,7 +70,7 @@ public record DomainConfig(
         this(name, uuid, memoryBytes, memoryBytes, vcpus, xenVersion, grants, events);
     }
 
-    /// The same domain with other memory at first.
+    /// This configuration with other memory at first.
     public DomainConfig withMemory(long bytes) {
         return new DomainConfig(
                 name, uuid, bytes, maxMemoryBytes, vcpus, xenVersion, grants, events);
@@ -81,7 +81,7 @@ public record DomainConfig(
         return xenVersion >= (major << 16 | minor);
     }
 
-    /// The same configuration with another name.
+    /// This configuration with another name.
     public DomainConfig sibling(String otherName) {
         return new DomainConfig(
                 otherName,

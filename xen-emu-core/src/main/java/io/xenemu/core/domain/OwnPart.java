@@ -29,7 +29,7 @@ public record OwnPart(
         return new OwnPart(name, NOTHING, NOTHING, NEVER, state, NOTHING);
     }
 
-    /// The same with an end.
+    /// A part that runs on the threads of the parts above it, can always be saved, and has an end of its own.
     static OwnPart passive(String name, Supplier<PartState> state, Runnable end) {
         return new OwnPart(name, NOTHING, NOTHING, NEVER, state, end);
     }

@@ -133,7 +133,7 @@ public final class Parts implements AutoCloseable {
         }
     }
 
-    /// As [#close], after `failure` left something half made; suppresses the parts' exceptions in it.
+    /// Ends the parts, after `failure` left something half made. Their exceptions are suppressed in it.
     void closeAfter(Throwable failure) {
         ends.add(vcpus::close);
         ends.closeAfter(failure);

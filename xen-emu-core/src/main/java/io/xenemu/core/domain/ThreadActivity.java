@@ -65,7 +65,7 @@ public record ThreadActivity(boolean active, Duration cpuTime, int cpu) {
                 Integer.parseInt(fields.get(PROCESSOR)));
     }
 
-    /// The same for a thread that has just ended.
+    /// This activity, once the thread has ended: it does not run.
     ThreadActivity atRest() {
         return new ThreadActivity(false, cpuTime, cpu);
     }

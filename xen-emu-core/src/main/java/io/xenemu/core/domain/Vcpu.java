@@ -341,8 +341,8 @@ public final class Vcpu {
         call(VcpuPort::nmi);
     }
 
-    /// The same, but does not wait for the vCPU's thread, which may be stuck in the host. Not for guests: each request
-    /// is kept until the thread has served it.
+    /// Requests a non-maskable interrupt. Does not wait for the vCPU's thread, which may be stuck in the host. Not for
+    /// guests: each request is kept until the thread has served it.
     ///
     /// @return complete when KVM has it, or the vCPU has ended; fails if KVM refuses it
     public CompletableFuture<@Nullable Void> requestNmi() {

@@ -25,7 +25,7 @@ final class VcpuPower {
         return goingDown || isAtRest(port);
     }
 
-    /// The same, but a vCPU that is to go down counts as it is now.
+    /// Whether it does not run by itself now, even if it is to go down.
     private static boolean isAtRest(VcpuPort port) {
         return switch (port.getMpState()) {
             case UNINITIALIZED, INIT_RECEIVED -> true;

@@ -110,7 +110,7 @@ final class DriverRequest {
         }
     }
 
-    /// The same for a while.
+    /// Waits for the answer for at most a while.
     ///
     /// @return false if there is no answer yet
     /// @throws Refused the request was refused

@@ -62,7 +62,7 @@ public final class Guest {
         this(request, dumps, SUSPEND_LIMIT);
     }
 
-    /// The same.
+    /// A guest that waits for [#start], with another time limit of a suspend.
     ///
     /// @param suspendLimit how long it may take to suspend
     Guest(GuestRequest request, Path dumps, Duration suspendLimit) {
@@ -86,7 +86,7 @@ public final class Guest {
         DriverRequest _ = start(false);
     }
 
-    /// The same.
+    /// Lets [#run] begin the first boot. Does not wait.
     ///
     /// @param paused whether the first domain begins paused
     /// @return done when the domain has been started; for [#await]
@@ -155,8 +155,9 @@ public final class Guest {
         }
     }
 
-    /// The same for a moment.
+    /// Waits a moment for the answer to a request.
     ///
+    /// @return false if there is no answer yet
     /// @throws Refused if it was refused
     private static boolean isAnswered(DriverRequest request) throws Refused, InterruptedException {
         try {

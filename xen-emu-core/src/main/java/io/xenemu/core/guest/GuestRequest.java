@@ -47,7 +47,7 @@ public record GuestRequest(
                 overcommit);
     }
 
-    /// The same guest with another amount of memory at first.
+    /// This request with another amount of memory at first.
     GuestRequest withMemory(long bytes) {
         return new GuestRequest(
                 config.withMemory(bytes),
@@ -60,7 +60,7 @@ public record GuestRequest(
                 overcommit);
     }
 
-    /// The same guest with another number of vCPUs to use at first.
+    /// This request with another number of vCPUs to use at first.
     GuestRequest withOnlineVcpus(int number) {
         return new GuestRequest(
                 config, number, kernel, modules, commandLine, platform, ends, overcommit);

@@ -46,26 +46,26 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
         return new GuestSettings(values.build());
     }
 
-    /// The same as words, which [#of] reads.
+    /// The settings as words, which [#of] reads.
     public List<String> words() {
         return values.entries().stream()
                 .map(value -> value.getKey().key() + "=" + value.getValue())
                 .toList();
     }
 
-    /// The same with other values for one setting.
+    /// These settings, with other values for one of them.
     public GuestSettings with(GuestSetting setting, Collection<String> texts) {
         ImmutableListMultimap.Builder<GuestSetting, String> all = ImmutableListMultimap.builder();
         values.entries().stream().filter(value -> value.getKey() != setting).forEach(all::put);
         return new GuestSettings(all.putAll(setting, texts).build());
     }
 
-    /// The same for a guest that ends when it reboots.
+    /// These settings, for a guest that ends when it reboots.
     public GuestSettings withoutReboot() {
         return with(GuestSetting.ON_REBOOT, List.of(EndAction.DESTROY.word()));
     }
 
-    /// The same for a process with another working directory.
+    /// These settings, for a process with another working directory: paths are absolute.
     public GuestSettings absolute() {
         return with(
                         GuestSetting.KERNEL,

@@ -28,7 +28,7 @@ enum Refusal {
         this.format = format;
     }
 
-    /// The same for an operator.
+    /// The refusal of a request to a certain guest, in words for an operator.
     ///
     /// @param guest its name
     Refused of(String guest) {

@@ -16,7 +16,7 @@ public final class Teardown implements AutoCloseable {
         steps.push(step);
     }
 
-    /// As [#close], after `failure` left something half made; suppresses the steps' exceptions in it.
+    /// Runs the steps, after `failure` left something half made. Their exceptions are suppressed in it.
     public void closeAfter(Throwable failure) {
         try {
             close();

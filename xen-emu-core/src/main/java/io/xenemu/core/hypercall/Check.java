@@ -133,7 +133,7 @@ sealed interface Check {
             return itself(domid, XenError.EPERM);
         }
 
-        /// The same with another error for other domains.
+        /// Xen's `rcu_lock_domain_by_any_id`, and then an error for every other domain.
         static NamesDomain itself(Operand domid, XenError another) {
             return new NamesDomain(domid, null, null, XenError.ESRCH, another, another);
         }

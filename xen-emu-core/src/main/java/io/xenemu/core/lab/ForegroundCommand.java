@@ -21,7 +21,7 @@ final class ForegroundCommand {
         return run(machine, command, _ -> {});
     }
 
-    /// As [#run(LabMachine, List)] for a command that may take longer to end after SIGTERM.
+    /// Runs a command that may take longer to end after SIGTERM: see [#run(LabMachine, List)].
     ///
     /// @param terminated gets an action that passes SIGTERM on, instead of the end of this process
     static int run(LabMachine machine, List<String> command, Consumer<Runnable> terminated)

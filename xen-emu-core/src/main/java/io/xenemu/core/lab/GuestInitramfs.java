@@ -44,7 +44,7 @@ public final class GuestInitramfs {
         write(images, kernel, command, List.of(), target);
     }
 
-    /// The same initramfs with further programs in the guest's `/bin`.
+    /// Writes the archive, with further programs in the guest's `/bin`.
     public static void write(
             LabImages images,
             LabImages.Kernel kernel,

@@ -103,7 +103,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return namedBefore(gfn);
     }
 
-    /// As [#page], for a page that the guest of a restored domain named before the save, and may have given up since.
+    /// A page that the guest of a restored domain named before the save, and may have given up since.
     ///
     /// @throws XenError EINVAL if there is no memory for it
     public MemorySegment namedBefore(long gfn) throws XenError {
@@ -147,7 +147,7 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return range != null && (range.isHole() || foreign.isAt(gpa / GuestMemory.PAGE_SIZE));
     }
 
-    /// The same if the address is not known.
+    /// Whether the memory map may have refused a guest's access to an unknown address.
     public synchronized boolean mayRefuseSome() {
         return space.hasWindows() || !foreign.isEmpty();
     }

@@ -77,7 +77,7 @@ public final class PhysicalRanges implements AutoCloseable {
         return below != null && gpa < below.getValue().end() ? below.getValue() : null;
     }
 
-    /// The same, but makes a window if there is no range.
+    /// The range that contains an address. If there is none, a window is made.
     ///
     /// @throws XenError EINVAL no page can be there: beyond the guest's address width, or where KVM has a device;
     ///     ENOMEM all windows that the domain may have are in use

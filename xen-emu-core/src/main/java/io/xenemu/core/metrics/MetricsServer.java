@@ -49,7 +49,8 @@ public final class MetricsServer implements AutoCloseable {
         this(address, registry, LIFE);
     }
 
-    /// As [#MetricsServer(InetSocketAddress, PrometheusMeterRegistry)].
+    /// Starts serving on `address` with another limit. [#MetricsServer(InetSocketAddress, PrometheusMeterRegistry)] has
+    /// the other parameters.
     ///
     /// @param life the longest time of a connection
     MetricsServer(InetSocketAddress address, PrometheusMeterRegistry registry, Duration life)

@@ -13,7 +13,7 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec {
     /// The device's number, if the operator gave one.
     OptionalInt id();
 
-    /// The same specification with the number that the device got.
+    /// This specification with the number that the device got.
     DeviceSpec numbered(int id);
 
     /// The initial nodes of the device.

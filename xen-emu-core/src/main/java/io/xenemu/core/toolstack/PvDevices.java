@@ -248,7 +248,8 @@ public final class PvDevices implements AutoCloseable {
         var _ = end(frontend);
     }
 
-    /// As [#frontendEnds] for a domain that reboots, and keeps the devices' specifications for [#reattach].
+    /// Removes the devices of a domain that reboots, as [#frontendEnds] does. Keeps their specifications for
+    /// [#reattach].
     public DevicesOverReboot frontendReboots(DomId frontend) {
         List<DeviceSpec> kept =
                 specs.entrySet().stream()

@@ -29,7 +29,7 @@ public final class TraceReader {
     private final Deque<TracedRecord> records = new ArrayDeque<>();
     private @Nullable End end;
 
-    /// Reads the beginning.
+    /// Reads the header of a trace.
     ///
     /// @param in the caller closes it
     /// @throws WireException if it is no trace
@@ -37,8 +37,7 @@ public final class TraceReader {
         this(in, OutputStream.nullOutputStream());
     }
 
-    /// As [#TraceReader(InputStream)], and also copies each block once it is read. The copy is a valid trace at any
-    /// time.
+    /// Reads the header of a trace, and copies each block once it is read. The copy is a valid trace at any time.
     ///
     /// @param in the caller closes it
     /// @param copy gets the trace; the caller closes it

@@ -15,14 +15,14 @@ import java.util.List;
 /// @param time in ns since the trace began
 /// @param lost events of this trace that were lost so far
 /// @param numbers as each kind says
-/// @param text the same for a reader
+/// @param text the event in words
 public record TracedEvent(
         TraceKind kind, int vcpu, long time, long lost, List<Long> numbers, String text)
         implements TracedRecord {
     /// The first number of [TraceKind#CHANGES] for a new maximum of memory; the second has the bytes.
     public static final long MAX_MEMORY = 1;
 
-    /// The same for a new target, which the domain owns without asking.
+    /// The first number of [TraceKind#CHANGES] for a new target, which the domain owns without asking.
     public static final long MEMORY_TARGET = 2;
 
     public TracedEvent {

@@ -119,7 +119,7 @@ final class DomainStatePropertyTest {
         return new MemoryState.Content(content.page(), ImmutableLongArray.copyOf(words));
     }
 
-    /// The same for RAM, whose first pages are the guest's first frames.
+    /// RAM without the wall clock in it. Its first pages are the guest's first frames.
     private static MemorySegment timelessRam(Domain domain) {
         MemorySegment ram = domain.memory().ram();
         long page = domain.sharedInfo().save().gfn() * GuestMemory.PAGE_SIZE;

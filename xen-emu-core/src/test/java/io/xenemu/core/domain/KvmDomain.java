@@ -30,7 +30,7 @@ public final class KvmDomain implements VmDomain {
         this(vcpus, EventChannelConfig.DEFAULT, _ -> {});
     }
 
-    /// The same.
+    /// A domain on any KVM, which is assumed to be there.
     ///
     /// @param loop the vCPUs' threads run it, if they are started
     KvmDomain(int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {

@@ -68,8 +68,7 @@ public final class TestDomain implements AutoCloseable {
         this(vm, vcpus, EventChannelConfig.DEFAULT);
     }
 
-    /// The same.
-    ///
+    /// @param vm its VM, to be looked at
     /// @param events the limits of its event channels
     public TestDomain(FakeVm vm, int vcpus, EventChannelConfig events)
             throws BootException, XenError {
@@ -91,8 +90,6 @@ public final class TestDomain implements AutoCloseable {
         this(new FakeVm(), vcpus, loop);
     }
 
-    /// The same.
-    ///
     /// @param vm its VM, to be looked at
     public TestDomain(FakeVm vm, int vcpus, Consumer<Vcpu> loop) throws BootException, XenError {
         this(vm, vcpus, EventChannelConfig.DEFAULT, GRANTS, VERSION, loop);

@@ -157,7 +157,7 @@ final class VcpuPowerTest {
                 });
     }
 
-    /// The same for a pause that is undone at once, of a guest that does not exit by itself.
+    /// A call that comes during a pause which is undone at once is answered. The guest does not exit by itself.
     @Test
     void vcpuThatIsAboutToParkAnswersACallThatComesMeanwhile() throws Exception {
         race(

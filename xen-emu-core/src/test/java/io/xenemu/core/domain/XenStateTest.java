@@ -52,10 +52,10 @@ final class XenStateTest {
 
     private static final XenState STATE = state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010));
 
-    /// The same from before areas could be registered by physical address.
+    /// The state from before areas could be registered by physical address.
     private static final XenState VERSION_2 = state(128 << 20, FURTHER, areas(NONE, NONE));
 
-    /// The same from before a domain could see more memory than it has.
+    /// The state from before a domain could see more memory than it has.
     private static final XenState VERSION_1 = state(64 << 20, Optional.empty(), areas(NONE, NONE));
 
     /// @param time the second time area of vCPU 1 by physical address

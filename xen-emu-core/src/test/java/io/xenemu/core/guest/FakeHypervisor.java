@@ -38,7 +38,7 @@ final class FakeHypervisor implements AutoCloseable {
         return run;
     }
 
-    /// The same, and waits until its first domain has been started.
+    /// Runs a guest on a thread of its own, and waits until its first domain has been started.
     FutureTask<RunOutcome> start(Guest guest) throws Exception {
         DriverRequest start = guest.start(false);
         FutureTask<RunOutcome> run = drive(guest, Guest.FOREVER);

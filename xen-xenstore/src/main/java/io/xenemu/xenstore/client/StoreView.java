@@ -104,7 +104,7 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
         change(new Request.Write(Path.of(path), value.clone()));
     }
 
-    /// As [#writeBytes], for text.
+    /// Writes a text as the value of a node, as [#writeBytes].
     ///
     /// @throws XenError E2BIG for more than 4096 bytes
     public void write(String path, String value) throws XenError {

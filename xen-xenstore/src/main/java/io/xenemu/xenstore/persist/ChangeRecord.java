@@ -48,7 +48,7 @@ final class ChangeRecord implements TreeDifference.Changes {
         return between(before, after, false);
     }
 
-    /// As [#between(StoreImage, StoreImage)].
+    /// The changes from one image to another, as one body.
     ///
     /// @param special whether to include the permissions of the special watches even if they have not changed
     static ByteBuffer between(StoreImage before, StoreImage after, boolean special) {

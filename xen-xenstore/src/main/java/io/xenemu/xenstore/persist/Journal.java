@@ -76,7 +76,7 @@ public final class Journal implements AutoCloseable {
         return open(path, metrics, Disk.REAL);
     }
 
-    /// As [#open(Path, JournalMetrics)], on any disk.
+    /// Opens and locks a file on any disk: see [#open(Path, JournalMetrics)].
     static Journal open(Path path, JournalMetrics metrics, Disk disk) throws IOException {
         JournalFiles files = new JournalFiles(path, disk);
         FileChannel channel = files.open();

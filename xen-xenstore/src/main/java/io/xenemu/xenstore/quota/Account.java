@@ -191,7 +191,7 @@ public final class Account {
         }
     }
 
-    /// As [#use], for the hard and the soft memory quota.
+    /// Counts a use of memory, against the hard and the soft quota: see [#use].
     public void useMemory(long bytes) throws XenError {
         use(Quota.MEMORY, bytes);
         noteSoft(bytes);

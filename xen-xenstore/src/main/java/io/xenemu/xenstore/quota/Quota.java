@@ -47,7 +47,7 @@ public enum Quota {
     /// the children's names.
     NODE_SIZE("node-size", 2048, "Max. size of a node"),
 
-    /// As [#MEMORY], but only warns.
+    /// Bytes of memory, as [#MEMORY], at which the log warns. Nothing is refused.
     SOFT_MEMORY("soft-memory", 2_097_152, "Total Xenstore memory per domain (warning level)");
 
     /// Bytes beyond [#MEMORY] that a domain may hold: unread replies, and what the last operation of each transaction

@@ -73,7 +73,7 @@ public final class OutputQueue implements ReplyQueue {
         return size() + heldByEvents();
     }
 
-    /// As [#held], including unused room.
+    /// About the heap of the queue, with its unused room.
     public int heldCapacity() {
         return buffer.length + heldByEvents();
     }

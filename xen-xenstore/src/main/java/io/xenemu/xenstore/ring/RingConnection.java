@@ -254,7 +254,7 @@ public final class RingConnection {
         session.changed();
     }
 
-    /// As [#reset], with another page or doorbell. Lock held.
+    /// Resets the connection, with another page or doorbell: see [#reset]. Lock held.
     void reset(Ring another) {
         ring = another;
         page = new RingPage(ring.page());

@@ -29,7 +29,7 @@ final class FormerDomains {
         this.generations = generations;
     }
 
-    /// As [#set(Permissions)], if the change sets permissions.
+    /// Notes the domains of a change, if it sets permissions: see [#set(Permissions)].
     void set(Request.Change change) {
         if (change instanceof Request.SetPerms(var _, Permissions permissions)) {
             set(permissions);

@@ -71,7 +71,7 @@ final class WatchTable {
         }
     }
 
-    /// As [#register], without checks, for a watch that was registered before it was saved.
+    /// Registers a saved watch again, without the checks of [#register].
     Watch restore(Session session, Watch.Key key, boolean relative, int depth) {
         Watch watch = new Watch(order++, session, key, relative, depth);
         session.watches().put(key, watch);

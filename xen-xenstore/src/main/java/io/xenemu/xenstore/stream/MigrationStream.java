@@ -49,7 +49,7 @@ public final class MigrationStream {
         new StateWriter(state, version, records).write();
     }
 
-    /// As [#write], to an array.
+    /// Writes a state as a stream, as [#write], to an array.
     ///
     /// @throws WireException if the state has something that a stream of this version cannot express
     public static byte[] encode(XenStoreState state, int version) throws WireException {
@@ -71,7 +71,7 @@ public final class MigrationStream {
         return new StateReader(new RecordReader(in)).read();
     }
 
-    /// As [#read], for exactly these bytes.
+    /// Reads the state of a stream that consists of exactly these bytes: see [#read].
     ///
     /// @throws WireException if they are not exactly such a stream
     public static XenStoreState decode(byte[] stream) throws WireException {

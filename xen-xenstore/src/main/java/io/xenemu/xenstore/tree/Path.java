@@ -75,7 +75,7 @@ public final class Path {
         return split(whole);
     }
 
-    /// As [#parse], but also accepts a special name such as `@releaseDomain`, with any syntax after the `@`.
+    /// Parses a path, as [#parse], or a special name such as `@releaseDomain`, with any syntax after the `@`.
     ///
     /// @throws XenError EINVAL if it is neither
     public static Path parseWatchable(byte[] source, int from, int to, Path home) throws XenError {

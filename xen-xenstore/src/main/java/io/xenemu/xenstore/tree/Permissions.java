@@ -23,7 +23,7 @@ public final class Permissions {
     /// @param access the rights
     /// @param domain the domain that has them; in the first entry the owner
     public record Entry(Access access, DomId domain) {
-        /// The same as the constructor, in the order of the wire form.
+        /// An entry, with its parts in the order of the wire form.
         public static Entry of(Access access, DomId domain) {
             return new Entry(access, domain);
         }

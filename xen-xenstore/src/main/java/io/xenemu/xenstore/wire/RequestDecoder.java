@@ -63,7 +63,7 @@ public final class RequestDecoder {
         throw XenError.EINVAL;
     }
 
-    /// As [#string]; nothing may follow.
+    /// The position of the NUL that ends the string at `from`; nothing may follow.
     private static int onlyString(byte[] data, int from, int to) throws XenError {
         int end = string(data, from, to);
         if (end + 1 != to) {
