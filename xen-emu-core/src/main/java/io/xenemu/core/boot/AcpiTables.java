@@ -45,8 +45,9 @@ public final class AcpiTables {
     /// The VM generation id has changed.
     public static final int EVENT_GENERATION_ID = 1 << 2;
 
-    /// Interrupt line (GSI) of events, level-triggered and active high. It is up while the register is not zero.
-    public static final int EVENT_GSI = 9;
+    /// Interrupt line (GSI) of events, level-triggered and active high. It is up while the register is not zero. If the
+    /// guest routes it over an event channel, Xen takes only GSIs from 16 on for level-triggered.
+    public static final int EVENT_GSI = 16;
 
     /// First I/O port of the real-time clock, of two.
     public static final int RTC_PORT = 0x70;

@@ -50,16 +50,17 @@ public final class AcpiEvents implements PortDevice {
         return List.of(new PortBus.Range(AcpiTables.EVENT_PORT, AcpiTables.EVENT_PORT, this));
     }
 
-    /// Tells the guest of an event. Several of one kind that it has not read are one.
+    /// Tells the guest of an event. Several of one kind that it has not read are one. The line goes up again each time,
+    /// since the guest may have lost it meanwhile by changing its route.
     public void raise(Event event) {
         add(event.bit);
     }
 
     private synchronized void add(int bits) {
-        if (pending == 0 && bits != 0) {
+        pending |= bits;
+        if (pending != 0) {
             line.level(true);
         }
-        pending |= bits;
     }
 
     /// The events that the guest has not read.

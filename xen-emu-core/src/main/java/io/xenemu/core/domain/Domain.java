@@ -97,7 +97,7 @@ public final class Domain implements AutoCloseable {
         this.environment = environment;
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
         this.watchdogs = new Watchdogs(timers, this::watchdogExpired);
-        this.acpiEvents = new AcpiEvents(up -> vm.irqLine(AcpiTables.EVENT_GSI, up));
+        this.acpiEvents = new AcpiEvents(up -> setIrq(AcpiTables.EVENT_GSI, up));
         MeterRegistry registry = environment.registry();
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);
@@ -363,6 +363,15 @@ public final class Domain implements AutoCloseable {
         if (!isEvent) {
             vm.irqLine(gsi, true);
             vm.irqLine(gsi, false);
+        }
+    }
+
+    /// Sets the level of an interrupt line; see [#pulseIrq]. The chips see it go down in any case: the guest may have
+    /// changed the route while it was up.
+    private void setIrq(int gsi, boolean up) {
+        boolean isEvent = eventChannels.pirqs().setGsi(gsi, up);
+        if (!up || !isEvent) {
+            vm.irqLine(gsi, up);
         }
     }
 

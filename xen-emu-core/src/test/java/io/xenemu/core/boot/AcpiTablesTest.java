@@ -122,7 +122,7 @@ class AcpiTablesTest {
         assertTrue(code.contains("8906000301" + "04000000" + "7900"), code);
         assertTrue(code.contains("5f484944" + "0c41d00b00"), code);
         assertTrue(code.contains("4701" + "7000" + "7000" + "0102" + "7900"), code);
-        assertTrue(code.contains("8906000101" + "09000000" + "7900"), code);
+        assertTrue(code.contains("8906000101" + "10000000" + "7900"), code);
         assertTrue(code.endsWith("085f53355f" + "1207040a05000000"), code);
     }
 

@@ -38,19 +38,19 @@ public final class OverlaidGuest implements AutoCloseable {
 
     /// @param inUse whether others use the page of that number
     public OverlaidGuest(LongPredicate inUse) throws BootException {
+        this(RAM_BYTES, inUse);
+    }
+
+    /// @param bytes of its RAM
+    /// @param inUse whether others use the page of that number
+    public OverlaidGuest(long bytes, LongPredicate inUse) throws BootException {
         special = new SpecialPages("test-special", GRANT_FRAMES, 0);
         for (int page = 0; page < special.count(); page++) {
             special.page(page).set(ValueLayout.JAVA_INT, 0, tag(page));
         }
         memory =
                 new DomainMemory(
-                        vm,
-                        "test",
-                        new GuestMemoryMap(RAM_BYTES),
-                        RAM_BYTES,
-                        special,
-                        mappings,
-                        holes);
+                        vm, "test", new GuestMemoryMap(bytes), bytes, special, mappings, holes);
         physmap = new DomainPhysmap(memory, inUse);
     }
 

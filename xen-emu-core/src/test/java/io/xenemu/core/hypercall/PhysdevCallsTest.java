@@ -2,14 +2,17 @@ package io.xenemu.core.hypercall;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.Pirqs;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -102,6 +105,36 @@ final class PhysdevCallsTest extends CallingGuest {
         memory.write32(ARG + 4, pirq);
 
         assertEquals(expected, call(PHYSDEV_OP, UNMAP, ARG));
+    }
+
+    /// A button's line is level-triggered: the event comes again when the guest ends the interrupt without having read
+    /// what has happened.
+    @Test
+    void buttonBecomesAnEventOfItsPirq() throws XenError {
+        int pirq = pirqs().mapGsi(AcpiTables.EVENT_GSI, -1).value();
+        memory.write32(ARG, pirq);
+        memory.write32(ARG + 4, 0);
+        assertEquals(0, call(EVENT_CHANNEL_OP, BIND_PIRQ, ARG));
+        int port = memory.read32(ARG + 8);
+        AcpiEvents events = guest.domain().acpiEvents();
+
+        events.raise(AcpiEvents.Event.POWER_BUTTON);
+
+        assertEquals(1L << port, takePending());
+        memory.write32(ARG, pirq);
+        assertEquals(0, call(PHYSDEV_OP, EOI, ARG));
+        assertEquals(1L << port, takePending());
+        assertEquals(AcpiTables.EVENT_POWER_BUTTON, events.read(AcpiTables.EVENT_PORT));
+        assertEquals(0, call(PHYSDEV_OP, EOI, ARG));
+        assertEquals(0, takePending());
+    }
+
+    /// The pending events, which are cleared.
+    private long takePending() {
+        MemorySegment page = guest.domain().special().page(SHARED_INFO);
+        long pending = page.get(ValueLayout.JAVA_LONG, EVTCHN_PENDING);
+        page.set(ValueLayout.JAVA_LONG, EVTCHN_PENDING, 0);
+        return pending;
     }
 
     @Test
