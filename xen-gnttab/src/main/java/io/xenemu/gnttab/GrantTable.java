@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// The grant table of one domain, and its mappings of other domains' grants: `HYPERVISOR_grant_table_op` for HVM and
 /// PVH guests (`xen/include/public/grant_table.h`). As Xen does for such guests, it refuses `transfer`, `dump_table`,
@@ -52,6 +53,13 @@ public final class GrantTable {
 
     Pins pins() {
         return pins;
+    }
+
+    /// Has every use of its grants by others observed from now on, or none. Any thread may call this.
+    ///
+    /// @param uses null for none
+    public void observe(@Nullable GrantObserver uses) {
+        pins.observe(uses);
     }
 
     RestoredPins restored() {

@@ -19,6 +19,9 @@ final class Pins {
     private final Lifetime lifetime = new Lifetime();
     private final PinnedFrames pinned = new PinnedFrames();
 
+    /// Sees uses by others, or null. Another thread sets it.
+    private volatile @Nullable GrantObserver observer;
+
     /// Whether no entry may come into use. Read after a reference was taken: see [#hold].
     private volatile boolean held;
 
@@ -39,7 +42,21 @@ final class Pins {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
         }
-        return finish(held ? GrantStatus.EAGAIN : pinAlive(ref, by, readOnly));
+        GrantStatus status = finish(held ? GrantStatus.EAGAIN : pinAlive(ref, by, readOnly));
+        tellBegun(status, ref, by, false);
+        return status;
+    }
+
+    private void tellBegun(GrantStatus status, int ref, int by, boolean isCopy) {
+        GrantObserver uses = observer;
+        if (uses != null && status == GrantStatus.OKAY) {
+            uses.begun(ref, by, isCopy);
+        }
+    }
+
+    /// Has every use by others observed from now on, or none.
+    void observe(@Nullable GrantObserver uses) {
+        observer = uses;
     }
 
     /// Lets no entry come into use until [#release].
@@ -131,7 +148,10 @@ final class Pins {
         if (!lifetime.acquire()) {
             return GrantStatus.BAD_DOMAIN;
         }
-        return finish(held ? GrantStatus.EAGAIN : acquireAlive(ref, by, readOnly, transitive));
+        GrantStatus status =
+                finish(held ? GrantStatus.EAGAIN : acquireAlive(ref, by, readOnly, transitive));
+        tellBegun(status, ref, by, true);
+        return status;
     }
 
     private GrantStatus acquireAlive(int ref, int by, boolean readOnly, boolean transitive) {
@@ -305,6 +325,10 @@ final class Pins {
             frames.free(mfn);
         }
         lifetime.release();
+        GrantObserver uses = observer;
+        if (uses != null) {
+            uses.ended(ref);
+        }
         if (behind != null) {
             // This recursion ends here: a grant behind a transitive one is not transitive.
             behind.unpin(refBehind, readOnly);

@@ -16,7 +16,7 @@
 /// - Domain 0's table, which grants nothing: [ServiceGrants].
 /// - Interfaces that core implements: [Granters], [GuestFrames], [ContiguousPages], [Physmap], [TablePages];
 ///   together [GrantEnvironment].
-/// - Values at the border: [GrantRef], [GrantStatus], [GrantLimits], [GrantOp].
+/// - Values at the border: [GrantRef], [GrantStatus], [GrantLimits], [GrantOp], [GrantObserver].
 /// - Saved state: [GrantTableState], [GrantTableCodec], the earlier version [GrantTableStateV1], and [RestoredPins]
 ///   for uses that nobody has taken over yet.
 /// - Meters: [GrantTableMetrics].

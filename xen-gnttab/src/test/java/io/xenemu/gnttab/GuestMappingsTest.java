@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Test;
@@ -42,6 +43,33 @@ final class GuestMappingsTest extends MappingDomains {
             assertTrue(granter.revoke(9));
             assertEquals(GrantStatus.GENERAL_ERROR, map(AT, HOST_MAP, 9));
         });
+    }
+
+    @Test
+    void usesByOthersAreSeenWhileThereIsAnObserver() {
+        List<String> seen = new ArrayList<>();
+        granter.grant(9, mapper, 4);
+        assertEquals(GrantStatus.OKAY, map(AT, HOST_MAP, 9));
+        int before = result.handle();
+        granter.table.observe(
+                new GrantObserver() {
+                    @Override
+                    public void begun(int ref, int by, boolean isCopy) {
+                        seen.add("begun " + ref + " " + by + " " + isCopy);
+                    }
+
+                    @Override
+                    public void ended(int ref) {
+                        seen.add("ended " + ref);
+                    }
+                });
+        assertEquals(GrantStatus.OKAY, map(2 * AT, HOST_MAP, 9));
+        assertEquals(GrantStatus.GENERAL_ERROR, map(3 * AT, HOST_MAP, 10));
+        assertEquals(GrantStatus.OKAY, unmap(AT, before));
+        granter.table.observe(null);
+        assertEquals(GrantStatus.OKAY, unmap(2 * AT, result.handle()));
+
+        assertEquals(List.of("begun 9 5 false", "ended 9"), seen);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
@@ -87,9 +88,9 @@ final class LockedStore implements StoreAccess {
     }
 
     @Override
-    public void handle(
+    public @Nullable XenError handle(
             Session session, ReplyQueue output, byte[] message, int at, RequestMetrics metrics) {
-        handler.handle(session, output, message, at, metrics);
+        return handler.handle(session, output, message, at, metrics);
     }
 
     @Override

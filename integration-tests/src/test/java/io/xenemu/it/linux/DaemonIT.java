@@ -26,6 +26,25 @@ class DaemonIT {
     /// The shared daemon has another one.
     private static final int METRICS_PORT = 9101;
 
+    private static final String TRACE = "/run/first.trace";
+
+    /// A line of a trace.
+    private static final Pattern LINE =
+            Pattern.compile(" *\\d+\\.\\d{6} (v\\d|--) (\\| )?[a-z_ 0-9]+(\\(.*\\) = .*|: .*)");
+
+    /// Calls that Linux makes while it boots.
+    private static final List<String> CALLS_OF_LINUX =
+            List.of(
+                    "xen_version(version) = ",
+                    "memory_op(add_to_physmap, {domid=32752, size=0, space=0, idx=0x0, gpfn=",
+                    "hvm_op(get_param, {domid=32752, index=1, value=",
+                    "event_channel_op(bind_virq, {virq=0, vcpu=1, port=",
+                    "grant_table_op(setup_table, [{dom=32752, nr_frames=",
+                    "sched_op(shutdown, {reason=1}) = 0");
+
+    private static final Pattern REPLAYED =
+            Pattern.compile("^\\d+ calls, \\d{3,} compared$", Pattern.MULTILINE);
+
     private static final Pattern EVENT =
             Pattern.compile(
                     "\"type\": \"(\\w+)\".*\"name\": \"(\\w+)\"(?:, \"reason\": \"([\\w-]+)\")?");
@@ -36,10 +55,12 @@ class DaemonIT {
                 LinuxImages.arguments(lab, "6.12", Optional.empty(), "--memory", "256M");
         try (LabDaemon daemon = LabDaemon.start(lab, "/run/daemon", METRICS_PORT)) {
             RunningCommand events = daemon.events();
-            List<String> paused = new ArrayList<>(List.of("--name", "first", "-p"));
+            List<String> paused =
+                    new ArrayList<>(List.of("--name", "first", "-p", "--vcpus", "2"));
             paused.addAll(image);
             assertEquals("", daemon.run("create", paused));
             assertTrue(daemon.ask("list first").contains("--p---"));
+            RunningCommand trace = record(daemon, "first", TRACE);
             assertEquals("ok\n", daemon.ask("unpause first"));
             daemon.create("second", image);
             List<String> again = new ArrayList<>(List.of("--name", "second"));
@@ -54,8 +75,10 @@ class DaemonIT {
                 GuestShell shell = new GuestShell(console);
                 shell.awaitBoot();
                 assertEquals("|1\nok\n", daemon.ask("domid first"));
+                traceThatCannotBeWrittenIsRefused(daemon);
                 assertEquals("ok\n", daemon.ask("reboot first wait"));
                 shell.awaitBoot();
+                assertEquals(0, trace.awaitExit(), trace.output());
                 assertEquals("|3\nok\n", daemon.ask("domid first"));
                 assertEquals("ok\n", daemon.ask("shutdown 3 wait"));
                 assertEquals(0, console.awaitExit(), console.output());
@@ -65,11 +88,17 @@ class DaemonIT {
             assertEquals("", daemon.run("destroy", List.of("second")));
             assertEquals("", inXenStore(daemon));
             daemon.create("third", image);
+            RunningCommand lines = watch(daemon, "third");
             try (RunningCommand console =
                     lab.startRunning(daemon.command("console", List.of("third")))) {
                 new GuestShell(console).awaitBoot();
                 daemon.process().terminate();
                 assertEquals(0, daemon.process().awaitExit(), daemon.process().output());
+                assertEquals(0, lines.awaitExit(), lines.output());
+                assertEquals(
+                        40,
+                        lines.output().lines().filter(it -> LINE.matcher(it).matches()).count(),
+                        lines.output());
                 assertEquals(0, console.awaitExit(), console.output());
                 assertTrue(console.output().contains("reboot: Power down"), console.output());
             }
@@ -92,6 +121,47 @@ class DaemonIT {
                     eventsOf("second", events.output()));
         }
         assertEquals("gone\n", lab.shell("ls /run/daemon/* 2>/dev/null || echo gone"));
+        traceIsPrintedAndReplayed(lab);
+    }
+
+    /// Begins a trace of a paused guest from its first hypercall to its end.
+    private static RunningCommand record(LabDaemon daemon, String name, String file)
+            throws IOException, InterruptedException {
+        RunningCommand trace =
+                daemon.lab().startRunning(daemon.command("trace", List.of(name, "-o", file)));
+        daemon.lab().shell("until test -s " + file + "; do sleep 0.1; done");
+        return trace;
+    }
+
+    /// One line for an operator. The state of a paused guest does not fit.
+    private static void traceThatCannotBeWrittenIsRefused(LabDaemon daemon)
+            throws IOException, InterruptedException {
+        assertTrue(daemon.ask("trace first").contains("it is being traced"));
+        assertEquals("ok\n", daemon.ask("pause second"));
+        daemon.lab().shell("mkdir -p /run/full && mount -t tmpfs -o size=8k none /run/full");
+        assertEquals(
+                new Lab.Result(1, "", "xen-emu: trace: No space left on device\n"),
+                daemon.exec("trace", List.of("second", "-o", "/run/full/trace")));
+    }
+
+    /// Begins a trace of a guest that runs, on standard output.
+    private static RunningCommand watch(LabDaemon daemon, String name) throws IOException {
+        return daemon.lab()
+                .startRunning(
+                        daemon.command(
+                                "trace",
+                                List.of(name, "-f", "hypercalls,exits,xenstore", "-n", "40")));
+    }
+
+    private static void traceIsPrintedAndReplayed(Lab lab)
+            throws IOException, InterruptedException {
+        String launcher = lab.launcher().toString();
+        String text = lab.shell(launcher + " trace -i " + TRACE);
+        for (String call : CALLS_OF_LINUX) {
+            assertTrue(text.contains(call), text);
+        }
+        String replay = lab.shell(launcher + " replay " + TRACE);
+        assertTrue(REPLAYED.matcher(replay).find(), replay);
     }
 
     /// Types and reasons of a guest's events.

@@ -16,6 +16,7 @@ import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
 import io.xenemu.evtchn.EvtchnOptions;
+import io.xenemu.gnttab.GrantObserver;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -187,6 +188,21 @@ public final class Domain implements AutoCloseable {
     /// @param events null to observe nothing
     public void observe(@Nullable DomainObserver events) {
         observer = events;
+        grantTable()
+                .observe(
+                        events == null
+                                ? null
+                                : new GrantObserver() {
+                                    @Override
+                                    public void begun(int ref, int by, boolean isCopy) {
+                                        events.grantBegun(ref, by, isCopy);
+                                    }
+
+                                    @Override
+                                    public void ended(int ref) {
+                                        events.grantEnded(ref);
+                                    }
+                                });
     }
 
     /// The observer of events beside hypercalls; null if there is none. Costs one volatile read.

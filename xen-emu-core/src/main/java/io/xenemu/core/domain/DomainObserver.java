@@ -1,6 +1,5 @@
 package io.xenemu.core.domain;
 
-import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.ExitReason;
 
@@ -25,22 +24,17 @@ public interface DomainObserver {
     /// @param answer `ok`, or the name of the error
     void storeRequest(String request, String answer);
 
-    /// Another domain, or the service as domain 0, has begun or ended its use of a page that this one has granted.
+    /// Another domain, or the service as domain 0, has begun to use a page that this one has granted.
     ///
-    /// @param user the domain that uses it
     /// @param ref the grant reference
-    /// @param use the operation
-    void grantUsed(DomId user, int ref, GrantUse use);
+    /// @param user id of the domain that uses it
+    /// @param isCopy whether for one copy; else for a mapping
+    void grantBegun(int ref, int user, boolean isCopy);
 
-    /// Operations of others on a domain's grants.
-    enum GrantUse {
-        /// The page was mapped.
-        MAP,
-        /// A mapping has ended.
-        UNMAP,
-        /// Bytes were copied from or to the page.
-        COPY
-    }
+    /// Such a use has ended.
+    ///
+    /// @param ref the grant reference
+    void grantEnded(int ref);
 
     /// The domain may own other memory than before, by an operator's order.
     ///

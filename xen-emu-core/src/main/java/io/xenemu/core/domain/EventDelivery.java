@@ -186,6 +186,10 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     @Override
     public void upcall(VcpuId id) {
         int vector = vectors.get(id.value());
+        DomainObserver observer = domain.observer();
+        if (observer != null) {
+            observer.upcall(id, vector);
+        }
         if (vector != 0) {
             long address = MSI_ADDRESS | ((long) id.value() << MSI_DESTINATION_SHIFT);
             if (!vm.signalMsi(address, vector)) {

@@ -11,6 +11,11 @@ package io.xenemu.core.hypercall;
 public record HypercallOp(
         String hypercall, int number, String op, int command, HypercallHandler handler, int index) {
 
+    /// Whether a module of ours serves it. All other rows give a fixed answer, mostly Xen's refusal.
+    public boolean isServed() {
+        return !(handler instanceof FixedAnswer);
+    }
+
     /// True for the row that answers the unknown sub-operations of a hypercall, or unknown hypercalls.
     public boolean unknown() {
         return op.equals(HypercallTable.UNKNOWN) || hypercall.equals(HypercallTable.UNKNOWN);

@@ -253,7 +253,8 @@ public final class Hypervisor implements AutoCloseable {
                         domain.eventChannels(),
                         domain.special().xenstore(),
                         servicePorts,
-                        storeFailure(domain));
+                        storeFailure(domain),
+                        new TracedRequests(domain));
         domain.params().set(HvmParams.STORE_PFN, GuestMemoryMap.XENSTORE_GFN);
         domain.params().set(HvmParams.STORE_EVTCHN, store.guestPort().value());
         return store;
@@ -268,7 +269,8 @@ public final class Hypervisor implements AutoCloseable {
                 guestPort,
                 domain.special().xenstore(),
                 servicePorts,
-                storeFailure(domain));
+                storeFailure(domain),
+                new TracedRequests(domain));
     }
 
     private static Consumer<Throwable> storeFailure(Domain domain) {

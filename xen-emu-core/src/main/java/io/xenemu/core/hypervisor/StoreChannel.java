@@ -10,6 +10,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.ring.IntroducedRing;
+import io.xenemu.xenstore.ring.RequestObserver;
 import io.xenemu.xenstore.ring.Ring;
 import io.xenemu.xenstore.ring.RingConnection;
 import io.xenemu.xenstore.state.XenStoreState;
@@ -29,6 +30,7 @@ public final class StoreChannel {
     private final MemorySegment page;
     private final ServicePorts servicePorts;
     private final Consumer<Throwable> failed;
+    private final RequestObserver observer;
     // Written first by the thread that makes the channel, and later with the store's lock held.
     private volatile Binding binding;
     private volatile boolean held;
@@ -63,13 +65,15 @@ public final class StoreChannel {
     ///
     /// @param page of the ring, which lasts as long as the domain
     /// @param failed ends the domain; gets a failure of its connection on another client's thread
+    /// @param observer sees the guest's requests
     StoreChannel(
             DomId domain,
             EventChannels channels,
             MemorySegment page,
             ServicePorts servicePorts,
-            Consumer<Throwable> failed) {
-        this(domain, freePort(channels), page, servicePorts, failed);
+            Consumer<Throwable> failed,
+            RequestObserver observer) {
+        this(domain, freePort(channels), page, servicePorts, failed, observer);
     }
 
     /// Makes the channel of a restored domain.
@@ -80,11 +84,13 @@ public final class StoreChannel {
             EvtchnPort guestPort,
             MemorySegment page,
             ServicePorts servicePorts,
-            Consumer<Throwable> failed) {
+            Consumer<Throwable> failed,
+            RequestObserver observer) {
         this.domain = domain;
         this.page = page;
         this.servicePorts = servicePorts;
         this.failed = failed;
+        this.observer = observer;
         try {
             binding = new Binding(servicePorts, domain, guestPort);
         } catch (XenError e) {
@@ -139,7 +145,8 @@ public final class StoreChannel {
                 current.port::notifyGuest,
                 failed,
                 GuestMemoryMap.XENSTORE_GFN,
-                current.guestPort.value());
+                current.guestPort.value(),
+                observer);
     }
 
     /// Leaves the ring alone until [#proceed]. No tool can introduce or release the domain meanwhile.

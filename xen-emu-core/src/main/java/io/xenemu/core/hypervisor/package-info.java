@@ -5,7 +5,8 @@
 /// - The domains: [Hypervisor], [DomainDirectory], [DomainIds]; as an operator names them: [NamedDomains],
 ///   [OperatedDomains]; [DomainDriver] carries out an operator's [DomainOrder].
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
-/// - Domains in XenStore: [Introductions], [StoreChannels]. Channels of domain 0: [StoreChannel], [ConsoleChannel].
+/// - Domains in XenStore: [Introductions], [StoreChannels]. Channels of domain 0: [StoreChannel] with
+///   [TracedRequests], [ConsoleChannel].
 /// - Devices between domains: [DeviceAttachment]. The memory that domains are to have: [MemoryTargets].
 /// - Events of domains: [DomainEvents], [DomainEvent]; [EventBoard] hands them to readers.
 ///

@@ -2,6 +2,7 @@ package io.xenemu.core.machine;
 
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainObserver;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.hypercall.HypercallContext;
@@ -77,9 +78,11 @@ public final class ExitLoop {
         int errno = kvm.enter();
         if (errno == Errno.EINTR) {
             exits.add(ExitReason.INTR);
+            tell(ExitReason.INTR);
             run.clearImmediateExit();
         } else if (errno == Errno.EFAULT) {
             exits.add(ExitReason.MEMORY_FAULT);
+            tell(ExitReason.MEMORY_FAULT);
             refuse();
         } else if (errno == 0) {
             serve();
@@ -122,6 +125,7 @@ public final class ExitLoop {
         ExitReason reason = run.exitReason();
         exits.add(reason);
         if (reason == ExitReason.SHUTDOWN) {
+            tell(reason);
             domain.shutdown(
                     ShutdownReason.TRIPLE_FAULT, TripleFault.describe(vcpu, kvm, last, call));
             return;
@@ -138,6 +142,7 @@ public final class ExitLoop {
     }
 
     private void serveRarer(ExitReason reason) {
+        tell(reason);
         switch (reason) {
             case IO -> io();
             case MMIO -> mmio();
@@ -145,6 +150,33 @@ public final class ExitLoop {
             case X86_WRMSR -> msr.write();
             case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT -> {}
             default -> domain.shutdown(ShutdownReason.HOST_ERROR, describe(reason));
+        }
+    }
+
+    /// Tells the domain's observer of an exit that is no hypercall.
+    private void tell(ExitReason reason) {
+        DomainObserver observer = domain.observer();
+        if (observer == null) {
+            return;
+        }
+        switch (reason) {
+            case IO ->
+                    observer.exited(vcpu.id(), reason, run.ioPort(), run.ioSize(), run.ioOut());
+            case MMIO ->
+                    observer.exited(
+                            vcpu.id(),
+                            reason,
+                            run.mmioAddress(),
+                            run.mmioLength(),
+                            run.mmioWrite());
+            case X86_RDMSR, X86_WRMSR ->
+                    observer.exited(
+                            vcpu.id(),
+                            reason,
+                            Integer.toUnsignedLong(run.msrIndex()),
+                            Long.BYTES,
+                            reason == ExitReason.X86_WRMSR);
+            default -> observer.exited(vcpu.id(), reason, 0, 0, false);
         }
     }
 

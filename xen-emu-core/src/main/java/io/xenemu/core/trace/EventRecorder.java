@@ -3,12 +3,10 @@ package io.xenemu.core.trace;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.core.domain.DomainObserver;
-import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.ExitReason;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Locale;
 
 /// Records the events of one trace that are no hypercalls, on any thread, into a ring of their own. An event that does
 /// not fit is lost and counted. Its monitor is a leaf, held for the copy of one record.
@@ -75,15 +73,23 @@ final class EventRecorder implements DomainObserver {
     }
 
     @Override
-    public void grantUsed(DomId user, int ref, GrantUse use) {
+    public void grantBegun(int ref, int user, boolean isCopy) {
         if (filter.takes(TraceKind.GRANTS)) {
-            String name = use.name().toLowerCase(Locale.ROOT);
+            String text = "ref %d %s by domain %d";
             record(
                     TraceKind.GRANTS,
                     -1,
-                    name + " of " + Integer.toUnsignedString(ref) + " by " + user,
+                    text.formatted(
+                            Integer.toUnsignedLong(ref), isCopy ? "copied" : "mapped", user),
                     ref,
-                    user.value());
+                    user);
+        }
+    }
+
+    @Override
+    public void grantEnded(int ref) {
+        if (filter.takes(TraceKind.GRANTS)) {
+            record(TraceKind.GRANTS, -1, "ref " + Integer.toUnsignedString(ref) + " ended", ref);
         }
     }
 

@@ -5,6 +5,7 @@ import io.xenemu.kvm.abi.xen.EvtchnStructs;
 import io.xenemu.kvm.abi.xen.GnttabStructs;
 import io.xenemu.kvm.abi.xen.HvmStructs;
 import io.xenemu.kvm.abi.xen.MemoryStructs;
+import io.xenemu.kvm.abi.xen.MulticallStructs;
 import io.xenemu.kvm.abi.xen.PhysdevStructs;
 import io.xenemu.kvm.abi.xen.SchedStructs;
 import io.xenemu.kvm.abi.xen.SharedInfoStructs;
@@ -110,6 +111,17 @@ final class Prototypes {
                 .put("memory_op/add_to_physmap", struct(MemoryStructs.AddToPhysmap.STRUCT))
                 .put("memory_op/memory_map", struct(MemoryStructs.MemoryMap.STRUCT))
                 .put(
+                        "memory_op/add_to_physmap_batch",
+                        struct(MemoryStructs.AddToPhysmapBatch.STRUCT))
+                .put("memory_op/exchange", struct(MemoryStructs.Exchange.STRUCT))
+                .put("memory_op/machphys_mfn_list", struct(MemoryStructs.MachphysMfnList.STRUCT))
+                .put("memory_op/maximum_gpfn", data("domid"))
+                .put("memory_op/maximum_ram_page", List.of())
+                .put("memory_op/set_memory_map", struct(MemoryStructs.ForeignMemoryMap.STRUCT))
+                .put(
+                        "memory_op/reserved_device_memory_map",
+                        struct(MemoryStructs.ReservedDeviceMemoryMap.STRUCT))
+                .put(
                         "memory_op/remove_from_physmap",
                         struct(MemoryStructs.RemoveFromPhysmap.STRUCT))
                 .build();
@@ -123,6 +135,7 @@ final class Prototypes {
                 .put("vcpu_op/is_up", onVcpu())
                 .put("vcpu_op/get_runstate_info", onVcpu(SharedInfoStructs.RunstateInfo.STRUCT))
                 .put("vcpu_op/register_runstate_memory_area", onVcpu(new Argument.Data("area", 2)))
+                .put("vcpu_op/send_nmi", onVcpu())
                 .put("vcpu_op/set_periodic_timer", onVcpu(VcpuStructs.SetPeriodicTimer.STRUCT))
                 .put("vcpu_op/stop_periodic_timer", onVcpu())
                 .put("vcpu_op/set_singleshot_timer", onVcpu(VcpuStructs.SetSingleshotTimer.STRUCT))
@@ -139,6 +152,7 @@ final class Prototypes {
                 .put("sched_op/yield", List.of())
                 .put("sched_op/block", List.of())
                 .put("sched_op/shutdown", struct(SchedStructs.Shutdown.STRUCT))
+                .put("sched_op/shutdown_code", struct(SchedStructs.Shutdown.STRUCT))
                 .put("sched_op/poll", struct(SchedStructs.Poll.STRUCT))
                 .put("sched_op/watchdog", struct(SchedStructs.Watchdog.STRUCT))
                 .put("set_timer_op/", List.of(new Argument.Value("timeout", 0)))
@@ -149,6 +163,14 @@ final class Prototypes {
 
     private static ImmutableMap<String, List<Argument>> others() {
         return ImmutableMap.<String, List<Argument>>builder()
+                .put(
+                        "multicall/",
+                        List.of(
+                                new Argument.Structs(MulticallStructs.Entry.STRUCT, 0, 1),
+                                new Argument.Value("count", 1)))
+                .put("hvm_op/flush_tlbs", List.of(new Argument.Value("arg", 1)))
+                .put("hvm_op/get_time", struct(HvmStructs.GetTime.STRUCT))
+                .put("hvm_op/get_mem_type", struct(HvmStructs.GetMemType.STRUCT))
                 .put("hvm_op/set_param", struct(HvmStructs.Param.STRUCT))
                 .put("hvm_op/get_param", struct(HvmStructs.Param.STRUCT))
                 .put(
@@ -169,6 +191,9 @@ final class Prototypes {
                 .put("xen_version/pagesize", List.of())
                 .put("xen_version/guest_handle", data("handle"))
                 .put("xen_version/commandline", data("text"))
+                .put("xen_version/extraversion2", data("buf"))
+                .put("xen_version/capabilities2", data("buf"))
+                .put("xen_version/changeset2", data("buf"))
                 .build();
     }
 }

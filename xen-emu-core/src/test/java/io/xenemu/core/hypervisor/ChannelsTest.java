@@ -7,6 +7,7 @@ import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.xenstore.ring.RequestObserver;
 import java.util.List;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
@@ -25,7 +26,8 @@ final class ChannelsTest {
                             test.domain().eventChannels(),
                             test.domain().special().xenstore(),
                             ports,
-                            Assertions::fail);
+                            Assertions::fail,
+                            RequestObserver.NONE);
             ConsoleChannel console =
                     new ConsoleChannel(test.domain(), ports, ByteSink.DISCARD, ByteSource.NONE);
             assertEquals(2, ports.channels().save().ports().size());

@@ -21,6 +21,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.xenstore.ring.RequestObserver;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
@@ -74,7 +75,7 @@ class StoreChannelTest {
                             Assertions::fail),
                     new EventChannelMetrics(registry, GUEST));
     private final StoreChannel channel =
-            new StoreChannel(GUEST, guest, page, service, Assertions::fail);
+            new StoreChannel(GUEST, guest, page, service, Assertions::fail, RequestObserver.NONE);
     private final XenStoreServer store =
             new XenStoreServer(
                     Quotas.DEFAULT, new World(), new XenStoreMetrics(registry), Runnable::run);

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.hypercall.HypercallOp;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.kvm.abi.DomId;
 import java.io.ByteArrayInputStream;
@@ -174,6 +175,18 @@ final class HypercallTraceTest {
             assertEquals(2, access.bytes().length);
             assertEquals((byte) SELF, access.bytes()[0]);
         }
+    }
+
+    @Test
+    void everyServedCallHasAPrototype() {
+        Set<String> unnamed = new TreeSet<>();
+        for (HypercallOp row : HypercallTable.standard().ops()) {
+            if (row.isServed() && Prototypes.of(row.hypercall(), row.op()) == null) {
+                unnamed.add(row.hypercall() + '/' + row.op());
+            }
+        }
+
+        assertEquals(Set.of(), unnamed);
     }
 
     @Test

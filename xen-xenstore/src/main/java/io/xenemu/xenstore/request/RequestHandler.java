@@ -51,7 +51,8 @@ public final class RequestHandler {
     ///
     /// @param message private memory with header and payload at `at`
     /// @param metrics counts the request
-    public void handle(
+    /// @return the error that was answered; null if there was none
+    public @Nullable XenError handle(
             Session session, ReplyQueue output, byte[] message, int at, RequestMetrics metrics) {
         long start = System.nanoTime();
         MessageType type = MessageType.of(MessageHeader.type(message, at));
@@ -87,6 +88,7 @@ public final class RequestHandler {
         }
         session.changed();
         metrics.handled(type, error, System.nanoTime() - start);
+        return error;
     }
 
     private static void checkPrivilege(Session session, MessageType type) throws XenError {

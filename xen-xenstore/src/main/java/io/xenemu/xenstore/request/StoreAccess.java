@@ -1,10 +1,12 @@
 package io.xenemu.xenstore.request;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.store.Outlet;
 import io.xenemu.xenstore.store.Session;
 import io.xenemu.xenstore.store.XenStore;
+import org.jspecify.annotations.Nullable;
 
 /// The store as its transports see it: the lock, and what they do under it. A transport takes the lock once for a
 /// batch of requests. The lock is a leaf: a holder calls nothing outside the store.
@@ -26,7 +28,9 @@ public interface StoreAccess {
     ///
     /// @param message private memory with header and payload at `at`
     /// @param metrics counts the request
-    void handle(Session session, ReplyQueue output, byte[] message, int at, RequestMetrics metrics);
+    /// @return the error that was answered; null if there was none
+    @Nullable XenError handle(
+            Session session, ReplyQueue output, byte[] message, int at, RequestMetrics metrics);
 
     /// Counts a client that connected or disconnected. Lock held.
     ///

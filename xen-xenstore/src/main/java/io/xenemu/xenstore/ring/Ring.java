@@ -14,12 +14,24 @@ import org.slf4j.LoggerFactory;
 ///     whichever client's thread, without the store's lock; must not throw
 /// @param gfn guest frame of the page, for saved state; 0 if not known
 /// @param port event channel port in the guest, for saved state; 0 if not known
+/// @param observer sees its requests
 public record Ring(
-        MemorySegment page, Doorbell doorbell, Consumer<Throwable> failed, long gfn, int port) {
+        MemorySegment page,
+        Doorbell doorbell,
+        Consumer<Throwable> failed,
+        long gfn,
+        int port,
+        RequestObserver observer) {
     private static final Logger log = LoggerFactory.getLogger(Ring.class);
 
     /// A ring of unknown frame and port, whose failures are only logged.
     public Ring(MemorySegment page, Doorbell doorbell) {
         this(page, doorbell, e -> log.error("a guest's XenStore ring failed", e), 0, 0);
+    }
+
+    /// A ring whose requests nobody observes.
+    public Ring(
+            MemorySegment page, Doorbell doorbell, Consumer<Throwable> failed, long gfn, int port) {
+        this(page, doorbell, failed, gfn, port, RequestObserver.NONE);
     }
 }

@@ -1,6 +1,9 @@
 package io.xenemu.xenstore.ring;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.quota.Account;
 import io.xenemu.xenstore.quota.Quotas;
@@ -12,6 +15,8 @@ import io.xenemu.xenstore.store.Session;
 import io.xenemu.xenstore.store.StoreSnapshot;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.Features;
+import io.xenemu.xenstore.wire.MessageHeader;
+import io.xenemu.xenstore.wire.MessageType;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -161,8 +166,12 @@ public final class RingConnection {
             }
             if (input.isComplete()) {
                 input.clear();
-                access.handle(session, output.replies(), input.message(), 0, metrics);
+                XenError error =
+                        access.handle(session, output.replies(), input.message(), 0, metrics);
                 output.handled();
+                if (ring.observer().isObserving()) {
+                    tell(input.message(), error);
+                }
             }
         }
         if (left != available) {
@@ -170,6 +179,21 @@ public final class RingConnection {
             notify = true;
         }
         return left;
+    }
+
+    private void tell(byte[] message, @Nullable XenError error) {
+        MessageType type = MessageType.of(MessageHeader.type(message, 0));
+        int end = MessageHeader.SIZE;
+        while (end < MessageHeader.SIZE + MessageHeader.length(message, 0) && message[end] != 0) {
+            end++;
+        }
+        String first =
+                new String(message, MessageHeader.SIZE, end - MessageHeader.SIZE, ISO_8859_1);
+        String name = type == null ? "type " + MessageHeader.type(message, 0) : type.name();
+        ring.observer()
+                .served(
+                        first.isEmpty() ? name : name + ' ' + first,
+                        error == null ? "ok" : error.symbol());
     }
 
     /// Moves output into the ring as far as there is room; returns false if the connection has failed.

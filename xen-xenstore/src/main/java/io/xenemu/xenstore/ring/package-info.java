@@ -4,7 +4,7 @@
 ///
 /// Families of files:
 ///
-/// - What the owner of the guests gives: [Ring], [Doorbell], [GuestDomains], [IntroducedRing].
+/// - What the owner of the guests gives: [Ring], [Doorbell], [GuestDomains], [IntroducedRing], [RequestObserver].
 /// - A guest's connection: [RingConnection], with its [RingInput] and [RingOutput], on a [RingPage].
 /// - All guests: [GuestRings], [StoreRestoration] (a whole store with its guests, from saved state).
 ///
