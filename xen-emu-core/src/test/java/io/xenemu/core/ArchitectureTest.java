@@ -69,6 +69,7 @@ final class ArchitectureTest {
                     "hypercall",
                     "trace",
                     "replay",
+                    "jfr",
                     "machine",
                     "coredump",
                     "toolstack",

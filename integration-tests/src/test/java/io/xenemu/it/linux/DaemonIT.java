@@ -55,8 +55,7 @@ class DaemonIT {
                 LinuxImages.arguments(lab, "6.12", Optional.empty(), "--memory", "256M");
         try (LabDaemon daemon = LabDaemon.start(lab, "/run/daemon", METRICS_PORT)) {
             RunningCommand events = daemon.events();
-            List<String> paused =
-                    new ArrayList<>(List.of("--name", "first", "-p", "--vcpus", "2"));
+            List<String> paused = new ArrayList<>(List.of("--name", "first", "-p", "--vcpus", "2"));
             paused.addAll(image);
             assertEquals("", daemon.run("create", paused));
             assertTrue(daemon.ask("list first").contains("--p---"));

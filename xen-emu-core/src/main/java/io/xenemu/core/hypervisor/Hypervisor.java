@@ -16,6 +16,7 @@ import io.xenemu.core.domain.PartState;
 import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.jfr.FlightRecorderTap;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.memory.HostResources;
@@ -66,6 +67,7 @@ public final class Hypervisor implements AutoCloseable {
     private final MemoryTargets memoryTargets;
     private final DomainSource source;
     private final TracePoints traces;
+    private final FlightRecorderTap recordings;
 
     /// Makes a hypervisor whose domains run on the host's KVM.
     ///
@@ -103,6 +105,7 @@ public final class Hypervisor implements AutoCloseable {
             MeterRegistry registry,
             Quotas quotas) {
         this.traces = traces;
+        recordings = new FlightRecorderTap(traces);
         servicePorts = new ServicePorts(this::eventChannels, registry);
         StoreChannels channels = new StoreChannels(domains::contains);
         xenstore =
@@ -377,6 +380,7 @@ public final class Hypervisor implements AutoCloseable {
     public void close() {
         Teardown steps = new Teardown();
         steps.add(resources::close);
+        steps.add(recordings::close);
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);
         steps.add(devices::close);

@@ -160,8 +160,7 @@ public final class ExitLoop {
             return;
         }
         switch (reason) {
-            case IO ->
-                    observer.exited(vcpu.id(), reason, run.ioPort(), run.ioSize(), run.ioOut());
+            case IO -> observer.exited(vcpu.id(), reason, run.ioPort(), run.ioSize(), run.ioOut());
             case MMIO ->
                     observer.exited(
                             vcpu.id(),

@@ -43,7 +43,7 @@ public final class VcpuLoop {
         exitMetrics = new ExitMetrics(registry, domain.id());
         domain.alsoClose("exit meters", exitMetrics::close);
         this.traces = traces;
-        traces.add(domain.id());
+        traces.add(domain);
         domain.alsoClose("trace", () -> traces.remove(domain.id()));
     }
 

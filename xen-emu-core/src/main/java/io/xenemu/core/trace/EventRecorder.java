@@ -75,14 +75,13 @@ final class EventRecorder implements DomainObserver {
     @Override
     public void grantBegun(int ref, int user, boolean isCopy) {
         if (filter.takes(TraceKind.GRANTS)) {
-            String text = "ref %d %s by domain %d";
-            record(
-                    TraceKind.GRANTS,
-                    -1,
-                    text.formatted(
-                            Integer.toUnsignedLong(ref), isCopy ? "copied" : "mapped", user),
-                    ref,
-                    user);
+            String text =
+                    "ref %d %s by domain %d"
+                            .formatted(
+                                    Integer.toUnsignedLong(ref),
+                                    isCopy ? "copied" : "mapped",
+                                    user);
+            record(TraceKind.GRANTS, -1, text, ref, user);
         }
     }
 

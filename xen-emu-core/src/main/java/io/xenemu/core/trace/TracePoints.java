@@ -2,7 +2,9 @@ package io.xenemu.core.trace;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainObserver;
 import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.hypercall.HypercallObserver;
 import io.xenemu.kvm.abi.DomId;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -16,13 +18,36 @@ public final class TracePoints {
     /// The most traces at a time. Each may hold [HypercallTrace#MAX_BYTES].
     public static final int MAX_TRACES = 4;
 
-    /// The running vCPUs of one domain, and its trace.
-    private static final class Points {
-        final List<HypercallDispatcher> dispatchers = new ArrayList<>();
-        @Nullable HypercallTrace trace;
+    /// A running vCPU, with its observers.
+    private static final class Place {
+        final HypercallDispatcher dispatcher;
+        @Nullable HypercallObserver recorder;
+        @Nullable HypercallObserver tapped;
 
-        /// The domain, while it is traced.
-        @Nullable Domain traced;
+        Place(HypercallDispatcher dispatcher) {
+            this.dispatcher = dispatcher;
+        }
+
+        void observe() {
+            dispatcher.observe(ObserverPair.of(recorder, tapped));
+        }
+    }
+
+    /// A domain with its vCPUs and observers, and its trace.
+    private static final class Points {
+        final Domain domain;
+        final List<Place> places = new ArrayList<>();
+        @Nullable HypercallTrace trace;
+        @Nullable DomainObserver tapped;
+
+        Points(Domain domain) {
+            this.domain = domain;
+        }
+
+        void observe() {
+            DomainObserver recorder = trace == null ? null : trace.events();
+            domain.observe(DomainObserverPair.of(recorder, tapped));
+        }
     }
 
     @GuardedBy("this")
@@ -31,9 +56,32 @@ public final class TracePoints {
     @GuardedBy("this")
     private int traces;
 
+    @GuardedBy("this")
+    private @Nullable EventTap tap;
+
+    /// Shows everything to `all` too from now on, or to nobody beside traces.
+    ///
+    /// @param all null for nobody
+    public synchronized void tap(@Nullable EventTap all) {
+        tap = all;
+        for (Points points : domains.values()) {
+            points.tapped = all == null ? null : all.newEvents(points.domain);
+            points.observe();
+            for (Place place : points.places) {
+                place.tapped = all == null ? null : all.newCalls(points.domain);
+                place.observe();
+            }
+        }
+    }
+
     /// Adds a domain whose vCPUs are about to run.
-    public synchronized void add(DomId domain) {
-        domains.put(domain, new Points());
+    public synchronized void add(Domain domain) {
+        Points points = new Points(domain);
+        domains.put(domain.id(), points);
+        if (tap != null) {
+            points.tapped = tap.newEvents(domain);
+            points.observe();
+        }
     }
 
     /// Adds a vCPU's dispatcher, and records it if its domain is being traced.
@@ -42,10 +90,15 @@ public final class TracePoints {
         if (points == null) {
             return;
         }
-        points.dispatchers.add(dispatcher);
+        Place place = new Place(dispatcher);
+        points.places.add(place);
         if (points.trace != null && points.trace.takesCalls()) {
-            dispatcher.observe(points.trace.newRecorder());
+            place.recorder = points.trace.newRecorder();
         }
+        if (tap != null) {
+            place.tapped = tap.newCalls(points.domain);
+        }
+        place.observe();
     }
 
     /// Forgets a domain, and ends its trace.
@@ -85,13 +138,11 @@ public final class TracePoints {
                         filter,
                         one -> stop(domain.id(), one));
         points.trace = trace;
-        points.traced = domain;
-        domain.observe(trace.events());
         traces++;
-        if (trace.takesCalls()) {
-            for (HypercallDispatcher dispatcher : points.dispatchers) {
-                dispatcher.observe(trace.newRecorder());
-            }
+        points.observe();
+        for (Place place : points.places) {
+            place.recorder = trace.takesCalls() ? trace.newRecorder() : null;
+            place.observe();
         }
         return trace;
     }
@@ -105,12 +156,12 @@ public final class TracePoints {
 
     @GuardedBy("this")
     private void end(Points points, HypercallTrace trace) {
-        points.dispatchers.forEach(dispatcher -> dispatcher.observe(null));
-        if (points.traced != null) {
-            points.traced.observe(null);
-            points.traced = null;
-        }
         points.trace = null;
+        points.observe();
+        for (Place place : points.places) {
+            place.recorder = null;
+            place.observe();
+        }
         traces--;
         trace.setEnded();
     }

@@ -8,7 +8,8 @@
 /// - Recording: [VcpuRecorder] builds the record of a call on its vCPU's thread with [RecordBuilder], in the layout of
 ///   [RecordLayout] and [AccessKind]. [EventRecorder] records events of each [TraceKind], on any thread. Both put
 ///   records into a [CallRing]. [TraceFilter] says which. [CallCapture] records calls for the thread that makes them.
-/// - A trace: [TracePoints] knows the vCPUs of all domains. [HypercallTrace] begins with a [TraceBeginning], and
+/// - A trace: [TracePoints] knows the vCPUs of all domains, and an [EventTap] that sees everything beside traces;
+///   [ObserverPair] and [DomainObserverPair] are for both. [HypercallTrace] begins with a [TraceBeginning], and
 ///   empties the rings into a [TraceWriter].
 /// - The file: [TraceFile] is its format; [TraceHeader], [TracedRecord], [TracedCall] with its [TracedAccess]es, and
 ///   [TracedEvent] its contents, which [TraceReader] reads.

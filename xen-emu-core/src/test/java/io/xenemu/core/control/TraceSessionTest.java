@@ -86,7 +86,7 @@ final class TraceSessionTest {
     }
 
     private ControlSocket open(TestDomain guest) throws Exception {
-        points.add(TestDomain.ID);
+        points.add(guest.domain());
         TraceFilter filter = TraceFilter.all(HypercallTable.standard());
         return ControlSocket.open(
                 path(),

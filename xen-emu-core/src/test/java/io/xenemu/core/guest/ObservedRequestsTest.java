@@ -50,7 +50,6 @@ final class ObservedRequestsTest {
             guest.domain().observe(null);
             guest.ask(MessageType.READ, 0, "name\0", ALL);
         }
-        assertEquals(
-                List.of("READ name = ok", "READ nobody = ENOENT", "WATCH device = ok"), seen);
+        assertEquals(List.of("READ name = ok", "READ nobody = ENOENT", "WATCH device = ok"), seen);
     }
 }

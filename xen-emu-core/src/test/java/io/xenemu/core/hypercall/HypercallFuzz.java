@@ -123,7 +123,7 @@ public final class HypercallFuzz {
                         calls,
                         (domain, dispatcher) -> {
                             TracePoints points = new TracePoints();
-                            points.add(domain.id());
+                            points.add(domain);
                             points.add(domain.id(), dispatcher);
                             return points.start(
                                     domain, TraceFilter.all(table), TraceBeginning.ofHeld(domain));

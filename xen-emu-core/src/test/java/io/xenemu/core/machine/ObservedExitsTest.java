@@ -30,7 +30,7 @@ final class ObservedExitsTest {
 
     private static final long RESULT = 0x9000;
 
-    /// mov al, 7; out 80, al; mov eax, [f0000000]; mov [9000], eax; jmp to itself
+    /// mov al, 7; out 80, al; mov eax from f0000000; mov eax to 9000; jmp to itself
     private static final int[] CODE = {
         0xb0, 7, 0xe6, PORT, 0xa1, 0x00, 0x00, 0x00, 0xf0, 0xa3, 0x00, 0x90, 0x00, 0x00, 0xeb, 0xfe
     };
@@ -52,7 +52,7 @@ final class ObservedExitsTest {
     void exitsOfARunningGuestAreTraced() throws Exception {
         TracePoints points = new TracePoints();
         try (RunningGuest guest = new RunningGuest(1, CODE)) {
-            points.add(guest.domain().id());
+            points.add(guest.domain());
             HypercallTrace trace =
                     Objects.requireNonNull(
                             points.start(

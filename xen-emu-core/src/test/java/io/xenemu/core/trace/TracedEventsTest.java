@@ -41,8 +41,7 @@ final class TracedEventsTest {
 
     private static List<String> traced(String filter) throws Exception {
         try (TracedGuest guest = new TracedGuest(true)) {
-            HypercallTrace trace =
-                    guest.start(TraceFilter.of(HypercallTable.standard(), filter));
+            HypercallTrace trace = guest.start(TraceFilter.of(HypercallTable.standard(), filter));
             everyEvent(guest);
             guest.call(17, 7, 0, 0);
             List<String> lines = lines(TracedGuest.bytes(trace));

@@ -27,7 +27,7 @@ public final class TracedGuest implements AutoCloseable {
     /// @param longMode whether its vCPU is in 64-bit mode
     public TracedGuest(boolean longMode) throws BootException, XenError {
         caller = guest.caller(0, longMode);
-        points.add(TestDomain.ID);
+        points.add(guest.domain());
         points.add(TestDomain.ID, dispatcher);
     }
 
@@ -95,7 +95,7 @@ public final class TracedGuest implements AutoCloseable {
     /// Ends a trace.
     ///
     /// @return its calls
-    static List<TracedCall> calls(HypercallTrace trace) throws IOException {
+    public static List<TracedCall> calls(HypercallTrace trace) throws IOException {
         return calls(new TraceReader(new ByteArrayInputStream(bytes(trace))));
     }
 
