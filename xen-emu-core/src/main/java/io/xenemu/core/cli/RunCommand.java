@@ -165,6 +165,9 @@ final class RunCommand implements Callable<Integer> {
         }
         GuestRequest first =
                 GuestOptions.request(command(), GuestOptions.settings(command(), !noReboot));
+        if (first.ends().renames()) {
+            throw wrong("rename-restart: only a daemon can keep a second guest");
+        }
         return new RunRequest(
                 first,
                 receiver == null ? null : first.sibling(DemoCommand.RECEIVER, receiver),

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
     private final DomId id;
-    private final DomainConfig config;
+    private volatile DomainConfig config;
     private final DomainEnvironment environment;
     private final VmPort vm;
     private final Set<XenCapability> capabilities;
@@ -237,9 +237,14 @@ public final class Domain implements AutoCloseable {
         return id;
     }
 
-    /// The configuration it was built from.
+    /// The configuration it was built from, but for a new name.
     public DomainConfig config() {
         return config;
+    }
+
+    /// Gives a stopped domain another name and UUID. Two domains of a service do not have one name.
+    public void rename(String name) {
+        config = config.sibling(name);
     }
 
     /// Its physical address map.

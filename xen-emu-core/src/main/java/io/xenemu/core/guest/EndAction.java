@@ -6,8 +6,7 @@ import java.util.stream.Collectors;
 
 /// The action after a guest's domain has stopped, in xl's words (xl.cfg(5), "EVENT ACTIONS").
 ///
-/// xl has one more word, `rename-restart`, which is refused: it would need a second name for one guest. xl takes
-/// `soft-reset` after every stop, although only a guest that has asked for a soft reset can go on.
+/// xl takes `soft-reset` after every stop, although only a guest that has asked for a soft reset can go on.
 public enum EndAction {
     /// The guest has ended.
     DESTROY,
@@ -15,14 +14,14 @@ public enum EndAction {
     RESTART,
     /// The domain stays as it stopped, with its memory and its nodes in XenStore, until it is destroyed.
     PRESERVE,
+    /// The domain stays, as another guest with another name, and the guest boots again.
+    RENAME_RESTART,
     /// Its core is dumped, and it has ended.
     COREDUMP_DESTROY,
     /// Its core is dumped, and it boots again.
     COREDUMP_RESTART,
     /// The domain goes on in its memory. Only after SHUTDOWN_soft_reset.
     SOFT_RESET;
-
-    private static final String RENAME_RESTART = "rename-restart";
 
     /// The words for all stops, for help.
     static final String WORDS = words(false);
@@ -67,16 +66,12 @@ public enum EndAction {
                 return action;
             }
         }
-        String reason =
-                word.equals(RENAME_RESTART)
-                        ? "' is not served: a guest has one name here"
-                        : "' is none of " + all.replace("|", ", ");
-        throw new IllegalArgumentException("'" + word + reason);
+        throw new IllegalArgumentException("'" + word + "' is none of " + all.replace("|", ", "));
     }
 
     /// Whether the guest boots again.
     boolean restarts() {
-        return this == RESTART || this == COREDUMP_RESTART;
+        return this == RESTART || this == RENAME_RESTART || this == COREDUMP_RESTART;
     }
 
     /// Whether the domain's core is dumped first.

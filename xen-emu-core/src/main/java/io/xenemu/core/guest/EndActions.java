@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.ShutdownReason;
+import java.util.List;
 
 /// The actions after each way in which a guest's domain stops.
 ///
@@ -32,6 +33,12 @@ public record EndActions(
                     EndAction.DESTROY,
                     EndAction.DESTROY,
                     EndAction.DESTROY);
+
+    /// Whether a stopped domain may stay under another name while the guest boots again.
+    public boolean renames() {
+        return List.of(powerOff, reboot, crash, watchdog, softReset)
+                .contains(EndAction.RENAME_RESTART);
+    }
 
     /// The action after a stop. A domain that has stopped for good cannot be reset any more: an operator's reset, for
     /// which its guest had announced SHUTDOWN_soft_reset, ends it.

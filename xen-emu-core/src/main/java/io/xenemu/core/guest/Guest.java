@@ -37,7 +37,8 @@ import org.jspecify.annotations.Nullable;
 ///                                      time-out; a boot that failed
 /// ```
 ///
-/// [EndActions] has the action after each stop of its domain.
+/// [EndActions] has the action after each stop of its domain. With `rename-restart` the stopped domain becomes another
+/// guest, which is Preserved from its beginning. A soft reset changes no state.
 ///
 /// Nothing puts a request to save or migrate yet.
 public final class Guest {
@@ -54,26 +55,48 @@ public final class Guest {
     private final Path dumps;
     private final GuestInbox inbox;
     private final Duration suspendLimit;
+    private final StoppedBoot.Keeper keeper;
+    private final @Nullable StoppedBoot stopped;
+
+    /// A guest that waits for [#start], and whose domains are not renamed.
+    ///
+    /// @param dumps the folder for core dumps of its domains, which may not be there yet
+    public Guest(GuestRequest request, Path dumps) {
+        this(request, dumps, SUSPEND_LIMIT, _ -> false);
+    }
 
     /// A guest that waits for [#start].
     ///
     /// @param dumps the folder for core dumps of its domains, which may not be there yet
-    public Guest(GuestRequest request, Path dumps) {
-        this(request, dumps, SUSPEND_LIMIT);
+    /// @param keeper takes its stopped domains over that are to stay while it boots again
+    Guest(GuestRequest request, Path dumps, StoppedBoot.Keeper keeper) {
+        this(request, dumps, SUSPEND_LIMIT, keeper);
     }
 
     /// A guest that waits for [#start], with another time limit of a suspend.
     ///
     /// @param suspendLimit how long it may take to suspend
-    Guest(GuestRequest request, Path dumps, Duration suspendLimit) {
+    Guest(GuestRequest request, Path dumps, Duration suspendLimit, StoppedBoot.Keeper keeper) {
         this.request = request;
         this.dumps = dumps;
         this.suspendLimit = suspendLimit;
-        this.inbox = new GuestInbox(name());
+        this.keeper = keeper;
+        this.stopped = null;
+        this.inbox = new GuestInbox(request.config().name());
     }
 
-    private String name() {
-        return request.config().name();
+    /// A guest that is preserved from its beginning: a domain of another guest, which gets its name.
+    ///
+    /// @param name no other guest has it
+    /// @param dumps the folder for core dumps
+    Guest(StoppedBoot stopped, String name, Path dumps) {
+        this.request = stopped.request();
+        this.dumps = dumps;
+        this.suspendLimit = SUSPEND_LIMIT;
+        this.keeper = _ -> false;
+        this.stopped = stopped;
+        this.inbox = new GuestInbox(name, stopped.boot().domain());
+        stopped.boot().preserveAs(name, new Orders());
     }
 
     /// Its state, which may be another one when this returns.
@@ -131,7 +154,8 @@ public final class Guest {
             @Nullable HostConsole serial,
             long deadline)
             throws BootException {
-        return new GuestDriver(
+        GuestDriver driver =
+                new GuestDriver(
                         hypervisor,
                         request,
                         inbox,
@@ -140,8 +164,10 @@ public final class Guest {
                         console,
                         serial,
                         suspendLimit,
-                        deadline)
-                .run();
+                        keeper,
+                        deadline);
+        StoppedBoot preserved = stopped;
+        return preserved == null ? driver.run() : driver.keep(preserved);
     }
 
     /// Waits for the answer to a request.

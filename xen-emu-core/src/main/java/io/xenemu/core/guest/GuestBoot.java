@@ -288,6 +288,22 @@ final class GuestBoot {
         log.info("{}: preserved until it is destroyed", domain);
     }
 
+    /// The domain, whose vCPUs have ended, stays under another name. Its console is free for the next boot.
+    ///
+    /// @param name no other domain has it
+    /// @param orders takes an operator's orders for the domain
+    void preserveAs(String name, DomainDriver orders) {
+        String before = domain.toString();
+        devices.detach();
+        try {
+            hypervisor.preserveAs(domain, name, orders);
+        } catch (XenError e) {
+            log.warn("{}: XenStore keeps its former name: {}", domain, e.symbol());
+        }
+        tell(DomainEvent.of(DomainEvent.Type.PRESERVED, domain));
+        log.info("{}: preserved as {} until it is destroyed", before, name);
+    }
+
     /// The number of vCPUs that an operator last wanted the guest to use.
     ///
     /// @param otherwise the number if XenStore does not know it any more

@@ -15,6 +15,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -38,11 +39,15 @@ final class GuestDriver {
     private final @Nullable HostConsole serial;
     private final CoreDumps dumps;
     private final Suspends suspends;
+    private final StoppedBoot.Keeper keeper;
     private final long deadline;
     private final RestartLimit restarts = new RestartLimit();
 
     /// When the domain was built, or last reset softly, in `System.nanoTime()`.
     private long begun;
+
+    /// The guest's part of the host's memory.
+    private MemoryAdmission.@Nullable Share share;
 
     /// The current boot.
     private @Nullable GuestBoot boot;
@@ -55,6 +60,7 @@ final class GuestDriver {
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port, if any
     /// @param suspendLimit how long the guest may take to suspend
+    /// @param keeper takes stopped domains over that are to stay while the guest boots again
     /// @param deadline in `System.nanoTime()`, or [Guest#FOREVER]
     GuestDriver(
             Hypervisor hypervisor,
@@ -65,6 +71,7 @@ final class GuestDriver {
             @Nullable HostConsole console,
             @Nullable HostConsole serial,
             Duration suspendLimit,
+            StoppedBoot.Keeper keeper,
             long deadline) {
         this.hypervisor = hypervisor;
         this.request = request;
@@ -74,6 +81,7 @@ final class GuestDriver {
         this.console = console;
         this.serial = serial;
         suspends = new Suspends(inbox, request.config().name(), suspendLimit);
+        this.keeper = keeper;
         this.deadline = deadline;
     }
 
@@ -85,13 +93,49 @@ final class GuestDriver {
                 return RunOutcome.STOPPED;
             }
             // One share for all boots, so that no reboot fails for lack of memory.
-            try (MemoryAdmission.Share _ =
-                    hypervisor.memory().admit(request.config(), request.overcommit())) {
-                return boots();
-            }
+            share = admit();
+            return boots();
         } finally {
             end();
+            MemoryAdmission.Share last = share;
+            if (last != null) {
+                last.close();
+            }
         }
+    }
+
+    private MemoryAdmission.Share admit() throws BootException {
+        return hypervisor.memory().admit(request.config(), request.overcommit());
+    }
+
+    /// Keeps a domain of another guest, until it is destroyed: see [StoppedBoot].
+    RunOutcome keep(StoppedBoot stopped) {
+        boot = stopped.boot();
+        try {
+            serveUntil(inbox::endsAtStop, Guest.FOREVER);
+            return RunOutcome.of(stopped.reason());
+        } finally {
+            end();
+            boot = null;
+            try {
+                stopped.boot().remove();
+            } finally {
+                stopped.share().close();
+            }
+        }
+    }
+
+    /// Lets a stopped domain stay as another guest, which takes the share over.
+    ///
+    /// @return false if it does not stay
+    private boolean handOver(GuestBoot stopped, ShutdownReason reason) {
+        MemoryAdmission.Share last = Objects.requireNonNull(share);
+        stopped.domain().stop(ShutdownReason.DESTROYED);
+        if (!keeper.keep(new StoppedBoot(stopped, request, last, reason))) {
+            return false;
+        }
+        share = null;
+        return true;
     }
 
     private RunOutcome boots() throws BootException {
@@ -102,6 +146,7 @@ final class GuestDriver {
             begun = System.nanoTime();
             ShutdownReason reason;
             boolean again = false;
+            boolean stays = false;
             try {
                 boot = built;
                 inbox.built(built.domain());
@@ -116,7 +161,7 @@ final class GuestDriver {
                     dumps.afterStop(built.domain());
                 }
                 again = action.restarts() && !inbox.endsAtStop();
-                if (!again) {
+                if (reason == null || !again) {
                     return RunOutcome.of(reason);
                 }
                 inbox.rebooting();
@@ -126,13 +171,23 @@ final class GuestDriver {
                         request.withMemory(built.memoryTarget())
                                 .withOnlineVcpus(built.onlineVcpus(next.onlineVcpus()))
                                 .withPlatform(built.platform());
+                if (action == EndAction.RENAME_RESTART) {
+                    suspends.fail(Refusal.GONE.of(request.config().name()));
+                    boot = null;
+                    stays = handOver(built, reason);
+                }
             } finally {
                 suspends.fail(Refusal.GONE.of(request.config().name()));
                 if (!again) {
                     end();
                 }
                 boot = null;
-                built.remove();
+                if (!stays) {
+                    built.remove();
+                }
+            }
+            if (share == null) {
+                share = admit();
             }
             if (!mayRestart(Duration.ofNanos(System.nanoTime() - begun))) {
                 return RunOutcome.of(reason);

@@ -12,7 +12,7 @@ final class GuestInbox {
     private final String guest;
 
     @GuardedBy("this")
-    private final GuestRequests requests = new GuestRequests();
+    private final GuestRequests requests;
 
     /// Whether something has happened since the driver last waited.
     @GuardedBy("this")
@@ -25,6 +25,16 @@ final class GuestInbox {
     /// @param guest its name
     GuestInbox(String guest) {
         this.guest = guest;
+        requests = new GuestRequests();
+    }
+
+    /// That of a guest that is preserved from its beginning.
+    ///
+    /// @param guest its name
+    GuestInbox(String guest, Domain preserved) {
+        this.guest = guest;
+        requests = GuestRequests.ofPreserved();
+        domain = preserved;
     }
 
     /// Puts a request. A refused one has its answer when this returns.

@@ -5,7 +5,6 @@ import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
-import java.nio.file.Path;
 import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -24,20 +23,31 @@ public final class HostedGuest {
     private final Thread thread;
     private final Runnable ended;
 
-    /// @param dumps the folder for core dumps
-    /// @param paused whether its first domain begins paused
-    /// @param ended called when nothing is left of it
-    HostedGuest(
-            Hypervisor hypervisor,
-            GuestRequest request,
-            Path dumps,
-            boolean paused,
-            Runnable ended) {
-        this.name = request.config().name();
-        this.guest = new Guest(request, dumps);
-        this.start = guest.start(paused);
+    private HostedGuest(
+            Hypervisor hypervisor, String name, Guest guest, DriverRequest start, Runnable ended) {
+        this.name = name;
+        this.guest = guest;
+        this.start = start;
         this.ended = ended;
         this.thread = Thread.ofPlatform().name("guest-" + name).unstarted(() -> run(hypervisor));
+    }
+
+    /// @param guest has not been started
+    /// @param name its name
+    /// @param paused whether its first domain begins paused
+    /// @param ended called when nothing is left of it
+    static HostedGuest booting(
+            Hypervisor hypervisor, String name, Guest guest, boolean paused, Runnable ended) {
+        return new HostedGuest(hypervisor, name, guest, guest.start(paused), ended);
+    }
+
+    /// A guest that is preserved from its beginning.
+    ///
+    /// @param ended called when nothing is left of it
+    static HostedGuest preserved(Hypervisor hypervisor, String name, Guest guest, Runnable ended) {
+        DriverRequest none = DriverRequest.of(DriverRequest.Kind.START);
+        none.done();
+        return new HostedGuest(hypervisor, name, guest, none, ended);
     }
 
     /// Starts the guest, and waits until its first domain runs.
@@ -46,13 +56,7 @@ public final class HostedGuest {
     /// @throws KvmException when the host has no room for it
     /// @throws Refused when the guest is destroyed before it runs
     void start() throws BootException, Refused, InterruptedException {
-        try {
-            thread.start();
-        } catch (OutOfMemoryError e) {
-            // The host has no thread left: the name is free again.
-            ended.run();
-            throw e;
-        }
+        begin();
         try {
             start.await();
         } catch (ExecutionException e) {
@@ -61,6 +65,17 @@ public final class HostedGuest {
                 case KvmException cause -> throw cause;
                 case null, default -> throw new IllegalStateException(name + " has failed", e);
             }
+        }
+    }
+
+    /// Starts its driver, and does not wait.
+    void begin() {
+        try {
+            thread.start();
+        } catch (OutOfMemoryError e) {
+            // The host has no thread left: the name is free again.
+            ended.run();
+            throw e;
         }
     }
 

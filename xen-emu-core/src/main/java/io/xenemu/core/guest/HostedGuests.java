@@ -1,12 +1,20 @@
 package io.xenemu.core.guest;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -14,11 +22,19 @@ import org.jspecify.annotations.Nullable;
 
 /// The guests in the background of a service, by name.
 public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
+    /// As in xl's names of domains that stay after `rename-restart`, in UTC.
+    private static final DateTimeFormatter SUFFIX =
+            DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmm'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
+
     private final Hypervisor hypervisor;
     private final Path dumps;
 
     @GuardedBy("this")
     private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
+
+    /// Names for domains that are about to become guests of their own.
+    @GuardedBy("this")
+    private final Set<String> reserved = new HashSet<>();
 
     @GuardedBy("this")
     private boolean closed;
@@ -39,14 +55,21 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
     public void create(GuestRequest request, boolean paused) throws BootException, Refused {
         String name = request.config().name();
-        HostedGuest guest = new HostedGuest(hypervisor, request, dumps, paused, () -> ended(name));
+        HostedGuest guest =
+                HostedGuest.booting(
+                        hypervisor,
+                        name,
+                        new Guest(request, dumps, this::keep),
+                        paused,
+                        () -> ended(name));
         synchronized (this) {
             if (closed) {
                 throw Refused.serviceEnds();
             }
-            if (guests.putIfAbsent(name, guest) != null) {
+            if (isTaken(name)) {
                 throw new Refused("a domain has this name already: " + name);
             }
+            guests.put(name, guest);
         }
         try {
             guest.start();
@@ -54,6 +77,56 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             Thread.currentThread().interrupt();
             throw Refused.serviceEnds();
         }
+    }
+
+    /// Keeps a stopped domain as a guest of its own, under its guest's name with the time, as xl does.
+    ///
+    /// @return false if the service ends
+    private boolean keep(StoppedBoot stopped) {
+        String name;
+        synchronized (this) {
+            if (closed) {
+                return false;
+            }
+            name = freeName(stopped.request().config().name(), Instant.now());
+            reserved.add(name);
+        }
+        Guest guest = new Guest(stopped, name, dumps);
+        HostedGuest kept = HostedGuest.preserved(hypervisor, name, guest, () -> ended(name));
+        boolean ending;
+        synchronized (this) {
+            reserved.remove(name);
+            guests.put(name, kept);
+            ending = closed;
+        }
+        kept.begin();
+        if (ending) {
+            kept.endAtStop();
+        }
+        return true;
+    }
+
+    @GuardedBy("this")
+    private boolean isTaken(String name) {
+        return guests.containsKey(name) || reserved.contains(name);
+    }
+
+    /// A name for a domain that stays, which no other guest has. A long name is cut.
+    @GuardedBy("this")
+    private String freeName(String name, Instant now) {
+        String time = "-" + SUFFIX.format(now);
+        String free = name;
+        int i = 1;
+        do {
+            String suffix = i == 1 ? time : time + "-" + i;
+            String kept = name;
+            while ((kept + suffix).getBytes(UTF_8).length > DomainConfig.MAX_NAME_BYTES) {
+                kept = kept.substring(0, kept.offsetByCodePoints(kept.length(), -1));
+            }
+            free = kept + suffix;
+            i++;
+        } while (isTaken(free));
+        return free;
     }
 
     private synchronized void ended(String name) {
@@ -93,20 +166,22 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         }
     }
 
-    /// Ends all guests at once.
+    /// Ends all guests at once. One that is about to reboot may leave its domain as another guest, which ends too.
     @Override
     public void close() {
-        List<HostedGuest> ending;
-        synchronized (this) {
-            closed = true;
-            ending = List.copyOf(guests.values());
-        }
         try {
-            for (HostedGuest guest : ending) {
-                guest.stop();
+            for (List<HostedGuest> ending = closing(); !ending.isEmpty(); ending = closing()) {
+                for (HostedGuest guest : ending) {
+                    guest.stop();
+                }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private synchronized List<HostedGuest> closing() {
+        closed = true;
+        return List.copyOf(guests.values());
     }
 }

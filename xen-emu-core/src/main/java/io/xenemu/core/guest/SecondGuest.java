@@ -44,7 +44,8 @@ public final class SecondGuest implements AutoCloseable {
             Hypervisor hypervisor, GuestRequest request, Path dumps, OutputStream out)
             throws BootException, Refused, InterruptedException {
         String name = request.config().name();
-        HostedGuest guest = new HostedGuest(hypervisor, request, dumps, false, () -> {});
+        HostedGuest guest =
+                HostedGuest.booting(hypervisor, name, new Guest(request, dumps), false, () -> {});
         guest.start();
         Thread printer =
                 Thread.ofVirtual()

@@ -9,6 +9,7 @@
 /// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - Saved state: [SavedGuest].
+/// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///

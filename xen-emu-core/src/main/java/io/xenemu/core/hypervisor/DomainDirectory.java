@@ -108,6 +108,14 @@ final class DomainDirectory implements OperatedDomains {
         domains.remove(domain.id());
     }
 
+    /// Gives a stopped domain another name, and a driver of its own.
+    void rename(Domain domain, String name, DomainDriver driver) {
+        synchronized (operated) {
+            domain.rename(name);
+            drivers.put(domain, driver);
+        }
+    }
+
     /// Tells [#awaitStop] that a domain has stopped, and stays.
     void preserved(Domain domain) {
         synchronized (operated) {

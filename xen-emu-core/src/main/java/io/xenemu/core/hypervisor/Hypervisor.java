@@ -359,6 +359,17 @@ public final class Hypervisor implements AutoCloseable {
         domains.preserved(domain);
     }
 
+    /// Lets a stopped domain stay under another name, until it is destroyed.
+    ///
+    /// @param name no other domain has it
+    /// @param driver takes the operator's orders for it from now on
+    /// @throws XenError an error of XenStore, which still has the former name
+    public void preserveAs(Domain domain, String name, DomainDriver driver) throws XenError {
+        domains.rename(domain, name, driver);
+        introductions.rename(domain);
+        domains.preserved(domain);
+    }
+
     /// Ends a domain: XenStore lets go of it first, so that nothing of the service touches its memory any more.
     public void destroy(Domain domain) {
         Teardown steps = new Teardown();

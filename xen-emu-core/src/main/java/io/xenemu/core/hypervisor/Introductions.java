@@ -153,6 +153,22 @@ final class Introductions {
         steps.close();
     }
 
+    /// Gives the nodes of a domain its new name and UUID. If XenStore refuses, for example because a tool has removed
+    /// them, they stay as they are.
+    ///
+    /// @throws XenError the error of XenStore
+    void rename(Domain domain) throws XenError {
+        DomainDescription before = descriptions.get(domain.id());
+        if (before == null) {
+            return;
+        }
+        DomainDescription after = before.renamed(domain.config().uuid(), domain.config().name());
+        try (XenStoreClient client = xenstore.client()) {
+            new DomainNodes(client).rename(before, after);
+        }
+        descriptions.put(domain.id(), after);
+    }
+
     /// Removes the nodes that a domain was given at its introduction, if it was introduced.
     void removeNodes(DomId domain) {
         DomainDescription description = descriptions.remove(domain);

@@ -31,6 +31,23 @@ public record DomainDescription(
         SharedRing store,
         SharedRing console,
         String consoleTty) {
+    /// The same domain with another name and UUID.
+    public DomainDescription renamed(UUID otherUuid, String otherName) {
+        return new DomainDescription(
+                domain,
+                otherUuid,
+                otherName,
+                started,
+                staticMaxKiB,
+                targetKiB,
+                videoRamKiB,
+                vcpus,
+                onlineVcpus,
+                store,
+                console,
+                consoleTty);
+    }
+
     /// The address of a ring in the guest.
     ///
     /// @param gfn guest frame of the page

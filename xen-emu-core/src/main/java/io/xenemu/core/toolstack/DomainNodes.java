@@ -61,6 +61,24 @@ public final class DomainNodes {
         });
     }
 
+    /// Gives a domain another name and UUID, as `libxl_domain_preserve` does. The directory of its former UUID is free
+    /// for another domain then.
+    ///
+    /// @throws XenError ENOENT if the domain has no nodes; EAGAIN if others keep changing the same nodes
+    public void rename(DomainDescription before, DomainDescription after) throws XenError {
+        client.transaction(view -> {
+            // It must be there.
+            view.read(directory(before.domain()) + "/name");
+            if (view.exists(vmDirectory(before))) {
+                view.rm(vmDirectory(before));
+            }
+            Writer writer = new Writer(view, after);
+            writer.names();
+            writer.vm();
+            return view;
+        });
+    }
+
     private static String directory(DomId domain) {
         return "/local/domain/" + domain.value();
     }
@@ -108,11 +126,8 @@ public final class DomainNodes {
         }
 
         void all() throws XenError {
-            String vm = vmDirectory(description);
             node(home, readable);
-            node(vm, readable);
-            view.write(home + "/vm", vm);
-            view.write(home + "/name", description.name());
+            names();
             for (String directory : List.of("cpu", "memory", "device", "control")) {
                 node(home + "/" + directory, readable);
             }
@@ -123,13 +138,26 @@ public final class DomainNodes {
             for (String directory : GUEST_DIRECTORIES) {
                 node(home + "/" + directory, owned);
             }
-            view.write(vm + "/uuid", description.uuid().toString());
-            view.write(vm + "/name", description.name());
+            vm();
             view.write(home + "/control/platform-feature-multiprocessor-suspend", "1");
             view.write(home + "/control/platform-feature-xs_reset_watches", "1");
             resources();
-            view.write(vm + "/start_time", startTime());
+            view.write(vmDirectory(description) + "/start_time", startTime());
             console();
+        }
+
+        /// The directory of its UUID, and its name.
+        void names() throws XenError {
+            String vm = vmDirectory(description);
+            node(vm, readable);
+            view.write(home + "/vm", vm);
+            view.write(home + "/name", description.name());
+        }
+
+        void vm() throws XenError {
+            String vm = vmDirectory(description);
+            view.write(vm + "/uuid", description.uuid().toString());
+            view.write(vm + "/name", description.name());
         }
 
         /// Seconds and hundredths since 1970.

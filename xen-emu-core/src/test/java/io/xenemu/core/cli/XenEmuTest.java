@@ -60,6 +60,10 @@ final class XenEmuTest {
                 List.of("--no-such-option"),
                 List.of("no-such-command"),
                 List.of("debug-keys"),
+                List.of("run", "--kernel", "vmlinuz", "--on-crash", "rename-restart"),
+                List.of("run", "--kernel", "vmlinuz", "--on-crash", "soft-reset"),
+                List.of("sysrq"),
+                List.of("sysrq", "web"),
                 List.of("debug-keys", "q", "e"),
                 List.of("trigger", "1"),
                 List.of("shutdown"),
@@ -126,7 +130,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| debug-keys| trigger| xenstored| shutdown| reboot| daemon| (block|network)-[a-z]+)? --help"),
+                                "xen-emu: .*; see xen-emu( run| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| (block|network)-[a-z]+)? --help"),
                 result.toString());
     }
 

@@ -37,6 +37,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -274,7 +275,7 @@ final class GuestDriverTest {
 
     @Test
     void guestThatDoesNotSuspendInTimeIsNoLongerAsked() throws Exception {
-        Guest guest = new Guest(request(true), folder, Duration.ofMillis(100));
+        Guest guest = new Guest(request(true), folder, Duration.ofMillis(100), _ -> false);
         FutureTask<RunOutcome> run = fake.start(guest);
         Domain domain = fake.next();
 
@@ -487,6 +488,82 @@ final class GuestDriverTest {
         assertEquals("web has stopped", e.reason());
         domains.destroy(domain);
         assertEquals(RunOutcome.CRASH, run.get());
+        assertEquals(List.of(), ids());
+    }
+
+    private static EndActions renaming() {
+        return new EndActions(
+                EndAction.DESTROY,
+                EndAction.RESTART,
+                EndAction.RENAME_RESTART,
+                EndAction.DESTROY,
+                EndAction.SOFT_RESET);
+    }
+
+    @Test
+    void renamedDomainStaysBesideItsGuest() throws Exception {
+        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+            guests.create(request(renaming()), false);
+            Domain first = fake.next();
+            first.shutdown(ShutdownReason.CRASH, "of a test");
+            Domain second = fake.next();
+            domains.awaitStop(first);
+            String name = first.config().name();
+            assertTrue(name.matches("web-\\d{8}T\\d{4}Z"), name);
+            assertEquals("web", second.config().name());
+            assertNotEquals(new UUID(1, 2), first.config().uuid());
+            assertEquals(new UUID(1, 2), second.config().uuid());
+            Eventually.holds("it runs", () -> guests.left().equals(List.of("web", name)));
+            Eventually.holds("it has nodes", () -> node(second, "name").equals("web"));
+            assertEquals(name, node(first, "name"));
+            assertEquals("/vm/" + first.config().uuid(), node(first, "vm"));
+            assertEquals(
+                    name + " has stopped",
+                    assertThrows(Refused.class, () -> domains.order(first, DomainOrder.Plain.PAUSE))
+                            .reason());
+            dump(first, "core", false);
+            assertTrue(Files.size(folder.resolve("core")) > 0);
+            assertThrows(Refused.class, () -> guests.create(sameName(name), false));
+
+            second.shutdown(ShutdownReason.CRASH, "of a test");
+            Domain third = fake.next();
+            domains.awaitStop(second);
+            assertNotEquals(name, second.config().name());
+            Objects.requireNonNull(guests.named(name)).stop();
+            assertEquals(List.of(second.id(), third.id()), ids());
+            try (XenStoreClient client = hypervisor.xenstore().client()) {
+                assertFalse(client.exists("/vm/" + first.config().uuid()));
+                assertTrue(client.exists("/vm/" + new UUID(1, 2)));
+            }
+        }
+        assertEquals(List.of(), ids());
+    }
+
+    private GuestRequest sameName(String name) {
+        GuestRequest web = request(true);
+        return new GuestRequest(
+                web.config().sibling(name),
+                1,
+                web.kernel(),
+                web.modules(),
+                "",
+                web.platform(),
+                web.ends(),
+                true);
+    }
+
+    @Test
+    void serviceThatEndsKeepsNoRenamedDomain() throws Exception {
+        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+            guests.create(request(renaming()), false);
+            Domain first = fake.next();
+            first.shutdown(ShutdownReason.CRASH, "of a test");
+            domains.awaitStop(first);
+
+            guests.end();
+
+            domains.awaitEnd(first);
+        }
         assertEquals(List.of(), ids());
     }
 

@@ -28,7 +28,7 @@ final class GuestSettingsPropertyTest {
     private static final List<String> ALL =
             List.of(
                     "on_poweroff=restart",
-                    "on_reboot=destroy",
+                    "on_reboot=rename-restart",
                     "on_crash=preserve",
                     "on_watchdog=coredump-restart",
                     "on_soft_reset=preserve",
@@ -72,7 +72,7 @@ final class GuestSettingsPropertyTest {
                     new PlatformSettings(GenerationId.NONE, -3600, true),
                     new EndActions(
                             EndAction.RESTART,
-                            EndAction.DESTROY,
+                            EndAction.RENAME_RESTART,
                             EndAction.PRESERVE,
                             EndAction.COREDUMP_RESTART,
                             EndAction.PRESERVE),
@@ -194,7 +194,7 @@ final class GuestSettingsPropertyTest {
                 "xen_version=4",
                 "evtchn=3level",
                 "hvm_pirq=yes",
-                "on_reboot=rename-restart",
+                "on_reboot=rename-destroy",
                 "on_crash=PRESERVE",
                 "on_crash=soft-reset",
                 "on_soft_reset=reset",
