@@ -129,10 +129,12 @@ class PlatformIT {
     private static void powerButtonReachesAProgram(LabDaemon daemon, LabGuest guest)
             throws IOException, InterruptedException {
         GuestShell shell = guest.shell();
+        // A key is only seen by a program that has opened the device before.
         shell.run(
-                "modprobe evdev; (head -c 24 /dev/input/$("
+                "modprobe evdev; d=/dev/input/$("
                         + POWER_EVENT
-                        + ") >/tmp/key && poweroff -f) &");
+                        + "); (exec 5<$d; : >/tmp/open; head -c 24 <&5 >/tmp/key && poweroff -f) &"
+                        + " while ! test -e /tmp/open; do sleep 0.1; done");
         assertEquals("ok\n", daemon.ask("trigger platform power"));
         guest.awaitEnd("poweroff");
     }

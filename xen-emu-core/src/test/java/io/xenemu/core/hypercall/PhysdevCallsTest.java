@@ -67,7 +67,7 @@ final class PhysdevCallsTest extends CallingGuest {
     void featureIsAnnounced() throws XenError {
         memory.write32(ARG, 0);
         assertEquals(0, call(XEN_VERSION, 6, ARG));
-        assertEquals(0x112705, memory.read32(ARG + 4));
+        assertEquals(0x192705, memory.read32(ARG + 4));
     }
 
     @ParameterizedTest
