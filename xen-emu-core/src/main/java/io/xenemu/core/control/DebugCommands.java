@@ -91,7 +91,7 @@ final class DebugCommands {
     private static ControlReply sysrq(OperatedService service, VerbCall call) throws Refused {
         String letter = call.one(LETTER);
         if (letter.length() != 1 || letter.charAt(0) <= ' ' || letter.charAt(0) > '~') {
-            throw new Refused("'" + letter + "' is no SysRq: it is one letter");
+            throw new Refused("'" + letter + "' is not a SysRq: it is one letter");
         }
         service.named().on(call.one(DOMAIN), domain -> sysrq(service, domain, letter.charAt(0)));
         return ControlReply.done();

@@ -52,7 +52,7 @@ final class VcpuCommands {
     private static ControlReply set(OperatedService service, VerbCall call) throws Refused {
         Integer count = Ints.tryParse(call.one(COUNT));
         if (count == null || count < 1) {
-            throw new Refused("not a number of vCPUs: " + call.one(COUNT));
+            throw new Refused("'" + call.one(COUNT) + "' is not a number of vCPUs");
         }
         Domain domain = service.named().named(call.one(DOMAIN));
         int all = domain.config().vcpus();

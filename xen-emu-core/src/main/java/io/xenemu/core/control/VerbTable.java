@@ -42,7 +42,7 @@ public final class VerbTable implements ControlCommands {
     public Command find(ControlRequest request) throws Refused {
         Verb verb = named(request.verb());
         if (verb == null) {
-            throw new Refused(Refused.Kind.NOT_A_COMMAND, "not a command: " + request.verb());
+            throw new Refused(Refused.Kind.NOT_A_COMMAND, "no such command: " + request.verb());
         }
         if (verb.service() == Verb.Service.DAEMON && service.hosted() == null) {
             throw new Refused(

@@ -71,7 +71,7 @@ final class LabForward implements AutoCloseable {
         try {
             close();
         } catch (IOException e) {
-            System.err.println("xen-emu: closing a forwarded port: " + e.getMessage());
+            System.err.println("xen-emu: cannot close a forwarded port: " + e.getMessage());
         }
     }
 

@@ -67,7 +67,7 @@ final class SocketRelay implements AutoCloseable {
         try {
             SocketChannel client = listener.accept();
             if (pause.worked()) {
-                System.err.println("xen-emu: relay: accepts again");
+                System.err.println("xen-emu: relay: accepts connections again");
             }
             Thread.ofVirtual().start(() -> serve(client));
             started = true;
@@ -75,7 +75,7 @@ final class SocketRelay implements AutoCloseable {
             throw e;
         } catch (IOException e) {
             if (pause.failed()) {
-                System.err.println("xen-emu: relay: " + e.getMessage());
+                System.err.println("xen-emu: relay: cannot accept connections: " + e.getMessage());
             }
         } finally {
             if (!started) {

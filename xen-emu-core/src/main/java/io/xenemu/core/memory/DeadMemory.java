@@ -62,7 +62,7 @@ public final class DeadMemory implements AutoCloseable {
             try {
                 free.run();
             } catch (RuntimeException | Error e) {
-                log.error("memory of a domain that is gone cannot be freed", e);
+                log.error("memory of an ended domain cannot be freed", e);
             }
         });
     }

@@ -21,7 +21,7 @@ final class Resources implements AutoCloseable {
             try {
                 closer.close(resource);
             } catch (IOException e) {
-                log.warn("closing {}: {}", resource, e.toString());
+                log.warn("cannot close {}: {}", resource, e.toString());
             }
         });
         return resource;

@@ -194,7 +194,7 @@ public final class DiskSpecParser {
         }
         OptionalInt number = VirtualDisk.number(vdev);
         if (number.isEmpty()) {
-            throw new Refused("not a virtual disk's name: " + vdev);
+            throw new Refused("'" + vdev + "' is not a virtual disk's name");
         }
         if (cdrom && (target == null || target.isEmpty())) {
             throw new Refused("an empty CD-ROM drive: not supported, a target is needed");

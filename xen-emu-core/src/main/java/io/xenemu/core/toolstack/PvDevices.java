@@ -308,7 +308,8 @@ public final class PvDevices implements AutoCloseable {
             try {
                 all.add(new Made(maker.create(spec), spec));
             } catch (Refused e) {
-                log.warn("cannot be re-created after a reboot: {}: {}", spec, e.reason());
+                log.warn(
+                        "device {} cannot be created again after the reboot: {}", spec, e.reason());
             }
         }
         return all;
@@ -318,7 +319,7 @@ public final class PvDevices implements AutoCloseable {
         try {
             awaitBackend(made.device(), made.spec(), "attached again after the reboot");
         } catch (Refused e) {
-            log.warn("missing after a reboot: {}: {}", made.device(), e.reason());
+            log.warn("{} is missing after the reboot: {}", made.device(), e.reason());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
