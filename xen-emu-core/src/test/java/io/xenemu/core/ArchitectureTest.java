@@ -59,6 +59,7 @@ final class ArchitectureTest {
             List.of(
                     "metrics",
                     "vm",
+                    "cpuid",
                     "boot",
                     "device",
                     "host",

@@ -16,6 +16,7 @@ enum KvmIoctl {
     KVM_CHECK_EXTENSION(io(0x03)),
     KVM_GET_VCPU_MMAP_SIZE(io(0x04)),
     KVM_GET_SUPPORTED_CPUID(iowr(0x05, VcpuStructs.KVM_CPUID2)),
+    KVM_GET_SUPPORTED_HV_CPUID(iowr(0xc1, VcpuStructs.KVM_CPUID2)),
 
     // On a VM.
     KVM_CREATE_VCPU(io(0x41)),
@@ -59,6 +60,7 @@ enum KvmIoctl {
     KVM_GET_LAPIC(ior(0x8e, VcpuStructs.KVM_LAPIC_STATE)),
     KVM_SET_LAPIC(iow(0x8f, VcpuStructs.KVM_LAPIC_STATE)),
     KVM_SET_CPUID2(iow(0x90, VcpuStructs.KVM_CPUID2)),
+    KVM_GET_CPUID2(iowr(0x91, VcpuStructs.KVM_CPUID2)),
     KVM_GET_MP_STATE(ior(0x98, VcpuStructs.KVM_MP_STATE)),
     KVM_SET_MP_STATE(iow(0x99, VcpuStructs.KVM_MP_STATE)),
     KVM_NMI(io(0x9a)),

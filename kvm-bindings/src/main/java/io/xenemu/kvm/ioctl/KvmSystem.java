@@ -96,6 +96,33 @@ public final class KvmSystem implements AutoCloseable {
         }
     }
 
+    /// KVM_GET_SUPPORTED_HV_CPUID: the leaves of Hyper-V that KVM can serve; empty if it serves none, or is older than
+    /// 5.11.
+    public List<CpuidEntry> supportedHvCpuid() {
+        if (checkExtension(KvmCapability.SYS_HYPERV_CPUID) == 0) {
+            return List.of();
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment table = CpuidEntry.empty(arena, CpuidEntry.MAX_ENTRIES);
+            KvmIoctl.KVM_GET_SUPPORTED_HV_CPUID.call(fd.number(), table);
+            return CpuidEntry.read(table);
+        }
+    }
+
+    /// KVM_GET_MSRS on the system: an MSR whose value says what a guest can have.
+    ///
+    /// @return 0 if KVM has no such MSR here
+    public long featureMsr(int index) {
+        if (checkExtension(KvmCapability.GET_MSR_FEATURES) == 0) {
+            return 0;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment table = MsrEntry.table(arena, List.of(new MsrEntry(index, 0)));
+            int done = KvmIoctl.KVM_GET_MSRS.call(fd.number(), table);
+            return done == 0 ? 0 : MsrEntry.read(table, done).getFirst().data();
+        }
+    }
+
     /// KVM_GET_MSR_INDEX_LIST: the MSRs that belong to a vCPU's saved state.
     public int[] msrIndexList() {
         try (Arena arena = Arena.ofConfined()) {

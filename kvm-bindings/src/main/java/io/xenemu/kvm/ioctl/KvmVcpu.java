@@ -177,6 +177,27 @@ public final class KvmVcpu implements AutoCloseable {
         }
     }
 
+    /// KVM_GET_CPUID2: the guest's CPUID leaves as KVM has them now, with what it keeps itself.
+    public List<CpuidEntry> getCpuid() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment table = CpuidEntry.empty(arena, CpuidEntry.MAX_ENTRIES);
+            KvmIoctl.KVM_GET_CPUID2.call(fd.number(), table);
+            return CpuidEntry.read(table);
+        }
+    }
+
+    /// KVM_ENABLE_CAP on a vCPU, with one argument.
+    public void enableCap(KvmCapability capability, long argument) {
+        try (Arena arena = Arena.ofConfined()) {
+            CStruct cap =
+                    CStruct.allocate(arena, VmStructs.KVM_ENABLE_CAP)
+                            .set("cap", capability.number());
+            long at = CTypes.offset(VmStructs.KVM_ENABLE_CAP, "args");
+            cap.memory().set(ValueLayout.JAVA_LONG, at, argument);
+            KvmIoctl.KVM_ENABLE_CAP.call(fd.number(), cap.memory());
+        }
+    }
+
     /// KVM_GET_FPU: opaque bytes.
     public byte[] getFpu() {
         return get(KvmIoctl.KVM_GET_FPU, VcpuStructs.KVM_FPU);

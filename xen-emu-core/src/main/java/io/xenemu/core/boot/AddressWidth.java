@@ -3,7 +3,7 @@ package io.xenemu.core.boot;
 import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.List;
 
-/// The width of a guest's physical addresses, which is that of the host.
+/// The width of a guest's physical addresses, which is that of the processor that it sees.
 public final class AddressWidth {
     private static final int LEAF_ADDRESS_SIZES = 0x8000_0008;
     private static final int PHYSICAL_BITS = 0xff;
@@ -15,9 +15,9 @@ public final class AddressWidth {
 
     /// The width in bits.
     ///
-    /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
-    public static int of(List<CpuidEntry> supported) {
-        return supported.stream()
+    /// @param leaves the processor's
+    public static int of(List<CpuidEntry> leaves) {
+        return leaves.stream()
                 .filter(leaf -> leaf.function() == LEAF_ADDRESS_SIZES)
                 .mapToInt(leaf -> leaf.eax() & PHYSICAL_BITS)
                 .filter(bits -> bits != 0)

@@ -1,4 +1,4 @@
-/// The state of a guest when its first vCPU starts: memory map, kernel image, ACPI tables, CPUID leaves, registers.
+/// The state of a guest when its first vCPU starts: memory map, kernel image, ACPI tables, registers.
 /// Nothing here calls KVM; the domain writes the results into its VM.
 ///
 /// Start at [KernelImage] and [GuestMemoryMap].
@@ -11,7 +11,6 @@
 /// - Memory: [GuestMemoryMap], [AddressWidth], [BootMemory], [Placement], [BootRequest].
 /// - Structures for the kernel: [BootParams] (Linux's protocol), [StartInfo] (PVH), [CpuEntry], [HypercallPage].
 /// - ACPI: [AcpiTables], [AcpiTable], [Dsdt], [Aml].
-/// - CPUID: [XenCpuid], [XenLeaves], [CpuidTopology].
 ///
 /// No locks: one thread builds a guest.
 @NullMarked

@@ -51,6 +51,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("trace", TraceCommand.class),
                     new Subcommand("replay", ReplayCommand.class),
                     new Subcommand("dump-core", DumpCoreCommand.class),
+                    new Subcommand("cpu-policy", CpuPolicyCommand.class),
                     new Subcommand("lab", LabCommand.class),
                     new Subcommand("demo", DemoCommand.class),
                     new Subcommand("man", ManCommand.class));

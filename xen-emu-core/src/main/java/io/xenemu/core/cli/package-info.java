@@ -8,6 +8,7 @@
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
 ///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [SysrqCommand], [DebugKeysCommand],
 ///   [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput].
+/// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
 /// - Without a service: [ReplayCommand].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];

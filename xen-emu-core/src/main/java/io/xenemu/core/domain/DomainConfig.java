@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.core.boot.AcpiTables;
+import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.gnttab.GrantLimits;
 import java.util.UUID;
 
@@ -16,6 +17,7 @@ import java.util.UUID;
 /// @param xenVersion the answer of XENVER_version: major in the upper 16 bits
 /// @param grants the limits of its grant table and of its mappings of other domains' grants
 /// @param events the limits of its event channels
+/// @param cpu the processor that it sees; a built domain's has the policy that the host has offered it
 public record DomainConfig(
         String name,
         UUID uuid,
@@ -24,7 +26,8 @@ public record DomainConfig(
         int vcpus,
         int xenVersion,
         GrantLimits grants,
-        EventChannelConfig events) {
+        EventChannelConfig events,
+        CpuConfig cpu) {
     /// @throws IllegalArgumentException if no domain can have this configuration
     public DomainConfig {
         if (name.isEmpty()
@@ -70,10 +73,38 @@ public record DomainConfig(
         this(name, uuid, memoryBytes, memoryBytes, vcpus, xenVersion, grants, events);
     }
 
+    /// A domain that sees this host's processor.
+    public DomainConfig(
+            String name,
+            UUID uuid,
+            long memoryBytes,
+            long maxMemoryBytes,
+            int vcpus,
+            int xenVersion,
+            GrantLimits grants,
+            EventChannelConfig events) {
+        this(
+                name,
+                uuid,
+                memoryBytes,
+                maxMemoryBytes,
+                vcpus,
+                xenVersion,
+                grants,
+                events,
+                CpuConfig.DEFAULT);
+    }
+
+    /// This configuration with another processor.
+    public DomainConfig withCpu(CpuConfig other) {
+        return new DomainConfig(
+                name, uuid, memoryBytes, maxMemoryBytes, vcpus, xenVersion, grants, events, other);
+    }
+
     /// This configuration with other memory at first.
     public DomainConfig withMemory(long bytes) {
         return new DomainConfig(
-                name, uuid, bytes, maxMemoryBytes, vcpus, xenVersion, grants, events);
+                name, uuid, bytes, maxMemoryBytes, vcpus, xenVersion, grants, events, cpu);
     }
 
     /// Whether the guest sees this release of Xen or a later one: some answers have changed between releases.
@@ -91,7 +122,8 @@ public record DomainConfig(
                 vcpus,
                 xenVersion,
                 grants,
-                events);
+                events,
+                cpu);
     }
 
     /// Whether an operator's argument is a domain's id: only digits, as with xl.

@@ -1,5 +1,7 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.cpuid.CpuConfigCodec;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
@@ -8,8 +10,8 @@ import java.util.UUID;
 
 /// A domain's configuration as saved states and traces have it.
 public final class DomainConfigCodec {
-    /// The version of the layout that [#put] writes. Version 1 had no maximum of memory.
-    public static final int VERSION = 2;
+    /// The version of the layout that [#put] writes. Version 1 had no maximum of memory, version 2 no processor.
+    public static final int VERSION = 3;
 
     private DomainConfigCodec() {}
 
@@ -17,7 +19,7 @@ public final class DomainConfigCodec {
     public static BodyWriter put(BodyWriter body, DomainConfig config) {
         GrantLimits grants = config.grants();
         EventChannelConfig events = config.events();
-        return body.string(config.name())
+        body.string(config.name())
                 .u64(config.uuid().getMostSignificantBits())
                 .u64(config.uuid().getLeastSignificantBits())
                 .u64(config.memoryBytes())
@@ -30,6 +32,7 @@ public final class DomainConfigCodec {
                 .bool(events.fifo())
                 .u32(events.maxEventChannels())
                 .bool(events.hvmPirqs());
+        return CpuConfigCodec.put(body, config.cpu());
     }
 
     /// Reads a configuration.
@@ -51,6 +54,7 @@ public final class DomainConfigCodec {
                 body.count(DomainConfig.MAX_VCPUS),
                 body.u32(),
                 new GrantLimits(body.u32(), body.u32(), body.u32()),
-                new EventChannelConfig(body.bool(), body.u32(), body.bool()));
+                new EventChannelConfig(body.bool(), body.u32(), body.bool()),
+                version < 3 ? CpuConfig.DEFAULT : CpuConfigCodec.get(body));
     }
 }

@@ -17,7 +17,7 @@ final class DomainStateCodec {
     ///
     /// Version 1: id u16; name; uuid 2 x u64; memory u64; vcpus u32; Xen's version u32; grant frames, maptrack frames,
     /// grant version u32 each; fifo, highest port u32, pirqs; pauses u32. Version 2 has the most memory, u64, after
-    /// the memory.
+    /// the memory. Version 3 has the processor ([io.xenemu.core.cpuid.CpuConfigCodec]) before the pauses.
     static final int IDENTITY = 0x4e4d4f44;
 
     /// Frame type "HVMP": [HvmParams.State].

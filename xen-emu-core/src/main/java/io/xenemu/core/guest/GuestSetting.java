@@ -1,5 +1,6 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.cpuid.TscMode;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
@@ -104,6 +105,43 @@ public enum GuestSetting {
             SettingType.FLAG,
             "false",
             "Let the guest route devices' interrupts over event channels, as xl's hvm_pirq."),
+    CPUID(
+            "cpuid",
+            "--cpuid",
+            "TEXT",
+            SettingType.LIST,
+            "",
+            "Changes to its CPUID leaves, as xl's cpuid: 'host,avx512f=0', or '7,0:ebx=' and 32 characters; may be"
+                    + " repeated."),
+    CPU_BASELINE(
+            "cpu_baseline",
+            "--cpu-baseline",
+            "FILE",
+            SettingType.FILE,
+            "",
+            "Offer it only the processor of this file, which cpu-policy has written."),
+    TSC_MODE(
+            "tsc_mode",
+            "--tsc-mode",
+            TscMode.WORDS,
+            SettingType.TEXT,
+            TscMode.DEFAULT.word(),
+            "Its time stamp counter, as xl's tsc_mode."),
+    VIRIDIAN(
+            "viridian",
+            "--viridian",
+            "GROUPS",
+            SettingType.LIST,
+            "",
+            "Hyper-V enlightenments beside Xen's interface, as xl's viridian: defaults, all, GROUP or !GROUP, with"
+                    + " commas."),
+    NESTEDHVM(
+            "nestedhvm",
+            "--nestedhvm",
+            "",
+            SettingType.FLAG,
+            "false",
+            "Let it have guests of its own, as xl's nestedhvm."),
     OVERCOMMIT(
             "overcommit",
             "--overcommit",

@@ -3,6 +3,13 @@ package io.xenemu.core.guest;
 import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableListMultimap;
 import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.cpuid.CannotOfferException;
+import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.cpuid.CpuPolicy;
+import io.xenemu.core.cpuid.CpuidOverrides;
+import io.xenemu.core.cpuid.PolicyFile;
+import io.xenemu.core.cpuid.TscMode;
+import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
@@ -11,6 +18,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Function;
 
 /// The settings of one guest as text, from the command line or from a request on the control socket.
 ///
@@ -67,16 +75,19 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     /// These settings, for a process with another working directory: paths are absolute.
     public GuestSettings absolute() {
-        return with(
-                        GuestSetting.KERNEL,
-                        values.get(GuestSetting.KERNEL).stream()
-                                .map(kernel -> Path.of(kernel).toAbsolutePath().toString())
-                                .toList())
+        return with(GuestSetting.KERNEL, absolute(GuestSetting.KERNEL))
+                .with(GuestSetting.CPU_BASELINE, absolute(GuestSetting.CPU_BASELINE))
                 .with(
                         GuestSetting.RAMDISK,
                         values.get(GuestSetting.RAMDISK).stream()
                                 .map(BootModule::absolute)
                                 .toList());
+    }
+
+    private List<String> absolute(GuestSetting file) {
+        return values.get(file).stream()
+                .map(path -> path.isEmpty() ? path : Path.of(path).toAbsolutePath().toString())
+                .toList();
     }
 
     /// The guest that they describe.
@@ -101,6 +112,7 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                     List.of(GuestSetting.MEMORY, GuestSetting.MAXMEM),
                     "%d MiB are more than %d MiB".formatted(memory >> 20, maxMemory >> 20));
         }
+        CpuConfig cpu = cpu();
         EventChannelConfig events = events();
         GrantLimits grants = grants();
         String uuid = one(GuestSetting.UUID);
@@ -115,7 +127,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                             vcpus,
                             XenVersion.parse(one(GuestSetting.XEN_VERSION)).packed(),
                             grants,
-                            events);
+                            events,
+                            cpu);
         } catch (IllegalArgumentException e) {
             // All other settings have been checked.
             throw wrong(GuestSetting.NAME, String.valueOf(e.getMessage()));
@@ -155,6 +168,39 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     private void check(GuestSetting setting) throws WrongSetting {
         try {
             values.get(setting).forEach(setting.type()::check);
+        } catch (IllegalArgumentException e) {
+            throw wrong(setting, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private CpuConfig cpu() throws WrongSetting {
+        String baseline = one(GuestSetting.CPU_BASELINE);
+        boolean nested = flag(GuestSetting.NESTEDHVM);
+        if (nested && !baseline.isEmpty()) {
+            throw new WrongSetting(
+                    List.of(GuestSetting.CPU_BASELINE, GuestSetting.NESTEDHVM),
+                    "a guest with guests of its own cannot have a baseline");
+        }
+        return new CpuConfig(
+                baseline.isEmpty() ? null : policy(SettingType.path(baseline)),
+                parsed(GuestSetting.CPUID, values.get(GuestSetting.CPUID), CpuidOverrides::parse),
+                parsed(GuestSetting.TSC_MODE, one(GuestSetting.TSC_MODE), TscMode::parse),
+                parsed(GuestSetting.VIRIDIAN, values.get(GuestSetting.VIRIDIAN), Viridian::parse),
+                nested);
+    }
+
+    private static CpuPolicy policy(Path file) throws WrongSetting {
+        try {
+            return PolicyFile.read(file);
+        } catch (CannotOfferException e) {
+            throw wrong(GuestSetting.CPU_BASELINE, e.getMessage());
+        }
+    }
+
+    private static <S, T> T parsed(GuestSetting setting, S given, Function<S, T> parser)
+            throws WrongSetting {
+        try {
+            return parser.apply(given);
         } catch (IllegalArgumentException e) {
             throw wrong(setting, String.valueOf(e.getMessage()));
         }

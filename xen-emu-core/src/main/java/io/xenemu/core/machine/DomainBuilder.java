@@ -11,8 +11,8 @@ import io.xenemu.core.boot.CpuEntry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.boot.KernelImage;
-import io.xenemu.core.boot.XenCpuid;
-import io.xenemu.core.boot.XenLeaves;
+import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.cpuid.XenCpuid;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
@@ -26,7 +26,6 @@ import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.trace.TracePoints;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.ioctl.CpuidEntry;
 import io.xenemu.kvm.ioctl.KvmCapability;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
@@ -87,17 +86,18 @@ public final class DomainBuilder implements DomainSource {
             String commandLine,
             Function<Domain, PortBus> devices)
             throws BootException {
+        VcpuModel model = VcpuModel.of(kvm, config);
         GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
-        map.requireAddressable(AddressWidth.of(kvm.supportedCpuid()));
+        map.requireAddressable(AddressWidth.of(model.policy().entries()));
         requireVcpus(config);
         LocalVm vm = new LocalVm(newVm(config));
-        Domain domain = new Domain(id, config, map, vm, capabilities, environment);
+        Domain domain = new Domain(id, model.config(), map, vm, capabilities, environment);
         try {
             domain.add(OwnPart.unsaved("kvm", UNSAVED));
             CpuEntry entry =
                     kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
             AcpiTables.write(domain.memory(), config.vcpus(), entry.isPvh());
-            BootVcpu.enter(addVcpus(vm, domain, devices.apply(domain)), entry);
+            BootVcpu.enter(addVcpus(vm, domain, model, devices.apply(domain)), entry);
             return domain;
         } catch (BootException | RuntimeException | Error e) {
             Teardown made = new Teardown();
@@ -133,8 +133,8 @@ public final class DomainBuilder implements DomainSource {
                 // KVM's SCHEDOP_poll would look for events in the bitmaps of the 2-level ABI.
                 served.add(XenCapability.EVTCHN_SEND);
             }
-            vm.xenHvmConfig(served, XenLeaves.HYPERCALL_MSR);
-            takeOverWidth(vm);
+            vm.xenHvmConfig(served, config.cpu().hypercallMsr());
+            takeOverWidth(vm, config.cpu());
             vm.xen().xenVersion(config.xenVersion());
             vm.setTssAddr(TSS_ADDRESS);
             vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
@@ -149,37 +149,34 @@ public final class DomainBuilder implements DomainSource {
 
     /// Sets KVM's width of a new domain to ours: 64-bit, as in Xen, until `SharedInfo.latchWidth` changes it. The
     /// guest's writes to the hypercall MSR do not change it in KVM.
-    public static void takeOverWidth(KvmVm vm) {
-        vm.trapMsr(XenLeaves.HYPERCALL_MSR);
+    public static void takeOverWidth(KvmVm vm, CpuConfig cpu) {
+        vm.trapMsr(cpu.hypercallMsr());
         vm.xen().longMode(true);
     }
 
     /// Adds the domain's vCPUs.
     ///
     /// @return the boot vCPU
-    private KvmVcpu addVcpus(LocalVm vm, Domain domain, PortBus ports) {
+    private KvmVcpu addVcpus(LocalVm vm, Domain domain, VcpuModel model, PortBus ports) {
         int count = domain.config().vcpus();
         LocalVcpu[] vcpus = new LocalVcpu[count];
         for (int i = 0; i < count; i++) {
             vcpus[i] = vm.createVcpu(new VcpuId(i));
         }
         KvmVcpu boot = vcpus[0].kvm();
-        int version = domain.config().xenVersion();
-        XenLeaves leaves = new XenLeaves(version >>> 16, version & 0xffff, boot.getTscKhz());
-        List<CpuidEntry> supported = kvm.supportedCpuid();
-        domain.params().set(HvmParams.X87_FIP_WIDTH, XenCpuid.x87FipWidth(supported));
-        XenCpuid cpuid = new XenCpuid(supported, count, leaves);
+        domain.params().set(HvmParams.X87_FIP_WIDTH, model.x87FipWidth());
+        XenCpuid cpuid = model.leaves(boot, vm.clock());
         VcpuLoop loop =
                 new VcpuLoop(
                         domain,
                         environment.registry(),
                         hypercalls,
-                        new HypercallPage(cpuid.isAmd()),
+                        new HypercallPage(model.isAmd()),
                         ports,
                         traces);
         for (LocalVcpu vcpu : vcpus) {
             KvmVcpu own = vcpu.kvm();
-            own.setCpuid(cpuid.leavesOf(own.id(), domain.id()));
+            model.applyTo(own, cpuid.leavesOf(own.id(), domain.id()));
             own.xen().vcpuId(own.id().value());
             BootVcpu.enableMtrrs(own);
             domain.add(new Vcpu(domain, own.id(), vcpu, v -> loop.run(v, own)));

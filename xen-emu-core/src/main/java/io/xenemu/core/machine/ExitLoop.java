@@ -17,6 +17,9 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 /// The work of a vCPU's thread: it enters the guest and serves the exit, again and again, until the domain stops. An
 /// exception of it makes [Vcpu] stop the domain.
 public final class ExitLoop {
+    /// `KVM_SYSTEM_EVENT_CRASH`.
+    private static final int SYSTEM_EVENT_CRASH = 3;
+
     private static final int GENERAL_PROTECTION = 13;
 
     /// The number of first exits at which KVM leaves all registers in kvm_run, for a triple fault that may follow. A
@@ -148,7 +151,10 @@ public final class ExitLoop {
             case MMIO -> mmio();
             case X86_RDMSR -> msr.read();
             case X86_WRMSR -> msr.write();
-            case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT -> {}
+            case SYSTEM_EVENT -> systemEvent();
+            // HYPERV: a page of a synthetic interrupt controller has moved. KVM itself has the
+            // page.
+            case INTR, IRQ_WINDOW_OPEN, SET_TPR, HLT, HYPERV -> {}
             default -> domain.shutdown(ShutdownReason.HOST_ERROR, describe(reason));
         }
     }
@@ -212,6 +218,15 @@ public final class ExitLoop {
     private void mmio() {
         if (!run.mmioWrite()) {
             run.mmioData(-1);
+        }
+    }
+
+    /// A guest with enlightenments has told of its crash. As with Xen, the shutdown that follows has that reason.
+    private void systemEvent() {
+        if (run.systemEventType() == SYSTEM_EVENT_CRASH) {
+            domain.announceShutdown(ShutdownReason.CRASH.code());
+        } else {
+            domain.shutdown(ShutdownReason.HOST_ERROR, describe(ExitReason.SYSTEM_EVENT));
         }
     }
 

@@ -1,7 +1,6 @@
 package io.xenemu.core.machine;
 
 import io.xenemu.core.boot.HypercallPage;
-import io.xenemu.core.boot.XenLeaves;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
@@ -24,17 +23,21 @@ public final class HypercallMsr {
     private final KvmRun run;
     private final HypercallPage page;
 
+    /// The MSR's number: it is another for a guest that sees Hyper-V too.
+    private final int index;
+
     /// Serves the MSR for the thread that runs `kvm`.
     public HypercallMsr(Domain domain, KvmVcpu kvm, HypercallPage page) {
         this.domain = domain;
         this.kvm = kvm;
         this.run = kvm.run();
         this.page = page;
+        this.index = domain.config().cpu().hypercallMsr();
     }
 
     /// Serves an exit X86_RDMSR: the MSR reads as zero.
     public void read() {
-        if (run.msrIndex() == XenLeaves.HYPERCALL_MSR) {
+        if (run.msrIndex() == index) {
             run.msrData(0);
         } else {
             run.refuseMsr();
@@ -43,7 +46,7 @@ public final class HypercallMsr {
 
     /// Serves an exit X86_WRMSR: latches the domain's width, then fills the page.
     public void write() {
-        if (run.msrIndex() != XenLeaves.HYPERCALL_MSR || !fill(run.msrData())) {
+        if (run.msrIndex() != index || !fill(run.msrData())) {
             run.refuseMsr();
         }
     }

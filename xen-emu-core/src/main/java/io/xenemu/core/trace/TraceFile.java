@@ -12,13 +12,13 @@ package io.xenemu.core.trace;
 /// ```
 ///
 /// The domain of version 1 has no maximum of memory. Before version 3 there was no state, and all records were of
-/// calls.
+/// calls. Before version 4 the domain had its host's processor.
 ///
 /// A trace may end after any block, for instance if its reader was stopped. A change of any layout is a new
 /// version; files of old versions are kept as tests.
 final class TraceFile {
     static final long MAGIC = 0x5254_554d_454e_4558L; // "XENEMUTR"
-    static final int VERSION = 3;
+    static final int VERSION = 4;
     static final int HEADER_BYTES = Long.BYTES + Integer.BYTES;
     static final int BLOCK_HEADER_BYTES = 2 * Integer.BYTES;
 

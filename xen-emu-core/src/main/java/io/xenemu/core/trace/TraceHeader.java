@@ -87,8 +87,7 @@ public record TraceHeader(
         try {
             DomId domain = new DomId(body.u16());
             Instant begin = Instant.ofEpochMilli(body.u64());
-            DomainConfig config =
-                    DomainConfigCodec.get(Math.min(version, DomainConfigCodec.VERSION), body);
+            DomainConfig config = DomainConfigCodec.get(configVersion(version), body);
             int count = body.count(HvmParams.COUNT);
             List<Long> params = new ArrayList<>();
             for (int i = 0; i < count; i++) {
@@ -100,6 +99,15 @@ public record TraceHeader(
         } catch (IllegalArgumentException e) {
             throw new WireException("its domain cannot exist: " + e.getMessage(), e);
         }
+    }
+
+    /// The layout of the domain's configuration in a version of traces.
+    private static int configVersion(int version) {
+        return switch (version) {
+            case 1 -> 1;
+            case 2, 3 -> 2;
+            default -> DomainConfigCodec.VERSION;
+        };
     }
 
     private static Replay replay(BodyReader body) throws WireException {

@@ -97,6 +97,13 @@ final class XenEmuTest {
                 run("--xen-version", "4"),
                 run("--console", "vga"),
                 run("--evtchn", "3level"),
+                run("--cpuid", "sse3=0"),
+                run("--cpuid", "host,proccount=4"),
+                run("--cpu-baseline", "/nonexistent"),
+                run("--tsc-mode", "always_emulate"),
+                run("--viridian", "relaxed"),
+                List.of("cpu-policy", "--intersect"),
+                List.of("cpu-policy", "host.cpu"),
                 run("--max-event-channels", "1"),
                 run("--max-event-channels", "all"),
                 run("--lab", "sometimes"),
@@ -130,7 +137,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| (block|network)-[a-z]+)? --help"),
+                                "xen-emu: .*; see xen-emu( run| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| (block|network)-[a-z]+)? --help"),
                 result.toString());
     }
 

@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.LocalVcpu;
 import io.xenemu.core.machine.LocalVm;
@@ -57,7 +58,7 @@ public final class KvmDomain implements VmDomain {
             throws BootException, XenError {
         assumeXen();
         KvmDomain domain = new KvmDomain(vcpus, events, _ -> {});
-        DomainBuilder.takeOverWidth(domain.kvm);
+        DomainBuilder.takeOverWidth(domain.kvm, CpuConfig.DEFAULT);
         return domain;
     }
 

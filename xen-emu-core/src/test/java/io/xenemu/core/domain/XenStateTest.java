@@ -5,6 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.google.common.io.Resources;
 import com.google.common.primitives.ImmutableLongArray;
+import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.cpuid.CpuidOverrides;
+import io.xenemu.core.cpuid.PolicyFile;
+import io.xenemu.core.cpuid.TscMode;
+import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.memory.MemoryStateCodec;
 import io.xenemu.core.timer.VcpuTimer;
@@ -50,13 +55,36 @@ final class XenStateTest {
                             0x10_0000,
                             List.of(new MemoryState.Displaced(5, 0xc_0001))));
 
-    private static final XenState STATE = state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010));
+    private static final CpuConfig CPU =
+            new CpuConfig(
+                    PolicyFile.parse(
+                            """
+                            xen-emu-cpu-policy 1
+                            0x0 eax=0x10 ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69
+                            0x1 eax=0x806f8 ecx=0x80000001 edx=0x3f
+                            0x7.0 eax=1 ebx=9 edx=0x20000000
+                            0x80000000 eax=0x80000008
+                            msr 0x10a eax=1 edx=2
+                            """),
+                    CpuidOverrides.parse(List.of("host,maxhvleaf=4")),
+                    TscMode.NATIVE,
+                    Viridian.parse(List.of("base,stimer")),
+                    true);
+
+    private static final XenState STATE =
+            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010), CPU);
+
+    /// The state from before a domain could see another processor than its host's.
+    private static final XenState VERSION_3 =
+            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010), CpuConfig.DEFAULT);
 
     /// The state from before areas could be registered by physical address.
-    private static final XenState VERSION_2 = state(128 << 20, FURTHER, areas(NONE, NONE));
+    private static final XenState VERSION_2 =
+            state(128 << 20, FURTHER, areas(NONE, NONE), CpuConfig.DEFAULT);
 
     /// The state from before a domain could see more memory than it has.
-    private static final XenState VERSION_1 = state(64 << 20, Optional.empty(), areas(NONE, NONE));
+    private static final XenState VERSION_1 =
+            state(64 << 20, Optional.empty(), areas(NONE, NONE), CpuConfig.DEFAULT);
 
     /// @param time the second time area of vCPU 1 by physical address
     /// @param runstate the runstate area of vCPU 0 by physical address
@@ -73,7 +101,10 @@ final class XenStateTest {
     }
 
     private static XenState state(
-            long maxMemory, Optional<MemoryState.Further> further, List<VcpuAreas.State> areas) {
+            long maxMemory,
+            Optional<MemoryState.Further> further,
+            List<VcpuAreas.State> areas,
+            CpuConfig cpu) {
         return new XenState(
                 new XenState.Identity(
                         new DomId(7),
@@ -85,7 +116,8 @@ final class XenStateTest {
                                 2,
                                 0x0004_0013,
                                 LIMITS,
-                                new EventChannelConfig(true, 1023, true)),
+                                new EventChannelConfig(true, 1023, true),
+                                cpu),
                         3),
                 new MemoryState(
                         List.of(new MemoryState.Overlay(8, 0x123)),
@@ -193,13 +225,18 @@ final class XenStateTest {
 
     @Test
     void version3IsReadAsItWasWritten() throws IOException {
-        assertEquals(STATE, read(golden(3)));
+        assertEquals(VERSION_3, read(golden(3)));
+    }
+
+    @Test
+    void version4IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden(4)));
     }
 
     @Test
     void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden(3)), hex.formatHex(XenState.write(parts())));
+        assertEquals(hex.formatHex(golden(4)), hex.formatHex(XenState.write(parts())));
     }
 
     @Test

@@ -5,10 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.cpuid.CpuidOverrides;
+import io.xenemu.core.cpuid.PolicyFile;
+import io.xenemu.core.cpuid.TscMode;
+import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.gnttab.GrantLimits;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneId;
@@ -52,7 +60,25 @@ final class GuestSettingsPropertyTest {
                     "ms_vm_genid=none",
                     "rtc_timeoffset=-3600",
                     "localtime=1",
-                    "overcommit=true");
+                    "overcommit=true",
+                    "cpuid=host,sse3=0",
+                    "cpuid=7,0:ebx=0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+                    "cpu_baseline=" + baseline(),
+                    "tsc_mode=native",
+                    "viridian=base,stimer",
+                    "viridian=freq",
+                    "nestedhvm=0");
+
+    private static final String POLICY =
+            "xen-emu-cpu-policy 1\n0x0 eax=0x1\n0x1 eax=0x800f12 ecx=0x1\n";
+
+    private static final CpuConfig CPU =
+            new CpuConfig(
+                    PolicyFile.parse(POLICY),
+                    CpuidOverrides.parse(List.of("host,sse3=0,avx512vl=0")),
+                    TscMode.NATIVE,
+                    Viridian.parse(List.of("base", "freq", "stimer")),
+                    false);
 
     private static final GuestRequest REQUEST =
             new GuestRequest(
@@ -64,7 +90,8 @@ final class GuestSettingsPropertyTest {
                             4,
                             0x4_0013,
                             new GrantLimits(32, 512, 1),
-                            new EventChannelConfig(true, 100, true)),
+                            new EventChannelConfig(true, 100, true),
+                            CPU),
                     2,
                     Path.of("/boot/vm linuz"),
                     List.of("/boot/initrd.img", "/boot/module with=an argument"),
@@ -77,6 +104,17 @@ final class GuestSettingsPropertyTest {
                             EndAction.COREDUMP_RESTART,
                             EndAction.PRESERVE),
                     true);
+
+    /// A file of a policy.
+    private static Path baseline() {
+        try {
+            Path file = Files.createTempFile("cpu", ".policy");
+            file.toFile().deleteOnExit();
+            return Files.writeString(file, POLICY);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
 
     private static GuestRequest request(List<String> words) throws WrongSetting {
         return GuestSettings.of(words).request();
@@ -201,7 +239,14 @@ final class GuestSettingsPropertyTest {
                 "max_event_channels=1",
                 "max_grant_frames=0",
                 "max_maptrack_frames=-1",
-                "max_grant_version=3"
+                "max_grant_version=3",
+                "cpuid=host,sse3",
+                "cpu_baseline=/nonexistent",
+                "cpu_baseline=/",
+                "tsc_mode=always_emulate",
+                "tsc_mode=native_paravirt",
+                "viridian=relaxed",
+                "nestedhvm=1"
             })
     void impossibleGuestIsRefused(String word) {
         GuestSetting setting =

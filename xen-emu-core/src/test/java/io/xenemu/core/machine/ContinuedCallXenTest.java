@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.XenLeaves;
+import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.domain.RunningGuest;
@@ -74,7 +74,8 @@ final class ContinuedCallXenTest {
             GuestMemory memory = domain.memory().guest();
             guest.vm()
                     .xenHvmConfig(
-                            EnumSet.of(XenCapability.INTERCEPT_HCALL), XenLeaves.HYPERCALL_MSR);
+                            EnumSet.of(XenCapability.INTERCEPT_HCALL),
+                            CpuConfig.DEFAULT.hypercallMsr());
             for (int i = 0; i < COUNT; i++) {
                 // A copy from domain 0 to domain 0, which is refused. A copy of no bytes would
                 // succeed.

@@ -3,7 +3,7 @@ package io.xenemu.core.machine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.XenLeaves;
+import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.domain.MsrWriter;
 import io.xenemu.core.domain.TestDomain;
@@ -28,7 +28,7 @@ class HypercallMsrTest {
 
     @BeforeEach
     void trap() {
-        kvm.vm().trapMsr(XenLeaves.HYPERCALL_MSR);
+        kvm.vm().trapMsr(CpuConfig.DEFAULT.hypercallMsr());
     }
 
     @AfterEach

@@ -1,5 +1,6 @@
 package io.xenemu.core.machine;
 
+import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.core.vm.VmPortKit;
@@ -40,7 +41,7 @@ final class LocalVmXenTest extends VmPortKit {
         KvmSystem system = KvmSystem.open(KvmSystem.DEVICE);
         KvmVm kvm = system.createVm();
         kvm.createIrqchip();
-        DomainBuilder.takeOverWidth(kvm);
+        DomainBuilder.takeOverWidth(kvm, CpuConfig.DEFAULT);
         LocalVm vm = new LocalVm(kvm);
         return new KvmRig(system, vm, List.of(vm.createVcpu(VCPU0), vm.createVcpu(VCPU1)));
     }

@@ -2,6 +2,10 @@ package io.xenemu.core.trace;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.cpuid.CpuidOverrides;
+import io.xenemu.core.cpuid.TscMode;
+import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.gnttab.GrantLimits;
@@ -21,6 +25,10 @@ final class TraceHeaderTest {
     private static final int XEN_VERSION = 0x4_0013;
 
     private static TraceHeader header(long maxMemory, TraceHeader.Replay replay) {
+        return header(maxMemory, CpuConfig.DEFAULT, replay);
+    }
+
+    private static TraceHeader header(long maxMemory, CpuConfig cpu, TraceHeader.Replay replay) {
         DomainConfig config =
                 new DomainConfig(
                         "web",
@@ -30,7 +38,8 @@ final class TraceHeaderTest {
                         2,
                         XEN_VERSION,
                         new GrantLimits(32, 512, 1),
-                        new EventChannelConfig(true, 100, true));
+                        new EventChannelConfig(true, 100, true),
+                        cpu);
         return new TraceHeader(
                 new DomId(7), config, Instant.ofEpochMilli(1234), List.of(5L, 6L), replay);
     }
@@ -46,9 +55,17 @@ final class TraceHeaderTest {
 
     @Test
     void headerIsReadAsItWasWritten() throws WireException {
+        CpuConfig cpu =
+                new CpuConfig(
+                        null,
+                        CpuidOverrides.parse(List.of("host,sse3=0")),
+                        TscMode.NATIVE,
+                        Viridian.NONE,
+                        false);
         TraceHeader header =
                 header(
                         2 * MEMORY,
+                        cpu,
                         new TraceHeader.Replay(
                                 17, Set.of(XenCapability.RUNSTATE), true, 4711, "no state"));
 
@@ -80,5 +97,32 @@ final class TraceHeaderTest {
                         .toBytes();
 
         assertEquals(header(MEMORY, without(1)), TraceHeader.decode(1, new BodyReader(old)));
+    }
+
+    @Test
+    void domainOfVersion2SeesItsHostsProcessor() throws WireException {
+        byte[] old =
+                new BodyWriter()
+                        .u16(7)
+                        .u64(1234)
+                        .string("web")
+                        .u64(1)
+                        .u64(2)
+                        .u64(MEMORY)
+                        .u64(2 * MEMORY)
+                        .u32(2)
+                        .u32(XEN_VERSION)
+                        .u32(32)
+                        .u32(512)
+                        .u32(1)
+                        .bool(true)
+                        .u32(100)
+                        .bool(true)
+                        .u32(2)
+                        .u64(5)
+                        .u64(6)
+                        .toBytes();
+
+        assertEquals(header(2 * MEMORY, without(2)), TraceHeader.decode(2, new BodyReader(old)));
     }
 }

@@ -1,4 +1,4 @@
-package io.xenemu.core.boot;
+package io.xenemu.core.cpuid;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -48,7 +47,14 @@ class XenCpuidTest {
     }
 
     private static List<CpuidEntry> leaves(int vendor, int vcpus, int vcpu) {
-        return new XenCpuid(supported(vendor), vcpus, new XenLeaves(4, 19, 2_400_000))
+        return leaves(vendor, vcpus, vcpu, CpuConfig.DEFAULT);
+    }
+
+    private static List<CpuidEntry> leaves(int vendor, int vcpus, int vcpu, CpuConfig config) {
+        CpuPolicy policy =
+                HostPolicy.defaults(HostPolicy.offerable(supported(vendor), 0), config.nested());
+        TscInfo tsc = new TscInfo(config.tscMode(), 2_400_000, 0x1_0000_0002L, true, true);
+        return new XenCpuid(policy, vcpus, config.viridian(), new XenLeaves(config, 4, 19, tsc))
                 .leavesOf(new VcpuId(vcpu), DOMAIN);
     }
 
@@ -72,7 +78,7 @@ class XenCpuidTest {
         assertEquals(0x4d4d_566e, base.edx());
         assertEquals(4 << 16 | 19, get(leaves, 0x4000_0001, 0).eax());
         assertEquals(1, get(leaves, 0x4000_0002, 0).eax());
-        assertEquals(XenLeaves.HYPERCALL_MSR, get(leaves, 0x4000_0002, 0).ebx());
+        assertEquals(0x4000_0000, get(leaves, 0x4000_0002, 0).ebx());
         CpuidEntry features = get(leaves, 0x4000_0004, 0);
         assertEquals(1 << 2 | 1 << 3 | 1 << 4 | 1 << 6, features.eax());
         assertEquals(CpuidEntry.SIGNIFICANT_INDEX, features.flags());
@@ -102,13 +108,11 @@ class XenCpuidTest {
         assertEquals(0, get(leaves, 0x4000_0003, 0).ebx());
         assertEquals(2_400_000, get(leaves, 0x4000_0003, 2).eax());
         for (int khz : new int[] {100_000, 999_999, 1_000_000, 2_400_000, 5_000_000}) {
-            var list = new ArrayList<CpuidEntry>();
-            new XenLeaves(4, 17, khz).addTo(list, new VcpuId(0), DOMAIN);
-            CpuidEntry scale = get(list, 0x4000_0003, 1);
+            TscInfo tsc = new TscInfo(TscMode.DEFAULT, khz, 0, true, true);
             double nanos =
-                    Math.scalb((double) Integer.toUnsignedLong(scale.ecx()), scale.edx() - 32);
+                    Math.scalb((double) Integer.toUnsignedLong(tsc.multiplier()), tsc.shift() - 32);
             assertEquals(1e6 / khz, nanos, 1e-6);
-            assertTrue(scale.ecx() < 0, "the highest bit is used");
+            assertTrue(tsc.multiplier() < 0, "the highest bit is used");
         }
     }
 
@@ -167,5 +171,74 @@ class XenCpuidTest {
         int ecx = get(leaves(AMD, 1, 0), 1, 0).ecx();
         int expected = 1 << 31 | 1 << 24 | 1 << 21;
         assertEquals(expected, ecx & expected);
+    }
+
+    @Test
+    void timeLeafHasModeFrequencyIncarnationAndOffset() {
+        CpuConfig config =
+                new CpuConfig(null, CpuidOverrides.NONE, TscMode.NATIVE, Viridian.NONE, false);
+        List<CpuidEntry> leaves = leaves(AMD, 1, 0, config);
+        assertEquals(
+                new CpuidEntry(0x4000_0003, 0, 1, 1 << 1 | 1 << 2, 2, 2_400_000, 1),
+                get(leaves, 0x4000_0003, 0));
+        assertEquals(2, get(leaves, 0x4000_0003, 1).eax());
+        assertEquals(1, get(leaves, 0x4000_0003, 1).ebx());
+        assertEquals(2_400_000, get(leaves, 0x4000_0003, 2).eax());
+        TscInfo later = TscInfo.at(TscMode.DEFAULT, 2_000_000, 5_000, 6_000, false, false);
+        assertEquals(2_000, later.offset());
+    }
+
+    @Test
+    void xenIsAboveHyperV() {
+        CpuConfig config =
+                new CpuConfig(
+                        null,
+                        CpuidOverrides.NONE,
+                        TscMode.DEFAULT,
+                        Viridian.parse(List.of("defaults")),
+                        false);
+        List<CpuidEntry> leaves = leaves(AMD, 2, 1, config);
+        CpuidEntry hyperV = get(leaves, 0x4000_0000, 0);
+        assertEquals(0x4000_0006, hyperV.eax());
+        assertEquals(0x7263_694d, hyperV.ebx());
+        assertEquals(0x3123_7648, get(leaves, 0x4000_0001, 0).eax());
+        assertEquals(-1, get(leaves, 0x4000_0005, 0).eax());
+        assertEquals(0x4000_0105, get(leaves, 0x4000_0100, 0).eax());
+        assertEquals(0x566e_6558, get(leaves, 0x4000_0100, 0).ebx());
+        assertEquals(0x4000_0200, get(leaves, 0x4000_0102, 0).ebx());
+        assertEquals(0x4000_0200, config.hypercallMsr());
+        assertEquals(1, get(leaves, 0x4000_0104, 0).ebx());
+    }
+
+    @Test
+    void operatorMayShortenXensLeavesToAtLeastThree() {
+        for (int wanted : new int[] {0, 1, 2, 3, 4, 5, 6, 255}) {
+            CpuConfig config =
+                    new CpuConfig(
+                            null,
+                            CpuidOverrides.parse(List.of("host,maxhvleaf=" + wanted)),
+                            TscMode.DEFAULT,
+                            Viridian.NONE,
+                            false);
+            List<CpuidEntry> leaves = leaves(AMD, 1, 0, config);
+            int last = wanted == 0 ? 5 : Math.clamp(wanted, 2, 5);
+            assertEquals(0x4000_0000 + last, get(leaves, 0x4000_0000, 0).eax());
+            assertEquals(
+                    0x4000_0000 + last,
+                    leaves.stream()
+                            .mapToInt(CpuidEntry::function)
+                            .filter(it -> it >>> 16 == 0x4000)
+                            .max()
+                            .orElseThrow());
+        }
+    }
+
+    @Test
+    void nestedVirtualisationIsShownOnlyWhenAskedFor() {
+        CpuConfig config =
+                new CpuConfig(null, CpuidOverrides.NONE, TscMode.DEFAULT, Viridian.NONE, true);
+        List<CpuidEntry> leaves = leaves(AMD, 1, 0, config);
+        assertEquals(1 << 2, get(leaves, 0x8000_0001, 0).ecx() & 1 << 2);
+        assertTrue(find(leaves, 0x8000_000a, 0).isPresent());
     }
 }

@@ -1,4 +1,4 @@
-package io.xenemu.core.boot;
+package io.xenemu.core.cpuid;
 
 import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.List;
@@ -7,6 +7,7 @@ import java.util.List;
 /// caches of levels 1 and 2, and all share one of level 3.
 final class CpuidTopology {
     private static final int EDX1_HTT = 1 << 28;
+    private static final int ECX81_CMP_LEGACY = 1 << 1;
     private static final int LEAF_EXTENDED = 0xb;
     private static final int LEAF_EXTENDED_V2 = 0x1f;
     private static final int LEVEL_SMT = 1;
@@ -17,25 +18,18 @@ final class CpuidTopology {
     private final int vcpus;
     private final int idBits;
     private final boolean amd;
-    private int maxBasicLeaf;
+    private final int maxBasicLeaf;
 
-    CpuidTopology(int vcpus, boolean amd) {
+    CpuidTopology(int vcpus, boolean amd, int maxBasicLeaf) {
         this.vcpus = vcpus;
         this.amd = amd;
+        this.maxBasicLeaf = maxBasicLeaf;
         idBits = Integer.SIZE - Integer.numberOfLeadingZeros(vcpus - 1);
     }
 
     /// Whether [#addLevels] makes this leaf.
     static boolean owns(int function) {
         return function == LEAF_EXTENDED || function == LEAF_EXTENDED_V2;
-    }
-
-    void learn(List<CpuidEntry> supported) {
-        for (CpuidEntry leaf : supported) {
-            if (leaf.function() == 0) {
-                maxBasicLeaf = leaf.eax();
-            }
-        }
     }
 
     /// The leaf as vCPU `id` sees it.
@@ -50,6 +44,8 @@ final class CpuidTopology {
                 edx = vcpus > 1 ? edx | EDX1_HTT : edx & ~EDX1_HTT;
             }
             case 0x4 -> eax = (cache(eax) & 0x03ff_ffff) | coresField() << 26;
+            case 0x8000_0001 ->
+                    ecx = amd && vcpus > 1 ? ecx | ECX81_CMP_LEGACY : ecx & ~ECX81_CMP_LEGACY;
             case 0x8000_001d -> eax = cache(eax);
             case 0x8000_0008 -> ecx = amd ? (ecx & ~0xf0ff) | idBits << 12 | (vcpus - 1) : ecx;
             case 0x8000_001e -> {
