@@ -46,7 +46,7 @@ final class ReplayCommand implements Callable<Integer> {
         } catch (ReplayException e) {
             return trouble(String.valueOf(e.getMessage()));
         } catch (IOException e) {
-            return trouble(IoReason.of(e));
+            return trouble(IoReason.withoutFile(e));
         }
         report.lines().forEach(System.out::println);
         return report.difference() == null ? 0 : DIFFERENT;

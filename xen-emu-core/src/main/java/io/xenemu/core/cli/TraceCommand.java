@@ -90,7 +90,7 @@ final class TraceCommand implements Callable<Integer> {
             try (InputStream in = new BufferedInputStream(Files.newInputStream(recorded))) {
                 read(in, OutputStream.nullOutputStream());
             } catch (IOException e) {
-                throw new HostException(recorded + ": " + IoReason.of(e), e);
+                throw new HostException(recorded + ": " + IoReason.withoutFile(e), e);
             }
             return 0;
         }

@@ -45,7 +45,13 @@ public final class TraceReader {
     public TraceReader(InputStream in, OutputStream copy) throws IOException {
         this.in = in;
         this.copy = copy;
-        byte[] magic = exactly(TraceFile.HEADER_BYTES);
+        byte[] magic = in.readNBytes(TraceFile.HEADER_BYTES);
+        if (magic.length == 0) {
+            throw new WireException("nothing was recorded");
+        }
+        if (magic.length < TraceFile.HEADER_BYTES) {
+            throw cutOff();
+        }
         ByteBuffer start = numbers(magic);
         if (start.getLong() != TraceFile.MAGIC) {
             throw new WireException("not a trace");

@@ -596,6 +596,19 @@ final class VerbTableTest {
     }
 
     @Test
+    void traceThatCannotBeginIsRefusedWithTheReason() {
+        Refused typo =
+                assertThrows(Refused.class, () -> ask("trace test event_chanel_op,hypercalls"));
+        assertEquals(
+                "nothing of that name can be traced, or it is named twice: 'event_chanel_op';"
+                        + " there are hypercalls, exits, upcalls, xenstore, grants, and single"
+                        + " hypercalls such as event_channel_op or event_channel_op/send",
+                typo.reason());
+        Refused ended = assertThrows(Refused.class, () -> ask("trace test"));
+        assertEquals("dom1 (test) cannot be traced: it has ended", ended.reason());
+    }
+
+    @Test
     void argumentsMayBeNamed() throws Refused {
         assertEquals(List.of("1"), ask("domid", Json.EMPTY.with("domain", "test")).text());
         ask("pause", Json.EMPTY.with("domain", 1));

@@ -6,7 +6,7 @@ import java.util.function.BiConsumer;
 import java.util.zip.CRC32C;
 
 /// Traces with a change in one record, and a right checksum. The layouts are those of TraceFile and RecordLayout.
-final class ChangedTrace {
+public final class ChangedTrace {
     private static final int FILE_HEADER = 12;
     private static final int BLOCK_HEADER = 8;
     private static final int RECORDS = 2;
@@ -16,7 +16,7 @@ final class ChangedTrace {
     private ChangedTrace() {}
 
     /// Changes the result of a record.
-    static byte[] result(byte[] trace, int record, long result) {
+    public static byte[] result(byte[] trace, int record, long result) {
         return change(trace, record, (bytes, at) -> bytes.putLong(at + RESULT, result));
     }
 
