@@ -12,14 +12,12 @@ import io.xenemu.core.hypervisor.MemoryAdmission;
 import io.xenemu.core.machine.HaltWatch;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.kvm.abi.XenError;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,6 +37,7 @@ final class GuestDriver {
     private final @Nullable HostConsole serial;
     private final CoreDumps dumps;
     private final Suspends suspends;
+    private final RequestLoop requests;
     private final StoppedBoot.Keeper keeper;
     private final long deadline;
     private final RestartLimit restarts = new RestartLimit();
@@ -48,12 +47,6 @@ final class GuestDriver {
 
     /// The guest's part of the host's memory.
     private MemoryAdmission.@Nullable Share share;
-
-    /// The current boot.
-    private @Nullable GuestBoot boot;
-
-    /// The request for the first boot, until it is answered.
-    private @Nullable DriverRequest start;
 
     /// @param orders takes an operator's orders for the guest's domains
     /// @param dumps the folder for core dumps
@@ -81,6 +74,7 @@ final class GuestDriver {
         this.console = console;
         this.serial = serial;
         suspends = new Suspends(inbox, request.config().name(), suspendLimit);
+        requests = new RequestLoop(inbox, request.config().name(), suspends, this.dumps);
         this.keeper = keeper;
         this.deadline = deadline;
     }
@@ -88,7 +82,7 @@ final class GuestDriver {
     /// See [Guest#run].
     RunOutcome run() throws BootException {
         try {
-            serveUntil(() -> inbox.state() != GuestState.MADE, Guest.FOREVER);
+            requests.serveUntil(() -> inbox.state() != GuestState.MADE, Guest.FOREVER);
             if (inbox.isDestroyed()) {
                 return RunOutcome.STOPPED;
             }
@@ -110,13 +104,13 @@ final class GuestDriver {
 
     /// Keeps a domain of another guest, until it is destroyed: see [StoppedBoot].
     RunOutcome keep(StoppedBoot stopped) {
-        boot = stopped.boot();
+        requests.serves(stopped.boot());
         try {
-            serveUntil(inbox::endsAtStop, Guest.FOREVER);
+            requests.serveUntil(inbox::endsAtStop, Guest.FOREVER);
             return RunOutcome.of(stopped.reason());
         } finally {
             end();
-            boot = null;
+            requests.serves(null);
             try {
                 stopped.boot().remove();
             } finally {
@@ -148,7 +142,7 @@ final class GuestDriver {
             boolean again = false;
             boolean stays = false;
             try {
-                boot = built;
+                requests.serves(built);
                 inbox.built(built.domain());
                 reason = runOnce(built, kept, next.onlineVcpus());
                 EndAction action =
@@ -165,7 +159,7 @@ final class GuestDriver {
                     return RunOutcome.of(reason);
                 }
                 inbox.rebooting();
-                serve();
+                requests.serve();
                 kept = built.keepDevices();
                 next =
                         request.withMemory(built.memoryTarget())
@@ -173,7 +167,7 @@ final class GuestDriver {
                                 .withPlatform(built.platform());
                 if (action == EndAction.RENAME_RESTART) {
                     suspends.fail(Refusal.GONE.of(request.config().name()));
-                    boot = null;
+                    requests.serves(null);
                     stays = handOver(built, reason);
                 }
             } finally {
@@ -181,7 +175,7 @@ final class GuestDriver {
                 if (!again) {
                     end();
                 }
-                boot = null;
+                requests.serves(null);
                 if (!stays) {
                     built.remove();
                 }
@@ -211,7 +205,7 @@ final class GuestDriver {
     private RunOutcome preserve(GuestBoot stopped, @Nullable ShutdownReason reason) {
         stay(stopped);
         stopped.preserved();
-        serveUntil(inbox::endsAtStop, deadline);
+        requests.serveUntil(inbox::endsAtStop, deadline);
         if (inbox.isDestroyed() || inbox.endsAtStop()) {
             return RunOutcome.of(reason);
         }
@@ -222,7 +216,7 @@ final class GuestDriver {
     /// Ends the guest, and answers all waiting requests.
     private void end() {
         inbox.end();
-        serve();
+        requests.serve();
     }
 
     /// Runs one domain until it stops.
@@ -235,14 +229,10 @@ final class GuestDriver {
             return ShutdownReason.DESTROYED;
         }
         // A pause that was put before the start is carried out before the guest runs.
-        serve();
+        requests.serve();
         current.start();
         inbox.running();
-        DriverRequest first = start;
-        if (first != null) {
-            first.done();
-            start = null;
-        }
+        requests.started();
         ShutdownLatch.Outcome outcome = awaitStop(current.domain());
         if (outcome == null) {
             current.timedOut();
@@ -261,7 +251,7 @@ final class GuestDriver {
         domain.suspension().onSuspend(inbox::wake);
         HaltWatch watch = new HaltWatch(domain);
         while (true) {
-            serveUntil(
+            requests.serveUntil(
                     () ->
                             stopped.get() != null
                                     || suspends.hasNew(domain)
@@ -271,12 +261,12 @@ final class GuestDriver {
                 domain.shutdown(ShutdownReason.DESTROYED, "");
             }
             ShutdownLatch.Outcome outcome = stopped.get();
-            if (outcome != null || left(deadline) <= 0) {
+            if (outcome != null || RequestLoop.left(deadline) <= 0) {
                 return outcome;
             }
-            suspends.look(current());
+            suspends.look(requests.current());
             if (domain.suspension().isSoftReset()) {
-                softReset(current());
+                softReset(requests.current());
             }
             watch.look();
         }
@@ -309,7 +299,7 @@ final class GuestDriver {
     /// Carries out requests until a domain has its devices, or is destroyed.
     private void awaitDevices(CompletableFuture<Void> connected) {
         CompletableFuture<Void> _ = connected.whenComplete((_, _) -> inbox.wake());
-        serveUntil(connected::isDone, Guest.FOREVER);
+        requests.serveUntil(connected::isDone, Guest.FOREVER);
         if (!inbox.isDestroyed()) {
             connected.join();
         }
@@ -335,122 +325,14 @@ final class GuestDriver {
                     "{} stops as soon as it has started: it is restarted in {} s",
                     name,
                     wait.get().toSeconds());
-            serveUntil(inbox::endsAtStop, soonest(wait.get().toNanos()));
+            requests.serveUntil(inbox::endsAtStop, soonest(wait.get().toNanos()));
         }
         return !inbox.endsAtStop();
-    }
-
-    /// Carries out requests until `done`, or the guest is destroyed, or a time has passed. An interrupt destroys the
-    /// guest.
-    ///
-    /// @param until in `System.nanoTime()`, or [Guest#FOREVER]
-    private void serveUntil(BooleanSupplier done, long until) {
-        try {
-            while (!done.getAsBoolean() && !inbox.isDestroyed()) {
-                if (serveOne()) {
-                    continue;
-                }
-                long left = left(until);
-                if (left <= 0) {
-                    return;
-                }
-                inbox.await(left);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            inbox.destroy();
-        }
     }
 
     /// Some time from now, or the deadline if that is sooner.
     private long soonest(long nanos) {
         long then = System.nanoTime() + nanos;
         return deadline == Guest.FOREVER || then - deadline < 0 ? then : deadline;
-    }
-
-    private static long left(long until) {
-        return until == Guest.FOREVER ? Long.MAX_VALUE : until - System.nanoTime();
-    }
-
-    /// Carries out or refuses all requests that can be decided now.
-    private void serve() {
-        boolean more = true;
-        while (more) {
-            more = serveOne();
-        }
-    }
-
-    /// @return false if no request can be decided now
-    private boolean serveOne() {
-        GuestRequests.Step step = inbox.next();
-        if (step == null) {
-            return false;
-        }
-        Refusal refusal = step.refusal();
-        if (refusal == null) {
-            carryOut(step.request());
-        } else {
-            inbox.refuse(step.request(), refusal);
-        }
-        return true;
-    }
-
-    /// Carries out a request, and answers it. If that fails, the thread that waits for the answer gets the failure, and
-    /// the guest goes on.
-    private void carryOut(DriverRequest order) {
-        try {
-            switch (order.kind()) {
-                // Answered when the guest runs.
-                case START -> start = order;
-                case PAUSE -> pause(order);
-                case UNPAUSE -> {
-                    current().unpause();
-                    order.done();
-                }
-                case SHUT_DOWN -> shutDown(order, "poweroff");
-                case REBOOT -> shutDown(order, "reboot");
-                // Answered when the guest has suspended itself.
-                case SUSPEND -> suspends.ask(order, current());
-                case RESUME -> suspends.resume(order, current());
-                case DUMP_CORE -> dumps.carryOut(order, current().domain());
-                case SAVE, MIGRATE ->
-                        throw new IllegalStateException(order + ": no command puts it yet");
-            }
-        } catch (XenError e) {
-            boolean _ = order.fail(Refused.byXenStore(e));
-        } catch (RuntimeException | Error e) {
-            if (!order.fail(e)) {
-                throw e;
-            }
-        }
-    }
-
-    private void pause(DriverRequest order) {
-        boolean paused = false;
-        try {
-            current().pause();
-            paused = true;
-            order.done();
-        } catch (StuckException e) {
-            String reason = request.config().name() + " cannot be paused: " + e.getMessage();
-            boolean _ = order.fail(new Refused(reason));
-        } finally {
-            if (!paused) {
-                inbox.pauseFailed();
-            }
-        }
-    }
-
-    private void shutDown(DriverRequest order, String how) throws XenError {
-        current().askToShutDown(how);
-        order.done();
-    }
-
-    private GuestBoot current() {
-        GuestBoot current = boot;
-        if (current == null) {
-            throw new IllegalStateException("no domain: " + inbox.state());
-        }
-        return current;
     }
 }

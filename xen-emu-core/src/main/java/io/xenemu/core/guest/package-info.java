@@ -6,7 +6,7 @@
 /// - Its settings: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [PlatformSettings],
 ///   [MemorySize], [XenVersion].
 /// - Actions after its domain stops: [EndActions], [EndAction]; [CoreDumps].
-/// - Its driver, the thread that moves it: [GuestDriver], [GuestBoot], [Suspends].
+/// - Its driver, the thread that moves it: [GuestDriver], [RequestLoop], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - Saved state: [SavedGuest].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
