@@ -58,6 +58,9 @@ public final class AcpiTables {
     /// Interrupt line (GSI) of COM1, edge-triggered and active high.
     public static final int COM1_GSI = 4;
 
+    /// Interrupt line (GSI), that is pin of the I/O APIC, to which IRQ 0 of the PIT is connected.
+    public static final int PIT_PIN = 2;
+
     private static final int RSDP_SIZE = 36;
     private static final int RSDP_V1_SIZE = 20;
     private static final int FADT_SIZE = 276;
@@ -166,7 +169,7 @@ public final class AcpiTables {
         body.put((byte) 1).put((byte) MADT_IOAPIC_SIZE).put((byte) 0).put((byte) 0);
         body.putInt((int) GuestMemoryMap.IOAPIC_START).putInt(0);
         body.put((byte) 2).put((byte) MADT_OVERRIDE_SIZE).put((byte) 0).put((byte) 0);
-        body.putInt(2).putShort((short) 0);
+        body.putInt(PIT_PIN).putShort((short) 0);
         return table.finish();
     }
 

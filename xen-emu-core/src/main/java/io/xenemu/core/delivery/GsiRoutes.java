@@ -1,6 +1,7 @@
 package io.xenemu.core.delivery;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
@@ -11,8 +12,12 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The routes of a VM's GSIs, and the only writer of KVM's routing table. The pins of the interrupt chips are connected
-/// as in KVM. Above them, each event channel that needs a GSI has one. Every change replaces KVM's whole table.
+/// The routes of a VM's GSIs, and the only writer of KVM's routing table. Its first GSIs are the pins of the interrupt
+/// chips. Above them, each event channel that needs a GSI has one. Every change replaces KVM's whole table.
+///
+/// KVM's PIT raises GSI 0. On a PC that is pin 0 of the PIC and pin 2 of the I/O APIC, as the MADT tells guests
+/// ([AcpiTables#PIT_PIN]). Pin 2 then has no other GSI: KVM reports the end of an interrupt to one GSI of each pin, and
+/// the PIT waits for it. KVM's own first table has GSI 0 at pin 0.
 public final class GsiRoutes {
     /// The first GSI that is not a pin of the I/O APIC.
     static final int FIRST_EVENT_GSI = CallbackVia.GSIS;
@@ -25,9 +30,13 @@ public final class GsiRoutes {
     static final int NONE = -1;
 
     private static final int PIC_PINS = 8;
-    private static final int ISA_GSIS = 16;
+    private static final int ISA_IRQS = 16;
 
-    private static final List<GsiRoute> PINS = pins();
+    /// KVM's GSI of the PIT.
+    private static final int PIT_GSI = 0;
+
+    /// The pins of the interrupt chips: the table of a VM without event channels.
+    public static final List<GsiRoute> PINS = pins();
 
     private final Consumer<List<GsiRoute>> kvm;
 
@@ -38,6 +47,13 @@ public final class GsiRoutes {
     /// @param kvm replaces KVM's table, as KVM_SET_GSI_ROUTING does
     public GsiRoutes(Consumer<List<GsiRoute>> kvm) {
         this.kvm = kvm;
+    }
+
+    /// The GSI in KVM of a pin of the I/O APIC, which is a guest's number for the line.
+    ///
+    /// @param pin 1 to 23; nothing is connected to pin 0
+    public static int ofPin(int pin) {
+        return pin == AcpiTables.PIT_PIN ? PIT_GSI : pin;
     }
 
     /// Gives an event channel the lowest free GSI.
@@ -85,13 +101,13 @@ public final class GsiRoutes {
 
     private static List<GsiRoute> pins() {
         List<GsiRoute> pins = new ArrayList<>();
-        for (int gsi = 0; gsi < FIRST_EVENT_GSI; gsi++) {
-            pins.add(new GsiRoute.Irqchip(gsi, IrqchipId.IOAPIC, gsi));
-            if (gsi < ISA_GSIS) {
-                IrqchipId pic = gsi < PIC_PINS ? IrqchipId.PIC_MASTER : IrqchipId.PIC_SLAVE;
-                pins.add(new GsiRoute.Irqchip(gsi, pic, gsi % PIC_PINS));
-            }
+        for (int pin = 1; pin < FIRST_EVENT_GSI; pin++) {
+            pins.add(new GsiRoute.Irqchip(ofPin(pin), IrqchipId.IOAPIC, pin));
         }
-        return pins;
+        for (int irq = 0; irq < ISA_IRQS; irq++) {
+            IrqchipId pic = irq < PIC_PINS ? IrqchipId.PIC_MASTER : IrqchipId.PIC_SLAVE;
+            pins.add(new GsiRoute.Irqchip(irq, pic, irq % PIC_PINS));
+        }
+        return List.copyOf(pins);
     }
 }

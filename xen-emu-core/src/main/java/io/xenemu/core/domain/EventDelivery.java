@@ -2,6 +2,7 @@ package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.CallbackLine;
 import io.xenemu.core.delivery.CallbackVia;
+import io.xenemu.core.delivery.GsiRoutes;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.evtchn.UpcallSink;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -126,7 +127,10 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
                             () -> domain.eventChannels().isUpcallPending(BOOT_VCPU),
                             domain.threads());
             try {
-                vm.assignResampleIrqfd(line.trigger().fd(), gsi, line.acknowledgement().fd());
+                vm.assignResampleIrqfd(
+                        line.trigger().fd(),
+                        GsiRoutes.ofPin(gsi),
+                        line.acknowledgement().fd());
             } catch (RuntimeException e) {
                 line.close();
                 throw e;
@@ -136,7 +140,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
     }
 
     private void disconnect(ConnectedLine old) {
-        vm.deassignIrqfd(old.line().trigger().fd(), old.gsi());
+        vm.deassignIrqfd(old.line().trigger().fd(), GsiRoutes.ofPin(old.gsi()));
         old.line().close();
     }
 

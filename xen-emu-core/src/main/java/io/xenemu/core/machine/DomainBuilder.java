@@ -14,6 +14,7 @@ import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.cpuid.XenCpuid;
 import io.xenemu.core.device.PortBus;
+import io.xenemu.core.delivery.GsiRoutes;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
@@ -136,15 +137,21 @@ public final class DomainBuilder implements DomainSource {
             vm.xenHvmConfig(served, config.cpu().hypercallMsr());
             takeOverWidth(vm, config.cpu());
             vm.xen().xenVersion(config.xenVersion());
-            vm.setTssAddr(TSS_ADDRESS);
-            vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
-            vm.createIrqchip();
-            vm.createPit2(KvmVm.PIT_SPEAKER_DUMMY);
+            createInterruptChips(vm);
             return vm;
         } catch (RuntimeException e) {
             vm.close();
             throw e;
         }
+    }
+
+    /// Gives a VM without vCPUs its PICs, I/O APIC and PIT, connected as the MADT says.
+    static void createInterruptChips(KvmVm vm) {
+        vm.setTssAddr(TSS_ADDRESS);
+        vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
+        vm.createIrqchip();
+        vm.createPit2(KvmVm.PIT_SPEAKER_DUMMY);
+        vm.events().setGsiRouting(GsiRoutes.PINS);
     }
 
     /// Sets KVM's width of a new domain to ours: 64-bit, as in Xen, until `SharedInfo.latchWidth` changes it. The
