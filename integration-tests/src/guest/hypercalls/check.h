@@ -98,4 +98,7 @@ void check_reset(void);
 void check_limits(void);
 void check_fifo(void);
 
+/* Instead of all groups. */
+void check_freebsd(void);
+
 #endif

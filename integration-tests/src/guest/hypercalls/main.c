@@ -3,7 +3,7 @@
  * Wants 2 vCPUs (the second is never started) and less than 1 GiB of RAM.
  *
  * Command line: only=GROUP runs one group (and what it builds on), skip=CHECK leaves a check out, triple-fault does
- * nothing but that.
+ * nothing but that, order=freebsd makes the calls of FreeBSD in its order and no others.
  */
 #include "check.h"
 
@@ -81,6 +81,11 @@ void guest_main(void)
     print("# hypercalls, ");
     print_unsigned(8 * sizeof(long));
     print(" bit\n");
+    if (command_line_word("order=freebsd", 0)) {
+        check_freebsd();
+        check_summary();
+        return;
+    }
     for (unsigned int i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
         if (wanted(&groups[i]))
             groups[i].run();

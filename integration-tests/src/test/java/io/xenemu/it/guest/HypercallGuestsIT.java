@@ -46,6 +46,7 @@ class HypercallGuestsIT {
     private static final int GRANT_LIMIT_CHECKS_AT_LEAST = 50;
     private static final int FIFO_CHECKS_AT_LEAST = 120;
     private static final int PIRQ_CHECKS_AT_LEAST = 150;
+    private static final int FREEBSD_CHECKS_AT_LEAST = 20;
 
     /// The highest port, as xl's `max_event_channels`.
     private static final String MAX_PORT = "64";
@@ -138,6 +139,16 @@ class HypercallGuestsIT {
                         "fifo",
                         "--max-event-channels",
                         ALL_FIFO);
+
+        assertEquals(Map.of(), report.failed());
+    }
+
+    /// The stops of other vCPUs' timers from vCPU 0 among them: if one is refused, FreeBSD has no Xen timer.
+    @ParameterizedTest
+    @ValueSource(ints = {32, 64})
+    void callsInTheOrderOfFreeBsdAreAnsweredAsInXen(int bits)
+            throws IOException, InterruptedException {
+        CheckReport report = ours(bits, "order=freebsd", FREEBSD_CHECKS_AT_LEAST);
 
         assertEquals(Map.of(), report.failed());
     }
