@@ -9,6 +9,7 @@ import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
+import io.xenemu.it.fixture.UnmodifiedGuest;
 import io.xenemu.it.fixture.XenStoreLoad;
 import io.xenemu.it.lab.Lab;
 import java.io.IOException;
@@ -74,7 +75,12 @@ public final class Soak implements AutoCloseable {
                             "suspend",
                             1,
                             "a Linux guest with two vCPUs suspends 100 times, and is resumed",
-                            soak -> SuspendLoad.run(soak.daemon(), SUSPENDS)));
+                            soak -> SuspendLoad.run(soak.daemon(), SUSPENDS)),
+                    new Load(
+                            "guests",
+                            1,
+                            "each guest of Debian's packages boots, and shows that it works",
+                            Soak::unmodified));
 
     private final SplittableRandom random = new SplittableRandom();
     private final Lab lab;
@@ -118,6 +124,13 @@ public final class Soak implements AutoCloseable {
     private void cpus() throws IOException, InterruptedException {
         for (EventChannelLoad.Abi abi : EventChannelLoad.Abi.values()) {
             EventChannelLoad.run(daemon(), abi, HOTPLUG_CYCLES);
+        }
+    }
+
+    private void unmodified() throws IOException, InterruptedException {
+        for (UnmodifiedGuest guest : UnmodifiedGuest.values()) {
+            System.out.println(guest);
+            guest.play(daemon());
         }
     }
 

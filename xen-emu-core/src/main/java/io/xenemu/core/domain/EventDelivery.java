@@ -128,9 +128,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
                             domain.threads());
             try {
                 vm.assignResampleIrqfd(
-                        line.trigger().fd(),
-                        GsiRoutes.ofPin(gsi),
-                        line.acknowledgement().fd());
+                        line.trigger().fd(), GsiRoutes.ofPin(gsi), line.acknowledgement().fd());
             } catch (RuntimeException e) {
                 line.close();
                 throw e;

@@ -113,9 +113,10 @@ public final class DebianPackages {
         download.addAll(names);
         HostCommand.Result result = apt.get(debs, download.toArray(String[]::new));
         if (!result.succeeded()) {
-            throw new LabException(
+            String reason =
                     "cannot get package %s: %s"
-                            .formatted(String.join(" ", names), result.lastError()));
+                            .formatted(String.join(" ", names), result.lastError());
+            throw apt.knows(names) ? new OfflineException(reason) : new LabException(reason);
         }
         Files.createDirectories(target);
         try (Stream<Path> files = Files.list(debs)) {
@@ -182,7 +183,8 @@ public final class DebianPackages {
             // One source of several may be out of reach. A package that is then missing is
             // reported by name.
             if (apt.cache("pkgnames", "linux-image-").isEmpty()) {
-                throw new LabException("cannot read Debian's package lists: " + update.lastError());
+                throw new OfflineException(
+                        "cannot read Debian's package lists: " + update.lastError());
             }
             Files.writeString(stamp, "");
         }
@@ -212,6 +214,16 @@ public final class DebianPackages {
 
     /// apt with our own configuration.
     private record Apt(Path root, DebianSources sources) {
+        /// Whether Debian's lists have all of these.
+        boolean knows(List<String> names) throws IOException {
+            for (String name : names) {
+                if (cache("show", "--no-all-versions", name).isEmpty()) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
         HostCommand.Result get(Path folder, String... arguments) throws IOException {
             return HostCommand.run(folder, command("apt-get", arguments));
         }

@@ -4,7 +4,7 @@ import java.io.IOException;
 
 /// The lab is not available or has failed: a package is missing, QEMU does not start, the machine does not boot. The
 /// message tells the operator what to do, and is printed unchanged.
-public sealed class LabException extends IOException permits LabHangException {
+public sealed class LabException extends IOException permits LabHangException, OfflineException {
     private static final long serialVersionUID = 1L;
 
     /// A failure without a cause worth showing.

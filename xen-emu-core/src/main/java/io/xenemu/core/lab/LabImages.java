@@ -19,8 +19,9 @@ public final class LabImages {
 
     private static final String QEMU = "qemu-system-x86_64";
     private static final Pattern QEMU_VERSION = Pattern.compile("version (\\d+)\\.");
-    private static final Pattern KERNEL_NAME =
-            Pattern.compile("[-.][0-9.+-]*(\\+?deb\\d+[0-9.+-]*)?amd64");
+
+    /// Between the series and the flavour: the rest of the version.
+    private static final String KERNEL_VERSION = "[-.][0-9.+-]*(\\+?deb\\d+[0-9.+-]*)?";
 
     private static final Pattern NOTHING = Pattern.compile("");
     private static final Pattern XEN_VERSION = Pattern.compile("-\\d+\\.\\d+");
@@ -60,11 +61,17 @@ public final class LabImages {
 
     /// Gets Debian's newest kernel of a series.
     ///
-    /// @param series `6.12` or `6.1`
+    /// @param build the series, `6.12` or `6.1`; of its builds the generic one, or that of a flavour: `6.12-cloud`,
+    ///     `6.12-rt`
     /// @throws LabException when the machine's Debian release has no such kernel
-    public Kernel kernel(String series) throws IOException {
+    public Kernel kernel(String build) throws IOException {
+        List<String> parts = Splitter.on('-').limit(2).splitToList(build);
+        String flavour = parts.size() > 1 ? parts.getLast() + "-" : "";
         Path root =
-                packages.unpackedNewest("linux-" + series, "linux-image-" + series, KERNEL_NAME);
+                packages.unpackedNewest(
+                        "linux-" + build,
+                        "linux-image-" + parts.getFirst(),
+                        Pattern.compile(KERNEL_VERSION + Pattern.quote(flavour) + "amd64"));
         Path image;
         try (Stream<Path> boot = Files.list(root.resolve("boot"))) {
             image =
@@ -106,14 +113,25 @@ public final class LabImages {
 
     /// Gets `vchan-socket-proxy`, with which shell commands use a vchan between two guests.
     public GuestProgram vchanSocketProxy() throws IOException {
-        Path root = packages.unpackedWithLibraries("xen-utils", XEN_VERSION, XEN_LIBRARY);
+        Path root = xenUtils();
+        return new GuestProgram(fileOf(root, "vchan-socket-proxy"), libraryFolders(root));
+    }
+
+    /// Gets `xen-shim`: Xen, built as a guest kernel in which a PV guest runs.
+    public Path xenShim() throws IOException {
+        return fileOf(xenUtils(), "xen-shim");
+    }
+
+    private Path xenUtils() throws IOException {
+        return packages.unpackedWithLibraries("xen-utils", XEN_VERSION, XEN_LIBRARY);
+    }
+
+    /// Finds a file whose folder has a version in its name.
+    private static Path fileOf(Path root, String name) throws IOException {
         try (Stream<Path> walk = Files.walk(root.resolve("usr/lib"))) {
-            Path file =
-                    walk.filter(path -> path.endsWith("vchan-socket-proxy"))
-                            .findFirst()
-                            .orElseThrow(
-                                    () -> new LabException("no vchan-socket-proxy in " + root));
-            return new GuestProgram(file, libraryFolders(root));
+            return walk.filter(path -> path.endsWith(name))
+                    .findFirst()
+                    .orElseThrow(() -> new LabException("no " + name + " in " + root));
         }
     }
 

@@ -12,7 +12,8 @@
 /// - `xen-emu run` in it: [LabRun], [RunArguments], [LabForward], [LabRelay], [SocketRelay].
 /// - Its contents: [LabImages], [CacheFolder], [DebianPackages], [DebianSources], [HostCommand],
 ///   [KernelModules], [CpioArchive], [GuestInitramfs], [GuestProgram], [Resource].
-/// - Commands of the user: [LabCommand], [LabExecCommand], [LabSetupCommand]. Failures are a [LabException].
+/// - Commands of the user: [LabCommand], [LabExecCommand], [LabSetupCommand]. Failures are a [LabException]; without a
+///   network it is an [OfflineException].
 @NullMarked
 package io.xenemu.core.lab;
 

@@ -1,0 +1,10 @@
+package io.xenemu.core.lab;
+
+/// Debian's mirror cannot be reached, and the package that it is asked for is not in the cache.
+public final class OfflineException extends LabException {
+    private static final long serialVersionUID = 1L;
+
+    OfflineException(String message) {
+        super(message);
+    }
+}
