@@ -9,8 +9,8 @@ import io.xenemu.kvm.abi.xen.SchedStructs.RemoteShutdown;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
 import io.xenemu.kvm.abi.xen.SchedStructs.Watchdog;
 
-/// `sched_op` (29): yield, block, poll, shutdown and watchdogs. KVM serves yield and poll; they reach this only from
-/// kernels or guests for which it does not. `xen/include/public/sched.h`.
+/// `sched_op` (29): yield, block, poll, shutdown and watchdogs. KVM serves yield and poll; they reach this only in a
+/// multicall. `xen/include/public/sched.h`.
 final class SchedOp {
     /// Xen's limit on the ports of one poll.
     private static final int MAX_POLL_PORTS = 128;

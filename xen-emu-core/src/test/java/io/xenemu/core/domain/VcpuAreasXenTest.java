@@ -76,4 +76,18 @@ class VcpuAreasXenTest {
             }
         }
     }
+
+    @Test
+    void timeAreaByPhysicalAddressIsWrittenInsteadOfTheOther() throws BootException, XenError {
+        try (VmDomain test = vm.open(1)) {
+            LinearMemory linear = test.test().caller(0, true).argument().linear();
+            vcpu(test).areas().registerTime(linear, AREA);
+
+            vcpu(test).areas().registerTimePhysical(AREA + 4096);
+            assertEquals(AREA + 4096, test.timeInfo(0));
+
+            vcpu(test).areas().registerTimePhysical(VcpuPort.INVALID_GPA);
+            assertEquals(AREA, test.timeInfo(0));
+        }
+    }
 }
