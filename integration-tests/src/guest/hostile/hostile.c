@@ -11,6 +11,7 @@
  *  flood          sends on its console's event channel as fast as it can until stop
  *  grant-one      touches so many MiB of its RAM as touch=MIB on the command line says; for=DOMID: grants one page; reboot: reboots
  *  keeper         map=DOMID: maps the page that a grant-one grants it, and keeps it
+ *  any-call       makes calls=NUMBER random calls from each of its two vCPUs, and prints how many it has made; seed=NUMBER
  *  windows        maps a page of its own at as many places far apart as it can, and spreads its grant table
  */
 #include "hostile.h"
@@ -161,7 +162,7 @@ static const struct {
 } roles[] = {
     {"same-apic-ids", same_apic_ids}, {"narrow", narrow},       {"partner", partner}, {"ringer", ringer},
     {"target", target},               {"all-ports", all_ports}, {"flood", flood},     {"grant-one", grant_one},
-    {"keeper", keeper},               {"windows", windows},
+    {"keeper", keeper},               {"windows", windows},     {"any-call", any_call},
 };
 
 void guest_main(void)

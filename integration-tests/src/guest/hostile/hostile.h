@@ -43,5 +43,6 @@ void flood(void);
 void grant_one(void);
 void keeper(void);
 void windows(void);
+void any_call(void);
 
 #endif

@@ -28,6 +28,17 @@ public final class JavaCommand {
             Collection<Path> classPath,
             Class<?> program,
             Collection<String> arguments) {
+        return of(compilation, classPath, program.getName(), arguments);
+    }
+
+    /// The same for a program of another module.
+    ///
+    /// @param program the name of its class
+    public static List<String> of(
+            Compilation compilation,
+            Collection<Path> classPath,
+            String program,
+            Collection<String> arguments) {
         List<String> command = new ArrayList<>();
         command.add(System.getProperty("java.home") + "/bin/java");
         command.add("--enable-native-access=ALL-UNNAMED");
@@ -41,7 +52,7 @@ public final class JavaCommand {
                                 classPath.stream().map(Path::toString),
                                 Stream.of(System.getProperty("java.class.path")))
                         .collect(Collectors.joining(File.pathSeparator)));
-        command.add(program.getName());
+        command.add(program);
         command.addAll(arguments);
         return command;
     }

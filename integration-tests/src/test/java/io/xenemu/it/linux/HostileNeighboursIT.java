@@ -40,6 +40,9 @@ class HostileNeighboursIT {
 
     private static final int FLOOD_SECONDS = 3;
 
+    /// Random calls; `soak calls` makes more.
+    private static final int ANY_CALLS = 20_000;
+
     /// How the daemon names a domain's threads.
     private static final String PORT_THREADS = "-port";
 
@@ -194,6 +197,11 @@ class HostileNeighboursIT {
         // elsewhere.
         assertTrue(ticks < senders * 2 / 3, "ticks of CPU time " + ticks + " of " + senders);
         neighbours.destroy("flood");
+    }
+
+    @Test
+    void guestThatMakesAnyCallsHarmsNoOther() throws IOException, InterruptedException {
+        neighbours.makeAnyCalls(1, ANY_CALLS);
     }
 
     /// CPU time of the daemon's threads of a name for a domain, in ticks.

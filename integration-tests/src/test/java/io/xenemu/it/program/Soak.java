@@ -5,12 +5,14 @@ import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.it.fixture.BootLoad;
 import io.xenemu.it.fixture.EventChannelLoad;
+import io.xenemu.it.fixture.HostileNeighbours;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.UnmodifiedGuest;
 import io.xenemu.it.fixture.XenStoreLoad;
+import io.xenemu.it.lab.JavaCommand;
 import io.xenemu.it.lab.Lab;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -33,6 +35,14 @@ public final class Soak implements AutoCloseable {
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
+
+    /// Random calls of a round: a million in the rounds of [#LOADS].
+    private static final int LAB_CALLS = 50_000;
+
+    /// The same in this process, for a hundred million.
+    private static final int FAKE_CALLS = 1_000_000;
+
+    private static final String FUZZ = "io.xenemu.core.hypercall.HypercallFuzz";
 
     /// The work of one round.
     private interface Round {
@@ -80,15 +90,38 @@ public final class Soak implements AutoCloseable {
                             "guests",
                             1,
                             "each guest of Debian's packages boots, and shows that it works",
-                            Soak::unmodified));
+                            Soak::unmodified),
+                    new Load(
+                            "calls",
+                            20,
+                            "guests make 50,000 random hypercalls from two vCPUs beside a working Linux guest",
+                            Soak::calls),
+                    new Load(
+                            "fuzz",
+                            100,
+                            "a million random hypercalls on the fake VM, without a lab machine",
+                            Soak::fuzz));
 
     private final SplittableRandom random = new SplittableRandom();
-    private final Lab lab;
+    private @Nullable LabMachine machine;
+    private @Nullable Lab lab;
     private @Nullable LabProgram ringing;
     private @Nullable LabProgram sharing;
+    private @Nullable HostileNeighbours neighbours;
 
-    private Soak(Lab lab) {
-        this.lab = lab;
+    private Soak() {}
+
+    /// The lab machine, which boots for the first load that needs it.
+    private Lab lab() throws IOException, InterruptedException {
+        Lab booted = lab;
+        if (booted == null) {
+            LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
+            LabMachine started = LabMachine.boot(images);
+            machine = started;
+            booted = new Lab(started, images, Path.of("").toAbsolutePath().resolveSibling(""));
+            lab = booted;
+        }
+        return booted;
     }
 
     private static TestGuests guests() throws IOException, InterruptedException {
@@ -97,13 +130,13 @@ public final class Soak implements AutoCloseable {
     }
 
     private LabDaemon daemon() throws IOException, InterruptedException {
-        return LabDaemon.shared(lab);
+        return LabDaemon.shared(lab());
     }
 
     private void rings() throws IOException, InterruptedException {
         LabProgram program = ringing;
         if (program == null) {
-            program = new LabProgram(lab, RingingGuests.class, guests().ring().toString());
+            program = new LabProgram(lab(), RingingGuests.class, guests().ring().toString());
             ringing = program;
         }
         System.out.print(program.play("rate 100000 2000"));
@@ -113,7 +146,7 @@ public final class Soak implements AutoCloseable {
     private void attack() throws IOException, InterruptedException {
         LabProgram program = sharing;
         if (program == null) {
-            program = new LabProgram(lab, SharingGuests.class, guests().share().toString());
+            program = new LabProgram(lab(), SharingGuests.class, guests().share().toString());
             sharing = program;
         }
         String scenario = "attack " + random.nextInt(Integer.MAX_VALUE);
@@ -131,6 +164,35 @@ public final class Soak implements AutoCloseable {
         for (UnmodifiedGuest guest : UnmodifiedGuest.values()) {
             System.out.println(guest);
             guest.play(daemon());
+        }
+    }
+
+    private void calls() throws IOException, InterruptedException {
+        HostileNeighbours beside = neighbours;
+        if (beside == null) {
+            beside = new HostileNeighbours(lab());
+            neighbours = beside;
+        }
+        int seed = random.nextInt(1_000_000);
+        System.out.println("seed " + seed);
+        int guests = beside.makeAnyCalls(seed, LAB_CALLS);
+        System.out.println("guests " + guests);
+        beside.works();
+        beside.nothingWasLost();
+    }
+
+    /// In a JVM of its own, since the tests of another module are not in this one's class path.
+    private void fuzz() throws IOException, InterruptedException {
+        Path tests = Path.of("../xen-emu-core/target/test-classes").toAbsolutePath().normalize();
+        List<String> command =
+                JavaCommand.of(
+                        JavaCommand.Compilation.FULL,
+                        List.of(tests),
+                        FUZZ,
+                        List.of(Integer.toString(FAKE_CALLS), Long.toString(random.nextLong())));
+        int status = new ProcessBuilder(command).inheritIO().start().waitFor();
+        if (status != 0) {
+            throw new IOException("the calls ended with status " + status);
         }
     }
 
@@ -194,10 +256,7 @@ public final class Soak implements AutoCloseable {
 
     private static boolean run(List<Load> loads, Optional<Amount> amount)
             throws IOException, InterruptedException {
-        LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
-        Path checkout = Path.of("").toAbsolutePath().resolveSibling("");
-        try (LabMachine machine = LabMachine.boot(images);
-                Soak soak = new Soak(new Lab(machine, images, checkout))) {
+        try (Soak soak = new Soak()) {
             for (Load load : loads) {
                 if (!soak.play(load, amount.orElse(new Amount(load.rounds, Amount.NO_END)))) {
                     return false;
@@ -249,7 +308,7 @@ public final class Soak implements AutoCloseable {
         out.println(
                 """
                 Usage: integration-tests/bin/soak [WHAT [AMOUNT]]
-                Repeats in one lab machine what the lab tests do a few times, and ends at the first failure, with exit code 1.
+                Repeats what the tests do a few times, most of it in one lab machine, and ends at the first failure, with exit code 1.
                 AMOUNT is a number of rounds, or a time such as 90s, 30m or 2h. WHAT is one of these, or `all`, which is each in turn:
                 """);
         for (Load load : LOADS) {
@@ -263,6 +322,12 @@ public final class Soak implements AutoCloseable {
             if (program != null) {
                 program.close();
             }
+        }
+        if (neighbours != null) {
+            neighbours.close();
+        }
+        if (machine != null) {
+            machine.close();
         }
     }
 }
