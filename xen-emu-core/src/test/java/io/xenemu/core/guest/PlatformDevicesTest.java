@@ -7,19 +7,27 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.GenerationId;
+import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.xenstore.client.XenStoreClient;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.util.List;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// The platform of a guest on a fake VM, from its settings to what the guest sees.
 final class PlatformDevicesTest {
@@ -29,9 +37,14 @@ final class PlatformDevicesTest {
     private static final long SLACK_SECONDS = 30;
 
     private static GenerationId inMemory(SavableGuest guest) throws XenError {
+        return inMemory(guest.domain());
+    }
+
+    private static GenerationId inMemory(Domain domain) throws XenError {
+        GuestMemory memory = domain.memory().guest();
         return new GenerationId(
-                guest.domain().memory().guest().read64(GuestMemoryMap.GENERATION_ID),
-                guest.domain().memory().guest().read64(GuestMemoryMap.GENERATION_ID + 8));
+                memory.read64(GuestMemoryMap.GENERATION_ID),
+                memory.read64(GuestMemoryMap.GENERATION_ID + 8));
     }
 
     private static String node(SavableGuest guest, String path) throws XenError {
@@ -79,30 +92,34 @@ final class PlatformDevicesTest {
         }
     }
 
-    private static int cmos(SavableGuest guest, int register) {
-        guest.ports().write(0x70, 1, register);
-        int value = guest.ports().read(0x71, 1);
+    private static int cmos(PortBus ports, int register) {
+        ports.write(0x70, 1, register);
+        int value = ports.read(0x71, 1);
         return (value >> 4) * 10 + (value & 0xf);
     }
 
-    private static void cmos(SavableGuest guest, int register, int value) {
-        guest.ports().write(0x70, 1, register);
-        guest.ports().write(0x71, 1, value);
+    private static void cmos(PortBus ports, int register, int value) {
+        ports.write(0x70, 1, register);
+        ports.write(0x71, 1, value);
     }
 
     /// The time that the guest's clock shows, read again if a second ended meanwhile.
     private static Instant clock(SavableGuest guest) {
+        return clock(guest.ports());
+    }
+
+    private static Instant clock(PortBus ports) {
         while (true) {
-            int second = cmos(guest, 0);
+            int second = cmos(ports, 0);
             LocalDateTime time =
                     LocalDateTime.of(
-                            cmos(guest, 0x32) * 100 + cmos(guest, 9),
-                            cmos(guest, 8),
-                            cmos(guest, 7),
-                            cmos(guest, 4),
-                            cmos(guest, 2),
+                            cmos(ports, 0x32) * 100 + cmos(ports, 9),
+                            cmos(ports, 8),
+                            cmos(ports, 7),
+                            cmos(ports, 4),
+                            cmos(ports, 2),
                             second);
-            if (cmos(guest, 0) == second) {
+            if (cmos(ports, 0) == second) {
                 return time.toInstant(ZoneOffset.UTC);
             }
         }
@@ -146,12 +163,12 @@ final class PlatformDevicesTest {
     void guestThatSetsItsClockMovesTheWallClockAndKeepsThatOverRebootAndRestore() throws Exception {
         try (SavableGuest guest = new SavableGuest()) {
             guest.domain().sharedInfo().map(0, SHARED_INFO_GFN);
-            cmos(guest, 0xb, 0x82);
-            cmos(guest, 0x32, 0x19);
-            cmos(guest, 9, 0x69);
-            cmos(guest, 8, 0x12);
-            cmos(guest, 7, 0x31);
-            cmos(guest, 0xb, 0x02);
+            cmos(guest.ports(), 0xb, 0x82);
+            cmos(guest.ports(), 0x32, 0x19);
+            cmos(guest.ports(), 9, 0x69);
+            cmos(guest.ports(), 8, 0x12);
+            cmos(guest.ports(), 7, 0x31);
+            cmos(guest.ports(), 0xb, 0x02);
             Instant shown = clock(guest);
             assertTrue(shown.isBefore(Instant.EPOCH), shown.toString());
             long offset = guest.boot().platform().rtcOffsetSeconds();
@@ -163,6 +180,38 @@ final class PlatformDevicesTest {
                 assertNow(offset, clock(restored));
                 assertNow(offset, wallClock(restored.domain()));
             }
+        }
+    }
+
+    @Test
+    void rebootedGuestHasTheSameGenerationIdAndTheClockThatItHasSet(@TempDir Path folder)
+            throws Exception {
+        Files.write(folder.resolve("kernel"), TrainingKernel.image());
+        GuestRequest request =
+                GuestSettings.of(
+                                List.of(
+                                        "kernel=" + folder.resolve("kernel"),
+                                        "memory=8",
+                                        "ms_vm_genid=generate",
+                                        "overcommit=1"))
+                        .request();
+        Guest guest = new Guest(request, folder);
+        try (FakeHypervisor fake = new FakeHypervisor()) {
+            FutureTask<RunOutcome> _ = fake.start(guest);
+            Domain first = fake.next();
+            PortBus ports = fake.domains().ports(first);
+            assertNow(0, clock(ports));
+            cmos(ports, 0xb, 0x82);
+            cmos(ports, 9, 0x50);
+            cmos(ports, 0xb, 0x02);
+            long offset = clock(ports).getEpochSecond() - Instant.now().getEpochSecond();
+
+            first.shutdown(ShutdownReason.REBOOT, "");
+
+            Domain second = fake.next();
+            assertNow(offset, clock(fake.domains().ports(second)));
+            assertEquals(request.platform().generation(), inMemory(second));
+            guest.destroy();
         }
     }
 
