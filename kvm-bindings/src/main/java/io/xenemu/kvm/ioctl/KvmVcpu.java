@@ -341,6 +341,12 @@ public final class KvmVcpu implements AutoCloseable {
 
     // Time.
 
+    /// The CPU time of the calling thread, in nanoseconds. For the thread that runs the vCPU it includes the time in
+    /// the guest; it does not include time in which the guest has halted, or waited for a CPU of the host.
+    public static long threadCpuTime() {
+        return Libc.threadCpuTime();
+    }
+
     /// KVM_GET_TSC_KHZ.
     public int getTscKhz() {
         return KvmIoctl.KVM_GET_TSC_KHZ.call(fd.number(), 0);

@@ -29,6 +29,11 @@ public final class Libc {
             Linker.Option.captureStateLayout()
                     .byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
+    /// `CLOCK_THREAD_CPUTIME_ID`.
+    private static final int THREAD_CPU_TIME = 3;
+
+    private static final long NANOS_PER_SECOND = 1_000_000_000;
+
     /// The arguments of every handle but mmap's: functions with fewer parameters ignore the other registers.
     private static final int ARGUMENTS = 3;
 
@@ -62,6 +67,8 @@ public final class Libc {
     private static final MethodHandle GETPID = handle("getpid", ARGUMENTS);
     // int tgkill(pid_t tgid, pid_t tid, int sig);
     private static final MethodHandle TGKILL = handle("tgkill", ARGUMENTS);
+    // int clock_gettime(clockid_t clockid, struct timespec *tp);
+    private static final MethodHandle CLOCK_GETTIME = handle("clock_gettime", ARGUMENTS);
 
     /// Apart, since a service without guests has no use for its code.
     private static final class SixArguments {
@@ -209,6 +216,14 @@ public final class Libc {
     /// tgkill(2): sends a signal to one thread.
     public static int tgkill(int process, int thread, int signal) {
         return call(TGKILL, process, thread, signal);
+    }
+
+    /// clock_gettime(2) of the calling thread's CPU time (`CLOCK_THREAD_CPUTIME_ID`), in the kernel, in guests and
+    /// outside, in nanoseconds; cannot fail.
+    public static long threadCpuTime() {
+        MemorySegment time = CallSlot.current().scratch();
+        int _ = call(CLOCK_GETTIME, THREAD_CPU_TIME, time.address());
+        return time.get(JAVA_LONG, 0) * NANOS_PER_SECOND + time.get(JAVA_LONG, Long.BYTES);
     }
 
     /// The address of a function of the C library, for use as a signal handler; never called from here.

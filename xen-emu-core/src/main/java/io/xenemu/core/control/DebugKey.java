@@ -16,7 +16,7 @@ enum DebugKey {
     HELP('h', "show the keys"),
     MEMORY('m', "show memory"),
     DOMAINS('q', "show domains, and raise VIRQ_DEBUG at their vCPUs"),
-    THREADS('r', "show the threads of vCPUs"),
+    THREADS('r', "show the threads and runstates of vCPUs"),
     CLOCKS('t', "show the domains' system times"),
     PROCESSORS('v', "show control registers, segments and tables");
 

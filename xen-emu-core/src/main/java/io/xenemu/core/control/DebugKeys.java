@@ -81,8 +81,7 @@ final class DebugKeys {
             case MEMORY -> forEach(domain -> DomainDebug.memory(domain, rows));
             case DOMAINS -> forEach(domain -> DomainDebug.notifyGuest(domain, rows));
             case CLOCKS -> forEach(domain -> DomainDebug.clock(domain, rows));
-            case THREADS ->
-                    forEach(domain -> domain.vcpus().forEach(vcpu -> VcpuDebug.thread(vcpu, rows)));
+            case THREADS -> threads(rows, deadline);
             case TIMERS -> timers(rows, deadline);
             case REGISTERS ->
                     ask(
@@ -92,6 +91,15 @@ final class DebugKeys {
                             deadline);
             case PROCESSORS -> processors(rows, deadline);
         }
+    }
+
+    private void threads(DebugRows rows, long deadline) throws InterruptedException {
+        forEach(domain -> domain.vcpus().forEach(vcpu -> VcpuDebug.thread(vcpu, rows)));
+        ask(
+                Vcpu::requestRunstate,
+                (vcpu, account) -> VcpuDebug.runstate(vcpu, account, rows),
+                rows,
+                deadline);
     }
 
     private void timers(DebugRows rows, long deadline) throws InterruptedException {

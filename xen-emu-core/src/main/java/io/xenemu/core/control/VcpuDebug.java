@@ -8,6 +8,7 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmSregs;
 import io.xenemu.kvm.ioctl.MpState;
+import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.Segment;
 import java.util.List;
 import java.util.Locale;
@@ -36,6 +37,17 @@ final class VcpuDebug {
                 activity.active() ? "runs" : "sleeps",
                 activity.cpu(),
                 activity.cpuTime().toMillis() / MILLIS);
+    }
+
+    /// How it has spent its time.
+    static void runstate(Vcpu vcpu, Runstate account, DebugRows rows) {
+        rows.add(
+                "%s: running %.3f s, runnable %.3f s, blocked %.3f s, offline %.3f s",
+                vcpu,
+                account.timeRunning() / NANOS,
+                account.timeRunnable() / NANOS,
+                account.timeBlocked() / NANOS,
+                account.timeOffline() / NANOS);
     }
 
     static void timers(Vcpu vcpu, VcpuTimer.State state, DebugRows rows) {

@@ -33,9 +33,7 @@ final class DomainRestore {
                 // number of ports. Then the page, before anything raises an event: an event without
                 // it would be lost.
                 domain.sharedInfo().restore(sharedInfo);
-                // Registered places replace those in shared_info, so they come later. KVM's
-                // runstate data have been set before this list, because the runstate's address
-                // publishes them.
+                // Registered places replace those in shared_info, so they come later.
                 for (int i = 0; i < areas.size(); i++) {
                     domain.vcpus().get(i).areas().restore(areas.get(i));
                 }

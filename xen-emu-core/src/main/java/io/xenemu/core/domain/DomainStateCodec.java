@@ -4,6 +4,7 @@ import io.xenemu.core.delivery.CallbackVia;
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
@@ -38,11 +39,15 @@ final class DomainStateCodec {
     /// Frame type "AREA": [VcpuAreas.State] of each vCPU.
     ///
     /// Version 1: vCPUs u32, then for each the addresses of vcpu_info, time and runstate, u64; all ones for none.
-    /// Version 2 has two more for each vCPU: time and runstate registered by physical address.
+    /// Version 2 has two more for each vCPU: time and runstate registered by physical address. Version 3 has the
+    /// vCPU's runstate u8 behind them, and the times of the four runstates u64.
     static final int AREAS = 0x41455241;
 
     /// The version of [#AREAS].
-    private static final int AREAS_VERSION = 2;
+    private static final int AREAS_VERSION = 3;
+
+    /// Xen's runstates.
+    private static final int RUNSTATES = 4;
 
     /// The version of every other frame here.
     private static final int VERSION = 1;
@@ -147,6 +152,12 @@ final class DomainStateCodec {
                     .u64(state.runstate().linear())
                     .u64(state.time().physical())
                     .u64(state.runstate().physical());
+            Runstate account = state.account();
+            body.u8((int) account.state())
+                    .u64(account.timeRunning())
+                    .u64(account.timeRunnable())
+                    .u64(account.timeBlocked())
+                    .u64(account.timeOffline());
         }
         return body;
     }
@@ -167,8 +178,28 @@ final class DomainStateCodec {
                     new VcpuAreas.State(
                             vcpuInfo,
                             new WrittenArea.State(time, physicalTime),
-                            new WrittenArea.State(runstate, physicalRunstate)));
+                            new WrittenArea.State(runstate, physicalRunstate),
+                            // Before version 3 there was none: the vCPU begins a new one.
+                            version < 3 ? Runstate.NONE : account(body)));
         }
         return states;
+    }
+
+    /// A vCPU's account. It does not run while it is saved.
+    private static Runstate account(BodyReader body) throws WireException {
+        int state = body.u8();
+        if (state != Runstate.BLOCKED && state != Runstate.OFFLINE) {
+            throw new WireException("a saved vCPU is not in runstate " + state);
+        }
+        long[] times = new long[RUNSTATES];
+        long total = 0;
+        for (int i = 0; i < RUNSTATES; i++) {
+            times[i] = body.u64();
+            if (times[i] < 0 || times[i] > Long.MAX_VALUE - total) {
+                throw new WireException("runstate times out of range");
+            }
+            total += times[i];
+        }
+        return new Runstate(state, total, times[0], times[1], times[2], times[3]);
     }
 }

@@ -10,6 +10,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
+import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
@@ -23,14 +24,13 @@ public final class Vcpu {
     /// MSR_KERNEL_GS_BASE.
     private static final int KERNEL_GS_BASE = 0xc000_0102;
 
-    private static final Runstate NO_TIME = new Runstate(0, 0, 0, 0, 0, 0);
-
     private final VcpuId id;
     private final VcpuPort port;
     private final Thread thread;
     private final VcpuMailbox mailbox = new VcpuMailbox();
     private final VcpuGate gate = new VcpuGate();
     private final VcpuPower power = new VcpuPower();
+    private final RunstateAccount account;
     private final VcpuAreas areas;
     private final VcpuTimer timer;
     private volatile ThreadActivity.@Nullable Source activity;
@@ -46,7 +46,12 @@ public final class Vcpu {
     public Vcpu(Domain domain, VcpuId id, VcpuPort port, Consumer<Vcpu> loop) {
         this.id = id;
         this.port = port;
-        this.areas = new VcpuAreas(this, domain);
+        this.account =
+                new RunstateAccount(
+                        port,
+                        domain.capabilities().contains(XenCapability.RUNSTATE),
+                        () -> domain.vm().clock());
+        this.areas = new VcpuAreas(this, domain, account);
         this.timer =
                 new VcpuTimer(
                         port,
@@ -61,6 +66,7 @@ public final class Vcpu {
     private void run(Domain domain, Consumer<Vcpu> loop) {
         try {
             activity = ThreadActivity.ofThisThread();
+            account.begin();
             loop.accept(this);
         } catch (Throwable e) {
             domain.failed(this, e);
@@ -184,11 +190,23 @@ public final class Vcpu {
     /// Waits until the vCPU may enter the guest, or its domain stops; serves the mailbox meanwhile. Called on its
     /// thread before the first entry, and when [#isHeld] and KVM has completed the last exit.
     public void park() {
+        boolean stands = standBeforeGate(false);
         while (!gate.pass(stopping)) {
             // First, because a request from before the thread ran could not unpark it.
             mailbox.serve();
             LockSupport.park(this);
+            stands = standBeforeGate(stands);
         }
+        account.goOn();
+    }
+
+    /// Before the gate is passed, so that a vCPU that counts as parked changes no memory.
+    private boolean standBeforeGate(boolean already) {
+        boolean stands = already || (gate.isHeld() && !stopping);
+        if (stands && !already) {
+            account.stand(true);
+        }
+        return stands;
     }
 
     /// Where the vCPU's thread is; empty if it has none.
@@ -282,7 +300,9 @@ public final class Vcpu {
 
     /// Goes down, if it is to. Called on its thread when [#isGoingDown] and KVM has completed the last exit.
     public void goDown() {
-        power.goDown(port);
+        if (power.goDown(port)) {
+            account.stand(false);
+        }
     }
 
     /// Asks the vCPU's thread, but does not wait for it: the thread may be stuck in the host. Not for guests: each
@@ -312,6 +332,11 @@ public final class Vcpu {
     /// The state of its timers, without a wait; empty if the vCPU has ended.
     public CompletableFuture<Optional<VcpuTimer.State>> requestTimers() {
         return inquire(_ -> timer.look());
+    }
+
+    /// The same as [#runstate], without a wait; empty if the vCPU has ended.
+    public CompletableFuture<Optional<Runstate>> requestRunstate() {
+        return inquire(_ -> account.correct(false));
     }
 
     /// The vCPU's instruction pointer. Makes the vCPU leave the guest.
@@ -358,9 +383,11 @@ public final class Vcpu {
         call(VcpuPort::flushTlb);
     }
 
-    /// The time that the vCPU has spent in each state (VCPUOP_get_runstate_info).
+    /// The time that the vCPU has spent in each state until now (VCPUOP_get_runstate_info). Makes it leave the guest.
     public Runstate runstate() {
-        return ask(NO_TIME, VcpuPort::runstateData);
+        return isCurrent()
+                ? account.correct(true)
+                : ask(Runstate.NONE, _ -> account.correct(false));
     }
 
     /// Its thread's state, and its CPU time in the guest and outside. Does not disturb the vCPU, unlike [#runstate],

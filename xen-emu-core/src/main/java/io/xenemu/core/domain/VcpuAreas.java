@@ -6,6 +6,7 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.LinearMemory;
@@ -29,6 +30,7 @@ public final class VcpuAreas {
 
     private final Vcpu vcpu;
     private final Domain domain;
+    private final RunstateAccount account;
     private final GuestMemory memory;
     private final EventChannels channels;
 
@@ -52,11 +54,17 @@ public final class VcpuAreas {
     /// @param vcpuInfo guest-physical address, or [VcpuPort#INVALID_GPA] for the vCPU's place in shared_info
     /// @param time the second time area
     /// @param runstate the runstate area
-    record State(long vcpuInfo, WrittenArea.State time, WrittenArea.State runstate) {}
+    /// @param account what that area shows
+    record State(
+            long vcpuInfo,
+            WrittenArea.State time,
+            WrittenArea.State runstate,
+            Runstate account) {}
 
-    VcpuAreas(Vcpu vcpu, Domain domain) {
+    VcpuAreas(Vcpu vcpu, Domain domain, RunstateAccount account) {
         this.vcpu = vcpu;
         this.domain = domain;
+        this.account = account;
         this.memory = domain.memory().guest();
         this.channels = domain.eventChannels();
         this.old = !domain.config().isXenFrom(4, 18);
@@ -150,7 +158,10 @@ public final class VcpuAreas {
     /// Their state; the vCPU does not run.
     State save() {
         AtomicReference<State> state = new AtomicReference<>();
-        vcpu.call(_ -> state.set(new State(vcpuInfo, time.save(), runstate.save())));
+        vcpu.call(
+                _ ->
+                        state.set(
+                                new State(vcpuInfo, time.save(), runstate.save(), account.save())));
         return Objects.requireNonNull(state.get());
     }
 
@@ -172,6 +183,8 @@ public final class VcpuAreas {
                     channels.restoreVcpuInfo(vcpu.id(), place);
                 }
                 time.restore(port, state.time());
+                // First, since the area is filled when it is registered.
+                account.restore(state.account());
                 runstate.restore(port, state.runstate());
             });
         } catch (XenError e) {

@@ -22,12 +22,14 @@ final class VcpuPower {
     /// Whether it will not run again by itself: it was never started, or is down, or has halted with interrupts
     /// disabled. Such a halt puts it down on Xen too (`hvm_hlt`).
     boolean isDown(VcpuPort port) {
-        return goingDown || isAtRest(port);
+        return goingDown || isAtRest(port, port.getMpState());
     }
 
     /// Whether it does not run by itself now, even if it is to go down.
-    private static boolean isAtRest(VcpuPort port) {
-        return switch (port.getMpState()) {
+    ///
+    /// @param state its present one
+    static boolean isAtRest(VcpuPort port, MpState state) {
+        return switch (state) {
             case UNINITIALIZED, INIT_RECEIVED -> true;
             case HALTED -> (port.getRegs().get(Gpr.RFLAGS) & RFLAGS_IF) == 0;
             case RUNNABLE, SIPI_RECEIVED -> false;
@@ -69,7 +71,7 @@ final class VcpuPower {
         if (!isInitialised(port)) {
             return false;
         }
-        if (isAtRest(port)) {
+        if (isAtRest(port, port.getMpState())) {
             port.setMpState(MpState.RUNNABLE);
         }
         goingDown = false;
@@ -87,15 +89,18 @@ final class VcpuPower {
         return goingDown;
     }
 
-    /// Goes down.
-    void goDown(VcpuPort port) {
+    /// Goes down, if it is to.
+    ///
+    /// @return whether it is down now
+    boolean goDown(VcpuPort port) {
         if (!goingDown) {
-            return;
+            return false;
         }
         if (isInitialised(port)) {
             port.setMpState(MpState.UNINITIALIZED);
             resting = true;
         }
         goingDown = false;
+        return true;
     }
 }

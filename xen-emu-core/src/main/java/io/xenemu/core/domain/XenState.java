@@ -19,7 +19,7 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /// The table of contents of a saved domain: the state that Xen keeps of it. State in KVM is not in it: registers,
-/// interrupt chips, clock, runstate times. The contents of RAM travel by pages.
+/// interrupt chips, clock. The contents of RAM travel by pages.
 ///
 /// A new component is a frame that some part saves, and a line in [DomainRestore]. That class takes the record apart,
 /// so it does not compile until it handles the component. [SavedFrames] requires each frame exactly once.
@@ -29,7 +29,7 @@ import java.util.function.Supplier;
 /// @param params its HVM parameters; the callback is one of them
 /// @param sharedInfo place and layout of shared_info
 /// @param delivery how vCPUs are told of events
-/// @param areas the areas that each vCPU has registered
+/// @param areas the areas that each vCPU has registered, and the account of its time
 /// @param events its event channels
 /// @param grants its grant table
 /// @param timers the timers of each vCPU

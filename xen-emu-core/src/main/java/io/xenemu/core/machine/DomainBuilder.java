@@ -52,7 +52,7 @@ public final class DomainBuilder implements DomainSource {
     private static final long IDENTITY_MAP_ADDRESS = 0xfffb_c000L;
 
     /// The reason why no domain can be saved yet. KVM has state of a VM that is not Xen's: registers, local APICs,
-    /// interrupt chips, timer chip, clock, runstate times. KVM's timer chip runs on while the vCPUs stand still, and
+    /// interrupt chips, timer chip, clock. KVM's timer chip runs on while the vCPUs stand still, and
     /// its interrupts wait in the chips.
     private static final String UNSAVED =
             "the registers and interrupt chips of its VM cannot be saved yet";

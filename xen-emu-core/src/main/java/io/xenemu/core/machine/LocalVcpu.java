@@ -113,8 +113,28 @@ public final class LocalVcpu implements VcpuPort {
     }
 
     @Override
+    public void runstateCurrent(int state) {
+        xen.runstateCurrent(state);
+    }
+
+    @Override
     public Runstate runstateData() {
         return xen.runstateData();
+    }
+
+    @Override
+    public void runstateData(Runstate runstate) {
+        xen.runstateData(runstate);
+    }
+
+    @Override
+    public void runstateAdjust(Runstate delta) {
+        xen.runstateAdjust(delta);
+    }
+
+    @Override
+    public long cpuTime() {
+        return KvmVcpu.threadCpuTime();
     }
 
     @Override

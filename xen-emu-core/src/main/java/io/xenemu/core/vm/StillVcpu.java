@@ -89,8 +89,22 @@ public final class StillVcpu implements VcpuPort {
     public void runstateAddr(long gpa) {}
 
     @Override
+    public void runstateCurrent(int state) {}
+
+    @Override
     public Runstate runstateData() {
-        return new Runstate(0, 0, 0, 0, 0, 0);
+        return Runstate.NONE;
+    }
+
+    @Override
+    public void runstateData(Runstate runstate) {}
+
+    @Override
+    public void runstateAdjust(Runstate delta) {}
+
+    @Override
+    public long cpuTime() {
+        return 0;
     }
 
     @Override

@@ -77,8 +77,29 @@ public interface VcpuPort {
     /// accounting.
     void runstateAddr(long gpa);
 
-    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA: how the vCPU has spent its time. EOPNOTSUPP without runstate accounting.
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_CURRENT: enters a state, and tells the guest; the time until now counts for the
+    /// previous state. The next entry to the guest enters [Runstate#RUNNING]. EOPNOTSUPP without runstate accounting.
+    ///
+    /// @param state 0 to 3, Xen's `RUNSTATE_*`; else EINVAL
+    void runstateCurrent(int state);
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA: how the vCPU has spent its time until it entered its state. EOPNOTSUPP
+    /// without runstate accounting.
     Runstate runstateData();
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA: replaces state and times; the guest sees them at the next
+    /// [#runstateAddr]. EINVAL if the times do not add up or lie in the future.
+    void runstateData(Runstate runstate);
+
+    /// KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADJUST: adds to the times, and tells the guest. EINVAL if the times do not add
+    /// up or end in the future.
+    ///
+    /// @param delta its numbers may be negative; its state is [Runstate#UNCHANGED] or one to enter
+    void runstateAdjust(Runstate delta);
+
+    /// The CPU time of the calling thread, in nanoseconds; for the vCPU's own thread, its time in the guest and in the
+    /// service.
+    long cpuTime();
 
     /// KVM_XEN_VCPU_ATTR_TYPE_TIMER: replaces the single-shot timer. An expired one fires at once, so set shared_info
     /// and vcpu_info first.

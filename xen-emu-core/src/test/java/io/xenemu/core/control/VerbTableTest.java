@@ -318,7 +318,6 @@ final class VerbTableTest {
                 "d; 10; dom1-vcpu1: r12 0000000000000000 r13 0000000000000000 r14 0000000000000000 "
                         + "r15 0000000000000000",
                 "g; 1; dom1 (test): version 1, 1 frames of at most 4, 0 grants mapped, maps 0",
-                "r; 2; dom1-vcpu1: sleeps, last on CPU 0, 0.00 s of CPU time",
                 "q; 1; dom1 (test): runs, 8 MiB, 2 vCPUs, of which 0 have bound VIRQ_DEBUG",
                 "v; 20; dom1-vcpu1: gdt base 0000000000000000 limit 0000, idt base "
                         + "0000000000000000 limit 0000"
@@ -328,6 +327,16 @@ final class VerbTableTest {
 
         assertEquals(count, rows.size(), rows.toString());
         assertEquals(last, rows.getLast());
+    }
+
+    @Test
+    void debugKeyShowsThreadsAndRunstates() {
+        List<String> rows = send("debug-keys r").text();
+        assertEquals(4, rows.size(), rows.toString());
+        assertEquals("dom1-vcpu1: sleeps, last on CPU 0, 0.00 s of CPU time", rows.get(1));
+        String account =
+                "dom1-vcpu1: running \\d+\\.\\d{3} s, runnable 0.000 s, blocked 0.000 s, offline 0.000 s";
+        assertTrue(rows.getLast().matches(account), rows.getLast());
     }
 
     @Test

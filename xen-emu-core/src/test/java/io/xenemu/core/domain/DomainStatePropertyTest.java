@@ -10,6 +10,7 @@ import io.xenemu.core.vm.FakeVcpu;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.io.ByteArrayInputStream;
@@ -104,10 +105,16 @@ final class DomainStatePropertyTest {
                 state.params(),
                 state.sharedInfo(),
                 state.delivery(),
-                state.areas(),
+                state.areas().stream().map(DomainStatePropertyTest::timeless).toList(),
                 state.events(),
                 state.grants(),
                 state.timers());
+    }
+
+    /// An account goes on while it is not looked at.
+    private static VcpuAreas.State timeless(VcpuAreas.State areas) {
+        return new VcpuAreas.State(
+                areas.vcpuInfo(), areas.time(), areas.runstate(), Runstate.NONE);
     }
 
     private static MemoryState.Content timeless(MemoryState.Content content) {
@@ -160,7 +167,7 @@ final class DomainStatePropertyTest {
             XenState saved = save(old.domain());
             DomainOrigin origin =
                     new DomainOrigin.Saved(saved, ram -> ram.copyFrom(old.domain().memory().ram()));
-            FakeVm newVm = new FakeVm();
+            FakeVm newVm = new FakeVm(oldVm::clock);
             try (TestDomain restored = TestDomain.of(origin, newVm, known)) {
                 // A restore announces pending events, which does no harm to a domain that goes on.
                 old.domain().eventChannels().announcePending();

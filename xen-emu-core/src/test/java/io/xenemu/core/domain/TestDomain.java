@@ -153,7 +153,16 @@ public final class TestDomain implements AutoCloseable {
     /// A new or a restored domain on a fake VM with capabilities of KVM. Its vCPUs do nothing if they are started.
     static TestDomain of(DomainOrigin origin, FakeVm vm, Set<XenCapability> capabilities)
             throws BootException, XenError {
-        return new TestDomain(vm, vm::createVcpu, origin, capabilities, _ -> {});
+        return of(origin, vm, capabilities, _ -> {});
+    }
+
+    /// The same.
+    ///
+    /// @param loop the vCPUs' threads run it, if they are started
+    static TestDomain of(
+            DomainOrigin origin, FakeVm vm, Set<XenCapability> capabilities, Consumer<Vcpu> loop)
+            throws BootException, XenError {
+        return new TestDomain(vm, vm::createVcpu, origin, capabilities, loop);
     }
 
     private static DomainConfig config(

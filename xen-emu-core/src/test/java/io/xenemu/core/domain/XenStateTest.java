@@ -24,6 +24,7 @@ import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
@@ -71,33 +72,46 @@ final class XenStateTest {
                     Viridian.parse(List.of("base,stimer")),
                     true);
 
+    private static final Runstate ACCOUNT = new Runstate(Runstate.BLOCKED, 1010, 1, 2, 1003, 4);
+
     private static final XenState STATE =
-            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010), CPU);
+            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010, ACCOUNT), CPU);
+
+    private static final List<VcpuAreas.State> WITHOUT_ACCOUNT =
+            areas(0x9a_b000, 0xcd_e010, Runstate.NONE);
+
+    /// The state from before the accounts of the vCPUs' time were saved.
+    private static final XenState VERSION_4 = state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CPU);
 
     /// The state from before a domain could see another processor than its host's.
     private static final XenState VERSION_3 =
-            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010), CpuConfig.DEFAULT);
+            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CpuConfig.DEFAULT);
+
+    private static final List<VcpuAreas.State> LINEAR = areas(NONE, NONE, Runstate.NONE);
 
     /// The state from before areas could be registered by physical address.
     private static final XenState VERSION_2 =
-            state(128 << 20, FURTHER, areas(NONE, NONE), CpuConfig.DEFAULT);
+            state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT);
 
     /// The state from before a domain could see more memory than it has.
     private static final XenState VERSION_1 =
-            state(64 << 20, Optional.empty(), areas(NONE, NONE), CpuConfig.DEFAULT);
+            state(64 << 20, Optional.empty(), LINEAR, CpuConfig.DEFAULT);
 
     /// @param time the second time area of vCPU 1 by physical address
     /// @param runstate the runstate area of vCPU 0 by physical address
-    private static List<VcpuAreas.State> areas(long time, long runstate) {
+    /// @param account of the time of vCPU 0
+    private static List<VcpuAreas.State> areas(long time, long runstate, Runstate account) {
         return List.of(
                 new VcpuAreas.State(
                         0x12_3040,
                         new WrittenArea.State(NONE, NONE),
-                        new WrittenArea.State(0x56_7008, runstate)),
+                        new WrittenArea.State(0x56_7008, runstate),
+                        account),
                 new VcpuAreas.State(
                         NONE,
                         new WrittenArea.State(0x78_9020, time),
-                        new WrittenArea.State(NONE, NONE)));
+                        new WrittenArea.State(NONE, NONE),
+                        Runstate.NONE));
     }
 
     private static XenState state(
@@ -230,13 +244,18 @@ final class XenStateTest {
 
     @Test
     void version4IsReadAsItWasWritten() throws IOException {
-        assertEquals(STATE, read(golden(4)));
+        assertEquals(VERSION_4, read(golden(4)));
+    }
+
+    @Test
+    void version5IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden(5)));
     }
 
     @Test
     void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden(4)), hex.formatHex(XenState.write(parts())));
+        assertEquals(hex.formatHex(golden(5)), hex.formatHex(XenState.write(parts())));
     }
 
     @Test
@@ -268,7 +287,11 @@ final class XenStateTest {
         assertRefused(() -> DomainStateCodec.delivery(2, body(new BodyWriter().u32(0))));
         assertRefused(() -> DomainStateCodec.areas(1, body(new BodyWriter().u32(129))));
         assertRefused(() -> DomainStateCodec.areas(0, body(new BodyWriter().u32(0))));
-        assertRefused(() -> DomainStateCodec.areas(3, body(new BodyWriter().u32(0))));
+        assertRefused(() -> DomainStateCodec.areas(4, body(new BodyWriter().u32(0))));
+        assertRefused(() -> DomainStateCodec.areas(3, area(Runstate.RUNNING, 1)));
+        assertRefused(() -> DomainStateCodec.areas(3, area(4, 1)));
+        assertRefused(() -> DomainStateCodec.areas(3, area(Runstate.OFFLINE, -1)));
+        assertRefused(() -> DomainStateCodec.areas(3, area(Runstate.OFFLINE, Long.MAX_VALUE)));
         assertRefused(() -> DomainStateCodec.params(1, body(new BodyWriter().u64(0))));
         assertRefused(() -> DomainStateCodec.sharedInfo(1, body(new BodyWriter().u8(2))));
         assertRefused(
@@ -287,6 +310,15 @@ final class XenStateTest {
 
     private static BodyReader body(BodyWriter writer) {
         return new BodyReader(writer.toBytes());
+    }
+
+    /// A vCPU's areas, with four equal times.
+    private static BodyReader area(int state, long times) {
+        BodyWriter body = new BodyWriter().u32(1);
+        for (int i = 0; i < 5; i++) {
+            body.u64(NONE);
+        }
+        return body(body.u8(state).u64(times).u64(times).u64(times).u64(times));
     }
 
     private static MemoryState displacing(MemoryState good, MemoryState.Displaced displaced) {

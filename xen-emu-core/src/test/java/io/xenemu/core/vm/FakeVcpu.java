@@ -42,6 +42,7 @@ public final class FakeVcpu implements VcpuPort {
     private boolean interruptsEnabled;
     private int kicks;
     private int upcallVector;
+    private final FakeRunstate times = new FakeRunstate();
     private XenTimer timer = XenTimer.NONE;
     private @Nullable MemorySegment vcpuInfo;
     private long timeInfo = INVALID_GPA;
@@ -78,6 +79,20 @@ public final class FakeVcpu implements VcpuPort {
             int requested = lapic.getInt(at);
             lapic.putInt(at, requested & ~(1 << vector % Integer.SIZE));
             return (requested >>> vector % Integer.SIZE & 1) != 0;
+        }
+    }
+
+    /// The guest is entered: it runs.
+    public void enter() {
+        synchronized (vm) {
+            times.enter(Runstate.RUNNING, vm.clock());
+        }
+    }
+
+    /// The thread that runs the vCPU has used a CPU of the host, and has waited for one, in nanoseconds each.
+    public void pass(long cpuTime, long runDelay) {
+        synchronized (vm) {
+            times.pass(cpuTime, runDelay);
         }
     }
 
@@ -294,11 +309,42 @@ public final class FakeVcpu implements VcpuPort {
         return found;
     }
 
-    /// The vCPU has never waited.
+    @Override
+    public void runstateCurrent(int state) {
+        synchronized (vm) {
+            vm.called(SET, "runstateCurrent", id, state);
+            times.enter(state, vm.clock());
+        }
+    }
+
     @Override
     public Runstate runstateData() {
-        long now = vm.clock();
-        return new Runstate(0, now, now, 0, 0, 0);
+        synchronized (vm) {
+            return times.data();
+        }
+    }
+
+    @Override
+    public void runstateData(Runstate runstate) {
+        synchronized (vm) {
+            vm.called(SET, "runstateData", id, runstate);
+            times.replace(runstate, vm.clock());
+        }
+    }
+
+    @Override
+    public void runstateAdjust(Runstate delta) {
+        synchronized (vm) {
+            vm.called(SET, "runstateAdjust", id, delta);
+            times.adjust(delta, vm.clock());
+        }
+    }
+
+    @Override
+    public long cpuTime() {
+        synchronized (vm) {
+            return times.cpuTime();
+        }
     }
 
     /// The timer fires only when it is set or read.

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -61,7 +62,7 @@ public final class FakeVm implements VmPort {
         }
     }
 
-    private final long created = System.nanoTime();
+    private final LongSupplier clock;
     private final List<String> calls = new ArrayList<>();
     private final Map<String, Integer> refusals = new HashMap<>();
     private final Map<Integer, FakeVcpu> vcpus = new TreeMap<>();
@@ -73,6 +74,19 @@ public final class FakeVm implements VmPort {
     private int upcallVector;
     private @Nullable MemorySegment sharedInfo;
     private boolean closed;
+
+    /// A VM whose clock begins now.
+    public FakeVm() {
+        long created = System.nanoTime();
+        clock = () -> System.nanoTime() - created;
+    }
+
+    /// A VM whose clock has been set.
+    ///
+    /// @param clock its nanoseconds
+    public FakeVm(LongSupplier clock) {
+        this.clock = clock;
+    }
 
     /// Adds a vCPU; vCPU 0 is runnable, the others wait to be started.
     public synchronized FakeVcpu createVcpu(VcpuId id) {
@@ -402,10 +416,9 @@ public final class FakeVm implements VmPort {
 
     // Time.
 
-    /// The clock runs from 0 at the creation of the VM.
     @Override
     public long clock() {
-        return System.nanoTime() - created;
+        return clock.getAsLong();
     }
 
     @Override

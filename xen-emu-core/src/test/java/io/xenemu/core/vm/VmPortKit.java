@@ -11,6 +11,7 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.ioctl.MpState;
+import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.MemFd;
@@ -245,6 +246,56 @@ public abstract class VmPortKit {
 
         assertEquals(new XenTimer(PORT, 0), vcpu.timer());
         assertTrue(isUpcallPending(0));
+    }
+
+    @Test
+    void timeBeforeTheFirstRunstateCountsAsOffline() {
+        vcpu.runstateCurrent(Runstate.BLOCKED);
+        Runstate first = vcpu.runstateData();
+        assertEquals(Runstate.BLOCKED, first.state());
+        assertTrue(first.stateEntryTime() > 0);
+        assertEquals(first.stateEntryTime(), first.timeOffline());
+        assertEquals(first.stateEntryTime(), first.total());
+
+        Eventually.holds("time passes", () -> vm.clock() > first.stateEntryTime());
+        vcpu.runstateCurrent(Runstate.OFFLINE);
+        Runstate next = vcpu.runstateData();
+        assertEquals(Runstate.OFFLINE, next.state());
+        assertEquals(next.total() - first.total(), next.timeBlocked());
+        assertEquals(next.stateEntryTime(), next.total());
+        assertRefused(Errno.EINVAL, () -> vcpu.runstateCurrent(4));
+    }
+
+    @Test
+    void runstateTimesAreMovedAndReplacedButNotIntoTheFuture() {
+        vcpu.runstateCurrent(Runstate.OFFLINE);
+        Runstate before = vcpu.runstateData();
+        vcpu.runstateAdjust(new Runstate(Runstate.UNCHANGED, 0, 0, 0, 5, -5));
+        Runstate moved =
+                new Runstate(
+                        Runstate.OFFLINE,
+                        before.stateEntryTime(),
+                        0,
+                        0,
+                        5,
+                        before.timeOffline() - 5);
+        assertEquals(moved, vcpu.runstateData());
+        assertRefused(
+                Errno.EINVAL,
+                () -> vcpu.runstateAdjust(new Runstate(Runstate.UNCHANGED, 0, 0, 0, 5, 0)));
+        long hour = 3_600_000_000_000L;
+        assertRefused(
+                Errno.EINVAL,
+                () -> vcpu.runstateAdjust(new Runstate(Runstate.UNCHANGED, hour, 0, 0, hour, 0)));
+
+        Runstate restored = new Runstate(Runstate.BLOCKED, 10, 1, 2, 3, 4);
+        vcpu.runstateData(restored);
+        assertEquals(restored, vcpu.runstateData());
+        assertRefused(
+                Errno.EINVAL, () -> vcpu.runstateData(new Runstate(Runstate.BLOCKED, 9, 1, 2, 3, 4)));
+        assertRefused(
+                Errno.EINVAL,
+                () -> vcpu.runstateData(new Runstate(Runstate.BLOCKED, hour, hour, 0, 0, 0)));
     }
 
     @Test
