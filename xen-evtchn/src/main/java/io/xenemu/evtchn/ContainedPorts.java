@@ -129,6 +129,11 @@ final class ContainedPorts implements KernelPorts {
     }
 
     @Override
+    public void servePolls(boolean on) {
+        contain(() -> kernel.servePolls(on));
+    }
+
+    @Override
     public void timerChanged(VcpuId vcpu) {
         contain(() -> kernel.timerChanged(vcpu));
     }

@@ -71,6 +71,10 @@ public interface KernelPorts {
     /// deliver no event. Report a change with [EventChannels#kernelDeliveryChanged].
     boolean notifiesVcpus();
 
+    /// Lets the kernel serve SCHEDOP_poll, or not. It looks for events in the bitmaps of the 2-level ABI, so it must
+    /// not serve a domain with the FIFO ABI. At first it serves polls.
+    void servePolls(boolean on);
+
     /// Tells that the port of the vCPU's timer VIRQ has changed. Called with no lock held, since only the vCPU's own
     /// thread can set this attribute. That thread has to read [EventChannels#timerPort] when it sets the attribute. So
     /// the last of several quick changes wins, whatever the order of the calls.

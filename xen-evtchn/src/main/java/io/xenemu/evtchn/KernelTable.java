@@ -169,6 +169,7 @@ final class KernelTable {
     /// Adapts to the domain's change to the FIFO ABI, or back.
     void fifo(boolean on) {
         fifo = on;
+        kernel.servePolls(!on);
         boolean _ = refresh();
     }
 

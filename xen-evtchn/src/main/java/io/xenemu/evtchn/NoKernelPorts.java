@@ -61,5 +61,8 @@ enum NoKernelPorts implements KernelPorts {
     }
 
     @Override
+    public void servePolls(boolean on) {}
+
+    @Override
     public void timerChanged(VcpuId vcpu) {}
 }

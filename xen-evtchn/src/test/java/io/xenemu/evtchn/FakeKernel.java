@@ -48,6 +48,7 @@ final class FakeKernel implements KernelPorts {
     final List<VcpuId> timerChanges = new CopyOnWriteArrayList<>();
     Runnable onTimerChange = () -> {};
     final List<EvtchnPort> sent = new ArrayList<>();
+    volatile boolean polls = true;
     boolean delivers;
     boolean rings;
 
@@ -162,6 +163,11 @@ final class FakeKernel implements KernelPorts {
     @Override
     public boolean notifiesVcpus() {
         return notifies;
+    }
+
+    @Override
+    public void servePolls(boolean on) {
+        polls = on;
     }
 
     @Override

@@ -59,6 +59,16 @@ final class FifoTest {
         assertEquals(17, channels.initControl(vcpu(1), 1, 0));
     }
 
+    /// The kernel would look for events in the bitmaps.
+    @Test
+    void kernelServesPollsUnlessTheGuestHasSwitchedToFifo() throws XenError {
+        assertTrue(guest.guest.kernel.polls);
+        guest.start(1);
+        assertFalse(guest.guest.kernel.polls);
+        channels.reset(DomId.SELF);
+        assertTrue(guest.guest.kernel.polls);
+    }
+
     @Test
     void expandArrayRefusesWhatXenRefuses() throws XenError {
         assertFails(XenError.EOPNOTSUPP, () -> channels.expandArray(1));

@@ -136,7 +136,7 @@ class HypercallGuestsIT {
                         "only=fifo abi=fifo",
                         FIFO_CHECKS_AT_LEAST,
                         "--evtchn",
-                        "fifo",
+                        "auto",
                         "--max-event-channels",
                         ALL_FIFO);
 

@@ -173,7 +173,7 @@ class HostileNeighboursIT {
     /// A unit test covers the limit of all guests together: here each port is a hypercall.
     @Test
     void guestThatAllocatesEveryPortIsRefusedAtTheLimit() throws IOException, InterruptedException {
-        int greedy = neighbours.start("ports", "all-ports", "--evtchn", "fifo");
+        int greedy = neighbours.start("ports", "all-ports", "--evtchn", "auto");
         neighbours.order(greedy, "for", 0);
         assertEquals(ENOSPC, neighbours.awaitReport(greedy, "refused"));
         long ports = neighbours.awaitReport(greedy, "ports");

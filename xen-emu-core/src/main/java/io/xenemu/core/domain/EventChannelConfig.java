@@ -4,7 +4,8 @@ import io.xenemu.evtchn.EvtchnOptions;
 
 /// The limits of a domain's event channels.
 ///
-/// @param fifo whether the guest may switch to the FIFO ABI, which KVM does not accelerate
+/// @param fifo whether the guest may switch to the FIFO ABI, which KVM does not accelerate; one that does not has all
+///     of KVM's acceleration
 /// @param maxEventChannels the highest port, xl's `max_event_channels`; [EvtchnOptions#UNLIMITED] for all of the
 ///     ABI's
 /// @param hvmPirqs whether devices' interrupts may be routed over event channels, xl's `hvm_pirq`

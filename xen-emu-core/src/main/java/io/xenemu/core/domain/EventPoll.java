@@ -10,9 +10,8 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
 /// Waits for events for a vCPU: in SCHEDOP_block, which KVM does not serve, and in a SCHEDOP_poll of a multicall. KVM
-/// serves every other SCHEDOP_poll. It only yields, and returns 0, without
-/// [io.xenemu.kvm.ioctl.XenCapability#EVTCHN_SEND], which guests that may use the FIFO ABI do not get; older kernels do
-/// so for 32-bit guests.
+/// serves every other SCHEDOP_poll. It only yields, and returns 0, for a guest that has switched to the FIFO ABI
+/// ([io.xenemu.core.vm.VmPort#servePolls]); older kernels do so for 32-bit guests.
 ///
 /// If KVM cannot do the waiting, the vCPU's thread checks at short intervals, because it is not notified: KVM sets most
 /// events pending, masked events cause no upcall, and interrupts wait in KVM's local APIC.

@@ -169,6 +169,13 @@ final class KvmKernelPorts implements KernelPorts {
         return !domain.delivery().isByLine();
     }
 
+    /// Also ends the polls in which vCPUs sleep now: they return, as at any interrupt, and the guests poll again.
+    @Override
+    public void servePolls(boolean on) {
+        vm.servePolls(on);
+        domain.vcpus().forEach(Vcpu::wake);
+    }
+
     @Override
     public void timerChanged(VcpuId id) {
         Vcpu vcpu = domain.vcpus().get(id.value());

@@ -56,10 +56,7 @@ public final class VcpuAreas {
     /// @param runstate the runstate area
     /// @param account what that area shows
     record State(
-            long vcpuInfo,
-            WrittenArea.State time,
-            WrittenArea.State runstate,
-            Runstate account) {}
+            long vcpuInfo, WrittenArea.State time, WrittenArea.State runstate, Runstate account) {}
 
     VcpuAreas(Vcpu vcpu, Domain domain, RunstateAccount account) {
         this.vcpu = vcpu;
@@ -159,9 +156,7 @@ public final class VcpuAreas {
     State save() {
         AtomicReference<State> state = new AtomicReference<>();
         vcpu.call(
-                _ ->
-                        state.set(
-                                new State(vcpuInfo, time.save(), runstate.save(), account.save())));
+                _ -> state.set(new State(vcpuInfo, time.save(), runstate.save(), account.save())));
         return Objects.requireNonNull(state.get());
     }
 

@@ -65,11 +65,11 @@ public enum GuestSetting {
     EVTCHN(
             "evtchn",
             "--evtchn",
-            "2level|fifo",
+            "2level|auto",
             SettingType.TEXT,
             "2level",
-            "Event channel ABI. KVM accelerates 2level; fifo lets the guest choose, for more than 4095 ports and"
-                    + " priorities."),
+            "Event channel ABI. auto lets the guest choose FIFO, for more than 4095 ports and priorities, which KVM"
+                    + " does not accelerate."),
     MAX_EVENT_CHANNELS(
             "max_event_channels",
             "--max-event-channels",

@@ -27,7 +27,11 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     private static final Splitter ASSIGNMENT = Splitter.on('=').limit(2);
 
     private static final String TWO_LEVEL = "2level";
+    private static final String AUTO = "auto";
+
+    /// The former name of [#AUTO].
     private static final String FIFO = "fifo";
+
     private static final String NO_GENERATION = "none";
     private static final String NEW_GENERATION = "generate";
 
@@ -223,7 +227,12 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     }
 
     private EventChannelConfig events() throws WrongSetting {
-        boolean fifo = choice(GuestSetting.EVTCHN, TWO_LEVEL, FIFO);
+        String abi = one(GuestSetting.EVTCHN);
+        boolean fifo = abi.equals(AUTO) || abi.equals(FIFO);
+        if (!fifo && !abi.equals(TWO_LEVEL)) {
+            throw wrong(
+                    GuestSetting.EVTCHN, "'" + abi + "' is neither " + TWO_LEVEL + " nor " + AUTO);
+        }
         int highest = number(GuestSetting.MAX_EVENT_CHANNELS);
         if (highest < MIN_EVENT_CHANNELS) {
             throw wrong(

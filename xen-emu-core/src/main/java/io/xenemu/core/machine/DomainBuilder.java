@@ -91,7 +91,7 @@ public final class DomainBuilder implements DomainSource {
         GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
         map.requireAddressable(AddressWidth.of(model.policy().entries()));
         requireVcpus(config);
-        LocalVm vm = new LocalVm(newVm(config));
+        LocalVm vm = new LocalVm(newVm(config), config.cpu().hypercallMsr());
         Domain domain = new Domain(id, model.config(), map, vm, capabilities, environment);
         try {
             domain.add(OwnPart.unsaved("kvm", UNSAVED));
@@ -129,12 +129,7 @@ public final class DomainBuilder implements DomainSource {
     private KvmVm newVm(DomainConfig config) {
         KvmVm vm = kvm.createVm();
         try {
-            EnumSet<XenCapability> served = EnumSet.of(XenCapability.INTERCEPT_HCALL);
-            if (!config.events().fifo()) {
-                // KVM's SCHEDOP_poll would look for events in the bitmaps of the 2-level ABI.
-                served.add(XenCapability.EVTCHN_SEND);
-            }
-            vm.xenHvmConfig(served, config.cpu().hypercallMsr());
+            LocalVm.configure(vm, config.cpu().hypercallMsr(), true);
             takeOverWidth(vm, config.cpu());
             vm.xen().xenVersion(config.xenVersion());
             createInterruptChips(vm);

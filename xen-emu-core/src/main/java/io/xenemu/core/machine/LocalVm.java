@@ -1,13 +1,16 @@
 package io.xenemu.core.machine;
 
+import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.ioctl.KvmVm;
+import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
 import java.lang.foreign.MemorySegment;
+import java.util.EnumSet;
 import java.util.List;
 
 /// A VM that this process has made with KVM. It gives KVM the calls of its domain, and closes its vCPUs.
@@ -15,11 +18,20 @@ public final class LocalVm implements VmPort {
     private final KvmVm kvm;
     private final XenHvmAttributes xen;
     private final KvmEvents events;
+    private final int hypercallMsr;
     private final Teardown open = new Teardown();
 
-    /// Takes over the descriptor.
+    /// Takes over the descriptor. The hypercall MSR has its usual number.
     public LocalVm(KvmVm kvm) {
+        this(kvm, CpuConfig.DEFAULT.hypercallMsr());
+    }
+
+    /// Takes over the descriptor.
+    ///
+    /// @param hypercallMsr the number of the guest's hypercall MSR
+    LocalVm(KvmVm kvm, int hypercallMsr) {
         this.kvm = kvm;
+        this.hypercallMsr = hypercallMsr;
         this.xen = kvm.xen();
         this.events = kvm.events();
         open.add(kvm::close);
@@ -90,6 +102,22 @@ public final class LocalVm implements VmPort {
     @Override
     public void xenEvtchnSend(int port, VcpuId vcpu) {
         kvm.xenEvtchnSend(port, vcpu);
+    }
+
+    @Override
+    public void servePolls(boolean on) {
+        configure(kvm, hypercallMsr, on);
+    }
+
+    /// Makes KVM intercept hypercalls.
+    ///
+    /// @param polls as for [#servePolls]
+    static void configure(KvmVm vm, int hypercallMsr, boolean polls) {
+        EnumSet<XenCapability> served = EnumSet.of(XenCapability.INTERCEPT_HCALL);
+        if (polls) {
+            served.add(XenCapability.EVTCHN_SEND);
+        }
+        vm.xenHvmConfig(served, hypercallMsr);
     }
 
     @Override

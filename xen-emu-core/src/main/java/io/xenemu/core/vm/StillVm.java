@@ -53,6 +53,9 @@ public final class StillVm implements VmPort {
     public void xenEvtchnSend(int port, VcpuId vcpu) {}
 
     @Override
+    public void servePolls(boolean on) {}
+
+    @Override
     public void setGsiRouting(List<GsiRoute> routes) {}
 
     @Override

@@ -76,6 +76,10 @@ public interface VmPort extends AutoCloseable {
     /// @param vcpu the vCPU to notify
     void xenEvtchnSend(int port, VcpuId vcpu);
 
+    /// KVM_XEN_HVM_CONFIG: whether the VM serves SCHEDOP_poll, which looks at the bitmaps of the 2-level ABI. If not, a
+    /// poll returns at once, as SCHEDOP_yield does. Kernels before 6.2 do that to all polls of 32-bit guests.
+    void servePolls(boolean on);
+
     // Interrupts.
 
     /// KVM_SET_GSI_ROUTING: replaces the whole table, so `routes` must include those of the interrupt chips.

@@ -113,8 +113,7 @@ final class DomainStatePropertyTest {
 
     /// An account goes on while it is not looked at.
     private static VcpuAreas.State timeless(VcpuAreas.State areas) {
-        return new VcpuAreas.State(
-                areas.vcpuInfo(), areas.time(), areas.runstate(), Runstate.NONE);
+        return new VcpuAreas.State(areas.vcpuInfo(), areas.time(), areas.runstate(), Runstate.NONE);
     }
 
     private static MemoryState.Content timeless(MemoryState.Content content) {

@@ -169,8 +169,7 @@ final class RunstateAccountPropertyTest {
     }
 
     @Property
-    void eachNanosecondCountsForTheRunstateThatTheVcpuHasOnXen(
-            @ForAll("steps") List<Step> steps) {
+    void eachNanosecondCountsForTheRunstateThatTheVcpuHasOnXen(@ForAll("steps") List<Step> steps) {
         Model model = new Model();
         steps.forEach(model::take);
         model.take(new Step(Kind.IS_ASKED, 0));

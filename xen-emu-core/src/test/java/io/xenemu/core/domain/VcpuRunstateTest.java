@@ -97,8 +97,7 @@ final class VcpuRunstateTest {
     @Test
     void heldVcpuIsOfflineOrStillBlocked() throws InterruptedException {
         guest.domain().pause();
-        Eventually.holds(
-                "all are told", () -> known().equals(List.of(3L, 2L, 3L)));
+        Eventually.holds("all are told", () -> known().equals(List.of(3L, 2L, 3L)));
         int told = vm.calls("runstateCurrent").size();
         assertEquals(List.of(3L, 2L, 3L), asked());
         assertEquals(VCPUS, vm.calls("runstateCurrent").size() - told);
@@ -121,8 +120,7 @@ final class VcpuRunstateTest {
         Eventually.holds("it is down", () -> known().get(RUNS) == Runstate.OFFLINE);
         assertEquals(List.of(3L, 2L, 3L), asked());
         assertEquals(List.of(3L, 2L, 3L), known());
-        assertEquals(
-                MpState.UNINITIALIZED, vm.vcpu(NEVER_STARTED).getMpState());
+        assertEquals(MpState.UNINITIALIZED, vm.vcpu(NEVER_STARTED).getMpState());
     }
 
     @Test

@@ -90,8 +90,7 @@ final class XenStateTest {
     private static final List<VcpuAreas.State> LINEAR = areas(NONE, NONE, Runstate.NONE);
 
     /// The state from before areas could be registered by physical address.
-    private static final XenState VERSION_2 =
-            state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT);
+    private static final XenState VERSION_2 = state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT);
 
     /// The state from before a domain could see more memory than it has.
     private static final XenState VERSION_1 =

@@ -50,7 +50,7 @@ final class GuestSettingsPropertyTest {
                     "max_grant_frames=32",
                     "max_maptrack_frames=512",
                     "max_grant_version=1",
-                    "evtchn=fifo",
+                    "evtchn=auto",
                     "max_event_channels=100",
                     "hvm_pirq=1",
                     "kernel=/boot/vm linuz",

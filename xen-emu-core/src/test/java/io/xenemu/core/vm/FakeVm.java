@@ -300,6 +300,11 @@ public final class FakeVm implements VmPort {
         return true;
     }
 
+    @Override
+    public synchronized void servePolls(boolean on) {
+        called("KVM_XEN_HVM_CONFIG", "servePolls", on);
+    }
+
     // Interrupts.
 
     /// Takes a route to any port, as KVM does; its events are dropped while there is no such port. Kernels that have

@@ -199,6 +199,15 @@ public abstract class VmPortKit {
     }
 
     @Test
+    void vmTakesAndLeavesPolls() {
+        vm.servePolls(false);
+        vm.servePolls(true);
+        mapSharedInfo();
+        vm.xenEvtchnSend(PORT, VCPU0);
+        assertTrue(isUpcallPending(0));
+    }
+
+    @Test
     void pendingEventIsNotAnnouncedAgain() {
         mapSharedInfo();
         memory.set(ValueLayout.JAVA_LONG, SHARED + 0x808, -1L);
@@ -292,7 +301,8 @@ public abstract class VmPortKit {
         vcpu.runstateData(restored);
         assertEquals(restored, vcpu.runstateData());
         assertRefused(
-                Errno.EINVAL, () -> vcpu.runstateData(new Runstate(Runstate.BLOCKED, 9, 1, 2, 3, 4)));
+                Errno.EINVAL,
+                () -> vcpu.runstateData(new Runstate(Runstate.BLOCKED, 9, 1, 2, 3, 4)));
         assertRefused(
                 Errno.EINVAL,
                 () -> vcpu.runstateData(new Runstate(Runstate.BLOCKED, hour, hour, 0, 0, 0)));
