@@ -45,7 +45,7 @@ public record CpuConfig(
         return overrides.bits().isEmpty() ? start : overrides.apply(start, host);
     }
 
-    /// The same for a guest that has been offered a policy: on another host it gets just that, or is refused.
+    /// This choice, for a guest that has been offered a policy: on another host it gets just that, or is refused.
     public CpuConfig offering(CpuPolicy offered) {
         return new CpuConfig(offered, overrides.onlyHypervisors(), tscMode, viridian, nested);
     }

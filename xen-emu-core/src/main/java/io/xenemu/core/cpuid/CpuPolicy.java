@@ -91,14 +91,14 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
         return Integer.toUnsignedLong(value.eax()) | (long) value.edx() << Integer.SIZE;
     }
 
-    /// The same with another answer for a leaf.
+    /// This policy with another answer for a leaf.
     CpuPolicy with(PolicyLeaf leaf, Registers answer) {
         Map<PolicyLeaf, Registers> changed = new TreeMap<>(leaves);
         changed.put(leaf, answer);
         return new CpuPolicy(changed);
     }
 
-    /// The same without some bits of a register.
+    /// This policy without some bits of a register.
     CpuPolicy without(PolicyLeaf leaf, Register register, int bits) {
         Registers answer = get(leaf);
         int left = answer.get(register) & ~bits;

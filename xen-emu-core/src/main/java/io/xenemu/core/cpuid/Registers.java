@@ -13,7 +13,7 @@ record Registers(int eax, int ebx, int ecx, int edx) {
         };
     }
 
-    /// The same with another value in one register.
+    /// These registers with another value in one of them.
     Registers with(Register register, int value) {
         return switch (register) {
             case EAX -> new Registers(value, ebx, ecx, edx);

@@ -236,7 +236,8 @@ public final class VcpuAreas {
         return domain.config().isXenFrom(4, 18);
     }
 
-    /// The same for runstate areas (XENFEAT_runstate_phys_area), on a host that accounts runstates.
+    /// Whether a domain's guest may register runstate areas by physical address (XENFEAT_runstate_phys_area), as from
+    /// Xen 4.18 on. Needs a host that accounts runstates.
     public static boolean offerPhysicalRunstate(Domain domain) {
         return domain.config().isXenFrom(4, 18)
                 && domain.capabilities().contains(XenCapability.RUNSTATE);

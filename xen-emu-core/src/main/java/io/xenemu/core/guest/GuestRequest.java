@@ -66,7 +66,7 @@ public record GuestRequest(
                 config, number, kernel, modules, commandLine, platform, ends, overcommit);
     }
 
-    /// The same guest with another platform.
+    /// This request with another platform.
     GuestRequest withPlatform(PlatformSettings other) {
         return new GuestRequest(
                 config, onlineVcpus, kernel, modules, commandLine, other, ends, overcommit);

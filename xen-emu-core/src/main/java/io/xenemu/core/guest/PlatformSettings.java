@@ -21,17 +21,17 @@ public record PlatformSettings(GenerationId generation, long rtcOffsetSeconds, b
         return rtcOffsetSeconds + zone;
     }
 
-    /// The same for another guest, which has an id of its own.
+    /// These settings for another guest, which has an id of its own.
     PlatformSettings sibling() {
         return generation.exists() ? withGeneration(GenerationId.random()) : this;
     }
 
-    /// The same with another id.
+    /// These settings with another id.
     PlatformSettings withGeneration(GenerationId id) {
         return new PlatformSettings(id, rtcOffsetSeconds, localTime);
     }
 
-    /// The same with a clock that the guest has set, so that the time zone is in it.
+    /// These settings with a clock that the guest has set, so that the time zone is in it.
     PlatformSettings withClock(long offsetSeconds) {
         return new PlatformSettings(generation, offsetSeconds, false);
     }

@@ -31,7 +31,7 @@ public record DomainDescription(
         SharedRing store,
         SharedRing console,
         String consoleTty) {
-    /// The same domain with another name and UUID.
+    /// This description with another name and UUID.
     public DomainDescription renamed(UUID otherUuid, String otherName) {
         return new DomainDescription(
                 domain,

@@ -42,24 +42,24 @@ public record XenStoreState(
         return !nodes.isEmpty() && nodes.getFirst().path().isRoot();
     }
 
-    /// The same without connections on sockets: their clients have to connect again.
+    /// This state without connections on sockets: their clients have to connect again.
     public XenStoreState withoutSockets() {
         return new XenStoreState(nodes, special, quotas, descriptors, domains, List.of());
     }
 
-    /// The same without any connection: neither domains, whose nodes stay, nor sockets.
+    /// This state without any connection: neither domains, whose nodes stay, nor sockets.
     public XenStoreState withoutConnections() {
         return new XenStoreState(nodes, special, quotas, descriptors, List.of(), List.of());
     }
 
-    /// The same without the connection of a domain, whose nodes stay.
+    /// This state without the connection of a domain, whose nodes stay.
     public XenStoreState without(DomId domain) {
         List<DomainState> others =
                 domains.stream().filter(d -> !d.domain().equals(domain)).toList();
         return new XenStoreState(nodes, special, quotas, descriptors, others, sockets);
     }
 
-    /// The same with the event channel port of a domain's ring as it is now.
+    /// This state with the event channel port of a domain's ring as it is now.
     ///
     /// @param port as in [DomainState]
     public XenStoreState withPort(DomId domain, int port) {

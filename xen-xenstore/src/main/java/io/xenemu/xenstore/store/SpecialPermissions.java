@@ -39,14 +39,14 @@ public record SpecialPermissions(Permissions introduce, Permissions release) {
         return Path.ROOT;
     }
 
-    /// The same, with other permissions for an existing name.
+    /// These permissions, with others for an existing name.
     SpecialPermissions with(Path name, Permissions permissions) {
         return name.equals(Path.INTRODUCE_DOMAIN)
                 ? new SpecialPermissions(permissions, release)
                 : new SpecialPermissions(introduce, permissions);
     }
 
-    /// The same without a domain that is gone. What it owned becomes domain 0's.
+    /// These permissions without a domain that is gone. A list that it owned becomes domain 0's.
     SpecialPermissions without(DomId domain) {
         Permissions newIntroduce = without(introduce, domain);
         Permissions newRelease = without(release, domain);
