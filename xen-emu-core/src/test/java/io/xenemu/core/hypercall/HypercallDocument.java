@@ -16,7 +16,8 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/// The table of docs/hypercalls.md, made from the dispatcher's. Its main method rewrites the document:
+/// The table of docs/hypercalls.md, made from the dispatcher's. Its main method rewrites the document. `java`
+/// is that of a JDK 25:
 ///
 /// ```
 /// ./mvnw -q -pl xen-emu-core -am test-compile dependency:build-classpath -Dmdep.outputFile=target/test.classpath
