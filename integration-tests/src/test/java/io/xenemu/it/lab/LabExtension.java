@@ -73,11 +73,18 @@ public final class LabExtension
         if (MACHINE.get() instanceof Booted(Lab lab)) {
             lab.machine().hang().ifPresent(failure::addSuppressed);
         }
-        if (failure instanceof OfflineException && !isRequired()) {
-            System.out.println("SKIPPED, offline: " + context.getDisplayName());
-            throw new TestAbortedException(failure.getMessage(), failure);
+        throw verdict(failure, isRequired(), context.getDisplayName());
+    }
+
+    /// The end of a test that threw `failure`: as it is, or a skip for want of a network.
+    ///
+    /// @param required whether a missing package is a failure
+    static Throwable verdict(Throwable failure, boolean required, String name) {
+        if (!(failure instanceof OfflineException) || required) {
+            return failure;
         }
-        throw failure;
+        System.out.println("SKIPPED, " + failure.getMessage() + ": " + name);
+        return new TestAbortedException(failure.getMessage(), failure);
     }
 
     private static boolean isRequired() {

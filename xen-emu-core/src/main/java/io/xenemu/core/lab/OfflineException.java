@@ -4,7 +4,10 @@ package io.xenemu.core.lab;
 public final class OfflineException extends LabException {
     private static final long serialVersionUID = 1L;
 
-    OfflineException(String message) {
+    /// A failure to reach the mirror.
+    ///
+    /// @param message the package, and apt's reason
+    public OfflineException(String message) {
         super(message);
     }
 }

@@ -1,0 +1,36 @@
+package io.xenemu.it.lab;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+
+import io.xenemu.core.lab.LabException;
+import io.xenemu.core.lab.OfflineException;
+import org.junit.jupiter.api.Test;
+import org.opentest4j.TestAbortedException;
+
+/// What becomes of a lab test whose package cannot be had.
+final class LabExtensionTest {
+    private final OfflineException offline =
+            new OfflineException("cannot get package grub-xen-host: no network");
+
+    @Test
+    void testIsSkippedWithItsReasonWithoutANetwork() {
+        Throwable end = LabExtension.verdict(offline, false, "a test");
+
+        assertInstanceOf(TestAbortedException.class, end);
+        assertEquals(offline.getMessage(), end.getMessage());
+    }
+
+    @Test
+    void testFailsWithoutANetworkWhereTheLabIsRequired() {
+        assertSame(offline, LabExtension.verdict(offline, true, "a test"));
+    }
+
+    @Test
+    void packageThatDebianDoesNotHaveIsAFailure() {
+        LabException missing = new LabException("no package linux-7 in Debian bookworm");
+
+        assertSame(missing, LabExtension.verdict(missing, false, "a test"));
+    }
+}
