@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.it.fixture.CheckReport;
 import io.xenemu.it.fixture.GuestRunner;
 import io.xenemu.it.fixture.HostPackage;
+import io.xenemu.it.fixture.HypercallRows;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.Needs;
@@ -47,6 +48,11 @@ class HypercallGuestsIT {
     private static final int FIFO_CHECKS_AT_LEAST = 120;
     private static final int PIRQ_CHECKS_AT_LEAST = 150;
     private static final int FREEBSD_CHECKS_AT_LEAST = 20;
+
+    private static final int ROWS_AT_LEAST = 500;
+
+    /// Has the guest print the answers to the rows.
+    private static final String ROWS = "only=rows";
 
     /// The highest port, as xl's `max_event_channels`.
     private static final String MAX_PORT = "64";
@@ -172,6 +178,52 @@ class HypercallGuestsIT {
 
     @ParameterizedTest
     @ValueSource(ints = {32, 64})
+    void oursAnswersRowsAsXenDoesExceptAsDocumented(int bits)
+            throws IOException, InterruptedException {
+        List<String> options =
+                List.of(
+                        "--kernel",
+                        guest(bits),
+                        "--append",
+                        ROWS,
+                        "--memory",
+                        "256M",
+                        "--vcpus",
+                        "2");
+        try (LabGuest guest = LabDaemon.shared(lab).boot("serial", "rows", options)) {
+            assertEquals(
+                    documentedRows("ours-rows.txt"),
+                    otherAnswers(guest.awaitEnd("poweroff"), bits));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {32, 64})
+    void peerAnswersRowsOtherwiseExactlyAsDocumented(int bits)
+            throws IOException, InterruptedException {
+        String output =
+                new GuestRunner(lab.machine(), RUN_LIMIT_SECONDS)
+                        .run(
+                                new Vmm.Peer(lab.images().qemu()),
+                                guests.hypercalls(bits),
+                                ROWS + " spare",
+                                2);
+        assertEquals(documentedRows("peer-rows-" + bits + ".txt"), otherAnswers(output, bits));
+    }
+
+    private static String documentedRows(String list) throws IOException {
+        return String.join("\n", lines(list));
+    }
+
+    /// The rows that were answered otherwise than by Xen.
+    private static String otherAnswers(String output, int bits) throws IOException {
+        HypercallRows made = HypercallRows.made(output);
+        assertTrue(made.answers().size() >= ROWS_AT_LEAST, output);
+        return HypercallRows.expected(MODULE, bits).differences(made);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {32, 64})
     void tripleFaultEndsTheDomainAndIsReported(int bits) throws IOException, InterruptedException {
         List<String> options =
                 List.of("--no-reboot", "--append", "triple-fault", "--kernel", guest(bits));
@@ -226,15 +278,19 @@ class HypercallGuestsIT {
     private static Set<String> documentedDifferences(String... lists) throws IOException {
         Set<String> names = new TreeSet<>();
         for (String name : lists) {
-            try (InputStream list =
-                    Objects.requireNonNull(
-                            HypercallGuestsIT.class.getResourceAsStream(name), name)) {
-                new String(list.readAllBytes(), StandardCharsets.UTF_8)
-                        .lines()
-                        .filter(line -> !line.startsWith("#"))
-                        .forEach(names::add);
-            }
+            names.addAll(lines(name));
         }
         return names;
+    }
+
+    /// The lines of a list, without comments.
+    private static List<String> lines(String name) throws IOException {
+        try (InputStream list =
+                Objects.requireNonNull(HypercallGuestsIT.class.getResourceAsStream(name), name)) {
+            return new String(list.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .filter(line -> !line.startsWith("#"))
+                    .toList();
+        }
     }
 }
