@@ -35,11 +35,11 @@ class DaemonIT {
     /// Calls that Linux makes while it boots.
     private static final List<String> CALLS_OF_LINUX =
             List.of(
-                    "xen_version(version) = ",
+                    "xen_version(get_features, {submap_idx=0, submap=0->",
                     "memory_op(add_to_physmap, {domid=32752, size=0, space=0, idx=0x0, gpfn=",
                     "hvm_op(get_param, {domid=32752, index=1, value=",
                     "event_channel_op(bind_virq, {virq=0, vcpu=1, port=",
-                    "grant_table_op(setup_table, [{dom=32752, nr_frames=",
+                    "grant_table_op(query_size, [{dom=32752, nr_frames=",
                     "sched_op(shutdown, {reason=1}) = 0");
 
     private static final Pattern REPLAYED =
@@ -116,7 +116,7 @@ class DaemonIT {
                             "destroyed"),
                     eventsOf("first", events.output()));
             assertEquals(
-                    List.of("created", "started", "shutdown destroyed", "destroyed"),
+                    List.of("created", "started", "paused", "shutdown destroyed", "destroyed"),
                     eventsOf("second", events.output()));
         }
         assertEquals("gone\n", lab.shell("ls /run/daemon/* 2>/dev/null || echo gone"));

@@ -25,11 +25,20 @@ import org.jspecify.annotations.Nullable;
 
 /// Makes the calls of a trace again, in a domain like the traced one, and compares the results. For one thread.
 public final class Replay {
+    /// The most calls of a multicall whose record is whole: each entry takes 32 bytes of 8 KiB.
+    private static final int MAX_WITHIN = 256;
+
+    private record Last(long line, long end) {}
+
     private final HypercallTable table;
     private final TraceText text;
     private final TraceReader trace;
     private final DomId self;
+    private final Map<String, Long> partly = new HashMap<>();
     private final Map<String, Long> skipped = new HashMap<>();
+
+    /// The last call of each vCPU with its line.
+    private final Map<Integer, Last> last = new HashMap<>();
 
     /// The calls of a multicall whose own record follows, by vCPU.
     private final Map<Integer, List<TracedCall>> within = new HashMap<>();
@@ -73,7 +82,7 @@ public final class Replay {
         }
         try (ReplayedDomain domain = new ReplayedDomain(header, state, table)) {
             readCalls(domain);
-            return new ReplayReport(calls, compared, skipped, found);
+            return new ReplayReport(calls, compared, partly, skipped, found);
         } catch (BootException | KvmException | XenError | IllegalArgumentException e) {
             throw new ReplayException("its domain cannot be made: " + e.getMessage(), e);
         }
@@ -86,7 +95,10 @@ public final class Replay {
             line++;
             requireWhole(domain, record);
             switch (record) {
-                case TracedCall call -> found = call(domain, call);
+                case TracedCall call -> {
+                    found = call(domain, call);
+                    last.put(call.vcpu(), new Last(line, call.end()));
+                }
                 case TracedEvent event -> {
                     if (event.kind() == TraceKind.CHANGES) {
                         domain.change(event);
@@ -116,10 +128,15 @@ public final class Replay {
         }
     }
 
-    private ReplayReport.@Nullable Difference call(ReplayedDomain domain, TracedCall call) {
+    private ReplayReport.@Nullable Difference call(ReplayedDomain domain, TracedCall call)
+            throws ReplayException {
         calls++;
         if (call.isWithin()) {
-            within.computeIfAbsent(call.vcpu(), _ -> new ArrayList<>()).add(call);
+            List<TracedCall> all = within.computeIfAbsent(call.vcpu(), _ -> new ArrayList<>());
+            if (all.size() == MAX_WITHIN) {
+                throw new ReplayException("line %d: a multicall without an end".formatted(line));
+            }
+            all.add(call);
             return null;
         }
         List<TracedCall> inner = within.remove(call.vcpu());
@@ -131,11 +148,12 @@ public final class Replay {
             Judgement judgement = judge(each);
             way = judgement.way().compareTo(way) > 0 ? judgement.way() : way;
         }
-        if (way.compareTo(Judgement.Way.SHAPE) <= 0) {
+        if (call.result() == 0 && way.compareTo(Judgement.Way.SHAPE) <= 0) {
             compared += inner.size();
             return one(domain, call, new Judgement(way, "contains a call that gives a time"));
         }
-        // The multicall cannot be made, so its calls are made one by one.
+        // The whole multicall cannot be made, or ended in the middle. So the calls that it has made
+        // are made one by one.
         for (TracedCall each : inner) {
             ReplayReport.Difference difference = one(domain, each, judge(each));
             if (difference != null) {
@@ -176,7 +194,13 @@ public final class Replay {
                     skip("its argument is in a page of another domain");
                     yield null;
                 }
-                yield compare(call, domain.make(call), judgement);
+                Judgement actual =
+                        domain.isInSharedPage(call)
+                                ? new Judgement(
+                                        Judgement.Way.EFFECT,
+                                        "its argument is in a page shared with Xen")
+                                : judgement;
+                yield compare(call, domain.make(call), actual);
             }
         };
     }
@@ -214,7 +238,7 @@ public final class Replay {
         Map<Long, Byte> expected = RecordedBytes.written(recorded);
         Map<Long, Byte> written = RecordedBytes.written(computed);
         if (judgement.way() == Judgement.Way.SHAPE) {
-            skip(judgement.reason());
+            partly.merge(judgement.reason(), 1L, Long::sum);
             return expected.keySet().equals(written.keySet())
                     ? null
                     : difference("it writes to other places", recorded, computed);
@@ -231,6 +255,18 @@ public final class Replay {
 
     private ReplayReport.Difference difference(
             String what, TracedCall recorded, TracedCall computed) {
-        return new ReplayReport.Difference(line, what, text.line(recorded), text.line(computed));
+        return new ReplayReport.Difference(
+                line, what + atTheSameTime(recorded), text.line(recorded), text.line(computed));
+    }
+
+    /// The order of two calls that overlap in time is not known.
+    private String atTheSameTime(TracedCall call) {
+        return last.entrySet().stream()
+                .filter(other -> other.getKey() != call.vcpu())
+                .map(Map.Entry::getValue)
+                .filter(other -> other.end() > call.begin())
+                .findFirst()
+                .map(other -> ", but line %d was made at the same time".formatted(other.line()))
+                .orElse("");
     }
 }

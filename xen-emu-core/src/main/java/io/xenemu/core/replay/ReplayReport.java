@@ -9,10 +9,15 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param calls recorded calls that were read
 /// @param compared those whose result was compared
-/// @param skipped calls that were not compared, or only by their shape, by the reason
+/// @param partly calls of which the written bytes were not compared, by the reason
+/// @param skipped calls that were not compared at all, by the reason
 /// @param difference the first difference; null if there is none
 public record ReplayReport(
-        long calls, long compared, Map<String, Long> skipped, @Nullable Difference difference) {
+        long calls,
+        long compared,
+        Map<String, Long> partly,
+        Map<String, Long> skipped,
+        @Nullable Difference difference) {
     /// A difference.
     ///
     /// @param line the number of the record, from 1 on: the line that `xen-emu trace --input` prints
@@ -22,6 +27,7 @@ public record ReplayReport(
     public record Difference(long line, String what, String recorded, String computed) {}
 
     public ReplayReport {
+        partly = Map.copyOf(partly);
         skipped = Map.copyOf(skipped);
     }
 
@@ -38,6 +44,10 @@ public record ReplayReport(
                                     difference.computed()));
         }
         text.append("%d calls, %d compared".formatted(calls, compared));
+        new TreeMap<>(partly)
+                .forEach((reason, count) ->
+                        text.append(
+                                "%n%d of them by the result alone: %s".formatted(count, reason)));
         new TreeMap<>(skipped)
                 .forEach((reason, count) ->
                         text.append("%n%d not compared: %s".formatted(count, reason)));

@@ -33,6 +33,7 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.memory.GuestArgument;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -103,6 +104,7 @@ final class ReplayedDomain implements AutoCloseable {
             addVcpu(domain, new VcpuId(i));
         }
         domain.restored(state);
+        domain.watchdogs().disarm();
         while (domain.unpause()) {
             // A pause that the trace began with would interrupt each long call.
         }
@@ -183,6 +185,15 @@ final class ReplayedDomain implements AutoCloseable {
         } catch (XenError e) {
             return false;
         }
+    }
+
+    /// Whether a call has used a page that it may also change by itself, such as a frame of the grant table: the record
+    /// does not tell such changes from the guest's.
+    boolean isInSharedPage(TracedCall call) {
+        long ramPages = domain().memory().ram().byteSize() / GuestMemory.PAGE_SIZE;
+        return call.accesses().stream()
+                .mapToLong(access -> access.physical() / GuestMemory.PAGE_SIZE)
+                .anyMatch(gfn -> domain().memory().pageAt(gfn) >= ramPages);
     }
 
     /// Makes a recorded call.

@@ -22,6 +22,8 @@ public final class Watchdogs {
     @GuardedBy("this")
     private final List<Watchdog> watchdogs = List.of(new Watchdog(), new Watchdog());
 
+    private volatile boolean isDisarmed;
+
     private static final class Watchdog {
         boolean taken;
         @Nullable Future<?> running;
@@ -30,7 +32,17 @@ public final class Watchdogs {
     /// @param expired called when one expires, on the timers' thread
     public Watchdogs(DomainTimers timers, Runnable expired) {
         this.timers = timers;
-        this.expired = expired;
+        this.expired =
+                () -> {
+                    if (!isDisarmed) {
+                        expired.run();
+                    }
+                };
+    }
+
+    /// Keeps every watchdog from expiring, for a domain that does not run: it would not be fed in time.
+    public void disarm() {
+        isDisarmed = true;
     }
 
     /// Takes a free watchdog and starts it.

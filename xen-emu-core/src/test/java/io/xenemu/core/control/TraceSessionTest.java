@@ -1,8 +1,10 @@
 package io.xenemu.core.control;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.hypercall.HypercallContext;
@@ -51,6 +53,30 @@ final class TraceSessionTest {
             TraceReader.End end = reader.end();
             assertNotNull(end);
             assertEquals(0, end.lost());
+        }
+    }
+
+    @Test
+    void traceOfAPausedDomainBeginsWithItsState() throws Exception {
+        try (TestDomain guest = new TestDomain(1);
+                ControlSocket _ = open(guest)) {
+            guest.domain().pause();
+            try (InputStream stream = ControlClient.trace(path(), "test", null)) {
+                assertTrue(new TraceReader(stream).state().length > 0);
+            }
+            assertTrue(guest.domain().unpause());
+            assertFalse(guest.domain().unpause());
+            while (points.obstacle(guest.domain()) != null) {
+                Thread.sleep(PAUSE_MILLIS);
+            }
+            try (InputStream stream = ControlClient.trace(path(), "test", null)) {
+                TraceReader reader = new TraceReader(stream);
+                assertEquals(0, reader.state().length);
+                assertEquals(
+                        "the domain was running when the trace began;"
+                                + " begin with 'pause' or 'create -p'",
+                        reader.header().replay().obstacle());
+            }
         }
     }
 

@@ -5,6 +5,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.trace.HypercallTrace;
 import io.xenemu.core.trace.TraceBeginning;
 import io.xenemu.core.trace.TraceFilter;
@@ -12,6 +13,7 @@ import io.xenemu.core.trace.TracePoints;
 import io.xenemu.core.vm.FakeVcpu;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -161,7 +163,15 @@ public final class HypercallFuzz {
             HypercallTrace trace = recording.begin(guest.domain(), dispatcher);
             while (made < calls && guest.domain().shutdownLatch().get() == null) {
                 made++;
-                call(guest, dispatcher, callers.get(random.nextInt(callers.size())));
+                HypercallContext caller = callers.get(random.nextInt(callers.size()));
+                if (trace != null) {
+                    // A vCPU that makes a call runs.
+                    vm.vcpu(caller.vcpu().id().value()).setMpState(MpState.RUNNABLE);
+                }
+                call(guest, dispatcher, caller);
+                if (trace != null) {
+                    guest.domain().vcpus().forEach(Vcpu::goDown);
+                }
             }
             if (trace != null) {
                 trace.close();

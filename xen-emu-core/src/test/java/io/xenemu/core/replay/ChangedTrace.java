@@ -10,6 +10,8 @@ public final class ChangedTrace {
     private static final int FILE_HEADER = 12;
     private static final int BLOCK_HEADER = 8;
     private static final int RECORDS = 2;
+    private static final int FLAGS = 6;
+    private static final byte WITHIN = 4;
     private static final int LOST = 24;
     private static final int RESULT = 88;
 
@@ -29,6 +31,18 @@ public final class ChangedTrace {
     static byte[] lastByte(byte[] trace, int record, int value) {
         return change(
                 trace, record, (bytes, at) -> bytes.put(at + bytes.getInt(at) - 1, (byte) value));
+    }
+
+    /// Makes all records those of calls of a multicall.
+    static byte[] allWithin(byte[] trace) {
+        byte[] changed = trace;
+        try {
+            for (int i = 0; ; i++) {
+                changed = change(changed, i, (bytes, at) -> bytes.put(at + FLAGS, WITHIN));
+            }
+        } catch (IllegalArgumentException e) {
+            return changed;
+        }
     }
 
     private static byte[] change(byte[] trace, int record, BiConsumer<ByteBuffer, Integer> change) {

@@ -17,14 +17,21 @@ final class RandomTracePropertyTest {
     /// A domain's end may come early, and a third of the calls cannot be compared at most.
     private static final int FRACTION = 3;
 
-    @Property(tries = 40)
+    @Property(tries = 100)
     void traceOfAnyCallsIsReplayedWithoutADifference(@ForAll long seed) throws Exception {
         byte[] trace = new HypercallFuzz(seed).record(CALLS);
 
-        ReplayReport report =
-                Replay.run(
-                        HypercallTable.standard(),
-                        new TraceReader(new ByteArrayInputStream(trace)));
+        ReplayReport report;
+        try {
+            report =
+                    Replay.run(
+                            HypercallTable.standard(),
+                            new TraceReader(new ByteArrayInputStream(trace)));
+        } catch (ReplayException e) {
+            // A long batch does not fit into its record.
+            assertTrue(String.valueOf(e.getMessage()).contains("not all memory of the call"));
+            return;
+        }
 
         assertNull(report.difference(), () -> String.join("\n", report.lines()));
         assertTrue(

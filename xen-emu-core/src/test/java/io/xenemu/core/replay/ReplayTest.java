@@ -121,9 +121,26 @@ final class ReplayTest {
             assertEquals(
                     List.of(
                             "2 calls, 1 compared",
-                            "1 not compared: depends on the other end of a channel",
-                            "1 not compared: gives a time"),
+                            "1 of them by the result alone: gives a time",
+                            "1 not compared: depends on the other end of a channel"),
                     report.lines());
+        }
+    }
+
+    @Test
+    void watchdogDoesNotEndTheReplay() throws Exception {
+        try (TracedGuest guest = new TracedGuest(true)) {
+            HypercallTrace trace = guest.start();
+            guest.memory().write32(ARGUMENT, 0);
+            guest.memory().write32(ARGUMENT + 4, 0);
+            assertEquals(1, guest.call(SCHED_OP, 6, ARGUMENT, 0));
+            for (int i = 0; i < 200; i++) {
+                guest.call(EVENT_CHANNEL_OP, CLOSE, ARGUMENT, 0);
+            }
+
+            ReplayReport report = replay(TracedGuest.bytes(trace));
+
+            assertEquals(201, report.compared());
         }
     }
 
@@ -191,6 +208,20 @@ final class ReplayTest {
                     guest.call(EVENT_CHANNEL_OP, BIND_VIRQ, ARGUMENT, 0));
 
             assertNull(replay(TracedGuest.bytes(trace)).difference());
+        }
+    }
+
+    @Test
+    void multicallWithoutAnEndIsRefused() throws Exception {
+        try (TracedGuest guest = new TracedGuest(true)) {
+            HypercallTrace trace = guest.start();
+            for (int i = 0; i < 300; i++) {
+                guest.call(EVENT_CHANNEL_OP, CLOSE, ARGUMENT, 0);
+            }
+
+            assertRefused(
+                    "line 257: a multicall without an end",
+                    ChangedTrace.allWithin(TracedGuest.bytes(trace)));
         }
     }
 
