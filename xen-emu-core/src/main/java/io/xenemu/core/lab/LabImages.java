@@ -135,6 +135,12 @@ public final class LabImages {
         }
     }
 
+    /// Gets `kexec`, by which a guest enters another kernel.
+    public GuestProgram kexec() throws IOException {
+        Path root = packages.unpackedWithLibraries("kexec-tools", NOTHING, XEN_LIBRARY);
+        return new GuestProgram(root.resolve("sbin/kexec"), libraryFolders(root));
+    }
+
     private static List<Path> libraryFolders(Path root) {
         return List.of(
                 root.resolve("usr/lib/x86_64-linux-gnu"), root.resolve("lib/x86_64-linux-gnu"));
