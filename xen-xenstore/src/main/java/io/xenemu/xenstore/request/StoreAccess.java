@@ -9,7 +9,8 @@ import io.xenemu.xenstore.store.XenStore;
 import org.jspecify.annotations.Nullable;
 
 /// The store as its transports see it: the lock, and what they do under it. A transport takes the lock once for a
-/// batch of requests. The lock is a leaf: a holder calls nothing outside the store.
+/// batch of requests. A holder calls nothing outside the store but observers of requests, which take no lock except a
+/// leaf.
 public interface StoreAccess {
     /// Takes the lock.
     void enter();
