@@ -74,17 +74,20 @@ final class ElfCore {
         head.putLong(0).putLong(HEADER_SIZE).putLong(0).putInt(0);
         head.putShort((short) HEADER_SIZE).putShort((short) SEGMENT_SIZE);
         head.putShort((short) (loads.size() + 1)).position(HEADER_SIZE);
-        segment(head, PT_NOTE, 0, new Load(0, notes.length, segments), 0);
+        segment(head, PT_NOTE, 0, new Load(0, notes.length, segments));
         for (Load load : loads) {
-            segment(head, PT_LOAD, READ_WRITE_EXECUTE, load, ALIGNMENT);
+            segment(head, PT_LOAD, READ_WRITE_EXECUTE, load);
         }
         return head.put(notes).flip();
     }
 
-    private static void segment(ByteBuffer to, int type, int flags, Load load, long alignment) {
+    /// Writes a program header without an alignment (p_align is 0). With one, and an offset that keeps it, `crash`
+    /// takes the file for a core of netdump. It then ignores the processor states in the notes, and does not find a
+    /// kernel that has moved itself.
+    private static void segment(ByteBuffer to, int type, int flags, Load load) {
         to.putInt(type).putInt(flags).putLong(load.offset());
         to.putLong(load.start()).putLong(load.start());
         to.putLong(load.length()).putLong(type == PT_LOAD ? load.length() : 0);
-        to.putLong(alignment);
+        to.putLong(0);
     }
 }

@@ -48,6 +48,7 @@ record ParsedCore(Path file, List<Note> notes, List<Load> loads) {
                                 segment.getLong(24),
                                 segment.getLong(32),
                                 segment.getLong(40));
+                assertEquals(0, segment.getLong(48), "with an alignment it is no core for crash");
                 switch (segment.getInt(0)) {
                     case 1 -> loads.add(load);
                     case 4 -> notes.addAll(notes(read(channel, load.offset(), load.inFile())));
