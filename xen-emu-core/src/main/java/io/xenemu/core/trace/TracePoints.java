@@ -64,13 +64,15 @@ public final class TracePoints {
     /// @param all null for nobody
     public synchronized void tap(@Nullable EventTap all) {
         tap = all;
-        for (Points points : domains.values()) {
-            points.tapped = all == null ? null : all.newEvents(points.domain);
-            points.observe();
-            for (Place place : points.places) {
-                place.tapped = all == null ? null : all.newCalls(points.domain);
-                place.observe();
-            }
+        domains.values().forEach(points -> tap(points, all));
+    }
+
+    private static void tap(Points points, @Nullable EventTap all) {
+        points.tapped = all == null ? null : all.newEvents(points.domain);
+        points.observe();
+        for (Place place : points.places) {
+            place.tapped = all == null ? null : all.newCalls(points.domain);
+            place.observe();
         }
     }
 
@@ -104,9 +106,13 @@ public final class TracePoints {
     /// Forgets a domain, and ends its trace.
     public synchronized void remove(DomId domain) {
         Points points = domains.remove(domain);
-        if (points != null && points.trace != null) {
+        if (points == null) {
+            return;
+        }
+        if (points.trace != null) {
             end(points, points.trace);
         }
+        tap(points, null);
     }
 
     /// The reason why a domain cannot be traced now, for an operator; null if it can.

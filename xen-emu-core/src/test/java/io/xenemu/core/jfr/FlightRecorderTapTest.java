@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.xenemu.core.domain.DomainObserver;
+import io.xenemu.core.hypercall.HypercallContext;
+import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.trace.HypercallTrace;
 import io.xenemu.core.trace.TracedGuest;
 import io.xenemu.kvm.abi.VcpuId;
@@ -66,6 +68,29 @@ final class FlightRecorderTapTest {
             assertEquals("pagesize", call.getString("op"));
             assertEquals(4096, call.getLong("result"));
             assertEquals(1, call.getInt("domain"));
+        }
+    }
+
+    @Test
+    void recordingThatRunsAlreadyIsNoticedAndDomainsThatComeLaterToo() throws Exception {
+        try (Recording recording = new Recording();
+                TracedGuest guest = new TracedGuest(true)) {
+            recording.enable("io.xenemu.Hypercall");
+            recording.start();
+            try (FlightRecorderTap _ = new FlightRecorderTap(guest.points())) {
+                guest.call(XEN_VERSION, PAGESIZE, 0, 0);
+                guest.points().remove(guest.guest().domain().id());
+                HypercallDispatcher later = guest.guest().dispatcher();
+                guest.points().add(guest.guest().domain());
+                guest.points().add(guest.guest().domain().id(), later);
+                HypercallContext call = guest.guest().caller(0, true);
+                call.begin(XEN_VERSION, 0);
+                call.setParameter(0, PAGESIZE);
+                assertEquals(4096, later.dispatch(call));
+            }
+            guest.call(XEN_VERSION, PAGESIZE, 0, 0);
+
+            assertEquals(2, events(recording).size());
         }
     }
 
