@@ -11,6 +11,7 @@ import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.ToDoubleFunction;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -42,25 +43,33 @@ class StealTimeIT {
             Pattern.compile(
                     "vcpu\\d+: running (\\S+) s, runnable (\\S+) s, blocked (\\S+) s, offline (\\S+) s");
 
-    /// Times of all vCPUs, in seconds: those that the host has of their threads, those of their runstates, and the
-    /// steal time that the guest has of them.
+    /// What the host has of the vCPUs' threads, in seconds.
+    private record Threads(double cpuTime, double runDelay) {}
+
+    /// Times of all vCPUs, in seconds: those that the host had before and after it was asked for the others; those of
+    /// their runstates; and the steal time that the guest has of them.
     private record Times(
-            double cpuTime,
-            double runDelay,
+            Threads before,
+            Threads after,
             double running,
             double runnable,
             double blocked,
             double offline,
-            double steal) {
-        Times since(Times before) {
-            return new Times(
-                    cpuTime - before.cpuTime,
-                    runDelay - before.runDelay,
-                    running - before.running,
-                    runnable - before.runnable,
-                    blocked - before.blocked,
-                    offline - before.offline,
-                    steal - before.steal);
+            double steal) {}
+
+    /// The least and the most that a time can have grown from one reading to the next.
+    private record Growth(double least, double most) {
+        static Growth of(Times from, Times to, ToDoubleFunction<Threads> time) {
+            return new Growth(
+                    time.applyAsDouble(to.before) - time.applyAsDouble(from.after),
+                    time.applyAsDouble(to.after) - time.applyAsDouble(from.before));
+        }
+
+        void assertHas(double found) {
+            double tolerance = TOLERANCE * most;
+            assertTrue(
+                    found >= least - tolerance && found <= most + tolerance,
+                    () -> found + " is not in " + this);
         }
     }
 
@@ -78,44 +87,38 @@ class StealTimeIT {
                                 "--vcpus",
                                 Integer.toString(VCPUS)))) {
             guest.shell().awaitBoot();
-            // The first tick in idle takes over what has been stolen since the boot.
-            guest.shell().run("sleep 1");
             Times first = times(daemon, guest);
             Thread.sleep(IDLE_SECONDS * 1000);
             Times second = times(daemon, guest);
-            idle(second.since(first));
+            idle(first, second);
 
             busyHost(lab);
             guest.shell()
                     .run(
-                            "for i in 1 2; do sh -c 'while :; do :; done' & done; sleep "
+                            "sh -c 'while :; do :; done' & a=$!; sh -c 'while :; do :; done' & b=$!; sleep "
                                     + BUSY_SECONDS
-                                    + "; kill %1 %2; wait");
-            Times third = times(daemon, guest);
-            busy(third.since(second));
+                                    + "; kill $a $b");
+            busy(second, times(daemon, guest));
             daemon.assertNoBug();
         }
     }
 
-    private static void idle(Times passed) {
-        double all = VCPUS * IDLE_SECONDS;
-        assertTrue(passed.blocked > MOSTLY * all, passed.toString());
-        assertTrue(passed.steal < TOLERANCE * all, passed.toString());
+    private static void idle(Times from, Times to) {
+        double blocked = to.blocked - from.blocked;
+        assertTrue(blocked > MOSTLY * VCPUS * IDLE_SECONDS, from + " " + to);
+        Growth.of(from, to, Threads::runDelay).assertHas(to.runnable - from.runnable);
         // They were started before.
-        assertEquals(0, passed.offline, passed.toString());
+        assertEquals(from.offline, to.offline, from + " " + to);
     }
 
-    private static void busy(Times passed) {
+    private static void busy(Times from, Times to) {
+        Growth runDelay = Growth.of(from, to, Threads::runDelay);
         // As many rivals as CPUs: about half of the time, each vCPU waits.
-        assertTrue(passed.runDelay > BUSY_SECONDS * VCPUS / 5.0, passed.toString());
-        assertNear(passed.runDelay, passed.steal, passed);
-        assertNear(passed.runDelay, passed.runnable, passed);
-        assertNear(passed.cpuTime, passed.running, passed);
-        assertEquals(0, passed.offline, passed.toString());
-    }
-
-    private static void assertNear(double expected, double found, Times all) {
-        assertEquals(expected, found, TOLERANCE * expected, all.toString());
+        assertTrue(runDelay.least > BUSY_SECONDS * VCPUS / 5.0, from + " " + to);
+        runDelay.assertHas(to.steal - from.steal);
+        runDelay.assertHas(to.runnable - from.runnable);
+        Growth.of(from, to, Threads::cpuTime).assertHas(to.running - from.running);
+        assertEquals(from.offline, to.offline, from + " " + to);
     }
 
     /// One thread for each CPU of the host is busy, for less time than the guest is.
@@ -128,8 +131,23 @@ class StealTimeIT {
 
     private static Times times(LabDaemon daemon, LabGuest guest)
             throws IOException, InterruptedException {
+        Threads before = threads(daemon, guest);
         String stat = guest.shell().run("grep 'cpu ' /proc/stat");
         double steal = Long.parseLong(one(STEAL, stat).group(1)) / TICKS_PER_SECOND;
+        double[] sums = new double[4];
+        String rows = daemon.ask("debug-keys r");
+        List<MatchResult> accounts = ACCOUNT.matcher(rows).results().toList();
+        assertEquals(VCPUS, accounts.size(), rows);
+        for (MatchResult account : accounts) {
+            for (int i = 0; i < sums.length; i++) {
+                sums[i] += Double.parseDouble(account.group(i + 1));
+            }
+        }
+        return new Times(before, threads(daemon, guest), sums[0], sums[1], sums[2], sums[3], steal);
+    }
+
+    private static Threads threads(LabDaemon daemon, LabGuest guest)
+            throws IOException, InterruptedException {
         String schedstats =
                 daemon.lab()
                         .shell(
@@ -146,16 +164,7 @@ class StealTimeIT {
             cpuTime += Long.parseLong(fields[0]) / NANOS_PER_SECOND;
             runDelay += Long.parseLong(fields[1]) / NANOS_PER_SECOND;
         }
-        double[] sums = new double[4];
-        String rows = daemon.ask("debug-keys r");
-        List<MatchResult> accounts = ACCOUNT.matcher(rows).results().toList();
-        assertEquals(VCPUS, accounts.size(), rows);
-        for (MatchResult account : accounts) {
-            for (int i = 0; i < sums.length; i++) {
-                sums[i] += Double.parseDouble(account.group(i + 1));
-            }
-        }
-        return new Times(cpuTime, runDelay, sums[0], sums[1], sums[2], sums[3], steal);
+        return new Threads(cpuTime, runDelay);
     }
 
     private static MatchResult one(Pattern pattern, String text) {
