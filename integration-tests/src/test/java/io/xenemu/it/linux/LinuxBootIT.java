@@ -57,7 +57,7 @@ class LinuxBootIT {
                 () -> assertPrinted(output, "Hypervisor detected: Xen"),
                 () -> assertPrinted(output, "type=xen"),
                 () -> assertPrinted(output, "version=4.19.0-xen-emu"),
-                () -> assertPrinted(output, "features=00112305"),
+                () -> assertPrinted(output, "features=001d2305"),
                 () -> assertPrinted(output, cpus),
                 () -> assertPrinted(output, "clocksource=xen"),
                 () -> assertPrinted(output, "bus=/sys/bus/xen"),

@@ -29,7 +29,7 @@ final class HvmCallsTest extends CallingGuest {
     void featuresAreThoseOfAnHvmDomain() throws XenError {
         memory.write32(ARG, 0);
         assertEquals(0, call(XEN_VERSION, 6, ARG));
-        assertEquals(0x112305, memory.read32(ARG + 4));
+        assertEquals(0x192305, memory.read32(ARG + 4));
 
         memory.write32(ARG, 1);
         assertEquals(-22, call(XEN_VERSION, 6, ARG));
