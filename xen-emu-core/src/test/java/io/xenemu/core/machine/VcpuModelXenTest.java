@@ -24,9 +24,11 @@ import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Segment;
+import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -40,6 +42,7 @@ final class VcpuModelXenTest {
     private static final int HANDLER = 0xa100;
     private static final int GENERAL_PROTECTION_VECTOR = 13;
     private static final int FAULT_PORT = 0x11;
+    private static final long HYPER_V_PAGE = 0x9000;
     private static final int EDX1_SSE2 = 1 << 26;
     private static final int ECX1_SSE3 = 1;
 
@@ -156,6 +159,29 @@ final class VcpuModelXenTest {
         run("66b905010040" + "6631c0" + "66ba00000080" + "0f30" + "e610");
         assertEquals(ExitReason.SYSTEM_EVENT, vcpu.run().exitReason());
         assertEquals(3, vcpu.run().systemEventType());
+    }
+
+    /// KVM fills Hyper-V's hypercall page. Bit 31 of EAX tells these calls from Xen's, which still are exits.
+    @Test
+    void callsOfXenAndOfHyperVAreTold() throws BootException, XenError {
+        CpuConfig config = cpu(List.of(), List.of("defaults"));
+        kvm.vm().xenHvmConfig(Set.of(XenCapability.INTERCEPT_HCALL), config.hypercallMsr());
+        VcpuModel model = give(config);
+        String call = model.isAmd() ? "0f01d9" : "0f01c1";
+        // mov ecx, GUEST_OS_ID; mov eax, 1; xor edx, edx; wrmsr
+        // mov ecx, HYPERCALL; mov eax, page and 1; wrmsr; out 10, al
+        run(
+                "66b900000040" + "66b801000000" + "6631d2" + "0f30"
+                        + "66b901000040" + "66b801900000" + "0f30" + "e610");
+        assertEquals(ExitReason.IO, vcpu.run().exitReason());
+        byte[] page = new byte[9];
+        kvm.test().memory().copyIn(HYPER_V_PAGE, page, 0, page.length);
+        assertEquals("0d00000080" + call + "c3", HexFormat.of().formatHex(page));
+
+        // mov eax, 17; vmcall or vmmcall
+        run("66b811000000" + call);
+        assertEquals(ExitReason.XEN, vcpu.run().exitReason());
+        assertEquals(17, vcpu.run().xenInput());
     }
 
     private boolean faults(int msr) throws XenError {
