@@ -171,8 +171,14 @@ final class VcpuModelXenTest {
         // mov ecx, GUEST_OS_ID; mov eax, 1; xor edx, edx; wrmsr
         // mov ecx, HYPERCALL; mov eax, page and 1; wrmsr; out 10, al
         run(
-                "66b900000040" + "66b801000000" + "6631d2" + "0f30"
-                        + "66b901000040" + "66b801900000" + "0f30" + "e610");
+                "66b900000040"
+                        + "66b801000000"
+                        + "6631d2"
+                        + "0f30"
+                        + "66b901000040"
+                        + "66b801900000"
+                        + "0f30"
+                        + "e610");
         assertEquals(ExitReason.IO, vcpu.run().exitReason());
         byte[] page = new byte[9];
         kvm.test().memory().copyIn(HYPER_V_PAGE, page, 0, page.length);
