@@ -1,5 +1,6 @@
 package io.xenemu.core.boot;
 
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -38,7 +39,7 @@ final class FileContent implements BootContent, AutoCloseable {
                 throw e;
             }
         } catch (IOException e) {
-            throw new BootException(name + ": cannot be read: " + e.getMessage(), e);
+            throw new BootException(name + ": cannot be read: " + IoReason.withoutFile(e), e);
         }
     }
 
@@ -57,7 +58,7 @@ final class FileContent implements BootContent, AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            throw new BootException(name + ": cannot be read: " + e.getMessage(), e);
+            throw new BootException(name + ": cannot be read: " + IoReason.withoutFile(e), e);
         }
     }
 

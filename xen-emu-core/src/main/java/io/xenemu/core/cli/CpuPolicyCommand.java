@@ -6,6 +6,7 @@ import io.xenemu.core.cpuid.HostPolicy;
 import io.xenemu.core.cpuid.PolicyFile;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.machine.VcpuModel;
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import java.io.IOException;
@@ -51,7 +52,7 @@ final class CpuPolicyCommand implements Callable<Integer> {
         try {
             Files.writeString(file, text);
         } catch (IOException e) {
-            throw new HostException(file + ": cannot be written: " + e.getMessage(), e);
+            throw new HostException(file + ": cannot be written: " + IoReason.withoutFile(e), e);
         }
         return 0;
     }

@@ -20,7 +20,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "replay",
         description =
-                "Makes the hypercalls of a recorded trace again, without the guest, and reports the"
+                "Make the hypercalls of a recorded trace again, without the guest, and report the"
                         + " first result that differs.",
         sortOptions = false,
         usageHelpAutoWidth = true,

@@ -27,6 +27,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -86,6 +87,9 @@ final class TraceCommand implements Callable<Integer> {
     public Integer call() throws HostException, IOException {
         Path recorded = input;
         String traced = domain;
+        if (count < 1) {
+            throw wrong("--count: " + count + " is less than 1");
+        }
         if (recorded != null && traced == null && output == null && filter == null) {
             try (InputStream in = new BufferedInputStream(Files.newInputStream(recorded))) {
                 read(in, OutputStream.nullOutputStream());
@@ -95,13 +99,16 @@ final class TraceCommand implements Callable<Integer> {
             return 0;
         }
         if (recorded != null || traced == null) {
-            CommandSpec own = spec;
-            throw new ParameterException(
-                    own == null ? new picocli.CommandLine(this) : own.commandLine(),
-                    "either DOMAIN, or --input without a filter or an output");
+            throw wrong("either DOMAIN, or --input without a filter or an output");
         }
         record(traced);
         return 0;
+    }
+
+    private ParameterException wrong(String message) {
+        CommandSpec own = spec;
+        return new ParameterException(
+                own == null ? new CommandLine(this) : own.commandLine(), message);
     }
 
     private void record(String traced) throws HostException {

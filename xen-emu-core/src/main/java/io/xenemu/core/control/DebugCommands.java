@@ -25,7 +25,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/// The verbs for debugging a guest: xl's debug keys, SysRq and triggers, the trace of its hypercalls, its core.
+/// The verbs for debugging a guest: xl's debug keys, SysRq and triggers, its trace, its core.
 final class DebugCommands {
     private static final String KEYS = "keys";
     private static final String DOMAIN = "domain";
@@ -65,9 +65,9 @@ final class DebugCommands {
                             optional(VCPU)),
                     Verb.session(
                             "trace",
-                            "Print the hypercalls of a guest, one a line, until it ends or Ctrl-C. The guest is "
-                                    + "not held up: calls that are not read in time are lost, and a line says how "
-                                    + "many.",
+                            "Print hypercalls and other events of a guest, one a line, until it ends or "
+                                    + "Ctrl-C. The guest is not held up: what is not read in time is lost, and a "
+                                    + "line says how much.",
                             DebugCommands::trace,
                             one(DOMAIN),
                             optional(FILTER)),

@@ -1,6 +1,7 @@
 package io.xenemu.core.cpuid;
 
 import com.google.common.base.Splitter;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -50,7 +51,7 @@ public final class PolicyFile {
             }
             return parse(new String(content, StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new CannotOfferException(file + ": cannot be read: " + e.getMessage());
+            throw new CannotOfferException(file + ": cannot be read: " + IoReason.withoutFile(e));
         } catch (IllegalArgumentException e) {
             throw new CannotOfferException(file + ": " + e.getMessage());
         }

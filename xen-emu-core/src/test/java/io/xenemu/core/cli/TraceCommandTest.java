@@ -103,6 +103,22 @@ final class TraceCommandTest {
     }
 
     @Test
+    void traceOfNoRecordsIsRefusedInOneLine() throws Exception {
+        String path = file(trace());
+        for (String count : List.of("0", "-1")) {
+            assertEquals(
+                    new Result(
+                            2,
+                            "",
+                            "xen-emu: --count: "
+                                    + count
+                                    + " is less than 1; see xen-emu trace --help\n"),
+                    execute("trace", "-i", path, "-n", count));
+        }
+        assertEquals(0, execute("trace", "-i", path, "-n", "1").code());
+    }
+
+    @Test
     void serviceThatDoesNotRunIsOneLineAndLeavesNoFile() {
         Path output = folder.resolve("out");
         Path socket = folder.resolve("control");
