@@ -16,7 +16,6 @@ import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.EventChannels;
 import io.xenemu.evtchn.EventEnvironment;
 import io.xenemu.evtchn.EvtchnOptions;
-import io.xenemu.gnttab.GrantObserver;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -66,6 +65,7 @@ public final class Domain implements AutoCloseable {
     private final MessageInterrupts messageInterrupts;
     private final DomainTimers timers;
     private final Watchdogs watchdogs;
+    private final InterruptLines interruptLines;
     private final AcpiEvents acpiEvents;
 
     /// Builds a new domain without vCPUs, as [#Domain(DomainOrigin, GuestMemoryMap, VmPort, Set, DomainEnvironment)].
@@ -98,7 +98,6 @@ public final class Domain implements AutoCloseable {
         this.environment = environment;
         this.timers = new DomainTimers(id.toString(), e -> failed("the timers of " + id, e));
         this.watchdogs = new Watchdogs(timers, this::watchdogExpired);
-        this.acpiEvents = new AcpiEvents(up -> setIrq(AcpiTables.EVENT_GSI, up));
         MeterRegistry registry = environment.registry();
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);
@@ -124,6 +123,9 @@ public final class Domain implements AutoCloseable {
                             () -> DomainParts.foreignChannel(this),
                             () -> DomainParts.events(this),
                             eventChannels::destroy));
+            InterruptLines lines = new InterruptLines(eventChannels.pirqs(), vm);
+            interruptLines = lines;
+            acpiEvents = new AcpiEvents(up -> lines.set(AcpiTables.EVENT_GSI, up));
             messageInterrupts = kernelPorts.messages();
             parts.add(
                     new OwnPart(
@@ -188,21 +190,7 @@ public final class Domain implements AutoCloseable {
     /// @param events null to observe nothing
     public void observe(@Nullable DomainObserver events) {
         observer = events;
-        grantTable()
-                .observe(
-                        events == null
-                                ? null
-                                : new GrantObserver() {
-                                    @Override
-                                    public void begun(int ref, int by, boolean isCopy) {
-                                        events.grantBegun(ref, by, isCopy);
-                                    }
-
-                                    @Override
-                                    public void ended(int ref) {
-                                        events.grantEnded(ref);
-                                    }
-                                });
+        grantTable().observe(events == null ? null : new ObservedGrants(events));
     }
 
     /// The observer of events beside hypercalls; null if there is none. Costs one volatile read.
@@ -285,6 +273,11 @@ public final class Domain implements AutoCloseable {
     /// Its event channels.
     public EventChannels eventChannels() {
         return eventChannels;
+    }
+
+    /// Its devices' interrupt lines.
+    public InterruptLines interruptLines() {
+        return interruptLines;
     }
 
     /// Its devices' messages that it receives as events.
@@ -376,26 +369,6 @@ public final class Domain implements AutoCloseable {
         return exists ? XenError.EPERM : XenError.ESRCH;
     }
 
-    /// Sends one edge on an interrupt line. It becomes an event if the guest has routed the line over an event channel;
-    /// otherwise it goes to the PIC and the I/O APIC.
-    public void pulseIrq(int gsi) {
-        boolean isEvent = eventChannels.pirqs().setGsi(gsi, true);
-        eventChannels.pirqs().setGsi(gsi, false);
-        if (!isEvent) {
-            vm.irqLine(gsi, true);
-            vm.irqLine(gsi, false);
-        }
-    }
-
-    /// Sets the level of an interrupt line; see [#pulseIrq]. The chips see it go down in any case: the guest may have
-    /// changed the route while it was up.
-    private void setIrq(int gsi, boolean up) {
-        boolean isEvent = eventChannels.pirqs().setGsi(gsi, up);
-        if (!up || !isEvent) {
-            vm.irqLine(gsi, up);
-        }
-    }
-
     /// Starts the vCPUs.
     public void start() {
         // vCPU 0 starts last: until a vCPU has started, other threads make its calls themselves.
@@ -432,7 +405,7 @@ public final class Domain implements AutoCloseable {
         return quiescence.isHeld();
     }
 
-    /// Its suspend by the guest.
+    /// Its suspend, or its soft reset, by the guest.
     public Suspension suspension() {
         return suspension;
     }
@@ -444,35 +417,10 @@ public final class Domain implements AutoCloseable {
         boolean _ = end.stop(reason, message);
     }
 
-    /// Suspends the domain: see [Suspension].
-    ///
-    /// @param vcpu makes the hypercall, on its own thread
-    public void suspend(Vcpu vcpu) {
-        suspension.begin(vcpu, ShutdownReason.SUSPEND);
-    }
-
-    /// Holds the domain until its driver has reset it ([#softReset]), or stops it: see [Suspension].
-    ///
-    /// @param vcpu makes the hypercall, on its own thread
-    public void askForSoftReset(Vcpu vcpu) {
-        suspension.begin(vcpu, ShutdownReason.SOFT_RESET);
-    }
-
-    /// Waits until all vCPUs are parked after [#askForSoftReset]. They stay so.
-    ///
-    /// @throws StuckException if a vCPU does not park in time; then nothing has happened
-    public void beginSoftReset() {
-        suspension.awaitSoftReset();
-    }
-
-    /// Resets the domain after [#beginSoftReset]: see [SoftReset]. The store and the console are disconnected.
+    /// Resets the domain after [Suspension#awaitSoftReset]: see [SoftReset]. The store and the console are
+    /// disconnected.
     public void softReset() {
         SoftReset.run(this);
-    }
-
-    /// Lets the guest go on after [#softReset].
-    public void goOnAfterSoftReset() {
-        suspension.endSoftReset();
     }
 
     /// Sets the reason of a later shutdown, which that shutdown cannot change (SCHEDOP_shutdown_code). Only the first

@@ -33,11 +33,21 @@ public final class Suspension {
         this.quiescence = quiescence;
     }
 
-    /// Suspends the domain, unless it is held here already. For the thread of the vCPU that makes the hypercall; the
-    /// vCPU parks when the call is completed.
+    /// Suspends the domain, unless it is held here already.
     ///
-    /// @param why SUSPEND or SOFT_RESET
-    void begin(Vcpu vcpu, ShutdownReason why) {
+    /// @param vcpu makes the hypercall, on its own thread; it parks when the call is completed
+    public void suspend(Vcpu vcpu) {
+        begin(vcpu, ShutdownReason.SUSPEND);
+    }
+
+    /// Holds the domain until its driver has reset it ([Domain#softReset]) or stops it, unless it is held here already.
+    ///
+    /// @param vcpu makes the hypercall, on its own thread; it parks when the call is completed
+    public void askForSoftReset(Vcpu vcpu) {
+        begin(vcpu, ShutdownReason.SOFT_RESET);
+    }
+
+    private void begin(Vcpu vcpu, ShutdownReason why) {
         synchronized (this) {
             if (caller != null) {
                 return;
@@ -87,11 +97,11 @@ public final class Suspension {
         release();
     }
 
-    /// Waits until all vCPUs are parked for a soft reset.
+    /// Waits until all vCPUs are parked for a soft reset. They stay so.
     ///
     /// @throws IllegalStateException if the guest has not asked for one
-    /// @throws StuckException if a vCPU has not parked in time
-    void awaitSoftReset() {
+    /// @throws StuckException if a vCPU has not parked in time; then nothing has happened
+    public void awaitSoftReset() {
         Vcpu _ = held(ShutdownReason.SOFT_RESET);
         quiescence.awaitHold();
     }
@@ -99,7 +109,7 @@ public final class Suspension {
     /// Lets the domain go on after its soft reset.
     ///
     /// @throws IllegalStateException if the guest has not asked for one
-    void endSoftReset() {
+    public void endSoftReset() {
         Vcpu _ = held(ShutdownReason.SOFT_RESET);
         release();
     }

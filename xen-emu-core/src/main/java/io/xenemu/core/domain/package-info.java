@@ -6,7 +6,7 @@
 ///
 /// - The domain: [Domain], [DomainEnd], [DomainPages], [SharedInfo], [WallClock], [DomainConfig], [EventChannelConfig],
 ///   [DomainEnvironment], [HvmParams], [NamedPages], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch],
-///   [DomainObserver].
+///   [DomainObserver], [ObservedGrants].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuRegisters], [VcpuThread], [VcpuMailbox], [VcpuAreas], [WrittenArea],
 ///   [EventPoll], [ThreadActivity], [RunstateAccount].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [SoftReset], [VcpuGate], [StuckException].
@@ -14,8 +14,8 @@
 ///   [BlockedException].
 /// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore],
 ///   [HeldState].
-/// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [MessageInterrupts] are
-///   devices' messages.
+/// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [InterruptLines] and
+///   [MessageInterrupts] are devices' lines and messages.
 ///
 /// Locks:
 ///

@@ -148,12 +148,12 @@ final class GuestBoot {
     }
 
     /// Resets the domain softly, and connects it again to XenStore, its console and its devices. Its guest has asked
-    /// for it; [Domain#goOnAfterSoftReset] lets the guest go on.
+    /// for it; [io.xenemu.core.domain.Suspension#endSoftReset] lets the guest go on.
     ///
     /// @return complete when the guest may go on
     /// @throws StuckException if a vCPU does not park in time; then nothing has happened
     CompletableFuture<Void> softReset() {
-        domain.beginSoftReset();
+        domain.suspension().awaitSoftReset();
         int onlineVcpus = onlineVcpus(domain.config().vcpus());
         long memory = memoryTarget();
         DevicesOverReboot kept = keepDevices();

@@ -78,7 +78,7 @@ public final class GuestDevices {
     PortBus ports(Domain domain) {
         this.domain = domain;
         ByteSink output = serial == null ? ByteSink.DISCARD : serial.output();
-        IrqLine irq = () -> domain.pulseIrq(AcpiTables.COM1_GSI);
+        IrqLine irq = () -> domain.interruptLines().pulse(AcpiTables.COM1_GSI);
         int base = AcpiTables.COM1_PORT;
         Serial8250 com1 =
                 saved == null

@@ -287,7 +287,7 @@ final class GuestDriver {
             if (!mayRestart(lived)) {
                 domain.shutdown(ShutdownReason.SOFT_RESET, "");
             } else if (!inbox.isDestroyed()) {
-                domain.goOnAfterSoftReset();
+                domain.suspension().endSoftReset();
             }
         } catch (StuckException e) {
             domain.crash("its soft reset has failed: " + e.getMessage());

@@ -75,8 +75,8 @@ final class SchedOp {
         int code = c.domain().shutdownCode(code(c));
         ShutdownReason reason = ShutdownReason.of(code);
         switch (reason) {
-            case SUSPEND -> c.domain().suspend(c.vcpu());
-            case SOFT_RESET -> c.domain().askForSoftReset(c.vcpu());
+            case SUSPEND -> c.domain().suspension().suspend(c.vcpu());
+            case SOFT_RESET -> c.domain().suspension().askForSoftReset(c.vcpu());
             default -> c.domain().shutdown(reason, ShutdownReason.describe(code));
         }
         return 0;

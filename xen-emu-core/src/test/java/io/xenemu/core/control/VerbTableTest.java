@@ -129,7 +129,8 @@ final class VerbTableTest {
                         throw new Refused("not paused");
                     }
                 }
-                case DomainOrder.Plain.SUSPEND -> domain.suspend(domain.vcpus().getFirst());
+                case DomainOrder.Plain.SUSPEND ->
+                        domain.suspension().suspend(domain.vcpus().getFirst());
                 case DomainOrder.Plain.RESUME -> domain.suspension().cancel();
                 case DomainOrder.Plain.POWER_OFF, DomainOrder.Plain.REBOOT ->
                         asked.add(domain + " " + order);

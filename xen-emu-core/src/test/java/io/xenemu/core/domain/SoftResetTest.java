@@ -44,27 +44,27 @@ final class SoftResetTest {
     }
 
     private void reset() {
-        domain.askForSoftReset(caller);
-        domain.beginSoftReset();
+        domain.suspension().askForSoftReset(caller);
+        domain.suspension().awaitSoftReset();
         domain.softReset();
-        domain.goOnAfterSoftReset();
+        domain.suspension().endSoftReset();
     }
 
     @Test
     void domainIsHeldFromTheHypercallUntilTheResetIsDone() {
-        domain.askForSoftReset(caller);
-        domain.suspend(domain.vcpus().get(1));
+        domain.suspension().askForSoftReset(caller);
+        domain.suspension().suspend(domain.vcpus().get(1));
 
         assertTrue(domain.suspension().isSoftReset());
         assertFalse(domain.suspension().isSuspended());
         assertTrue(domain.isHeld());
         assertThrows(IllegalStateException.class, domain.suspension()::cancel);
-        domain.beginSoftReset();
+        domain.suspension().awaitSoftReset();
         assertTrue(domain.isHeld());
-        domain.goOnAfterSoftReset();
+        domain.suspension().endSoftReset();
         assertFalse(domain.isHeld());
         assertFalse(domain.suspension().isHeld());
-        assertThrows(IllegalStateException.class, domain::beginSoftReset);
+        assertThrows(IllegalStateException.class, domain.suspension()::awaitSoftReset);
     }
 
     @Test

@@ -38,7 +38,7 @@ final class SuspensionTest {
         @Override
         public void write(int port, int value) {
             Vcpu caller = domain.join().vcpus().getFirst();
-            domain.join().suspend(caller);
+            domain.join().suspension().suspend(caller);
         }
     }
 

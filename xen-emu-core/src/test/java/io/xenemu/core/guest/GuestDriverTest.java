@@ -231,7 +231,7 @@ final class GuestDriverTest {
             Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
             assertEquals("web is about to suspend", refusal(suspend(domain)));
             acknowledge(domain);
-            domain.suspend(domain.vcpus().get(1));
+            domain.suspension().suspend(domain.vcpus().get(1));
 
             assertNull(suspend.get());
             assertEquals(GuestState.SUSPENDED, guest.state());
@@ -242,7 +242,7 @@ final class GuestDriverTest {
             assertFalse(domain.vcpus().getFirst().isHeld());
         }
 
-        domain.suspend(domain.vcpus().getFirst());
+        domain.suspension().suspend(domain.vcpus().getFirst());
         Eventually.holds("it suspends unasked", () -> guest.state() == GuestState.SUSPENDED);
         domains.destroy(domain);
         assertEquals(RunOutcome.STOPPED, run.get());
@@ -259,7 +259,7 @@ final class GuestDriverTest {
         Guest guest = new Guest(request(true), folder);
         FutureTask<RunOutcome> run = fake.start(guest);
         Domain domain = fake.next();
-        domain.suspend(domain.vcpus().getFirst());
+        domain.suspension().suspend(domain.vcpus().getFirst());
         Eventually.holds("it suspends", () -> guest.state() == GuestState.SUSPENDED);
         hypervisor.xenstore().release(domain.id());
 
@@ -323,7 +323,7 @@ final class GuestDriverTest {
         for (int i = 0; i < 2; i++) {
             EvtchnPort mine = domain.eventChannels().bindIpi(new VcpuId(1));
             domains.order(domain, DomainOrder.Plain.POWER_OFF);
-            domain.askForSoftReset(domain.vcpus().get(1));
+            domain.suspension().askForSoftReset(domain.vcpus().get(1));
             Eventually.holds("it goes on", () -> !domain.suspension().isHeld());
 
             assertEquals(GuestState.PAUSED, guest.state());
@@ -355,7 +355,7 @@ final class GuestDriverTest {
         FutureTask<RunOutcome> run = fake.start(guest);
 
         Domain domain = fake.next();
-        domain.askForSoftReset(domain.vcpus().getFirst());
+        domain.suspension().askForSoftReset(domain.vcpus().getFirst());
 
         assertEquals(RunOutcome.OTHER_SHUTDOWN, run.get());
     }
@@ -379,7 +379,7 @@ final class GuestDriverTest {
         FutureTask<Void> suspend = suspend(domain);
         Eventually.holds("it is asked", () -> shutdownNode(domain).equals("suspend"));
 
-        domain.askForSoftReset(domain.vcpus().getFirst());
+        domain.suspension().askForSoftReset(domain.vcpus().getFirst());
 
         assertEquals("web has been reset", refusal(suspend));
         guest.destroy();
@@ -591,7 +591,7 @@ final class GuestDriverTest {
         dump(domain, "paused", false);
         assertTrue(domain.isPaused());
         domains.order(domain, DomainOrder.Plain.UNPAUSE);
-        domain.suspend(domain.vcpus().getFirst());
+        domain.suspension().suspend(domain.vcpus().getFirst());
         Eventually.holds("it suspends", () -> guest.state() == GuestState.SUSPENDED);
         dump(domain, "suspended", false);
         domain.shutdown(ShutdownReason.CRASH, "of a test");

@@ -145,7 +145,7 @@ final class PhysdevCallsTest extends CallingGuest {
         assertEquals(0, call(EVENT_CHANNEL_OP, BIND_PIRQ, ARG));
         int port = memory.read32(ARG + 8);
 
-        guest.domain().pulseIrq(COM1);
+        guest.domain().interruptLines().pulse(COM1);
 
         int pending =
                 guest.domain()

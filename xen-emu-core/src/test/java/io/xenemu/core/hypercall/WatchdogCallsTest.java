@@ -72,7 +72,7 @@ final class WatchdogCallsTest extends CallingGuest {
     /// As on Xen, the watchdog has expired when the domain is resumed, and does nothing.
     @Test
     void watchdogDoesNotEndASuspendedDomain() throws XenError, InterruptedException {
-        guest.domain().suspend(guest.domain().vcpus().getFirst());
+        guest.domain().suspension().suspend(guest.domain().vcpus().getFirst());
         assertEquals(1, watchdog(0, 0));
 
         assertNull(guest.domain().shutdownLatch().await(200));
