@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,6 +21,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The guests in the background of a service, by name.
 public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
@@ -26,8 +30,15 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     private static final DateTimeFormatter SUFFIX =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmm'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
+    /// The most stopped domains of one guest that stay at a time: more than an operator looks at. Otherwise a guest
+    /// that crashes again and again would use up the host's memory, and every domain id.
+    private static final int MAX_KEPT = 8;
+
+    private static final Logger log = LoggerFactory.getLogger(HostedGuests.class);
+
     private final Hypervisor hypervisor;
     private final Path dumps;
+    private final int maxKept;
 
     @GuardedBy("this")
     private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
@@ -35,6 +46,10 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// Names for domains that are about to become guests of their own.
     @GuardedBy("this")
     private final Set<String> reserved = new HashSet<>();
+
+    /// The guest to which each stopped domain that stays belongs, by the domain's new name.
+    @GuardedBy("this")
+    private final Map<String, String> origins = new HashMap<>();
 
     @GuardedBy("this")
     private boolean closed;
@@ -44,8 +59,14 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
 
     /// @param dumps the folder for core dumps, which may not be there yet
     public HostedGuests(Hypervisor hypervisor, Path dumps) {
+        this(hypervisor, dumps, MAX_KEPT);
+    }
+
+    /// @param maxKept the most stopped domains of one guest that stay at a time
+    HostedGuests(Hypervisor hypervisor, Path dumps, int maxKept) {
         this.hypervisor = hypervisor;
         this.dumps = dumps;
+        this.maxKept = maxKept;
     }
 
     /// Starts a guest.
@@ -81,15 +102,24 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
 
     /// Keeps a stopped domain as a guest of its own, under its guest's name with the time, as xl does.
     ///
-    /// @return false if the service ends
+    /// @return false if the service ends, or too many of the guest's domains stay already
     private boolean keep(StoppedBoot stopped) {
+        String origin = stopped.request().config().name();
         String name;
         synchronized (this) {
             if (closed) {
                 return false;
             }
-            name = freeName(stopped.request().config().name(), Instant.now());
+            if (Collections.frequency(origins.values(), origin) == maxKept) {
+                log.warn(
+                        "{} does not stay: {} stopped domains of this guest are preserved already",
+                        stopped.boot().domain(),
+                        maxKept);
+                return false;
+            }
+            name = freeName(origin, Instant.now());
             reserved.add(name);
+            origins.put(name, origin);
         }
         Guest guest = new Guest(stopped, name, dumps);
         HostedGuest kept = HostedGuest.preserved(hypervisor, name, guest, () -> ended(name));
@@ -131,6 +161,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
 
     private synchronized void ended(String name) {
         guests.remove(name);
+        origins.remove(name);
     }
 
     /// The guest of a name, if there is one.

@@ -14,7 +14,7 @@ record StoppedBoot(
         GuestBoot boot, GuestRequest request, MemoryAdmission.Share share, ShutdownReason reason) {
     /// Takes stopped domains over.
     interface Keeper {
-        /// Takes a domain over, unless the service ends.
+        /// Takes a domain over, unless the service ends, or it has too many such domains of this guest.
         ///
         /// @return false if the domain is not kept
         boolean keep(StoppedBoot stopped);

@@ -540,6 +540,28 @@ final class GuestDriverTest {
         assertEquals(List.of(), ids());
     }
 
+    @Test
+    void guestThatCrashesAgainAndAgainLeavesFewDomains() throws Exception {
+        try (HostedGuests guests = new HostedGuests(hypervisor, folder, 1)) {
+            guests.create(request(renaming()), false);
+            Domain first = fake.next();
+            first.shutdown(ShutdownReason.CRASH, "of a test");
+            Domain second = fake.next();
+            second.shutdown(ShutdownReason.CRASH, "of a test");
+            Domain third = fake.next();
+            Eventually.holds("it runs", () -> hasName(third));
+
+            assertEquals(List.of(first.id(), third.id()), ids());
+
+            String name = first.config().name();
+            Objects.requireNonNull(guests.named(name)).stop();
+            third.shutdown(ShutdownReason.CRASH, "of a test");
+            Domain fourth = fake.next();
+            Eventually.holds("it runs", () -> hasName(fourth));
+            assertEquals(List.of(third.id(), fourth.id()), ids());
+        }
+    }
+
     private boolean hasName(Domain domain) throws XenError {
         try (XenStoreClient client = hypervisor.xenstore().client()) {
             return client.exists("/local/domain/" + domain.id().value() + "/name");
