@@ -7,10 +7,13 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenTimer;
 import java.lang.foreign.MemorySegment;
 
-/// A vCPU of a [StillVm]: it takes every call, and remembers its registers, state and timer. It has interrupts
-/// disabled, and its timer never fires. For one thread.
+/// A vCPU of a [StillVm]: it takes every call, and remembers its registers, state and timer. Its timer never fires. An
+/// interrupt waits for it, so that no hypercall waits for an event: nobody else would end that. For one thread.
 public final class StillVcpu implements VcpuPort {
     private static final int LAPIC_BYTES = 1024;
+
+    /// A byte of the local APIC's interrupt request register.
+    private static final int LAPIC_REQUESTED = 0x210;
 
     private KvmRegs registers = new KvmRegs();
     private KvmSregs system = new KvmSregs();
@@ -27,7 +30,7 @@ public final class StillVcpu implements VcpuPort {
 
     @Override
     public boolean interruptsEnabled() {
-        return false;
+        return true;
     }
 
     @Override
@@ -67,7 +70,9 @@ public final class StillVcpu implements VcpuPort {
 
     @Override
     public byte[] getLapic() {
-        return new byte[LAPIC_BYTES];
+        byte[] lapic = new byte[LAPIC_BYTES];
+        lapic[LAPIC_REQUESTED] = 1;
+        return lapic;
     }
 
     @Override

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.hypercall.HypercallTable;
@@ -15,6 +16,7 @@ import io.xenemu.core.trace.TracedGuest;
 import io.xenemu.kvm.abi.XenError;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -28,6 +30,9 @@ final class ReplayTest {
     private static final int SCHED_OP = 29;
     private static final int EVENT_CHANNEL_OP = 32;
     private static final int HVM_OP = 34;
+    private static final long BLOCK = 1;
+    private static final long POLL = 3;
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final int BIND_VIRQ = 1;
     private static final int CLOSE = 3;
     private static final int STATUS = 5;
@@ -222,6 +227,26 @@ final class ReplayTest {
             assertRefused(
                     "line 257: a multicall without an end",
                     ChangedTrace.allWithin(TracedGuest.bytes(trace)));
+        }
+    }
+
+    /// No genuine trace leads to such a wait, since the record of the call within the multicall says that it waits.
+    @ParameterizedTest
+    @ValueSource(longs = {BLOCK, POLL})
+    void callThatWaitsInAMulticallDoesNotStopTheReplay(long command) throws Exception {
+        try (TracedGuest guest = new TracedGuest(true)) {
+            HypercallTrace trace = guest.start();
+            guest.memory().write64(LIST, EVENT_CHANNEL_OP);
+            guest.memory().write64(LIST + 16, ALLOC_UNBOUND);
+            guest.memory().write64(LIST + 24, ARGUMENT);
+            guest.memory().write32(ARGUMENT, SELF);
+            assertEquals(0, guest.call(MULTICALL, LIST, 1, 0));
+            byte[] shown = ChangedTrace.outside(TracedGuest.bytes(trace), 0);
+            byte[] changed = ChangedTrace.firstOfMulticall(shown, 1, SCHED_OP, command);
+
+            ReplayReport report = assertTimeoutPreemptively(PATIENCE, () -> replay(changed));
+
+            assertEquals(2, report.calls());
         }
     }
 
