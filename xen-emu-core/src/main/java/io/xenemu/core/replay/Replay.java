@@ -80,9 +80,15 @@ public final class Replay {
         if (!state.id().equals(self)) {
             throw new ReplayException("the trace has the state of another domain");
         }
-        try (ReplayedDomain domain = new ReplayedDomain(header, state, table)) {
+        try (ReplayedDomain domain = domain(header, state)) {
             readCalls(domain);
             return new ReplayReport(calls, compared, partly, skipped, found);
+        }
+    }
+
+    private ReplayedDomain domain(TraceHeader header, XenState state) throws ReplayException {
+        try {
+            return new ReplayedDomain(header, state, table);
         } catch (BootException | KvmException | XenError | IllegalArgumentException e) {
             throw new ReplayException("its domain cannot be made: " + e.getMessage(), e);
         }
