@@ -98,7 +98,8 @@ public final class PolicyFile {
         for (String word : WORDS.split(line.substring(end))) {
             int equals = word.indexOf('=');
             if (equals < 0) {
-                throw new IllegalArgumentException("'" + word + "' is not REGISTER=NUMBER");
+                throw new IllegalArgumentException(
+                        PolicyText.shown(word) + " is not REGISTER=NUMBER");
             }
             Register register = PolicyText.register(word.substring(0, equals));
             if (given.contains(register)) {

@@ -1,10 +1,14 @@
 package io.xenemu.core.cpuid;
 
+import com.google.common.base.CharMatcher;
 import java.util.Locale;
 
 /// The words for leaves, registers and numbers in policies and overrides.
 final class PolicyText {
     private static final String MSR = "msr ";
+
+    /// The most characters of a wrong word in a message: more than any right word has.
+    private static final int MAX_SHOWN = 40;
 
     private PolicyText() {}
 
@@ -21,7 +25,7 @@ final class PolicyText {
         }
         int index = u32(text.substring(dot + 1));
         if (index < 0) {
-            throw new IllegalArgumentException("'" + text + "' is not a leaf");
+            throw new IllegalArgumentException(shown(text) + " is not a leaf");
         }
         return PolicyLeaf.of(u32(text.substring(0, dot)), index);
     }
@@ -33,7 +37,7 @@ final class PolicyText {
                 return register;
             }
         }
-        throw new IllegalArgumentException("'" + text + "' is not eax, ebx, ecx or edx");
+        throw new IllegalArgumentException(shown(text) + " is not eax, ebx, ecx or edx");
     }
 
     /// Reads a number of 32 bits, decimal or with `0x`.
@@ -47,9 +51,16 @@ final class PolicyText {
                 return Integer.parseUnsignedInt(digits, hex ? 16 : 10);
             }
         } catch (NumberFormatException e) {
-            throw new IllegalArgumentException("'" + text + "' is not a number of 32 bits", e);
+            throw new IllegalArgumentException(shown(text) + " is not a number of 32 bits", e);
         }
-        throw new IllegalArgumentException("'" + text + "' is not a number of 32 bits");
+        throw new IllegalArgumentException(shown(text) + " is not a number of 32 bits");
+    }
+
+    /// A wrong word for a message of one line: short, and without what a terminal obeys.
+    static String shown(String word) {
+        String text = CharMatcher.inRange(' ', '~').negate().replaceFrom(word, '?');
+        boolean isShort = text.length() <= MAX_SHOWN;
+        return "'" + (isShort ? text : text.substring(0, MAX_SHOWN) + "...") + "'";
     }
 
     /// Eight hexadecimal digits with `0x`.

@@ -97,6 +97,17 @@ final class CpuPolicyCommandTest {
                 good);
     }
 
+    @Test
+    void wrongWordsOfAFileAreShownShortAndInPrint() throws IOException {
+        Path escapes = file("escapes", HEAD + "0x1 eax=\033[31m\n");
+        Path endless = file("long", HEAD + "0x1 " + "e".repeat(10_000) + "=1\n");
+        refused(escapes + ": line 3: '?[31m' is not a number of 32 bits", "--intersect", escapes);
+        refused(
+                endless + ": line 3: '" + "e".repeat(40) + "...' is not eax, ebx, ecx or edx",
+                "--intersect",
+                endless);
+    }
+
     private void refused(String message, Object... arguments) {
         run(arguments);
         assertEquals(1, code);
