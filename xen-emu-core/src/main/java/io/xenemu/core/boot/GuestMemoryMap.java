@@ -102,7 +102,7 @@ public final class GuestMemoryMap {
         entries = List.copyOf(map);
     }
 
-    /// Checks that a guest of this host can address its RAM. Half of the addresses are left for pages of other domains.
+    /// Checks that the guest can address its RAM. Half of the addresses are left for pages of other domains.
     ///
     /// @param addressBits the width of the guest's physical addresses: EAX of CPUID leaf 0x80000008, bits 7 to 0
     /// @throws BootException if it cannot
@@ -111,7 +111,7 @@ public final class GuestMemoryMap {
         Slot last = slots.getLast();
         if (last.start + last.length > most) {
             throw new BootException(
-                    "memory of %d MiB ends at %#x: with this host's physical addresses of %d bits it may end at %#x"
+                    "memory of %d MiB ends at %#x: with its physical addresses of %d bits it may end at %#x"
                             .formatted(
                                     ramBytes() >> 20, last.start + last.length, addressBits, most));
         }

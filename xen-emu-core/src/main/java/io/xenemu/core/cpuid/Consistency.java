@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/// Makes a policy one that software can meet on a processor: a feature is off if one is off that it builds upon, XSAVE
+/// Makes a policy one that software can meet on a processor. A feature is off if one is off that it builds upon. XSAVE
 /// has the state of the features alone, and leaves beyond the highest are gone. It only ever takes away.
 final class Consistency {
     private static final Splitter WORDS = Splitter.on(' ').omitEmptyStrings();

@@ -53,7 +53,7 @@ enum LeafRule {
         };
     }
 
-    /// The bits that a guest has to see if any host where it may run has them: they say how code has to work around a
+    /// The bits that a guest has to see if any host where it may run has them. They say how code has to work around a
     /// fault, or what it can no longer do. Xen marks them in cpufeatureset.h.
     static int accumulated(PolicyLeaf leaf, Register register) {
         if (leaf.equals(PolicyLeaf.ARCH_CAPABILITIES)) {

@@ -39,8 +39,8 @@ public final class XenCpuid {
         return List.copyOf(leaves);
     }
 
-    /// The width of the x87 instruction pointers that Xen saves by default (HVM_PARAM_X87_FIP_WIDTH): 8 bytes on a
-    /// processor that no longer saves the selectors with them; else 0, which makes Xen decide at each save.
+    /// The width of the x87 instruction pointers that Xen saves by default (HVM_PARAM_X87_FIP_WIDTH). It is 8 bytes on
+    /// a processor that no longer saves the selectors with them. Else it is 0, which makes Xen decide at each save.
     ///
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
     public static int x87FipWidth(List<CpuidEntry> supported) {

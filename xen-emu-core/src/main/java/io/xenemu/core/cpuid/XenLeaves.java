@@ -9,8 +9,8 @@ import java.util.List;
 /// 0x40000000, or above the leaves of Hyper-V.
 ///
 /// KVM finds them by their signature. In the time leaf it keeps the multiplier and the shift of sub-leaf 1, and the
-/// frequency of sub-leaf 2: there it puts the guest's frequency in place of the host's, which differ only after a move
-/// to another host.
+/// frequency of sub-leaf 2. There it puts the guest's frequency in place of the host's. The two differ only after a
+/// move to another host.
 ///
 /// @param config what the guest is told besides
 /// @param major Xen's major version

@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.SecureRandom;
 
-/// A VM generation id: 128 random bits that are new in each copy of a guest, so that the copies do not use the same
-/// random numbers (Microsoft, "Virtual Machine Generation ID").
+/// A VM generation id: 128 random bits that are new in each copy of a guest. So the copies do not use the same random
+/// numbers (Microsoft, "Virtual Machine Generation ID").
 ///
 /// @param low the first 8 of its bytes in the guest's memory, little endian
 /// @param high the others

@@ -12,8 +12,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/// The state that Xen keeps of a domain, taken while its vCPUs are held, and without the end of anything: a trace
-/// begins with it, so that a replay can begin with the same domain.
+/// The state that Xen keeps of a domain, taken while its vCPUs are held. The domain goes on afterwards. A trace begins
+/// with this state, so that a replay can begin with the same domain.
 ///
 /// It is [XenState] in its frames. It can be had of domains that cannot be saved, since a replay needs neither
 /// registers nor devices. It has no timers: no result of a hypercall depends on a timer that runs.

@@ -122,7 +122,7 @@ public final class SharedInfo {
         vcpu.areas().useSharedInfo(page(), () -> gfn);
     }
 
-    /// Takes the page from the guest, as a soft reset does: a zeroed page of RAM is at its frame again, as with Xen,
+    /// Takes the page from the guest, as a soft reset does. A zeroed page of RAM is at its frame again, as with Xen,
     /// unless the frame has no RAM. The page itself is zeroed, which Xen does not do. Its layout stays. No vCPU runs,
     /// or has its place in the page.
     void reset() {

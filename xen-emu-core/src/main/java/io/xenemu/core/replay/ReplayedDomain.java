@@ -187,7 +187,7 @@ final class ReplayedDomain implements AutoCloseable {
         }
     }
 
-    /// Whether a call has used a page that it may also change by itself, such as a frame of the grant table: the record
+    /// Whether a call has used a page that it may also change by itself, such as a frame of the grant table. The record
     /// does not tell such changes from the guest's.
     boolean isInSharedPage(TracedCall call) {
         long ramPages = domain().memory().ram().byteSize() / GuestMemory.PAGE_SIZE;
