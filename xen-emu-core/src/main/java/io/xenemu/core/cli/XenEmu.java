@@ -14,6 +14,7 @@ import java.util.Objects;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /// The `xen-emu` command.
@@ -107,6 +108,10 @@ public final class XenEmu {
         // picocli's own converter finds Path.of by reflection, for which the JVM makes four classes
         // at each start.
         line.registerConverter(Path.class, Path::of);
+        line.registerConverter(int.class, XenEmu::number32);
+        line.registerConverter(Integer.class, XenEmu::number32);
+        line.registerConverter(long.class, XenEmu::number64);
+        line.registerConverter(Long.class, XenEmu::number64);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExpandAtFiles(false); // @releaseDomain is no file
         line.setAbbreviatedSubcommandsAllowed(true); // below lab and xenstore
@@ -131,6 +136,22 @@ public final class XenEmu {
         all.addAll(arguments);
         String[] args = all.toArray(String[]::new);
         return commandLine(args).execute(args);
+    }
+
+    private static Integer number32(String text) {
+        try {
+            return Integer.valueOf(text);
+        } catch (NumberFormatException e) {
+            throw new TypeConversionException("'" + text + "' is not a whole number of 32 bits");
+        }
+    }
+
+    private static Long number64(String text) {
+        try {
+            return Long.valueOf(text);
+        } catch (NumberFormatException e) {
+            throw new TypeConversionException("'" + text + "' is not a whole number of 64 bits");
+        }
     }
 
     private static int wrongInput(ParameterException e, String[] args) {

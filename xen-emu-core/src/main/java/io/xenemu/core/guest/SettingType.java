@@ -72,7 +72,8 @@ public enum SettingType {
         try {
             return Integer.parseInt(text);
         } catch (NumberFormatException e) {
-            throw new IllegalArgumentException("'" + text + "' is not an int", e);
+            throw new IllegalArgumentException(
+                    "'" + text + "' is not a whole number of 32 bits", e);
         }
     }
 

@@ -151,6 +151,24 @@ final class XenEmuTest {
     }
 
     @Test
+    void numbersAreCalledNumbers() {
+        assertWrongNumber("32 bits", "trigger", "web", "nmi", "first");
+        assertWrongNumber("32 bits", "run", "--kernel", "x", "--rtc-timeoffset", "99999999999");
+        assertWrongNumber("64 bits", "trace", "web", "-n", "all");
+        assertWrongNumber("64 bits", "run", "--kernel", "x", "--timeout", "1s");
+    }
+
+    private static void assertWrongNumber(String width, String... arguments) {
+        Result result = execute(List.of(arguments));
+
+        assertEquals(CommandLine.ExitCode.USAGE, result.code, result.toString());
+        assertEquals(1, result.errors.size(), result.toString());
+        assertTrue(
+                result.errors.getFirst().contains("' is not a whole number of " + width + "; see "),
+                result.toString());
+    }
+
+    @Test
     void missingKernelFileIsExplainedInOneLine() {
         assertHostError(
                 "no such file",
