@@ -32,7 +32,6 @@ class GuestProcessorIT {
             guest.shell().awaitBoot();
             String seen = guest.shell().run(LOOK);
             guest.shell().assertNoComplaint();
-            daemon.ask("destroy " + name);
             assertTrue(seen.contains("Hypervisor detected: Xen"), seen);
             assertFalse(seen.contains("unchecked MSR"), seen);
             return seen;
