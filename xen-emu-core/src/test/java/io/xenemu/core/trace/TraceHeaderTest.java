@@ -73,55 +73,36 @@ final class TraceHeaderTest {
                 header, TraceHeader.decode(TraceFile.VERSION, new BodyReader(header.encode())));
     }
 
+    /// A header as versions 1 and 2 wrote it: they differ in the sizes of memory.
+    private static byte[] written(long... memory) {
+        BodyWriter old = new BodyWriter().u16(7).u64(1234).string("web").u64(1).u64(2);
+        for (long size : memory) {
+            old.u64(size);
+        }
+        return old.u32(2)
+                .u32(XEN_VERSION)
+                .u32(32)
+                .u32(512)
+                .u32(1)
+                .bool(true)
+                .u32(100)
+                .bool(true)
+                .u32(2)
+                .u64(5)
+                .u64(6)
+                .toBytes();
+    }
+
     @Test
     void domainOfVersion1HasNoMoreMemoryThanAtFirst() throws WireException {
-        byte[] old =
-                new BodyWriter()
-                        .u16(7)
-                        .u64(1234)
-                        .string("web")
-                        .u64(1)
-                        .u64(2)
-                        .u64(MEMORY)
-                        .u32(2)
-                        .u32(XEN_VERSION)
-                        .u32(32)
-                        .u32(512)
-                        .u32(1)
-                        .bool(true)
-                        .u32(100)
-                        .bool(true)
-                        .u32(2)
-                        .u64(5)
-                        .u64(6)
-                        .toBytes();
+        byte[] old = written(MEMORY);
 
         assertEquals(header(MEMORY, without(1)), TraceHeader.decode(1, new BodyReader(old)));
     }
 
     @Test
     void domainOfVersion2SeesItsHostsProcessor() throws WireException {
-        byte[] old =
-                new BodyWriter()
-                        .u16(7)
-                        .u64(1234)
-                        .string("web")
-                        .u64(1)
-                        .u64(2)
-                        .u64(MEMORY)
-                        .u64(2 * MEMORY)
-                        .u32(2)
-                        .u32(XEN_VERSION)
-                        .u32(32)
-                        .u32(512)
-                        .u32(1)
-                        .bool(true)
-                        .u32(100)
-                        .bool(true)
-                        .u32(2)
-                        .u64(5)
-                        .u64(6)
-                        .toBytes();
+        byte[] old = written(MEMORY, 2 * MEMORY);
 
         assertEquals(header(2 * MEMORY, without(2)), TraceHeader.decode(2, new BodyReader(old)));
     }
