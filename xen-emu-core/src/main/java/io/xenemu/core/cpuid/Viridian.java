@@ -142,31 +142,28 @@ public record Viridian(ImmutableSet<Enlightenment> groups) {
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_HV_CPUID`
     /// @throws CannotOfferException if it does not; the message names the groups
     public void check(List<CpuidEntry> supported) throws CannotOfferException {
-        int msrs = 0;
-        int features = 1 << 3; // vCPUs that come are ours
-        int hints = 0;
-        for (CpuidEntry leaf : supported) {
-            if (leaf.function() == FEATURES) {
-                msrs = leaf.eax();
-                features |= leaf.edx();
-            } else if (leaf.function() == HINTS) {
-                hints = leaf.eax();
-            }
-        }
-        int hostMsrs = msrs;
-        int hostFeatures = features;
-        int hostHints = hints;
+        CpuidEntry there = answer(supported, FEATURES);
+        int msrs = there.eax();
+        int features = there.edx() | 1 << 3; // vCPUs that come are ours
+        int hints = answer(supported, HINTS).eax();
         String missing =
                 groups.stream()
                         .filter(group ->
-                                lacks(group.msrs(), hostMsrs)
-                                        || lacks(group.features(), hostFeatures)
-                                        || lacks(group.hints(), hostHints))
+                                lacks(group.msrs(), msrs)
+                                        || lacks(group.features(), features)
+                                        || lacks(group.hints(), hints))
                         .map(Enlightenment::word)
                         .collect(Collectors.joining(", "));
         if (!missing.isEmpty()) {
             throw new CannotOfferException("viridian: this host's KVM does not have " + missing);
         }
+    }
+
+    private static CpuidEntry answer(List<CpuidEntry> supported, int function) {
+        return supported.stream()
+                .filter(leaf -> leaf.function() == function)
+                .findFirst()
+                .orElse(leaf(function, 0, 0, 0, 0));
     }
 
     private static CpuidEntry leaf(int function, int eax, int ebx, int ecx, int edx) {
