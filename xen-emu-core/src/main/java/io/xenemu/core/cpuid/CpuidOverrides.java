@@ -18,8 +18,6 @@ public record CpuidOverrides(ImmutableSortedMap<CpuidOverrides.Place, String> bi
     /// The characters of a register that keeps its default.
     static final String DEFAULT = "x".repeat(Integer.SIZE);
 
-    private static final String HOST_BITS = "ks";
-
     /// A register of a leaf.
     ///
     /// @param leaf its number, and that of the sub-leaf
@@ -99,7 +97,7 @@ public record CpuidOverrides(ImmutableSortedMap<CpuidOverrides.Place, String> bi
         if (LeafRule.of(leaf, place.register()) != LeafRule.FEATURES) {
             return;
         }
-        int on = merge(wanted.replace('k', '0').replace('s', '0'), 0, 0);
+        int on = merge(wanted, 0, 0);
         int missing = on & ~consistent.get(leaf).get(place.register());
         if (missing != 0) {
             throw new CannotOfferException(
@@ -118,7 +116,8 @@ public record CpuidOverrides(ImmutableSortedMap<CpuidOverrides.Place, String> bi
                         case '0' -> 0;
                         case '1' -> 1;
                         case 'x' -> before >>> bit & 1;
-                        default -> HOST_BITS.indexOf(how) >= 0 ? host >>> bit & 1 : 0;
+                        case 'k', 's' -> host >>> bit & 1;
+                        default -> throw new IllegalArgumentException("'" + how + "' is no bit");
                     };
             after |= value << bit;
         }
