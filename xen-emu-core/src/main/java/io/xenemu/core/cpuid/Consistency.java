@@ -129,11 +129,11 @@ final class Consistency {
         long xcr0 = xcr0(policy);
         CpuPolicy left = policy;
         if ((xcr0 & X87_STATE) == 0) {
-            left = off(left, FeatureNames.feature("xsave"));
+            left = left.without(FeatureNames.feature("xsave"));
         }
         for (Map.Entry<String, Long> entry : XCR0.entrySet()) {
             if ((xcr0 & entry.getValue()) != entry.getValue()) {
-                left = off(left, FeatureNames.feature(entry.getKey()));
+                left = left.without(FeatureNames.feature(entry.getKey()));
             }
         }
         return left;
@@ -150,7 +150,7 @@ final class Consistency {
         while (!absent.isEmpty()) {
             for (CpuFeature dependent : BUILD_UPON.get(absent.remove())) {
                 if (dependent.in(left)) {
-                    left = off(left, dependent);
+                    left = left.without(dependent);
                     absent.add(dependent);
                 }
             }
@@ -159,10 +159,6 @@ final class Consistency {
         left = left.without(EXTENDED_FEATURES, Register.EDX, COMMON_EDX & ~edx);
         boolean capabilities = FeatureNames.feature("arch-caps").in(left);
         return capabilities ? left : left.only(leaf -> !leaf.isMsr());
-    }
-
-    private static CpuPolicy off(CpuPolicy policy, CpuFeature feature) {
-        return policy.without(feature.leaf(), feature.register(), feature.mask());
     }
 
     /// Takes away the state of features that are not there, and components without a place.

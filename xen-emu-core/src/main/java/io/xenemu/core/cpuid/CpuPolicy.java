@@ -18,8 +18,8 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
     static final int MAX_LEAVES = 200;
 
     private static final PolicyLeaf VENDOR = PolicyLeaf.of(0);
-    static final int AMD_EBX = 0x6874_7541;
-    static final int HYGON_EBX = 0x6f67_7948;
+    private static final int AMD_EBX = 0x6874_7541;
+    private static final int HYGON_EBX = 0x6f67_7948;
     private static final int EDX81_RDTSCP = 1 << 27;
     private static final int EDX7_ARCH_CAPABILITIES = 1 << 29;
     private static final List<PolicyLeaf> BRAND =
@@ -59,7 +59,11 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
 
     /// Whether the processor is AMD's or Hygon's: its hypercall instruction is VMMCALL.
     public boolean isAmd() {
-        int ebx = get(VENDOR).ebx();
+        return isAmd(get(VENDOR).ebx());
+    }
+
+    /// Whether EBX of leaf 0 is that of `AuthenticAMD` or `HygonGenuine`.
+    static boolean isAmd(int ebx) {
         return ebx == AMD_EBX || ebx == HYGON_EBX;
     }
 
@@ -96,6 +100,11 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
         Map<PolicyLeaf, Registers> changed = new TreeMap<>(leaves);
         changed.put(leaf, answer);
         return new CpuPolicy(changed);
+    }
+
+    /// This policy without a feature.
+    CpuPolicy without(CpuFeature feature) {
+        return without(feature.leaf(), feature.register(), feature.mask());
     }
 
     /// This policy without some bits of a register.
@@ -162,22 +171,18 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
         }
         Registers met = a;
         for (Register register : Register.values()) {
-            int mine = a.get(register);
-            int theirs = b.get(register);
-            int value =
-                    switch (LeafRule.of(leaf, register)) {
-                        case FEATURES -> {
-                            int accumulated = LeafRule.accumulated(leaf, register);
-                            yield (mine & theirs) | ((mine | theirs) & accumulated);
-                        }
-                        case LEAST, INFORMATION ->
-                                Integer.compareUnsigned(mine, theirs) <= 0 ? mine : theirs;
-                        case LEAST_BYTES -> leastBytes(mine, theirs);
-                        case LAYOUT -> mine;
-                    };
-            met = met.with(register, value);
+            met = met.with(register, meet(leaf, register, a.get(register), b.get(register)));
         }
         return met;
+    }
+
+    private static int meet(PolicyLeaf leaf, Register register, int a, int b) {
+        return switch (LeafRule.of(leaf, register)) {
+            case FEATURES -> (a & b) | ((a | b) & LeafRule.accumulated(leaf, register));
+            case LEAST, INFORMATION -> Integer.compareUnsigned(a, b) <= 0 ? a : b;
+            case LEAST_BYTES -> leastBytes(a, b);
+            case LAYOUT -> a;
+        };
     }
 
     private static int leastBytes(int a, int b) {
@@ -215,15 +220,8 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
                 int missing = wanted & ~there & ~LeafRule.accumulated(leaf, register);
                 excess.addAll(FeatureNames.of(leaf, register, missing));
             }
-            case LEAST -> {
-                if (Integer.compareUnsigned(wanted, there) > 0) {
-                    excess.add(
-                            "leaf %s:%s of 0x%x, not 0x%x"
-                                    .formatted(leaf, register.word(), wanted, there));
-                }
-            }
-            case LEAST_BYTES -> {
-                if (leastBytes(wanted, there) != wanted) {
+            case LEAST, LEAST_BYTES -> {
+                if (meet(leaf, register, wanted, there) != wanted) {
                     excess.add(
                             "leaf %s:%s of 0x%x, not 0x%x"
                                     .formatted(leaf, register.word(), wanted, there));

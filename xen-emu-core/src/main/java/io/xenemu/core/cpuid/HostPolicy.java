@@ -47,7 +47,7 @@ public final class HostPolicy {
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
     /// @param archCapabilities KVM's value of IA32_ARCH_CAPABILITIES; 0 if it has none
     public static CpuPolicy offerable(List<CpuidEntry> supported, long archCapabilities) {
-        boolean amd = supported.stream().anyMatch(HostPolicy::isAmd);
+        boolean amd = supported.stream().anyMatch(leaf -> leaf.function() == 0 && CpuPolicy.isAmd(leaf.ebx()));
         Map<PolicyLeaf, Registers> leaves = new TreeMap<>();
         for (CpuidEntry entry : supported) {
             PolicyLeaf leaf = PolicyLeaf.of(entry);
@@ -139,11 +139,5 @@ public final class HostPolicy {
         int edx = amd ? EDX7_ARCH_LBR | EDX7_ARCH_CAPABILITIES : EDX7_ARCH_LBR;
         return answer.and(
                 -1, ~(EBX7_SGX | EBX7_PROCESSOR_TRACE), ~(ECX7_SGX_LC | ECX7_OSPKE), ~edx);
-    }
-
-    /// Whether leaf 0 says `AuthenticAMD` or `HygonGenuine`.
-    private static boolean isAmd(CpuidEntry leaf) {
-        return leaf.function() == 0
-                && (leaf.ebx() == CpuPolicy.AMD_EBX || leaf.ebx() == CpuPolicy.HYGON_EBX);
     }
 }
