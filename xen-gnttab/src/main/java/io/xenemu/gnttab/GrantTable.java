@@ -55,7 +55,7 @@ public final class GrantTable {
         return pins;
     }
 
-    /// Has every use of its grants by others observed from now on, or none. Any thread may call this.
+    /// Tells an observer of every use of its grants by others from now on. Any thread may call this.
     ///
     /// @param uses null for none
     public void observe(@Nullable GrantObserver uses) {

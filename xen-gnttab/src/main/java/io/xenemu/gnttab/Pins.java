@@ -54,7 +54,7 @@ final class Pins {
         }
     }
 
-    /// Has every use by others observed from now on, or none.
+    /// Tells an observer of every use by others from now on; null tells none.
     void observe(@Nullable GrantObserver uses) {
         observer = uses;
     }

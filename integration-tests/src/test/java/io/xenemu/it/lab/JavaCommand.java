@@ -31,7 +31,7 @@ public final class JavaCommand {
         return of(compilation, classPath, program.getName(), arguments);
     }
 
-    /// The same for a program of another module.
+    /// The command for a program of another module.
     ///
     /// @param program the name of its class
     public static List<String> of(

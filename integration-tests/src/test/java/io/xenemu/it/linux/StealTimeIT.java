@@ -43,7 +43,7 @@ class StealTimeIT {
             Pattern.compile(
                     "vcpu\\d+: running (\\S+) s, runnable (\\S+) s, blocked (\\S+) s, offline (\\S+) s");
 
-    /// What the host has of the vCPUs' threads, in seconds.
+    /// Times of the vCPUs' threads, as the host has them, in seconds.
     private record Threads(double cpuTime, double runDelay) {}
 
     /// Times of all vCPUs, in seconds: those that the host had before and after it was asked for the others; those of

@@ -39,7 +39,7 @@ public final class Soak implements AutoCloseable {
     /// Random calls of a round: a million in the rounds of [#LOADS].
     private static final int LAB_CALLS = 50_000;
 
-    /// The same in this process, for a hundred million.
+    /// Calls on the fake in this process, for a hundred million.
     private static final int FAKE_CALLS = 1_000_000;
 
     private static final String FUZZ = "io.xenemu.core.hypercall.HypercallFuzz";

@@ -61,14 +61,14 @@ final class DomainCommands {
                             waitFlag()),
                     Verb.changes(
                             "shutdown-all",
-                            "The same for all guests.",
+                            "Shut down all guests, as shutdown does.",
                             (service, call) ->
                                     shutDownAll(service, call, DomainOrder.Plain.POWER_OFF),
                             flag(FALLBACK),
                             waitFlag()),
                     Verb.changes(
                             "reboot-all",
-                            "The same for all guests.",
+                            "Reboot all guests, as reboot does.",
                             (service, call) -> shutDownAll(service, call, DomainOrder.Plain.REBOOT),
                             flag(FALLBACK),
                             waitFlag()),

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 
-/// What a processor offers: its CPUID leaves, without those of hypervisors and of the topology, and an MSR with
+/// The features of a processor: its CPUID leaves, without those of hypervisors and of the topology, and an MSR with
 /// features. Immutable.
 ///
 /// @param leaves the answer for each leaf; others read as zero
@@ -193,7 +193,7 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
         return least;
     }
 
-    /// What this policy has that a host lacks, each in an operator's words; empty if a guest can have all of it there.
+    /// All in this policy that a host lacks, each in an operator's words; empty if a guest can have all of it there.
     List<String> excessOver(CpuPolicy host) {
         List<String> excess = new ArrayList<>();
         if (!isSameVendor(host)) {

@@ -47,7 +47,9 @@ public final class HostPolicy {
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
     /// @param archCapabilities KVM's value of IA32_ARCH_CAPABILITIES; 0 if it has none
     public static CpuPolicy offerable(List<CpuidEntry> supported, long archCapabilities) {
-        boolean amd = supported.stream().anyMatch(leaf -> leaf.function() == 0 && CpuPolicy.isAmd(leaf.ebx()));
+        boolean amd =
+                supported.stream()
+                        .anyMatch(leaf -> leaf.function() == 0 && CpuPolicy.isAmd(leaf.ebx()));
         Map<PolicyLeaf, Registers> leaves = new TreeMap<>();
         for (CpuidEntry entry : supported) {
             PolicyLeaf leaf = PolicyLeaf.of(entry);

@@ -1,6 +1,6 @@
 package io.xenemu.core.cpuid;
 
-/// What Xen's time leaves tell a guest about its time stamp counter.
+/// The time stamp counter as Xen's time leaves tell a guest of it.
 ///
 /// @param mode tsc_mode
 /// @param khz the guest's frequency, which is the host's on a new guest

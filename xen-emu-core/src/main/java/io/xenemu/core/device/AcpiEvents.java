@@ -9,7 +9,7 @@ import java.util.List;
 ///
 /// Thread-safe. The line changes under the lock, so that it always follows the register.
 public final class AcpiEvents implements PortDevice {
-    /// What can happen.
+    /// An event of the Generic Event Device.
     public enum Event {
         POWER_BUTTON(AcpiTables.EVENT_POWER_BUTTON),
         SLEEP_BUTTON(AcpiTables.EVENT_SLEEP_BUTTON),

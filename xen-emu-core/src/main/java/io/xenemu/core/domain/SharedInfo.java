@@ -153,7 +153,7 @@ public final class SharedInfo {
         }
     }
 
-    /// Has every runstate area marked while it is written, also without the guest's VMASST_TYPE_runstate_update_flag.
+    /// Marks every runstate area while it is written, also without the guest's VMASST_TYPE_runstate_update_flag.
     /// Xen always does so for an area by physical address; KVM has one flag for all areas of a domain.
     void markRunstates() {
         synchronized (change) {

@@ -334,7 +334,7 @@ public final class Vcpu {
         return inquire(_ -> timer.look());
     }
 
-    /// The same as [#runstate], without a wait; empty if the vCPU has ended.
+    /// The [#runstate] without a wait; empty if the vCPU has ended.
     public CompletableFuture<Optional<Runstate>> requestRunstate() {
         return inquire(_ -> account.correct(false));
     }

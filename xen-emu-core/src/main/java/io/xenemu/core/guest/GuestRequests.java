@@ -59,7 +59,7 @@ final class GuestRequests {
     /// Whether the driver has taken a dump that is not over.
     private boolean dumping;
 
-    /// Those of a guest that is preserved from its beginning.
+    /// Requests to a guest that is preserved from its beginning.
     static GuestRequests ofPreserved() {
         GuestRequests requests = new GuestRequests();
         requests.state = GuestState.PRESERVED;

@@ -36,7 +36,7 @@ record FixedAnswer(@Nullable XenError error, ImmutableList<Check> checks, Exempt
         return new FixedAnswer(null, ImmutableList.copyOf(checks), Exemption.NONE);
     }
 
-    /// The same, but for some calls.
+    /// This answer for all calls but some.
     FixedAnswer except(Exemption calls) {
         return new FixedAnswer(error, checks, calls);
     }

@@ -11,7 +11,7 @@ import io.xenemu.kvm.abi.xen.MemoryStructs.AddToPhysmapBatch;
 import io.xenemu.kvm.abi.xen.SchedStructs.Shutdown;
 import java.util.Optional;
 
-/// What a replay does with a recorded call. Everything is made and compared, unless this class gives the reason why
+/// Decides how a replay treats a recorded call. Everything is made and compared, unless this class gives the reason why
 /// not.
 ///
 /// @param way how much is compared

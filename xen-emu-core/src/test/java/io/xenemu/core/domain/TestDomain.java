@@ -101,7 +101,7 @@ public final class TestDomain implements AutoCloseable {
         return new TestDomain(new FakeVm(), 2, events, GRANTS, major << 16 | minor, vcpu -> {});
     }
 
-    /// The same on a host that accounts runstates.
+    /// A domain on a host that accounts runstates.
     public static TestDomain ofXenWithRunstates(FakeVm vm, int major, int minor)
             throws BootException, XenError {
         return of(
@@ -156,7 +156,7 @@ public final class TestDomain implements AutoCloseable {
         return of(origin, vm, capabilities, _ -> {});
     }
 
-    /// The same.
+    /// A new or a restored domain on a fake VM with capabilities of KVM.
     ///
     /// @param loop the vCPUs' threads run it, if they are started
     static TestDomain of(

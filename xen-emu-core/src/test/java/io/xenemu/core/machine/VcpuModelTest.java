@@ -42,7 +42,10 @@ final class VcpuModelTest {
         long offset =
                 Integer.toUnsignedLong(guest.leaf(0x4000_0003, 1).eax())
                         | (long) guest.leaf(0x4000_0003, 1).ebx() << 32;
-        long sinceZero = (long) (guest.vcpu().getMsrs(0x10).getFirst().data() * (1e6 / guest.vcpu().getTscKhz()));
+        long sinceZero =
+                (long)
+                        (guest.vcpu().getMsrs(0x10).getFirst().data()
+                                * (1e6 / guest.vcpu().getTscKhz()));
         long wrong = guest.kvm().vm().getClock().clock() - sinceZero - offset;
         assertTrue(Math.abs(wrong) < 60_000_000_000L, "the offset is wrong by " + wrong + " ns");
         assertEquals(7, guest.leaf(0x4000_0004, 0).ecx());
@@ -73,7 +76,9 @@ final class VcpuModelTest {
                         Viridian.NONE,
                         false);
         String refusal =
-                assertThrows(BootException.class, () -> VcpuModel.of(guest.system(), ModelledVcpu.config(greedy)))
+                assertThrows(
+                                BootException.class,
+                                () -> VcpuModel.of(guest.system(), ModelledVcpu.config(greedy)))
                         .getMessage();
         assertTrue(
                 refusal.startsWith("web: cpu_baseline: a guest of this host cannot have "),

@@ -73,10 +73,14 @@ final class VcpuModelXenTest {
                                         || (entry.function() == 1 && (entry.ecx() & vmx) != 0));
         if (possible) {
             guest.give(nested);
-            assertTrue((guest.leaf(0x8000_0001, 0).ecx() & svm) != 0 || (guest.leaf(1, 0).ecx() & vmx) != 0);
+            assertTrue(
+                    (guest.leaf(0x8000_0001, 0).ecx() & svm) != 0
+                            || (guest.leaf(1, 0).ecx() & vmx) != 0);
         } else {
             String refusal =
-                    assertThrows(BootException.class, () -> VcpuModel.of(guest.system(), ModelledVcpu.config(nested)))
+                    assertThrows(
+                                    BootException.class,
+                                    () -> VcpuModel.of(guest.system(), ModelledVcpu.config(nested)))
                             .getMessage();
             assertTrue(refusal.startsWith("web: nestedhvm: "), refusal);
         }
