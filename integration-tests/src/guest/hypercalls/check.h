@@ -57,6 +57,9 @@ void run_for(unsigned int milliseconds);
 /* Whether shared_info has the wall clock where this guest's width has it. */
 int wallclock_is_set(void);
 
+/* Whether the times of a runstate add up to when its state was entered. Reads again what KVM writes meanwhile. */
+int runstate_adds_up(const volatile struct vcpu_runstate_info *area);
+
 int test_and_set_bit(unsigned int bit, volatile void *words);
 int test_and_clear_bit(unsigned int bit, volatile void *words);
 int test_bit(unsigned int bit, const volatile void *words);

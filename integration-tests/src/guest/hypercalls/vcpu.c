@@ -78,9 +78,15 @@ static void check_time_area(void)
           vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, map_window(8, 0, WINDOW_ABSENT)), -XEN_EFAULT);
 }
 
-static uint64_t sum(const volatile struct vcpu_runstate_info *state)
+int runstate_adds_up(const volatile struct vcpu_runstate_info *area)
 {
-    return state->time[0] + state->time[1] + state->time[2] + state->time[3];
+    uint64_t entered, sum;
+
+    do {
+        entered = area->state_entry_time;
+        sum = area->time[0] + area->time[1] + area->time[2] + area->time[3];
+    } while (area->state_entry_time != entered);
+    return entered != 0 && sum == entered;
 }
 
 static void check_runstate(void)
@@ -94,7 +100,7 @@ static void check_runstate(void)
     area->state = 99;
     check("runstate.register_by_virtual_address", vcpu_op(VCPUOP_register_runstate_memory_area, 0, &op), 0);
     check("runstate.state_is_running", area->state, RUNSTATE_running);
-    check_true("runstate.times_add_up", area->state_entry_time != 0 && sum(area) == area->state_entry_time);
+    check_true("runstate.times_add_up", runstate_adds_up(area));
     set_xen_guest_handle(op.addr.h, map_window(8, 0, WINDOW_ABSENT));
     check("runstate.unmapped_is_taken", vcpu_op(VCPUOP_register_runstate_memory_area, 0, &op), 0);
     set_xen_guest_handle(op.addr.h, 0);
