@@ -74,6 +74,7 @@ final class ArchitectureTest {
                     "machine",
                     "coredump",
                     "toolstack",
+                    "backend",
                     "hypervisor",
                     "guest",
                     "control",
