@@ -1,6 +1,6 @@
 /// All byte-level contracts with the outside: KVM's uapi, libc calls, guest memory, the Xen ABI basics that all
-/// modules share, the framing of saved state, and the sockets of a service. Only this module calls restricted methods
-/// of `java.lang.foreign`.
+/// modules share, the framing of saved state, files of the host, and the sockets of a service. Only this module calls
+/// restricted methods of `java.lang.foreign`.
 @SuppressWarnings("module") // core, the one reader of ioctl, is built later
 module io.xenemu.kvm {
     requires com.google.common;
@@ -9,6 +9,7 @@ module io.xenemu.kvm {
 
     exports io.xenemu.kvm.abi;
     exports io.xenemu.kvm.abi.xen;
+    exports io.xenemu.kvm.file;
     exports io.xenemu.kvm.ioctl to
             io.xenemu.core;
     exports io.xenemu.kvm.memory;

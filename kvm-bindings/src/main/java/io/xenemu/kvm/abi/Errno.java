@@ -18,10 +18,14 @@ public final class Errno {
     public static final int EBUSY = 16;
     public static final int EEXIST = 17;
     public static final int ENODEV = 19;
+    public static final int EISDIR = 21;
     public static final int EINVAL = 22;
     public static final int ENFILE = 23;
     public static final int EMFILE = 24;
     public static final int ENOTTY = 25;
+    public static final int ENOSPC = 28;
+    public static final int EROFS = 30;
+    public static final int EOPNOTSUPP = 95;
 
     private Errno() {}
 
@@ -44,17 +48,19 @@ public final class Errno {
             case EEXIST -> "EEXIST";
             case ENODEV -> "ENODEV";
             case 20 -> "ENOTDIR";
+            case EISDIR -> "EISDIR";
             case EINVAL -> "EINVAL";
             case ENFILE -> "ENFILE";
             case EMFILE -> "EMFILE";
             case ENOTTY -> "ENOTTY";
-            case 28 -> "ENOSPC";
+            case ENOSPC -> "ENOSPC";
+            case EROFS -> "EROFS";
             case 33 -> "EDOM";
             case 34 -> "ERANGE";
             case 38 -> "ENOSYS";
             case 62 -> "ETIME";
             case 75 -> "EOVERFLOW";
-            case 95 -> "EOPNOTSUPP";
+            case EOPNOTSUPP -> "EOPNOTSUPP";
             default -> "errno " + errno;
         };
     }

@@ -12,7 +12,8 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 
-/// The C functions this project calls, one method for each. All downcall handles are here.
+/// The C functions that every service calls, one method for each. All downcall handles are made here; those for files
+/// are in [FileCalls].
 ///
 /// Every method except [#ioctlWithoutErrno] follows the kernel's convention instead of C's: a result of zero or more is
 /// success, a negative one is the negated errno. So there is no errno to read afterwards, and none that two threads
@@ -255,24 +256,24 @@ public final class Libc {
     }
 
     /// The result of a function that returns `int`: only the low half of the register is valid.
-    private static int intResult(long register, MemorySegment errno) {
+    static int intResult(long register, MemorySegment errno) {
         int value = (int) register;
         return value == -1 ? -errno.get(JAVA_INT, ERRNO) : value;
     }
 
-    private static long longResult(long register, MemorySegment errno) {
+    static long longResult(long register, MemorySegment errno) {
         return register == -1 ? -errno.get(JAVA_INT, ERRNO) : register;
     }
 
     /// The address of native memory that has at least this many bytes, checked to be alive.
-    private static long address(MemorySegment memory, long count) {
+    static long address(MemorySegment memory, long count) {
         if (!memory.isNative() || count > memory.byteSize() || !memory.scope().isAlive()) {
             throw new IllegalArgumentException("cannot pass " + count + " bytes at " + memory);
         }
         return memory.address();
     }
 
-    private static MethodHandle handle(String function, int arguments) {
+    static MethodHandle handle(String function, int arguments) {
         return downcall(function, arguments, Linker.Option.captureCallState("errno"));
     }
 
@@ -292,7 +293,7 @@ public final class Libc {
 
     /// The cause of a failed downcall. It is an error of the JVM or of this module, since a downcall throws nothing
     /// checked.
-    private static Error unexpected(Throwable t) {
+    static Error unexpected(Throwable t) {
         if (t instanceof RuntimeException e) {
             throw e;
         }

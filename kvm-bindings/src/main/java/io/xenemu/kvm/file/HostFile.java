@@ -1,0 +1,208 @@
+package io.xenemu.kvm.file;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.libc.FileCalls;
+import io.xenemu.kvm.libc.Libc;
+import io.xenemu.kvm.libc.OwnedFd;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Set;
+
+/// An open file or block device of the host. Safe for any number of threads; only opening and [#status] allocate.
+///
+/// Transfers can be shorter than asked for, as the kernel's are. Calls that a signal interrupts are made again.
+public final class HostFile implements AutoCloseable {
+    /// How a file is opened. Without [#WRITE] it can only be read.
+    public enum Access {
+        /// For writing too.
+        WRITE(2),
+        /// Past the page cache (`O_DIRECT`): offsets, lengths and addresses must be multiples of its unit.
+        DIRECT(0x4000),
+        /// A block device only if nobody else uses it, such as by a mount (`O_EXCL`).
+        EXCLUSIVE(0x80);
+
+        private final int flag;
+
+        Access(int flag) {
+            this.flag = flag;
+        }
+    }
+
+    private static final int O_CLOEXEC = 0x80000;
+    private static final int O_NONBLOCK = 0x800;
+
+    private static final int F_OFD_SETLK = 37;
+    private static final short F_RDLCK = 0;
+    private static final short F_WRLCK = 1;
+    private static final int LOCK_BYTES = 32;
+
+    private static final int STAT_BYTES = 144;
+    private static final long ST_MODE = 24;
+    private static final long ST_SIZE = 48;
+    private static final long ST_BLKSIZE = 56;
+    private static final int S_IFMT = 0xf000;
+    private static final int S_IFREG = 0x8000;
+    private static final int S_IFBLK = 0x6000;
+    private static final int S_IFDIR = 0x4000;
+
+    // linux/fs.h
+    private static final long BLKGETSIZE64 = 0x8008_1272L;
+    private static final long BLKSSZGET = 0x1268;
+    private static final long BLKPBSZGET = 0x127b;
+    private static final long BLKROGET = 0x125e;
+
+    private static final int SECTOR = 512;
+
+    // linux/falloc.h
+    private static final int FALLOC_FL_KEEP_SIZE = 1;
+    private static final int FALLOC_FL_PUNCH_HOLE = 2;
+    private static final int FALLOC_FL_ZERO_RANGE = 0x10;
+
+    private final OwnedFd fd;
+
+    private HostFile(OwnedFd fd) {
+        this.fd = fd;
+    }
+
+    /// Opens a file that exists. Opening never waits, whatever is there.
+    ///
+    /// @throws KvmException with open(2)'s errno
+    public static HostFile open(Path path, Set<Access> access) {
+        int flags = O_CLOEXEC | O_NONBLOCK;
+        for (Access a : access) {
+            flags |= a.flag;
+        }
+        return new HostFile(OwnedFd.of("open", Libc.open(path.toString(), flags), path.toString()));
+    }
+
+    /// What the file is, and how large now.
+    ///
+    /// @throws KvmException if the host cannot tell
+    public FileStatus status() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment stat = arena.allocate(STAT_BYTES, Long.BYTES);
+            check("fstat", FileCalls.fstat(fd.number(), stat));
+            return switch (stat.get(JAVA_INT, ST_MODE) & S_IFMT) {
+                case S_IFREG ->
+                        new FileStatus(
+                                FileStatus.Kind.REGULAR,
+                                stat.get(JAVA_LONG, ST_SIZE),
+                                Math.toIntExact(stat.get(JAVA_LONG, ST_BLKSIZE)),
+                                SECTOR);
+                case S_IFBLK -> blockDevice(arena);
+                case S_IFDIR -> other(FileStatus.Kind.DIRECTORY);
+                default -> other(FileStatus.Kind.OTHER);
+            };
+        }
+    }
+
+    private static FileStatus other(FileStatus.Kind kind) {
+        return new FileStatus(kind, 0, SECTOR, SECTOR);
+    }
+
+    private FileStatus blockDevice(Arena arena) {
+        MemorySegment answer = arena.allocate(Long.BYTES, Long.BYTES);
+        check("BLKGETSIZE64", Libc.ioctl(fd.number(), BLKGETSIZE64, answer));
+        long bytes = answer.get(JAVA_LONG, 0);
+        check("BLKSSZGET", Libc.ioctl(fd.number(), BLKSSZGET, answer));
+        int sector = answer.get(JAVA_INT, 0);
+        check("BLKPBSZGET", Libc.ioctl(fd.number(), BLKPBSZGET, answer));
+        return new FileStatus(FileStatus.Kind.BLOCK_DEVICE, bytes, answer.get(JAVA_INT, 0), sector);
+    }
+
+    /// Whether a block device refuses writes. Others than block devices do not.
+    public boolean isReadOnlyDevice() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment answer = arena.allocate(Long.BYTES, Long.BYTES);
+            return Libc.ioctl(fd.number(), BLKROGET, answer) == 0 && answer.get(JAVA_INT, 0) != 0;
+        }
+    }
+
+    /// Locks the whole file against other open descriptions, in this process or others, until it is closed
+    /// (`F_OFD_SETLK`). Does not wait. QEMU's locks on images are of this kind too.
+    ///
+    /// @param exclusive against readers too; the file must be open for writing
+    /// @return 0, or a negated errno: `EAGAIN` or `EACCES` if another has it
+    public int lock(boolean exclusive) {
+        try (Arena arena = Arena.ofConfined()) {
+            // struct flock: l_type, l_whence, then l_start and l_len at 8 and 16; zeros mean the
+            // whole file.
+            MemorySegment lock = arena.allocate(LOCK_BYTES, Long.BYTES);
+            lock.set(JAVA_SHORT, 0, exclusive ? F_WRLCK : F_RDLCK);
+            return Libc.fcntl(fd.number(), F_OFD_SETLK, lock.address());
+        }
+    }
+
+    /// preadv(2) into all vectors.
+    ///
+    /// @return bytes read, which may be fewer; 0 at the end; or a negated errno
+    public long read(IoVectors into, long offset) {
+        long result;
+        do {
+            result = FileCalls.preadv(fd.number(), into.arrayAddress(), into.count(), offset);
+        } while (result == -Errno.EINTR);
+        return result;
+    }
+
+    /// pwritev(2) from all vectors.
+    ///
+    /// @return bytes written, which may be fewer, or a negated errno
+    public long write(IoVectors from, long offset) {
+        long result;
+        do {
+            result = FileCalls.pwritev(fd.number(), from.arrayAddress(), from.count(), offset);
+        } while (result == -Errno.EINTR);
+        return result;
+    }
+
+    /// fdatasync(2): returns when all data written so far, by any descriptor, is on the disk.
+    ///
+    /// @return 0 or a negated errno
+    public int sync() {
+        int result;
+        do {
+            result = FileCalls.fdatasync(fd.number());
+        } while (result == -Errno.EINTR);
+        return result;
+    }
+
+    /// Frees the blocks of a range; it reads as zeros afterwards and the size stays. For a block device too, if it can
+    /// discard and then reads zeros.
+    ///
+    /// @return 0 or a negated errno, such as `EOPNOTSUPP`
+    public int punchHole(long offset, long bytes) {
+        return allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+    }
+
+    /// Makes a range read as zeros, without writing them where the file system can; its blocks stay reserved.
+    ///
+    /// @return 0 or a negated errno, such as `EOPNOTSUPP`
+    public int zeroRange(long offset, long bytes) {
+        return allocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+    }
+
+    private int allocate(int mode, long offset, long bytes) {
+        int result;
+        do {
+            result = FileCalls.fallocate(fd.number(), mode, offset, bytes);
+        } while (result == -Errno.EINTR);
+        return result;
+    }
+
+    private static void check(String call, int result) {
+        if (result < 0) {
+            throw new KvmException(call, -result);
+        }
+    }
+
+    @Override
+    public void close() {
+        fd.close();
+    }
+}

@@ -1,0 +1,27 @@
+package io.xenemu.core.backend.block;
+
+/// What a store can do; constant while it is open.
+///
+/// @param writable whether it takes writes, discards and zeroes
+/// @param flush whether [DiskOp#FLUSH] works; without it every write is on the disk when it completes
+/// @param discard whether [DiskOp#DISCARD] works
+/// @param writeZeroes whether [DiskOp#WRITE_ZEROES] works
+/// @param physicalBlock the smallest unit that it writes without reading first, bytes; a power of two from 512
+/// @param discardGranularity the unit in which it frees space, bytes; a power of two from 512
+public record DiskFeatures(
+        boolean writable,
+        boolean flush,
+        boolean discard,
+        boolean writeZeroes,
+        int physicalBlock,
+        int discardGranularity) {
+    public DiskFeatures {
+        if (!isUnit(physicalBlock) || !isUnit(discardGranularity)) {
+            throw new IllegalArgumentException(physicalBlock + " and " + discardGranularity);
+        }
+    }
+
+    private static boolean isUnit(int bytes) {
+        return bytes >= DiskStore.SECTOR && Integer.bitCount(bytes) == 1;
+    }
+}

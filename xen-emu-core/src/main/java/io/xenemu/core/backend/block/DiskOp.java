@@ -1,0 +1,15 @@
+package io.xenemu.core.backend.block;
+
+/// The operations of a [DiskStore].
+public enum DiskOp {
+    /// Reads a range into memory.
+    READ,
+    /// Writes memory to a range. After completion a read gives the data; it is on the disk after a flush.
+    WRITE,
+    /// Brings all writes that were completed before it was submitted to the disk. No range, no memory.
+    FLUSH,
+    /// The range's content is not needed any more. No memory.
+    DISCARD,
+    /// The range reads as zeros afterwards. No memory.
+    WRITE_ZEROES
+}

@@ -1,0 +1,34 @@
+package io.xenemu.core.backend.block;
+
+/// Where the bytes of a disk are. Safe for any number of threads: each queue of a device submits on its own thread.
+public interface DiskStore extends AutoCloseable {
+    /// The unit of offsets and lengths, bytes.
+    int SECTOR = 512;
+
+    /// What it can do.
+    DiskFeatures features();
+
+    /// The size in bytes now, a multiple of [#SECTOR]. It can change only by [#resize].
+    long bytes();
+
+    /// Looks whether the store has become larger or smaller, such as because its file grew. [#bytes] is the new size
+    /// afterwards. May wait for the host.
+    ///
+    /// @throws io.xenemu.kvm.abi.KvmException if the host cannot tell
+    void resize();
+
+    /// Begins an operation, and completes it exactly once, by [DiskTransfer#complete]: before this returns, or later on
+    /// any thread. Never throws for a failure of the host or of another process: that is the completion's errno. May
+    /// wait while it has as much to do as it can hold.
+    ///
+    /// The caller has checked the range against [#bytes] and the operation against [#features]; a store that shrank
+    /// meanwhile completes with an error.
+    ///
+    /// @param transfer belongs to the store, with the memory it names, until its completion
+    void submit(DiskTransfer transfer);
+
+    /// Releases the store. No operation is in progress: whoever closes it has waited for every completion. Closing
+    /// twice is allowed.
+    @Override
+    void close();
+}

@@ -1,0 +1,68 @@
+package io.xenemu.core.backend.block;
+
+import io.xenemu.kvm.file.IoVectors;
+
+/// One operation that a store carries out. The object is used again and again; a store keeps no reference to it beyond
+/// its completion.
+public final class DiskTransfer {
+    /// Called with the outcome of a transfer.
+    @FunctionalInterface
+    public interface Completion {
+        /// The transfer has ended. Called on the store's thread, or inside [DiskStore#submit]; must not block.
+        ///
+        /// @param transfer may be submitted again by this call
+        /// @param errno 0, or Linux's positive error number; `EOPNOTSUPP` if the store cannot do it at all
+        void completed(DiskTransfer transfer, int errno);
+    }
+
+    private final IoVectors memory;
+    private final Completion completion;
+    private DiskOp op = DiskOp.FLUSH;
+    private long offset;
+    private long bytes;
+
+    /// @param memory the source or target of reads and writes; filled by the submitter before it submits
+    /// @param completion called after each submission
+    public DiskTransfer(IoVectors memory, Completion completion) {
+        this.memory = memory;
+        this.completion = completion;
+    }
+
+    /// Sets what the next submission asks for.
+    ///
+    /// @param offset in the disk, bytes; a multiple of [DiskStore#SECTOR]; 0 for a flush
+    /// @param bytes a multiple of [DiskStore#SECTOR]; for reads and writes the sum of the vectors; 0 for a flush
+    public void set(DiskOp op, long offset, long bytes) {
+        this.op = op;
+        this.offset = offset;
+        this.bytes = bytes;
+    }
+
+    /// The operation.
+    public DiskOp op() {
+        return op;
+    }
+
+    /// Offset in the disk, bytes.
+    public long offset() {
+        return offset;
+    }
+
+    /// Length of the range, bytes.
+    public long bytes() {
+        return bytes;
+    }
+
+    /// Where to read to or write from: host addresses, in order. They are valid until the completion. The store may
+    /// change the array, such as by [IoVectors#skip].
+    public IoVectors memory() {
+        return memory;
+    }
+
+    /// Ends the transfer. Called exactly once for each submission, on any thread.
+    ///
+    /// @param errno 0, or Linux's positive error number
+    public void complete(int errno) {
+        completion.completed(this, errno);
+    }
+}

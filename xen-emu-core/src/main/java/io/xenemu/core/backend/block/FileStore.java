@@ -1,0 +1,219 @@
+package io.xenemu.core.backend.block;
+
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.file.FileStatus;
+import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.file.IoVectors;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// A raw image in a file, or a block device. Every operation is done on the submitting thread.
+///
+/// The last bytes of a file that do not make a sector are not part of the disk, as with Linux's loop device.
+public final class FileStore implements DiskStore {
+    /// The physical block that a guest is told when the host's is larger: file systems report transfer sizes of many
+    /// pages, which no partition is aligned to.
+    private static final int MAX_PHYSICAL_BLOCK = 4096;
+
+    /// What direct I/O's addresses, offsets and lengths have to be multiples of. Larger than some devices need.
+    private static final int DIRECT_UNIT = 4096;
+
+    private final HostFile file;
+
+    /// For aligned transfers past the page cache, or null.
+    private final @Nullable HostFile direct;
+
+    private final DiskFeatures features;
+    private volatile long bytes;
+
+    private FileStore(
+            HostFile file, @Nullable HostFile direct, FileStatus status, DiskFeatures features) {
+        this.file = file;
+        this.direct = direct;
+        this.features = features;
+        this.bytes = sectors(status);
+    }
+
+    /// Opens and locks an image: a writer alone, readers together.
+    ///
+    /// @param writable whether the guest may write
+    /// @param directIo whether transfers go past the page cache where their addresses allow it
+    /// @throws Refused if it is not a disk, cannot be opened, or another has it
+    public static FileStore open(Path path, boolean writable, boolean directIo) throws Refused {
+        HostFile file = opened(path, writable ? EnumSet.of(HostFile.Access.WRITE) : Set.of());
+        if (writable && isDevice(file)) {
+            file.close();
+            file = opened(path, EnumSet.of(HostFile.Access.WRITE, HostFile.Access.EXCLUSIVE));
+        }
+        HostFile direct = null;
+        boolean complete = false;
+        try {
+            FileStatus status = file.status();
+            check(path, file, status, writable);
+            if (directIo) {
+                direct = openedDirect(path, writable);
+            }
+            FileStore store = new FileStore(file, direct, status, features(status, writable));
+            complete = true;
+            return store;
+        } catch (KvmException e) {
+            throw new Refused(path + ": " + e.getMessage());
+        } finally {
+            if (!complete) {
+                file.close();
+                if (direct != null) {
+                    direct.close();
+                }
+            }
+        }
+    }
+
+    private static boolean isDevice(HostFile file) {
+        return file.status().kind() == FileStatus.Kind.BLOCK_DEVICE;
+    }
+
+    private static HostFile opened(Path path, Set<HostFile.Access> access) throws Refused {
+        try {
+            return HostFile.open(path, access);
+        } catch (KvmException e) {
+            throw new Refused(
+                    switch (e.errno()) {
+                        case Errno.ENOENT -> path + ": no such file";
+                        case Errno.EISDIR -> path + " is a directory, not a disk";
+                        case Errno.EACCES, Errno.EPERM -> path + ": permission denied";
+                        case Errno.EROFS -> path + ": the file system is read-only";
+                        case Errno.EBUSY -> path + " is in use";
+                        default -> path + ": " + e.getMessage();
+                    });
+        }
+    }
+
+    private static HostFile openedDirect(Path path, boolean writable) throws Refused {
+        try {
+            return HostFile.open(
+                    path,
+                    writable
+                            ? EnumSet.of(HostFile.Access.WRITE, HostFile.Access.DIRECT)
+                            : EnumSet.of(HostFile.Access.DIRECT));
+        } catch (KvmException e) {
+            throw new Refused(
+                    e.errno() == Errno.EINVAL
+                            ? path + ": its file system has no direct I/O"
+                            : path + ": " + e.getMessage());
+        }
+    }
+
+    private static void check(Path path, HostFile file, FileStatus status, boolean writable)
+            throws Refused {
+        switch (status.kind()) {
+            case REGULAR -> {}
+            case BLOCK_DEVICE -> {
+                if (writable && file.isReadOnlyDevice()) {
+                    throw new Refused(path + " is a read-only device");
+                }
+            }
+            case DIRECTORY -> throw new Refused(path + " is a directory, not a disk");
+            case OTHER -> throw new Refused(path + " is neither a file nor a block device");
+        }
+        if (status.bytes() < SECTOR) {
+            throw new Refused(path + " has less than one sector");
+        }
+        int locked = file.lock(writable);
+        if (locked == -Errno.EAGAIN || locked == -Errno.EACCES) {
+            throw new Refused(
+                    path + " is in use: " + (writable ? "another has it open" : "another writes"));
+        }
+        if (locked < 0) {
+            throw new KvmException("fcntl", -locked, "lock");
+        }
+    }
+
+    private static DiskFeatures features(FileStatus status, boolean writable) {
+        boolean file = status.kind() == FileStatus.Kind.REGULAR;
+        int block = Math.max(SECTOR, Integer.highestOneBit(status.blockBytes()));
+        int physical = Math.min(block, MAX_PHYSICAL_BLOCK);
+        return new DiskFeatures(
+                writable, true, writable, writable, physical, file ? block : physical);
+    }
+
+    private static long sectors(FileStatus status) {
+        return status.bytes() & -SECTOR;
+    }
+
+    @Override
+    public DiskFeatures features() {
+        return features;
+    }
+
+    @Override
+    public long bytes() {
+        return bytes;
+    }
+
+    @Override
+    public void resize() {
+        bytes = sectors(file.status());
+    }
+
+    @Override
+    public void submit(DiskTransfer transfer) {
+        transfer.complete(
+                switch (transfer.op()) {
+                    case READ -> read(transfer);
+                    case WRITE -> write(transfer);
+                    case FLUSH -> -file.sync();
+                    case DISCARD -> -file.punchHole(transfer.offset(), transfer.bytes());
+                    case WRITE_ZEROES -> -file.zeroRange(transfer.offset(), transfer.bytes());
+                });
+    }
+
+    private int read(DiskTransfer transfer) {
+        IoVectors memory = transfer.memory();
+        long offset = transfer.offset();
+        while (memory.bytes() > 0) {
+            long read = way(memory, offset).read(memory, offset);
+            if (read <= 0) {
+                // Nothing is there: the file has been cut under its disk.
+                return read == 0 ? Errno.EIO : (int) -read;
+            }
+            memory.skip(read);
+            offset += read;
+        }
+        return 0;
+    }
+
+    private int write(DiskTransfer transfer) {
+        IoVectors memory = transfer.memory();
+        long offset = transfer.offset();
+        while (memory.bytes() > 0) {
+            long written = way(memory, offset).write(memory, offset);
+            if (written <= 0) {
+                return written == 0 ? Errno.EIO : (int) -written;
+            }
+            memory.skip(written);
+            offset += written;
+        }
+        return 0;
+    }
+
+    /// Direct I/O if the transfer is aligned for it. The kernel keeps the page cache and direct I/O of one file
+    /// consistent.
+    private HostFile way(IoVectors memory, long offset) {
+        HostFile past = direct;
+        return past != null && (offset & (DIRECT_UNIT - 1)) == 0 && memory.isAligned(DIRECT_UNIT)
+                ? past
+                : file;
+    }
+
+    @Override
+    public void close() {
+        if (direct != null) {
+            direct.close();
+        }
+        file.close();
+    }
+}
