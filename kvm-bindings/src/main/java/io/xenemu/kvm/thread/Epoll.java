@@ -1,0 +1,94 @@
+package io.xenemu.kvm.thread;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.libc.CallSlot;
+import io.xenemu.kvm.libc.OwnedFd;
+import io.xenemu.kvm.libc.ThreadCalls;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Waits for many descriptors (epoll(7)), edge-triggered: a descriptor is told when it becomes readable again, and need
+/// not be read for that. An eventfd is told at each signal, signals of one moment together; one that was signalled
+/// before it was added is told at once.
+///
+/// Any thread may add and remove descriptors. One thread waits. Nothing here allocates but the constructor.
+public final class Epoll implements AutoCloseable {
+    private static final int EPOLL_CLOEXEC = 0x80000;
+    private static final int EPOLL_CTL_ADD = 1;
+    private static final int EPOLL_CTL_DEL = 2;
+    private static final int EPOLLIN = 1;
+    private static final int EPOLLET = 1 << 31;
+
+    /// `struct epoll_event` is packed on x86-64: events u32, then the key u64.
+    private static final long EVENT_BYTES = 12;
+
+    private static final long KEY = 4;
+
+    private final OwnedFd fd;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment events;
+    private final int most;
+
+    /// @param most descriptors that one [#await] tells
+    /// @throws KvmException if the process has no descriptor left
+    public Epoll(int most) {
+        this.most = most;
+        events = arena.allocate(EVENT_BYTES * most, Long.BYTES);
+        fd = OwnedFd.of("epoll_create1", ThreadCalls.epollCreate1(EPOLL_CLOEXEC), "");
+    }
+
+    /// Begins to wait for a descriptor.
+    ///
+    /// @param key by which [#await] tells it
+    /// @throws KvmException if it cannot be waited for, or is waited for already
+    public void add(int descriptor, long key) {
+        MemorySegment event = CallSlot.current().scratch();
+        event.set(JAVA_INT, 0, EPOLLIN | EPOLLET);
+        event.set(JAVA_LONG_UNALIGNED, KEY, key);
+        control(EPOLL_CTL_ADD, descriptor, event);
+    }
+
+    /// Ends to wait for a descriptor. A thread in [#await] may still be told of it.
+    ///
+    /// @throws KvmException if it is not waited for
+    public void remove(int descriptor) {
+        control(EPOLL_CTL_DEL, descriptor, CallSlot.current().scratch());
+    }
+
+    private void control(int operation, int descriptor, MemorySegment event) {
+        int result = ThreadCalls.epollCtl(fd.number(), operation, descriptor, event);
+        if (result < 0) {
+            throw new KvmException("epoll_ctl", -result, "");
+        }
+    }
+
+    /// Waits until a descriptor is readable.
+    ///
+    /// @param millis the longest wait; negative for none, 0 only looks
+    /// @return how many descriptors [#key] tells; 0 after a wait in vain, or a signal to the thread
+    public int await(int millis) {
+        int count = ThreadCalls.epollWait(fd.number(), events, most, millis);
+        if (count < 0 && count != -Errno.EINTR) {
+            throw new KvmException("epoll_wait", -count, "");
+        }
+        return Math.max(0, count);
+    }
+
+    /// The key of a descriptor that the last [#await] has told.
+    public long key(int index) {
+        return events.get(JAVA_LONG_UNALIGNED, index * EVENT_BYTES + KEY);
+    }
+
+    /// No thread waits any more.
+    @Override
+    public void close() {
+        fd.close();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}

@@ -1,0 +1,6 @@
+/// Threads that wait for the kernel and for guests: [Epoll] waits for many descriptors, [CpuAffinity] has the CPUs that
+/// a thread may run on.
+@NullMarked
+package io.xenemu.kvm.thread;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,100 @@
+package io.xenemu.kvm.thread;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import com.sun.management.ThreadMXBean;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.memory.EventFd;
+import java.lang.management.ManagementFactory;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class EpollTest {
+    private static final int MOST = 4;
+    private static final long KEY = 0x1234_5678_9abc_def0L;
+
+    /// Until optimised code is in use; other code may allocate.
+    private static final int ROUNDS = 2000;
+
+    private static final int CALLS = 500;
+
+    private final Epoll epoll = new Epoll(MOST);
+    private final EventFd first = EventFd.create();
+    private final EventFd second = EventFd.create();
+
+    @AfterEach
+    void close() {
+        epoll.close();
+        first.close();
+        second.close();
+    }
+
+    @Test
+    void eachSignalIsToldWithoutRead() {
+        epoll.add(first.fd(), KEY);
+        epoll.add(second.fd(), 2);
+        assertEquals(0, epoll.await(0));
+        for (int round = 0; round < 3; round++) {
+            first.signal();
+            first.signal();
+            assertEquals(1, epoll.await(-1));
+            assertEquals(KEY, epoll.key(0));
+            assertEquals(0, epoll.await(0));
+        }
+    }
+
+    @Test
+    void signalBeforeTheAdditionIsTold() {
+        first.signal();
+        epoll.add(first.fd(), KEY);
+        assertEquals(1, epoll.await(-1));
+    }
+
+    @Test
+    void removedDescriptorIsNotTold() {
+        epoll.add(first.fd(), KEY);
+        epoll.remove(first.fd());
+        first.signal();
+        assertEquals(0, epoll.await(0));
+    }
+
+    @Test
+    void wrongDescriptorsAreErrorsOfTheCall() {
+        epoll.add(first.fd(), KEY);
+        assertEquals(
+                Errno.EEXIST,
+                assertThrows(KvmException.class, () -> epoll.add(first.fd(), 1)).errno());
+        assertEquals(
+                Errno.ENOENT,
+                assertThrows(KvmException.class, () -> epoll.remove(second.fd())).errno());
+    }
+
+    @Test
+    void waitingAllocatesNothing() {
+        assumeFalse(
+                ManagementFactory.getRuntimeMXBean()
+                        .getInputArguments()
+                        .contains("-XX:TieredStopAtLevel=1"),
+                "a JVM that optimises");
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        epoll.add(first.fd(), 1);
+        long least = Long.MAX_VALUE;
+        for (int round = 0; round < ROUNDS && least > 0; round++) {
+            long before = threads.getCurrentThreadAllocatedBytes();
+            long keys = 0;
+            for (int call = 0; call < CALLS; call++) {
+                first.signal();
+                int _ = epoll.await(-1);
+                keys += epoll.key(0);
+            }
+            assertEquals(CALLS, keys);
+            least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+        }
+        assertEquals(0, least, "bytes for " + CALLS + " waits");
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.kvm.thread;
+
+import org.jspecify.annotations.NullMarked;
