@@ -20,11 +20,10 @@ class CpuAffinityTest {
         BitSet last = new BitSet();
         last.set(all.length() - 1);
         FutureTask<BitSet> pinned =
-                new FutureTask<>(
-                        () -> {
-                            CpuAffinity.set(last);
-                            return CpuAffinity.current();
-                        });
+                new FutureTask<>(() -> {
+                    CpuAffinity.set(last);
+                    return CpuAffinity.current();
+                });
         Thread.ofPlatform().start(pinned);
         assertEquals(last, pinned.get());
         assertEquals(all, CpuAffinity.current());

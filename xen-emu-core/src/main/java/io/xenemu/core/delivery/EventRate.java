@@ -22,7 +22,7 @@ public final class EventRate {
     private long paidUntil;
 
     /// @param now in `System.nanoTime()`
-    EventRate(long now) {
+    public EventRate(long now) {
         paidUntil = now;
     }
 
@@ -30,7 +30,7 @@ public final class EventRate {
     ///
     /// @param now in `System.nanoTime()`
     /// @return ns until the next run may begin; 0 for at once
-    long ran(long now) {
+    public long ran(long now) {
         if (paidUntil - now < 0) {
             paidUntil = now;
         }

@@ -7,6 +7,8 @@ import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.xenemu.core.backend.engine.EngineSpec;
+import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
@@ -107,6 +109,7 @@ final class MetricsDocTest {
                     GUEST,
                     new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));
             new JournalMetrics(registry);
+            new Engines(List.of(EngineSpec.parse("block:0")), registry).close();
             return new Scrape(registry.getMeters(), registry.scrape());
         }
     }

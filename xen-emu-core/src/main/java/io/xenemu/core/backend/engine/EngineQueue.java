@@ -1,0 +1,424 @@
+package io.xenemu.core.backend.engine;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.EventFd;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A queue of a device on an [Engine]. After a signal, by [#signal] or at [#eventFd], its work runs at least once;
+/// several signals may lead to one run. Made by [DomainEngines].
+///
+/// While it is held, moved or closed, no run begins, and no signal is lost: it is signalled once more when it may run
+/// again.
+///
+/// Any thread may use it. Signalling takes no lock that is held during a run, and allocates nothing.
+///
+/// Locks: [#change] is held while another thread waits for a run to end. Below it are the monitors of engines. The work
+/// may signal and close its own queue, and do nothing else with it.
+public final class EngineQueue implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(EngineQueue.class);
+
+    /// A run is in progress.
+    private static final long RUNNING = 1;
+
+    /// No run may begin for now.
+    private static final long STOPPED = 2;
+
+    /// No run begins any more.
+    private static final long CLOSED = 4;
+
+    /// The bits from here on count the engines that the queue has been on.
+    private static final int EPOCH_SHIFT = 3;
+
+    /// After so long, an operator learns that something waits for a run.
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+
+    /// The place of a queue among those of its guest.
+    ///
+    /// @param type of its device
+    /// @param device its device, such as `vbd-51712`
+    /// @param index its number in the device, from 0
+    record Place(EngineClass type, String device, int index) {}
+
+    private final DomId guest;
+    private final Place place;
+    private final QueueWork work;
+    private final Consumer<Throwable> failed;
+    private final Consumer<EngineQueue> gone;
+    private final EventFd eventFd = EventFd.create();
+
+    /// Flags and epoch.
+    private final AtomicLong state = new AtomicLong();
+
+    /// Whether the eventfd has been signalled since the last run began.
+    private final AtomicBoolean pending = new AtomicBoolean();
+
+    private final Object descriptor = new Object();
+
+    @GuardedBy("descriptor")
+    private boolean descriptorClosed;
+
+    private final ReentrantLock change = new ReentrantLock();
+
+    /// The thread that waits for the end of a run, or null.
+    private volatile @Nullable Thread waiter;
+
+    /// The thread of the run in progress, or null.
+    private volatile @Nullable Thread runner;
+
+    /// Whether the run in progress has signalled its own queue. For the engine's thread alone.
+    private boolean again;
+
+    /// Whether [#close] has been called.
+    private volatile boolean closing;
+
+    private volatile Engine engine;
+
+    @GuardedBy("change")
+    private Engine.@Nullable Slot slot;
+
+    /// The engine that it moves to when the run in progress has ended, or null.
+    @GuardedBy("change")
+    private @Nullable Engine wanted;
+
+    @GuardedBy("change")
+    private boolean held;
+
+    /// Descriptors beside the eventfd. Changed with `change` and the monitor of the engine held.
+    private final List<Integer> watched = new ArrayList<>();
+
+    /// A queue that is held: [#release] lets it begin.
+    ///
+    /// @param place of the queue
+    /// @param failed receives an exception of the work, which then runs no more
+    /// @param gone called once when the queue is closed
+    /// @throws io.xenemu.kvm.abi.KvmException if the process has no descriptor left
+    EngineQueue(
+            DomId guest,
+            Place place,
+            QueueWork work,
+            Consumer<Throwable> failed,
+            Engine engine,
+            Consumer<EngineQueue> gone) {
+        this.guest = guest;
+        this.place = place;
+        this.work = work;
+        this.failed = failed;
+        this.engine = engine;
+        this.gone = gone;
+    }
+
+    /// Puts the queue on its engine.
+    ///
+    /// @throws io.xenemu.kvm.abi.KvmException if the engine cannot have it; then it is closed
+    void place() {
+        boolean done = false;
+        change.lock();
+        try {
+            held = true;
+            stop();
+            slot = engine.add(this, 0);
+            done = true;
+        } finally {
+            change.unlock();
+            if (!done) {
+                eventFd.close();
+            }
+        }
+    }
+
+    /// Its place among the queues of its guest.
+    Place at() {
+        return place;
+    }
+
+    DomId guest() {
+        return guest;
+    }
+
+    /// The engine that it is on.
+    public Engine engine() {
+        return engine;
+    }
+
+    /// Its eventfd, for a kernel that signals it. The eventfd is closed with the queue.
+    public EventFd eventFd() {
+        return eventFd;
+    }
+
+    /// The descriptors whose events are signals. With the monitor of the engine held.
+    List<Integer> descriptors() {
+        List<Integer> all = new ArrayList<>(watched);
+        all.add(eventFd.fd());
+        return all;
+    }
+
+    /// Makes the work run, if it does not run soon anyway. A run that signals its own queue has another turn, as after
+    /// [QueueWork.Outcome#MORE]. Does nothing after [#close].
+    public void signal() {
+        if (Thread.currentThread().equals(runner)) {
+            again = true;
+        } else if (!pending.getAndSet(true)) {
+            wake();
+        }
+    }
+
+    private void wake() {
+        pending.set(true);
+        synchronized (descriptor) {
+            if (!descriptorClosed) {
+                eventFd.signal();
+            }
+        }
+    }
+
+    /// Makes each time that a further descriptor becomes readable a signal. The descriptor stays its owner's, who calls
+    /// [#unwatch] before it is closed.
+    ///
+    /// @throws IllegalStateException after [#close]
+    public void watch(int fd) {
+        change.lock();
+        try {
+            if (slot == null) {
+                throw new IllegalStateException(this + " is closed");
+            }
+            engine.watch(slot, fd);
+            watched.add(fd);
+        } finally {
+            change.unlock();
+        }
+    }
+
+    /// Ends [#watch]. After [#close] it does nothing.
+    public void unwatch(int fd) {
+        change.lock();
+        try {
+            if (watched.remove(Integer.valueOf(fd)) && slot != null) {
+                engine.unwatch(fd);
+            }
+        } finally {
+            change.unlock();
+        }
+    }
+
+    /// Begins a run, for the engine's thread.
+    ///
+    /// @return false if the queue may not run now, or is not on this engine any more
+    boolean enter(Engine.Slot by) {
+        long open = by.epoch() << EPOCH_SHIFT;
+        if (!state.compareAndSet(open, open | RUNNING)) {
+            return false;
+        }
+        runner = Thread.currentThread();
+        pending.set(false);
+        return true;
+    }
+
+    /// Does the work, for the engine's thread.
+    QueueWork.Outcome run() {
+        again = false;
+        try {
+            QueueWork.Outcome outcome = work.run();
+            return again ? QueueWork.Outcome.MORE : outcome;
+        } catch (RuntimeException | Error e) {
+            long _ = state.getAndUpdate(flags -> flags | CLOSED);
+            failed.accept(e);
+            return QueueWork.Outcome.DONE;
+        }
+    }
+
+    /// Ends a run, for the engine's thread.
+    void leave() {
+        runner = null;
+        long before = state.getAndUpdate(flags -> flags & ~RUNNING);
+        if ((before & (STOPPED | CLOSED)) != 0) {
+            LockSupport.unpark(waiter);
+            settle();
+        }
+    }
+
+    /// Does what had to wait for the end of a run.
+    private void settle() {
+        change.lock();
+        try {
+            if (wanted != null && !isRunning()) {
+                moveNow();
+            }
+            if (closing) {
+                detach();
+            }
+        } finally {
+            change.unlock();
+        }
+    }
+
+    private boolean isRunning() {
+        return (state.get() & RUNNING) != 0;
+    }
+
+    private void stop() {
+        long _ = state.getAndUpdate(flags -> flags | STOPPED);
+    }
+
+    /// Lets runs begin, if nothing is against it.
+    @GuardedBy("change")
+    private void open() {
+        if (!held && wanted == null) {
+            long _ = state.getAndUpdate(flags -> flags & ~STOPPED);
+            wake();
+        }
+    }
+
+    /// Waits until no run is in progress.
+    ///
+    /// @return false if one still is after `nanos`
+    @GuardedBy("change")
+    private boolean awaitEnd(long nanos) {
+        waiter = Thread.currentThread();
+        boolean interrupted = false;
+        long deadline = System.nanoTime() + nanos;
+        long left = nanos;
+        while (isRunning() && left > 0) {
+            LockSupport.parkNanos(this, left);
+            interrupted |= Thread.interrupted();
+            left = deadline - System.nanoTime();
+        }
+        waiter = null;
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return !isRunning();
+    }
+
+    /// Keeps the work from running until [#release], and waits until it does not run.
+    ///
+    /// @return false if it still runs after `limit`; then it goes on
+    public boolean hold(Duration limit) {
+        change.lock();
+        try {
+            held = true;
+            stop();
+            if (awaitEnd(limit.toNanos())) {
+                return true;
+            }
+            held = false;
+            open();
+            return false;
+        } finally {
+            change.unlock();
+        }
+    }
+
+    /// Lets the work run, for the first time or again after [#hold]: once soon, and then after each signal.
+    public void release() {
+        change.lock();
+        try {
+            held = false;
+            open();
+        } finally {
+            change.unlock();
+        }
+    }
+
+    /// Moves the queue to another engine: at once, or after the run in progress. Does not wait for it.
+    public void moveTo(Engine to) {
+        change.lock();
+        try {
+            if (slot == null) {
+                return;
+            }
+            wanted = to;
+            stop();
+            if (!isRunning()) {
+                moveNow();
+            }
+        } finally {
+            change.unlock();
+        }
+    }
+
+    /// A queue that cannot get a place on the other engine stays where it is.
+    @GuardedBy("change")
+    private void moveNow() {
+        Engine to = wanted;
+        Engine.Slot from = slot;
+        wanted = null;
+        if (to == null || from == null) {
+            return;
+        }
+        try {
+            if (to != engine) {
+                long epoch = from.epoch() + 1;
+                Engine.Slot next = to.add(this, epoch);
+                engine.remove(from);
+                slot = next;
+                engine = to;
+                long _ =
+                        state.getAndUpdate(
+                                flags -> (epoch << EPOCH_SHIFT) | (flags & (STOPPED | CLOSED)));
+            }
+        } finally {
+            open();
+        }
+    }
+
+    /// Ends the queue: its work does not run any more, and a run in progress has ended. A run may close its own queue;
+    /// then it is the last one. Closing twice is allowed.
+    @Override
+    public void close() {
+        while (!close(PATIENCE)) {
+            log.warn("{} waits for its last request", this);
+        }
+    }
+
+    /// Ends the queue as [#close], within a time.
+    ///
+    /// @return false if a run is still in progress after `limit`. It is the last one; the caller closes again
+    public boolean close(Duration limit) {
+        long _ = state.getAndUpdate(flags -> flags | CLOSED);
+        closing = true;
+        if (Thread.currentThread().equals(runner)) {
+            return true;
+        }
+        change.lock();
+        try {
+            boolean ended = awaitEnd(limit.toNanos());
+            if (ended) {
+                detach();
+            }
+            return ended;
+        } finally {
+            change.unlock();
+        }
+    }
+
+    @GuardedBy("change")
+    private void detach() {
+        Engine.Slot last = slot;
+        if (last == null) {
+            return;
+        }
+        slot = null;
+        engine.remove(last);
+        synchronized (descriptor) {
+            descriptorClosed = true;
+            eventFd.close();
+        }
+        gone.accept(this);
+    }
+
+    @Override
+    public String toString() {
+        return "queue %d of %s of %s".formatted(place.index(), place.device(), guest);
+    }
+}

@@ -1,0 +1,380 @@
+package io.xenemu.core.backend.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.engine.QueueWork.Outcome;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.EventFd;
+import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.thread.CpuAffinity;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+final class EngineQueueTest {
+    private static final Duration LONG = Duration.ofSeconds(30);
+    private static final DomId GUEST = new DomId(1);
+    private static final DomId OTHER = new DomId(2);
+
+    private final List<EngineQueue> queues = new ArrayList<>();
+    private final List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
+    private final Engines engines =
+            new Engines(
+                    List.of(EngineSpec.parse("block:0"), EngineSpec.parse("block:1")),
+                    new SimpleMeterRegistry());
+    private final DomainEngines guest = engines.open(GUEST, EngineMap.DEFAULT);
+    private final DomainEngines other = engines.open(OTHER, EngineMap.DEFAULT);
+
+    EngineQueueTest() throws XenError {}
+
+    @AfterEach
+    void close() {
+        queues.forEach(EngineQueue::close);
+        guest.close();
+        other.close();
+        engines.close();
+    }
+
+    private EngineQueue queue(DomainEngines of, int index, QueueWork work) {
+        EngineQueue queue = of.add(EngineClass.BLOCK, "vbd-51712", index, work, failures::add);
+        queues.add(queue);
+        queue.release();
+        return queue;
+    }
+
+    private static QueueWork counting(AtomicInteger runs) {
+        return () -> {
+            runs.incrementAndGet();
+            return Outcome.DONE;
+        };
+    }
+
+    @Test
+    void everySignalIsFollowedByARun() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue = queue(guest, 0, counting(runs));
+        Eventually.holds("the first run", () -> runs.get() > 0);
+        for (int i = 0; i < 1000; i++) {
+            int before = runs.get();
+            if (i % 2 == 0) {
+                queue.signal();
+            } else {
+                queue.eventFd().signal();
+            }
+            Eventually.holds("a run", () -> runs.get() > before);
+        }
+    }
+
+    @Test
+    void watchedDescriptorIsASignal() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue = queue(guest, 0, counting(runs));
+        try (EventFd tap = EventFd.create()) {
+            queue.watch(tap.fd());
+            for (Engine engine : engines.all()) {
+                queue.moveTo(engine);
+                Eventually.holds("the move", () -> queue.engine().equals(engine));
+                int before = runs.get();
+                tap.signal();
+                Eventually.holds("a run", () -> runs.get() > before);
+            }
+            queue.unwatch(tap.fd());
+        }
+    }
+
+    @Test
+    void queueWithMoreToDoRunsAgainAfterTheOthers() {
+        List<String> order = Collections.synchronizedList(new ArrayList<>());
+        CountDownLatch all = new CountDownLatch(1);
+        AtomicInteger left = new AtomicInteger(5);
+        EngineQueue busy =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            await(all);
+                            order.add("busy");
+                            return left.decrementAndGet() > 0 ? Outcome.MORE : Outcome.DONE;
+                        });
+        EngineQueue waiting =
+                queue(
+                        other,
+                        0,
+                        () -> {
+                            order.add("waiting");
+                            return Outcome.DONE;
+                        });
+        waiting.signal();
+        busy.signal();
+        all.countDown();
+        Eventually.holds("all ran", () -> left.get() <= 0 && order.contains("waiting"));
+        assertTrue(order.indexOf("waiting") <= 2, order::toString);
+    }
+
+    private static void await(CountDownLatch latch) {
+        boolean interrupted = false;
+        while (latch.getCount() > 0) {
+            try {
+                latch.await();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Test
+    void heldQueueRunsOnlyAfterItsRelease() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue = queue(guest, 0, counting(runs));
+        assertTrue(queue.hold(LONG));
+        int before = runs.get();
+        AtomicInteger others = new AtomicInteger();
+        queue.signal();
+        EngineQueue second = queue(guest, 1, counting(others));
+        // The other queue's runs show that the engine has gone on.
+        second.moveTo(queue.engine());
+        Eventually.holds(
+                "another queue", () -> others.get() > 0 && second.engine().equals(queue.engine()));
+        assertEquals(before, runs.get());
+        queue.release();
+        Eventually.holds("a run", () -> runs.get() > before);
+    }
+
+    @Test
+    void holdFailsIfTheRunDoesNotEndAndTheQueueGoesOn() {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            begun.countDown();
+                            await(end);
+                            runs.incrementAndGet();
+                            return Outcome.DONE;
+                        });
+        await(begun);
+        assertFalse(queue.hold(Duration.ofMillis(1)));
+        end.countDown();
+        Eventually.holds("the signal during the run", () -> runs.get() >= 2);
+    }
+
+    @Test
+    void closeWaitsForTheRunAndNothingRunsAfterwards() {
+        CountDownLatch begun = new CountDownLatch(1);
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            begun.countDown();
+                            Thread.onSpinWait();
+                            runs.incrementAndGet();
+                            return Outcome.MORE;
+                        });
+        await(begun);
+        queue.close();
+        int after = runs.get();
+        queue.signal();
+        queue.close();
+        assertEquals(List.of(), guest.served());
+        AtomicInteger others = new AtomicInteger();
+        queue(guest, 0, counting(others));
+        Eventually.holds("another queue runs", () -> others.get() > 0);
+        assertEquals(after, runs.get());
+    }
+
+    @Test
+    void runMayCloseItsOwnQueue() {
+        AtomicReference<EngineQueue> self = new AtomicReference<>();
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            EngineQueue own = self.get();
+                            if (own != null) {
+                                own.close();
+                                own.signal();
+                                runs.incrementAndGet();
+                            }
+                            return Outcome.MORE;
+                        });
+        self.set(queue);
+        queue.signal();
+        Eventually.holds("the queue is gone", () -> guest.served().isEmpty());
+        assertEquals(1, runs.get());
+        assertEquals(0, queue.engine().queues());
+        queue.close();
+    }
+
+    @Test
+    void newQueueRunsOnlyAfterItsRelease() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                guest.add(EngineClass.BLOCK, "vbd-51712", 0, counting(runs), failures::add);
+        queues.add(queue);
+        queue.signal();
+        queue.eventFd().signal();
+        AtomicInteger others = new AtomicInteger();
+        queue(other, 0, counting(others));
+        Eventually.holds("another queue of the engine", () -> others.get() > 0);
+        assertEquals(0, runs.get());
+        queue.release();
+        Eventually.holds("a run", () -> runs.get() > 0);
+    }
+
+    @Test
+    void runThatSignalsItsOwnQueueRunsAgain() {
+        AtomicReference<EngineQueue> self = new AtomicReference<>();
+        AtomicInteger left = new AtomicInteger(1000);
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            EngineQueue own = self.get();
+                            if (own != null && left.decrementAndGet() > 0) {
+                                own.signal();
+                            }
+                            return Outcome.NOTHING;
+                        });
+        self.set(queue);
+        queue.signal();
+        Eventually.holds("all runs", () -> left.get() <= 0);
+    }
+
+    @Test
+    void closeGivesUpWaitingForARunWhichIsTheLast() {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            begun.countDown();
+                            await(end);
+                            runs.incrementAndGet();
+                            return Outcome.MORE;
+                        });
+        await(begun);
+        assertFalse(queue.close(Duration.ofMillis(1)));
+        assertEquals(1, guest.served().size());
+        end.countDown();
+        assertTrue(queue.close(LONG));
+        assertEquals(List.of(), guest.served());
+        assertEquals(1, runs.get());
+    }
+
+    @Test
+    void failureOfOneQueueIsToldAndHarmsNoOther() {
+        EngineQueue broken =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            throw new IllegalStateException("broken");
+                        });
+        Eventually.holds("the failure", () -> failures.size() == 1);
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue sound = queue(other, 0, counting(runs));
+        broken.signal();
+        sound.signal();
+        Eventually.holds("a run", () -> runs.get() > 0);
+        assertEquals(1, failures.size());
+        broken.close();
+    }
+
+    /// A guest can signal all the time without a request (XSA-332).
+    @Test
+    void stormOfSignalsForNothingIsSlowedDown() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            runs.incrementAndGet();
+                            return Outcome.NOTHING;
+                        });
+        long start = System.nanoTime();
+        long elapsed = 0;
+        while (elapsed < 200_000_000) {
+            queue.eventFd().signal();
+            elapsed = System.nanoTime() - start;
+        }
+        // 30 at once, then one in a millisecond; the first in vain does not count.
+        long allowed = 32 + elapsed / 1_000_000 + 1;
+        assertTrue(runs.get() <= allowed, () -> runs + " of " + allowed);
+        int before = runs.get();
+        queue.signal();
+        Eventually.holds("the last signal", () -> runs.get() > before);
+    }
+
+    @Test
+    void queueIsServedWhileAnotherGuestStorms() {
+        queue(guest, 0, () -> Outcome.MORE);
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue quiet = queue(other, 0, counting(runs));
+        for (int i = 0; i < 100; i++) {
+            int before = runs.get();
+            quiet.signal();
+            Eventually.holds("its turn", () -> runs.get() > before);
+        }
+    }
+
+    @Test
+    void engineRunsOnItsCpusAndCountsItsWork() throws XenError {
+        int cpu = CpuAffinity.current().nextSetBit(0);
+        AtomicReference<BitSet> seen = new AtomicReference<>();
+        AtomicReference<String> name = new AtomicReference<>();
+        try (Engines pinned =
+                        new Engines(
+                                List.of(EngineSpec.parse("net:5,cpus=" + cpu)),
+                                new SimpleMeterRegistry());
+                DomainEngines domain = pinned.open(GUEST, EngineMap.DEFAULT)) {
+            EngineQueue queue =
+                    domain.add(
+                            EngineClass.NET,
+                            "vif-0",
+                            0,
+                            () -> {
+                                name.set(Thread.currentThread().getName());
+                                seen.set(CpuAffinity.current());
+                                return Outcome.DONE;
+                            },
+                            failures::add);
+            queue.release();
+            Engine engine = pinned.all().getFirst();
+            Eventually.holds("its run is counted", () -> engine.runs() > 0);
+            assertEquals(BitSet.valueOf(new long[] {1L << cpu}), seen.get());
+            assertEquals("engine-net:5", name.get());
+            assertTrue(engine.busyNanos() > 0);
+            assertEquals(1, engine.queues());
+            queue.close();
+        }
+        assertEquals(List.of(), failures);
+    }
+}

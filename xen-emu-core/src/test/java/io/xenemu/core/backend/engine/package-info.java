@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.backend.engine;
+
+import org.jspecify.annotations.NullMarked;
