@@ -124,6 +124,48 @@ public final class BackendMappings {
         return GrantStatus.OKAY;
     }
 
+    /// Maps the pages of one request: all or none. Does not allocate.
+    ///
+    /// @param pages at least one reference, none mapped
+    /// @return as [#map], for the first page that cannot be mapped
+    public GrantStatus mapPages(GrantPages pages, DomId by, boolean readOnly) {
+        if (pages.isMapped() || pages.count == 0) {
+            throw new IllegalArgumentException("mapped already, or no pages");
+        }
+        for (int i = 0; i < pages.count; i++) {
+            int ref = pages.refs[i];
+            GrantStatus status = pins.pin(ref, by.value(), readOnly);
+            if (status != GrantStatus.OKAY) {
+                while (i-- > 0) {
+                    pins.unpin(pages.refs[i], readOnly);
+                }
+                return metrics.finished(GrantOp.BACKEND_MAP, status);
+            }
+            pages.mfns[i] = pins.mfn(ref);
+        }
+        pages.readOnly = readOnly;
+        pages.frames = pins.frames;
+        metrics.mapped(pages.count);
+        metrics.succeeded(GrantOp.BACKEND_MAP, pages.count);
+        return GrantStatus.OKAY;
+    }
+
+    /// Ends the mapping of a request's pages.
+    ///
+    /// @return `BAD_HANDLE` if nothing is mapped
+    public GrantStatus unmapPages(GrantPages pages) {
+        if (!pages.isMapped()) {
+            return metrics.finished(GrantOp.BACKEND_UNMAP, GrantStatus.BAD_HANDLE);
+        }
+        pages.frames = null;
+        for (int i = 0; i < pages.count; i++) {
+            pins.unpin(pages.refs[i], pages.readOnly);
+        }
+        metrics.mapped(-pages.count);
+        metrics.succeeded(GrantOp.BACKEND_UNMAP, pages.count);
+        return GrantStatus.OKAY;
+    }
+
     private void end(int ref, boolean readOnly) {
         pins.unpin(ref, readOnly);
         metrics.mapped(-1);

@@ -67,6 +67,10 @@ public final class GrantTableMetrics implements AutoCloseable {
         present(succeeded.get(op)).increment();
     }
 
+    void succeeded(GrantOp op, int count) {
+        present(succeeded.get(op)).increment(count);
+    }
+
     /// Counts the outcome of an operation and returns it.
     GrantStatus finished(GrantOp op, GrantStatus status) {
         if (status == GrantStatus.OKAY) {

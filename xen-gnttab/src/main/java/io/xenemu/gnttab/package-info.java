@@ -12,7 +12,8 @@
 ///   [PinnedFrames] counts uses by page; [Lifetime] says when nothing of an ended domain is in use any more.
 /// - The mapping side: [GuestMappings], [Maptrack], [MapResult].
 /// - Copies: [GrantCopy], [CopyEnd].
-/// - Mappings of the service's own back ends: [BackendMappings], [GrantMapping], [GrantRange].
+/// - Mappings of the service's own back ends: [BackendMappings], [GrantMapping], [GrantRange], and
+///   [GrantPages] for the pages of one request.
 /// - Domain 0's table, which grants nothing: [ServiceGrants].
 /// - Interfaces that core implements: [Granters], [GuestFrames], [ContiguousPages], [Physmap], [TablePages];
 ///   together [GrantEnvironment].

@@ -2,10 +2,13 @@ package io.xenemu.gnttab;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -104,5 +107,53 @@ final class BackendMappingsTest {
         assertTrue(domain.released);
         assertEquals(GrantStatus.BAD_DOMAIN, map(true), "too late");
         assertEquals(0, domain.inUse(9));
+    }
+
+    @Test
+    void pagesOfARequestAreMappedTogether() {
+        for (int i = 0; i < 3; i++) {
+            domain.grant(9 + i, Gtf.PERMIT_ACCESS, DomId.DOM0, 8 - i);
+            domain.ram.set(ValueLayout.JAVA_INT, (8 - i) * 4096L, 100 + i);
+        }
+        GrantPages pages = new GrantPages(4);
+        for (int ref : new int[] {9, 11, 9, 10}) {
+            pages.add(ref);
+        }
+        assertEquals(GrantStatus.OKAY, backend.mapPages(pages, DomId.DOM0, false));
+        assertEquals(Gtf.READING | Gtf.WRITING, domain.inUse(11));
+        assertEquals(pages.address(0), pages.address(2));
+        assertEquals(pages.address(1) + 2 * 4096, pages.address(0));
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment copy = arena.allocate(8, 8);
+            pages.copyOut(3, copy, 8);
+            assertEquals(101, copy.get(ValueLayout.JAVA_INT, 0));
+            assertThrows(IndexOutOfBoundsException.class, () -> pages.copyOut(3, copy, 9));
+            assertThrows(IndexOutOfBoundsException.class, () -> pages.copyOut(3, copy, 4097));
+        }
+        assertThrows(IllegalStateException.class, pages::clear);
+        assertThrows(IllegalStateException.class, () -> pages.address(4));
+        assertEquals(GrantStatus.OKAY, backend.unmapPages(pages));
+        assertThrows(IllegalStateException.class, () -> pages.address(0));
+        assertEquals(GrantStatus.BAD_HANDLE, backend.unmapPages(pages));
+        for (int i = 0; i < 3; i++) {
+            assertTrue(domain.revoke(9 + i));
+        }
+    }
+
+    @Test
+    void requestWithOnePageThatIsNotGrantedMapsNone() {
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        domain.grant(10, Gtf.PERMIT_ACCESS | Gtf.READONLY, DomId.DOM0, 6);
+        for (int bad : new int[] {10, 12, -1, Integer.MAX_VALUE, 1 << 20}) {
+            GrantPages pages = new GrantPages(3);
+            pages.add(9);
+            pages.add(9);
+            pages.add(bad);
+            assertNotEquals(GrantStatus.OKAY, backend.mapPages(pages, DomId.DOM0, false));
+            assertFalse(pages.isMapped());
+            assertTrue(domain.inUse(9) == 0, "nothing stays in use");
+        }
+        assertTrue(domain.revoke(9));
+        assertTrue(domain.revoke(10));
     }
 }

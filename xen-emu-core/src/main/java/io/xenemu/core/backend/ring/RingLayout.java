@@ -1,11 +1,13 @@
 package io.xenemu.core.backend.ring;
 
+import com.google.errorprone.annotations.Immutable;
 import io.xenemu.kvm.memory.GuestMemory;
 
 /// The sizes in a ring of one protocol: what `DEFINE_RING_TYPES` makes of a request's and an answer's structure.
 ///
 /// @param slotBytes the larger of a request and an answer: 4 to [#MAX_SLOT_BYTES]
 /// @param answerBytes an answer with its padding; at most `slotBytes`
+@Immutable
 public record RingLayout(int slotBytes, int answerBytes) {
     /// The indices and reserved bytes at the start of a ring's first page.
     public static final int HEADER_BYTES = 64;

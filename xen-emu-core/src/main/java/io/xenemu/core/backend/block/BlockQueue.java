@@ -1,0 +1,385 @@
+package io.xenemu.core.backend.block;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.backend.ring.SharedRing;
+import io.xenemu.gnttab.BackendMappings;
+import io.xenemu.gnttab.GrantPages;
+import io.xenemu.gnttab.GrantStatus;
+import io.xenemu.kvm.abi.DomId;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// One queue of a disk: takes requests from its ring, checks them, has them carried out by the store, and answers.
+/// A request that is wrong, or whose pages cannot be mapped, gets an error; nothing else is harmed by it.
+///
+/// [#run] is called by one thread at a time. Completions of the store may come on other threads. The monitor of `lock`
+/// guards the ring and the requests; it is a leaf. Requests are used again: nothing allocates after the queue has had
+/// as many in flight as it will have.
+final class BlockQueue implements AutoCloseable {
+    /// The most segments of an indirect request, which is offered to guests: 1 MiB, as Linux's back end offers. Linux
+    /// uses 32 of them unless told otherwise.
+    static final int MAX_INDIRECT_SEGMENTS = 256;
+
+    /// The most requests in flight of a store that completes later. With a larger ring the others wait in it.
+    private static final int MAX_IN_FLIGHT = 64;
+
+    /// The segments of an ordinary request: Linux's own limit of indirect ones.
+    private static final int ORDINARY_SEGMENTS = 32;
+
+    /// Answers are shown to the guest together, until their data is so many bytes.
+    private static final int PUBLISHED_TOGETHER = 256 * 1024;
+
+    /// What a queue needs of its device.
+    ///
+    /// @param disk the disk
+    /// @param grants maps the guest's pages
+    /// @param metrics counts requests
+    record Surroundings(BlockDisk disk, BackendMappings grants, BlockMetrics metrics) {}
+
+    /// What a queue tells. Called without its lock.
+    interface Signals {
+        /// Sends the guest an event.
+        void notifyGuest();
+
+        /// Lets [BlockQueue#run] be called again soon.
+        void wake();
+
+        /// The guest has broken the ring; called once.
+        void broken();
+    }
+
+    private final BlockAbi abi;
+    private final BlockDisk disk;
+    private final BackendMappings grants;
+    private final BlockMetrics metrics;
+    private final Signals signals;
+    private final Arena arena = Arena.ofShared();
+    private final GrantPages indirectPage = new GrantPages(1);
+    private final MemorySegment indirect =
+            arena.allocate(MAX_INDIRECT_SEGMENTS * BlockAbi.SEGMENT_BYTES, Long.BYTES);
+    private final Object lock = new Object();
+
+    @GuardedBy("lock")
+    private final SharedRing ring;
+
+    @GuardedBy("lock")
+    private final ArrayDeque<BlockRequest> ordinary = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private final ArrayDeque<BlockRequest> large = new ArrayDeque<>();
+
+    /// Requests that the ring's last look saw and that are not taken.
+    @GuardedBy("lock")
+    private int seen;
+
+    @GuardedBy("lock")
+    private int inFlight;
+
+    @GuardedBy("lock")
+    private boolean stopped;
+
+    @GuardedBy("lock")
+    private boolean toldBroken;
+
+    /// Whether requests wait in the ring until one in flight ends.
+    @GuardedBy("lock")
+    private boolean stalled;
+
+    /// A barrier that waits for those before it, or is being carried out. Nothing is taken meanwhile.
+    @GuardedBy("lock")
+    private @Nullable BlockRequest barrier;
+
+    @GuardedBy("lock")
+    private boolean barrierWaits;
+
+    /// The thread in [#run], which shows answers at its end.
+    @GuardedBy("lock")
+    private @Nullable Thread runner;
+
+    @GuardedBy("lock")
+    private long unpublishedBytes;
+
+    BlockQueue(SharedRing ring, BlockAbi abi, Surroundings around, Signals signals) {
+        this.ring = ring;
+        this.abi = abi;
+        this.disk = around.disk();
+        this.grants = around.grants();
+        this.metrics = around.metrics();
+        this.signals = signals;
+    }
+
+    /// Serves at most a ring full of requests, and asks for an event at the next one.
+    ///
+    /// @return whether there was anything to do
+    boolean run() {
+        synchronized (lock) {
+            runner = Thread.currentThread();
+        }
+        int taken = 0;
+        try {
+            int limit = size();
+            while (taken < limit && serveOne()) {
+                taken++;
+            }
+        } finally {
+            endRun();
+        }
+        return taken > 0;
+    }
+
+    private int size() {
+        synchronized (lock) {
+            return ring.size();
+        }
+    }
+
+    private boolean serveOne() {
+        BlockRequest request;
+        BlockStatus status;
+        MemorySegment slot;
+        synchronized (lock) {
+            if (!canTake()) {
+                return false;
+            }
+            slot = ring.take();
+            seen--;
+            inFlight++;
+            request = free(segments(slot));
+        }
+        metrics.begun();
+        status = check(request, slot);
+        if (status != BlockStatus.OKAY) {
+            finish(request, status);
+        } else if (!isHeldBack(request)) {
+            carryOut(request);
+        }
+        return true;
+    }
+
+    @GuardedBy("lock")
+    private boolean canTake() {
+        if (stopped) {
+            return false;
+        }
+        if (seen == 0) {
+            seen = ring.look();
+        }
+        if (seen == 0) {
+            return false;
+        }
+        stalled = barrier != null || inFlight == MAX_IN_FLIGHT;
+        return !stalled;
+    }
+
+    /// The number of segments that a request claims to have, in a slot or indirect.
+    private int segments(MemorySegment slot) {
+        return abi.operation(slot) == BlockOp.INDIRECT
+                ? abi.indirectSegments(slot)
+                : BlockAbi.MAX_SEGMENTS;
+    }
+
+    @GuardedBy("lock")
+    private BlockRequest free(int segments) {
+        boolean isOrdinary = segments <= ORDINARY_SEGMENTS;
+        BlockRequest request = (isOrdinary ? ordinary : large).poll();
+        return request != null
+                ? request
+                : new BlockRequest(
+                        arena,
+                        isOrdinary ? ORDINARY_SEGMENTS : MAX_INDIRECT_SEGMENTS,
+                        this::completed);
+    }
+
+    /// Reads the request from the private copy of its slot.
+    private BlockStatus check(BlockRequest request, MemorySegment slot) {
+        boolean isIndirect = abi.operation(slot) == BlockOp.INDIRECT;
+        int number = isIndirect ? abi.secondByte(slot) : abi.operation(slot);
+        request.begin(abi.id(slot), number, abi.sector(slot));
+        if (isIndirect) {
+            return checkIndirect(request, slot);
+        }
+        return switch (request.op()) {
+            case READ, WRITE, WRITE_BARRIER, FLUSH_DISKCACHE -> checkDirect(request, slot);
+            case DISCARD ->
+                    request.checkDiscard(disk, abi.secondByte(slot), abi.discardedSectors(slot));
+            case UNKNOWN -> BlockStatus.EOPNOTSUPP;
+        };
+    }
+
+    private BlockStatus checkDirect(BlockRequest request, MemorySegment slot) {
+        int count = abi.secondByte(slot);
+        return count <= BlockAbi.MAX_SEGMENTS && request.addSegments(slot, abi.segments(), count)
+                ? request.checkData(disk)
+                : BlockStatus.ERROR;
+    }
+
+    private BlockStatus checkIndirect(BlockRequest request, MemorySegment slot) {
+        int count = abi.indirectSegments(slot);
+        if ((request.op() != BlockOp.READ && request.op() != BlockOp.WRITE)
+                || count < 1
+                || count > MAX_INDIRECT_SEGMENTS) {
+            return BlockStatus.ERROR;
+        }
+        // 512 segments fit in a page, so the offered number never needs a second one.
+        indirectPage.clear();
+        indirectPage.add(abi.indirectRef(slot));
+        if (grants.mapPages(indirectPage, DomId.DOM0, true) != GrantStatus.OKAY) {
+            return BlockStatus.ERROR;
+        }
+        indirectPage.copyOut(0, indirect, count * BlockAbi.SEGMENT_BYTES);
+        grants.unmapPages(indirectPage);
+        return request.addSegments(indirect, 0, count)
+                ? request.checkData(disk)
+                : BlockStatus.ERROR;
+    }
+
+    /// Keeps a barrier back while earlier requests are in flight.
+    private boolean isHeldBack(BlockRequest request) {
+        if (request.op() != BlockOp.WRITE_BARRIER) {
+            return false;
+        }
+        synchronized (lock) {
+            barrier = request;
+            barrierWaits = inFlight > 1;
+            return barrierWaits;
+        }
+    }
+
+    private void carryOut(BlockRequest request) {
+        if (!request.map(grants)) {
+            finish(request, BlockStatus.ERROR);
+        } else if (request.op() == BlockOp.DISCARD && request.bytes() == 0) {
+            finish(request, BlockStatus.OKAY);
+        } else {
+            request.submit(disk.store());
+        }
+    }
+
+    private void completed(BlockRequest request, int errno) {
+        if (errno != 0 || !request.submitNext(disk.store())) {
+            finish(request, BlockStatus.of(errno, request.op()));
+        }
+    }
+
+    /// Answers a request. Its pages are unmapped before the guest can see the answer, and re-use them.
+    private void finish(BlockRequest request, BlockStatus status) {
+        request.unmap(grants);
+        metrics.ended(request, status);
+        boolean notify = false;
+        boolean wake;
+        BlockRequest next;
+        synchronized (lock) {
+            request.answer(ring.blankAnswer(), status);
+            ring.answer();
+            inFlight--;
+            (request.capacity() == ORDINARY_SEGMENTS ? ordinary : large).push(request);
+            unpublishedBytes += status == BlockStatus.OKAY ? request.bytes() : 0;
+            if (!Thread.currentThread().equals(runner) || unpublishedBytes >= PUBLISHED_TOGETHER) {
+                notify = publish();
+            }
+            next = nextBarrier(request);
+            wake = stalled;
+            stalled = false;
+            if (inFlight == 0) {
+                lock.notifyAll();
+            }
+        }
+        if (notify) {
+            signals.notifyGuest();
+        }
+        if (next != null) {
+            carryOut(next);
+        } else if (wake) {
+            signals.wake();
+        }
+    }
+
+    /// The barrier that can be carried out now that a request has ended.
+    @GuardedBy("lock")
+    private @Nullable BlockRequest nextBarrier(BlockRequest ended) {
+        if (barrier == ended) {
+            barrier = null;
+            return null;
+        }
+        if (barrierWaits && inFlight == 1) {
+            barrierWaits = false;
+            return barrier;
+        }
+        return null;
+    }
+
+    @GuardedBy("lock")
+    private boolean publish() {
+        unpublishedBytes = 0;
+        return ring.publish();
+    }
+
+    private void endRun() {
+        boolean notify;
+        boolean more;
+        boolean tellBroken;
+        synchronized (lock) {
+            runner = null;
+            notify = publish();
+            if (!stopped && !stalled) {
+                seen = ring.lookBeforeSleep();
+            }
+            more = seen > 0 && !stopped && !stalled;
+            tellBroken = ring.isBroken() && !toldBroken;
+            toldBroken |= tellBroken;
+        }
+        if (notify) {
+            signals.notifyGuest();
+        }
+        if (more) {
+            signals.wake();
+        }
+        if (tellBroken) {
+            signals.broken();
+        }
+    }
+
+    /// Takes no more requests, and waits for those in flight.
+    ///
+    /// @return whether all have ended, and are answered
+    boolean drain(Duration limit) throws InterruptedException {
+        long deadline = System.nanoTime() + limit.toNanos();
+        boolean notify;
+        synchronized (lock) {
+            stopped = true;
+            while (inFlight > 0) {
+                long left = deadline - System.nanoTime();
+                if (left <= 0) {
+                    return false;
+                }
+                // Not less than a millisecond, as 0 would wait without a limit.
+                lock.wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+            }
+            notify = publish();
+        }
+        if (notify) {
+            signals.notifyGuest();
+        }
+        return true;
+    }
+
+    /// Takes requests again after [#drain].
+    void resume() {
+        synchronized (lock) {
+            stopped = false;
+        }
+        signals.wake();
+    }
+
+    /// Releases the queue's memory. It is drained, and nobody calls [#run] any more. Calling it twice is allowed.
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}

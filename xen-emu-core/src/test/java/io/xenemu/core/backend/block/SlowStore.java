@@ -1,0 +1,41 @@
+package io.xenemu.core.backend.block;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/// A store without bytes that completes when the test says so.
+final class SlowStore implements DiskStore {
+    final List<DiskTransfer> submitted = new ArrayList<>();
+    final List<DiskOp> log = new ArrayList<>();
+    volatile long bytes = 1L << 42;
+    boolean closed;
+
+    @Override
+    public DiskFeatures features() {
+        return new DiskFeatures(true, true, true, true, 512, 512);
+    }
+
+    @Override
+    public long bytes() {
+        return bytes;
+    }
+
+    @Override
+    public void resize() {}
+
+    @Override
+    public void submit(DiskTransfer transfer) {
+        submitted.add(transfer);
+        log.add(transfer.op());
+    }
+
+    /// Completes the transfer that was submitted at this place among those in progress.
+    void complete(int index, int errno) {
+        submitted.remove(index).complete(errno);
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+}
