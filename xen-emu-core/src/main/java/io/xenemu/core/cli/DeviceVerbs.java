@@ -7,7 +7,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// xl's verbs for disks and network interfaces whose back end is in another guest. The service knows them by the same
+/// xl's verbs for disks and network interfaces. The service knows them by the same
 /// names.
 final class DeviceVerbs {
     private DeviceVerbs() {}
@@ -25,8 +25,8 @@ final class DeviceVerbs {
                 arity = "1..*",
                 paramLabel = "SPEC",
                 description =
-                        "Device, in the words of xl's configuration; several words are joined. It needs backend=DOMAIN, the guest"
-                                + " that serves the device.")
+                        "Device, in the words of xl's configuration; several words are joined. backend=DOMAIN names the guest"
+                                + " that serves the device; without it, the service does.")
         private List<String> words = new ArrayList<>();
 
         @Override

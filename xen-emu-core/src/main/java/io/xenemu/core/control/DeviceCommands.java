@@ -17,9 +17,8 @@ import io.xenemu.kvm.abi.DomId;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 
-/// xl's verbs for disks and network interfaces that one domain serves to another.
+/// xl's verbs for disks and network interfaces that the service or another domain serves.
 final class DeviceCommands {
     private static final String DOMAIN = "domain";
     private static final String SPEC = "spec";
@@ -30,9 +29,8 @@ final class DeviceCommands {
             List.of(
                     Verb.changes(
                             "block-attach",
-                            "Give a guest a disk that another one serves: "
-                                    + "TARGET,raw,VDEV,ACCESS,backend=DOMAIN or with keys, see "
-                                    + "xl-disk-configuration(5).",
+                            "Give a guest a disk: TARGET,raw,VDEV,ACCESS,backend=DOMAIN or with "
+                                    + "keys, see xl-disk-configuration(5).",
                             (service, call) -> attach(DeviceKind.VBD, service, call),
                             one(DOMAIN),
                             some(SPEC)),
@@ -50,8 +48,7 @@ final class DeviceCommands {
                             flag(FORCE)),
                     Verb.changes(
                             "network-attach",
-                            "Give a guest a network interface that another one serves: see "
-                                    + "xl-network-configuration(5).",
+                            "Give a guest a network interface: see xl-network-configuration(5).",
                             (service, call) -> attach(DeviceKind.VIF, service, call),
                             one(DOMAIN),
                             some(SPEC)),
@@ -67,18 +64,12 @@ final class DeviceCommands {
                             one(DOMAIN),
                             one(DEVICE)));
 
-    private static final Set<String> DOMAIN_0 = Set.of("0", "Domain-0");
-
     private DeviceCommands() {}
 
     /// Creates a device ([DiskSpec], [NicSpec]), and waits for its back end.
     private static ControlReply attach(DeviceKind kind, OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         DeviceSpec spec = spec(kind, call.all(SPEC));
-        String serving = spec.backend();
-        if (DOMAIN_0.contains(serving)) {
-            throw new Refused("backend=" + serving + ": domain 0 serves no devices yet");
-        }
         DeviceAttachment attachment = service.attachment();
         PvDevice device = attachment.create(call.one(DOMAIN), spec);
         call.tell(Json.EMPTY.with("created", device.toString()));

@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /// Lets threads begin a piece of work, or keeps them all from it. Its monitor is a leaf, and not held during work.
-final class WorkGate {
+public final class WorkGate {
     @GuardedBy("this")
     private boolean shut;
 
@@ -15,8 +15,20 @@ final class WorkGate {
     @GuardedBy("this")
     private int working;
 
+    /// An open gate.
+    public WorkGate() {}
+
+    /// A gate that is shut.
+    public static WorkGate newShut() {
+        WorkGate gate = new WorkGate();
+        synchronized (gate) {
+            gate.shut = true;
+        }
+        return gate;
+    }
+
     /// Begins work; waits while the gate is shut.
-    synchronized void enter() {
+    public synchronized void enter() {
         boolean interrupted = false;
         while (shut && !ended) {
             try {
@@ -32,7 +44,7 @@ final class WorkGate {
     }
 
     /// Ends work.
-    synchronized void leave() {
+    public synchronized void leave() {
         working--;
         notifyAll();
     }
@@ -40,7 +52,7 @@ final class WorkGate {
     /// Shuts the gate, and waits until no thread is at work.
     ///
     /// @return false if a thread is still at work after `limit`; then the gate is open
-    synchronized boolean shut(Duration limit) throws InterruptedException {
+    public synchronized boolean shut(Duration limit) throws InterruptedException {
         shut = true;
         long deadline = System.nanoTime() + limit.toNanos();
         boolean quiet = false;
@@ -60,13 +72,13 @@ final class WorkGate {
     }
 
     /// Opens the gate.
-    synchronized void open() {
+    public synchronized void open() {
         shut = false;
         notifyAll();
     }
 
     /// Opens it for good.
-    synchronized void end() {
+    public synchronized void end() {
         ended = true;
         notifyAll();
     }

@@ -311,7 +311,7 @@ public final class Domain implements AutoCloseable {
     }
 
     /// Its share of the process's resources.
-    DomainResources resources() {
+    public DomainResources resources() {
         return pages.resources();
     }
 

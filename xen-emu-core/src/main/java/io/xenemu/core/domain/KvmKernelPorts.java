@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.EventDoorbells;
+import io.xenemu.core.delivery.EventFdListener;
 import io.xenemu.core.delivery.EventFdThread;
 import io.xenemu.core.delivery.GsiRoutes;
 import io.xenemu.core.delivery.InlineListener;
@@ -51,6 +52,10 @@ final class KvmKernelPorts implements KernelPorts {
     public void assignService(EvtchnPort port, ServiceListener listener) {
         if (listener instanceof InlineListener) {
             inline.add(port);
+            return;
+        }
+        if (listener instanceof EventFdListener own) {
+            vm.assignEventfd(port.value(), own.eventFd().fd());
             return;
         }
         String name = domain.id() + "-port" + port.value();

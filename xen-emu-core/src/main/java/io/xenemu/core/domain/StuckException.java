@@ -5,7 +5,8 @@ package io.xenemu.core.domain;
 public final class StuckException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
-    StuckException(String message) {
+    /// @param message one line for an operator
+    public StuckException(String message) {
         super(message);
     }
 }

@@ -38,8 +38,8 @@ public final class DeviceAttachment {
     /// @throws Refused when an end does not exist, or cannot have the device
     public PvDevice create(String frontend, DeviceSpec spec) throws Refused {
         Domain user = domains.named(frontend);
-        Domain backend = domains.named(spec.backend());
-        return devices.create(user.id(), backend.id(), spec);
+        DomId backend = spec.isByService() ? DomId.DOM0 : domains.named(spec.backend()).id();
+        return devices.create(user.id(), backend, spec);
     }
 
     /// Creates the devices again that a guest had before a reboot.

@@ -1,6 +1,9 @@
 package io.xenemu.core.hypervisor;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.BackendKind;
+import io.xenemu.core.backend.Backends;
+import io.xenemu.core.backend.QueueThreads;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -62,6 +65,7 @@ public final class Hypervisor implements AutoCloseable {
     private final EventBoard events = new EventBoard();
     private final GuestControls controls;
     private final DriverBlacklist blacklist;
+    private final Backends backends;
     private final PvDevices devices;
     private final DeviceAttachment attachment;
     private final MemoryTargets memoryTargets;
@@ -87,7 +91,13 @@ public final class Hypervisor implements AutoCloseable {
                                 traces),
                 traces,
                 registry,
-                quotas);
+                quotas,
+                servedKinds());
+    }
+
+    /// The kinds of devices that the service serves.
+    private static List<BackendKind> servedKinds() {
+        return List.of();
     }
 
     /// @param newSource makes the source of the domains from the parts that they share
@@ -96,14 +106,26 @@ public final class Hypervisor implements AutoCloseable {
             Function<DomainEnvironment, DomainSource> newSource,
             MeterRegistry registry,
             Quotas quotas) {
-        this(newSource, new TracePoints(), registry, quotas);
+        this(newSource, registry, quotas, List.of());
+    }
+
+    /// @param newSource makes the source of the domains from the parts that they share
+    /// @param quotas limits of what a guest may have in XenStore
+    /// @param kinds the devices that the service serves
+    public Hypervisor(
+            Function<DomainEnvironment, DomainSource> newSource,
+            MeterRegistry registry,
+            Quotas quotas,
+            List<BackendKind> kinds) {
+        this(newSource, new TracePoints(), registry, quotas, kinds);
     }
 
     private Hypervisor(
             Function<DomainEnvironment, DomainSource> newSource,
             TracePoints traces,
             MeterRegistry registry,
-            Quotas quotas) {
+            Quotas quotas,
+            List<BackendKind> kinds) {
         this.traces = traces;
         recordings = new FlightRecorderTap(traces);
         servicePorts = new ServicePorts(this::eventChannels, registry);
@@ -113,7 +135,15 @@ public final class Hypervisor implements AutoCloseable {
         introductions = new Introductions(xenstore, channels);
         controls = new GuestControls(xenstore);
         blacklist = new DriverBlacklist(xenstore);
-        devices = new PvDevices(xenstore, new DevicesOfThis());
+        backends =
+                new Backends(
+                        domains::find,
+                        xenstore.client(),
+                        servicePorts,
+                        QueueThreads.OWN,
+                        registry,
+                        kinds);
+        devices = new PvDevices(xenstore, new DevicesOfThis(), backends);
         memoryTargets = new MemoryTargets(xenstore);
         attachment = new DeviceAttachment(new NamedDomains(domains), devices);
         DomainEnvironment environment =
@@ -324,6 +354,7 @@ public final class Hypervisor implements AutoCloseable {
     }
 
     private void addDevices(Domain domain) {
+        domain.add(backends.part(domain.id()));
         domain.add(
                 OwnPart.blocking(
                         "devices of other domains",
@@ -334,7 +365,7 @@ public final class Hypervisor implements AutoCloseable {
     /// Another guest's driver serves such a device, in pages that it maps.
     private Optional<String> deviceBlocker(DomId id) {
         try {
-            return devices.hasAny(id)
+            return devices.hasForeign(id)
                     ? Optional.of("another domain serves a device of it")
                     : Optional.empty();
         } catch (Refused e) {
@@ -342,9 +373,12 @@ public final class Hypervisor implements AutoCloseable {
         }
     }
 
-    /// Begins to take a domain's devices from their back ends, because its guest reboots.
+    /// Begins to take a domain's devices from their back ends, because its guest reboots. Those of the service have let
+    /// go of the guest's memory when it returns, or keep the pages that they still use.
     public DevicesOverReboot keepDevices(Domain domain) {
-        return devices.frontendReboots(domain.id());
+        DevicesOverReboot kept = devices.frontendReboots(domain.id());
+        backends.end(domain.id());
+        return kept;
     }
 
     /// Creates again, for a domain that has been introduced, the devices that its guest had before a reboot.
@@ -381,6 +415,8 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(domain::close);
         steps.add(() -> domains.closing(domain));
         steps.add(() -> introductions.removeNodes(domain.id()));
+        // Before the nodes go: further consoles have theirs below the first one's.
+        steps.add(() -> backends.end(domain.id()));
         steps.add(() -> devices.frontendEnds(domain.id()));
         steps.add(() -> introductions.end(domain.id()));
         steps.close();
@@ -394,6 +430,7 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(recordings::close);
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);
+        steps.add(backends::close);
         steps.add(devices::close);
         domains.all().forEach(domain -> steps.add(() -> destroy(domain)));
         steps.close();

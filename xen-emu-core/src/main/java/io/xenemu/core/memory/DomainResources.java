@@ -84,6 +84,30 @@ public record DomainResources(
                 .register(registry);
     }
 
+    /// Takes what a thread of the service that waits on an eventfd needs, for a device of the guest.
+    ///
+    /// @return false if the domain may have no more; then nothing has happened
+    public boolean takeServiceThread() {
+        if (!threads.take(1)) {
+            return false;
+        }
+        if (descriptors.take(1)) {
+            if (mappings.take(MAPPINGS_PER_THREAD)) {
+                return true;
+            }
+            descriptors.give(1);
+        }
+        threads.give(1);
+        return false;
+    }
+
+    /// Gives that back, when the thread has ended.
+    public void giveServiceThread() {
+        mappings.give(MAPPINGS_PER_THREAD);
+        descriptors.give(1);
+        threads.give(1);
+    }
+
     /// Notes that the guest has ended; others may still use its RAM and its special pages.
     public void guestEnded() {
         mappings.shrink(2);

@@ -1,23 +1,30 @@
 package io.xenemu.core.toolstack;
 
-/// A kind of device that a driver domain can serve.
+/// A kind of device that the service or a driver domain can serve.
 public enum DeviceKind {
     /// A disk.
-    VBD("vbd", "xen-blkback"),
+    VBD("vbd", "xen-blkback", "disks"),
     /// A network interface.
-    VIF("vif", "xen-netback");
+    VIF("vif", "xen-netback", "network interfaces");
 
     private final String directory;
     private final String driver;
+    private final String plural;
 
-    DeviceKind(String directory, String driver) {
+    DeviceKind(String directory, String driver, String plural) {
         this.directory = directory;
         this.driver = driver;
+        this.plural = plural;
     }
 
     /// The kind's name in XenStore's paths.
     public String directory() {
         return directory;
+    }
+
+    /// The word for devices of the kind.
+    String plural() {
+        return plural;
     }
 
     /// The name of Linux's driver for the back end.

@@ -17,6 +17,9 @@ import java.util.Optional;
 /// for each end, and a record below `/libxl` that no guest can change. A guest may have written anything to its end's
 /// directory.
 public final class DeviceNodes {
+    /// A node that domain 0 always has ([DomainNodes#writeHost]).
+    private static final String SERVICE_PATH = "/local/domain/0/domid";
+
     private final XenStoreClient client;
 
     DeviceNodes(XenStoreClient client) {
@@ -30,9 +33,10 @@ public final class DeviceNodes {
     ///     XenStore's error for the device's values
     PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws XenError {
         return client.transaction(view -> {
-            for (DomId domain : List.of(frontend, backend)) {
-                view.readBytes(PvDevice.devicesPath(domain));
-            }
+            view.readBytes(PvDevice.devicesPath(frontend));
+            // Domain 0 uses no devices, and so has no such directory.
+            boolean isService = backend.equals(DomId.DOM0);
+            view.readBytes(isService ? SERVICE_PATH : PvDevice.devicesPath(backend));
             PvDevice device =
                     new PvDevice(spec.kind(), frontend, backend, id(view, frontend, spec));
             if (view.exists(device.recordPath())) {
@@ -143,6 +147,7 @@ public final class DeviceNodes {
         client.transaction(view -> {
             removeFrontend(view, device);
             remove(view, device.backendPath(), "/local/domain/" + device.backend().value());
+            remove(view, device.errorPath(), "/local/domain/" + device.backend().value());
             removeRecord(view, device);
             return device;
         });

@@ -202,17 +202,13 @@ public final class DiskSpecParser {
         if (target == null || target.isEmpty()) {
             throw new Refused("no target given: the disk needs a path on the back end");
         }
-        if (backend == null || backend.isEmpty()) {
-            throw new Refused(
-                    "no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet");
-        }
         boolean write = writable && !cdrom;
         return new DiskSpec(
                 target,
                 vdev,
                 number.getAsInt(),
                 write,
-                backend,
+                backend == null || backend.isEmpty() ? DeviceSpec.SERVICE : backend,
                 script == null || script.isEmpty() ? "block" : script,
                 discard == null ? write : discard,
                 directIoSafe,

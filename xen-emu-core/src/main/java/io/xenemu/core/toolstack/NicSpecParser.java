@@ -74,17 +74,12 @@ public final class NicSpecParser {
     }
 
     /// The parsed interface.
-    NicSpec result(RandomGenerator random) throws Refused {
-        if (backend.isEmpty()) {
-            throw new Refused(
-                    "no backend given: backend=DOMAIN is needed, as domain 0 serves no network"
-                            + " interfaces yet");
-        }
+    NicSpec result(RandomGenerator random) {
         return new NicSpec(
                 id,
                 mac == null ? MacAddress.random(random) : mac,
                 mtu,
-                backend,
+                backend.isEmpty() ? DeviceSpec.SERVICE : backend,
                 script,
                 bridge,
                 forScript,

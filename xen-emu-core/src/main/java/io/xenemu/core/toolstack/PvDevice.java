@@ -20,12 +20,12 @@ public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
     }
 
     /// The front end's directory.
-    String frontendPath() {
+    public String frontendPath() {
         return devicesPath(frontend) + "/" + kind.directory() + "/" + id;
     }
 
     /// The back end's directory.
-    String backendPath() {
+    public String backendPath() {
         return "/local/domain/"
                 + backend.value()
                 + "/backend/"
@@ -34,6 +34,19 @@ public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
                 + frontend.value()
                 + "/"
                 + id;
+    }
+
+    /// The node where a back end says why it cannot serve the device, as Linux's back ends do (`xenbus_dev_error`).
+    public String errorPath() {
+        return "/local/domain/"
+                + backend.value()
+                + "/error/backend/"
+                + kind.directory()
+                + "/"
+                + frontend.value()
+                + "/"
+                + id
+                + "/error";
     }
 
     /// The record, which only the toolstack can change.
@@ -61,9 +74,14 @@ public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
         return device.backendPath().equals(backendPath) ? Optional.of(device) : Optional.empty();
     }
 
+    /// Its kind and number: `vbd 51712`.
+    public String name() {
+        return kind.directory() + " " + id;
+    }
+
     /// The text for an operator: `dom3: vbd 51712 from dom5`.
     @Override
     public String toString() {
-        return frontend + ": " + kind.directory() + " " + id + " from " + backend;
+        return frontend + ": " + name() + " from " + backend;
     }
 }

@@ -20,9 +20,9 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Paravirtual devices whose back end is another domain (a driver domain). A device lives as long as its front end's
-/// domain and is re-created when the guest reboots. If the back end's domain ends, the device stays until it is
-/// detached. All this is the same as with xl.
+/// Paravirtual devices, whose back end is the service or another domain (a driver domain). A device lives as long as
+/// its front end's domain and is re-created when the guest reboots. If the back end's domain ends, the device stays
+/// until it is detached. All this is the same as with xl.
 public final class PvDevices implements AutoCloseable {
     /// Time limit for a back end, as in xl (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -34,6 +34,7 @@ public final class PvDevices implements AutoCloseable {
     private final XenbusWait wait;
     private final Duration limit;
     private final DeviceEvents events;
+    private final ServiceBackends service;
 
     /// Devices for which an operator's command is waiting.
     private final Set<PvDevice> busy = ConcurrentHashMap.newKeySet();
@@ -45,12 +46,20 @@ public final class PvDevices implements AutoCloseable {
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pv-device").factory());
 
     /// @param events told of each device that is attached or removed
-    public PvDevices(XenStoreServer xenstore, DeviceEvents events) {
-        this(xenstore, events, LIMIT);
+    /// @param service serves the devices whose back end is domain 0
+    public PvDevices(XenStoreServer xenstore, DeviceEvents events, ServiceBackends service) {
+        this(xenstore, events, service, LIMIT);
     }
 
     /// @param limit the longest time to wait for a back end
     PvDevices(XenStoreServer xenstore, DeviceEvents events, Duration limit) {
+        this(xenstore, events, ServiceBackends.NONE, limit);
+    }
+
+    /// @param limit the longest time to wait for a back end
+    public PvDevices(
+            XenStoreServer xenstore, DeviceEvents events, ServiceBackends service, Duration limit) {
+        this.service = service;
         this.events = events;
         this.limit = limit;
         client = xenstore.client();
@@ -60,8 +69,27 @@ public final class PvDevices implements AutoCloseable {
 
     /// Creates a device. Returns before its ends have seen it.
     ///
-    /// @throws Refused if there is such a device already, one of the domains is ending, or XenStore refuses its values
+    /// @throws Refused if there is such a device already, one of the domains is ending, XenStore refuses its values, or
+    ///     the service cannot have what it needs
     public PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws Refused {
+        if (!backend.equals(DomId.DOM0)) {
+            return createNodes(frontend, backend, spec);
+        }
+        ServiceBackends.Opened opened = service.open(spec);
+        boolean made = false;
+        try {
+            PvDevice device = createNodes(frontend, backend, spec);
+            made = true;
+            opened.serve(device);
+            return device;
+        } finally {
+            if (!made) {
+                opened.discard();
+            }
+        }
+    }
+
+    private PvDevice createNodes(DomId frontend, DomId backend, DeviceSpec spec) throws Refused {
         try {
             return nodes.create(frontend, backend, spec);
         } catch (XenError e) {
@@ -99,12 +127,7 @@ public final class PvDevices implements AutoCloseable {
                                             || state.get() == XenbusState.CLOSED);
             taken = nodes.state(device).filter(XenbusState::isUp).isPresent();
             if (!taken) {
-                throw new Refused(
-                        "%s has not taken the device within %d s: does it run, with %s?"
-                                .formatted(
-                                        device.backend(),
-                                        limit.toSeconds(),
-                                        device.kind().driver()));
+                throw notTaken(device);
             }
             keep(device, spec);
             log.info("{}: {}", device, told);
@@ -118,6 +141,19 @@ public final class PvDevices implements AutoCloseable {
             }
             busy.remove(device);
         }
+    }
+
+    private Refused notTaken(PvDevice device) {
+        String line =
+                "%s has not taken the device within %d s"
+                        .formatted(device.backend(), limit.toSeconds());
+        return isByService(device)
+                ? new Refused(line)
+                : new Refused(line + ": does it run, with " + device.kind().driver() + "?");
+    }
+
+    private static boolean isByService(PvDevice device) {
+        return device.backend().equals(DomId.DOM0);
     }
 
     private void keep(PvDevice device, DeviceSpec spec) throws XenError {
@@ -200,23 +236,26 @@ public final class PvDevices implements AutoCloseable {
         return letGo ? "detached" : "removed, though its back end has not let go of it";
     }
 
-    /// Waits until a back end has closed a device, and then until its domain has cleaned up.
+    /// Waits until a back end has closed a device, and then until its domain, or the service, has cleaned up.
     private boolean awaitClosed(PvDevice device) throws XenError, InterruptedException {
         boolean closed =
                 wait.state(device, state -> state.isEmpty() || state.get() == XenbusState.CLOSED);
+        if (closed && isByService(device)) {
+            return service.awaitEnd(device, limit);
+        }
         if (closed) {
             wait.removal(device);
         }
         return closed;
     }
 
-    /// Whether a domain has a device.
+    /// Whether another domain serves a device of a domain.
     ///
     /// @throws Refused if XenStore gives no answer
-    public boolean hasAny(DomId frontend) throws Refused {
+    public boolean hasForeign(DomId frontend) throws Refused {
         try {
             for (DeviceKind kind : DeviceKind.values()) {
-                if (!nodes.devices(kind, frontend).isEmpty()) {
+                if (!nodes.devices(kind, frontend).stream().allMatch(PvDevices::isByService)) {
                     return true;
                 }
             }

@@ -2,7 +2,7 @@ package io.xenemu.core.toolstack;
 
 import com.google.common.primitives.Ints;
 
-/// The state of one end of a device (`xen/include/public/io/xenbus.h`), without the states of reconfiguration.
+/// The state of one end of a device (`xen/include/public/io/xenbus.h`).
 public enum XenbusState {
     UNKNOWN(0),
     INITIALISING(1),
@@ -10,7 +10,11 @@ public enum XenbusState {
     INITIALISED(3),
     CONNECTED(4),
     CLOSING(5),
-    CLOSED(6);
+    CLOSED(6),
+    RECONFIGURING(7),
+    RECONFIGURED(8),
+    /// Anything else that a guest has written.
+    INVALID(-1);
 
     private final int code;
 
@@ -18,24 +22,32 @@ public enum XenbusState {
         this.code = code;
     }
 
-    /// Parses XenStore's form; [#UNKNOWN] for anything else that a guest has written.
-    static XenbusState parse(String value) {
+    /// Parses XenStore's form.
+    public static XenbusState parse(String value) {
         Integer code = Ints.tryParse(value);
         for (XenbusState state : values()) {
-            if (code != null && code == state.code) {
+            if (code != null && code == state.code && state != INVALID) {
                 return state;
             }
         }
-        return UNKNOWN;
+        return INVALID;
+    }
+
+    /// The number in the header; -1 for [#INVALID].
+    public int number() {
+        return code;
     }
 
     /// XenStore's form.
-    String code() {
+    public String code() {
         return Integer.toString(code);
     }
 
     /// Whether a back end has taken the device and not closed it.
     boolean isUp() {
-        return this == INIT_WAIT || this == INITIALISED || this == CONNECTED;
+        return switch (this) {
+            case INIT_WAIT, INITIALISED, CONNECTED, RECONFIGURING, RECONFIGURED -> true;
+            case UNKNOWN, INITIALISING, CLOSING, CLOSED, INVALID -> false;
+        };
     }
 }

@@ -1,13 +1,13 @@
 /// The toolstack's knowledge: XenStore nodes as libxl writes them, and xl's syntax. A paravirtual device is between two
-/// domains, and one of them (a driver domain) has the back end.
+/// domains; the service, which is domain 0, or a driver domain has the back end.
 ///
 /// Start at [PvDevices], which creates, finds and detaches devices, and ends or keeps them when a domain ends or
 /// reboots.
 ///
 /// Families of files:
 ///
-/// - Devices: [PvDevices], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot], [DetachMode], [DeviceEvents],
-///   [Refused].
+/// - Devices: [PvDevices], [ServiceBackends], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot],
+///   [DetachMode], [DeviceEvents], [Refused].
 /// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do;
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].

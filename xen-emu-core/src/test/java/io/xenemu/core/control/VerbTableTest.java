@@ -29,6 +29,7 @@ import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.toolstack.ServiceBackends;
 import io.xenemu.core.trace.TracePoints;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.evtchn.EventChannels;
@@ -85,7 +86,8 @@ final class VerbTableTest {
                         new NamedDomains(domains),
                         new GuestControls(store),
                         new DeviceAttachment(
-                                new NamedDomains(domains), new PvDevices(store, DeviceEvents.NONE)),
+                                new NamedDomains(domains),
+                                new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)),
                         new MemoryTargets(store),
                         new EventBoard(),
                         new TracePoints(),

@@ -250,8 +250,13 @@ public final class TestDomain implements AutoCloseable {
     }
 
     /// Where its meters are.
-    SimpleMeterRegistry registry() {
+    public SimpleMeterRegistry registry() {
         return registry;
+    }
+
+    /// Domain 0's ends of its channels.
+    public ServicePorts servicePorts() {
+        return servicePorts;
     }
 
     /// The host's resources, of which it takes its share.

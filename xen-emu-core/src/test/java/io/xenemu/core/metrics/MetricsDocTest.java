@@ -7,6 +7,7 @@ import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.xenemu.core.backend.BackendMetrics;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.BootException;
@@ -24,6 +25,9 @@ import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.ExitMetrics;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.HostResources;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.evtchn.EventChannelMetrics;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.gnttab.GrantTableMetrics;
@@ -105,6 +109,10 @@ final class MetricsDocTest {
             devices.addLostLines("debug", new LongAdder());
             new EventChannelMetrics(registry, GUEST);
             new GrantTableMetrics(registry, GUEST);
+            new BackendMetrics(
+                    registry,
+                    new PvDevice(DeviceKind.VBD, GUEST, DomId.DOM0, 0),
+                    () -> XenbusState.CONNECTED);
             store.introduce(
                     GUEST,
                     new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));

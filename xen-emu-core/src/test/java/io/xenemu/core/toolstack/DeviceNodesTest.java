@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 final class DeviceNodesTest extends DeviceDomains {
     @Test
     void diskHasTheNodesThatLibxlWrites() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
         }
 
@@ -53,7 +53,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void domainThatIsNamedManyTimesIsListedOnce() throws Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
 
             assertEquals(2, devices.table(DeviceKind.VBD, Collections.nCopies(512, USER)).size());
@@ -62,7 +62,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void recordIsDomain0sAlone() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
         }
 
@@ -74,7 +74,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void networkInterfaceHasTheNodesThatLibxlWrites() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.create(USER, SERVER, nic(""));
         }
 
@@ -108,7 +108,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void networkInterfacesAreNumbered() throws Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             assertEquals(0, devices.create(USER, SERVER, nic("")).id());
             assertEquals(7, devices.create(USER, SERVER, nic(",devid=7")).id());
             assertEquals(8, devices.create(USER, SERVER, nic("")).id());
@@ -117,7 +117,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void secondDiskOfANumberIsRefused() throws Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
 
             Refused e =
@@ -128,7 +128,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void domainThatEndsGetsNoDevice() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.frontendEnds(USER);
             for (DomId user : List.of(USER, new DomId(9))) {
                 Refused e =
@@ -142,7 +142,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void tooLongAValueLeavesNothing() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             DeviceSpec spec =
                     DiskSpec.parse(List.of("vdev=xvda,backend=db,target=" + "x".repeat(5000)));
 
@@ -154,7 +154,7 @@ final class DeviceNodesTest extends DeviceDomains {
 
     @Test
     void devicesAreListed() throws XenError, Refused {
-        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE)) {
+        try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
             devices.create(USER, SERVER, nic(""));
             client.write(FRONT + "/ring-ref", "8");

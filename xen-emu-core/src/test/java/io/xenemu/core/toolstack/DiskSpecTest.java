@@ -124,7 +124,6 @@ final class DiskSpecTest {
                 "/d,raw;no vdev given: the disk needs a name in the guest",
                 "/d,raw,xvd,backend=db;'''xvd'' is not a virtual disk''s name'",
                 "vdev=xvda,backend=db;no target given: the disk needs a path on the back end",
-                "/d,raw,xvda;no backend given: backend=DOMAIN is needed, as domain 0 serves no disks yet",
                 "/d,qcow2,xvda;format qcow2: not supported, only raw is",
                 "/d,ext4,xvda;unknown format of a disk: ext4",
                 "/d,raw,xvda,x;unknown access to a disk: x",

@@ -49,7 +49,6 @@ final class NicSpecTest {
     @CsvSource(
             delimiter = ';',
             value = {
-                "mac=00:16:3e:01:02:03;no backend given: backend=DOMAIN is needed, as domain 0 serves no network interfaces yet",
                 "mac=00:16:3e:01:02;wrong mac: 00:16:3e:01:02",
                 "mac=00:16:3e:01:02:100;wrong mac: 00:16:3e:01:02:100",
                 "mtu=10;wrong mtu: 10",

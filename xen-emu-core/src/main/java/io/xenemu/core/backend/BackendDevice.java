@@ -1,0 +1,31 @@
+package io.xenemu.core.backend;
+
+import io.xenemu.core.toolstack.PvDevice;
+import java.util.SequencedMap;
+
+/// One device of a guest, from when it is attached until it is removed. Its guest may connect to it many times, one
+/// connection at a time. It owns what the host gives: the file, the tap.
+///
+/// The methods are called one after the other ([ServedDevice]), but for [#blocker], which any thread may call.
+public interface BackendDevice {
+    /// The nodes of the back end's directory that a front end reads before it connects: every feature that the device
+    /// offers. Called before each InitWait.
+    ///
+    /// @param device tells the domain and the number, for names of threads and meters
+    SequencedMap<String, String> features(PvDevice device);
+
+    /// Connects to the front end: checks its nodes, maps its rings, binds its event channels, all through `front`.
+    /// Whatever `front` gave is taken back by the frame when the connection ends, or when this fails; the device undoes
+    /// only what it made itself. No work of a queue runs before the connection is complete.
+    ///
+    /// @throws FrontendError if the front end's nodes, grants or ports are wrong; also KvmException of the host. Any
+    ///     failure ends in an error node and Closing, and the guest may try again
+    BackendConnection connect(Frontend front) throws FrontendError;
+
+    /// The reason for which the device keeps its domain from being saved, such as `a disk cannot be saved yet`. Does
+    /// not wait.
+    String blocker();
+
+    /// Gives back what [BackendKind#open] opened. No connection exists. Called once, even if the device was never used.
+    void close();
+}

@@ -1,0 +1,23 @@
+package io.xenemu.core.backend;
+
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.Refused;
+
+/// A kind of device that the service serves: disks, network interfaces, shares. There is one object of each kind in a
+/// service ([Backends]).
+///
+/// Thread-safe.
+public interface BackendKind {
+    /// The kind in XenStore's paths.
+    DeviceKind kind();
+
+    /// The way in which front ends of this kind connect.
+    Handshake handshake();
+
+    /// Opens what a device needs: its file with the file's lock, its tap. The device has no nodes yet, and the guest
+    /// sees nothing of it. Called for each new device, and again for the next boot of a guest that reboots.
+    ///
+    /// @throws Refused with one line for the operator: the file is missing, is a directory, is in use
+    BackendDevice open(DeviceSpec spec) throws Refused;
+}

@@ -1,0 +1,71 @@
+package io.xenemu.core.backend;
+
+import io.xenemu.core.domain.Part;
+import io.xenemu.core.domain.PartState;
+import io.xenemu.core.domain.StuckException;
+import io.xenemu.kvm.abi.DomId;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/// A domain's devices that the service serves, as one part of the domain: devices come and go while it runs. It is
+/// above the domain's memory, grants and event channels, and so ends before these.
+final class BackendPart implements Part {
+    private final Backends backends;
+    private final DomId domain;
+    private final List<ServedDevice> held = new ArrayList<>();
+
+    BackendPart(Backends backends, DomId domain) {
+        this.backends = backends;
+        this.domain = domain;
+    }
+
+    @Override
+    public String name() {
+        return "devices of the service";
+    }
+
+    @Override
+    public void quiesce() throws InterruptedException {
+        boolean all = false;
+        try {
+            for (ServedDevice device : backends.of(domain)) {
+                held.add(device);
+                if (!device.hold(Backends.LIMIT)) {
+                    throw new StuckException(
+                            "%s has requests in flight after %d s"
+                                    .formatted(device, Backends.LIMIT.toSeconds()));
+                }
+            }
+            all = true;
+        } finally {
+            if (!all) {
+                resume();
+            }
+        }
+    }
+
+    @Override
+    public void resume() {
+        held.forEach(ServedDevice::resume);
+        held.clear();
+    }
+
+    /// The reason of the first device.
+    @Override
+    public Optional<String> blocker() {
+        return backends.of(domain).stream()
+                .findFirst()
+                .map(device -> device.device().name() + ": " + device.served().blocker());
+    }
+
+    @Override
+    public PartState save() {
+        return new PartState.Nothing("it has no such devices");
+    }
+
+    @Override
+    public void close() {
+        boolean _ = backends.end(domain);
+    }
+}

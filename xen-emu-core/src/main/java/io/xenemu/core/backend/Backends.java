@@ -1,0 +1,176 @@
+package io.xenemu.core.backend;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.Part;
+import io.xenemu.core.memory.ContiguousViews;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.toolstack.ServiceBackends;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.client.XenStoreClient;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The devices that the service serves, of all domains. Thread-safe.
+public final class Backends implements ServiceBackends, AutoCloseable {
+    /// The time that requests in flight get when a domain is held or ends.
+    static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private static final Logger log = LoggerFactory.getLogger(Backends.class);
+
+    private final Map<DeviceKind, BackendKind> kinds = new EnumMap<>(DeviceKind.class);
+    private final Map<PvDevice, ServedDevice> devices = new ConcurrentHashMap<>();
+    private final Function<DomId, @Nullable Domain> domains;
+    private final XenStoreClient client;
+    private final MeterRegistry registry;
+    private final Frontend.ServedPlace place;
+    private final ExecutorService executor =
+            Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("backend").factory());
+
+    /// @param domains finds domains that are not closed
+    /// @param client for these back ends alone
+    /// @param ports domain 0's
+    /// @param threads chooses the threads of queues
+    /// @param kinds the kinds that are served, each once
+    public Backends(
+            Function<DomId, @Nullable Domain> domains,
+            XenStoreClient client,
+            ServicePorts ports,
+            QueueThreads threads,
+            MeterRegistry registry,
+            List<BackendKind> kinds) {
+        this.domains = domains;
+        this.client = client;
+        this.registry = registry;
+        place = new Frontend.ServedPlace(ports, new ContiguousViews(), threads);
+        for (BackendKind kind : kinds) {
+            if (this.kinds.put(kind.kind(), kind) != null) {
+                throw new IllegalArgumentException("two kinds of " + kind.kind());
+            }
+        }
+    }
+
+    @Override
+    public Opened open(DeviceSpec spec) throws Refused {
+        BackendKind kind = kinds.get(spec.kind());
+        if (kind == null) {
+            throw ServiceBackends.notServed(spec.kind());
+        }
+        BackendDevice opened = kind.open(spec);
+        return new Opened() {
+            @Override
+            public void serve(PvDevice device) {
+                Backends.this.serve(device, opened, kind.handshake());
+            }
+
+            @Override
+            public void discard() {
+                opened.close();
+            }
+        };
+    }
+
+    private void serve(PvDevice device, BackendDevice opened, Handshake handshake) {
+        Domain domain = domains.apply(device.frontend());
+        if (domain == null) {
+            // It has ended just now, and its nodes go with it.
+            opened.close();
+            return;
+        }
+        Started started = new Started();
+        ServedDevice served =
+                new ServedDevice(
+                        device,
+                        domain,
+                        opened,
+                        handshake,
+                        place,
+                        new DeviceDirectory(client, device),
+                        executor,
+                        started::gone);
+        started.metrics = new BackendMetrics(registry, device, () -> served.phase().shown());
+        devices.put(device, served);
+        served.start();
+    }
+
+    /// What goes with a device.
+    private final class Started {
+        private @Nullable BackendMetrics metrics;
+
+        private void gone(ServedDevice served) {
+            if (metrics != null) {
+                metrics.close();
+            }
+            devices.remove(served.device(), served);
+        }
+    }
+
+    @Override
+    public boolean awaitEnd(PvDevice device, Duration limit) throws InterruptedException {
+        ServedDevice served = devices.get(device);
+        return served == null || served.awaitEnd(limit);
+    }
+
+    /// The devices of a domain, by kind and number.
+    List<ServedDevice> of(DomId domain) {
+        return devices.values().stream()
+                .filter(served -> served.device().frontend().equals(domain))
+                .sorted(
+                        Comparator.comparing(
+                                ServedDevice::device,
+                                Comparator.comparing(PvDevice::kind)
+                                        .thenComparingInt(PvDevice::id)))
+                .toList();
+    }
+
+    /// The part of a domain that is its devices here.
+    public Part part(DomId domain) {
+        return new BackendPart(this, domain);
+    }
+
+    /// Ends the devices of a domain, whose vCPUs may still run. When it returns true, the service touches no page of
+    /// the guest for them any more. Otherwise some requests are still in flight; the pages that they use stay until
+    /// they end, even if the domain ends before ([io.xenemu.core.memory.DeadMemory]).
+    ///
+    /// @return false if that took longer than [#LIMIT] for all together
+    public boolean end(DomId domain) {
+        List<ServedDevice> ending = of(domain);
+        ending.forEach(ServedDevice::end);
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        boolean all = true;
+        try {
+            for (ServedDevice served : ending) {
+                long left = Math.max(0, deadline - System.nanoTime());
+                all &= served.awaitEnd(Duration.ofNanos(left));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            all = false;
+        }
+        if (!all) {
+            log.warn("{}: devices still have requests in flight; their pages stay", domain);
+        }
+        return all;
+    }
+
+    /// Stops following the store. Every domain has ended.
+    @Override
+    public void close() {
+        client.close();
+        executor.shutdown();
+    }
+}

@@ -1,0 +1,116 @@
+package io.xenemu.core.backend;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.delivery.EventRate;
+import io.xenemu.core.delivery.WorkGate;
+import io.xenemu.kvm.memory.EventFd;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+
+/// A platform thread for one queue, which sleeps in its eventfd. A gate is between the events and the work, so that
+/// whoever has ended the thread knows that no work runs any more (XSA-374).
+///
+/// [EventRate] limits runs that find nothing to do (XSA-332). Runs with work are limited by the work itself.
+final class OwnQueueThread implements QueueThread {
+    private final EventFd eventFd = EventFd.createBlocking();
+    private final WorkGate gate = WorkGate.newShut();
+    private final QueueWork work;
+    private final Consumer<Throwable> failed;
+    private final Thread thread;
+    private volatile boolean ending;
+
+    @GuardedBy("this")
+    private boolean fdClosed;
+
+    OwnQueueThread(String name, QueueWork work, Consumer<Throwable> failed) {
+        this.work = work;
+        this.failed = failed;
+        thread = Thread.ofPlatform().name(name).daemon().unstarted(this::loop);
+        boolean started = false;
+        try {
+            thread.start();
+            started = true;
+        } finally {
+            if (!started) {
+                closeFd();
+            }
+        }
+    }
+
+    private void loop() {
+        EventRate idle = new EventRate(System.nanoTime());
+        try {
+            eventFd.drain();
+            while (!ending) {
+                if (!runGated()) {
+                    sleep(idle.ran(System.nanoTime()));
+                }
+                eventFd.drain();
+            }
+        } catch (RuntimeException | Error e) {
+            ending = true;
+            failed.accept(e);
+        } finally {
+            closeFd();
+        }
+    }
+
+    private boolean runGated() {
+        gate.enter();
+        try {
+            return ending || work.run();
+        } finally {
+            gate.leave();
+        }
+    }
+
+    private void sleep(long nanos) {
+        long end = System.nanoTime() + nanos;
+        for (long left = nanos; left > 0 && !ending; left = end - System.nanoTime()) {
+            LockSupport.parkNanos(this, left);
+        }
+    }
+
+    private synchronized void closeFd() {
+        fdClosed = true;
+        eventFd.close();
+    }
+
+    @Override
+    public EventFd eventFd() {
+        return eventFd;
+    }
+
+    @Override
+    public synchronized void signal() {
+        if (!fdClosed) {
+            eventFd.signal();
+        }
+    }
+
+    @Override
+    public void open() {
+        gate.open();
+        signal();
+    }
+
+    @Override
+    public boolean hold(Duration limit) throws InterruptedException {
+        return gate.shut(limit);
+    }
+
+    @Override
+    public boolean end(Duration limit) throws InterruptedException {
+        ending = true;
+        gate.end();
+        signal();
+        LockSupport.unpark(thread);
+        return thread.join(limit);
+    }
+
+    @Override
+    public String toString() {
+        return thread.getName();
+    }
+}

@@ -1,0 +1,409 @@
+package io.xenemu.core.backend;
+
+import com.google.common.util.concurrent.MoreExecutors;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.XenbusState;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.abi.XenError;
+import java.time.Duration;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// One device that the service serves, from when its nodes exist until it is gone. It follows both ends' nodes and
+/// takes one step after the other ([Transitions]).
+///
+/// Everything happens in order on one virtual thread at a time. Watch events only ask for a look at the nodes, and ask
+/// once however many there are (XSA-349), since they come on the threads of vCPUs that write.
+final class ServedDevice implements Frontend.Reports {
+    /// Steps of one look. A guest that changes its state all the time gets the next ones after others had a turn.
+    private static final int MAX_STEPS = 8;
+
+    /// The time after which a drain that takes longer is logged, and is begun again.
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+
+    private final PvDevice device;
+    private final Domain domain;
+    private final BackendDevice served;
+    private final Handshake handshake;
+    private final Frontend.ServedPlace place;
+    private final DeviceDirectory directory;
+    private final DeviceLog log;
+    private final Consumer<ServedDevice> gone;
+    private final Executor serial;
+
+    /// Whether a look is due that has not begun.
+    private final AtomicBoolean lookDue = new AtomicBoolean();
+
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
+
+    // Only the serial executor's current thread uses these, but reads of the phase.
+    private volatile Phase phase = Phase.INITIALISING;
+    private @Nullable Frontend frontend;
+    private @Nullable BackendConnection connection;
+    private boolean held;
+
+    /// @param executor runs the steps
+    /// @param gone called when the device is gone, and nothing is left of it
+    ServedDevice(
+            PvDevice device,
+            Domain domain,
+            BackendDevice served,
+            Handshake handshake,
+            Frontend.ServedPlace place,
+            DeviceDirectory directory,
+            Executor executor,
+            Consumer<ServedDevice> gone) {
+        this.device = device;
+        this.domain = domain;
+        this.served = served;
+        this.handshake = handshake;
+        this.place = place;
+        this.directory = directory;
+        this.gone = gone;
+        log = new DeviceLog(device);
+        serial = MoreExecutors.newSequentialExecutor(executor);
+    }
+
+    /// Begins to follow the nodes.
+    void start() {
+        directory.watch(this::changed);
+    }
+
+    PvDevice device() {
+        return device;
+    }
+
+    Phase phase() {
+        return phase;
+    }
+
+    BackendDevice served() {
+        return served;
+    }
+
+    /// A node may have changed.
+    void changed() {
+        if (lookDue.compareAndSet(false, true)) {
+            serial.execute(this::look);
+        }
+    }
+
+    private void look() {
+        lookDue.set(false);
+        if (!held) {
+            guarded(this::steps);
+        }
+    }
+
+    private void steps() throws XenError {
+        try {
+            for (int steps = 0; steps < MAX_STEPS; steps++) {
+                if (!step()) {
+                    return;
+                }
+            }
+            changed();
+        } catch (XenError e) {
+            if (e == XenError.EAGAIN) {
+                // The guest changes its nodes all the time.
+                changed();
+            }
+            throw e;
+        }
+    }
+
+    /// @return false if there was nothing to do
+    private boolean step() throws XenError {
+        DeviceDirectory.Seen seen = directory.look();
+        if (seen.closing() && phase != Phase.CLOSED) {
+            closing();
+        }
+        Transition next = Transitions.next(phase, seen.front(), seen.online(), handshake);
+        switch (next) {
+            case NOTHING -> {
+                return false;
+            }
+            case AWAIT -> await();
+            case CONNECT -> connect();
+            case RESTART -> {
+                disconnect();
+                await();
+            }
+            case RECONFIGURE -> reconfigure();
+            case RECONFIGURED -> show(Phase.CONNECTED, Map.of());
+            case CLOSE -> {
+                closing();
+                show(phase, Map.of());
+            }
+            case FINISH -> {
+                disconnect();
+                show(Phase.CLOSED, Map.of());
+            }
+            case REMOVE -> remove();
+            case REFUSE ->
+                    refuse(
+                            new FrontendError(
+                                    XenError.EINVAL,
+                                    "the front end's state is not a possible one"));
+        }
+        return true;
+    }
+
+    private void show(Phase reached, Map<String, String> nodes) throws XenError {
+        phase = reached;
+        directory.publish(nodes, reached.shown());
+    }
+
+    private void closing() {
+        phase = connection == null ? Phase.UNCONNECTED : Phase.CLOSING;
+    }
+
+    private void await() throws XenError {
+        show(Phase.INIT_WAIT, served.features(device));
+    }
+
+    private void connect() throws XenError {
+        try {
+            Frontend front = new Frontend(device, directory.frontendNodes(), domain, place, this);
+            frontend = front;
+            BackendConnection connected = served.connect(front);
+            connection = connected;
+            directory.noError();
+            show(Phase.CONNECTED, connected.properties());
+            front.open();
+            log.connected();
+        } catch (FrontendError e) {
+            disconnect();
+            refuse(e);
+        } catch (XenError e) {
+            disconnect();
+            if (e == XenError.EAGAIN) {
+                phase = Phase.INIT_WAIT;
+                throw e;
+            }
+            refuse(new FrontendError(e, "the front end's nodes cannot be read"));
+        } catch (KvmException e) {
+            disconnect();
+            refuse(new FrontendError(XenError.ENOMEM, "the host: " + e.getMessage()));
+        } catch (RuntimeException | Error e) {
+            log.bug(e);
+            disconnect();
+            refuse(new FrontendError(XenError.EIO, "internal error"));
+        }
+    }
+
+    private void reconfigure() throws XenError {
+        try {
+            if (!(connection instanceof BackendConnection.Reconfigurable changing)) {
+                throw new FrontendError(
+                        XenError.EOPNOTSUPP, "this device has no settings to change");
+            }
+            changing.reconfigure(directory.frontendNodes());
+            show(Phase.RECONFIGURED, Map.of());
+        } catch (FrontendError e) {
+            refuse(e);
+        }
+    }
+
+    private void refuse(FrontendError error) throws XenError {
+        log.say(error.line());
+        directory.error(error.node());
+        closing();
+        show(phase, Map.of());
+    }
+
+    /// Ends the connection, if there is one, in the order of [BackendConnection]. It may have been made in part. Waits
+    /// as long as requests are in flight: until then the guest's pages are in use.
+    private void disconnect() {
+        BackendConnection ending = connection;
+        if (ending != null) {
+            insist("requests are in flight", ending::drain);
+            ending.close();
+            connection = null;
+        }
+        Frontend ended = frontend;
+        if (ended != null) {
+            insist("a thread is at work", ended::takeBack);
+            frontend = null;
+        }
+    }
+
+    private interface Attempt {
+        boolean within(Duration limit) throws InterruptedException;
+    }
+
+    private void insist(String reason, Attempt attempt) {
+        boolean interrupted = false;
+        for (boolean done = false; !done; ) {
+            try {
+                done = attempt.within(PATIENCE);
+                if (!done) {
+                    log.say("cannot be closed yet: " + reason);
+                }
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void remove() throws XenError {
+        directory.unwatch();
+        try {
+            disconnect();
+        } finally {
+            phase = Phase.GONE;
+            try {
+                served.close();
+            } finally {
+                gone.accept(this);
+                ended.complete(null);
+            }
+        }
+        directory.publish(Map.of(), XenbusState.CLOSED);
+    }
+
+    /// Ends the device, whatever the nodes say.
+    void end() {
+        serial.execute(() -> {
+            held = false;
+            if (phase != Phase.GONE) {
+                guarded(this::remove);
+            }
+        });
+    }
+
+    /// Waits until the device is gone.
+    ///
+    /// @return false if it is not after `limit`
+    boolean awaitEnd(Duration limit) throws InterruptedException {
+        try {
+            ended.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+            return true;
+        } catch (TimeoutException e) {
+            return false;
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /// Brings the device to a stop: no step, no work, no request in flight until [#resume].
+    ///
+    /// @return false if it does not stop within `limit`; then [#resume] is to be called
+    boolean hold(Duration limit) throws InterruptedException {
+        CompletableFuture<Boolean> still = new CompletableFuture<>();
+        serial.execute(() -> {
+            held = true;
+            try {
+                BackendConnection current = connection;
+                Frontend front = frontend;
+                still.complete(
+                        current == null
+                                || front == null
+                                || (current.drain(limit) && front.hold(limit)));
+            } catch (InterruptedException | RuntimeException | Error e) {
+                still.completeExceptionally(e);
+            }
+        });
+        try {
+            return still.get(2 * limit.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            return false;
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(device + " cannot be held", e.getCause());
+        }
+    }
+
+    /// Lets the device go on after [#hold].
+    void resume() {
+        serial.execute(() -> {
+            held = false;
+            BackendConnection current = connection;
+            Frontend front = frontend;
+            if (current != null && front != null) {
+                current.resume();
+                front.open();
+            }
+        });
+        changed();
+    }
+
+    @Override
+    public void update(Frontend from, SequencedMap<String, String> nodes, boolean announced) {
+        report(
+                from,
+                () -> {
+                    if (phase != Phase.CONNECTED) {
+                        return;
+                    }
+                    if (announced) {
+                        directory.publish(nodes, phase.shown());
+                    } else {
+                        directory.publish(nodes);
+                    }
+                });
+    }
+
+    @Override
+    public void broken(Frontend from, FrontendError error) {
+        report(
+                from,
+                () -> {
+                    log.say(error.line());
+                    directory.error(error.node());
+                });
+    }
+
+    @Override
+    public void failed(Frontend from, Throwable failure) {
+        report(
+                from,
+                () -> {
+                    if (failure instanceof KvmException e) {
+                        log.say(String.valueOf(e.getMessage()));
+                    } else {
+                        log.bug(failure);
+                    }
+                    refuse(new FrontendError(XenError.EIO, "the device has failed"));
+                });
+    }
+
+    private interface NodeChange {
+        void run() throws XenError;
+    }
+
+    /// Carries out what a connection asks for, unless it has ended meanwhile.
+    private void report(Frontend from, NodeChange change) {
+        serial.execute(() -> {
+            if (frontend == from && connection != null) {
+                guarded(change);
+            }
+        });
+    }
+
+    private void guarded(NodeChange change) {
+        try {
+            change.run();
+        } catch (XenError e) {
+            log.say("XenStore refuses: " + e.symbol());
+        } catch (RuntimeException | Error e) {
+            log.bug(e);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return device.toString();
+    }
+}

@@ -1,0 +1,46 @@
+package io.xenemu.core.toolstack;
+
+import java.time.Duration;
+
+/// The back ends of the service itself, which is domain 0, as the toolstack uses them.
+public interface ServiceBackends {
+    /// Serves nothing.
+    ServiceBackends NONE =
+            new ServiceBackends() {
+                @Override
+                public Opened open(DeviceSpec spec) throws Refused {
+                    throw notServed(spec.kind());
+                }
+
+                @Override
+                public boolean awaitEnd(PvDevice device, Duration limit) {
+                    return true;
+                }
+            };
+
+    /// The service does not serve this kind of device.
+    static Refused notServed(DeviceKind kind) {
+        return new Refused(
+                "domain 0 serves no %s yet: name the serving domain with backend=DOMAIN"
+                        .formatted(kind.plural()));
+    }
+
+    /// Opens what a device needs on the host, before it has nodes.
+    ///
+    /// @throws Refused if it cannot be had
+    Opened open(DeviceSpec spec) throws Refused;
+
+    /// Waits until nothing is left of a device that is to end.
+    ///
+    /// @return false if that is not so after `limit`
+    boolean awaitEnd(PvDevice device, Duration limit) throws InterruptedException;
+
+    /// A device that is open. One of its methods is called, once.
+    interface Opened {
+        /// Serves the device from now on; its nodes exist.
+        void serve(PvDevice device);
+
+        /// Gives it back, since the device cannot be made.
+        void discard();
+    }
+}

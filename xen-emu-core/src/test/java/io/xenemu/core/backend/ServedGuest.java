@@ -1,0 +1,206 @@
+package io.xenemu.core.backend;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.toolstack.DeviceEvents;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.DomainNodes;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.PvDevices;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.toolstack.XenbusState;
+import io.xenemu.core.vm.FakeVm;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.gnttab.GrantRef;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.xenstore.client.XenStoreClient;
+import io.xenemu.xenstore.metrics.XenStoreMetrics;
+import io.xenemu.xenstore.quota.Quotas;
+import io.xenemu.xenstore.ring.GuestDomains;
+import io.xenemu.xenstore.ring.IntroducedRing;
+import io.xenemu.xenstore.tree.Permissions;
+import java.time.Duration;
+import java.util.List;
+
+/// A domain on a fake VM with a real XenStore, whose devices the service serves. Tests are its guest: they write the
+/// front end's nodes, grant pages and send events.
+public final class ServedGuest implements AutoCloseable {
+    /// The limit of the toolstack's waits.
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
+    private static final long TABLE_GFN = 0x123;
+    private static final int ENTRY = 8;
+
+    /// `GTF_permit_access`.
+    private static final int PERMIT = 1;
+
+    private static final int PAGE_SHIFT = 12;
+
+    private final TestDomain guest;
+
+    /// The store of domain 0 and of the guest.
+    public final XenStoreServer store =
+            new XenStoreServer(
+                    Quotas.DEFAULT,
+                    new World(),
+                    new XenStoreMetrics(new SimpleMeterRegistry()),
+                    Runnable::run);
+
+    /// Writes and reads nodes of either end.
+    public final XenStoreClient client = store.client();
+
+    /// Where the meters of devices are.
+    public final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+
+    /// Domain 0's back ends.
+    public final Backends backends;
+
+    /// The toolstack's end.
+    public final PvDevices devices;
+
+    private static final class World implements GuestDomains {
+        @Override
+        public boolean exists(DomId domain) {
+            return domain.equals(DomId.DOM0) || domain.equals(TestDomain.ID);
+        }
+
+        @Override
+        public IntroducedRing ring(DomId domain, long gfn, int port) throws XenError {
+            throw XenError.EINVAL;
+        }
+
+        @Override
+        public void released(DomId domain) {}
+    }
+
+    /// A guest whose devices of some kinds are served.
+    public ServedGuest(BackendKind... kinds) throws BootException, XenError {
+        this(LIMIT, kinds);
+    }
+
+    /// @param limit the longest time that the toolstack waits for a device
+    public ServedGuest(Duration limit, BackendKind... kinds) throws BootException, XenError {
+        guest = new TestDomain(new FakeVm(), 1);
+        backends =
+                new Backends(
+                        id -> id.equals(TestDomain.ID) ? guest.domain() : null,
+                        store.client(),
+                        guest.servicePorts(),
+                        QueueThreads.OWN,
+                        registry,
+                        List.of(kinds));
+        devices = new PvDevices(store, DeviceEvents.NONE, backends, limit);
+        guest.domain().add(backends.part(TestDomain.ID));
+        guest.domain().pages().mapGrantFrame(0, TABLE_GFN);
+        new DomainNodes(client).writeHost();
+        String home = "/local/domain/" + TestDomain.ID.value();
+        client.mkdir(home);
+        client.setPermissions(home, Permissions.of("n0", "r" + TestDomain.ID.value()));
+        client.mkdir(home + "/device/suspend");
+    }
+
+    /// Attaches a device, and waits until its back end is there.
+    public PvDevice attach(DeviceSpec spec) throws Refused, InterruptedException {
+        PvDevice device = devices.create(TestDomain.ID, DomId.DOM0, spec);
+        devices.awaitBackend(device, spec);
+        return device;
+    }
+
+    /// A disk of the service. The null device has no use for its file.
+    public static DiskSpec disk(String vdev) throws Refused {
+        return DiskSpec.parse(List.of("/dev/null,raw," + vdev + ",rw"));
+    }
+
+    /// The domain.
+    public Domain domain() {
+        return guest.domain();
+    }
+
+    /// The domain with its fake VM.
+    public TestDomain guest() {
+        return guest;
+    }
+
+    /// Lets domain 0 use a page.
+    ///
+    /// @param ref the entry in the first frame of the grant table
+    public GrantRef grant(int ref, long gfn) throws XenError {
+        long entry = (TABLE_GFN << PAGE_SHIFT) + (long) ENTRY * ref;
+        guest.memory().write32(entry + Integer.BYTES, Math.toIntExact(gfn));
+        guest.memory().write32(entry, PERMIT);
+        return new GrantRef(ref);
+    }
+
+    /// Takes the grant back.
+    ///
+    /// @return false if it is in use
+    public boolean revoke(int ref) throws XenError {
+        long entry = (TABLE_GFN << PAGE_SHIFT) + (long) ENTRY * ref;
+        if (guest.memory().read16(entry) != PERMIT) {
+            return false;
+        }
+        guest.memory().write32(entry, 0);
+        return true;
+    }
+
+    /// A port of the guest to which domain 0 may bind.
+    public EvtchnPort unboundPort() throws XenError {
+        return domain().eventChannels().allocUnbound(DomId.SELF, DomId.DOM0);
+    }
+
+    /// Sends on a port of the guest.
+    public void send(EvtchnPort port) throws XenError {
+        domain().eventChannels().send(port);
+    }
+
+    /// Closes a port of the guest.
+    public void close(EvtchnPort port) throws XenError {
+        domain().eventChannels().close(port);
+    }
+
+    /// Writes a node of the front end.
+    public void write(PvDevice device, String node, Object value) throws XenError {
+        client.write(device.frontendPath() + "/" + node, String.valueOf(value));
+    }
+
+    /// Changes the front end's state.
+    public void become(PvDevice device, XenbusState state) throws XenError {
+        write(device, "state", state.code());
+    }
+
+    /// The state of the back end; INVALID without one.
+    public XenbusState state(PvDevice device) throws XenError {
+        String path = device.backendPath() + "/state";
+        return client.exists(path) ? XenbusState.parse(client.read(path)) : XenbusState.INVALID;
+    }
+
+    /// Waits until the back end has a state.
+    public void await(PvDevice device, XenbusState state) throws XenError {
+        Eventually.holds("the back end is " + state, () -> state(device) == state);
+    }
+
+    /// The ports that domain 0 has.
+    public int servicePorts() {
+        return guest.servicePorts().channels().save().ports().size();
+    }
+
+    /// Ends the domain as the service does.
+    public void end() {
+        devices.frontendEnds(TestDomain.ID);
+        guest.domain().close();
+    }
+
+    @Override
+    public void close() {
+        devices.close();
+        guest.close();
+        backends.close();
+        store.close();
+    }
+}
