@@ -13,6 +13,8 @@ module io.xenemu.kvm {
     exports io.xenemu.kvm.ioctl to
             io.xenemu.core;
     exports io.xenemu.kvm.memory;
+    exports io.xenemu.kvm.net to
+            io.xenemu.core;
     exports io.xenemu.kvm.socket;
     exports io.xenemu.kvm.thread;
     exports io.xenemu.kvm.wire;

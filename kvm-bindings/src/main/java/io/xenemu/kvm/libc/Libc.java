@@ -12,8 +12,8 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 
-/// The C functions that every service calls, one method for each. All downcall handles are made here; those for files
-/// are in [FileCalls], those for threads that wait in [ThreadCalls].
+/// The C functions that every service calls, one method for each. All downcall handles are made here; those of one
+/// theme are in [FileCalls], [SocketCalls] and [ThreadCalls].
 ///
 /// Every method except [#ioctlWithoutErrno] follows the kernel's convention instead of C's: a result of zero or more is
 /// success, a negative one is the negated errno. So there is no errno to read afterwards, and none that two threads
@@ -36,7 +36,7 @@ public final class Libc {
     private static final long NANOS_PER_SECOND = 1_000_000_000;
 
     /// The arguments of every handle but mmap's: functions with fewer parameters ignore the other registers.
-    private static final int ARGUMENTS = 3;
+    static final int ARGUMENTS = 3;
 
     // int open(const char *pathname, int flags, ...);
     private static final MethodHandle OPEN = handle("open", ARGUMENTS);
@@ -246,7 +246,7 @@ public final class Libc {
         return call(function, a, b, 0);
     }
 
-    private static int call(MethodHandle function, long a, long b, long c) {
+    static int call(MethodHandle function, long a, long b, long c) {
         MemorySegment errno = CallSlot.current().errno();
         try {
             return intResult((long) function.invokeExact(errno, a, b, c), errno);

@@ -1,7 +1,8 @@
 /// The C library through `java.lang.foreign`. Not exported: nobody outside this module sees a handle, an errno or a
 /// raw address.
 ///
-/// [Libc], [FileCalls] and [ThreadCalls] have one method for each C function, with the prototype above its handle.
+/// [Libc], [FileCalls], [SocketCalls] and [ThreadCalls] have one method for each C function, with the prototype above
+/// its handle.
 /// [CallSlot] is a thread's place for errno. [OwnedFd] is a descriptor with one owner, [Mapping] a shared mapping,
 /// [KickSignal] the signal that makes a thread leave KVM_RUN.
 @NullMarked

@@ -8,7 +8,7 @@
 ///
 /// - Arguments of hypercalls: [EvtchnStructs], [GnttabStructs], [HvmStructs], [MemoryStructs], [MulticallStructs],
 ///   [PhysdevStructs], [SchedStructs], [ToolStructs], [VcpuStructs], [VersionStructs].
-/// - Shared pages: [SharedInfoStructs], [RingStructs]. At a PVH guest's entry: [StartInfoStructs].
+/// - Shared pages: [SharedInfoStructs], [RingStructs], [NetifStructs]. At a PVH guest's entry: [StartInfoStructs].
 @NullMarked
 package io.xenemu.kvm.abi.xen;
 

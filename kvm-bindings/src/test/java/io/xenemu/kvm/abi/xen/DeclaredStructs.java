@@ -19,6 +19,7 @@ public final class DeclaredStructs {
                         VersionStructs.all(),
                         SharedInfoStructs.all(),
                         RingStructs.all(),
+                        NetifStructs.all(),
                         StartInfoStructs.all(),
                         MulticallStructs.all(),
                         PhysdevStructs.all(),

@@ -43,6 +43,7 @@ class XenHeadersTest {
                     "xen/platform.h",
                     "xen/hvm/dm_op.h",
                     "xen/io/console.h",
+                    "xen/io/netif.h",
                     "xen/io/xs_wire.h",
                     "xen/arch-x86/hvm/start_info.h");
     private static final Pattern FACT = Pattern.compile("@fact (.*?) = \\$?(-?\\d+)");
