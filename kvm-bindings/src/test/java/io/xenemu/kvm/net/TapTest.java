@@ -155,8 +155,7 @@ class TapTest {
             INTERFACE.address(MAC);
             ip("addr", "add", ADDRESS + "/24", "dev", NAME);
             INTERFACE.up();
-            try (DatagramSocket socket =
-                    new DatagramSocket(new InetSocketAddress(ADDRESS, 0))) {
+            try (DatagramSocket socket = new DatagramSocket(new InetSocketAddress(ADDRESS, 0))) {
                 socket.setSoTimeout(LIMIT_MILLIS);
                 assertEquals(-Errno.EAGAIN, readUnlessOther(tap));
                 byte[] payload = "from the tap".getBytes(UTF_8);
@@ -168,7 +167,8 @@ class TapTest {
                 assertEquals(PEER, packet.getAddress().getHostAddress());
 
                 socket.send(
-                        new DatagramPacket(payload, payload.length, InetAddress.getByName(PEER), 9));
+                        new DatagramPacket(
+                                payload, payload.length, InetAddress.getByName(PEER), 9));
                 awaitArp(tap);
             }
         }
@@ -273,7 +273,8 @@ class TapTest {
     void namesAreThoseThatTheKernelTakes() {
         assertTrue(NetInterface.isName("vif3.0"));
         assertTrue(NetInterface.isName("a23456789012345"));
-        for (String wrong : new String[] {"", ".", "..", "a/b", "a b", "a:b", "a234567890123456", "\u00e9"}) {
+        for (String wrong :
+                new String[] {"", ".", "..", "a/b", "a b", "a:b", "a234567890123456", "\u00e9"}) {
             assertFalse(NetInterface.isName(wrong), wrong);
         }
     }

@@ -1,0 +1,45 @@
+package io.xenemu.core.backend.net;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+
+import io.xenemu.core.backend.ring.SharedRing;
+import io.xenemu.kvm.abi.xen.NetifStructs.CtrlRequest;
+import io.xenemu.kvm.abi.xen.NetifStructs.CtrlResponse;
+import java.lang.foreign.MemorySegment;
+
+/// The control ring: hashes that spread frames over queues, and lasting grants. None of it is done here, and each
+/// request is answered so. It is there because Windows' driver does not start without it. No page that a request names
+/// is read, nor any of its sizes used (XSA-270). One thread uses it.
+final class ControlRing {
+    private final SharedRing ring;
+
+    ControlRing(SharedRing ring) {
+        this.ring = ring;
+    }
+
+    /// Answers the requests that are there, at most a ring full.
+    ///
+    /// @return whether the guest wants an event
+    boolean work() {
+        for (int left = ring.look(); left > 0; left--) {
+            MemorySegment request = ring.take();
+            short id = request.get(JAVA_SHORT_UNALIGNED, CtrlRequest.ID.offset64());
+            short type = request.get(JAVA_SHORT_UNALIGNED, CtrlRequest.TYPE.offset64());
+            MemorySegment answer = ring.blankAnswer();
+            answer.set(JAVA_SHORT_UNALIGNED, CtrlResponse.ID.offset64(), id);
+            answer.set(JAVA_SHORT_UNALIGNED, CtrlResponse.TYPE.offset64(), type);
+            answer.set(
+                    JAVA_INT_UNALIGNED, CtrlResponse.STATUS.offset64(), Netif.CTRL_NOT_SUPPORTED);
+            ring.answer();
+        }
+        return ring.publish();
+    }
+
+    /// Asks for an event at the next request.
+    ///
+    /// @return whether a request has come meanwhile
+    boolean arm() {
+        return ring.lookBeforeSleep() > 0;
+    }
+}
