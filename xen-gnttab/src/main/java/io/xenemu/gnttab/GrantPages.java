@@ -63,6 +63,21 @@ public final class GrantPages {
         return owner.memory(mfns[page]).address() + owner.offset(mfns[page]);
     }
 
+    /// The memory that contains a page, at [#offset]. It is writable; as with [#address], whoever has mapped the page
+    /// read-only must not write.
+    ///
+    /// @param page 0 to [#count] - 1
+    public MemorySegment memory(int page) {
+        return mapped(page).memory(mfns[page]);
+    }
+
+    /// Where a page begins in [#memory], bytes.
+    ///
+    /// @param page 0 to [#count] - 1
+    public long offset(int page) {
+        return mapped(page).offset(mfns[page]);
+    }
+
     /// Copies the front of a page. The guest may change it meanwhile, so that only the copy can be checked.
     ///
     /// @param page 0 to [#count] - 1

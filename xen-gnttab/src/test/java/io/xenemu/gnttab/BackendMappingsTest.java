@@ -123,6 +123,7 @@ final class BackendMappingsTest {
         assertEquals(Gtf.READING | Gtf.WRITING, domain.inUse(11));
         assertEquals(pages.address(0), pages.address(2));
         assertEquals(pages.address(1) + 2 * 4096, pages.address(0));
+        assertEquals(101, pages.memory(3).get(ValueLayout.JAVA_INT, pages.offset(3)));
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment copy = arena.allocate(8, 8);
             pages.copyOut(3, copy, 8);
