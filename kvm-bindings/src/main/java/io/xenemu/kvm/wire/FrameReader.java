@@ -38,6 +38,16 @@ public final class FrameReader {
     /// @param handlers one for every type
     /// @throws WireException for a stream that cannot be used; some handlers may have run already
     public void readEachOnce(Map<Integer, Handler> handlers) throws IOException {
+        readEachOnce(handlers, Set.of());
+    }
+
+    /// Reads a whole stream as [#readEachOnce(Map)], in which some types may be missing: those that earlier writers did
+    /// not have.
+    ///
+    /// @param optional types of `handlers`
+    /// @throws WireException for a stream that cannot be used; some handlers may have run already
+    public void readEachOnce(Map<Integer, Handler> handlers, Set<Integer> optional)
+            throws IOException {
         Set<Integer> missing = new TreeSet<>(handlers.keySet());
         Map<Integer, Handler> once = new HashMap<>();
         handlers.forEach((type, handler) ->
@@ -50,6 +60,7 @@ public final class FrameReader {
                             handler.restore(version, body);
                         }));
         read(once);
+        missing.removeAll(optional);
         if (!missing.isEmpty()) {
             throw new WireException(inFrame(missing.iterator().next(), "is missing"));
         }

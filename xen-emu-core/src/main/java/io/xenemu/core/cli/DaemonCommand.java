@@ -57,6 +57,8 @@ final class DaemonCommand implements Callable<Integer> {
 
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
+    @Mixin private EngineOptions engines = new EngineOptions();
+
     @Mixin private DaemonOptions daemon = new DaemonOptions();
 
     @Override
@@ -69,6 +71,7 @@ final class DaemonCommand implements Callable<Integer> {
                                 group.name,
                                 store,
                                 quotas.quotas(),
+                                engines.engines(),
                                 stop.limit(),
                                 dumps.folder,
                                 daemon.metrics,

@@ -86,6 +86,8 @@ final class RunCommand implements Callable<Integer> {
 
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
+    @Mixin private EngineOptions engines = new EngineOptions();
+
     @Option(
             names = "--control-socket",
             paramLabel = "PATH",
@@ -175,6 +177,7 @@ final class RunCommand implements Callable<Integer> {
                 serial == Stream.stdio,
                 xenstoreSocket,
                 quotas.quotas(),
+                engines.engines(),
                 controlSocket,
                 group.name,
                 dumps.folder,

@@ -6,10 +6,10 @@
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; shared by them: [DaemonOptions], [ControlGroup],
 ///   [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [TriggerCommand], [SysrqCommand], [DebugKeysCommand],
-///   [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput].
+///   [DomainVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand], [SysrqCommand],
+///   [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput].
 /// - Of this host alone: [CpuPolicyCommand].
-/// - Values of options: [GuestOptions], [QuotaOptions], [MetricsAddress].
+/// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [MetricsAddress].
 /// - Without a service: [ReplayCommand].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
 ///   the log: [LogSettings], [LogProvider], [LogConfigurator].

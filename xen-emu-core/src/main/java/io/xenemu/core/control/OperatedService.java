@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.EventBoard;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// @param memory their memory targets
 /// @param events the domains' events
 /// @param traces the places where the domains' hypercalls can be recorded
+/// @param engines the engines that serve devices
 /// @param hosted the guests of a daemon; null for a service that runs one guest
 public record OperatedService(
         OperatedDomains domains,
@@ -30,6 +32,7 @@ public record OperatedService(
         MemoryTargets memory,
         EventBoard events,
         TracePoints traces,
+        Engines engines,
         @Nullable HostedGuests hosted) {
     /// A service that runs guests in the foreground.
     public static OperatedService of(Hypervisor hypervisor) {
@@ -50,6 +53,7 @@ public record OperatedService(
                 hypervisor.memoryTargets(),
                 hypervisor.events(),
                 hypervisor.traces(),
+                hypervisor.engines(),
                 hosted);
     }
 

@@ -19,7 +19,8 @@ public final class VerbTable implements ControlCommands {
                             MemoryCommands.VERBS,
                             VcpuCommands.VERBS,
                             DebugCommands.VERBS,
-                            DeviceCommands.VERBS)
+                            DeviceCommands.VERBS,
+                            EngineCommands.VERBS)
                     .flatMap(List::stream)
                     .toList();
 

@@ -12,8 +12,8 @@
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]. They work on
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [VcpuCommands], [DebugCommands],
-///   [DeviceCommands].
-/// - Used by handlers: [DomainRow], [VcpuRow].
+///   [DeviceCommands], [EngineCommands].
+/// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///

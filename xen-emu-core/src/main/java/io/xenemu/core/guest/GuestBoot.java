@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import com.google.common.collect.Sets;
+import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.device.GenerationId;
@@ -71,7 +72,8 @@ final class GuestBoot {
                             files.modules(),
                             request.commandLine(),
                             devices::ports,
-                            orders);
+                            orders,
+                            request.engines());
             return new GuestBoot(hypervisor, devices, domain);
         }
     }
@@ -114,7 +116,10 @@ final class GuestBoot {
                 new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, saved);
         Domain domain =
                 hypervisor.restore(
-                        new DomainOrigin.Saved(saved.xen(), ram), devices::ports, orders);
+                        new DomainOrigin.Saved(saved.xen(), ram),
+                        devices::ports,
+                        orders,
+                        saved.engines().map());
         GuestBoot restored = new GuestBoot(hypervisor, devices, domain);
         try {
             StoreChannel store = hypervisor.storeChannel(domain, saved.storePort());
@@ -187,6 +192,11 @@ final class GuestBoot {
         } catch (XenError e) {
             throw new IllegalStateException("XenStore refused the toolstack", e);
         }
+    }
+
+    /// The map of engines that the guest keeps over a reboot.
+    EngineMap engines() {
+        return hypervisor.engineMap(domain);
     }
 
     /// The platform for the guest's next boot.

@@ -164,7 +164,8 @@ final class GuestDriver {
                 next =
                         request.withMemory(built.memoryTarget())
                                 .withOnlineVcpus(built.onlineVcpus(next.onlineVcpus()))
-                                .withPlatform(built.platform());
+                                .withPlatform(built.platform())
+                                .withEngines(built.engines());
                 if (action == EndAction.RENAME_RESTART) {
                     suspends.fail(Refusal.GONE.of(request.config().name()));
                     requests.serves(null);

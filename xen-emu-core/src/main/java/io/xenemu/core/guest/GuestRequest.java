@@ -1,5 +1,6 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.boot.BootMemory;
@@ -19,6 +20,7 @@ import java.util.List;
 /// @param platform its clock and VM generation id
 /// @param ends the actions after its domain has stopped
 /// @param overcommit whether it is started even if the host lacks the memory for it
+/// @param engines the engines that serve its devices
 public record GuestRequest(
         DomainConfig config,
         int onlineVcpus,
@@ -27,9 +29,32 @@ public record GuestRequest(
         String commandLine,
         PlatformSettings platform,
         EndActions ends,
-        boolean overcommit) {
+        boolean overcommit,
+        EngineMap engines) {
     public GuestRequest {
         modules = List.copyOf(modules);
+    }
+
+    /// A guest whose devices all engines serve.
+    public GuestRequest(
+            DomainConfig config,
+            int onlineVcpus,
+            Path kernel,
+            List<String> modules,
+            String commandLine,
+            PlatformSettings platform,
+            EndActions ends,
+            boolean overcommit) {
+        this(
+                config,
+                onlineVcpus,
+                kernel,
+                modules,
+                commandLine,
+                platform,
+                ends,
+                overcommit,
+                EngineMap.DEFAULT);
     }
 
     /// A guest of the same kind that ends with its first domain.
@@ -44,7 +69,8 @@ public record GuestRequest(
                 commandLine,
                 platform.sibling(),
                 EndActions.ONCE,
-                overcommit);
+                overcommit,
+                engines);
     }
 
     /// This request with another amount of memory at first.
@@ -57,19 +83,42 @@ public record GuestRequest(
                 commandLine,
                 platform,
                 ends,
-                overcommit);
+                overcommit,
+                engines);
     }
 
     /// This request with another number of vCPUs to use at first.
     GuestRequest withOnlineVcpus(int number) {
         return new GuestRequest(
-                config, number, kernel, modules, commandLine, platform, ends, overcommit);
+                config, number, kernel, modules, commandLine, platform, ends, overcommit, engines);
     }
 
     /// This request with another platform.
     GuestRequest withPlatform(PlatformSettings other) {
         return new GuestRequest(
-                config, onlineVcpus, kernel, modules, commandLine, other, ends, overcommit);
+                config,
+                onlineVcpus,
+                kernel,
+                modules,
+                commandLine,
+                other,
+                ends,
+                overcommit,
+                engines);
+    }
+
+    /// This request with another map of engines.
+    GuestRequest withEngines(EngineMap other) {
+        return new GuestRequest(
+                config,
+                onlineVcpus,
+                kernel,
+                modules,
+                commandLine,
+                platform,
+                ends,
+                overcommit,
+                other);
     }
 
     /// Opens its kernel and modules.

@@ -142,6 +142,14 @@ public enum GuestSetting {
             SettingType.FLAG,
             "false",
             "Let it have guests of its own, as xl's nestedhvm."),
+    ENGINES(
+            "engines",
+            "--engines",
+            "MAP",
+            SettingType.TEXT,
+            "",
+            "Engines of the service that serve its devices: CLASS:INSTANCE, or - for a gap, with commas, such as"
+                    + " block:0,-,block:1,net:0. Default: all of each class, in order."),
     OVERCOMMIT(
             "overcommit",
             "--overcommit",

@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableListMultimap;
+import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.cpuid.CannotOfferException;
 import io.xenemu.core.cpuid.CpuConfig;
@@ -150,7 +151,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                         action(GuestSetting.ON_CRASH),
                         action(GuestSetting.ON_WATCHDOG),
                         EndAction.parseReset(one(GuestSetting.ON_SOFT_RESET))),
-                flag(GuestSetting.OVERCOMMIT));
+                flag(GuestSetting.OVERCOMMIT),
+                parsed(GuestSetting.ENGINES, one(GuestSetting.ENGINES), EngineMap::parse));
     }
 
     private PlatformSettings platform() throws WrongSetting {

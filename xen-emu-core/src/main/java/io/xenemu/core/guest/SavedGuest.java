@@ -1,5 +1,6 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.device.AcpiState;
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.device.DeviceStateCodec;
@@ -29,6 +30,7 @@ import java.io.InputStream;
 /// @param rtc its clock
 /// @param unplug its unplug ports
 /// @param acpi its ACPI events and VM generation id
+/// @param engines the engines that serve its devices
 record SavedGuest(
         XenState xen,
         XenStoreState store,
@@ -36,7 +38,8 @@ record SavedGuest(
         SerialState serial,
         RtcState rtc,
         UnplugState unplug,
-        AcpiState acpi) {
+        AcpiState acpi,
+        EngineMapState engines) {
     private static final Path VM = Path.of("/vm");
     private static final Path BACKENDS = Path.of("/local/domain/0/backend");
 
@@ -112,6 +115,10 @@ record SavedGuest(
         var rtc = frames.add(DeviceStateCodec.RTC, DeviceStateCodec::rtc);
         var unplug = frames.add(DeviceStateCodec.UNPLUG, DeviceStateCodec::unplug);
         var acpi = frames.add(DeviceStateCodec.ACPI, DeviceStateCodec::acpi);
+        // Guests that were saved before there were engines do not have it.
+        var engines =
+                frames.addOptional(
+                        EngineMapState.TYPE, EngineMapState::decode, EngineMapState.NONE);
         return frames.read(
                 stream,
                 () ->
@@ -122,6 +129,7 @@ record SavedGuest(
                                 serial.get(),
                                 rtc.get(),
                                 unplug.get(),
-                                acpi.get()));
+                                acpi.get(),
+                                engines.get()));
     }
 }

@@ -4,6 +4,12 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
 import io.xenemu.core.backend.QueueThreads;
+import io.xenemu.core.backend.engine.DomainEngines;
+import io.xenemu.core.backend.engine.EngineId;
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.engine.EngineMapState;
+import io.xenemu.core.backend.engine.EngineSpec;
+import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -66,6 +72,7 @@ public final class Hypervisor implements AutoCloseable {
     private final GuestControls controls;
     private final DriverBlacklist blacklist;
     private final Backends backends;
+    private final Engines engines;
     private final PvDevices devices;
     private final DeviceAttachment attachment;
     private final MemoryTargets memoryTargets;
@@ -77,10 +84,24 @@ public final class Hypervisor implements AutoCloseable {
     ///
     /// @param quotas limits of what a guest may have in XenStore
     public Hypervisor(HostKvm kvm, MeterRegistry registry, Quotas quotas) {
-        this(kvm, new TracePoints(), registry, quotas);
+        this(kvm, registry, quotas, defaultEngines());
     }
 
-    private Hypervisor(HostKvm kvm, TracePoints traces, MeterRegistry registry, Quotas quotas) {
+    /// Makes a hypervisor whose domains run on the host's KVM.
+    ///
+    /// @param quotas limits of what a guest may have in XenStore
+    /// @param engines the engines that serve devices
+    public Hypervisor(
+            HostKvm kvm, MeterRegistry registry, Quotas quotas, List<EngineSpec> engines) {
+        this(kvm, new TracePoints(), registry, quotas, engines);
+    }
+
+    private Hypervisor(
+            HostKvm kvm,
+            TracePoints traces,
+            MeterRegistry registry,
+            Quotas quotas,
+            List<EngineSpec> engines) {
         this(
                 environment ->
                         new DomainBuilder(
@@ -92,12 +113,17 @@ public final class Hypervisor implements AutoCloseable {
                 traces,
                 registry,
                 quotas,
-                servedKinds());
+                servedKinds(),
+                engines);
     }
 
     /// The kinds of devices that the service serves.
     private static List<BackendKind> servedKinds() {
         return List.of();
+    }
+
+    private static List<EngineSpec> defaultEngines() {
+        return EngineSpec.withDefaults(List.of(), Runtime.getRuntime().availableProcessors());
     }
 
     /// @param newSource makes the source of the domains from the parts that they share
@@ -117,7 +143,7 @@ public final class Hypervisor implements AutoCloseable {
             MeterRegistry registry,
             Quotas quotas,
             List<BackendKind> kinds) {
-        this(newSource, new TracePoints(), registry, quotas, kinds);
+        this(newSource, new TracePoints(), registry, quotas, kinds, defaultEngines());
     }
 
     private Hypervisor(
@@ -125,8 +151,10 @@ public final class Hypervisor implements AutoCloseable {
             TracePoints traces,
             MeterRegistry registry,
             Quotas quotas,
-            List<BackendKind> kinds) {
+            List<BackendKind> kinds,
+            List<EngineSpec> engineSpecs) {
         this.traces = traces;
+        engines = new Engines(engineSpecs, registry);
         recordings = new FlightRecorderTap(traces);
         servicePorts = new ServicePorts(this::eventChannels, registry);
         StoreChannels channels = new StoreChannels(domains::contains);
@@ -195,6 +223,17 @@ public final class Hypervisor implements AutoCloseable {
         return attachment;
     }
 
+    /// The engines that serve devices.
+    public Engines engines() {
+        return engines;
+    }
+
+    /// The map of engines that a domain has now.
+    public EngineMap engineMap(Domain domain) {
+        DomainEngines own = engines.find(domain.id());
+        return own == null ? EngineMap.DEFAULT : own.map();
+    }
+
     /// The guests' shares of the host's memory.
     public MemoryAdmission memory() {
         return memory;
@@ -226,11 +265,8 @@ public final class Hypervisor implements AutoCloseable {
         return domain == null ? null : domain.grantTable();
     }
 
-    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither
-    /// started nor connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
+    /// Makes a domain with all engines: see the other method of this name.
     ///
-    /// @param devices makes the devices that it sees in its I/O space
-    /// @param driver takes the operator's orders for it
     /// @throws BootException when the kernel does not fit
     public Domain create(
             DomainConfig config,
@@ -240,9 +276,33 @@ public final class Hypervisor implements AutoCloseable {
             Function<Domain, PortBus> devices,
             DomainDriver driver)
             throws BootException {
+        return create(config, kernel, modules, commandLine, devices, driver, EngineMap.DEFAULT);
+    }
+
+    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither
+    /// started nor connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
+    ///
+    /// @param devices makes the devices that it sees in its I/O space
+    /// @param driver takes the operator's orders for it
+    /// @param map of the engines that serve its devices
+    /// @throws BootException when the kernel does not fit, or the service does not have an engine of the map
+    public Domain create(
+            DomainConfig config,
+            KernelImage kernel,
+            List<BootModule> modules,
+            String commandLine,
+            Function<Domain, PortBus> devices,
+            DomainDriver driver,
+            EngineMap map)
+            throws BootException {
+        Optional<EngineId> missing = engines.missing(map);
+        if (missing.isPresent()) {
+            throw new BootException(noEngine(missing.get()));
+        }
         DomId id = ids.next();
         try {
-            return made(source.build(id, config, kernel, modules, commandLine, devices), driver);
+            return made(
+                    source.build(id, config, kernel, modules, commandLine, devices), driver, map);
         } finally {
             ids.release(id);
         }
@@ -252,15 +312,24 @@ public final class Hypervisor implements AutoCloseable {
     ///
     /// @param devices makes the devices that it sees in its I/O space
     /// @param driver takes the operator's orders for it
-    /// @throws Refused if the id is in use, or the state contradicts itself
+    /// @param map of the engines that serve its devices
+    /// @throws Refused if the id is in use, the state contradicts itself, or the service does not have an engine of the
+    ///     map
     /// @throws BootException when the domain cannot be had on this host
     public Domain restore(
-            DomainOrigin.Saved saved, Function<Domain, PortBus> devices, DomainDriver driver)
+            DomainOrigin.Saved saved,
+            Function<Domain, PortBus> devices,
+            DomainDriver driver,
+            EngineMap map)
             throws BootException, Refused {
+        Optional<EngineId> missing = engines.missing(map);
+        if (missing.isPresent()) {
+            throw new Refused(noEngine(missing.get()));
+        }
         DomId id = saved.id();
         ids.claim(id);
         try {
-            return made(source.restore(saved, devices), driver);
+            return made(source.restore(saved, devices), driver, map);
         } catch (IllegalArgumentException e) {
             throw contradiction(saved.config().name(), String.valueOf(e.getMessage()));
         } finally {
@@ -272,10 +341,37 @@ public final class Hypervisor implements AutoCloseable {
         return new Refused("the saved state of %s cannot be used: %s".formatted(name, what));
     }
 
-    private Domain made(Domain domain, DomainDriver driver) {
+    private static String noEngine(EngineId missing) {
+        return "engines: the service has no engine " + missing;
+    }
+
+    private Domain made(Domain domain, DomainDriver driver, EngineMap map) {
+        addEngines(domain, map);
         domains.add(domain, driver);
         events.tell(DomainEvent.of(DomainEvent.Type.CREATED, domain));
         return domain;
+    }
+
+    /// @param map names no engine that is missing
+    private void addEngines(Domain domain, EngineMap map) {
+        DomainEngines own;
+        try {
+            own = engines.open(domain.id(), map);
+        } catch (XenError e) {
+            throw new IllegalStateException("the engines of a service do not end", e);
+        }
+        domain.add(
+                new OwnPart(
+                        "engines",
+                        OwnPart.NOTHING,
+                        OwnPart.NOTHING,
+                        OwnPart.NEVER,
+                        () ->
+                                new PartState.Saved(
+                                        EngineMapState.TYPE,
+                                        EngineMapState.VERSION,
+                                        new EngineMapState(own.map()).encode()),
+                        own::close));
     }
 
     /// Makes the channel by which a new domain will reach XenStore, and tells the guest of it.
@@ -427,6 +523,7 @@ public final class Hypervisor implements AutoCloseable {
     public void close() {
         Teardown steps = new Teardown();
         steps.add(resources::close);
+        steps.add(engines::close);
         steps.add(recordings::close);
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);

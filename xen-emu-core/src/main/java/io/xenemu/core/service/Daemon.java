@@ -62,7 +62,13 @@ public final class Daemon {
                     open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
                             .registry();
             Hypervisor hypervisor =
-                    open.add(new Hypervisor(kvm, registry, request.quotas()), Hypervisor::close);
+                    open.add(
+                            new Hypervisor(
+                                    kvm,
+                                    registry,
+                                    request.quotas(),
+                                    ServiceEngines.checked(request.engines())),
+                            Hypervisor::close);
             open.add(HeapTrim.start(), HeapTrim::close);
             makeFolderOf(request.xenstoreSocket());
             hypervisor.xenstore().listen(request.xenstoreSocket());

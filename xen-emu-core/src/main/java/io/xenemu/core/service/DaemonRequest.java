@@ -1,9 +1,11 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
+import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.xenstore.quota.Quotas;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// The options of `xen-emu daemon`.
@@ -12,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param controlGroup a group whose members may use it, too, or null
 /// @param xenstoreSocket the socket of XenStore for host tools
 /// @param quotas limits of what a guest may have in XenStore
+/// @param engines the engines that serve devices
 /// @param stopTimeout time for its guests to power off when it is stopped; zero ends them at once
 /// @param dumps the folder for core dumps, which may not be there yet
 /// @param metrics the address of the metrics, or null
@@ -21,7 +24,12 @@ public record DaemonRequest(
         @Nullable String controlGroup,
         Path xenstoreSocket,
         Quotas quotas,
+        List<EngineSpec> engines,
         Duration stopTimeout,
         Path dumps,
         @Nullable HostAndPort metrics,
-        @Nullable Path pidFile) {}
+        @Nullable Path pidFile) {
+    public DaemonRequest {
+        engines = List.copyOf(engines);
+    }
+}

@@ -65,7 +65,13 @@ public final class GuestRun {
                     open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
                             .registry();
             Hypervisor hypervisor =
-                    open.add(new Hypervisor(kvm, registry, request.quotas()), Hypervisor::close);
+                    open.add(
+                            new Hypervisor(
+                                    kvm,
+                                    registry,
+                                    request.quotas(),
+                                    ServiceEngines.checked(request.engines())),
+                            Hypervisor::close);
             serveXenStore(hypervisor);
             serveOperator(open, hypervisor);
             relay(open);

@@ -1,10 +1,12 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
+import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.xenstore.quota.Quotas;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// The options of `xen-emu run`.
@@ -15,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param serial whether the serial port is; input goes to the console if both are
 /// @param xenstoreSocket the socket of XenStore for host tools, or null
 /// @param quotas limits of what the guest may have in XenStore
+/// @param engines the engines that serve devices
 /// @param controlSocket the socket for the operator's commands, or null
 /// @param controlGroup a group whose members may use it, too, or null
 /// @param dumps the folder for core dumps, which may not be there yet
@@ -29,10 +32,15 @@ public record RunRequest(
         boolean serial,
         @Nullable Path xenstoreSocket,
         Quotas quotas,
+        List<EngineSpec> engines,
         @Nullable Path controlSocket,
         @Nullable String controlGroup,
         Path dumps,
         @Nullable HostAndPort metrics,
         @Nullable Duration timeout,
         Duration stopTimeout,
-        @Nullable Integer labRelay) {}
+        @Nullable Integer labRelay) {
+    public RunRequest {
+        engines = List.copyOf(engines);
+    }
+}

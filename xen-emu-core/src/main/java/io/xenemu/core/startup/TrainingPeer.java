@@ -1,6 +1,7 @@
 package io.xenemu.core.startup;
 
 import com.google.common.net.HostAndPort;
+import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
@@ -9,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 
 /// A daemon without guests, for the training of commands: it serves its control socket and its XenStore's. For them it
 /// runs in a process of its own, so that their cache has none of its classes.
@@ -31,6 +33,7 @@ final class TrainingPeer {
                                 null,
                                 store,
                                 Quotas.DEFAULT,
+                                EngineSpec.withDefaults(List.of(), 1),
                                 Duration.ZERO,
                                 Path.of("/nonexistent"),
                                 HostAndPort.fromParts("127.0.0.1", 0),

@@ -102,6 +102,13 @@ final class XenEmuTest {
                 run("--cpu-baseline", "/nonexistent"),
                 run("--tsc-mode", "always_emulate"),
                 run("--viridian", "relaxed"),
+                run("--engines", "block"),
+                run("--engine", "block:0,cpus=x"),
+                run("--engine", "block:0", "--engine", "block:0"),
+                List.of("daemon", "--engine", "disk:0"),
+                List.of("engines", "web"),
+                List.of("engines-list"),
+                List.of("engines-set", "web"),
                 List.of("cpu-policy", "--intersect"),
                 List.of("cpu-policy", "host.cpu"),
                 run("--max-event-channels", "1"),
@@ -137,7 +144,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| (block|network)-[a-z]+)? --help"),
+                                "xen-emu: .*; see xen-emu( run| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| engines[-a-z]*| (block|network)-[a-z]+)? --help"),
                 result.toString());
     }
 

@@ -10,6 +10,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.common.base.Splitter;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.engine.DomainEngines;
+import io.xenemu.core.backend.engine.EngineClass;
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.engine.EngineQueue;
+import io.xenemu.core.backend.engine.EngineSpec;
+import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.coredump.DumpProgress;
@@ -75,6 +82,9 @@ final class VerbTableTest {
                     new OneGuest(),
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
+    private final Engines engines =
+            new Engines(EngineSpec.withDefaults(List.of(), 2), new SimpleMeterRegistry());
+    private final DomainEngines guestEngines = engines.open(new DomId(1), EngineMap.DEFAULT);
     private final VerbTable verbs = verbs(new OneDomain(guest.domain()));
 
     VerbTableTest() throws BootException, XenError {}
@@ -91,6 +101,7 @@ final class VerbTableTest {
                         new MemoryTargets(store),
                         new EventBoard(),
                         new TracePoints(),
+                        engines,
                         null));
     }
 
@@ -263,6 +274,15 @@ final class VerbTableTest {
                 "vcpu-set 1 0",
                 "vcpu-set 1 two",
                 "vcpu-set 1 99",
+                "engines-list",
+                "engines-list 2",
+                "engines-set 1",
+                "engines-set 2 default",
+                "engines-set 1 block:2",
+                "engines-set 1 disk:0",
+                "engines-set 1 hex:0",
+                "engines-set 1 hex:00",
+                "engines-set 1 block:0 net:0",
                 "%zz 1"
             })
     void impossibleRequestsAreRefusedInOneLine(String line) {
@@ -272,6 +292,65 @@ final class VerbTableTest {
         assertFalse(refused.reason().contains("\n"), refused.reason());
         assertNull(guest.domain().shutdownLatch().get());
         assertTrue(asked.isEmpty());
+    }
+
+    @Test
+    void operatorSetsTheMapOfAGuestsEngines() {
+        EngineQueue queue =
+                guestEngines.add(
+                        EngineClass.BLOCK, "vbd-51712", 1, () -> QueueWork.Outcome.DONE, _ -> {});
+        assertEquals(
+                List.of(
+                        "Map: default",
+                        "Class  Index  Engine       Offered  Queues",
+                        "block      0  block:0      yes",
+                        "block      1  block:1      yes      vbd-51712",
+                        "net        0  net:0        yes",
+                        "net        1  net:1        yes",
+                        "9p         0  9p:0         yes",
+                        "9p         1  9p:1         yes"),
+                send("engines-list 1").text());
+        send("engines-set test block:0,-,block:1,net:0");
+        ControlReply reply = send("engines-list test");
+        assertEquals(
+                List.of(
+                        "Map: block:0,-,block:1,net:0",
+                        "Class  Index  Engine       Offered  Queues",
+                        "block      0  block:0      yes",
+                        "block      1  -            no       vbd-51712 on block:1",
+                        "block      2  block:1      no",
+                        "net        0  net:0        yes",
+                        "9p         0  9p:0         yes",
+                        "9p         1  9p:1         yes"),
+                reply.text());
+        String binary = reply.data().text("hex");
+        send("engines-set 1 default");
+        assertTrue(guestEngines.map().isDefault());
+        send("engines-set 1 hex:" + binary);
+        assertEquals("block:0,-,block:1,net:0", guestEngines.map().toString());
+        send("engines-set 1 hex:");
+        assertTrue(guestEngines.map().isDefault());
+        queue.close();
+    }
+
+    @Test
+    void refusedMapOfEnginesNamesItsErrorAndLeavesTheOldOne() {
+        send("engines-set 1 block:1");
+        assertEquals(
+                "ENOENT: the service has no engine block:7",
+                assertThrows(Refused.class, () -> ask("engines-set 1 block:1,block:7")).reason());
+        assertEquals(
+                "EINVAL: 'hex:0000' is not a map of engines",
+                assertThrows(Refused.class, () -> ask("engines-set 1 hex:0000")).reason());
+        assertEquals("block:1", guestEngines.map().toString());
+    }
+
+    @Test
+    void enginesAreListedWithTheirUse() {
+        List<String> rows = send("engines").text();
+        assertEquals("Engine       CPUs         Queues   Time(s)   Use(%)", rows.getFirst());
+        assertEquals("block:0      all               0       0.0      0.0", rows.get(1));
+        assertEquals(7, rows.size());
     }
 
     @Test

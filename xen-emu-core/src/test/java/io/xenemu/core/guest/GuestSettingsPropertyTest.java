@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.cpuid.CpuidOverrides;
 import io.xenemu.core.cpuid.PolicyFile;
@@ -61,6 +62,7 @@ final class GuestSettingsPropertyTest {
                     "rtc_timeoffset=-3600",
                     "localtime=1",
                     "overcommit=true",
+                    "engines=block:0,-,net:1",
                     "cpuid=host,sse3=0",
                     "cpuid=7,0:ebx=0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
                     "cpu_baseline=" + baseline(),
@@ -103,7 +105,8 @@ final class GuestSettingsPropertyTest {
                             EndAction.PRESERVE,
                             EndAction.COREDUMP_RESTART,
                             EndAction.PRESERVE),
-                    true);
+                    true,
+                    EngineMap.parse("block:0,-,net:1"));
 
     /// A file of a policy.
     private static Path baseline() {

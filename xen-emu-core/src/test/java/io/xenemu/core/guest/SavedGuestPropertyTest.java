@@ -1,15 +1,21 @@
 package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.google.common.primitives.Bytes;
+import io.xenemu.core.backend.engine.DomainEngines;
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.device.DeviceStateCodec;
 import io.xenemu.core.device.SerialState;
 import io.xenemu.core.domain.DomainOrigin;
+import io.xenemu.core.domain.PartState;
+import io.xenemu.core.domain.XenState;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
@@ -21,7 +27,10 @@ import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -139,6 +148,7 @@ final class SavedGuestPropertyTest {
                 + saved.rtc()
                 + saved.unplug()
                 + saved.acpi()
+                + saved.engines()
                 + "\n"
                 + nodes
                 + HexFormat.of().formatHex(XenStoreCodec.encode(connection).toBytes());
@@ -243,7 +253,8 @@ final class SavedGuestPropertyTest {
                                 good.serial(),
                                 good.rtc(),
                                 good.unplug(),
-                                good.acpi()));
+                                good.acpi(),
+                                good.engines()));
     }
 
     @Test
@@ -260,8 +271,58 @@ final class SavedGuestPropertyTest {
                                             _ -> {
                                                 throw new AssertionError("made");
                                             },
-                                            new SavableGuest.NoOrders()));
+                                            new SavableGuest.NoOrders(),
+                                            EngineMap.DEFAULT));
             assertEquals("the id of the saved domain is in use: dom1", e.reason());
+        }
+    }
+
+    @Test
+    void restoredGuestHasItsMapOfEngines() throws Exception {
+        EngineMap map = EngineMap.parse("block:0,-,net:0,net:0");
+        try (SavableGuest guest = new SavableGuest()) {
+            requireEngines(guest).set(map);
+            SavedGuest saved = SavableGuest.read(guest.save());
+            try (SavableGuest restored = new SavableGuest(saved, ramOf(guest))) {
+                assertEquals(map, requireEngines(restored).map());
+            }
+        }
+    }
+
+    private static DomainEngines requireEngines(SavableGuest guest) {
+        return Objects.requireNonNull(guest.hypervisor.engines().find(guest.domain().id()));
+    }
+
+    @Test
+    void restoreIsRefusedIfTheServiceLacksAnEngineOfTheMap() throws Exception {
+        try (SavableGuest guest = new SavableGuest()) {
+            SavedGuest saved = SavableGuest.read(guest.save());
+            SavedGuest elsewhere =
+                    new SavedGuest(
+                            saved.xen(),
+                            saved.store(),
+                            saved.console(),
+                            saved.serial(),
+                            saved.rtc(),
+                            saved.unplug(),
+                            saved.acpi(),
+                            new EngineMapState(EngineMap.parse("store:7")));
+            Refused e =
+                    assertThrows(
+                            Refused.class, () -> new SavableGuest(elsewhere, ramOf(guest)).close());
+            assertEquals("engines: the service has no engine store:7", e.reason());
+        }
+    }
+
+    /// Earlier versions of the service had no engines, and wrote no frame for them.
+    @Test
+    void guestThatWasSavedWithoutAMapHasTheDefault() throws Exception {
+        try (SavableGuest guest = new SavableGuest()) {
+            Map<String, PartState> parts =
+                    new LinkedHashMap<>(guest.domain().parts().quiesceAndSave());
+            guest.domain().parts().resume();
+            assertNotNull(parts.remove("engines"));
+            assertEquals(EngineMapState.NONE, SavableGuest.read(XenState.write(parts)).engines());
         }
     }
 
