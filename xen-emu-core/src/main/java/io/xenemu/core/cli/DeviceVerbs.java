@@ -1,6 +1,7 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.toolstack.DiskSpec;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -32,9 +33,12 @@ final class DeviceVerbs {
         @Override
         public Integer call() throws HostException {
             List<String> all = new ArrayList<>(List.of(domain));
-            all.addAll(words);
+            all.addAll(forService(words));
             return send(all);
         }
+
+        /// The words for a service with another working directory.
+        abstract List<String> forService(List<String> given);
     }
 
     /// A verb that lists the devices of domains.
@@ -75,7 +79,12 @@ final class DeviceVerbs {
     }
 
     @Command(name = "block-attach")
-    static final class BlockAttach extends Attach {}
+    static final class BlockAttach extends Attach {
+        @Override
+        List<String> forService(List<String> given) {
+            return DiskSpec.absolute(given);
+        }
+    }
 
     @Command(name = "block-list")
     static final class BlockList extends Listing {}
@@ -94,7 +103,12 @@ final class DeviceVerbs {
     }
 
     @Command(name = "network-attach")
-    static final class NetworkAttach extends Attach {}
+    static final class NetworkAttach extends Attach {
+        @Override
+        List<String> forService(List<String> given) {
+            return given;
+        }
+    }
 
     @Command(name = "network-list")
     static final class NetworkList extends Listing {}

@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -133,7 +134,7 @@ final class GuestDriver {
     }
 
     private RunOutcome boots() throws BootException {
-        DevicesOverReboot kept = DevicesOverReboot.NONE;
+        DevicesOverReboot kept = DevicesOverReboot.ofFirstBoot(request.devices());
         GuestRequest next = request;
         while (!inbox.isDestroyed()) {
             GuestBoot built = GuestBoot.build(hypervisor, next, orders, console, serial);
@@ -224,7 +225,7 @@ final class GuestDriver {
     ///
     /// @return why it has stopped; null if its time was over
     private @Nullable ShutdownReason runOnce(
-            GuestBoot current, DevicesOverReboot kept, int onlineVcpus) {
+            GuestBoot current, DevicesOverReboot kept, int onlineVcpus) throws BootException {
         awaitDevices(current.connect(kept, onlineVcpus));
         if (inbox.isDestroyed()) {
             return ShutdownReason.DESTROYED;
@@ -290,7 +291,7 @@ final class GuestDriver {
             } else if (!inbox.isDestroyed()) {
                 domain.suspension().endSoftReset();
             }
-        } catch (StuckException e) {
+        } catch (StuckException | BootException e) {
             domain.crash("its soft reset has failed: " + e.getMessage());
         } catch (RuntimeException | Error e) {
             domain.failed("the soft reset of " + domain.id(), e);
@@ -298,11 +299,21 @@ final class GuestDriver {
     }
 
     /// Carries out requests until a domain has its devices, or is destroyed.
-    private void awaitDevices(CompletableFuture<Void> connected) {
+    ///
+    /// @throws BootException if it cannot have a device that it must have
+    private void awaitDevices(CompletableFuture<Void> connected) throws BootException {
         CompletableFuture<Void> _ = connected.whenComplete((_, _) -> inbox.wake());
         requests.serveUntil(connected::isDone, Guest.FOREVER);
-        if (!inbox.isDestroyed()) {
+        if (inbox.isDestroyed()) {
+            return;
+        }
+        try {
             connected.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof Refused refused) {
+                throw new BootException(refused.reason());
+            }
+            throw e;
         }
     }
 

@@ -7,6 +7,7 @@ import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.BootRequest;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.toolstack.DeviceSpec;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -19,6 +20,7 @@ import java.util.List;
 /// @param commandLine the kernel's
 /// @param platform its clock and VM generation id
 /// @param ends the actions after its domain has stopped
+/// @param devices its disks and network interfaces from the start
 /// @param overcommit whether it is started even if the host lacks the memory for it
 /// @param engines the engines that serve its devices
 public record GuestRequest(
@@ -29,13 +31,15 @@ public record GuestRequest(
         String commandLine,
         PlatformSettings platform,
         EndActions ends,
+        List<DeviceSpec> devices,
         boolean overcommit,
         EngineMap engines) {
     public GuestRequest {
         modules = List.copyOf(modules);
+        devices = List.copyOf(devices);
     }
 
-    /// A guest whose devices all engines serve.
+    /// A guest without devices from the start, whose devices all engines serve.
     public GuestRequest(
             DomainConfig config,
             int onlineVcpus,
@@ -53,11 +57,12 @@ public record GuestRequest(
                 commandLine,
                 platform,
                 ends,
+                List.of(),
                 overcommit,
                 EngineMap.DEFAULT);
     }
 
-    /// A guest of the same kind that ends with its first domain.
+    /// A guest of the same kind that ends with its first domain, and has no devices from the start.
     ///
     /// @param initramfs its only module
     public GuestRequest sibling(String name, String initramfs) {
@@ -69,6 +74,7 @@ public record GuestRequest(
                 commandLine,
                 platform.sibling(),
                 EndActions.ONCE,
+                List.of(),
                 overcommit,
                 engines);
     }
@@ -83,6 +89,7 @@ public record GuestRequest(
                 commandLine,
                 platform,
                 ends,
+                devices,
                 overcommit,
                 engines);
     }
@@ -90,7 +97,16 @@ public record GuestRequest(
     /// This request with another number of vCPUs to use at first.
     GuestRequest withOnlineVcpus(int number) {
         return new GuestRequest(
-                config, number, kernel, modules, commandLine, platform, ends, overcommit, engines);
+                config,
+                number,
+                kernel,
+                modules,
+                commandLine,
+                platform,
+                ends,
+                devices,
+                overcommit,
+                engines);
     }
 
     /// This request with another platform.
@@ -103,6 +119,7 @@ public record GuestRequest(
                 commandLine,
                 other,
                 ends,
+                devices,
                 overcommit,
                 engines);
     }
@@ -117,6 +134,7 @@ public record GuestRequest(
                 commandLine,
                 platform,
                 ends,
+                devices,
                 overcommit,
                 other);
     }

@@ -150,6 +150,20 @@ public enum GuestSetting {
             "",
             "Engines of the service that serve its devices: CLASS:INSTANCE, or - for a gap, with commas, such as"
                     + " block:0,-,block:1,net:0. Default: all of each class, in order."),
+    DISK(
+            "disk",
+            "--disk",
+            "SPEC",
+            SettingType.LIST,
+            "",
+            "Disk, as xl's disk: TARGET,FORMAT,VDEV,ACCESS or with keys; may be repeated."),
+    VIF(
+            "vif",
+            "--vif",
+            "SPEC",
+            SettingType.LIST,
+            "",
+            "Network interface, as xl's vif: mac=..., and other keys with commas; may be repeated."),
     OVERCOMMIT(
             "overcommit",
             "--overcommit",

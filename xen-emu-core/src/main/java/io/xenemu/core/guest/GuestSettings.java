@@ -14,8 +14,14 @@ import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.NicSpec;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
 import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.UUID;
@@ -82,6 +88,11 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     public GuestSettings absolute() {
         return with(GuestSetting.KERNEL, absolute(GuestSetting.KERNEL))
                 .with(GuestSetting.CPU_BASELINE, absolute(GuestSetting.CPU_BASELINE))
+                .with(
+                        GuestSetting.DISK,
+                        values.get(GuestSetting.DISK).stream()
+                                .map(disk -> DiskSpec.absolute(List.of(disk)).getFirst())
+                                .toList())
                 .with(
                         GuestSetting.RAMDISK,
                         values.get(GuestSetting.RAMDISK).stream()
@@ -151,8 +162,34 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                         action(GuestSetting.ON_CRASH),
                         action(GuestSetting.ON_WATCHDOG),
                         EndAction.parseReset(one(GuestSetting.ON_SOFT_RESET))),
+                devices(),
                 flag(GuestSetting.OVERCOMMIT),
                 parsed(GuestSetting.ENGINES, one(GuestSetting.ENGINES), EngineMap::parse));
+    }
+
+    private List<DeviceSpec> devices() throws WrongSetting {
+        List<DeviceSpec> devices = new ArrayList<>();
+        for (String disk : values.get(GuestSetting.DISK)) {
+            devices.add(device(GuestSetting.DISK, disk, DiskSpec::parse));
+        }
+        SecureRandom random = new SecureRandom();
+        for (String nic : values.get(GuestSetting.VIF)) {
+            devices.add(device(GuestSetting.VIF, nic, words -> NicSpec.parse(words, random)));
+        }
+        return devices;
+    }
+
+    private interface DeviceParser {
+        DeviceSpec parse(List<String> words) throws Refused;
+    }
+
+    private static DeviceSpec device(GuestSetting setting, String text, DeviceParser parser)
+            throws WrongSetting {
+        try {
+            return parser.parse(List.of(text));
+        } catch (Refused e) {
+            throw wrong(setting, e.reason());
+        }
     }
 
     private PlatformSettings platform() throws WrongSetting {

@@ -42,9 +42,9 @@ public final class DeviceAttachment {
         return devices.create(user.id(), backend, spec);
     }
 
-    /// Creates the devices again that a guest had before a reboot.
+    /// Creates the devices that a guest has at its start, or had before a reboot.
     ///
-    /// @return completes when all possible devices exist
+    /// @return as [PvDevices#reattach]
     CompletableFuture<Void> reattach(DomId frontend, DevicesOverReboot kept) {
         return devices.reattach(
                 kept,
@@ -52,6 +52,9 @@ public final class DeviceAttachment {
                     try {
                         return create(Integer.toString(frontend.value()), spec);
                     } catch (Refused e) {
+                        if (kept.isRequired()) {
+                            throw e;
+                        }
                         throw new Refused(frontend + ": " + e.reason());
                     }
                 });

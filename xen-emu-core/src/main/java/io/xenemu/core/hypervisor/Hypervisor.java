@@ -477,9 +477,10 @@ public final class Hypervisor implements AutoCloseable {
         return kept;
     }
 
-    /// Creates again, for a domain that has been introduced, the devices that its guest had before a reboot.
+    /// Creates, for a domain that has been introduced, the devices that its guest has from its start, or had before a
+    /// reboot.
     ///
-    /// @return completes when all possible devices exist
+    /// @return completes when all possible devices exist; with [Refused] if a required one does not
     public CompletableFuture<Void> reattach(Domain domain, DevicesOverReboot kept) {
         return attachment.reattach(domain.id(), kept);
     }

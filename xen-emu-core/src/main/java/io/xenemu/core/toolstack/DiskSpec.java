@@ -1,5 +1,8 @@
 package io.xenemu.core.toolstack;
 
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +33,9 @@ public record DiskSpec(
         boolean trusted,
         boolean cdrom)
         implements DeviceSpec {
+    /// libxl's script for disks whose target is a path.
+    static final String DEFAULT_SCRIPT = "block";
+
     /// Parses a specification as xl does (xl-disk-configuration(5)); each word may be a part of it.
     ///
     /// @throws Refused if it is malformed, or the disk is not supported
@@ -39,6 +45,42 @@ public record DiskSpec(
             parser.read(word);
         }
         return parser.result();
+    }
+
+    /// The words of a disk of the service, for a process with another working directory: the path of its file is
+    /// absolute. Any other words stay as they are.
+    public static List<String> absolute(List<String> words) {
+        DiskSpec disk;
+        try {
+            disk = parse(words);
+        } catch (Refused e) {
+            // Whoever is to serve it says so.
+            return words;
+        }
+        String target = disk.target();
+        boolean isFile = disk.isByService() && disk.script().equals(DEFAULT_SCRIPT);
+        if (!isFile || target.startsWith("/") || target.contains("://")) {
+            return words;
+        }
+        String path;
+        try {
+            path = Path.of(target).toAbsolutePath().toString();
+        } catch (InvalidPathException e) {
+            return words;
+        }
+        List<String> all = new ArrayList<>(words);
+        for (String text : List.of("target=" + target, target)) {
+            for (int word = 0; word < all.size(); word++) {
+                int at = all.get(word).indexOf(text);
+                if (at >= 0) {
+                    int from = at + text.length() - target.length();
+                    String before = all.get(word).substring(0, from);
+                    all.set(word, before + path + all.get(word).substring(at + text.length()));
+                    return all;
+                }
+            }
+        }
+        return words;
     }
 
     @Override

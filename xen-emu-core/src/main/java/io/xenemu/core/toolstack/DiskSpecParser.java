@@ -209,7 +209,7 @@ public final class DiskSpecParser {
                 number.getAsInt(),
                 write,
                 backend == null || backend.isEmpty() ? DeviceSpec.SERVICE : backend,
-                script == null || script.isEmpty() ? "block" : script,
+                script == null || script.isEmpty() ? DiskSpec.DEFAULT_SCRIPT : script,
                 discard == null ? write : discard,
                 directIoSafe,
                 trusted,

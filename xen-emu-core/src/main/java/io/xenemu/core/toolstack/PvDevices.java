@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -300,7 +301,7 @@ public final class PvDevices implements AutoCloseable {
                                                 .thenComparingInt(PvDevice::id)))
                         .map(Map.Entry::getValue)
                         .toList();
-        return new DevicesOverReboot(kept, end(frontend));
+        return new DevicesOverReboot(kept, end(frontend), false);
     }
 
     /// @return completes when they are removed
@@ -330,23 +331,36 @@ public final class PvDevices implements AutoCloseable {
 
     private record Made(PvDevice device, DeviceSpec spec) {}
 
-    /// Re-creates the devices that a guest had before a reboot, and waits until their back ends have taken them.
-    /// Devices that cannot be re-created are missing then, and the log says so.
+    /// Creates the devices that a guest has at its start, or had before a reboot, and waits until their back ends have
+    /// taken them.
     ///
-    /// @return completes when all possible devices exist. The wait is up to [#LIMIT] for the end of the old ones, and
-    ///     up to [#LIMIT] for all new ones together.
+    /// @return completes when all possible devices exist; with [Refused] if a required one does not. The wait is up to
+    ///     [#LIMIT] for the end of the old ones, and up to [#LIMIT] for all new ones together.
     public CompletableFuture<Void> reattach(DevicesOverReboot kept, Maker maker) {
-        return kept.removed()
-                .thenCompose(_ -> forEach(makeAll(kept.specs(), maker), this::awaitBackend));
+        return kept.removed().thenCompose(_ -> attachAll(kept, maker));
+    }
+
+    private CompletableFuture<Void> attachAll(DevicesOverReboot kept, Maker maker) {
+        try {
+            List<Made> all = makeAll(kept, maker);
+            return forEach(all, made -> awaitBackend(made, kept.isRequired()));
+        } catch (Refused e) {
+            return CompletableFuture.failedFuture(e);
+        }
     }
 
     /// Creates one device after the other, since the guest finds them in this order.
-    private static List<Made> makeAll(List<DeviceSpec> specs, Maker maker) {
+    ///
+    /// @throws Refused if a required one cannot be created
+    private static List<Made> makeAll(DevicesOverReboot kept, Maker maker) throws Refused {
         List<Made> all = new ArrayList<>();
-        for (DeviceSpec spec : specs) {
+        for (DeviceSpec spec : kept.specs()) {
             try {
                 all.add(new Made(maker.create(spec), spec));
             } catch (Refused e) {
+                if (kept.isRequired()) {
+                    throw e;
+                }
                 log.warn(
                         "device {} cannot be created again after the reboot: {}", spec, e.reason());
             }
@@ -354,10 +368,14 @@ public final class PvDevices implements AutoCloseable {
         return all;
     }
 
-    private void awaitBackend(Made made) {
+    private void awaitBackend(Made made, boolean required) {
+        String told = required ? "attached" : "attached again after the reboot";
         try {
-            awaitBackend(made.device(), made.spec(), "attached again after the reboot");
+            awaitBackend(made.device(), made.spec(), told);
         } catch (Refused e) {
+            if (required) {
+                throw new CompletionException(e);
+            }
             log.warn("{} is missing after the reboot: {}", made.device(), e.reason());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -20,13 +20,13 @@ import org.jspecify.annotations.Nullable;
 
 /// A device that connects as a disk with several queues does, and whose work is to add one to a word of its ring. Tests
 /// make its steps fail, and hold its requests.
-final class NullKind implements BackendKind {
+public final class NullKind implements BackendKind {
     static final int QUEUES = 4;
     static final int ORDER = 2;
     private static final long NAP_NANOS = 1_000_000;
 
     /// Devices that are open.
-    final AtomicInteger open = new AtomicInteger();
+    public final AtomicInteger open = new AtomicInteger();
 
     /// Connections that have not been closed.
     final AtomicInteger connections = new AtomicInteger();
@@ -37,8 +37,11 @@ final class NullKind implements BackendKind {
     /// Drains that succeeded.
     final AtomicInteger drains = new AtomicInteger();
 
+    /// Whether one device can be open at a time.
+    public volatile boolean exclusive;
+
     /// Whether requests stay in flight: [BackendConnection#drain] waits for them.
-    volatile boolean inFlight;
+    public volatile boolean inFlight;
 
     /// Whether the work sleeps in the middle.
     volatile boolean asleep;
@@ -57,7 +60,8 @@ final class NullKind implements BackendKind {
 
     final Handshake handshake;
 
-    NullKind(Handshake handshake) {
+    /// @param handshake of its front ends
+    public NullKind(Handshake handshake) {
         this.handshake = handshake;
     }
 
@@ -75,6 +79,9 @@ final class NullKind implements BackendKind {
     public BackendDevice open(DeviceSpec spec) throws Refused {
         if (spec.toString().contains("missing")) {
             throw new Refused("missing: no such file");
+        }
+        if (exclusive && open.get() > 0) {
+            throw new Refused("another guest uses the file");
         }
         open.incrementAndGet();
         return new Device();

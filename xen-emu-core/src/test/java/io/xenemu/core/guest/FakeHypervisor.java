@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.xenstore.quota.Quotas;
@@ -11,14 +12,20 @@ import java.util.concurrent.FutureTask;
 /// A hypervisor with a real XenStore, whose domains run no code.
 final class FakeHypervisor implements AutoCloseable {
     private final List<FakeDomains> sources = new ArrayList<>();
-    final Hypervisor hypervisor =
-            new Hypervisor(
-                    environment -> {
-                        sources.add(new FakeDomains(environment));
-                        return sources.getFirst();
-                    },
-                    new SimpleMeterRegistry(),
-                    Quotas.DEFAULT);
+    final Hypervisor hypervisor;
+
+    /// @param kinds the devices that it serves
+    FakeHypervisor(BackendKind... kinds) {
+        hypervisor =
+                new Hypervisor(
+                        environment -> {
+                            sources.add(new FakeDomains(environment));
+                            return sources.getFirst();
+                        },
+                        new SimpleMeterRegistry(),
+                        Quotas.DEFAULT,
+                        List.of(kinds));
+    }
 
     /// Its domains.
     FakeDomains domains() {

@@ -14,6 +14,10 @@ import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.NicSpec;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -23,6 +27,7 @@ import java.time.Instant;
 import java.time.ZoneId;
 import java.util.List;
 import java.util.Objects;
+import java.util.Random;
 import java.util.UUID;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -63,6 +68,9 @@ final class GuestSettingsPropertyTest {
                     "localtime=1",
                     "overcommit=true",
                     "engines=block:0,-,net:1",
+                    "disk=/srv/web.img,raw,xvda,ro",
+                    "vif=mac=00:16:3e:01:02:03,devid=2",
+                    "disk=vdev=xvdb,backend=store,target=/dev/vg/data",
                     "cpuid=host,sse3=0",
                     "cpuid=7,0:ebx=0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
                     "cpu_baseline=" + baseline(),
@@ -81,6 +89,19 @@ final class GuestSettingsPropertyTest {
                     TscMode.NATIVE,
                     Viridian.parse(List.of("base", "freq", "stimer")),
                     false);
+
+    private static final List<DeviceSpec> DEVICES = devices();
+
+    private static List<DeviceSpec> devices() {
+        try {
+            return List.of(
+                    DiskSpec.parse(List.of("/srv/web.img,,xvda,r")),
+                    DiskSpec.parse(List.of("/dev/vg/data,raw,xvdb,w,backend=store")),
+                    NicSpec.parse(List.of("mac=00:16:3e:01:02:03,devid=2"), new Random(1)));
+        } catch (Refused e) {
+            throw new IllegalStateException(e);
+        }
+    }
 
     private static final GuestRequest REQUEST =
             new GuestRequest(
@@ -105,6 +126,7 @@ final class GuestSettingsPropertyTest {
                             EndAction.PRESERVE,
                             EndAction.COREDUMP_RESTART,
                             EndAction.PRESERVE),
+                    DEVICES,
                     true,
                     EngineMap.parse("block:0,-,net:1"));
 
@@ -249,7 +271,9 @@ final class GuestSettingsPropertyTest {
                 "tsc_mode=always_emulate",
                 "tsc_mode=native_paravirt",
                 "viridian=relaxed",
-                "nestedhvm=1"
+                "nestedhvm=1",
+                "disk=/srv/web.img",
+                "vif=mac=none"
             })
     void impossibleGuestIsRefused(String word) {
         GuestSetting setting =
@@ -284,11 +308,28 @@ final class GuestSettingsPropertyTest {
 
     @Test
     void filesGetAbsolutePaths() {
-        GuestSettings settings = GuestSettings.of(List.of("kernel=k", "ramdisk=r x")).absolute();
+        GuestSettings settings =
+                GuestSettings.of(
+                                List.of(
+                                        "kernel=k",
+                                        "disk=a b.img,raw,xvda",
+                                        "disk=vdev=xvdb,target=b.img",
+                                        "disk=file:c.img,xvdc,w",
+                                        "disk=d.img,raw,xvdd,backend=store",
+                                        "disk=/e.img,raw,xvde",
+                                        "disk=nonsense",
+                                        "ramdisk=r x"))
+                        .absolute();
 
         assertEquals(
                 List.of(
                         "kernel=" + Path.of("k").toAbsolutePath(),
+                        "disk=" + Path.of("a b.img").toAbsolutePath() + ",raw,xvda",
+                        "disk=vdev=xvdb,target=" + Path.of("b.img").toAbsolutePath(),
+                        "disk=file:" + Path.of("c.img").toAbsolutePath() + ",xvdc,w",
+                        "disk=d.img,raw,xvdd,backend=store",
+                        "disk=/e.img,raw,xvde",
+                        "disk=nonsense",
                         "ramdisk=" + Path.of("r").toAbsolutePath() + " x"),
                 settings.words());
     }

@@ -96,7 +96,7 @@ final class SavableGuest implements AutoCloseable {
         } finally {
             Files.delete(kernel);
         }
-        boot.connect(DevicesOverReboot.NONE, domain().config().vcpus()).join();
+        boot.connect(DevicesOverReboot.ofFirstBoot(List.of()), domain().config().vcpus()).join();
     }
 
     /// A guest that was saved.

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,6 +44,26 @@ final class DiskSpecTest {
             })
     void sameDiskIsWrittenInManyWays(String spec) throws Refused {
         assertEquals(DISK, parse(spec));
+    }
+
+    /// A daemon has another working directory.
+    @Test
+    void relativePathOfAFileBecomesAbsolute() {
+        String path = Path.of("a.img").toAbsolutePath().toString();
+        assertEquals(
+                List.of("vdev=xvda", "target=" + path),
+                DiskSpec.absolute(List.of("vdev=xvda", "target=a.img")));
+        assertEquals(
+                List.of(path + ",raw", "xvda"), DiskSpec.absolute(List.of("a.img,raw", "xvda")));
+        for (String unchanged :
+                List.of(
+                        "a.img,raw,xvda,backend=store",
+                        "/dev/vg/a,raw,xvda",
+                        "drbd:a,xvda",
+                        "vdev=xvda,target=nbd://host/a",
+                        "a.img")) {
+            assertEquals(List.of(unchanged), DiskSpec.absolute(List.of(unchanged)));
+        }
     }
 
     @Test
