@@ -4,6 +4,8 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
 import io.xenemu.core.backend.QueueThreads;
+import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineId;
 import io.xenemu.core.backend.engine.EngineMap;
@@ -113,13 +115,13 @@ public final class Hypervisor implements AutoCloseable {
                 traces,
                 registry,
                 quotas,
-                servedKinds(),
+                servedKinds(registry),
                 engines);
     }
 
     /// The kinds of devices that the service serves.
-    private static List<BackendKind> servedKinds() {
-        return List.of();
+    private static List<BackendKind> servedKinds(MeterRegistry registry) {
+        return List.of(new BlockKind(DiskOpener.RAW, registry));
     }
 
     private static List<EngineSpec> defaultEngines() {

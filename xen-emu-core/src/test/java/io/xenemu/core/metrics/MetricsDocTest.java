@@ -8,6 +8,7 @@ import io.micrometer.core.instrument.Tag;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.xenemu.core.backend.BackendMetrics;
+import io.xenemu.core.backend.block.BlockMetrics;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.BootException;
@@ -113,6 +114,7 @@ final class MetricsDocTest {
                     registry,
                     new PvDevice(DeviceKind.VBD, GUEST, DomId.DOM0, 0),
                     () -> XenbusState.CONNECTED);
+            new BlockMetrics(registry, GUEST, 0);
             store.introduce(
                     GUEST,
                     new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));

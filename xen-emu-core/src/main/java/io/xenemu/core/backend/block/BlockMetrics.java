@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -7,20 +8,22 @@ import io.micrometer.core.instrument.Tags;
 import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.kvm.abi.DomId;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/// The meters of one disk. A counter of requests is registered at the first request of its operation and result.
+/// The meters of one disk. Those of good reads and writes are registered in advance, the others at the first request
+/// of their operation and result.
 ///
 /// | meter | tags | counts |
 /// |---|---|---|
 /// | `xen.block.requests` | domain, device, op, result | requests answered |
 /// | `xen.block.bytes` | domain, device, op | bytes of requests that succeeded |
 /// | `xen.block.inflight` | domain, device | requests in progress |
-final class BlockMetrics implements AutoCloseable {
+public final class BlockMetrics implements AutoCloseable {
     private final DomainMeters meters;
     private final Tags device;
     private final AtomicInteger inFlight = new AtomicInteger();
@@ -31,7 +34,7 @@ final class BlockMetrics implements AutoCloseable {
     private final Map<BlockOp, Counter> bytes = new ConcurrentHashMap<>();
 
     /// @param number the device's number, the value of the tag `device`
-    BlockMetrics(MeterRegistry registry, DomId domain, int number) {
+    public BlockMetrics(MeterRegistry registry, DomId domain, int number) {
         meters = new DomainMeters(registry);
         device =
                 Tags.of(
@@ -39,8 +42,9 @@ final class BlockMetrics implements AutoCloseable {
                         Integer.toString(domain.value()),
                         "device",
                         Integer.toString(number));
+        Map<BlockOp, Counter> good = new ConcurrentHashMap<>();
         for (BlockStatus status : BlockStatus.values()) {
-            requests.put(status, new ConcurrentHashMap<>());
+            requests.put(status, status == BlockStatus.OKAY ? good : new ConcurrentHashMap<>());
         }
         meters.add(
                 Gauge.builder("xen.block.inflight", inFlight, AtomicInteger::get)
@@ -48,6 +52,10 @@ final class BlockMetrics implements AutoCloseable {
                         .baseUnit("requests")
                         .tags(device)
                         .register(registry));
+        for (BlockOp op : List.of(BlockOp.READ, BlockOp.WRITE)) {
+            addRequests(good, op, BlockStatus.OKAY);
+            addBytes(op);
+        }
     }
 
     /// A request was taken.
@@ -71,6 +79,7 @@ final class BlockMetrics implements AutoCloseable {
 
     // Registering twice gives the same counter.
 
+    @CanIgnoreReturnValue
     private Counter addRequests(Map<BlockOp, Counter> byOp, BlockOp op, BlockStatus status) {
         Counter counter =
                 Counter.builder("xen.block.requests")
@@ -83,6 +92,7 @@ final class BlockMetrics implements AutoCloseable {
         return counter;
     }
 
+    @CanIgnoreReturnValue
     private Counter addBytes(BlockOp op) {
         Counter counter =
                 Counter.builder("xen.block.bytes")

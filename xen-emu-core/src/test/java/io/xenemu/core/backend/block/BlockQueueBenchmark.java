@@ -120,7 +120,9 @@ public class BlockQueueBenchmark {
         front.queue.run();
         int failed = 0;
         for (int i = 0; i < DEPTH; i++) {
-            failed |= ring.get(ValueLayout.JAVA_SHORT, RingLayout.HEADER_BYTES + i * (long) SLOT + 10);
+            failed |=
+                    ring.get(
+                            ValueLayout.JAVA_SHORT, RingLayout.HEADER_BYTES + i * (long) SLOT + 10);
         }
         if (front.ring.index(FrontRing.RSP_PROD) != sent || failed != 0) {
             throw new IllegalStateException("not all were served");

@@ -1,14 +1,14 @@
 package io.xenemu.core.backend.block;
 
-import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /// A store without bytes that completes when the test says so.
 final class SlowStore implements DiskStore {
-    final List<DiskTransfer> submitted = new ArrayList<>();
-    final List<DiskOp> log = new ArrayList<>();
+    final List<DiskTransfer> submitted = new CopyOnWriteArrayList<>();
+    final List<DiskOp> log = new CopyOnWriteArrayList<>();
     volatile long bytes = 1L << 42;
-    boolean closed;
+    volatile boolean closed;
 
     @Override
     public DiskFeatures features() {

@@ -1,0 +1,128 @@
+package io.xenemu.core.backend.block;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.BackendConnection;
+import io.xenemu.core.backend.BackendDevice;
+import io.xenemu.core.backend.Frontend;
+import io.xenemu.core.backend.FrontendError;
+import io.xenemu.core.backend.FrontendNodes;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.kvm.abi.XenError;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
+
+/// One disk of a guest.
+final class BlockBackend implements BackendDevice {
+    /// The most queues: as many as Linux's front end makes unless told otherwise.
+    static final int MAX_QUEUES = 4;
+
+    /// Binary logarithm of the most pages of a ring: 512 requests, as Linux's back end offers.
+    static final int MAX_RING_ORDER = 4;
+
+    private static final String YES = "1";
+    private static final String NO = "0";
+
+    // Bits of the node `info` (VDISK_* in public/io/blkif.h).
+    private static final int CDROM = 1;
+    private static final int READ_ONLY = 4;
+
+    private final BlockDisk disk;
+    private final MeterRegistry registry;
+    private @Nullable BlockMetrics metrics;
+
+    BlockBackend(BlockDisk disk, MeterRegistry registry) {
+        this.disk = disk;
+        this.registry = registry;
+    }
+
+    /// Everything, since Windows reads here what Linux reads when the back end is Connected. `feature-persistent` is
+    /// not offered: a mapping costs nothing here, and the guest would copy each page. A front end that keeps its grants
+    /// all the same is served.
+    @Override
+    public SequencedMap<String, String> features(PvDevice device) {
+        SequencedMap<String, String> nodes = size();
+        nodes.put("multi-queue-max-queues", Integer.toString(MAX_QUEUES));
+        nodes.put("max-ring-page-order", Integer.toString(MAX_RING_ORDER));
+        nodes.put("max-ring-pages", Integer.toString(1 << MAX_RING_ORDER));
+        nodes.put(
+                "feature-max-indirect-segments",
+                Integer.toString(BlockQueue.MAX_INDIRECT_SEGMENTS));
+        boolean flushes = disk.writable() && disk.store().features().flush();
+        nodes.put("feature-flush-cache", flushes ? YES : NO);
+        nodes.put("feature-barrier", flushes ? YES : NO);
+        nodes.put("feature-discard", disk.discard() ? YES : NO);
+        if (disk.discard()) {
+            nodes.put(
+                    "discard-granularity",
+                    Integer.toString(disk.store().features().discardGranularity()));
+            nodes.put("discard-alignment", NO);
+            nodes.put("discard-secure", NO);
+        }
+        return nodes;
+    }
+
+    /// The nodes that tell how large the disk is, and what.
+    SequencedMap<String, String> size() {
+        SequencedMap<String, String> nodes = new LinkedHashMap<>();
+        nodes.put("sectors", Long.toString(disk.sectors()));
+        nodes.put("sector-size", Integer.toString(DiskStore.SECTOR));
+        nodes.put(
+                "physical-sector-size", Integer.toString(disk.store().features().physicalBlock()));
+        int info = (disk.cdrom() ? CDROM : 0) | (disk.writable() ? 0 : READ_ONLY);
+        nodes.put("info", Integer.toString(info));
+        return nodes;
+    }
+
+    @Override
+    public BackendConnection connect(Frontend front) throws FrontendError {
+        FrontendNodes nodes = front.nodes();
+        BlockAbi abi = abi(nodes);
+        BlockMetrics meters = metrics;
+        if (meters == null) {
+            meters = new BlockMetrics(registry, front.device().frontend(), front.device().id());
+            metrics = meters;
+        }
+        BlockConnection connection = new BlockConnection(this, front);
+        boolean complete = false;
+        try {
+            BlockQueue.Surroundings around =
+                    new BlockQueue.Surroundings(disk, front.grants(), meters);
+            for (FrontendNodes queue : nodes.queues(MAX_QUEUES)) {
+                connection.add(queue, abi, around);
+            }
+            complete = true;
+            return connection;
+        } finally {
+            if (!complete) {
+                connection.close();
+            }
+        }
+    }
+
+    /// The layout of the slots. Without the node it is that of 32-bit guests, for others too, as with Linux's and
+    /// QEMU's back ends.
+    private static BlockAbi abi(FrontendNodes nodes) throws FrontendError {
+        String protocol = nodes.text("protocol").orElse("");
+        if (protocol.isEmpty()) {
+            return BlockAbi.X86_32;
+        }
+        return BlockAbi.of(protocol)
+                .orElseThrow(() ->
+                        new FrontendError(
+                                XenError.EINVAL, "protocol is neither x86_64-abi nor x86_32-abi"));
+    }
+
+    @Override
+    public String blocker() {
+        return "a disk that the service serves cannot be saved yet";
+    }
+
+    @Override
+    public void close() {
+        if (metrics != null) {
+            metrics.close();
+        }
+        disk.store().close();
+    }
+}
