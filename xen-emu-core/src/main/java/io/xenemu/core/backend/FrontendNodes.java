@@ -30,15 +30,17 @@ public final class FrontendNodes {
 
     private final Map<String, String> values;
     private final String directory;
+    private final int mostQueues;
 
-    private FrontendNodes(Map<String, String> values, String directory) {
+    private FrontendNodes(Map<String, String> values, String directory, int mostQueues) {
         this.values = values;
         this.directory = directory;
+        this.mostQueues = mostQueues;
     }
 
     /// Nodes by their names below the front end's directory; `/` separates a queue's directory from its nodes.
     public static FrontendNodes of(Map<String, String> values) {
-        return new FrontendNodes(Map.copyOf(values), "");
+        return new FrontendNodes(Map.copyOf(values), "", Integer.MAX_VALUE);
     }
 
     /// Reads the front end's directory and those of its queues. For a transaction, so that all are of one moment.
@@ -63,6 +65,11 @@ public final class FrontendNodes {
             throw XenError.E2BIG;
         }
         values.put(name, value.length() <= MAX_VALUE ? value : value.substring(0, MAX_VALUE));
+    }
+
+    /// The same nodes of a front end that was offered no more than so many queues.
+    FrontendNodes withQueues(int offered) {
+        return new FrontendNodes(values, directory, offered);
     }
 
     private @Nullable String value(String name) {
@@ -165,14 +172,14 @@ public final class FrontendNodes {
 
     /// The nodes of each queue. A front end with one queue has them in its own directory.
     ///
-    /// @param most the number of queues that the device offers
+    /// @param most the number of queues that the device offers; the guest may have been offered fewer
     /// @throws FrontendError EINVAL if the front end wants none, or more (CVE-2026-45890)
     public List<FrontendNodes> queues(int most) throws FrontendError {
-        int count = number(QUEUES, 1, most, 1);
+        int count = number(QUEUES, 1, Math.min(most, mostQueues), 1);
         return count == 1
                 ? List.of(this)
                 : IntStream.range(0, count)
-                        .mapToObj(queue -> new FrontendNodes(values, QUEUE + queue + "/"))
+                        .mapToObj(queue -> new FrontendNodes(values, QUEUE + queue + "/", 1))
                         .toList();
     }
 }

@@ -3,12 +3,14 @@ package io.xenemu.core.backend;
 import io.xenemu.core.toolstack.PvDevice;
 import java.util.function.Consumer;
 
-/// Chooses the thread of each queue. This is the place for engines that serve many queues.
-@FunctionalInterface
+/// Chooses the thread of each queue: [EngineThreads] those of engines, which serve many queues, and [OwnQueueThreads]
+/// one for each.
 public interface QueueThreads {
-    /// A thread of its own for each queue: `dom3-vbd-51712`, and for further queues `dom3-vbd-51712-q1`.
-    QueueThreads OWN =
-            (device, queue, work, failed) -> new OwnQueueThread(name(device, queue), work, failed);
+    /// A thread of its own for each queue.
+    QueueThreads OWN = new OwnQueueThreads();
+
+    /// The most queues that a device may offer its guest now; 0 if it cannot be served.
+    int offered(PvDevice device);
 
     /// Prepares the thread of a queue. Its work does not run before [QueueThread#open].
     ///

@@ -7,6 +7,8 @@ import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.concurrent.CompletableFuture;
@@ -30,6 +32,9 @@ final class ServedDevice implements Frontend.Reports {
     /// The time after which a drain that takes longer is logged, and is begun again.
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
+    /// Nodes that say how many queues a device has.
+    private static final List<String> QUEUE_LIMITS = List.of("multi-queue-max-queues", "max-rings");
+
     private final PvDevice device;
     private final Domain domain;
     private final BackendDevice served;
@@ -47,6 +52,7 @@ final class ServedDevice implements Frontend.Reports {
 
     // Only the serial executor's current thread uses these, but reads of the phase.
     private volatile Phase phase = Phase.INITIALISING;
+    private int offered;
     private @Nullable Frontend frontend;
     private @Nullable BackendConnection connection;
     private boolean held;
@@ -132,11 +138,13 @@ final class ServedDevice implements Frontend.Reports {
             case NOTHING -> {
                 return false;
             }
-            case AWAIT -> await();
+            case AWAIT -> {
+                return await();
+            }
             case CONNECT -> connect();
             case RESTART -> {
                 disconnect();
-                await();
+                return await();
             }
             case RECONFIGURE -> reconfigure();
             case RECONFIGURED -> show(Phase.CONNECTED, Map.of());
@@ -167,13 +175,38 @@ final class ServedDevice implements Frontend.Reports {
         phase = connection == null ? Phase.UNCONNECTED : Phase.CLOSING;
     }
 
-    private void await() throws XenError {
-        show(Phase.INIT_WAIT, served.features(device));
+    /// Waits for the front end, with as many queues as there are engines for.
+    ///
+    /// @return false if the device can have no queue, and nothing has changed
+    private boolean await() throws XenError {
+        offered = place.threads().offered(device);
+        if (offered == 0) {
+            boolean isNew = phase != Phase.UNCONNECTED;
+            if (isNew) {
+                refuse(
+                        new FrontendError(
+                                XenError.ENODEV, "the guest has no engine for its first queue"));
+            }
+            return isNew;
+        }
+        SequencedMap<String, String> features = new LinkedHashMap<>(served.features(device));
+        for (String node : QUEUE_LIMITS) {
+            features.computeIfPresent(
+                    node, (_, most) -> Integer.toString(Math.min(Integer.parseInt(most), offered)));
+        }
+        show(Phase.INIT_WAIT, features);
+        return true;
     }
 
     private void connect() throws XenError {
         try {
-            Frontend front = new Frontend(device, directory.frontendNodes(), domain, place, this);
+            Frontend front =
+                    new Frontend(
+                            device,
+                            directory.frontendNodes().withQueues(offered),
+                            domain,
+                            place,
+                            this);
             frontend = front;
             BackendConnection connected = served.connect(front);
             connection = connected;

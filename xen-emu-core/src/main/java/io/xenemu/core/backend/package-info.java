@@ -7,7 +7,8 @@
 /// - Both ends' states: [Transitions] decides the next [Transition] from [Phase], front end and [Online];
 ///   [DeviceDirectory] has the nodes, [DeviceLog] the lines for an operator, [BackendMetrics] the meters.
 /// - A guest's end: [Frontend] with [FrontendNodes], [FrontendError].
-/// - The threads of queues: [QueueThreads], [QueueThread], [QueueWork], [OwnQueueThread], [Wakening].
+/// - The threads of queues: [QueueThreads], [QueueThread], [QueueWork], [Wakening]; those of engines [EngineThreads];
+///   each of its own [OwnQueueThreads], [OwnQueueThread].
 /// - A domain's devices as a part of it: [BackendPart].
 ///
 /// # How to write a back end
@@ -23,7 +24,8 @@
 ///    The nodes were read once; the guest may have written others since.
 /// 4. The queue's work runs on the queue's thread alone, from when the device is Connected. It serves at most one
 ///    ring full, and says whether there was anything to do. An event may come without a request, and a request without
-///    an event: look again after having asked for the next event.
+///    an event: look again after having asked for the next event. Other guests' queues wait meanwhile, if it runs on
+///    an engine. Work that has more to do signals its thread.
 /// 5. Pages of single requests are mapped by [Frontend#grants], into mapping objects that are used again. The
 ///    connection ends these mappings itself, with the request.
 /// 6. [BackendConnection#drain] takes no new requests, and waits for those in flight. Afterwards the guest may free

@@ -3,7 +3,7 @@ package io.xenemu.core.hypervisor;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
-import io.xenemu.core.backend.QueueThreads;
+import io.xenemu.core.backend.EngineThreads;
 import io.xenemu.core.backend.block.BlockKind;
 import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.engine.DomainEngines;
@@ -170,7 +170,7 @@ public final class Hypervisor implements AutoCloseable {
                         domains::find,
                         xenstore.client(),
                         servicePorts,
-                        QueueThreads.OWN,
+                        new EngineThreads(engines),
                         registry,
                         kinds);
         devices = new PvDevices(xenstore, new DevicesOfThis(), backends);

@@ -70,14 +70,12 @@ final class ServedDeviceTest {
         assertEquals(0, kind.connections.get());
         assertEquals(0, guest.servicePorts());
         assertEquals(0, guest.domain().grantTable().save().mappings().size());
-        assertEquals(List.of(), queueThreads());
+        assertEquals(List.of(), queues());
     }
 
-    private static List<String> queueThreads() {
-        return Thread.getAllStackTraces().keySet().stream()
-                .map(Thread::getName)
-                .filter(name -> name.startsWith("dom1-vbd"))
-                .sorted()
+    private List<String> queues() {
+        return guest.map.served().stream()
+                .map(queue -> queue.device() + "-q" + queue.index())
                 .toList();
     }
 
@@ -90,7 +88,7 @@ final class ServedDeviceTest {
         EvtchnPort port = connect(device);
 
         assertEquals("8", guest.client.read(device.backendPath() + "/sectors"));
-        assertEquals(List.of("dom1-vbd-51712"), queueThreads());
+        assertEquals(List.of("vbd-51712-q0"), queues());
         Eventually.holds("the queue works at the start", () -> kind.runs.get() > 0);
         int before = kind.runs.get();
         guest.send(port);
@@ -185,12 +183,7 @@ final class ServedDeviceTest {
         guest.become(device, XenbusState.INITIALISED);
         guest.await(device, XenbusState.CONNECTED);
         assertEquals(
-                List.of(
-                        "dom1-vbd-51712",
-                        "dom1-vbd-51712-q1",
-                        "dom1-vbd-51712-q2",
-                        "dom1-vbd-51712-q3"),
-                queueThreads());
+                List.of("vbd-51712-q0", "vbd-51712-q1", "vbd-51712-q2", "vbd-51712-q3"), queues());
         Eventually.holds("all queues work", () -> kind.runs.get() >= 4);
         guest.devices.detach(device, DetachMode.FORCED);
         assertNothingHeld();
@@ -422,7 +415,7 @@ final class ServedDeviceTest {
         ending.join();
         assertEquals(0, kind.connections.get());
         assertEquals(0, kind.open.get());
-        assertEquals(List.of(), queueThreads());
+        assertEquals(List.of(), queues());
         assertEquals(0, guest.servicePorts());
     }
 
@@ -444,7 +437,7 @@ final class ServedDeviceTest {
         Eventually.holds("the device is gone", () -> kind.open.get() == 0);
         Eventually.holds(
                 "the memory is gone", () -> guest.guest().resources().mappings().charged() == 0);
-        assertEquals(List.of(), queueThreads());
+        assertEquals(List.of(), queues());
     }
 
     @Test

@@ -1,6 +1,10 @@
 package io.xenemu.core.backend;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.engine.DomainEngines;
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.engine.EngineSpec;
+import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.TestDomain;
@@ -58,6 +62,13 @@ public final class ServedGuest implements AutoCloseable {
     /// Where the meters of devices are.
     public final SimpleMeterRegistry registry = new SimpleMeterRegistry();
 
+    /// The engines of the service: four of each class, so that a device may have four queues.
+    public final Engines engines =
+            new Engines(EngineSpec.withDefaults(List.of(), 4), new SimpleMeterRegistry());
+
+    /// The domain's map of them.
+    public final DomainEngines map;
+
     /// Domain 0's back ends.
     public final Backends backends;
 
@@ -87,12 +98,13 @@ public final class ServedGuest implements AutoCloseable {
     /// @param limit the longest time that the toolstack waits for a device
     public ServedGuest(Duration limit, BackendKind... kinds) throws BootException, XenError {
         guest = new TestDomain(new FakeVm(), 1);
+        map = engines.open(TestDomain.ID, EngineMap.DEFAULT);
         backends =
                 new Backends(
                         id -> id.equals(TestDomain.ID) ? guest.domain() : null,
                         store.client(),
                         guest.servicePorts(),
-                        QueueThreads.OWN,
+                        new EngineThreads(engines),
                         registry,
                         List.of(kinds));
         devices = new PvDevices(store, DeviceEvents.NONE, backends, limit);
@@ -201,6 +213,8 @@ public final class ServedGuest implements AutoCloseable {
         devices.close();
         guest.close();
         backends.close();
+        map.close();
+        engines.close();
         store.close();
     }
 }

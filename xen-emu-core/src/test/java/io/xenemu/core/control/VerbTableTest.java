@@ -308,7 +308,9 @@ final class VerbTableTest {
                         "net        0  net:0        yes",
                         "net        1  net:1        yes",
                         "9p         0  9p:0         yes",
-                        "9p         1  9p:1         yes"),
+                        "9p         1  9p:1         yes",
+                        "9p         2  9p:2         yes",
+                        "9p         3  9p:3         yes"),
                 send("engines-list 1").text());
         send("engines-set test block:0,-,block:1,net:0");
         ControlReply reply = send("engines-list test");
@@ -321,7 +323,9 @@ final class VerbTableTest {
                         "block      2  block:1      no",
                         "net        0  net:0        yes",
                         "9p         0  9p:0         yes",
-                        "9p         1  9p:1         yes"),
+                        "9p         1  9p:1         yes",
+                        "9p         2  9p:2         yes",
+                        "9p         3  9p:3         yes"),
                 reply.text());
         String binary = reply.data().text("hex");
         send("engines-set 1 default");
@@ -350,7 +354,7 @@ final class VerbTableTest {
         List<String> rows = send("engines").text();
         assertEquals("Engine       CPUs         Queues   Time(s)   Use(%)", rows.getFirst());
         assertEquals("block:0      all               0       0.0      0.0", rows.get(1));
-        assertEquals(7, rows.size());
+        assertEquals(9, rows.size());
     }
 
     @Test

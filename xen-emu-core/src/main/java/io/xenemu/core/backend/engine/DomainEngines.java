@@ -4,11 +4,13 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.backend.engine.EngineMap.Entry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// The engines of one domain: its map, and the queues of its devices.
@@ -16,8 +18,10 @@ import org.jspecify.annotations.Nullable;
 /// A device offers its guest as many queues as [#offered] says: the entries of the device's class before the first gap,
 /// since front ends number their queues from 0 without holes. Queue N runs on entry N.
 ///
-/// A change of the map moves the queues that exist, each at once or after its run in progress. A queue that the new map
-/// has no engine for stays on the one that it has until its device connects again: its guest has been offered it.
+/// Queues beyond the last entry, which a device has for itself, go round the engines of the class's entries.
+///
+/// A change of the map moves the queues that exist, each at once or after its run in progress. A queue whose entry is a
+/// gap now stays on the engine that it has until its device connects again: its guest has been offered it.
 ///
 /// Locks: the monitor orders changes of the map and new queues. Below it is the lock of a queue.
 ///
@@ -123,12 +127,25 @@ public final class DomainEngines implements AutoCloseable {
         return gap < 0 ? row.size() : gap;
     }
 
-    /// The engine of an index, or null for a gap or no entry.
+    /// The engine of an index, or null for a gap.
     private @Nullable Engine at(EngineClass type, int index) {
         List<? extends Entry> row = row(type);
-        return index < row.size() && row.get(index) instanceof EngineId id
-                ? engines.find(id)
-                : null;
+        if (index < row.size()) {
+            return row.get(index) instanceof EngineId id ? engines.find(id) : null;
+        }
+        List<Engine> usable = usable(row);
+        return usable.isEmpty() ? null : usable.get(index % usable.size());
+    }
+
+    private List<Engine> usable(List<? extends Entry> row) {
+        List<Engine> usable = new ArrayList<>();
+        for (Entry entry : row) {
+            Engine engine = entry instanceof EngineId id ? engines.find(id) : null;
+            if (engine != null) {
+                usable.add(engine);
+            }
+        }
+        return usable;
     }
 
     /// Makes a queue of a device and puts it on its engine. Its work runs from [EngineQueue#release] on.
@@ -173,13 +190,10 @@ public final class DomainEngines implements AutoCloseable {
 
     private Engine engineFor(EngineClass type, int index) {
         Engine engine = at(type, index);
-        for (int i = 0; engine == null && i < row(type).size(); i++) {
-            engine = at(type, i);
-        }
         if (engine != null) {
             return engine;
         }
-        return engines.of(type).stream()
+        return Stream.concat(usable(row(type)).stream(), engines.of(type).stream())
                 .findFirst()
                 .orElseThrow(() ->
                         new IllegalStateException(

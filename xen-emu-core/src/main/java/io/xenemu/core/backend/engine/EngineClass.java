@@ -5,20 +5,23 @@ import org.jspecify.annotations.Nullable;
 /// The kinds of work that engines do, each for one kind of device.
 public enum EngineClass {
     /// Disks.
-    BLOCK("block", 0),
+    BLOCK("block", 0, "vbd"),
     /// Network interfaces.
-    NET("net", 1),
+    NET("net", 1, "vif"),
     /// Shares of 9pfs.
-    NINE_P("9p", 2),
+    NINE_P("9p", 2, "9pfs"),
     /// XenStore. Nothing uses these engines yet: XenStore is served on the vCPU that sends the event.
-    STORE("store", 3);
+    STORE("store", 3, "");
 
     private final String label;
     private final int number;
+    private final String kind;
 
-    EngineClass(String label, int number) {
+    /// @param kind of device in XenStore's paths; empty for none
+    EngineClass(String label, int number, String kind) {
         this.label = label;
         this.number = number;
+        this.kind = kind;
     }
 
     /// Its name in text and in metrics.
@@ -35,6 +38,18 @@ public enum EngineClass {
     public static @Nullable EngineClass labelled(String label) {
         for (EngineClass type : values()) {
             if (type.label.equals(label)) {
+                return type;
+            }
+        }
+        return null;
+    }
+
+    /// The class that serves devices of a kind, or null: those have threads of their own.
+    ///
+    /// @param kind its name in XenStore's paths, such as `vbd`
+    public static @Nullable EngineClass serving(String kind) {
+        for (EngineClass type : values()) {
+            if (type.kind.equals(kind)) {
                 return type;
             }
         }

@@ -25,8 +25,9 @@ public record EngineSpec(EngineId id, CpuSet cpus) {
     /// each vCPU; more queues than that bring a guest little.
     private static final int DEFAULT_ENGINES = 4;
 
-    /// Linux's front end of 9pfs uses two rings, and does not go without the second.
-    private static final int DEFAULT_SHARE_ENGINES = 2;
+    /// So many requests for files run at a time. They may wait for the file system, so that the number of CPUs does not
+    /// matter. Linux's front end of 9pfs needs two at least, one for each ring.
+    private static final int DEFAULT_SHARE_ENGINES = 4;
 
     private static final String CPUS = ",cpus=";
     private static final Pattern RANGE = Pattern.compile("([0-9]{1,4})(?:-([0-9]{1,4}))?");

@@ -66,11 +66,11 @@ final class DomainEnginesTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "default | 2 | 1 | 2",
-                "block:4,block:4,block:4 | 3 | 1 | 2",
-                "block:1,-,block:4,net:0 | 1 | 1 | 2",
-                "-,block:1 | 0 | 1 | 2",
-                "-,net:0 | 2 | 0 | 2",
+                "default | 2 | 1 | 4",
+                "block:4,block:4,block:4 | 3 | 1 | 4",
+                "block:1,-,block:4,net:0 | 1 | 1 | 4",
+                "-,block:1 | 0 | 1 | 4",
+                "-,net:0 | 2 | 0 | 4",
                 "- | 0 | 0 | 0"
             })
     void guestIsOfferedTheQueuesBeforeTheFirstGap(String map, int block, int net, int share)
@@ -115,6 +115,18 @@ final class DomainEnginesTest {
         requireOn("block:4", second);
         // A guest that was offered it before connects now.
         requireOn("block:1", queue(1));
+    }
+
+    @Test
+    void workBeyondTheLastEntryGoesRoundTheEntries() throws XenError {
+        List<EngineQueue> four = List.of(queue(0), queue(1), queue(2), queue(3));
+        requireOn("block:1", four.get(2));
+        requireOn("block:4", four.get(3));
+        guest.set(EngineMap.parse("block:4,-,block:1"));
+        requireOn("block:4", four.get(0));
+        requireOn("block:4", four.get(1));
+        requireOn("block:1", four.get(2));
+        requireOn("block:1", four.get(3));
     }
 
     @Test

@@ -1,0 +1,76 @@
+package io.xenemu.core.backend;
+
+import io.xenemu.core.backend.engine.DomainEngines;
+import io.xenemu.core.backend.engine.EngineClass;
+import io.xenemu.core.backend.engine.EngineQueue;
+import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.kvm.memory.EventFd;
+import java.time.Duration;
+import java.util.function.Consumer;
+
+/// Runs queues on the engines of their domain's map. Devices of a kind that no engine serves have threads of their own,
+/// and so has a device whose domain has no engines any more.
+///
+/// @param engines of the service
+public record EngineThreads(Engines engines) implements QueueThreads {
+    @Override
+    public int offered(PvDevice device) {
+        EngineClass type = EngineClass.serving(device.kind().directory());
+        DomainEngines own = engines.find(device.frontend());
+        return type == null || own == null ? OWN.offered(device) : own.offered(type);
+    }
+
+    @Override
+    public QueueThread start(
+            PvDevice device, int queue, QueueWork work, Consumer<Throwable> failed) {
+        EngineClass type = EngineClass.serving(device.kind().directory());
+        DomainEngines own = engines.find(device.frontend());
+        if (type == null || own == null) {
+            return OWN.start(device, queue, work, failed);
+        }
+        String name = "%s-%d".formatted(device.kind().directory(), device.id());
+        return new OnEngine(own.add(type, name, queue, new Adapted(work), failed));
+    }
+
+    /// Work that signals itself when there is more to do.
+    private record Adapted(QueueWork work) implements io.xenemu.core.backend.engine.QueueWork {
+        @Override
+        public Outcome run() {
+            return work.run() ? Outcome.DONE : Outcome.NOTHING;
+        }
+    }
+
+    /// A queue on an engine.
+    private record OnEngine(EngineQueue queue) implements QueueThread {
+        @Override
+        public EventFd eventFd() {
+            return queue.eventFd();
+        }
+
+        @Override
+        public void signal() {
+            queue.signal();
+        }
+
+        @Override
+        public void open() {
+            queue.release();
+        }
+
+        @Override
+        public boolean hold(Duration limit) {
+            return queue.hold(limit);
+        }
+
+        @Override
+        public boolean end(Duration limit) {
+            return queue.close(limit);
+        }
+
+        @Override
+        public String toString() {
+            return queue.toString();
+        }
+    }
+}

@@ -1,0 +1,18 @@
+package io.xenemu.core.backend;
+
+import io.xenemu.core.toolstack.PvDevice;
+import java.util.function.Consumer;
+
+/// A thread of its own for each queue: `dom3-vbd-51712`, and for further queues `dom3-vbd-51712-q1`.
+final class OwnQueueThreads implements QueueThreads {
+    @Override
+    public int offered(PvDevice device) {
+        return Integer.MAX_VALUE;
+    }
+
+    @Override
+    public QueueThread start(
+            PvDevice device, int queue, QueueWork work, Consumer<Throwable> failed) {
+        return new OwnQueueThread(QueueThreads.name(device, queue), work, failed);
+    }
+}
