@@ -4,9 +4,13 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
+import io.xenemu.core.jfr.FlightRecorderTap;
+import io.xenemu.core.trace.TracePoints;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.util.concurrent.TimeUnit;
+import jdk.jfr.Recording;
+import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -14,6 +18,7 @@ import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
@@ -51,6 +56,13 @@ public class DispatcherBenchmark {
     private static final long SIZE_ARGUMENT = TestDomain.ARGUMENT + 0x3000;
     private static final long FEATURES_ARGUMENT = TestDomain.ARGUMENT + 0x4000;
 
+    /// What Java Flight Recorder does: not there, listened to as a service does, recording hypercalls.
+    @Param({"absent", "idle", "recording"})
+    private String recorder = "";
+
+    private final TracePoints points = new TracePoints();
+    private final Recording recording = new Recording();
+    private @Nullable FlightRecorderTap tap;
     private final TestDomain domain = open();
     private final GuestMemory memory = domain.memory();
     private final HypercallDispatcher dispatcher = domain.dispatcher();
@@ -64,8 +76,22 @@ public class DispatcherBenchmark {
         }
     }
 
+    private void record() {
+        if (recorder.equals("absent")) {
+            return;
+        }
+        points.add(domain.domain());
+        points.add(domain.domain().id(), dispatcher);
+        tap = new FlightRecorderTap(points);
+        if (recorder.equals("recording")) {
+            recording.enable("io.xenemu.Hypercall");
+            recording.start();
+        }
+    }
+
     @Setup(Level.Trial)
     public void prepare() throws XenError {
+        record();
         memory.write16(ALLOC_ARGUMENT, SELF);
         memory.write16(ALLOC_ARGUMENT + 2, 0);
         memory.write16(SIZE_ARGUMENT, SELF);
@@ -76,6 +102,10 @@ public class DispatcherBenchmark {
 
     @TearDown(Level.Trial)
     public void close() {
+        recording.close();
+        if (tap != null) {
+            tap.close();
+        }
         domain.close();
     }
 

@@ -31,7 +31,11 @@ final class KeptTracesTest {
 
     /// @param compared the calls whose results are compared; fewer would be a replay that shows less
     @ParameterizedTest
-    @CsvSource({"freebsd-order.trace.gz, 107", "linux-6.12.trace.gz, 140", "xen-shim-4.17.trace.gz, 538"})
+    @CsvSource({
+        "freebsd-order.trace.gz, 107",
+        "linux-6.12.trace.gz, 140",
+        "xen-shim-4.17.trace.gz, 538"
+    })
     void keptTraceHasTheSameResults(String name, long compared) throws Exception {
         try (InputStream trace = open(name)) {
             ReplayReport report = replay(trace);
