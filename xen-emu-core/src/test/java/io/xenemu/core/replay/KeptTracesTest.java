@@ -18,8 +18,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// Traces of guests that were recorded once: Debian's Linux 6.12 with two vCPUs, from its first hypercall to its
-/// reboot; Xen 4.17's shim with two vCPUs and Linux 6.12 in it, for the first 200 seconds; and [FreebsdOrder]. Their files are never made anew from what a module answers now: a difference is a change
-/// that such a guest sees.
+/// reboot; Xen 4.17's shim with two vCPUs and Linux 6.12 in it, for the first 200 seconds; and [FreebsdOrder]. Their
+/// files are never made anew from what a module answers now: a difference is a change that such a guest sees.
 final class KeptTracesTest {
     private static ReplayReport replay(InputStream trace) throws Exception {
         return Replay.run(HypercallTable.standard(), new TraceReader(trace));
