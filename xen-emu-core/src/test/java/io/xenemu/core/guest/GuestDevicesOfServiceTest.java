@@ -165,7 +165,7 @@ final class GuestDevicesOfServiceTest {
         try (XenStoreClient client = fake.hypervisor.xenstore().client()) {
             Eventually.holds(
                     "no node is left", () -> !client.exists("/local/domain/0/backend/vbd"));
-            assertFalse(client.exists("/libxl"));
+            assertFalse(client.exists("/libxl/1"));
         }
     }
 
