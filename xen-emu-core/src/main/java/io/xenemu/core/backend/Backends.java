@@ -146,16 +146,15 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// the guest for them any more. Otherwise some requests are still in flight; the pages that they use stay until
     /// they end, even if the domain ends before ([io.xenemu.core.memory.DeadMemory]).
     ///
-    /// @return false if that took longer than [#LIMIT] for all together
+    /// @return false if that took longer than [#LIMIT] after the first call for these devices
     public boolean end(DomId domain) {
         List<ServedDevice> ending = of(domain);
-        ending.forEach(ServedDevice::end);
         long deadline = System.nanoTime() + LIMIT.toNanos();
+        ending.forEach(served -> served.end(deadline));
         boolean all = true;
         try {
             for (ServedDevice served : ending) {
-                long left = Math.max(0, deadline - System.nanoTime());
-                all &= served.awaitEnd(Duration.ofNanos(left));
+                all &= served.awaitEnd();
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -2,8 +2,8 @@ package io.xenemu.core.backend;
 
 import io.xenemu.kvm.abi.XenError;
 
-/// A front end cannot be connected to, by its guest's own fault. The text goes into the device's error node, which the
-/// guest reads. It names nodes and has numbers, and never quotes the guest's text.
+/// A front end cannot be connected to, by its guest's own fault. The text goes into the device's error node and the
+/// log, for the operator. It names nodes and has numbers, and never quotes the guest's text.
 @SuppressWarnings("serial")
 public final class FrontendError extends Exception {
     private final XenError error;

@@ -17,6 +17,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -47,6 +48,9 @@ final class ServedDevice implements Frontend.Reports {
 
     /// Whether a look is due that has not begun.
     private final AtomicBoolean lookDue = new AtomicBoolean();
+
+    /// The deadline of its end; 0 before [#end].
+    private final AtomicLong endBy = new AtomicLong();
 
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
@@ -307,14 +311,26 @@ final class ServedDevice implements Frontend.Reports {
         directory.publish(Map.of(), XenbusState.CLOSED);
     }
 
-    /// Ends the device, whatever the nodes say.
-    void end() {
+    /// Ends the device, whatever the nodes say. Requests in flight keep it for as long as they take.
+    ///
+    /// @param deadline in `System.nanoTime()`, for whoever waits; a second call keeps that of the first
+    void end(long deadline) {
+        if (!endBy.compareAndSet(0, deadline)) {
+            return;
+        }
         serial.execute(() -> {
             held = false;
             if (phase != Phase.GONE) {
                 guarded(this::remove);
             }
         });
+    }
+
+    /// Waits until the device is gone, up to the deadline of [#end].
+    ///
+    /// @return false if it is not
+    boolean awaitEnd() throws InterruptedException {
+        return awaitEnd(Duration.ofNanos(Math.max(0, endBy.get() - System.nanoTime())));
     }
 
     /// Waits until the device is gone.
@@ -377,10 +393,8 @@ final class ServedDevice implements Frontend.Reports {
         report(
                 from,
                 () -> {
-                    if (phase != Phase.CONNECTED) {
-                        return;
-                    }
-                    if (announced) {
+                    // A device that closes, or changes its settings, shows another state.
+                    if (announced && phase == Phase.CONNECTED) {
                         directory.publish(nodes, phase.shown());
                     } else {
                         directory.publish(nodes);

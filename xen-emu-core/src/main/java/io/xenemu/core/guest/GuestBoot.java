@@ -156,12 +156,16 @@ final class GuestBoot {
     /// for it; [io.xenemu.core.domain.Suspension#endSoftReset] lets the guest go on.
     ///
     /// @return complete when the guest may go on
-    /// @throws StuckException if a vCPU does not park in time; then nothing has happened
+    /// @throws StuckException if a vCPU does not park in time, and then nothing has happened; or if requests to its
+    ///     devices do not end in time: the kernel may still write to its memory
     CompletableFuture<Void> softReset() {
         domain.suspension().awaitSoftReset();
         int onlineVcpus = onlineVcpus(domain.config().vcpus());
         long memory = memoryTarget();
         DevicesOverReboot kept = keepDevices();
+        if (!hypervisor.hasLetGo(domain)) {
+            throw new StuckException("requests to its devices do not end");
+        }
         devices.disconnectConsole();
         hypervisor.disconnect(domain);
         domain.softReset();

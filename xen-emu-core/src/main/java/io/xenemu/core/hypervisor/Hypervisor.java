@@ -475,8 +475,14 @@ public final class Hypervisor implements AutoCloseable {
     /// go of the guest's memory when it returns, or keep the pages that they still use.
     public DevicesOverReboot keepDevices(Domain domain) {
         DevicesOverReboot kept = devices.frontendReboots(domain.id());
-        backends.end(domain.id());
+        boolean _ = backends.end(domain.id());
         return kept;
+    }
+
+    /// Whether the service has let go of the memory of a domain whose devices end. Waits for that as [#keepDevices]
+    /// does.
+    public boolean hasLetGo(Domain domain) {
+        return backends.end(domain.id());
     }
 
     /// Creates, for a domain that has been introduced, the devices that its guest has from its start, or had before a

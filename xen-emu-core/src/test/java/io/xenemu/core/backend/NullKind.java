@@ -46,6 +46,9 @@ public final class NullKind implements BackendKind {
     /// Whether the work sleeps in the middle.
     volatile boolean asleep;
 
+    /// Whether the work finds nothing to do.
+    volatile boolean idle;
+
     /// Whether the work is in the middle.
     volatile boolean working;
 
@@ -138,7 +141,7 @@ public final class NullKind implements BackendKind {
             ring.set(ValueLayout.JAVA_INT, 0, ring.get(ValueLayout.JAVA_INT, 0) + 1);
             working = false;
             runs.incrementAndGet();
-            return true;
+            return !idle;
         }
 
         @Override

@@ -46,6 +46,9 @@ public final class ServedGuest implements AutoCloseable {
 
     private static final int PAGE_SHIFT = 12;
 
+    /// Its VM.
+    public final FakeVm vm = new FakeVm();
+
     private final TestDomain guest;
 
     /// The store of domain 0 and of the guest.
@@ -97,7 +100,7 @@ public final class ServedGuest implements AutoCloseable {
 
     /// @param limit the longest time that the toolstack waits for a device
     public ServedGuest(Duration limit, BackendKind... kinds) throws BootException, XenError {
-        guest = new TestDomain(new FakeVm(), 1);
+        guest = new TestDomain(vm, 1);
         map = engines.open(TestDomain.ID, EngineMap.DEFAULT);
         backends =
                 new Backends(
