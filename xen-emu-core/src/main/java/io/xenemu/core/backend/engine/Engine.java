@@ -46,6 +46,9 @@ public final class Engine implements AutoCloseable {
     private final EngineSpec spec;
     private final Turns turns = new Turns();
 
+    /// Queues whose last run has left more to do, for the thread alone.
+    private final List<Slot> unfinished = new ArrayList<>();
+
     /// Queues that are slowed down, for the thread alone.
     private final List<Slot> paused = new ArrayList<>();
 
@@ -242,7 +245,6 @@ public final class Engine implements AutoCloseable {
         try {
             while (collect(epoll)) {
                 resumePaused();
-                // Those that have come meanwhile wait until the next round has looked for more.
                 for (int left = turns.waiting(); left > 0; left--) {
                     serve((Slot) turns.next());
                 }
@@ -267,7 +269,7 @@ public final class Engine implements AutoCloseable {
     ///
     /// @return false if the engine is to end
     private boolean collect(Epoll epoll) {
-        int count = epoll.await(turns.waiting() > 0 ? 0 : untilResume());
+        int count = epoll.await(unfinished.isEmpty() ? untilResume() : 0);
         for (int i = 0; i < count; i++) {
             long key = epoll.key(i);
             if (key == END) {
@@ -279,6 +281,11 @@ public final class Engine implements AutoCloseable {
                 turns.add(slot);
             }
         }
+        // Behind those that were signalled meanwhile.
+        for (int i = 0; i < unfinished.size(); i++) {
+            turns.add(unfinished.get(i));
+        }
+        unfinished.clear();
         return true;
     }
 
@@ -326,7 +333,7 @@ public final class Engine implements AutoCloseable {
         switch (outcome) {
             case MORE -> {
                 slot.idle = false;
-                turns.add(slot);
+                unfinished.add(slot);
             }
             case DONE -> slot.idle = false;
             case NOTHING -> foundNothing(slot, end);
