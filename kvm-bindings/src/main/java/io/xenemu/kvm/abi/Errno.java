@@ -25,7 +25,12 @@ public final class Errno {
     public static final int ENOTTY = 25;
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
+    public static final int EPIPE = 32;
+    public static final int EOVERFLOW = 75;
     public static final int EOPNOTSUPP = 95;
+    public static final int ECONNRESET = 104;
+    public static final int ESHUTDOWN = 108;
+    public static final int ECONNREFUSED = 111;
 
     private Errno() {}
 
@@ -55,12 +60,18 @@ public final class Errno {
             case ENOTTY -> "ENOTTY";
             case ENOSPC -> "ENOSPC";
             case EROFS -> "EROFS";
+            case EPIPE -> "EPIPE";
             case 33 -> "EDOM";
             case 34 -> "ERANGE";
             case 38 -> "ENOSYS";
             case 62 -> "ETIME";
-            case 75 -> "EOVERFLOW";
+            case EOVERFLOW -> "EOVERFLOW";
             case EOPNOTSUPP -> "EOPNOTSUPP";
+            case ECONNRESET -> "ECONNRESET";
+            case ESHUTDOWN -> "ESHUTDOWN";
+            case 110 -> "ETIMEDOUT";
+            case ECONNREFUSED -> "ECONNREFUSED";
+            case 113 -> "EHOSTUNREACH";
             default -> "errno " + errno;
         };
     }

@@ -1,5 +1,6 @@
 package io.xenemu.kvm.file;
 
+import io.xenemu.kvm.libc.HostMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -65,6 +66,77 @@ public final class IoVectors {
         }
         set(first + count, address, length);
         count++;
+    }
+
+    /// Adds a part of another array's memory at the end.
+    ///
+    /// @param from where it begins in the other's memory, bytes
+    /// @param length bytes, 0 to those that the other has from there
+    public void addPart(IoVectors other, long from, long length) {
+        other.check(from, length);
+        long end = from + length;
+        long position = 0;
+        for (int i = other.first; position < end; i++) {
+            long begin = Math.max(from, position);
+            long stop = Math.min(end, position + other.rawLength(i));
+            if (begin < stop) {
+                add(other.rawAddress(i) + begin - position, stop - begin);
+            }
+            position += other.rawLength(i);
+        }
+    }
+
+    /// The number of elements that can be added.
+    public int room() {
+        return capacity - first - count;
+    }
+
+    /// Copies from a segment into the memory of the elements.
+    ///
+    /// @param at where it begins in that memory, bytes
+    public void copyIn(long at, MemorySegment source, long offset, long length) {
+        move(HostMemory::copyTo, at, source, offset, length);
+    }
+
+    /// Copies from the memory of the elements into a segment.
+    ///
+    /// @param at where it begins in that memory, bytes
+    public void copyOut(long at, MemorySegment target, long offset, long length) {
+        move(HostMemory::copyFrom, at, target, offset, length);
+    }
+
+    /// Writes zeros into the memory of the elements.
+    ///
+    /// @param at where they begin in that memory, bytes
+    public void zero(long at, long length) {
+        move((address, _, _, part) -> HostMemory.zero(address, part), at, array, 0, length);
+    }
+
+    /// Moves bytes between a host address and a segment.
+    private interface Move {
+        void part(long address, MemorySegment segment, long offset, long length);
+    }
+
+    private void move(Move move, long at, MemorySegment segment, long offset, long length) {
+        check(at, length);
+        long done = 0;
+        long position = 0;
+        for (int i = first; done < length; i++) {
+            long begin = at + done - position;
+            long size = rawLength(i);
+            if (begin < size) {
+                long part = Math.min(length - done, size - begin);
+                move.part(rawAddress(i) + begin, segment, offset + done, part);
+                done += part;
+            }
+            position += size;
+        }
+    }
+
+    private void check(long at, long length) {
+        if (at < 0 || length < 0 || length > bytes || at > bytes - length) {
+            throw new IndexOutOfBoundsException(length + " bytes at " + at + " of " + bytes);
+        }
     }
 
     /// The number of elements, after merging.

@@ -1,7 +1,11 @@
 /// Listening Unix-domain sockets of a service: [UnixListener] is one with its file, [PeerCredentials] checks the user
 /// that connects, and [AcceptPause] says when to try again after accept(2) failed.
 ///
-/// No locks: each object belongs to the thread that accepts.
+/// [StreamSocket] is the other end: a socket that this process connects. It moves data straight between the kernel and
+/// the host addresses of [io.xenemu.kvm.file.IoVectors].
+///
+/// No locks: each object belongs to the thread that accepts; a [StreamSocket] to one thread that sends and one that
+/// receives.
 @NullMarked
 package io.xenemu.kvm.socket;
 

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -64,5 +66,55 @@ class IoVectorsTest {
         vectors.add(0x4000, 0x200);
         assertTrue(vectors.isAligned(512));
         assertFalse(vectors.isAligned(1024));
+    }
+
+    @Test
+    void bytesAreMovedAcrossPieces() {
+        MemorySegment memory = arena.allocate(64);
+        MemorySegment outside = arena.allocate(16);
+        for (int i = 0; i < 16; i++) {
+            outside.set(ValueLayout.JAVA_BYTE, i, (byte) (i + 1));
+        }
+        // Pieces of 4, 5 and 6 bytes with gaps.
+        vectors.add(memory.address(), 4);
+        vectors.add(memory.address() + 16, 5);
+        vectors.add(memory.address() + 32, 6);
+        vectors.copyIn(2, outside, 3, 10);
+        assertEquals(4, memory.get(ValueLayout.JAVA_BYTE, 2));
+        assertEquals(0, memory.get(ValueLayout.JAVA_BYTE, 4), "the gap");
+        assertEquals(6, memory.get(ValueLayout.JAVA_BYTE, 16));
+        assertEquals(13, memory.get(ValueLayout.JAVA_BYTE, 34));
+        assertEquals(0, memory.get(ValueLayout.JAVA_BYTE, 35), "behind");
+
+        MemorySegment back = arena.allocate(16);
+        vectors.copyOut(2, back, 3, 10);
+        assertEquals(-1, back.asSlice(3, 10).mismatch(outside.asSlice(3, 10)));
+        vectors.zero(3, 7);
+        vectors.copyOut(2, back, 3, 10);
+        assertEquals(4, back.get(ValueLayout.JAVA_BYTE, 3));
+        assertEquals(0, back.get(ValueLayout.JAVA_BYTE, 4));
+        assertEquals(0, back.get(ValueLayout.JAVA_BYTE, 10));
+        assertEquals(12, back.get(ValueLayout.JAVA_BYTE, 11));
+        assertThrows(IndexOutOfBoundsException.class, () -> vectors.copyOut(6, back, 0, 10));
+        assertThrows(IndexOutOfBoundsException.class, () -> vectors.zero(-1, 2));
+    }
+
+    @Test
+    void partOfAnotherArrayIsAdded() {
+        IoVectors other = new IoVectors(arena, 3);
+        other.add(0x1000, 0x100);
+        other.add(0x3000, 0x100);
+        other.add(0x5000, 0x100);
+        other.skip(0x10);
+        vectors.addPart(other, 0x80, 0x180);
+        assertEquals(3, vectors.count());
+        assertEquals(0x1090, vectors.address(0));
+        assertEquals(0x70, vectors.length(0));
+        assertEquals(0x100, vectors.length(1));
+        assertEquals(0x5000, vectors.address(2));
+        assertEquals(0x10, vectors.length(2));
+        assertEquals(0, vectors.room());
+        vectors.addPart(other, 0, 0);
+        assertThrows(IndexOutOfBoundsException.class, () -> vectors.addPart(other, 0x2f0, 1));
     }
 }

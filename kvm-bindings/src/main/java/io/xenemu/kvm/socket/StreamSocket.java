@@ -1,0 +1,251 @@
+package io.xenemu.kvm.socket;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.IoVectors;
+import io.xenemu.kvm.libc.OwnedFd;
+import io.xenemu.kvm.libc.StreamCalls;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/// A stream socket that this process has connected. Its data goes straight between the kernel and the memory of a
+/// [IoVectors], without a copy in the JVM.
+///
+/// One thread may send while another receives. [#shutdown] ends both from any thread; [#close] needs that they have
+/// ended. Sending and receiving do not allocate.
+public final class StreamSocket implements AutoCloseable {
+    private static final int AF_UNIX = 1;
+    private static final int AF_INET = 2;
+    private static final int AF_INET6 = 10;
+    private static final int SOCK_STREAM_CLOEXEC = 1 | 0x80000;
+    private static final int SOL_SOCKET = 1;
+    private static final int SO_KEEPALIVE = 9;
+    private static final int SO_RCVTIMEO = 20;
+    private static final int SO_SNDTIMEO = 21;
+    private static final int IPPROTO_TCP = 6;
+    private static final int TCP_NODELAY = 1;
+    private static final int TCP_USER_TIMEOUT = 18;
+    private static final int SHUT_RDWR = 2;
+
+    private static final int EINPROGRESS = 115;
+
+    /// Bytes of a path in `struct sockaddr_un`, with the zero at its end.
+    private static final int PATH_BYTES = 108;
+
+    private static final int SOCKADDR_IN = 16;
+    private static final int SOCKADDR_IN6 = 28;
+    private static final ValueLayout.OfShort HOST_16 = ValueLayout.JAVA_SHORT_UNALIGNED;
+    private static final ValueLayout.OfShort NETWORK_16 =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+
+    private final OwnedFd fd;
+    private final String peer;
+    private boolean closed;
+
+    private StreamSocket(OwnedFd fd, String peer) {
+        this.fd = fd;
+        this.peer = peer;
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// @param limit for the connection, and then for each wait in [#receive] and [#send]
+    /// @throws IOException if nobody listens there; the message names the path
+    public static StreamSocket connect(Path path, Duration limit) throws IOException {
+        byte[] name = path.toString().getBytes(UTF_8);
+        if (name.length >= PATH_BYTES) {
+            throw new IOException("the path of a Unix socket is longer than 107 bytes: " + path);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = arena.allocate(Short.BYTES + PATH_BYTES, Long.BYTES);
+            address.set(HOST_16, 0, (short) AF_UNIX);
+            MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, Short.BYTES, name.length);
+            return connect(AF_UNIX, address, limit, path.toString());
+        }
+    }
+
+    /// Connects by TCP, without Nagle's delay. A peer that acknowledges nothing for `dead` ends the connection.
+    ///
+    /// @param address resolved
+    /// @param limit for the connection, and then for each wait in [#receive] and [#send]
+    /// @throws IOException if it cannot be reached; the message names the address
+    public static StreamSocket connect(InetSocketAddress address, Duration limit, Duration dead)
+            throws IOException {
+        InetAddress host = address.getAddress();
+        if (host == null) {
+            throw new IOException("cannot connect to " + address.getHostString() + ": no such host");
+        }
+        String peer = host.getHostAddress() + " port " + address.getPort();
+        try (Arena arena = Arena.ofConfined()) {
+            int family = host instanceof Inet6Address ? AF_INET6 : AF_INET;
+            StreamSocket socket =
+                    connect(family, internet(arena, host, address.getPort()), limit, peer);
+            int number = socket.fd.number();
+            int _ = StreamCalls.setsockopt(number, IPPROTO_TCP, TCP_NODELAY, 1);
+            int _ = StreamCalls.setsockopt(number, SOL_SOCKET, SO_KEEPALIVE, 1);
+            int _ =
+                    StreamCalls.setsockopt(
+                            number,
+                            IPPROTO_TCP,
+                            TCP_USER_TIMEOUT,
+                            Math.toIntExact(dead.toMillis()));
+            return socket;
+        }
+    }
+
+    private static MemorySegment internet(Arena arena, InetAddress host, int port) {
+        boolean six = host instanceof Inet6Address;
+        MemorySegment address = arena.allocate(six ? SOCKADDR_IN6 : SOCKADDR_IN, Long.BYTES);
+        address.set(HOST_16, 0, (short) (six ? AF_INET6 : AF_INET));
+        address.set(NETWORK_16, Short.BYTES, (short) port);
+        byte[] bytes = host.getAddress();
+        // sockaddr_in6 has the flow before the address, and the scope behind it.
+        long at = six ? 8 : 4;
+        MemorySegment.copy(bytes, 0, address, ValueLayout.JAVA_BYTE, at, bytes.length);
+        if (host instanceof Inet6Address scoped) {
+            address.set(ValueLayout.JAVA_INT, at + bytes.length, scoped.getScopeId());
+        }
+        return address;
+    }
+
+    private static StreamSocket connect(
+            int family, MemorySegment address, Duration limit, String peer) throws IOException {
+        OwnedFd fd =
+                OwnedFd.of("socket", StreamCalls.socket(family, SOCK_STREAM_CLOEXEC, 0), peer);
+        StreamSocket socket = new StreamSocket(fd, peer);
+        boolean connected = false;
+        try {
+            socket.limit(limit);
+            int result;
+            do {
+                result = StreamCalls.connect(fd.number(), address);
+            } while (result == -Errno.EINTR);
+            if (result < 0) {
+                throw socket.failure("connect to", result);
+            }
+            connected = true;
+            return socket;
+        } finally {
+            if (!connected) {
+                fd.close();
+            }
+        }
+    }
+
+    /// Limits each wait from now on; [Duration#ZERO] for no limit.
+    public void limit(Duration limit) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment time = arena.allocate(JAVA_LONG, 2);
+            time.setAtIndex(JAVA_LONG, 0, limit.toSeconds());
+            time.setAtIndex(JAVA_LONG, 1, limit.toNanosPart() / 1000);
+            for (int option : new int[] {SO_RCVTIMEO, SO_SNDTIMEO}) {
+                int result = StreamCalls.setsockopt(fd.number(), SOL_SOCKET, option, time);
+                if (result < 0) {
+                    throw failure("set the limit of", result);
+                }
+            }
+        }
+    }
+
+    /// Receives at least one byte and at most those of the vector, and removes their room from its front.
+    ///
+    /// @return bytes received, 0 at the end of the stream
+    /// @throws IOException if the connection has failed, or the limit has passed
+    public long receive(IoVectors into) throws IOException {
+        long received;
+        do {
+            received = StreamCalls.recvmsg(fd.number(), into.arrayAddress(), into.count());
+        } while (received == -Errno.EINTR);
+        if (received < 0) {
+            throw failure("receive from", (int) received);
+        }
+        into.skip(received);
+        return received;
+    }
+
+    /// Sends as much of the vector as can be sent without waiting, and removes it from the front.
+    ///
+    /// @return whether all was sent
+    /// @throws IOException if the connection has failed
+    public boolean sendAtOnce(IoVectors data) throws IOException {
+        while (data.count() > 0) {
+            long sent = sendmsg(data, StreamCalls.MSG_DONTWAIT);
+            if (sent == -Errno.EAGAIN) {
+                return false;
+            }
+            data.skip(sent);
+        }
+        return true;
+    }
+
+    /// Sends the vector, and empties it.
+    ///
+    /// @throws IOException if the connection has failed, or the limit has passed
+    public void send(IoVectors data) throws IOException {
+        while (data.count() > 0) {
+            long sent = sendmsg(data, 0);
+            if (sent < 0) {
+                throw failure("send to", (int) sent);
+            }
+            data.skip(sent);
+        }
+    }
+
+    private long sendmsg(IoVectors data, int flags) throws IOException {
+        long sent;
+        do {
+            sent =
+                    StreamCalls.sendmsg(
+                            fd.number(),
+                            data.arrayAddress(),
+                            data.count(),
+                            flags | StreamCalls.MSG_NOSIGNAL);
+        } while (sent == -Errno.EINTR);
+        if (sent < 0 && sent != -Errno.EAGAIN) {
+            throw failure("send to", (int) sent);
+        }
+        return sent;
+    }
+
+    private IOException failure(String action, int result) {
+        String reason =
+                switch (-result) {
+                    case Errno.EAGAIN, EINPROGRESS -> "no answer in time";
+                    case Errno.ENOENT -> "no such socket";
+                    case Errno.ECONNREFUSED -> "nobody listens";
+                    case Errno.EACCES -> "permission denied";
+                    case Errno.ECONNRESET, Errno.EPIPE -> "the connection was closed";
+                    default -> Errno.name(-result);
+                };
+        return new IOException("cannot " + action + " " + peer + ": " + reason);
+    }
+
+    /// Ends sending and receiving in both directions, also those in progress. Works from any thread, and twice.
+    public synchronized void shutdown() {
+        if (!closed) {
+            int _ = StreamCalls.shutdown(fd.number(), SHUT_RDWR);
+        }
+    }
+
+    /// Closes the socket. No other thread may be using it.
+    @Override
+    public synchronized void close() {
+        closed = true;
+        fd.close();
+    }
+
+    @Override
+    public String toString() {
+        return peer;
+    }
+}
