@@ -61,8 +61,7 @@ public final class StreamCalls {
         MemorySegment errno = CallSlot.current().errno();
         try {
             return Libc.longResult(
-                    (long)
-                            SENDMSG.invokeExact(errno, (long) fd, message.address(), (long) flags),
+                    (long) SENDMSG.invokeExact(errno, (long) fd, message.address(), (long) flags),
                     errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);

@@ -2,8 +2,9 @@
 /// raw address.
 ///
 /// [Libc], [FileCalls], [SocketCalls], [StreamCalls] and [ThreadCalls] have one method for each C function, with the
-/// prototype above its handle. [HostMemory] copies at raw addresses. [CallSlot] is a thread's place for errno. [OwnedFd]
-/// is a descriptor with one owner, [Mapping] a shared mapping, [KickSignal] the signal that makes a thread leave KVM_RUN.
+/// prototype above its handle. [HostMemory] copies at raw addresses. [CallSlot] is a thread's place for errno.
+/// [OwnedFd] is a descriptor with one owner, [Mapping] a shared mapping, [KickSignal] the signal that makes a thread
+/// leave KVM_RUN.
 @NullMarked
 package io.xenemu.kvm.libc;
 

@@ -83,7 +83,8 @@ public final class StreamSocket implements AutoCloseable {
             throws IOException {
         InetAddress host = address.getAddress();
         if (host == null) {
-            throw new IOException("cannot connect to " + address.getHostString() + ": no such host");
+            throw new IOException(
+                    "cannot connect to " + address.getHostString() + ": no such host");
         }
         String peer = host.getHostAddress() + " port " + address.getPort();
         try (Arena arena = Arena.ofConfined()) {
@@ -120,8 +121,7 @@ public final class StreamSocket implements AutoCloseable {
 
     private static StreamSocket connect(
             int family, MemorySegment address, Duration limit, String peer) throws IOException {
-        OwnedFd fd =
-                OwnedFd.of("socket", StreamCalls.socket(family, SOCK_STREAM_CLOEXEC, 0), peer);
+        OwnedFd fd = OwnedFd.of("socket", StreamCalls.socket(family, SOCK_STREAM_CLOEXEC, 0), peer);
         StreamSocket socket = new StreamSocket(fd, peer);
         boolean connected = false;
         try {

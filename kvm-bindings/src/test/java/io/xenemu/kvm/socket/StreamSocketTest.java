@@ -1,5 +1,6 @@
 package io.xenemu.kvm.socket;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -53,8 +54,8 @@ class StreamSocketTest {
         while (got.hasRemaining()) {
             peer.read(got);
         }
-        assertEquals("hello", new String(got.array()));
-        peer.write(ByteBuffer.wrap("world".getBytes()));
+        assertEquals("hello", new String(got.array(), UTF_8));
+        peer.write(ByteBuffer.wrap("world".getBytes(UTF_8)));
         vectors.clear();
         vectors.add(first.address(), 3);
         vectors.add(second.address(), 2);

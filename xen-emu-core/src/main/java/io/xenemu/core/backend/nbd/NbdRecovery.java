@@ -1,0 +1,339 @@
+package io.xenemu.core.backend.nbd;
+
+import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.core.backend.nbd.NbdQueue.Phase;
+import io.xenemu.kvm.abi.KvmException;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Keeps an [NbdStore] connected: the thread that makes new connections when one breaks, and ends them with the store.
+///
+/// One broken connection ends all of them, so that what is sent again comes after all that the old ones carried.
+final class NbdRecovery {
+    private static final Logger log = LoggerFactory.getLogger(NbdRecovery.class);
+
+    /// Connections where the server allows several: one receives and copies while the other does.
+    private static final int MOST_CONNECTIONS = 2;
+
+    private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+    /// How long requests wait for a server. Linux's disk drivers give up after 30 s too.
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+    /// How long the end of a store waits for a server: to come back, and for the last flush.
+    private static final Duration LAST_PATIENCE = Duration.ofSeconds(10);
+
+    private final NbdStore store;
+    private final NbdServer server;
+    private final NbdExport export;
+    private @Nullable Thread thread;
+
+    // Under the store's lock.
+    private boolean closing;
+    private long closingSince;
+    private long downSince;
+    private long reconnects;
+
+    NbdRecovery(NbdStore store, NbdServer server, NbdExport export) {
+        this.store = store;
+        this.server = server;
+        this.export = export;
+    }
+
+    /// Begins with a connection that has been made.
+    void start(NbdConnection first) {
+        use(more(first));
+        thread = Thread.ofPlatform().name(store.name() + "-nbd").daemon().start(this::run);
+    }
+
+    /// Notes why connections are to be made. Under the store's lock.
+    void brokenBy(Throwable reason) {
+        downSince = System.nanoTime();
+        reconnects++;
+        if (!closing) {
+            log.warn("{}: {}; connecting again", store.name(), reason.getMessage());
+        }
+    }
+
+    long reconnects() {
+        store.lock().lock();
+        try {
+            return reconnects;
+        } finally {
+            store.lock().unlock();
+        }
+    }
+
+    long restarts() {
+        return server.restarts();
+    }
+
+    /// The export's size as the server says it now.
+    OptionalLong size() {
+        try {
+            NbdConnection connection = NbdConnection.open(server, store.lock().newCondition());
+            long size = connection.export.size();
+            connection.disconnect();
+            connection.close();
+            return OptionalLong.of(size);
+        } catch (IOException | KvmException e) {
+            log.warn("{}: no new size: {}", store.name(), e.getMessage());
+            return OptionalLong.empty();
+        }
+    }
+
+    private void run() {
+        do {
+            while (awaitWork()) {
+                stop();
+                server.abandon();
+                reconnect();
+            }
+        } while (!flush());
+        end();
+    }
+
+    /// Waits until connections are broken.
+    ///
+    /// @return false if the store ends
+    private boolean awaitWork() {
+        store.lock().lock();
+        try {
+            while (true) {
+                Phase phase = store.queue().phase();
+                if (phase == Phase.DOWN && !(closing && isEnough())) {
+                    return true;
+                }
+                if (closing) {
+                    return false;
+                }
+                store.changed().awaitUninterruptibly();
+            }
+        } finally {
+            store.lock().unlock();
+        }
+    }
+
+    /// Whether a store that ends need not be connected again: nothing would be lost, or it takes too long.
+    private boolean isEnough() {
+        return store.queue().journal().bytes() == 0 || isLate();
+    }
+
+    private boolean isLate() {
+        return System.nanoTime() - closingSince > LAST_PATIENCE.toNanos();
+    }
+
+    /// Ends the connections and all threads that use them. Their requests wait.
+    private void stop() {
+        List<NbdConnection> connections;
+        store.lock().lock();
+        try {
+            connections = store.queue().connections();
+            connections.forEach(NbdConnection::end);
+            while (connections.stream().anyMatch(NbdConnection::isSending)) {
+                store.changed().awaitUninterruptibly();
+            }
+        } finally {
+            store.lock().unlock();
+        }
+        connections.forEach(NbdConnection::join);
+        store.lock().lock();
+        try {
+            store.queue().requeue();
+        } finally {
+            store.lock().unlock();
+        }
+        connections.forEach(NbdConnection::close);
+    }
+
+    private void reconnect() {
+        Duration pause = FIRST_PAUSE;
+        while (true) {
+            try {
+                use(connect());
+                log.info("{}: connected again", store.name());
+                return;
+            } catch (IOException | KvmException e) {
+                if (!goOn(e)) {
+                    return;
+                }
+            }
+            store.lock().lock();
+            try {
+                if (closing && isEnough()) {
+                    return;
+                }
+                awaitChange(closing ? FIRST_PAUSE : pause);
+            } finally {
+                store.lock().unlock();
+            }
+            pause = pause.multipliedBy(2);
+            pause = pause.compareTo(LONGEST_PAUSE) < 0 ? pause : LONGEST_PAUSE;
+        }
+    }
+
+    @SuppressWarnings("WaitNotInLoop") // a wake-up too early is another look
+    private void awaitChange(Duration limit) {
+        boolean _ = Uninterruptibles.awaitUninterruptibly(store.changed(), limit);
+    }
+
+    /// Decides what a failure to connect means for the requests.
+    ///
+    /// @return whether to try again
+    private boolean goOn(Exception failure) {
+        boolean isFinal = failure instanceof NbdException refusal && refusal.isFinal();
+        boolean fails;
+        store.lock().lock();
+        try {
+            boolean late = System.nanoTime() - downSince > PATIENCE.toNanos();
+            fails = isFinal || (late && store.queue().phase() == Phase.DOWN);
+            if (fails) {
+                store.queue().leave(isFinal ? Phase.BROKEN : Phase.FAILED);
+            }
+        } finally {
+            store.lock().unlock();
+        }
+        if (fails) {
+            log.error(
+                    "{}: the disk has failed{}: {}",
+                    store.name(),
+                    isFinal ? "" : " until the server is back",
+                    failure.getMessage());
+            store.failWaiting();
+        }
+        return !isFinal;
+    }
+
+    /// Makes connections, and gives a new server what the old one may have lost.
+    private List<NbdConnection> connect() throws IOException {
+        NbdConnection first = NbdConnection.open(server, store.lock().newCondition());
+        boolean complete = false;
+        try {
+            if (!first.export.canReplace(export)) {
+                throw new NbdException(server + " has another export than before", true);
+            }
+            store.queue().journal().forEach(first::call);
+            List<NbdConnection> all = more(first);
+            complete = true;
+            return all;
+        } finally {
+            if (!complete) {
+                first.close();
+            }
+        }
+    }
+
+    /// Makes further connections if the server allows them; with fewer the disk works too.
+    private List<NbdConnection> more(NbdConnection first) {
+        List<NbdConnection> all = new ArrayList<>(List.of(first));
+        try {
+            while (all.size() < MOST_CONNECTIONS && first.export.canMultiConnect()) {
+                NbdConnection next = NbdConnection.open(server, store.lock().newCondition());
+                all.add(next);
+            }
+        } catch (IOException | KvmException e) {
+            log.info("{}: {} connections: {}", store.name(), all.size(), e.getMessage());
+        }
+        return all;
+    }
+
+    /// Lets requests go to connections.
+    private void use(List<NbdConnection> fresh) {
+        for (NbdConnection connection : fresh) {
+            connection.reader(
+                    Thread.ofPlatform()
+                            .name(store.name() + "-nbd-recv")
+                            .daemon()
+                            .unstarted(new NbdReceiver(store, connection)));
+        }
+        NbdConnection next;
+        store.lock().lock();
+        try {
+            store.queue().use(fresh);
+            fresh.forEach(NbdConnection::startReader);
+            next = store.queue().claim();
+        } finally {
+            store.lock().unlock();
+        }
+        store.send(next);
+    }
+
+    /// Brings what was acknowledged to the disk, before the store ends.
+    ///
+    /// @return false if a connection broke, so that it has to be tried again
+    private boolean flush() {
+        NbdConnection next;
+        store.lock().lock();
+        try {
+            if (store.queue().journal().bytes() > 0) {
+                store.queue().startFlush();
+            }
+            next = store.queue().claim();
+        } finally {
+            store.lock().unlock();
+        }
+        store.send(next);
+        store.lock().lock();
+        try {
+            while (store.queue().isFlushing() && store.queue().phase() == Phase.UP && !isLate()) {
+                awaitChange(FIRST_PAUSE);
+            }
+            if (store.queue().phase() == Phase.DOWN && !isEnough()) {
+                return false;
+            }
+            if (store.queue().journal().bytes() > 0) {
+                log.error(
+                        "{}: {} bytes of writes may not be on the disk",
+                        store.name(),
+                        store.queue().journal().bytes());
+            }
+            store.queue().leave(Phase.BROKEN);
+            return true;
+        } finally {
+            store.lock().unlock();
+        }
+    }
+
+    /// Takes leave of the server, and gives everything back.
+    private void end() {
+        List<NbdConnection> idle;
+        store.lock().lock();
+        try {
+            idle =
+                    store.queue().connections().stream()
+                            .filter(connection -> !connection.isSending())
+                            .toList();
+        } finally {
+            store.lock().unlock();
+        }
+        idle.forEach(NbdConnection::disconnect);
+        stop();
+        store.failWaiting();
+        server.close();
+        store.queue().journal().close();
+    }
+
+    /// Ends the store: a flush, the server's end, and then the thread's. Waits for all of it.
+    void close() {
+        store.lock().lock();
+        try {
+            if (!closing) {
+                closing = true;
+                closingSince = System.nanoTime();
+                store.changed().signalAll();
+            }
+        } finally {
+            store.lock().unlock();
+        }
+        if (thread != null) {
+            Uninterruptibles.joinUninterruptibly(thread);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+package io.xenemu.core.backend.nbd;
+
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+
+/// Sends the requests of an [NbdStore]. Whoever has submitted one, or has made room for one, sends it, without waiting,
+/// and whatever others queue meanwhile; so that nothing is handed to another thread. What a server does not take at
+/// once is left to the connection's own sender, a thread that is made when it is first needed.
+final class NbdSender {
+    /// Calls in a row that a thread makes for others.
+    private static final int MOST_ROUNDS = 16;
+
+    private final NbdStore store;
+
+    NbdSender(NbdStore store) {
+        this.store = store;
+    }
+
+    /// Sends all that is queued for a connection, and then for others that have no sender.
+    ///
+    /// @param claimed whose task of sending this thread has taken; null for none
+    void sendAll(@Nullable NbdConnection claimed) {
+        for (NbdConnection next = claimed; next != null; next = send(next, false)) {
+            // Each round gives the task for one connection back.
+        }
+    }
+
+    /// Sends all that is queued for a connection, and gives the task back.
+    ///
+    /// @param wait whether this is the connection's sender
+    /// @return another connection whose task this thread has now, or null
+    private @Nullable NbdConnection send(NbdConnection connection, boolean wait) {
+        try {
+            for (int round = 0; ; round++) {
+                store.lock().lock();
+                try {
+                    if (!wait && round == MOST_ROUNDS) {
+                        leave(connection, false);
+                        return store.queue().claim();
+                    }
+                    if (connection.hasEnded() || !connection.fill()) {
+                        release(connection);
+                        return store.queue().claim();
+                    }
+                } finally {
+                    store.lock().unlock();
+                }
+                if (!connection.send(wait)) {
+                    break;
+                }
+                sent(connection);
+            }
+            store.lock().lock();
+            try {
+                leave(connection, true);
+                return store.queue().claim();
+            } finally {
+                store.lock().unlock();
+            }
+        } catch (IOException e) {
+            fail(connection, e);
+            return null;
+        }
+    }
+
+    private void release(NbdConnection connection) {
+        connection.release();
+        if (connection.hasEnded()) {
+            store.changed().signalAll();
+        }
+    }
+
+    private void fail(NbdConnection connection, IOException reason) {
+        store.lock().lock();
+        try {
+            release(connection);
+        } finally {
+            store.lock().unlock();
+        }
+        store.broken(connection, reason);
+    }
+
+    /// Leaves the task to the connection's sender.
+    ///
+    /// @param rest whether a part of the last requests is not sent
+    private void leave(NbdConnection connection, boolean rest) {
+        if (!connection.handOver(rest)) {
+            store.changed().signalAll();
+        } else if (connection.sender() == null) {
+            connection.sender(
+                    Thread.ofPlatform()
+                            .name(store.name() + "-nbd-send")
+                            .daemon()
+                            .start(() -> sendWhatIsLeft(connection)));
+        } else {
+            connection.toSender().signalAll();
+        }
+    }
+
+    /// The connection's sender.
+    private void sendWhatIsLeft(NbdConnection connection) {
+        while (awaitTask(connection)) {
+            try {
+                if (connection.hasUnsent()) {
+                    boolean _ = connection.send(true);
+                    sent(connection);
+                }
+                sendAll(send(connection, true));
+            } catch (IOException e) {
+                fail(connection, e);
+            }
+        }
+    }
+
+    private boolean awaitTask(NbdConnection connection) {
+        store.lock().lock();
+        try {
+            while (!connection.takeOver()) {
+                if (connection.hasEnded()) {
+                    return false;
+                }
+                connection.toSender().awaitUninterruptibly();
+            }
+            return true;
+        } finally {
+            store.lock().unlock();
+        }
+    }
+
+    /// Marks the requests of a call as sent. One that a quick server has answered meanwhile ends here: its memory was
+    /// in use until now.
+    private void sent(NbdConnection connection) {
+        for (int i = 0; i < connection.batched(); i++) {
+            NbdRequest request = connection.batched(i);
+            boolean answered;
+            store.lock().lock();
+            try {
+                request.sent = true;
+                answered = request.answered;
+            } finally {
+                store.lock().unlock();
+            }
+            if (answered) {
+                store.end(connection, request);
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+package io.xenemu.core.backend.nbd;
+
+import io.xenemu.core.backend.block.DiskFeatures;
+import io.xenemu.core.backend.block.DiskStore;
+import io.xenemu.core.backend.block.DiskTransfer;
+import io.xenemu.core.backend.nbd.NbdQueue.Phase;
+import io.xenemu.kvm.abi.Errno;
+import java.io.IOException;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// A disk behind an NBD server. Submitting never waits: what cannot go at once waits in the queue, so that a server
+/// that hangs holds up no thread that serves other disks too.
+///
+/// When a connection breaks, [NbdRecovery] makes new ones. Requests that were not answered are sent again, after the
+/// writes that were acknowledged and not flushed ([WriteJournal]), so that a server's death loses nothing.
+///
+/// Locks: one, a leaf, which guards the queue and the connections. Nothing is sent, received or completed under it.
+public final class NbdStore implements DiskStore {
+    /// The physical block that a guest is told when the server prefers a larger one, as with files.
+    private static final int MAX_PHYSICAL_BLOCK = 4096;
+
+    private final String name;
+    private final DiskFeatures features;
+    private final NbdExport export;
+    private final ReentrantLock lock;
+    private final Condition changed;
+    private final NbdQueue queue;
+    private final NbdSender sender = new NbdSender(this);
+    private final NbdRecovery recovery;
+    private volatile long bytes;
+
+    private NbdStore(
+            NbdServer server, NbdConnection first, ReentrantLock lock, DiskOptions options) {
+        this.lock = lock;
+        this.changed = lock.newCondition();
+        this.name = options.name();
+        this.export = first.export;
+        this.bytes = export.size() & -SECTOR;
+        this.features = features(export, options);
+        this.queue = new NbdQueue(export);
+        this.recovery = new NbdRecovery(this, server, export);
+    }
+
+    /// How a disk is used.
+    ///
+    /// @param name for threads and messages: `dom3-vbd-51712`
+    /// @param writable whether the guest may write
+    /// @param discard whether the guest may discard
+    public record DiskOptions(String name, boolean writable, boolean discard) {}
+
+    /// Connects to a server. The store owns the server, also if this fails.
+    ///
+    /// @throws NbdException if it cannot be reached, or the export does not fit
+    public static NbdStore open(NbdServer server, DiskOptions options) throws NbdException {
+        boolean opened = false;
+        ReentrantLock lock = new ReentrantLock();
+        try {
+            NbdConnection first = NbdConnection.open(server, lock.newCondition());
+            try {
+                check(first.export, options, server);
+                NbdStore store = new NbdStore(server, first, lock, options);
+                opened = true;
+                store.recovery.start(first);
+                return store;
+            } finally {
+                if (!opened) {
+                    first.disconnect();
+                    first.close();
+                }
+            }
+        } catch (NbdException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new NbdException(e.getMessage() == null ? server.toString() : e.getMessage());
+        } finally {
+            if (!opened) {
+                server.close();
+            }
+        }
+    }
+
+    private static void check(NbdExport export, DiskOptions options, NbdServer server)
+            throws NbdException {
+        if (export.minimumBlock() > SECTOR) {
+            throw new NbdException(
+                    "%s needs blocks of %d bytes, a disk has 512"
+                            .formatted(server, export.minimumBlock()),
+                    true);
+        }
+        if (export.size() < SECTOR) {
+            throw new NbdException(server + " has less than one sector", true);
+        }
+        if (options.writable() && export.isReadOnly()) {
+            throw new NbdException(server + " is read-only", true);
+        }
+    }
+
+    private static DiskFeatures features(NbdExport export, DiskOptions options) {
+        int block = Math.max(SECTOR, export.preferredBlock());
+        return new DiskFeatures(
+                options.writable(),
+                export.canFlush(),
+                options.writable() && options.discard() && export.canTrim(),
+                options.writable() && export.canWriteZeroes(),
+                Math.min(block, MAX_PHYSICAL_BLOCK),
+                block);
+    }
+
+    @Override
+    public DiskFeatures features() {
+        return features;
+    }
+
+    @Override
+    public long bytes() {
+        return bytes;
+    }
+
+    /// The name for threads and messages.
+    String name() {
+        return name;
+    }
+
+    ReentrantLock lock() {
+        return lock;
+    }
+
+    /// Signalled, under the lock, when the recovery has something to look at.
+    Condition changed() {
+        return changed;
+    }
+
+    /// Guarded by the lock.
+    NbdQueue queue() {
+        return queue;
+    }
+
+    /// Asks the server anew. One that the service runs serves the size that the image had at its start.
+    @Override
+    public void resize() {
+        recovery.size().ifPresent(size -> bytes = size & -SECTOR);
+    }
+
+    /// Asks which parts of a range are holes. The answer is empty if the server does not tell. Waits for it; a server
+    /// that hangs makes it wait until the connection ends.
+    ///
+    /// @param length 1 to 2^30 bytes
+    public NbdExtents extents(long offset, int length) {
+        NbdExtents answer = new NbdExtents();
+        if (export.allocation() < 0) {
+            return answer;
+        }
+        NbdQuestion question = new NbdQuestion(offset, length);
+        NbdConnection next;
+        boolean asked;
+        lock.lock();
+        try {
+            asked = queue.ask(question.transfer(), answer);
+            next = queue.claim();
+        } finally {
+            lock.unlock();
+        }
+        send(next);
+        return asked && question.await() == 0 ? answer : new NbdExtents();
+    }
+
+    @Override
+    public void submit(DiskTransfer transfer) {
+        int flags = 0;
+        int command =
+                switch (transfer.op()) {
+                    case READ -> NbdProtocol.CMD_READ;
+                    case WRITE -> NbdProtocol.CMD_WRITE;
+                    case FLUSH -> NbdProtocol.CMD_FLUSH;
+                    case DISCARD -> NbdProtocol.CMD_TRIM;
+                    case WRITE_ZEROES -> {
+                        flags = features.discard() ? 0 : NbdProtocol.CMD_FLAG_NO_HOLE;
+                        yield NbdProtocol.CMD_WRITE_ZEROES;
+                    }
+                };
+        int refused = refusal(transfer, command);
+        NbdConnection next = null;
+        if (refused == 0) {
+            lock.lock();
+            try {
+                refused = queue.add(transfer, command, flags) ? 0 : NbdQueue.NO_SERVER;
+                next = queue.claim();
+            } finally {
+                lock.unlock();
+            }
+        }
+        if (refused != 0) {
+            transfer.complete(refused);
+        }
+        send(next);
+    }
+
+    private int refusal(DiskTransfer transfer, int command) {
+        boolean has =
+                switch (transfer.op()) {
+                    case READ -> true;
+                    case WRITE -> features.writable();
+                    case FLUSH -> features.flush();
+                    case DISCARD -> features.discard();
+                    case WRITE_ZEROES -> features.writeZeroes();
+                };
+        if (!has) {
+            return Errno.EOPNOTSUPP;
+        }
+        boolean data = command == NbdProtocol.CMD_READ || command == NbdProtocol.CMD_WRITE;
+        boolean fits =
+                !data
+                        || (transfer.memory().count() <= NbdRequest.MOST_PIECES
+                                && transfer.memory().bytes() == transfer.bytes());
+        return fits ? 0 : Errno.EINVAL;
+    }
+
+    /// Sends what the queue has for a connection; null for none.
+    void send(@Nullable NbdConnection claimed) {
+        sender.sendAll(claimed);
+    }
+
+    /// Ends a request that was sent and answered, and sends what has room now.
+    void end(NbdConnection connection, NbdRequest request) {
+        DiskTransfer transfer;
+        NbdConnection next;
+        int errno;
+        boolean own;
+        lock.lock();
+        try {
+            errno = request.errno;
+            own = request.transfer() == null;
+            transfer = queue.settle(connection, request);
+            next = queue.claim();
+            if (own) {
+                changed.signalAll();
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (transfer != null) {
+            transfer.complete(errno);
+        }
+        if (own && errno != 0) {
+            failChanges(errno);
+        }
+        send(next);
+    }
+
+    /// Fails the writes that wait for room in the journal, since the flush that was to make room has failed.
+    private void failChanges(int errno) {
+        DiskTransfer transfer;
+        do {
+            lock.lock();
+            try {
+                transfer = queue.takeWaitingChange();
+            } finally {
+                lock.unlock();
+            }
+            if (transfer != null) {
+                transfer.complete(errno);
+            }
+        } while (transfer != null);
+    }
+
+    /// Fails all requests that wait.
+    void failWaiting() {
+        DiskTransfer transfer;
+        do {
+            lock.lock();
+            try {
+                transfer = queue.takeWaiting();
+            } finally {
+                lock.unlock();
+            }
+            if (transfer != null) {
+                transfer.complete(NbdQueue.NO_SERVER);
+            }
+        } while (transfer != null);
+    }
+
+    /// Leaves the connections to the recovery, unless they are left to it already.
+    void broken(NbdConnection connection, Throwable reason) {
+        lock.lock();
+        try {
+            if (queue.phase() != Phase.UP || !queue.connections().contains(connection)) {
+                return;
+            }
+            queue.leave(Phase.DOWN);
+            recovery.brokenBy(reason);
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// How often new connections had to be made.
+    public long reconnects() {
+        return recovery.reconnects();
+    }
+
+    /// How often the server's process was started again.
+    public long restarts() {
+        return recovery.restarts();
+    }
+
+    /// Requests that were sent and not answered.
+    public int inFlight() {
+        lock.lock();
+        try {
+            return queue.inFlight();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Bytes of writes that were acknowledged and not flushed, which are kept.
+    public long unflushed() {
+        lock.lock();
+        try {
+            return queue.journal().bytes();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Flushes, takes leave of the server, and lets it end. Waits for a bounded time.
+    @Override
+    public void close() {
+        recovery.close();
+    }
+}

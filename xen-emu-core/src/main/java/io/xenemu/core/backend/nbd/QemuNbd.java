@@ -1,0 +1,233 @@
+package io.xenemu.core.backend.nbd;
+
+import com.google.common.base.Splitter;
+import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.socket.StreamSocket;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// A `qemu-nbd` of the service's own, for one disk: a child on a Unix socket in a folder that only this user can enter.
+/// Started with the first connection, and again when it has died, but not for ever.
+///
+/// It is not `--persistent`: it ends in order, with its caches written, when the last connection ends. So it ends with
+/// the service too, however that ends.
+public final class QemuNbd implements NbdServer {
+    private static final String PROGRAM = "qemu-nbd";
+
+    /// Connections at once: those of a store, one that asks for the size, and one spare.
+    private static final int CLIENTS = 4;
+
+    /// Starts within [#PERIOD], after which an image, or its QEMU, is considered broken.
+    private static final int MOST_STARTS = 5;
+
+    private static final Duration PERIOD = Duration.ofMinutes(1);
+
+    /// From the start to the first connection: an image with a long chain is opened in this time.
+    private static final Duration START = Duration.ofSeconds(20);
+
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
+
+    /// For each answer of the handshake.
+    private static final Duration ANSWER = Duration.ofSeconds(10);
+
+    /// From the end of its connections to its own, if it is ending.
+    private static final Duration EXIT = Duration.ofMillis(500);
+
+    /// To end by itself, and then by each signal.
+    private static final Duration END = Duration.ofSeconds(10);
+
+    private final Path program;
+    private final DiskImage image;
+    private final String name;
+    private final Path folder;
+    private final ArrayDeque<Long> starts = new ArrayDeque<>();
+    private @Nullable Process process;
+    private @Nullable ProcessOutput output;
+    private final AtomicLong count = new AtomicLong();
+
+    private QemuNbd(Path program, DiskImage image, String name, Path folder) {
+        this.program = program;
+        this.image = image;
+        this.name = name;
+        this.folder = folder;
+    }
+
+    /// A server for an image, which is not started yet.
+    ///
+    /// @param name for threads: `dom3-vbd-51712`
+    /// @throws NbdException if `qemu-nbd` is not installed, or the image is neither a file nor a block device
+    public static QemuNbd of(DiskImage image, String name) throws NbdException {
+        return of(image, name, System.getenv().getOrDefault("PATH", ""));
+    }
+
+    /// @param searched folders where `qemu-nbd` may be, separated by colons
+    static QemuNbd of(DiskImage image, String name, String searched) throws NbdException {
+        Path program =
+                installed(searched)
+                        .orElseThrow(() ->
+                                new NbdException(
+                                        "%s: qemu-nbd is needed for this format, and not installed"
+                                                .formatted(image.path()),
+                                        true));
+        if (!Files.exists(image.path())) {
+            throw new NbdException(image.path() + ": no such file", true);
+        }
+        if (Files.isDirectory(image.path())) {
+            throw new NbdException(image.path() + " is a directory, not a disk", true);
+        }
+        try {
+            // The JDK makes it for its user alone (mode 0700).
+            return new QemuNbd(program, image, name, Files.createTempDirectory("xen-emu-nbd-"));
+        } catch (IOException e) {
+            throw new NbdException("no folder for qemu-nbd's socket: " + IoReason.of(e));
+        }
+    }
+
+    private static Optional<Path> installed(String searched) {
+        return Splitter.on(':')
+                .omitEmptyStrings()
+                .splitToStream(searched)
+                .map(folder -> Path.of(folder, PROGRAM))
+                .filter(Files::isExecutable)
+                .findFirst();
+    }
+
+    @Override
+    public synchronized StreamSocket connect() throws IOException {
+        if (process == null) {
+            start();
+        }
+        long end = System.nanoTime() + START.toNanos();
+        while (true) {
+            boolean isAlive = process != null && process.isAlive();
+            try {
+                return StreamSocket.connect(socket(), ANSWER);
+            } catch (IOException e) {
+                if (!isAlive) {
+                    throw failure();
+                }
+                if (System.nanoTime() - end > 0) {
+                    throw new NbdException(
+                            "qemu-nbd does not begin to serve %s within %d s"
+                                    .formatted(image.path(), START.toSeconds()));
+                }
+            }
+            Uninterruptibles.sleepUninterruptibly(LOOK_AGAIN);
+        }
+    }
+
+    private void start() throws IOException {
+        long now = System.nanoTime();
+        while (!starts.isEmpty() && now - starts.getFirst() > PERIOD.toNanos()) {
+            starts.removeFirst();
+        }
+        if (starts.size() >= MOST_STARTS) {
+            throw new NbdException(
+                    "qemu-nbd for %s ended %d times within a minute: %s"
+                            .formatted(image.path(), starts.size(), lastWords()),
+                    true);
+        }
+        starts.addLast(now);
+        long _ = count.incrementAndGet();
+        Files.deleteIfExists(socket());
+        Process started =
+                new ProcessBuilder(image.command(program, socket(), CLIENTS))
+                        .redirectInput(Path.of("/dev/null").toFile())
+                        .redirectErrorStream(true)
+                        .start();
+        process = started;
+        output = ProcessOutput.of(started, name + "-qemu");
+    }
+
+    private NbdException failure() {
+        String words = lastWords();
+        abandon();
+        return new NbdException("qemu-nbd cannot serve " + image.path() + ": " + words);
+    }
+
+    private String lastWords() {
+        return output == null ? "it said nothing" : output.lastLine();
+    }
+
+    private Path socket() {
+        return folder.resolve("socket");
+    }
+
+    /// It listens before it opens the image, and ends if it cannot.
+    @Override
+    public synchronized IOException explained(IOException failure) {
+        return process != null && ended(process, EXIT) ? failure() : failure;
+    }
+
+    @Override
+    public String export() {
+        return "";
+    }
+
+    /// Kills the process: nothing of the connections that have ended is carried out after this.
+    @Override
+    public synchronized void abandon() {
+        if (process != null) {
+            process.destroyForcibly();
+            // One that the kernel holds for its storage has the image locked, so that no other can
+            // serve it.
+            if (ended(process, END)) {
+                process = null;
+            }
+        }
+    }
+
+    @Override
+    public long restarts() {
+        return Math.max(0, count.get() - 1);
+    }
+
+    /// The process's id, for whoever watches it; empty if it does not run.
+    public synchronized Optional<ProcessHandle> process() {
+        return Optional.ofNullable(process).filter(Process::isAlive).map(Process::toHandle);
+    }
+
+    @Override
+    public synchronized void close() {
+        if (process != null && !ended(process, END)) {
+            process.destroy();
+            if (!ended(process, END)) {
+                process.destroyForcibly();
+                boolean _ = ended(process, END);
+            }
+        }
+        process = null;
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+            Files.deleteIfExists(folder);
+        } catch (IOException _) {
+            // A temporary folder, which is gone or stays.
+        }
+    }
+
+    private static boolean ended(Process process, Duration limit) {
+        try {
+            Process _ = Uninterruptibles.getUninterruptibly(process.onExit(), limit);
+            return true;
+        } catch (ExecutionException | TimeoutException _) {
+            return !process.isAlive();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return image.path().toString();
+    }
+}

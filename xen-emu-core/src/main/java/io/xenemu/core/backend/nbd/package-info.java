@@ -1,0 +1,19 @@
+/// Disks in formats other than raw, and disks of other machines: an NBD client of our own, and the supervision of
+/// `qemu-nbd`.
+///
+/// - [NbdStore] is the disk, a `DiskStore`. [NbdQueue] decides which request goes where, [NbdRequest] and
+///   [RequestQueue] are what it decides on; [NbdSender] and [NbdReceiver] move bytes; [NbdRecovery] makes new
+///   connections, with [WriteJournal], what a server that died may have lost.
+/// - The protocol (`proto.md` of the NBD project): [NbdProtocol] has its numbers, [NbdHandshake] the greeting,
+///   [NbdExport] its result, [ReplyReader] the replies, with [ReplyBuffer] over an [NbdInput], [ChunkCoverage] for
+///   reads in parts and [NbdExtents] for block status; [NbdConnection] is one connection, [NbdQuestion] a wait for an
+///   answer, [NbdException] a failure.
+/// - The server, [NbdServer]: [RemoteServer] at an [NbdUri], or [QemuNbd] for a [DiskImage] in an [ImageFormat], with
+///   [ProcessOutput], its last words.
+///
+/// A server is not trusted: what cannot be ends the connection. An acknowledged write is kept until a flush, since
+/// QEMU has new entries of an image's tables in memory alone until then.
+@NullMarked
+package io.xenemu.core.backend.nbd;
+
+import org.jspecify.annotations.NullMarked;
