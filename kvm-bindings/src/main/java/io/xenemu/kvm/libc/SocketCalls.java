@@ -3,11 +3,8 @@ package io.xenemu.kvm.libc;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
-/// The C functions for network devices and for waiting on several descriptors; results as in [Libc]. None allocates.
+/// The C functions for network devices; results as in [Libc]. None allocates.
 public final class SocketCalls {
-    /// `sizeof(struct pollfd)`.
-    public static final int POLLFD_BYTES = 8;
-
     /// `AF_INET`.
     private static final int AF_INET = 2;
 
@@ -20,8 +17,6 @@ public final class SocketCalls {
     private static final MethodHandle READV = Libc.handle("readv", Libc.ARGUMENTS);
     // ssize_t writev(int fd, const struct iovec *iov, int iovcnt);
     private static final MethodHandle WRITEV = Libc.handle("writev", Libc.ARGUMENTS);
-    // int poll(struct pollfd *fds, nfds_t nfds, int timeout);
-    private static final MethodHandle POLL = Libc.handle("poll", Libc.ARGUMENTS);
 
     private SocketCalls() {}
 
@@ -48,21 +43,6 @@ public final class SocketCalls {
         try {
             return Libc.longResult(
                     (long) WRITEV.invokeExact(errno, (long) fd, vectors, (long) count), errno);
-        } catch (Throwable t) {
-            throw Libc.unexpected(t);
-        }
-    }
-
-    /// poll(2).
-    ///
-    /// @param descriptors an array of `struct pollfd`
-    /// @param timeout ms; negative waits without a limit
-    public static int poll(MemorySegment descriptors, int count, int timeout) {
-        MemorySegment errno = CallSlot.current().errno();
-        long address = Libc.address(descriptors, (long) count * POLLFD_BYTES);
-        try {
-            return Libc.intResult(
-                    (long) POLL.invokeExact(errno, address, (long) count, (long) timeout), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         }

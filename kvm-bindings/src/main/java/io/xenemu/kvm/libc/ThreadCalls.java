@@ -17,6 +17,15 @@ public final class ThreadCalls {
     // int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);
     private static final MethodHandle EPOLL_WAIT = Libc.handle("epoll_wait", ARGUMENTS);
 
+    /// Apart, since only network interfaces need timers of this kind.
+    private static final class Timers {
+        // int timerfd_create(int clockid, int flags);
+        private static final MethodHandle CREATE = Libc.handle("timerfd_create", ARGUMENTS);
+        // int timerfd_settime(int fd, int flags, const struct itimerspec *new_value,
+        //                     struct itimerspec *old_value);
+        private static final MethodHandle SET = Libc.handle("timerfd_settime", ARGUMENTS);
+    }
+
     /// Apart, since few services set the CPUs of a thread.
     private static final class Affinity {
         // int sched_setaffinity(pid_t pid, size_t cpusetsize, const cpu_set_t *mask);
@@ -59,6 +68,18 @@ public final class ThreadCalls {
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         }
+    }
+
+    /// timerfd_create(2).
+    public static int timerfdCreate(int clock, int flags) {
+        return call(Timers.CREATE, clock, flags, 0, 0);
+    }
+
+    /// timerfd_settime(2) with a time from now, without asking for the old one.
+    ///
+    /// @param value a `struct itimerspec`
+    public static int timerfdSettime(int fd, MemorySegment value) {
+        return call(Timers.SET, fd, 0, Libc.address(value, 0), 0);
     }
 
     /// sched_setaffinity(2) of the calling thread.

@@ -93,7 +93,7 @@ public final class Tap implements AutoCloseable {
         return name;
     }
 
-    /// The descriptor's number, for [PollSet]. This object keeps the ownership.
+    /// The descriptor's number, for [io.xenemu.kvm.thread.Epoll]. This object keeps the ownership.
     public int fd() {
         return fd.number();
     }

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend;
 
 import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.Refused;
 import java.util.SequencedMap;
 
 /// One device of a guest, from when it is attached until it is removed. Its guest may connect to it many times, one
@@ -25,6 +26,14 @@ public interface BackendDevice {
     /// The reason for which the device keeps its domain from being saved, such as `a disk cannot be saved yet`. Does
     /// not wait.
     String blocker();
+
+    /// A device that needs its number, or the nodes of the toolstack, before its guest can use it: a network interface.
+    interface Attaching extends BackendDevice {
+        /// Opens what is left, when the nodes exist and nobody follows them yet. Called once, before all others.
+        ///
+        /// @throws Refused with one line for the operator; then [#close] is called, and the nodes go
+        void attach(PvDevice device) throws Refused;
+    }
 
     /// Gives back what [BackendKind#open] opened. No connection exists. Called once, even if the device was never used.
     void close();

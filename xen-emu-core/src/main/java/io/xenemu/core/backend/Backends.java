@@ -73,7 +73,10 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         BackendDevice opened = kind.open(spec);
         return new Opened() {
             @Override
-            public void serve(PvDevice device) {
+            public void serve(PvDevice device) throws Refused {
+                if (opened instanceof BackendDevice.Attaching attaching) {
+                    attaching.attach(device);
+                }
                 Backends.this.serve(device, opened, kind.handshake());
             }
 

@@ -54,6 +54,11 @@ public record EngineThreads(Engines engines) implements QueueThreads {
         }
 
         @Override
+        public void watch(int descriptor) {
+            queue.watch(descriptor);
+        }
+
+        @Override
         public void open() {
             queue.release();
         }

@@ -146,6 +146,23 @@ public final class Frontend {
         return thread;
     }
 
+    /// Takes descriptors of the process into the guest's account, until the connection ends.
+    ///
+    /// @throws FrontendError ENOMEM if the guest may have no more
+    public void takeDescriptors(int count) throws FrontendError {
+        DomainResources resources = domain.resources();
+        if (!resources.descriptors().take(count)) {
+            throw new FrontendError(XenError.ENOMEM, "the guest has too many descriptors");
+        }
+        mappings.add(() -> resources.descriptors().give(count));
+    }
+
+    /// Gives back something of the device's own that its threads use, when they have ended: after the event channels,
+    /// and before what was made earlier than this call.
+    public void afterThreads(Runnable giveBack) {
+        mappings.add(giveBack);
+    }
+
     /// Binds an event channel of the guest, until the connection ends. Its events wake `thread`.
     ///
     /// @return for notifications of the guest

@@ -4,16 +4,24 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.delivery.EventRate;
 import io.xenemu.core.delivery.WorkGate;
 import io.xenemu.kvm.memory.EventFd;
+import io.xenemu.kvm.thread.Epoll;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
-/// A platform thread for one queue, which sleeps in its eventfd. A gate is between the events and the work, so that
-/// whoever has ended the thread knows that no work runs any more (XSA-374).
+/// A platform thread for one queue, which sleeps until a descriptor is signalled. A gate is between the events and the
+/// work, so that whoever has ended the thread knows that no work runs any more (XSA-374).
 ///
 /// [EventRate] limits runs that find nothing to do (XSA-332). Runs with work are limited by the work itself.
 final class OwnQueueThread implements QueueThread {
-    private final EventFd eventFd = EventFd.createBlocking();
+    /// Signalled descriptors that one wait tells; the rest is told by the next one.
+    private static final int EVENTS = 4;
+
+    /// The key of all descriptors: each is a signal.
+    private static final long KEY = 0;
+
+    private final EventFd eventFd = EventFd.create();
+    private final Epoll epoll = new Epoll(EVENTS);
     private final WorkGate gate = WorkGate.newShut();
     private final QueueWork work;
     private final Consumer<Throwable> failed;
@@ -29,6 +37,7 @@ final class OwnQueueThread implements QueueThread {
         thread = Thread.ofPlatform().name(name).daemon().unstarted(this::loop);
         boolean started = false;
         try {
+            epoll.add(eventFd.fd(), KEY);
             thread.start();
             started = true;
         } finally {
@@ -41,18 +50,24 @@ final class OwnQueueThread implements QueueThread {
     private void loop() {
         EventRate idle = new EventRate(System.nanoTime());
         try {
-            eventFd.drain();
+            await();
             while (!ending) {
                 if (!runGated()) {
                     sleep(idle.ran(System.nanoTime()));
                 }
-                eventFd.drain();
+                await();
             }
         } catch (RuntimeException | Error e) {
             ending = true;
             failed.accept(e);
         } finally {
             closeFd();
+        }
+    }
+
+    private void await() {
+        while (epoll.await(-1) == 0) {
+            // A signal to the thread.
         }
     }
 
@@ -74,6 +89,7 @@ final class OwnQueueThread implements QueueThread {
 
     private synchronized void closeFd() {
         fdClosed = true;
+        epoll.close();
         eventFd.close();
     }
 
@@ -86,6 +102,13 @@ final class OwnQueueThread implements QueueThread {
     public synchronized void signal() {
         if (!fdClosed) {
             eventFd.signal();
+        }
+    }
+
+    @Override
+    public synchronized void watch(int descriptor) {
+        if (!fdClosed) {
+            epoll.add(descriptor, KEY);
         }
     }
 

@@ -15,6 +15,12 @@ public interface QueueThread {
     /// the end.
     void signal();
 
+    /// Makes each time that a further descriptor becomes readable a signal, such as a tap's frames or a timer. It need
+    /// not be read for the next signal. The descriptor stays its owner's, who closes it when the thread has ended.
+    ///
+    /// @throws io.xenemu.kvm.abi.KvmException if it cannot be waited for
+    void watch(int descriptor);
+
     /// Lets the work run, for the first time or again after [#hold], and signals it.
     void open();
 

@@ -12,6 +12,7 @@ import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.backend.net.NetKind;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -121,7 +122,7 @@ public final class Hypervisor implements AutoCloseable {
 
     /// The kinds of devices that the service serves.
     private static List<BackendKind> servedKinds(MeterRegistry registry) {
-        return List.of(new BlockKind(DiskOpener.RAW, registry));
+        return List.of(new BlockKind(DiskOpener.RAW, registry), new NetKind(registry));
     }
 
     private static List<EngineSpec> defaultEngines() {

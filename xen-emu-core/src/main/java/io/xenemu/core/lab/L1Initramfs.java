@@ -10,11 +10,11 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.zip.CRC32;
 
-/// The lab machine's initramfs: busybox, the modules for KVM and for the host's files, and an init. Not compressed,
+/// The lab machine's initramfs: busybox, the modules for KVM, taps and the host's files, and an init. Not compressed,
 /// because the emulated CPU would have to decompress it.
 final class L1Initramfs {
     private static final List<String> MODULES =
-            List.of("kvm-amd", "9pnet_virtio", "9p", "virtio_net", "overlay");
+            List.of("kvm-amd", "9pnet_virtio", "9p", "virtio_net", "overlay", "tun", "bridge");
 
     private L1Initramfs() {}
 
@@ -25,6 +25,7 @@ final class L1Initramfs {
         CRC32 crc = new CRC32();
         crc.update(init);
         crc.update(agent);
+        crc.update(String.join(" ", MODULES).getBytes(US_ASCII));
         String name = "images/l1-%s-%08x.cpio".formatted(kernel.version(), crc.getValue());
         return images.cache()
                 .entry(

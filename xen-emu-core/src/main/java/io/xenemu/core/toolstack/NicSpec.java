@@ -3,6 +3,7 @@ package io.xenemu.core.toolstack;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.random.RandomGenerator;
@@ -16,6 +17,7 @@ import java.util.random.RandomGenerator;
 /// @param script the hotplug script that the back end's domain runs
 /// @param bridge the bridge to which that script may add it
 /// @param forScript more nodes for that script
+/// @param rate the most that the guest may send, if there is a limit
 /// @param trusted whether the guest may trust the back end
 public record NicSpec(
         OptionalInt id,
@@ -25,6 +27,7 @@ public record NicSpec(
         String script,
         String bridge,
         SequencedMap<String, String> forScript,
+        Optional<NicRate> rate,
         boolean trusted)
         implements DeviceSpec {
     static final int DEFAULT_MTU = 1500;
@@ -49,7 +52,12 @@ public record NicSpec(
     @Override
     public NicSpec numbered(int id) {
         return new NicSpec(
-                OptionalInt.of(id), mac, mtu, backend, script, bridge, forScript, trusted);
+                OptionalInt.of(id), mac, mtu, backend, script, bridge, forScript, rate, trusted);
+    }
+
+    /// The path of the script. One without a folder is in Xen's folder.
+    public String scriptPath() {
+        return DeviceContents.script(script);
     }
 
     @Override
@@ -59,12 +67,13 @@ public record NicSpec(
         back.put("frontend-id", Integer.toString(device.frontend().value()));
         back.put("online", "1");
         back.put("state", XenbusState.INITIALISING.code());
-        back.put("script", DeviceContents.script(script));
+        back.put("script", scriptPath());
         back.put("mac", mac.toString());
         back.putAll(forScript);
         if (mtu != DEFAULT_MTU) {
             back.put("mtu", Integer.toString(mtu));
         }
+        rate.ifPresent(limit -> back.put("rate", limit.node()));
         back.put("bridge", bridge);
         back.put("handle", handle);
         back.put("type", "vif");

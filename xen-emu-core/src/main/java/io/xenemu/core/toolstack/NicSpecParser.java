@@ -2,6 +2,7 @@ package io.xenemu.core.toolstack;
 
 import com.google.common.primitives.Ints;
 import java.util.LinkedHashMap;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.random.RandomGenerator;
@@ -22,6 +23,7 @@ public final class NicSpecParser {
     private String script = "vif-bridge";
     private String bridge = "xenbr0";
     private final SequencedMap<String, String> forScript = new LinkedHashMap<>();
+    private Optional<NicRate> rate = Optional.empty();
     private boolean trusted = true;
 
     /// Parses one word.
@@ -56,7 +58,8 @@ public final class NicSpecParser {
                     throw new Refused("type=" + value + ": not supported, only vif is");
                 }
             }
-            case "model", "rate", "accel" -> throw new Refused(key + ": not supported");
+            case "rate" -> rate = Optional.of(NicRate.parse(value));
+            case "model", "accel" -> throw new Refused(key + ": not supported");
             default -> throw new Refused("unknown parameter of a network interface: " + key);
         }
     }
@@ -83,6 +86,7 @@ public final class NicSpecParser {
                 script,
                 bridge,
                 forScript,
+                rate,
                 trusted);
     }
 }

@@ -77,15 +77,27 @@ public final class PvDevices implements AutoCloseable {
             return createNodes(frontend, backend, spec);
         }
         ServiceBackends.Opened opened = service.open(spec);
-        boolean made = false;
+        boolean served = false;
         try {
             PvDevice device = createNodes(frontend, backend, spec);
-            made = true;
-            opened.serve(device);
+            serve(opened, device);
+            served = true;
             return device;
         } finally {
-            if (!made) {
+            if (!served) {
                 opened.discard();
+            }
+        }
+    }
+
+    private void serve(ServiceBackends.Opened opened, PvDevice device) throws Refused {
+        boolean served = false;
+        try {
+            opened.serve(device);
+            served = true;
+        } finally {
+            if (!served) {
+                remove(device);
             }
         }
     }

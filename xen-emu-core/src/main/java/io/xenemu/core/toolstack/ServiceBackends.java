@@ -35,10 +35,12 @@ public interface ServiceBackends {
     /// @return false if that is not so after `limit`
     boolean awaitEnd(PvDevice device, Duration limit) throws InterruptedException;
 
-    /// A device that is open. One of its methods is called, once.
+    /// A device that is open. One of its methods is called, once; [#discard] also after a refusal of [#serve].
     interface Opened {
         /// Serves the device from now on; its nodes exist.
-        void serve(PvDevice device);
+        ///
+        /// @throws Refused if the host cannot have it
+        void serve(PvDevice device) throws Refused;
 
         /// Gives it back, since the device cannot be made.
         void discard();

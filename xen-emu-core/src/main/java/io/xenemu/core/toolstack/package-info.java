@@ -12,7 +12,7 @@
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
-///   [NicSpecParser], [MacAddress].
+///   [NicSpecParser], [NicRate], [MacAddress].
 ///
 /// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.
 @NullMarked

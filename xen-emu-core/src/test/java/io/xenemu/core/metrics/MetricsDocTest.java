@@ -11,6 +11,7 @@ import io.xenemu.core.backend.BackendMetrics;
 import io.xenemu.core.backend.block.BlockMetrics;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.backend.net.NetMetrics;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
@@ -115,6 +116,7 @@ final class MetricsDocTest {
                     new PvDevice(DeviceKind.VBD, GUEST, DomId.DOM0, 0),
                     () -> XenbusState.CONNECTED);
             new BlockMetrics(registry, GUEST, 0);
+            new NetMetrics(registry, new PvDevice(DeviceKind.VIF, GUEST, DomId.DOM0, 0));
             store.introduce(
                     GUEST,
                     new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));

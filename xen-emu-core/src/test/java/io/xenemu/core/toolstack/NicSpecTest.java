@@ -3,6 +3,7 @@ package io.xenemu.core.toolstack;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -49,12 +50,35 @@ final class NicSpecTest {
     @CsvSource(
             delimiter = ';',
             value = {
+                "1MB/s;50000,50000",
+                "10Mb/s@20ms;25000,20000",
+                "8Kb/s@1s;1000,1000000",
+                "8Kb/s@1;1000,1000000",
+                "1GB/s@5us;5000,5",
+                "500000B/s@10m;5000,10000"
+            })
+    void ratesAreBytesOfAnInterval(String rate, String node) throws Refused {
+        NicSpec nic = parse("rate=" + rate);
+        PvDevice device = new PvDevice(DeviceKind.VIF, new DomId(3), DomId.DOM0, 0);
+        assertEquals(node, nic.contents(device).back().get("rate"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
                 "mac=00:16:3e:01:02;wrong mac: 00:16:3e:01:02",
                 "mac=00:16:3e:01:02:100;wrong mac: 00:16:3e:01:02:100",
                 "mtu=10;wrong mtu: 10",
                 "devid=-1;wrong devid: -1",
                 "type=ioemu;type=ioemu: not supported, only vif is",
-                "rate=1MB/s;rate: not supported",
+                "rate=1MB;wrong rate: 1MB",
+                "rate=0MB/s;wrong rate: 0MB/s",
+                "rate=1b/s;wrong rate: 1b/s",
+                "rate=1MB/s@1h;wrong rate: 1MB/s@1h",
+                "rate=4000000000GB/s;wrong rate: 4000000000GB/s",
+                "rate=99999999999B/s;wrong rate: 99999999999B/s",
+                "rate=1MB/s@9999s;wrong rate: 1MB/s@9999s",
                 "model=e1000;model: not supported",
                 "fast;unknown parameter of a network interface: fast",
                 "colour=red;unknown parameter of a network interface: colour"

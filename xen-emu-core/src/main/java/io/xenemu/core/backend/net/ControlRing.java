@@ -20,9 +20,11 @@ final class ControlRing {
 
     /// Answers the requests that are there, at most a ring full.
     ///
-    /// @return whether the guest wants an event
-    boolean work() {
-        for (int left = ring.look(); left > 0; left--) {
+    /// @param event called if the guest wants an event
+    /// @return whether there was any
+    boolean work(Runnable event) {
+        int count = ring.look();
+        for (int left = count; left > 0; left--) {
             MemorySegment request = ring.take();
             short id = request.get(JAVA_SHORT_UNALIGNED, CtrlRequest.ID.offset64());
             short type = request.get(JAVA_SHORT_UNALIGNED, CtrlRequest.TYPE.offset64());
@@ -33,7 +35,10 @@ final class ControlRing {
                     JAVA_INT_UNALIGNED, CtrlResponse.STATUS.offset64(), Netif.CTRL_NOT_SUPPORTED);
             ring.answer();
         }
-        return ring.publish();
+        if (ring.publish()) {
+            event.run();
+        }
+        return count > 0;
     }
 
     /// Asks for an event at the next request.

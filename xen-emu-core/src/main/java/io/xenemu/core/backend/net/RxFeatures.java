@@ -19,7 +19,7 @@ record RxFeatures(
         boolean segments6,
         boolean notifies,
         int headroom) {
-    /// Linux's back end takes no more (`XEN_NETBK_MAX_XDP_HEADROOM`).
+    /// Half of a page. The header's limit, 0x7fff, is more than a page has; Linux's front end wants 256.
     static final int MAX_HEADROOM = 0x7ff;
 
     /// The most data of one frame: what a tap gives, 64 KiB of IP and an Ethernet header with tags.

@@ -1,15 +1,20 @@
 /// Network interfaces that the service serves itself (`xen/include/public/io/netif.h`), between a guest's rings and a
 /// tap of the host.
 ///
-/// Start at [TxQueue] and [RxQueue], the two directions of a queue.
+/// Start at [NetKind] and [NetBackend], which open and offer an interface, and [NetConnection], which is made when the
+/// guest connects. [NetQueue] is the work of a queue, with its two directions, [TxQueue] and [RxQueue].
 ///
 /// - From the guest: [TxPacket] assembles a frame's slots, [PacketHeaders] reads a copy of its first bytes, [TxOffload]
 ///   makes a tap's header ([VnetHeader]) of both. [TxCredit] limits the rate.
 /// - To the guest: [RxFrame] is the frame on its way, [RxFeatures] what the guest takes, [MulticastFilter] whose frames
 ///   ([EthernetAddress]).
-/// - [ControlRing] answers the control ring. [Netif] has the protocol's constants.
-/// - Seams: [FramePort] is the host's end, [GrantedPages] the guest's memory.
-/// - [QueueCounters] and [DropReason] are what the metrics show.
+/// - [NetFrontend] checks a front end's nodes. [ControlRing] answers the control ring. [Netif] has the protocol's
+///   constants.
+/// - The host's end: [FramePort] of [HostTap]; [HotplugScript]. The guest's memory: [GrantedPages] by [PinnedPages].
+/// - [NetMetrics] shows what [QueueCounters] have, drops by [DropReason].
+///
+/// Locks: the monitor of a [NetQueue] is held during a run, below no other. Those of [MulticastFilter] and
+/// [NetConnection] are leaves.
 @NullMarked
 package io.xenemu.core.backend.net;
 

@@ -3,6 +3,8 @@ package io.xenemu.core.backend.net;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.ring.FrontRing;
 import io.xenemu.core.backend.ring.SharedRing;
@@ -27,7 +29,8 @@ class ControlRingTest {
                 slot.set(JAVA_INT_UNALIGNED, 12, 0xffff_fff0);
                 front.send();
             }
-            ring.work();
+            assertTrue(ring.work(() -> {}));
+            assertFalse(ring.arm());
             for (int type = 0; type < 12; type++) {
                 MemorySegment answer = front.nextAnswer();
                 assertEquals(100 + type, answer.get(JAVA_SHORT_UNALIGNED, 0));

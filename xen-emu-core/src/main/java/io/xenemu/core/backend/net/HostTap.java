@@ -1,0 +1,197 @@
+package io.xenemu.core.backend.net;
+
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.file.IoVectors;
+import io.xenemu.kvm.net.NetInterface;
+import io.xenemu.kvm.net.Tap;
+import io.xenemu.kvm.net.TapOffload;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The tap of one device, from when the device is attached until it is gone. Its cable is plugged in while the guest
+/// is connected.
+///
+/// The service makes a tap of that name, for which it needs the right to; or it uses one that somebody has made for it,
+/// and then changes nothing of it for which it has no right.
+final class HostTap implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(HostTap.class);
+
+    /// The most frames that wait for a guest in the kernel. Frames of 64 KiB make this 16 MiB at worst, as long as a
+    /// guest posts no pages, and at most for 10 s ([RxQueue]).
+    private static final int QUEUE_LENGTH = 256;
+
+    /// The address of the host's side that keeps a bridge from taking it as its own, as Xen's script sets it.
+    private static final byte[] PORT_ADDRESS = {
+        (byte) 0xfe, (byte) 0xff, (byte) 0xff, (byte) 0xff, (byte) 0xff, (byte) 0xff
+    };
+
+    /// Linux's number, not one of [Errno].
+    private static final int EOPNOTSUPP = 95;
+
+    private final NetInterface host;
+    private final boolean several;
+    private final boolean made;
+    private final List<Tap> queues = new ArrayList<>();
+
+    private HostTap(NetInterface host, boolean several, boolean made, Tap first) {
+        this.host = host;
+        this.several = several;
+        this.made = made;
+        queues.add(first);
+    }
+
+    /// Opens a tap, and makes it if there is none of that name.
+    ///
+    /// @throws Refused if it cannot be had
+    static HostTap open(String name) throws Refused {
+        if (!NetInterface.isName(name)) {
+            throw new Refused("an interface cannot have the name " + name);
+        }
+        NetInterface host = new NetInterface(name);
+        try {
+            boolean made = !host.exists();
+            try {
+                return new HostTap(host, true, made, Tap.open(name, true));
+            } catch (KvmException e) {
+                if (made || e.errno() != Errno.EINVAL) {
+                    throw e;
+                }
+                // Somebody has made it with one queue.
+                return new HostTap(host, false, false, Tap.open(name, false));
+            }
+        } catch (KvmException e) {
+            throw new Refused(line(name, e));
+        }
+    }
+
+    private static String line(String name, KvmException e) {
+        return switch (e.errno()) {
+            case Errno.EPERM ->
+                    "no right to make the tap %s: run as root, or make it with ip tuntap and name it with vifname="
+                            .formatted(name);
+            case Errno.EBUSY, Errno.EINVAL ->
+                    "%s is in use, or is no tap".formatted(name);
+            case Errno.ENOENT, Errno.ENODEV, Errno.ENXIO ->
+                    "the host has no taps: load the module tun";
+            default -> String.valueOf(e.getMessage());
+        };
+    }
+
+    String name() {
+        return host.name();
+    }
+
+    /// Whether the service has made it.
+    boolean isMade() {
+        return made;
+    }
+
+    /// Whether the tap can have more than one queue.
+    boolean hasSeveral() {
+        return several;
+    }
+
+    /// Makes the interface ready: its MTU, up, without a cable.
+    ///
+    /// @param mtu bytes
+    void prepare(int mtu) throws Refused {
+        queues.getFirst().carrier(false);
+        if (made) {
+            change("the queue's length", () -> host.queueLength(QUEUE_LENGTH));
+            change("the address", () -> host.address(PORT_ADDRESS));
+        }
+        if (host.mtu() != mtu) {
+            change("the MTU", () -> host.mtu(mtu));
+        }
+        if (!host.isUp()) {
+            change("the state", host::up);
+        }
+    }
+
+    /// Adds the interface to a bridge.
+    void join(String bridge) throws Refused {
+        if (!NetInterface.isName(bridge)) {
+            throw new Refused("a bridge cannot have the name " + bridge);
+        }
+        try {
+            new NetInterface(bridge).join(host);
+        } catch (KvmException e) {
+            throw new Refused(
+                    switch (e.errno()) {
+                        case Errno.ENODEV -> "there is no bridge " + bridge;
+                        case EOPNOTSUPP -> bridge + " is no bridge";
+                        case Errno.EBUSY -> host.name() + " is in another bridge";
+                        default -> "%s cannot join %s: %s".formatted(name(), bridge, e.getMessage());
+                    });
+        }
+    }
+
+    private void change(String what, Runnable call) throws Refused {
+        try {
+            call.run();
+        } catch (KvmException e) {
+            throw new Refused("%s of %s cannot be set: %s".formatted(what, name(), e.getMessage()));
+        }
+    }
+
+    /// Brings the tap to a number of queues, and chooses what the kernel leaves to the guest. No thread uses a queue.
+    ///
+    /// @throws KvmException if the host has no more
+    void connect(int count, Set<TapOffload> offloads) {
+        while (queues.size() > count) {
+            queues.removeLast().close();
+        }
+        while (queues.size() < count) {
+            queues.add(Tap.open(name(), true));
+        }
+        queues.getFirst().offload(offloads);
+    }
+
+    /// The descriptor of a queue.
+    int fd(int queue) {
+        return queues.get(queue).fd();
+    }
+
+    /// The host's end of a queue.
+    FramePort port(int queue) {
+        Tap tap = queues.get(queue);
+        return new FramePort() {
+            @Override
+            public long send(IoVectors frame) {
+                return tap.write(frame);
+            }
+
+            @Override
+            public long receive(IoVectors frame) {
+                return tap.read(frame);
+            }
+        };
+    }
+
+    /// Plugs the cable in or pulls it. A tap that is gone has none.
+    void carrier(boolean on) {
+        try {
+            queues.getFirst().carrier(on);
+        } catch (KvmException e) {
+            log.warn("{}: {}", name(), e.getMessage());
+        }
+    }
+
+    /// Pulls the cable, and leaves one queue. No thread uses a queue.
+    void disconnect() {
+        carrier(false);
+        while (queues.size() > 1) {
+            queues.removeLast().close();
+        }
+    }
+
+    @Override
+    public void close() {
+        queues.forEach(Tap::close);
+    }
+}

@@ -1,0 +1,173 @@
+package io.xenemu.core.backend.net;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.backend.QueueWork;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
+
+/// Both directions of one queue, as its thread's work. It runs when the guest sends an event, when the host has a
+/// frame, and when a time is over for which it waits. Its monitor is held during a run, so that whoever has stopped it
+/// knows that nothing touches the guest's memory any more (XSA-374).
+final class NetQueue implements QueueWork {
+    /// What a run has found.
+    enum Outcome {
+        /// There was nothing to do.
+        NOTHING,
+        /// All is done that there was to do.
+        DONE,
+        /// There is more to do at once.
+        MORE
+    }
+
+    /// The queue's ways to others. None of them waits.
+    ///
+    /// @param txEvent signals the guest that answers to its frames are there
+    /// @param rxEvent signals the guest that frames are there; the same for both if it has one event channel
+    /// @param stalled told when the guest begins or ends to leave its frames alone for a minute
+    /// @param broken told once for each ring that the guest has broken, with the ring's name
+    /// @param again makes it run once more at once, after others
+    /// @param later makes it run after nanoseconds
+    record Effects(
+            Runnable txEvent,
+            Runnable rxEvent,
+            Stalls stalled,
+            Broken broken,
+            Runnable again,
+            LongConsumer later) {}
+
+    @FunctionalInterface
+    interface Stalls {
+        void changed(boolean isStalled);
+    }
+
+    @FunctionalInterface
+    interface Broken {
+        void ring(String name);
+    }
+
+    /// Slots of a run: a ring full.
+    private static final int TX_BUDGET = 256;
+
+    /// Frames of a run.
+    private static final int RX_BUDGET = 64;
+
+    /// How often the ring is looked at if the guest does not tell of new pages (Linux: 30 ms).
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(30);
+
+    /// How often a guest that has left its frames alone is looked at.
+    private static final long STALLED_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private final TxQueue tx;
+    private final RxQueue rx;
+    private final boolean rxNotifies;
+    private final Effects effects;
+
+    @GuardedBy("this")
+    private boolean stopped;
+
+    private boolean txReported;
+    private boolean rxReported;
+    private boolean stalled;
+    private RxQueue.State rxState = RxQueue.State.IDLE;
+
+    /// @param rxNotifies whether the guest sends an event for new pages
+    NetQueue(TxQueue tx, RxQueue rx, boolean rxNotifies, Effects effects) {
+        this.tx = tx;
+        this.rx = rx;
+        this.rxNotifies = rxNotifies;
+        this.effects = effects;
+    }
+
+    @Override
+    public boolean run() {
+        Outcome outcome = run(System.nanoTime());
+        if (outcome == Outcome.MORE) {
+            effects.again.run();
+            return true;
+        }
+        long wait = patience(System.nanoTime());
+        if (wait > 0) {
+            effects.later.accept(wait);
+        }
+        return outcome == Outcome.DONE;
+    }
+
+    /// Moves what can be moved, up to a limit.
+    ///
+    /// @param now in nanoseconds
+    /// @throws io.xenemu.kvm.abi.KvmException if the host's interface is gone
+    synchronized Outcome run(long now) {
+        if (stopped) {
+            return Outcome.NOTHING;
+        }
+        boolean more = tx.work(TX_BUDGET, now);
+        rxState = rx.work(RX_BUDGET, now);
+        boolean moved = publish();
+        stalls(now);
+        report();
+        if (more || rxState == RxQueue.State.BUSY || (tx.delay(now) == 0 && tx.arm())) {
+            return Outcome.MORE;
+        }
+        return moved ? Outcome.DONE : Outcome.NOTHING;
+    }
+
+    /// @return whether there was anything new
+    private boolean publish() {
+        boolean moved = tx.hasAnswers() || rx.hasAnswers();
+        if (tx.publish()) {
+            effects.txEvent.run();
+        }
+        if (rx.publish()) {
+            effects.rxEvent.run();
+        }
+        return moved;
+    }
+
+    private void stalls(long now) {
+        if (!stalled && rx.isStalled(now)) {
+            stalled = true;
+            effects.stalled.changed(true);
+        } else if (stalled && rx.recover()) {
+            stalled = false;
+            effects.stalled.changed(false);
+        }
+    }
+
+    private void report() {
+        if (tx.isBroken() && !txReported) {
+            txReported = true;
+            effects.broken.ring("tx");
+        }
+        if (rx.isBroken() && !rxReported) {
+            rxReported = true;
+            effects.broken.ring("rx");
+        }
+    }
+
+    /// The time after which it has to run without an event, in nanoseconds; 0 if events are enough.
+    long patience(long now) {
+        long wait = tx.delay(now);
+        if (rxState == RxQueue.State.STARVED) {
+            wait = sooner(wait, rxNotifies ? rx.untilTooOld(now) : POLL_NANOS);
+        }
+        return rx.isDropping() ? sooner(wait, STALLED_NANOS) : wait;
+    }
+
+    private static long sooner(long a, long b) {
+        return a == 0 ? b : Math.min(a, b);
+    }
+
+    /// Keeps it from moving anything until [#resume], and waits for a run in progress.
+    synchronized void stop() {
+        stopped = true;
+    }
+
+    synchronized void resume() {
+        stopped = false;
+    }
+
+    /// Leaves so many bytes free in the guest's pages from now on.
+    void headroom(int bytes) {
+        rx.headroom(bytes);
+    }
+}
