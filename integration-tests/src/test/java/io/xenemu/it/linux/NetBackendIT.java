@@ -60,7 +60,13 @@ class NetBackendIT {
                 daemon.boot(
                         GUEST,
                         LinuxImages.arguments(
-                                lab, "6.12", Optional.empty(), "--memory", "256M", "--vcpus", "1"))) {
+                                lab,
+                                "6.12",
+                                Optional.empty(),
+                                "--memory",
+                                "256M",
+                                "--vcpus",
+                                "1"))) {
             guest.shell().awaitBoot();
             Pair pair = new Pair(lab, daemon, guest.id(), guest.shell());
             pair.withOffloads();
@@ -84,7 +90,8 @@ class NetBackendIT {
             String row = daemon.ask("network-list " + GUEST).lines().skip(1).findFirst().orElse("");
             assertTrue(
                     row.matches(
-                            "\\|0 +0 +%s +0 +4 .*/local/domain/0/backend/vif/%d/0".formatted(MAC, id)),
+                            "\\|0 +0 +%s +0 +4 .*/local/domain/0/backend/vif/%d/0"
+                                    .formatted(MAC, id)),
                     row);
             transfers();
             // Both ends hand over frames of many segments.
@@ -153,7 +160,8 @@ class NetBackendIT {
                             List.of(
                                     "sh",
                                     "-c",
-                                    "%s %s %d /tmp/net-out".formatted(PERL_SENDER, HOST_IP, port)))) {
+                                    "%s %s %d /tmp/net-out"
+                                            .formatted(PERL_SENDER, HOST_IP, port)))) {
                 guest.run(
                         "until test -s /tmp/in; do nc %s %d >/tmp/in </dev/null || sleep 0.2; done"
                                 .formatted(HOST_IP, port));
@@ -170,8 +178,7 @@ class NetBackendIT {
         void detached() throws IOException, InterruptedException {
             assertEquals("ok\n", daemon.ask("network-detach " + GUEST + " 0"));
             guest.run("while test -e /sys/class/net/eth0; do sleep 0.2; done");
-            assertEquals(
-                    "", lab.shell("ls /sys/class/net | grep '^vif" + id + "' || :"), "taps");
+            assertEquals("", lab.shell("ls /sys/class/net | grep '^vif" + id + "' || :"), "taps");
             assertEquals(
                     "",
                     daemon.xenStore(

@@ -74,8 +74,7 @@ final class HostTap implements AutoCloseable {
             case Errno.EPERM ->
                     "no right to make the tap %s: run as root, or make it with ip tuntap and name it with vifname="
                             .formatted(name);
-            case Errno.EBUSY, Errno.EINVAL ->
-                    "%s is in use, or is no tap".formatted(name);
+            case Errno.EBUSY, Errno.EINVAL -> "%s is in use, or is no tap".formatted(name);
             case Errno.ENOENT, Errno.ENODEV, Errno.ENXIO ->
                     "the host has no taps: load the module tun";
             default -> String.valueOf(e.getMessage());
@@ -126,7 +125,8 @@ final class HostTap implements AutoCloseable {
                         case Errno.ENODEV -> "there is no bridge " + bridge;
                         case EOPNOTSUPP -> bridge + " is no bridge";
                         case Errno.EBUSY -> host.name() + " is in another bridge";
-                        default -> "%s cannot join %s: %s".formatted(name(), bridge, e.getMessage());
+                        default ->
+                                "%s cannot join %s: %s".formatted(name(), bridge, e.getMessage());
                     });
         }
     }

@@ -49,17 +49,24 @@ record HotplugScript(Path path, PvDevice device, String vif, String netdev) {
             ProcessBuilder builder =
                     new ProcessBuilder(path.toString(), command, "type_if=vif")
                             .redirectErrorStream(true)
-                            .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+                            .redirectInput(
+                                    ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                             .redirectOutput(said.toFile());
             builder.environment()
                     .putAll(
                             Map.of(
-                                    "script", path.toString(),
-                                    "XENBUS_TYPE", "vif",
-                                    "XENBUS_PATH", device.backendPath().substring("/local/domain/0/".length()),
-                                    "XENBUS_BASE_PATH", "backend",
-                                    "netdev", netdev,
-                                    "vif", vif));
+                                    "script",
+                                    path.toString(),
+                                    "XENBUS_TYPE",
+                                    "vif",
+                                    "XENBUS_PATH",
+                                    device.backendPath().substring("/local/domain/0/".length()),
+                                    "XENBUS_BASE_PATH",
+                                    "backend",
+                                    "netdev",
+                                    netdev,
+                                    "vif",
+                                    vif));
             Process process = builder.start();
             if (!hasEnded(process)) {
                 process.destroyForcibly();

@@ -6,7 +6,6 @@ import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
 import io.xenemu.core.backend.QueueThread;
-import io.xenemu.core.backend.QueueThreads;
 import io.xenemu.core.backend.ring.RingLayout;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.evtchn.ServicePort;
@@ -65,7 +64,8 @@ final class NetConnection implements BackendConnection.Reconfigurable {
                         rate,
                         buffers);
         for (int i = 0; i < nodes.size(); i++) {
-            connection.queues.add(maker.queue(i, nodes.get(i), metrics.queue(i), connection::stalled));
+            connection.queues.add(
+                    maker.queue(i, nodes.get(i), metrics.queue(i), connection::stalled));
         }
         if (front.nodes().has(CONTROL_RING)) {
             maker.control(nodes.size());
@@ -157,7 +157,8 @@ final class NetConnection implements BackendConnection.Reconfigurable {
         private void broken(int number, String name) {
             front.broken(
                     new FrontendError(
-                            XenError.EIO, "the ring %s of queue %d is broken".formatted(name, number)));
+                            XenError.EIO,
+                            "the ring %s of queue %d is broken".formatted(name, number)));
         }
 
         /// Serves the control ring, beside the queues: only Windows' driver uses it, and rarely.

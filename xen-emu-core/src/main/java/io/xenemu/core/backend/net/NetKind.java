@@ -28,7 +28,8 @@ public record NetKind(MeterRegistry registry) implements BackendKind {
         if (!(spec instanceof NicSpec nic)) {
             throw new IllegalArgumentException("not a network interface: " + spec);
         }
-        if (NetBackend.isBuiltIn(nic) && !nic.forScript().keySet().stream().allMatch("vifname"::equals)) {
+        if (NetBackend.isBuiltIn(nic)
+                && !nic.forScript().keySet().stream().allMatch("vifname"::equals)) {
             throw new Refused(
                     "%s needs a script: give script=PATH"
                             .formatted(

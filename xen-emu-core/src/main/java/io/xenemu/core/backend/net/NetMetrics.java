@@ -66,8 +66,7 @@ public final class NetMetrics implements AutoCloseable {
                         .register(registry));
         for (DropReason reason : DropReason.values()) {
             meters.add(
-                    FunctionCounter.builder(
-                                    "xen.net.drops", counters, c -> c.drops(reason).sum())
+                    FunctionCounter.builder("xen.net.drops", counters, c -> c.drops(reason).sum())
                             .description("Frames that a network interface has dropped")
                             .baseUnit("frames")
                             .tags(tags.and("reason", reason.tag()))

@@ -60,6 +60,7 @@ final class NetBackendTest {
     private static final long RINGS = 0x200;
 
     private static final long DATA = 0x240;
+    private static final long SECOND_RINGS = 0x210;
     private static final int POSTED = 32;
     private static final int CYCLES = 100;
 
@@ -208,7 +209,8 @@ final class NetBackendTest {
             Eventually.holds("it is answered", tx::hasAnswer);
             assertEquals(7, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 0));
 
-            socket.send(new DatagramPacket(payload, payload.length, InetAddress.getByName(GUEST), 9));
+            socket.send(
+                    new DatagramPacket(payload, payload.length, InetAddress.getByName(GUEST), 9));
             byte[] arp = receive(0x0806);
             assertEquals(42, arp.length);
         }
@@ -219,11 +221,52 @@ final class NetBackendTest {
     }
 
     private double meter(String name, String direction) {
-        return registry.get(name).tag("direction", direction).tag("queue", "0").functionCounter().count();
+        return registry.get(name)
+                .tag("direction", direction)
+                .tag("queue", "0")
+                .functionCounter()
+                .count();
     }
 
     private static String carrier() throws Exception {
         return Files.readString(Path.of("/sys/class/net", TAP, "carrier")).strip();
+    }
+
+    @Test
+    void severalQueuesWithAnEventChannelForEachDirectionAndAControlRing() throws Exception {
+        PvDevice device = guest.attach(nic());
+        guest.write(device, "multi-queue-num-queues", 2);
+        publish(device, "queue-1/");
+        for (String way : List.of("tx", "rx")) {
+            String ring = way + "-ring-ref";
+            long gfn = SECOND_RINGS + (way.equals("tx") ? 0 : 1);
+            guest.write(device, "queue-0/" + ring, guest.grant((int) (100 + gfn % 2), gfn).value());
+            for (int queue = 0; queue < 2; queue++) {
+                EvtchnPort split = guest.unboundPort();
+                guest.write(device, "queue-" + queue + "/event-channel-" + way, split.value());
+                port = queue == 1 && way.equals("tx") ? split : port;
+            }
+        }
+        FrontRing control = new FrontRing(page(SECOND_RINGS + 2), Netif.CONTROL_RING, 0);
+        guest.write(device, "ctrl-ring-ref", guest.grant(102, SECOND_RINGS + 2).value());
+        EvtchnPort controlPort = guest.unboundPort();
+        guest.write(device, "event-channel-ctrl", controlPort.value());
+        guest.write(device, "request-rx-copy", 1);
+        guest.become(device, XenbusState.CONNECTED);
+        guest.await(device, XenbusState.CONNECTED);
+        send(Frames.plain(60), 0);
+        Eventually.holds("the second queue answers", tx::hasAnswer);
+        control.nextSlot().set(JAVA_SHORT_UNALIGNED, 2, (short) 1);
+        control.send();
+        guest.send(controlPort);
+        Eventually.holds("the control ring answers", control::hasAnswer);
+        assertEquals(
+                1,
+                registry.get("xen.net.frames")
+                        .tag("direction", "tx")
+                        .tag("queue", "1")
+                        .functionCounter()
+                        .count());
     }
 
     /// XSA-526: nodes that make the connection fail half way, again and again, and then good ones.
@@ -231,7 +274,8 @@ final class NetBackendTest {
     void xsa526AFailureHalfWayLeavesNothing() throws Exception {
         PvDevice device = guest.attach(nic());
         int ports = guest.servicePorts();
-        for (String node : List.of("tx-ring-ref", "rx-ring-ref", "event-channel", "request-rx-copy")) {
+        for (String node :
+                List.of("tx-ring-ref", "rx-ring-ref", "event-channel", "request-rx-copy")) {
             publish(device, "");
             guest.write(device, "request-rx-copy", 1);
             guest.write(device, node, node.equals("request-rx-copy") ? "0" : "77");
@@ -303,7 +347,9 @@ final class NetBackendTest {
         assertEquals(
                 "there is no bridge xnone0",
                 refusal(NicSpec.parse(List.of("vifname=" + TAP, "bridge=xnone0"), new Random(1))));
-        assertEquals("lo is no bridge", refusal(NicSpec.parse(List.of("vifname=" + TAP, "bridge=lo"), new Random(1))));
+        assertEquals(
+                "lo is no bridge",
+                refusal(NicSpec.parse(List.of("vifname=" + TAP, "bridge=lo"), new Random(1))));
         assertEquals(BRIDGE + " is in use, or is no tap", refusal(nic("vifname=" + BRIDGE)));
         assertEquals("an interface cannot have the name a b", refusal(nic("vifname=a b")));
         assertEquals("ip needs a script: give script=PATH", refusal(nic("ip=10.0.0.1")));
@@ -350,8 +396,7 @@ final class NetBackendTest {
             assertEquals(0, ip("link", "set", TAP, "up"));
             PvDevice device = guest.attach(nic());
             assertFalse(Files.exists(Path.of("/sys/class/net", BRIDGE, "brif", TAP)));
-            assertEquals(
-                    "1", guest.client.read(device.backendPath() + "/multi-queue-max-queues"));
+            assertEquals("1", guest.client.read(device.backendPath() + "/multi-queue-max-queues"));
             connect(device);
             assertEquals("1", carrier());
             guest.devices.detach(device, DetachMode.FORCED);
