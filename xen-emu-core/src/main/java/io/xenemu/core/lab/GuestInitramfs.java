@@ -12,9 +12,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen and for
-/// buttons, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send` and `receive`, which
-/// pass files from one guest to another.
+/// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen, for
+/// buttons and for a file system, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send`
+/// and `receive`, which pass files from one guest to another.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
             List.of(
@@ -30,7 +30,10 @@ public final class GuestInitramfs {
                     "brd",
                     "button",
                     "evdev",
-                    "loop");
+                    "loop",
+                    "ext4",
+                    // Which ext4 asks for by an alias, and no alias is in the archive.
+                    "crc32c_generic");
 
     private GuestInitramfs() {}
 
