@@ -119,10 +119,9 @@ class BlockBackendIT {
             for (String op : ops) {
                 assertTrue(
                         meters.stream()
-                                .anyMatch(
-                                        line ->
-                                                line.contains("op=\"" + op + "\",result=\"okay\"")
-                                                        && !line.endsWith(" 0.0")),
+                                .anyMatch(line ->
+                                        line.contains("op=\"" + op + "\",result=\"okay\"")
+                                                && !line.endsWith(" 0.0")),
                         () -> op + "\n" + meters);
             }
             assertTrue(
@@ -140,8 +139,13 @@ class BlockBackendIT {
             refused(IMAGE + ",raw,xvdc,ro", IMAGE + " is in use");
             refused("/no/such/file,raw,xvdc,rw", "/no/such/file: no such file");
             refused(FOLDER + ",raw,xvdc,rw", FOLDER + " is a directory, not a disk");
-            assertEquals(1, daemon.ask("block-list " + GUEST).lines().skip(1).filter(
-                    line -> line.startsWith("|51")).count());
+            assertEquals(
+                    1,
+                    daemon.ask("block-list " + GUEST)
+                            .lines()
+                            .skip(1)
+                            .filter(line -> line.startsWith("|51"))
+                            .count());
         }
 
         private void refused(String spec, String reason) throws IOException, InterruptedException {
@@ -153,7 +157,8 @@ class BlockBackendIT {
             attach(OTHER + ",raw,xvdc,ro", "xvdc");
             String before = sum(lab.shell("md5sum " + OTHER));
             assertEquals(before, guestSum("/dev/xvdc"));
-            String written = guest.run("dd if=/dev/zero of=/dev/xvdc bs=4k count=1 || echo refused");
+            String written =
+                    guest.run("dd if=/dev/zero of=/dev/xvdc bs=4k count=1 || echo refused");
             assertTrue(written.contains("\nrefused"), written);
             assertEquals(before, sum(lab.shell("md5sum " + OTHER)));
             detach("xvdc");

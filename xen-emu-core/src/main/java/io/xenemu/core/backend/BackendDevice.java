@@ -37,4 +37,12 @@ public interface BackendDevice {
 
     /// Gives back what [BackendKind#open] opened. No connection exists. Called once, even if the device was never used.
     void close();
+
+    /// A device whose size on the host can change while its guest uses it.
+    interface Resizable extends BackendDevice {
+        /// Looks at the size on the host, and tells the guest if it is larger. Any thread.
+        ///
+        /// @throws Refused if it is not larger
+        void resize() throws Refused;
+    }
 }

@@ -128,6 +128,15 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         return served == null || served.awaitEnd(limit);
     }
 
+    @Override
+    public void resize(PvDevice device) throws Refused {
+        ServedDevice served = devices.get(device);
+        if (served == null || !(served.served() instanceof BackendDevice.Resizable resizable)) {
+            throw new Refused(device + " has no size that the service could change");
+        }
+        resizable.resize();
+    }
+
     /// The devices of a domain, by kind and number.
     List<ServedDevice> of(DomId domain) {
         return devices.values().stream()

@@ -102,6 +102,20 @@ final class DeviceVerbs {
         }
     }
 
+    @Command(name = "block-resize")
+    static final class BlockResize extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Guest's name or domain id.")
+        private String domain = "";
+
+        @Parameters(index = "1", paramLabel = "DEVICE", description = "Disk's name or number.")
+        private String device = "";
+
+        @Override
+        public Integer call() throws HostException {
+            return send(List.of(domain, device));
+        }
+    }
+
     @Command(name = "network-attach")
     static final class NetworkAttach extends Attach {
         @Override

@@ -42,6 +42,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),
                     new Subcommand("block-list", DeviceVerbs.BlockList.class),
                     new Subcommand("block-detach", DeviceVerbs.BlockDetach.class),
+                    new Subcommand("block-resize", DeviceVerbs.BlockResize.class),
                     new Subcommand("network-attach", DeviceVerbs.NetworkAttach.class),
                     new Subcommand("network-list", DeviceVerbs.NetworkList.class),
                     new Subcommand("network-detach", DeviceVerbs.NetworkDetach.class),

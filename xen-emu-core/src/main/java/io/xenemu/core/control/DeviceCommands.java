@@ -47,6 +47,12 @@ final class DeviceCommands {
                             one(DEVICE),
                             flag(FORCE)),
                     Verb.changes(
+                            "block-resize",
+                            "Tell a guest that its disk's file or device has grown.",
+                            DeviceCommands::resize,
+                            one(DOMAIN),
+                            one(DEVICE)),
+                    Verb.changes(
                             "network-attach",
                             "Give a guest a network interface: see xl-network-configuration(5).",
                             (service, call) -> attach(DeviceKind.VIF, service, call),
@@ -98,6 +104,13 @@ final class DeviceCommands {
         DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
         PvDevices devices = service.attachment().devices();
         devices.detach(devices.find(kind, frontend, call.one(DEVICE)), mode(kind, call.has(FORCE)));
+        return ControlReply.done();
+    }
+
+    private static ControlReply resize(OperatedService service, VerbCall call) throws Refused {
+        DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
+        PvDevices devices = service.attachment().devices();
+        devices.resize(devices.find(DeviceKind.VBD, frontend, call.one(DEVICE)));
         return ControlReply.done();
     }
 

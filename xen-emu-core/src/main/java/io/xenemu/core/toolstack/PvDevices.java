@@ -262,6 +262,16 @@ public final class PvDevices implements AutoCloseable {
         return closed;
     }
 
+    /// Tells a guest that a device of the service has become larger on the host.
+    ///
+    /// @throws Refused if it has not, or if another domain serves it
+    public void resize(PvDevice device) throws Refused {
+        if (!isByService(device)) {
+            throw new Refused(device.backend() + " serves it, and tells the guest itself");
+        }
+        service.resize(device);
+    }
+
     /// Whether another domain serves a device of a domain.
     ///
     /// @throws Refused if XenStore gives no answer

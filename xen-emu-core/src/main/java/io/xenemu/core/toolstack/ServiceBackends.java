@@ -13,6 +13,11 @@ public interface ServiceBackends {
                 }
 
                 @Override
+                public void resize(PvDevice device) throws Refused {
+                    throw notServed(device.kind());
+                }
+
+                @Override
                 public boolean awaitEnd(PvDevice device, Duration limit) {
                     return true;
                 }
@@ -29,6 +34,11 @@ public interface ServiceBackends {
     ///
     /// @throws Refused if it cannot be had
     Opened open(DeviceSpec spec) throws Refused;
+
+    /// Tells the guest that a device has become larger on the host.
+    ///
+    /// @throws Refused if it has not, or if the service does not serve it
+    void resize(PvDevice device) throws Refused;
 
     /// Waits until nothing is left of a device that is to end.
     ///

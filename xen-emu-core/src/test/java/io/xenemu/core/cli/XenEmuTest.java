@@ -76,6 +76,7 @@ final class XenEmuTest {
                 List.of("block-attach", "web"),
                 List.of("block-list"),
                 List.of("block-detach", "web"),
+                List.of("block-resize", "web"),
                 List.of("block-detach", "web", "xvda", "xvdb"),
                 List.of("network-attach", "web"),
                 List.of("network-detach", "--force", "web", "0"),

@@ -7,13 +7,20 @@ import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
 import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One disk of a guest.
-final class BlockBackend implements BackendDevice {
+final class BlockBackend implements BackendDevice.Resizable {
     /// The most queues: as many as Linux's front end makes unless told otherwise.
     static final int MAX_QUEUES = 4;
 
@@ -27,9 +34,20 @@ final class BlockBackend implements BackendDevice {
     private static final int CDROM = 1;
     private static final int READ_ONLY = 4;
 
+    /// The time after a line in the log about failures before the next one.
+    private static final Duration LOG_INTERVAL = Duration.ofMinutes(1);
+
+    private static final Logger log = LoggerFactory.getLogger(BlockBackend.class);
+
     private final BlockDisk disk;
     private final MeterRegistry registry;
     private @Nullable BlockMetrics metrics;
+
+    /// When the next failure is logged, by `System.nanoTime`.
+    private final AtomicLong nextLog = new AtomicLong(System.nanoTime());
+
+    /// The connection, or null.
+    private volatile @Nullable Frontend connected;
 
     BlockBackend(BlockDisk disk, MeterRegistry registry) {
         this.disk = disk;
@@ -92,6 +110,7 @@ final class BlockBackend implements BackendDevice {
                 connection.add(queue, abi, around);
             }
             complete = true;
+            connected = front;
             return connection;
         } finally {
             if (!complete) {
@@ -111,6 +130,39 @@ final class BlockBackend implements BackendDevice {
                 .orElseThrow(() ->
                         new FrontendError(
                                 XenError.EINVAL, "protocol is neither x86_64-abi nor x86_32-abi"));
+    }
+
+    /// The host has failed to do what the guest may ask for. Said once in a minute, as the guest may ask again and
+    /// again; the meters have the number.
+    void failed(PvDevice device, BlockOp op, int errno) {
+        long due = nextLog.get();
+        long now = System.nanoTime();
+        if (now - due >= 0 && nextLog.compareAndSet(due, now + LOG_INTERVAL.toNanos())) {
+            log.warn("{}: the host failed: {}: {}", device, op, Errno.name(errno));
+        }
+    }
+
+    /// The connection has ended.
+    void disconnected() {
+        connected = null;
+    }
+
+    @Override
+    public synchronized void resize() throws Refused {
+        long before = disk.store().bytes();
+        try {
+            disk.store().resize();
+        } catch (KvmException e) {
+            throw new Refused("the host cannot tell the disk's size: " + e.getMessage());
+        }
+        long now = disk.store().bytes();
+        if (now == before) {
+            throw new Refused("the disk has not grown: it has " + now + " bytes");
+        }
+        Frontend front = connected;
+        if (front != null) {
+            front.update(size(), true);
+        }
     }
 
     @Override

@@ -40,7 +40,7 @@ final class BlockConnection implements BackendConnection {
             throw new FrontendError(e, "the ring's indices do not belong together");
         }
         int number = queues.size();
-        Signals signals = new Signals(front, number);
+        Signals signals = new Signals(backend, front, number);
         BlockQueue queue = new BlockQueue(ring, abi, around, signals);
         queues.add(queue);
         QueueThread thread = front.thread(number, queue::run);
@@ -50,12 +50,14 @@ final class BlockConnection implements BackendConnection {
 
     /// The ways of one queue to its guest and its thread, which exist before any work runs.
     private static final class Signals implements BlockQueue.Signals {
+        private final BlockBackend backend;
         private final Frontend front;
         private final int number;
         private @Nullable QueueThread thread;
         private @Nullable ServicePort port;
 
-        Signals(Frontend front, int number) {
+        Signals(BlockBackend backend, Frontend front, int number) {
+            this.backend = backend;
             this.front = front;
             this.number = number;
         }
@@ -68,6 +70,11 @@ final class BlockConnection implements BackendConnection {
         @Override
         public void wake() {
             Objects.requireNonNull(thread).signal();
+        }
+
+        @Override
+        public void failed(BlockOp op, int errno) {
+            backend.failed(front.device(), op, errno);
         }
 
         @Override
@@ -102,6 +109,7 @@ final class BlockConnection implements BackendConnection {
     /// Releases the queues' buffers. Their threads have no work any more: a drained queue takes nothing.
     @Override
     public void close() {
+        backend.disconnected();
         queues.forEach(BlockQueue::close);
         if (arena.scope().isAlive()) {
             arena.close();

@@ -6,6 +6,7 @@ import io.xenemu.gnttab.BackendMappings;
 import io.xenemu.gnttab.GrantPages;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -50,6 +51,9 @@ final class BlockQueue implements AutoCloseable {
 
         /// The guest has broken the ring; called once.
         void broken();
+
+        /// The store has failed to do an operation that it serves.
+        void failed(BlockOp op, int errno);
     }
 
     private final BlockAbi abi;
@@ -260,6 +264,9 @@ final class BlockQueue implements AutoCloseable {
     }
 
     private void completed(BlockRequest request, int errno) {
+        if (errno != 0 && errno != Errno.EOPNOTSUPP) {
+            signals.failed(request.op(), errno);
+        }
         if (errno != 0 || !request.submitNext(disk.store())) {
             finish(request, BlockStatus.of(errno, request.op()));
         }

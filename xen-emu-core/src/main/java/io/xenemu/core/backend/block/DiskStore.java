@@ -11,8 +11,8 @@ public interface DiskStore extends AutoCloseable {
     /// The size in bytes now, a multiple of [#SECTOR]. It can change only by [#resize].
     long bytes();
 
-    /// Looks whether the store has become larger or smaller, such as because its file grew. [#bytes] is the new size
-    /// afterwards. May wait for the host.
+    /// Looks whether the store has become larger, such as because its file grew; then [#bytes] is the new size. A store
+    /// that has become smaller keeps its size, since the guest cannot be told. May wait for the host.
     ///
     /// @throws io.xenemu.kvm.abi.KvmException if the host cannot tell
     void resize();

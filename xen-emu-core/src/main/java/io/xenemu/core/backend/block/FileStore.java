@@ -155,8 +155,8 @@ public final class FileStore implements DiskStore {
     }
 
     @Override
-    public void resize() {
-        bytes = sectors(file.status());
+    public synchronized void resize() {
+        bytes = Math.max(bytes, sectors(file.status()));
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.xenemu.core.backend.block;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,12 +18,17 @@ import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
+import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -259,6 +265,50 @@ class BlockBackendTest {
     private void refused(Path path, String reason) {
         Refused refused = assertThrows(Refused.class, () -> attach(path + ",raw,xvdb,rw"));
         assertTrue(refused.toString().contains(reason), refused.toString());
+    }
+
+    @Test
+    void guestIsToldWhenItsDiskHasGrown() throws Exception {
+        Path image = image();
+        PvDevice device = attach(image + ",raw,xvda,rw");
+        Queue queue = connect(device, BlockAbi.X86_64, 1, 0).getFirst();
+        send(queue, BlockAbi.X86_64, WRITE, 2048, 0);
+        assertEquals(-1, status(queue));
+        Refused same = assertThrows(Refused.class, () -> guest.devices.resize(device));
+        assertTrue(
+                same.toString().contains("has not grown: it has 1048576 bytes"), same.toString());
+        BlockingQueue<String> told = new LinkedBlockingQueue<>();
+        guest.client.watch(device.backendPath() + "/state", path -> told.add(path));
+        Eventually.holds("the watch is there", () -> told.poll() != null);
+
+        setLength(image, 1 << 21);
+        guest.devices.resize(device);
+
+        assertNotNull(told.poll(60, TimeUnit.SECONDS), "the state is written again");
+        assertEquals("4096", node(device, "sectors"));
+        assertEquals("4", node(device, "state"));
+        send(queue, BlockAbi.X86_64, WRITE, 2048, 0);
+        assertEquals(0, status(queue));
+
+        setLength(image, 1 << 20);
+        assertThrows(Refused.class, () -> guest.devices.resize(device), "it is smaller");
+        assertEquals("4096", node(device, "sectors"));
+    }
+
+    @Test
+    void diskThatGrewBeforeItsGuestConnectsHasItsNewSize() throws Exception {
+        Path image = image();
+        PvDevice device = attach(image + ",raw,xvda,rw");
+        setLength(image, 1 << 21);
+        guest.devices.resize(device);
+        connect(device, BlockAbi.X86_64, 1, 0);
+        assertEquals("4096", node(device, "sectors"));
+    }
+
+    private static void setLength(Path image, long bytes) throws IOException {
+        try (var file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(bytes);
+        }
     }
 
     @Test

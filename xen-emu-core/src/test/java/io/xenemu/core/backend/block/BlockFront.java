@@ -9,11 +9,14 @@ import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.gnttab.BackendMappings;
+import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /// A front end that a test scripts, and the queue that serves it. The ring is in plain memory, the data in the pages
@@ -52,6 +55,9 @@ final class BlockFront implements AutoCloseable {
     private final AtomicInteger wokenCount = new AtomicInteger();
     private final AtomicInteger brokenCount = new AtomicInteger();
 
+    /// What the queue has told of the host's failures.
+    final List<String> failures = new CopyOnWriteArrayList<>();
+
     BlockFront(BlockAbi abi, BlockDisk disk) throws BootException, XenError {
         this(abi, disk, 1);
     }
@@ -81,6 +87,11 @@ final class BlockFront implements AutoCloseable {
                             @Override
                             public void broken() {
                                 brokenCount.incrementAndGet();
+                            }
+
+                            @Override
+                            public void failed(BlockOp op, int errno) {
+                                failures.add(op + " " + Errno.name(errno));
                             }
                         });
         guest.domain().pages().mapGrantFrame(0, 0x123);

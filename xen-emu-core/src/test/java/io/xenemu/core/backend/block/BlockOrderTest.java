@@ -53,6 +53,7 @@ class BlockOrderTest {
         store.complete(0, Errno.EOPNOTSUPP);
         assertEquals(new Answer(1, READ, -1), front.answer());
         assertEquals(3, front.notified());
+        assertEquals(List.of("READ EIO"), front.failures);
     }
 
     @Test
