@@ -384,8 +384,9 @@ final class ServedDevice implements Frontend.Reports {
                 current.resume();
                 front.open();
             }
+            // Looks that came while it was held have done nothing.
+            changed();
         });
-        changed();
     }
 
     @Override

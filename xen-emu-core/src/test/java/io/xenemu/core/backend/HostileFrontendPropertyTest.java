@@ -74,6 +74,7 @@ final class HostileFrontendPropertyTest {
                     guest.write(device, write.node(), write.value());
                 }
                 guest.become(device, XenbusState.CLOSED);
+                guest.settle();
                 guest.await(device, XenbusState.CLOSED);
                 assertNothingIsLeft(guest, device, kind);
                 connectsAndCloses(guest, device);

@@ -301,6 +301,7 @@ final class ServedDeviceTest {
                 guest.become(device, state);
             }
         }
+        guest.settle();
         guest.await(device, XenbusState.INIT_WAIT);
         assertNothingHeld();
         guest.become(device, XenbusState.INITIALISED);
@@ -356,6 +357,7 @@ final class ServedDeviceTest {
             writer.join();
         }
         guest.become(device, XenbusState.CLOSED);
+        guest.settle();
         guest.await(device, XenbusState.CLOSED);
         assertNothingHeld();
         guest.become(device, XenbusState.INITIALISING);
@@ -522,6 +524,24 @@ final class ServedDeviceTest {
                         .value());
         guest.devices.detach(device, DetachMode.FORCED);
         assertEquals(List.of(), guest.registry.getMeters());
+    }
+
+    /// A save that is given up lets the devices go on.
+    @Test
+    void heldDeviceTakesNoStepAndSeesLaterWhatHasChanged() throws Exception {
+        PvDevice device = guest.attach(ServedGuest.disk("xvda"));
+        EvtchnPort port = connect(device);
+        guest.settle();
+        BackendPart part = new BackendPart(guest.backends, TestDomain.ID);
+        part.quiesce();
+        int runs = kind.runs.get();
+        guest.send(port);
+        guest.become(device, XenbusState.CLOSING);
+        assertEquals(XenbusState.CONNECTED, guest.state(device));
+        assertEquals(runs, kind.runs.get());
+        part.resume();
+        guest.await(device, XenbusState.CLOSING);
+        Eventually.holds("the event is served", () -> kind.runs.get() > runs);
     }
 
     @Test

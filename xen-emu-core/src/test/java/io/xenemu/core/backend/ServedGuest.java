@@ -200,6 +200,17 @@ public final class ServedGuest implements AutoCloseable {
         Eventually.holds("the back end is " + state, () -> state(device) == state);
     }
 
+    /// Waits until the back ends have looked at everything that was written before. A state alone does not tell: a back
+    /// end that is behind shows states of earlier rounds.
+    public void settle() throws InterruptedException {
+        for (ServedDevice device : backends.of(TestDomain.ID)) {
+            if (!device.hold(LIMIT)) {
+                throw new AssertionError(device + " does not come to rest");
+            }
+            device.resume();
+        }
+    }
+
     /// The ports that domain 0 has.
     public int servicePorts() {
         return guest.servicePorts().channels().save().ports().size();
