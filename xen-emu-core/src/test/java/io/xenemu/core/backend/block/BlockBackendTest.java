@@ -257,6 +257,8 @@ class BlockBackendTest {
         Path image = image();
         refused(directory.resolve("none"), "no such file");
         refused(directory, "is a directory, not a disk");
+        Refused impossible = assertThrows(Refused.class, () -> attach("/a\0b,raw,xvdb,rw"));
+        assertTrue(impossible.toString().contains("no file can have"), impossible.toString());
         attach(image + ",raw,xvda,rw");
         refused(image, "is in use");
         assertFalse(guest.client.exists("/local/domain/0/backend/vbd/1/51728"));
@@ -323,6 +325,21 @@ class BlockBackendTest {
             guest.become(device, XenbusState.INITIALISING);
             guest.await(device, XenbusState.INIT_WAIT);
         }
+    }
+
+    @Test
+    void guestHas64Disks() throws Exception {
+        List<PvDevice> disks = new ArrayList<>();
+        for (int disk = 0; disk < 64; disk++) {
+            Path image = Files.write(directory.resolve(disk + ".img"), new byte[1 << 16]);
+            disks.add(attach(image + ",raw,d" + disk + "p0,rw"));
+        }
+        for (int disk = 0; disk < 64; disk++) {
+            List<Queue> queues = connect(disks.get(disk), BlockAbi.X86_64, 1, 0);
+            assertWorks(queues.getFirst(), BlockAbi.X86_64, disk % 16);
+            disconnect(disks.get(disk), queues);
+        }
+        assertEquals(0, guest.servicePorts());
     }
 
     /// XSA-39: an index that cannot be.
