@@ -29,7 +29,7 @@ final class DeviceCommands {
             List.of(
                     Verb.changes(
                             "block-attach",
-                            "Give a guest a disk: TARGET,raw,VDEV,ACCESS[,backend=DOMAIN] or with "
+                            "Give a guest a disk: TARGET,FORMAT,VDEV,ACCESS[,backend=DOMAIN] or with "
                                     + "keys, see xl-disk-configuration(5).",
                             (service, call) -> attach(DeviceKind.VBD, service, call),
                             one(DOMAIN),

@@ -5,13 +5,13 @@ import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
 import io.xenemu.core.backend.EngineThreads;
 import io.xenemu.core.backend.block.BlockKind;
-import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineId;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.backend.net.NetKind;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
@@ -122,7 +122,7 @@ public final class Hypervisor implements AutoCloseable {
 
     /// The kinds of devices that the service serves.
     private static List<BackendKind> servedKinds(MeterRegistry registry) {
-        return List.of(new BlockKind(DiskOpener.RAW, registry), new NetKind(registry));
+        return List.of(new BlockKind(new NbdOpener(registry), registry), new NetKind(registry));
     }
 
     private static List<EngineSpec> defaultEngines() {

@@ -11,7 +11,9 @@ import java.util.SequencedMap;
 
 /// A disk.
 ///
-/// @param target the back end's hotplug script finds the disk by this, such as `/dev/vg/disk`
+/// @param target the back end's hotplug script finds the disk by this, such as `/dev/vg/disk`; for the service a path,
+///     or the address of an NBD server
+/// @param format xl's word for the format of its bytes: `raw`, or one that the service alone serves
 /// @param vdev the disk's name in the guest
 /// @param number the number of that name
 /// @param writable whether the guest may write
@@ -23,6 +25,7 @@ import java.util.SequencedMap;
 /// @param cdrom whether it is a CD-ROM, which is read-only
 public record DiskSpec(
         String target,
+        String format,
         String vdev,
         int number,
         boolean writable,
@@ -35,6 +38,9 @@ public record DiskSpec(
         implements DeviceSpec {
     /// libxl's script for disks whose target is a path.
     static final String DEFAULT_SCRIPT = "block";
+
+    /// The format of an image that has nothing but the disk's bytes.
+    public static final String RAW = "raw";
 
     /// Parses a specification as xl does (xl-disk-configuration(5)); each word may be a part of it.
     ///

@@ -7,13 +7,14 @@ import org.jspecify.annotations.Nullable;
 
 /// Parses the specification of a disk with xl's grammar (libxlu_disk_l.l), including old forms. Parts are separated
 /// by commas. Parts without a key are, in this order, target, format, vdev and access; after a [DiskPrefix] there is
-/// no format. The key `target` takes the rest of the word. Values that xl knows but a Linux back end in another
-/// domain does not serve are refused as not supported.
+/// no format. The key `target` takes the rest of the word. Values that xl knows but neither the service nor a Linux
+/// back end in another domain serves are refused as not supported.
 public final class DiskSpecParser {
     private static final String TARGET = "target=";
 
-    /// Formats that xl knows but a Linux back end does not serve.
-    private static final Set<String> OTHER_FORMATS = Set.of("qcow", "qcow2", "vhd", "qed", "empty");
+    /// Formats that the service serves, and a Linux back end does not: xl's, and others of QEMU's.
+    private static final Set<String> OTHER_FORMATS =
+            Set.of("qcow", "qcow2", "vhd", "qed", "vhdx", "vmdk", "vdi");
 
     private static final Set<String> UNSUPPORTED =
             Set.of(
@@ -47,7 +48,7 @@ public final class DiskSpecParser {
                 target = once("target", target, rest.substring(TARGET.length()));
                 return;
             }
-            Optional<DiskPrefix> prefix = DiskPrefix.of(rest);
+            Optional<DiskPrefix> prefix = isServer(rest) ? Optional.empty() : DiskPrefix.of(rest);
             if (prefix.isPresent()) {
                 prefixed(prefix.get());
                 rest = rest.substring(prefix.get().length()).stripLeading();
@@ -57,6 +58,11 @@ public final class DiskSpecParser {
             part(comma < 0 ? rest : rest.substring(0, comma));
             rest = comma < 0 ? "" : rest.substring(comma + 1).stripLeading();
         }
+    }
+
+    /// Whether a target begins that is the address of an NBD server, which xl does not have.
+    private static boolean isServer(String text) {
+        return text.startsWith("nbd://") || text.startsWith("nbd+unix://");
     }
 
     private void prefixed(DiskPrefix prefix) throws Refused {
@@ -70,7 +76,7 @@ public final class DiskSpecParser {
     }
 
     private void part(String part) throws Refused {
-        int equals = part.indexOf('=');
+        int equals = isServer(part) ? -1 : part.indexOf('=');
         if (equals >= 0) {
             keyed(part.substring(0, equals), part.substring(equals + 1));
         } else if (!isFlag(part)) {
@@ -156,13 +162,13 @@ public final class DiskSpecParser {
     }
 
     private void format(String value) throws Refused {
-        if (OTHER_FORMATS.contains(value)) {
-            throw new Refused("format " + value + ": not supported, only raw is");
+        if (value.equals("empty")) {
+            throw new Refused("format empty: not supported, a target is needed");
         }
-        if (!value.isEmpty() && !value.equals("raw")) {
+        if (!value.isEmpty() && !value.equals(DiskSpec.RAW) && !OTHER_FORMATS.contains(value)) {
             throw new Refused("unknown format of a disk: " + value);
         }
-        format = "raw";
+        format = value.isEmpty() ? DiskSpec.RAW : value;
     }
 
     private void access(String value) throws Refused {
@@ -203,16 +209,22 @@ public final class DiskSpecParser {
             throw new Refused("no target given: the disk needs a path on the back end");
         }
         boolean write = writable && !cdrom;
-        return new DiskSpec(
-                target,
-                vdev,
-                number.getAsInt(),
-                write,
-                backend == null || backend.isEmpty() ? DeviceSpec.SERVICE : backend,
-                script == null || script.isEmpty() ? DiskSpec.DEFAULT_SCRIPT : script,
-                discard == null ? write : discard,
-                directIoSafe,
-                trusted,
-                cdrom);
+        DiskSpec disk =
+                new DiskSpec(
+                        target,
+                        format == null ? DiskSpec.RAW : format,
+                        vdev,
+                        number.getAsInt(),
+                        write,
+                        backend == null || backend.isEmpty() ? DeviceSpec.SERVICE : backend,
+                        script == null || script.isEmpty() ? DiskSpec.DEFAULT_SCRIPT : script,
+                        discard == null ? write : discard,
+                        directIoSafe,
+                        trusted,
+                        cdrom);
+        if (!disk.isByService() && !disk.format().equals(DiskSpec.RAW)) {
+            throw new Refused("format " + format + ": only the service serves it, not a guest");
+        }
+        return disk;
     }
 }

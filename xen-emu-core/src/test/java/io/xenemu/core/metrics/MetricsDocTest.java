@@ -11,6 +11,7 @@ import io.xenemu.core.backend.BackendMetrics;
 import io.xenemu.core.backend.block.BlockMetrics;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.backend.nbd.NbdMetrics;
 import io.xenemu.core.backend.net.NetMetrics;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ByteSink;
@@ -116,6 +117,7 @@ final class MetricsDocTest {
                     new PvDevice(DeviceKind.VBD, GUEST, DomId.DOM0, 0),
                     () -> XenbusState.CONNECTED);
             new BlockMetrics(registry, GUEST, 0);
+            new NbdMetrics(registry, GUEST, 0, new NoRequests());
             new NetMetrics(registry, new PvDevice(DeviceKind.VIF, GUEST, DomId.DOM0, 0));
             store.introduce(
                     GUEST,
@@ -123,6 +125,29 @@ final class MetricsDocTest {
             new JournalMetrics(registry);
             new Engines(List.of(EngineSpec.parse("block:0")), registry).close();
             return new Scrape(registry.getMeters(), registry.scrape());
+        }
+    }
+
+    /// A disk that has done nothing.
+    private static final class NoRequests implements NbdMetrics.Counted {
+        @Override
+        public long reconnects() {
+            return 0;
+        }
+
+        @Override
+        public long restarts() {
+            return 0;
+        }
+
+        @Override
+        public int inFlight() {
+            return 0;
+        }
+
+        @Override
+        public long unflushed() {
+            return 0;
         }
     }
 

@@ -15,7 +15,17 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class DiskSpecTest {
     private static final DiskSpec DISK =
             new DiskSpec(
-                    "/dev/vg/disk", "xvdb", 51728, true, "db", "block", true, false, true, false);
+                    "/dev/vg/disk",
+                    "raw",
+                    "xvdb",
+                    51728,
+                    true,
+                    "db",
+                    "block",
+                    true,
+                    false,
+                    true,
+                    false);
 
     private static DiskSpec parse(String... words) throws Refused {
         return DiskSpec.parse(List.of(words));
@@ -125,6 +135,7 @@ final class DiskSpecTest {
         assertEquals(
                 new DiskSpec(
                         "/root/image.iso",
+                        "raw",
                         "hdc",
                         5632,
                         false,
@@ -145,7 +156,8 @@ final class DiskSpecTest {
                 "/d,raw;no vdev given: the disk needs a name in the guest",
                 "/d,raw,xvd,backend=db;'''xvd'' is not a virtual disk''s name'",
                 "vdev=xvda,backend=db;no target given: the disk needs a path on the back end",
-                "/d,qcow2,xvda;format qcow2: not supported, only raw is",
+                "/d,qcow2,xvda,backend=db;format qcow2: only the service serves it, not a guest",
+                "/d,empty,xvda;format empty: not supported, a target is needed",
                 "/d,ext4,xvda;unknown format of a disk: ext4",
                 "/d,raw,xvda,x;unknown access to a disk: x",
                 "/d,raw,xvda,w,more;too many parameters of a disk: more",
@@ -154,8 +166,8 @@ final class DiskSpecTest {
                 "/d,raw,xvda:floppy;unknown type of a disk: floppy",
                 ",hdc:cdrom;an empty CD-ROM drive: not supported, a target is needed",
                 "vdev=hdc,cdrom;an empty CD-ROM drive: not supported, a target is needed",
-                "tap:qcow2:/d,xvda,w;format qcow2: not supported, only raw is",
-                "vhd:/d,xvda,w;format vhd: not supported, only raw is",
+                "tap:qcow2:/d,xvda,w,backend=db;format qcow2: only the service serves it, not a guest",
+                "vhd:/d,xvda,backend=3;format vhd: only the service serves it, not a guest",
                 "script=x,drbd:r0,xvda;script: given twice",
                 "/d,raw,vdev=xvda,xvdb:disk;unknown access to a disk: xvdb:disk",
                 "backendtype=qdisk;backendtype=qdisk: not supported, only phy is",
@@ -166,5 +178,25 @@ final class DiskSpecTest {
             })
     void textThatIsNoDiskIsRefusedWithTheReason(String spec, String reason) {
         assertEquals(reason, assertThrows(Refused.class, () -> parse(spec)).reason());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "/srv/a.qcow2,qcow2,xvda;/srv/a.qcow2;qcow2",
+                "tap:qcow2:/srv/a,xvda,w;/srv/a;qcow2",
+                "format=vhd,vdev=xvda,target=/srv/a;/srv/a;vhd",
+                "/srv/a,vmdk,xvda;/srv/a;vmdk",
+                "vdev=xvda,target=nbd://store:10809/a,b;nbd://store:10809/a,b;raw",
+                "nbd://store/a,raw,xvda;nbd://store/a;raw",
+                "nbd+unix:///a?socket=/s,raw,xvda;nbd+unix:///a?socket=/s;raw",
+                "nbd:store:1,xvda;store:1;raw"
+            })
+    void serviceServesOtherFormatsAndServers(String spec, String target, String format)
+            throws Refused {
+        DiskSpec disk = parse(spec);
+        assertEquals(target, disk.target());
+        assertEquals(format, disk.format());
     }
 }

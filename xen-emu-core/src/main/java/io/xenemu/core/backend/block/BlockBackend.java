@@ -59,6 +59,7 @@ final class BlockBackend implements BackendDevice.Resizable {
     /// all the same is served.
     @Override
     public SequencedMap<String, String> features(PvDevice device) {
+        disk.store().belongsTo(device);
         SequencedMap<String, String> nodes = size();
         nodes.put("multi-queue-max-queues", Integer.toString(MAX_QUEUES));
         nodes.put("max-ring-page-order", Integer.toString(MAX_RING_ORDER));

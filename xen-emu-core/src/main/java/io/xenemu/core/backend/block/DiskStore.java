@@ -1,9 +1,15 @@
 package io.xenemu.core.backend.block;
 
+import io.xenemu.core.toolstack.PvDevice;
+
 /// Where the bytes of a disk are. Safe for any number of threads: each queue of a device submits on its own thread.
 public interface DiskStore extends AutoCloseable {
     /// The unit of offsets and lengths, bytes.
     int SECTOR = 512;
+
+    /// Tells whose disk it is, for names of threads and for meters, before the first transfer. May be called again,
+    /// with the same device.
+    void belongsTo(PvDevice device);
 
     /// What it can do.
     DiskFeatures features();

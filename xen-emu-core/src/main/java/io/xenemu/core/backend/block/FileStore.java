@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
@@ -143,6 +144,10 @@ public final class FileStore implements DiskStore {
     private static long sectors(FileStatus status) {
         return status.bytes() & -SECTOR;
     }
+
+    /// A file has neither threads nor meters.
+    @Override
+    public void belongsTo(PvDevice device) {}
 
     @Override
     public DiskFeatures features() {

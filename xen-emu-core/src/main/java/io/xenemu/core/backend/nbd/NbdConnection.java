@@ -242,6 +242,12 @@ final class NbdConnection implements AutoCloseable {
         reader = thread;
     }
 
+    void rename(String name) {
+        if (reader != null) {
+            reader.setName(name);
+        }
+    }
+
     void startReader() {
         if (reader != null) {
             reader.start();

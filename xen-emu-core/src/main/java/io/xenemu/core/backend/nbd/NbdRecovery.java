@@ -30,6 +30,11 @@ final class NbdRecovery {
     /// How long the end of a store waits for a server: to come back, and for the last flush.
     private static final Duration LAST_PATIENCE = Duration.ofSeconds(10);
 
+    /// Behind the disk's name in those of the threads.
+    private static final String THREAD = "-nbd";
+
+    private static final String RECEIVER = "-nbd-recv";
+
     private final NbdStore store;
     private final NbdServer server;
     private final NbdExport export;
@@ -50,7 +55,15 @@ final class NbdRecovery {
     /// Begins with a connection that has been made.
     void start(NbdConnection first) {
         use(more(first));
-        thread = Thread.ofPlatform().name(store.name() + "-nbd").daemon().start(this::run);
+        thread = Thread.ofPlatform().name(store.name() + THREAD).daemon().start(this::run);
+    }
+
+    /// Gives the threads the store's new name. Under the store's lock.
+    void rename() {
+        if (thread != null) {
+            thread.setName(store.name() + THREAD);
+        }
+        store.queue().connections().forEach(each -> each.rename(store.name() + RECEIVER));
     }
 
     /// Notes why connections are to be made. Under the store's lock.
@@ -249,7 +262,7 @@ final class NbdRecovery {
         for (NbdConnection connection : fresh) {
             connection.reader(
                     Thread.ofPlatform()
-                            .name(store.name() + "-nbd-recv")
+                            .name(store.name() + RECEIVER)
                             .daemon()
                             .unstarted(new NbdReceiver(store, connection)));
         }

@@ -1,9 +1,11 @@
 package io.xenemu.core.backend.nbd;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.block.DiskFeatures;
 import io.xenemu.core.backend.block.DiskStore;
 import io.xenemu.core.backend.block.DiskTransfer;
 import io.xenemu.core.backend.nbd.NbdQueue.Phase;
+import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.Errno;
 import java.io.IOException;
 import java.util.concurrent.locks.Condition;
@@ -17,11 +19,12 @@ import org.jspecify.annotations.Nullable;
 /// writes that were acknowledged and not flushed ([WriteJournal]), so that a server's death loses nothing.
 ///
 /// Locks: one, a leaf, which guards the queue and the connections. Nothing is sent, received or completed under it.
-public final class NbdStore implements DiskStore {
+public final class NbdStore implements DiskStore, NbdMetrics.Counted {
     /// The physical block that a guest is told when the server prefers a larger one, as with files.
     private static final int MAX_PHYSICAL_BLOCK = 4096;
 
-    private final String name;
+    private final MeterRegistry registry;
+    private volatile String name;
     private final DiskFeatures features;
     private final NbdExport export;
     private final ReentrantLock lock;
@@ -30,9 +33,15 @@ public final class NbdStore implements DiskStore {
     private final NbdSender sender = new NbdSender(this);
     private final NbdRecovery recovery;
     private volatile long bytes;
+    private @Nullable NbdMetrics metrics;
 
     private NbdStore(
-            NbdServer server, NbdConnection first, ReentrantLock lock, DiskOptions options) {
+            NbdServer server,
+            NbdConnection first,
+            ReentrantLock lock,
+            DiskOptions options,
+            MeterRegistry registry) {
+        this.registry = registry;
         this.lock = lock;
         this.changed = lock.newCondition();
         this.name = options.name();
@@ -52,15 +61,17 @@ public final class NbdStore implements DiskStore {
 
     /// Connects to a server. The store owns the server, also if this fails.
     ///
+    /// @param registry gets the meters when the disk's device is known
     /// @throws NbdException if it cannot be reached, or the export does not fit
-    public static NbdStore open(NbdServer server, DiskOptions options) throws NbdException {
+    public static NbdStore open(NbdServer server, DiskOptions options, MeterRegistry registry)
+            throws NbdException {
         boolean opened = false;
         ReentrantLock lock = new ReentrantLock();
         try {
             NbdConnection first = NbdConnection.open(server, lock.newCondition());
             try {
                 check(first.export, options, server);
-                NbdStore store = new NbdStore(server, first, lock, options);
+                NbdStore store = new NbdStore(server, first, lock, options, registry);
                 opened = true;
                 store.recovery.start(first);
                 return store;
@@ -118,6 +129,21 @@ public final class NbdStore implements DiskStore {
         return bytes;
     }
 
+    @Override
+    public void belongsTo(PvDevice device) {
+        if (metrics != null) {
+            return;
+        }
+        metrics = new NbdMetrics(registry, device.frontend(), device.id(), this);
+        name = "dom%d-vbd-%d".formatted(device.frontend().value(), device.id());
+        lock.lock();
+        try {
+            recovery.rename();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /// The name for threads and messages.
     String name() {
         return name;
@@ -140,7 +166,7 @@ public final class NbdStore implements DiskStore {
     /// Asks the server anew. One that the service runs serves the size that the image had at its start.
     @Override
     public void resize() {
-        recovery.size().ifPresent(size -> bytes = size & -SECTOR);
+        recovery.size().ifPresent(size -> bytes = Math.max(bytes, size & -SECTOR));
     }
 
     /// Asks which parts of a range are holes. The answer is empty if the server does not tell. Waits for it; a server
@@ -296,17 +322,17 @@ public final class NbdStore implements DiskStore {
         }
     }
 
-    /// How often new connections had to be made.
+    @Override
     public long reconnects() {
         return recovery.reconnects();
     }
 
-    /// How often the server's process was started again.
+    @Override
     public long restarts() {
         return recovery.restarts();
     }
 
-    /// Requests that were sent and not answered.
+    @Override
     public int inFlight() {
         lock.lock();
         try {
@@ -316,7 +342,7 @@ public final class NbdStore implements DiskStore {
         }
     }
 
-    /// Bytes of writes that were acknowledged and not flushed, which are kept.
+    @Override
     public long unflushed() {
         lock.lock();
         try {
@@ -329,6 +355,9 @@ public final class NbdStore implements DiskStore {
     /// Flushes, takes leave of the server, and lets it end. Waits for a bounded time.
     @Override
     public void close() {
+        if (metrics != null) {
+            metrics.close();
+        }
         recovery.close();
     }
 }

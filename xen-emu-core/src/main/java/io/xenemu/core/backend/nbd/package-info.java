@@ -1,9 +1,10 @@
 /// Disks in formats other than raw, and disks of other machines: an NBD client of our own, and the supervision of
 /// `qemu-nbd`.
 ///
-/// - [NbdStore] is the disk, a `DiskStore`. [NbdQueue] decides which request goes where, [NbdRequest] and
-///   [RequestQueue] are what it decides on; [NbdSender] and [NbdReceiver] move bytes; [NbdRecovery] makes new
-///   connections, with [WriteJournal], what a server that died may have lost.
+/// - [NbdOpener] opens every disk of the service. [NbdStore] is the disk, a `DiskStore`. [NbdQueue] decides which
+///   request goes where, [NbdRequest] and [RequestQueue] are what it decides on; [NbdSender] and [NbdReceiver] move
+///   bytes; [NbdRecovery] makes new connections, with [WriteJournal], what a server that died may have lost.
+///   [NbdMetrics] counts.
 /// - The protocol (`proto.md` of the NBD project): [NbdProtocol] has its numbers, [NbdHandshake] the greeting,
 ///   [NbdExport] its result, [ReplyReader] the replies, with [ReplyBuffer] over an [NbdInput], [ChunkCoverage] for
 ///   reads in parts and [NbdExtents] for block status; [NbdConnection] is one connection, [NbdQuestion] a wait for an

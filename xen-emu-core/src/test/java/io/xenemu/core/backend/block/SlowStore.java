@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import io.xenemu.core.toolstack.PvDevice;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -9,6 +10,9 @@ final class SlowStore implements DiskStore {
     final List<DiskOp> log = new CopyOnWriteArrayList<>();
     volatile long bytes = 1L << 42;
     volatile boolean closed;
+
+    @Override
+    public void belongsTo(PvDevice device) {}
 
     @Override
     public DiskFeatures features() {

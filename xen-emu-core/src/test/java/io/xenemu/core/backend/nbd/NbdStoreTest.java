@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.nbd.FakeNbdServer.Behaviour;
 import io.xenemu.core.backend.nbd.FakeNbdServer.Request;
 import io.xenemu.core.backend.nbd.FakeNbdServer.Session;
@@ -58,7 +59,7 @@ class NbdStoreTest {
     }
 
     private DiskUser open() throws IOException {
-        NbdStore store = NbdStore.open(server, OPTIONS);
+        NbdStore store = NbdStore.open(server, OPTIONS, new SimpleMeterRegistry());
         opened = store;
         DiskUser user = new DiskUser(store);
         disk = user;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.testing.Eventually;
@@ -76,7 +77,9 @@ class QemuNbdTest {
     }
 
     private NbdStore store(QemuNbd server, boolean writable) throws IOException {
-        NbdStore store = NbdStore.open(server, new DiskOptions(NAME, writable, true));
+        NbdStore store =
+                NbdStore.open(
+                        server, new DiskOptions(NAME, writable, true), new SimpleMeterRegistry());
         open.add(store);
         return store;
     }
