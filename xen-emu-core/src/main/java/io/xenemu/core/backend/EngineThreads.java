@@ -4,10 +4,12 @@ import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineClass;
 import io.xenemu.core.backend.engine.EngineQueue;
 import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.memory.EventFd;
 import java.time.Duration;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// Runs queues on the engines of their domain's map. Devices of a kind that no engine serves have threads of their own,
 /// and so has a device whose domain has no engines any more.
@@ -19,6 +21,15 @@ public record EngineThreads(Engines engines) implements QueueThreads {
         EngineClass type = EngineClass.serving(device.kind().directory());
         DomainEngines own = engines.find(device.frontend());
         return type == null || own == null ? OWN.offered(device) : own.offered(type);
+    }
+
+    /// A queue on an engine has an eventfd. The threads are the service's own.
+    @Override
+    public @Nullable Runnable take(PvDevice device, DomainResources resources) {
+        if (EngineClass.serving(device.kind().directory()) == null) {
+            return OWN.take(device, resources);
+        }
+        return resources.descriptors().take(1) ? () -> resources.descriptors().give(1) : null;
     }
 
     @Override

@@ -136,11 +136,11 @@ public final class Frontend {
     /// @param work an exception of it is a bug: the device is closed then
     /// @throws FrontendError ENOMEM if the guest may have no more threads or descriptors of the process
     public QueueThread thread(int queue, QueueWork work) throws FrontendError {
-        DomainResources resources = domain.resources();
-        if (!resources.takeServiceThread()) {
+        Runnable giveBack = place.threads().take(device, domain.resources());
+        if (giveBack == null) {
             throw new FrontendError(XenError.ENOMEM, "the guest has too many threads");
         }
-        mappings.add(resources::giveServiceThread);
+        mappings.add(giveBack);
         QueueThread thread = place.threads().start(device, queue, work, this::fail);
         threads.add(thread);
         return thread;

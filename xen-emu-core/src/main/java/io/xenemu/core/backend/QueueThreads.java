@@ -1,7 +1,9 @@
 package io.xenemu.core.backend;
 
+import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.toolstack.PvDevice;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// Chooses the thread of each queue: [EngineThreads] those of engines, which serve many queues, and [OwnQueueThreads]
 /// one for each.
@@ -11,6 +13,11 @@ public interface QueueThreads {
 
     /// The most queues that a device may offer its guest now; 0 if it cannot be served.
     int offered(PvDevice device);
+
+    /// Takes what the thread of a queue needs of the process's resources, from the guest's share.
+    ///
+    /// @return gives it back; null if the guest may have no more
+    @Nullable Runnable take(PvDevice device, DomainResources resources);
 
     /// Prepares the thread of a queue. Its work does not run before [QueueThread#open].
     ///

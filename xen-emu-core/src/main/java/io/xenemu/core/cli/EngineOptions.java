@@ -21,7 +21,7 @@ final class EngineOptions {
             paramLabel = "CLASS:INSTANCE[,cpus=LIST]",
             description =
                     "Define an engine, a thread that serves devices, and perhaps its CPUs: block:0,cpus=2-3. May be repeated."
-                            + " Default for each class that no option names: block and net as many as CPUs, at most 4; 9p 4.")
+                            + " Default for each class that no option names: block and net as many as CPUs, 2 to 4; 9p 4.")
     private List<String> engines = new ArrayList<>();
 
     /// The engines of the service.

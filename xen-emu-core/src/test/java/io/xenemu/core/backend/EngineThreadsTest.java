@@ -19,6 +19,9 @@ import org.junit.jupiter.api.Timeout;
 final class EngineThreadsTest {
     private static final long RING_GFN = 0x20;
 
+    /// More than a domain is promised.
+    private static final int SPARE = 1 << 10;
+
     private final NullKind kind = new NullKind(Handshake.INITIALISED);
     private final ServedGuest guest;
     private int nextGrant = 8;
@@ -106,6 +109,26 @@ final class EngineThreadsTest {
         guest.await(device, XenbusState.CLOSING);
         assertTrue(guest.client.read(device.errorPath()).contains("multi-queue-num-queues"));
         assertEquals(List.of(), served());
+    }
+
+    /// The threads are the service's own, whatever a guest connects.
+    @Test
+    void queueTakesADescriptorOfTheGuestsShareAndNoThread() throws Exception {
+        PvDevice device = attach();
+        long descriptors = guest.domain().resources().descriptors().held();
+        long threads = guest.domain().resources().threads().held();
+        // Shares that are promised hide what is taken from them first.
+        assertTrue(guest.domain().resources().descriptors().take(SPARE));
+        long taken = guest.domain().resources().descriptors().held();
+        List<EvtchnPort> _ = connect(device, 4);
+        guest.await(device, XenbusState.CONNECTED);
+        assertEquals(taken + 4, guest.domain().resources().descriptors().held());
+        assertEquals(threads, guest.domain().resources().threads().held());
+        guest.become(device, XenbusState.CLOSED);
+        guest.await(device, XenbusState.CLOSED);
+        assertEquals(taken, guest.domain().resources().descriptors().held());
+        guest.domain().resources().descriptors().give(SPARE);
+        assertEquals(descriptors, guest.domain().resources().descriptors().held());
     }
 
     @Test

@@ -25,6 +25,9 @@ public record EngineSpec(EngineId id, CpuSet cpus) {
     /// each vCPU; more queues than that bring a guest little.
     private static final int DEFAULT_ENGINES = 4;
 
+    /// The least: while one waits for a disk, another works.
+    private static final int LEAST_ENGINES = 2;
+
     /// So many requests for files run at a time. They may wait for the file system, so that the number of CPUs does not
     /// matter. Linux's front end of 9pfs needs two at least, one for each ring.
     private static final int DEFAULT_SHARE_ENGINES = 4;
@@ -134,7 +137,7 @@ public record EngineSpec(EngineId id, CpuSet cpus) {
 
     private static int defaults(EngineClass type, int cpus) {
         return switch (type) {
-            case BLOCK, NET -> Math.clamp(cpus, 1, DEFAULT_ENGINES);
+            case BLOCK, NET -> Math.clamp(cpus, LEAST_ENGINES, DEFAULT_ENGINES);
             case NINE_P -> DEFAULT_SHARE_ENGINES;
             // XenStore is served on the vCPU that asks.
             case STORE -> 0;

@@ -52,7 +52,7 @@ final class EngineSpecTest {
     void classesWithoutADefinitionHaveTheirDefault() {
         assertEquals(
                 List.of("block:0", "block:1", "net:0", "net:1", "9p:0", "9p:1", "9p:2", "9p:3"),
-                names(EngineSpec.withDefaults(List.of(), 2)));
+                names(EngineSpec.withDefaults(List.of(), 1)));
         assertEquals(
                 List.of(
                         "block:7", "net:0", "net:1", "net:2", "net:3", "9p:0", "9p:1", "9p:2",
