@@ -100,7 +100,7 @@ final class NetConnection implements BackendConnection.Reconfigurable {
             RxQueue rx =
                     new RxQueue(
                             rxRing,
-                            new PinnedPages(front.grants(), 1),
+                            new PinnedPages(front.grants(), RxWindow.CAPACITY),
                             port,
                             features,
                             filter,

@@ -157,9 +157,11 @@ final class NetQueue implements QueueWork {
         return a == 0 ? b : Math.min(a, b);
     }
 
-    /// Keeps it from moving anything until [#resume], and waits for a run in progress.
+    /// Keeps it from moving anything until [#resume], and waits for a run in progress. Then it has no page of the
+    /// guest.
     synchronized void stop() {
         stopped = true;
+        rx.release();
     }
 
     synchronized void resume() {

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.net.TapOffload;
 import java.util.EnumSet;
 import java.util.Set;
@@ -25,6 +26,9 @@ record RxFeatures(
     /// The most data of one frame: what a tap gives, 64 KiB of IP and an Ethernet header with tags.
     static final int MAX_FRAME = 65536 + TxPacket.ETHERNET_BYTES + 8;
 
+    /// Bytes of a page.
+    static final int PAGE = GuestMemory.PAGE_SIZE;
+
     RxFeatures {
         boolean segments = segments4 || segments6;
         if ((segments && !(scatter && checksum)) || headroom < 0 || headroom > MAX_HEADROOM) {
@@ -34,6 +38,16 @@ record RxFeatures(
 
     RxFeatures withHeadroom(int bytes) {
         return new RxFeatures(scatter, checksum, segments4, segments6, notifies, bytes);
+    }
+
+    /// The most slots with extra information of a frame.
+    int mostExtras() {
+        return (segments4 || segments6 ? 1 : 0) + (headroom > 0 ? 1 : 0);
+    }
+
+    /// The most slots with data of a frame.
+    int mostChunks() {
+        return scatter ? (MAX_FRAME + PAGE - headroom - 1) / (PAGE - headroom) : 1;
     }
 
     /// What a tap may leave to the guest.

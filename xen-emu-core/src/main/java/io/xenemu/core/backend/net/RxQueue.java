@@ -1,16 +1,13 @@
 package io.xenemu.core.backend.net;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.xen.NetifStructs.ExtraInfo;
-import io.xenemu.kvm.abi.xen.NetifStructs.RxRequest;
 import io.xenemu.kvm.abi.xen.NetifStructs.RxResponse;
-import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.concurrent.TimeUnit;
@@ -18,7 +15,8 @@ import java.util.concurrent.TimeUnit;
 /// Frames from the host to the guest, of one queue. Answers are in the order of the guest's requests, and extra
 /// information stands after a frame's first slot.
 ///
-/// At most one frame is held here; others wait in the host's interface, which has a limit of its own. A frame for which
+/// The host puts a frame straight into pages that the guest has posted, which are pinned for that ([RxWindow]). At most
+/// one frame is held here; others wait in the host's interface, which has a limit of its own. A frame for which
 /// the guest posts too few pages is dropped after 10 s, and so is each one after it until the guest posts enough
 /// (XSA-392). One thread uses it; nothing here allocates after construction.
 final class RxQueue {
@@ -37,11 +35,8 @@ final class RxQueue {
 
     static final long STALL_NANOS = TimeUnit.SECONDS.toNanos(60);
 
-    /// The place of the one page that is in use at a time.
-    private static final int PLACE = 0;
-
     private final SharedRing ring;
-    private final GrantedPages pages;
+    private final RxWindow window;
     private final FramePort port;
     private final MulticastFilter filter;
     private final QueueCounters counters;
@@ -59,7 +54,13 @@ final class RxQueue {
     private long droppingSince;
     private boolean unpublished;
 
-    /// @param pages has one place
+    /// Whether the guest has posted a page since a frame was dropped for want of some.
+    private boolean posted;
+
+    /// The chunks of the frame at hand that the guest's pages have taken.
+    private final boolean[] settled = new boolean[RxWindow.CAPACITY];
+
+    /// @param pages has [RxWindow#CAPACITY] places
     RxQueue(
             SharedRing ring,
             GrantedPages pages,
@@ -69,12 +70,12 @@ final class RxQueue {
             QueueCounters counters,
             SegmentAllocator buffers) {
         this.ring = ring;
-        this.pages = pages;
+        this.window = new RxWindow(pages);
         this.port = port;
         this.features = features;
         this.filter = filter;
         this.counters = counters;
-        this.frame = new RxFrame(buffers);
+        this.frame = new RxFrame(window, buffers);
     }
 
     /// Whether the guest has broken the rules so that the ring cannot be used any more.
@@ -98,7 +99,7 @@ final class RxQueue {
             if (!waiting && !next(wanted, now)) {
                 return State.IDLE;
             }
-            if (waiting && !deliver(wanted) && !isTooOld(now)) {
+            if (waiting && !deliver() && !isTooOld(now)) {
                 return State.STARVED;
             }
         }
@@ -107,7 +108,8 @@ final class RxQueue {
 
     /// @return false if the host has no frame
     private boolean next(RxFeatures wanted, long now) {
-        long result = frame.receive(port);
+        fill(wanted.mostChunks() + wanted.mostExtras());
+        long result = frame.receive(port, wanted);
         if (result == -Errno.EAGAIN) {
             return false;
         }
@@ -134,8 +136,22 @@ final class RxQueue {
             droppingSince = since;
         }
         waiting = false;
+        posted = false;
         counters.dropped(DropReason.NO_BUFFERS);
         return true;
+    }
+
+    private void fill(int slots) {
+        posted |= window.fill(ring, slots);
+    }
+
+    /// Gives all of the guest's pages back until the next run, and so loses a frame that waits in them.
+    void release() {
+        window.release();
+        if (waiting) {
+            waiting = false;
+            counters.dropped(DropReason.NO_BUFFERS);
+        }
     }
 
     /// The nanoseconds until the frame that waits is too old; 0 if none waits.
@@ -155,7 +171,7 @@ final class RxQueue {
 
     /// Ends the stall if the guest has posted pages again.
     boolean recover() {
-        if (ring.look() == 0) {
+        if (!posted && ring.look() == 0) {
             return false;
         }
         dropping = false;
@@ -176,38 +192,41 @@ final class RxQueue {
     }
 
     /// @return false if the guest has posted too few pages
-    private boolean deliver(RxFeatures wanted) {
-        int needed = frame.slots(wanted);
-        if (ring.look() < needed && ring.lookBeforeSleep(needed) < needed) {
-            return false;
+    private boolean deliver() {
+        int needed = frame.chunks() + frame.extras();
+        fill(needed);
+        int missing = needed - window.count();
+        if (missing > 0 && ring.lookBeforeSleep(missing) >= missing) {
+            fill(needed);
         }
-        if (ring.isBroken()) {
+        if (window.count() < needed) {
             return false;
         }
         waiting = false;
         dropping = false;
-        write(wanted);
+        for (int chunk = 0; chunk < frame.chunks(); chunk++) {
+            settled[chunk] = frame.settle(chunk);
+        }
+        answer();
         unpublished = true;
         counters.moved(frame.length());
         return true;
     }
 
-    private void write(RxFeatures wanted) {
-        int headroom = wanted.headroom();
-        int room = GuestMemory.PAGE_SIZE - headroom;
+    private void answer() {
         boolean segmented = frame.isSegmented();
+        int headroom = frame.headroom();
+        int last = frame.chunks() - 1;
         int flags = firstFlags();
         if (segmented || headroom > 0) {
             flags |= Netif.RX_EXTRA_INFO;
         }
-        for (int at = 0; at < frame.length(); at += room) {
-            int count = Math.min(room, frame.length() - at);
-            boolean more = at + count < frame.length();
-            data(at, count, headroom, more ? flags | Netif.RX_MORE_DATA : flags);
-            if (at == 0 && segmented) {
+        for (int chunk = 0; chunk <= last; chunk++) {
+            data(chunk, chunk < last ? flags | Netif.RX_MORE_DATA : flags);
+            if (chunk == 0 && segmented) {
                 gso(headroom > 0);
             }
-            if (at == 0 && headroom > 0) {
+            if (chunk == 0 && headroom > 0) {
                 xdp(headroom);
             }
             flags = 0;
@@ -222,36 +241,25 @@ final class RxQueue {
         return (vnet & VnetHeader.DATA_VALID) != 0 ? Netif.RX_DATA_VALIDATED : 0;
     }
 
-    /// Fills one of the guest's pages. If the guest does not grant it, the slot says so, and the guest drops the frame.
-    private void data(int from, int count, int headroom, int flags) {
-        MemorySegment request = ring.take();
-        short id = request.get(JAVA_SHORT_UNALIGNED, RxRequest.ID.offset64());
-        int gref = request.get(JAVA_INT_UNALIGNED, RxRequest.GREF.offset64());
-        boolean granted = pages.pin(PLACE, gref, false);
-        if (granted) {
-            MemorySegment.copy(
-                    frame.bytes(),
-                    from,
-                    pages.memory(PLACE),
-                    pages.offset(PLACE) + headroom,
-                    count);
-            pages.unpin(PLACE);
-        } else {
+    /// Tells the guest of a chunk. If the guest does not grant the page, the slot says so, and the guest drops the
+    /// frame.
+    private void data(int chunk, int flags) {
+        if (!settled[chunk]) {
             counters.dropped(DropReason.GRANT);
         }
         MemorySegment answer = ring.blankAnswer();
-        answer.set(JAVA_SHORT_UNALIGNED, RxResponse.ID.offset64(), id);
-        answer.set(JAVA_SHORT_UNALIGNED, RxResponse.OFFSET.offset64(), (short) headroom);
+        answer.set(JAVA_SHORT_UNALIGNED, RxResponse.ID.offset64(), window.id(0));
+        answer.set(JAVA_SHORT_UNALIGNED, RxResponse.OFFSET.offset64(), (short) frame.headroom());
         answer.set(JAVA_SHORT_UNALIGNED, RxResponse.FLAGS.offset64(), (short) flags);
         answer.set(
                 JAVA_SHORT_UNALIGNED,
                 RxResponse.STATUS.offset64(),
-                granted ? (short) count : Netif.ERROR);
+                settled[chunk] ? (short) frame.size(chunk) : Netif.ERROR);
         ring.answer();
+        window.remove();
     }
 
     private void gso(boolean more) {
-        ring.take();
         MemorySegment extra = ring.blankAnswer();
         int type =
                 frame.header().gsoType() == VnetHeader.GSO_TCPV4
@@ -265,14 +273,15 @@ final class RxQueue {
                 (short) frame.header().gsoSize());
         extra.set(JAVA_BYTE, ExtraInfo.GSO_TYPE.offset64(), (byte) type);
         ring.answer();
+        window.remove();
     }
 
     private void xdp(int headroom) {
-        ring.take();
         MemorySegment extra = ring.blankAnswer();
         extra.set(JAVA_BYTE, ExtraInfo.TYPE.offset64(), (byte) Netif.EXTRA_XDP);
         // u.xdp.headroom is where u.gso.size is.
         extra.set(JAVA_SHORT_UNALIGNED, ExtraInfo.GSO_SIZE.offset64(), (short) headroom);
         ring.answer();
+        window.remove();
     }
 }

@@ -6,8 +6,8 @@
 ///
 /// - From the guest: [TxPacket] assembles a frame's slots, [PacketHeaders] reads a copy of its first bytes, [TxOffload]
 ///   makes a tap's header ([VnetHeader]) of both. [TxCredit] limits the rate.
-/// - To the guest: [RxFrame] is the frame on its way, [RxFeatures] what the guest takes, [MulticastFilter] whose frames
-///   ([EthernetAddress]).
+/// - To the guest: [RxFrame] is the frame on its way, [RxWindow] the pages for it, [RxFeatures] what the guest takes,
+///   [MulticastFilter] whose frames ([EthernetAddress]).
 /// - [NetFrontend] checks a front end's nodes. [ControlRing] answers the control ring. [Netif] has the protocol's
 ///   constants.
 /// - The host's end: [FramePort] of [HostTap]; [HotplugScript]. The guest's memory: [GrantedPages] by [PinnedPages].

@@ -97,6 +97,7 @@ class NetHostileTest {
                     rx.queue.publish();
                 }
                 tx.port.sent.forEach(NetHostileTest::assertSane);
+                rx.queue.release();
                 assertEquals(0, tx.pages.inUse() + rx.pages.inUse());
             }
         }
