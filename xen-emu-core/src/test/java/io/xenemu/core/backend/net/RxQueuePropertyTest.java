@@ -32,8 +32,7 @@ class RxQueuePropertyTest {
     /// @param refused a page that is not granted from now on
     /// @param granted a page that is granted again
     /// @param holds whether the queue is stopped in between
-    record Step(
-            int post, int length, boolean segmented, int refused, int granted, boolean holds) {}
+    record Step(int post, int length, boolean segmented, int refused, int granted, boolean holds) {}
 
     @Property(tries = 300)
     void framesArriveInOrderAndWhole(
