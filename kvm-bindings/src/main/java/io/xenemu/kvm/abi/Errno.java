@@ -17,7 +17,9 @@ public final class Errno {
     public static final int EFAULT = 14;
     public static final int EBUSY = 16;
     public static final int EEXIST = 17;
+    public static final int EXDEV = 18;
     public static final int ENODEV = 19;
+    public static final int ENOTDIR = 20;
     public static final int EISDIR = 21;
     public static final int EINVAL = 22;
     public static final int ENFILE = 23;
@@ -26,11 +28,18 @@ public final class Errno {
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
     public static final int EPIPE = 32;
+    public static final int ERANGE = 34;
+    public static final int ENAMETOOLONG = 36;
+    public static final int ELOOP = 40;
+    public static final int ENODATA = 61;
+    public static final int EPROTO = 71;
     public static final int EOVERFLOW = 75;
+    public static final int EMSGSIZE = 90;
     public static final int EOPNOTSUPP = 95;
     public static final int ECONNRESET = 104;
     public static final int ESHUTDOWN = 108;
     public static final int ECONNREFUSED = 111;
+    public static final int ESTALE = 116;
 
     private Errno() {}
 
@@ -51,8 +60,9 @@ public final class Errno {
             case EFAULT -> "EFAULT";
             case EBUSY -> "EBUSY";
             case EEXIST -> "EEXIST";
+            case EXDEV -> "EXDEV";
             case ENODEV -> "ENODEV";
-            case 20 -> "ENOTDIR";
+            case ENOTDIR -> "ENOTDIR";
             case EISDIR -> "EISDIR";
             case EINVAL -> "EINVAL";
             case ENFILE -> "ENFILE";
@@ -62,16 +72,22 @@ public final class Errno {
             case EROFS -> "EROFS";
             case EPIPE -> "EPIPE";
             case 33 -> "EDOM";
-            case 34 -> "ERANGE";
+            case ERANGE -> "ERANGE";
+            case ENAMETOOLONG -> "ENAMETOOLONG";
             case 38 -> "ENOSYS";
+            case ELOOP -> "ELOOP";
+            case ENODATA -> "ENODATA";
             case 62 -> "ETIME";
+            case EPROTO -> "EPROTO";
             case EOVERFLOW -> "EOVERFLOW";
+            case EMSGSIZE -> "EMSGSIZE";
             case EOPNOTSUPP -> "EOPNOTSUPP";
             case ECONNRESET -> "ECONNRESET";
             case ESHUTDOWN -> "ESHUTDOWN";
             case 110 -> "ETIMEDOUT";
             case ECONNREFUSED -> "ECONNREFUSED";
             case 113 -> "EHOSTUNREACH";
+            case ESTALE -> "ESTALE";
             default -> "errno " + errno;
         };
     }

@@ -1,8 +1,14 @@
 /// Host files and block devices by the kernel's own calls, without allocation and without a copy: the data goes to and
 /// from addresses that an array of vectors names.
 ///
-/// [HostFile] is an open file, [IoVectors] the array, [FileStatus] what kind of file it is and how large. Results are
-/// as the kernel has them: a negative number is a negated errno of [io.xenemu.kvm.abi.Errno].
+/// Families of files:
+///
+/// - One file: [HostFile] is an open file, [IoVectors] the array, [FileStatus] what kind of file it is and how large.
+/// - A folder's files: [Beneath] has the system calls that name a file by one name below a descriptor, so that no
+///   symbolic link and no `..` leads out. [Statx], [DirectoryEntries], [FileSystemStatus] and [RecordLock] are the
+///   structures that they fill, [OpenFlags] the kernel's numbers.
+///
+/// Results are as the kernel has them: a negative number is a negated errno of [io.xenemu.kvm.abi.Errno].
 @NullMarked
 package io.xenemu.kvm.file;
 

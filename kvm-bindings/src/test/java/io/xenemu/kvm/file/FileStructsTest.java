@@ -1,0 +1,154 @@
+package io.xenemu.kvm.file;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.xenemu.kvm.testing.Tool;
+import java.io.IOException;
+import java.lang.reflect.Field;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The declared structures and numbers, beside those of the C compiler.
+final class FileStructsTest {
+    private static final String PROGRAM =
+            """
+            #define _GNU_SOURCE
+            #include <dirent.h>
+            #include <fcntl.h>
+            #include <stddef.h>
+            #include <stdio.h>
+            #include <sys/stat.h>
+            #include <sys/syscall.h>
+            #include <sys/vfs.h>
+            #include <linux/openat2.h>
+            #define V(name, value) printf("%s %lld\\n", name, (long long)(value))
+            #define O(type, name, c) V(name, offsetof(type, c))
+            int main(void) {
+                V("Statx.BYTES", sizeof(struct statx));
+                O(struct statx, "Statx.STX_BLKSIZE", stx_blksize);
+                O(struct statx, "Statx.STX_NLINK", stx_nlink);
+                O(struct statx, "Statx.STX_UID", stx_uid);
+                O(struct statx, "Statx.STX_GID", stx_gid);
+                O(struct statx, "Statx.STX_MODE", stx_mode);
+                O(struct statx, "Statx.STX_INO", stx_ino);
+                O(struct statx, "Statx.STX_SIZE", stx_size);
+                O(struct statx, "Statx.STX_BLOCKS", stx_blocks);
+                O(struct statx, "Statx.STX_ATIME", stx_atime);
+                O(struct statx, "Statx.STX_BTIME", stx_btime);
+                O(struct statx, "Statx.STX_CTIME", stx_ctime);
+                O(struct statx, "Statx.STX_MTIME", stx_mtime);
+                O(struct statx, "Statx.STX_RDEV_MAJOR", stx_rdev_major);
+                O(struct statx, "Statx.STX_RDEV_MINOR", stx_rdev_minor);
+                O(struct statx, "Statx.STX_DEV_MAJOR", stx_dev_major);
+                O(struct statx, "Statx.STX_DEV_MINOR", stx_dev_minor);
+                O(struct statx_timestamp, "Statx.TV_NSEC", tv_nsec);
+                V("FileSystemStatus.BYTES", sizeof(struct statfs));
+                O(struct statfs, "FileSystemStatus.F_TYPE", f_type);
+                O(struct statfs, "FileSystemStatus.F_BSIZE", f_bsize);
+                O(struct statfs, "FileSystemStatus.F_BLOCKS", f_blocks);
+                O(struct statfs, "FileSystemStatus.F_BFREE", f_bfree);
+                O(struct statfs, "FileSystemStatus.F_BAVAIL", f_bavail);
+                O(struct statfs, "FileSystemStatus.F_FILES", f_files);
+                O(struct statfs, "FileSystemStatus.F_FFREE", f_ffree);
+                O(struct statfs, "FileSystemStatus.F_FSID", f_fsid);
+                O(struct statfs, "FileSystemStatus.F_NAMELEN", f_namelen);
+                O(struct dirent64, "DirectoryEntries.D_INO", d_ino);
+                O(struct dirent64, "DirectoryEntries.D_OFF", d_off);
+                O(struct dirent64, "DirectoryEntries.D_RECLEN", d_reclen);
+                O(struct dirent64, "DirectoryEntries.D_TYPE", d_type);
+                O(struct dirent64, "DirectoryEntries.D_NAME", d_name);
+                V("RecordLock.BYTES", sizeof(struct flock));
+                O(struct flock, "RecordLock.L_TYPE", l_type);
+                O(struct flock, "RecordLock.L_START", l_start);
+                O(struct flock, "RecordLock.L_LEN", l_len);
+                V("RecordLock.F_RDLCK", F_RDLCK);
+                V("RecordLock.F_WRLCK", F_WRLCK);
+                V("RecordLock.F_UNLCK", F_UNLCK);
+                V("Beneath.AT_FDCWD", AT_FDCWD);
+                V("Beneath.AT_SYMLINK_FOLLOW", AT_SYMLINK_FOLLOW);
+                V("Beneath.AT_EMPTY_PATH", AT_EMPTY_PATH);
+                V("Beneath.OPEN_HOW_BYTES", sizeof(struct open_how));
+                O(struct open_how, "Beneath.HOW_FLAGS", flags);
+                O(struct open_how, "Beneath.HOW_MODE", mode);
+                O(struct open_how, "Beneath.HOW_RESOLVE", resolve);
+                V("Beneath.RESOLVE_NO_MAGICLINKS", RESOLVE_NO_MAGICLINKS);
+                V("Beneath.RESOLVE_NO_SYMLINKS", RESOLVE_NO_SYMLINKS);
+                V("Beneath.RESOLVE_BENEATH", RESOLVE_BENEATH);
+                V("Beneath.STATX_MASK", STATX_BASIC_STATS | STATX_BTIME);
+                V("Beneath.SEEK_SET", SEEK_SET);
+                V("Beneath.F_OFD_GETLK", F_OFD_GETLK);
+                V("Beneath.F_OFD_SETLK", F_OFD_SETLK);
+                V("Beneath.TIMES_BYTES", 2 * sizeof(struct timespec));
+                V("OpenFlags.O_RDONLY", O_RDONLY);
+                V("OpenFlags.O_WRONLY", O_WRONLY);
+                V("OpenFlags.O_RDWR", O_RDWR);
+                V("OpenFlags.O_ACCMODE", O_ACCMODE);
+                V("OpenFlags.O_CREAT", O_CREAT);
+                V("OpenFlags.O_EXCL", O_EXCL);
+                V("OpenFlags.O_NOCTTY", O_NOCTTY);
+                V("OpenFlags.O_TRUNC", O_TRUNC);
+                V("OpenFlags.O_APPEND", O_APPEND);
+                V("OpenFlags.O_NONBLOCK", O_NONBLOCK);
+                V("OpenFlags.O_DSYNC", O_DSYNC);
+                V("OpenFlags.O_DIRECTORY", O_DIRECTORY);
+                V("OpenFlags.O_NOFOLLOW", O_NOFOLLOW);
+                V("OpenFlags.O_CLOEXEC", O_CLOEXEC);
+                V("OpenFlags.O_SYNC", O_SYNC);
+                V("OpenFlags.O_PATH", O_PATH);
+                V("OpenFlags.AT_REMOVEDIR", AT_REMOVEDIR);
+                V("OpenFlags.S_IFMT", S_IFMT);
+                V("OpenFlags.S_IFIFO", S_IFIFO);
+                V("OpenFlags.S_IFCHR", S_IFCHR);
+                V("OpenFlags.S_IFDIR", S_IFDIR);
+                V("OpenFlags.S_IFBLK", S_IFBLK);
+                V("OpenFlags.S_IFREG", S_IFREG);
+                V("OpenFlags.S_IFLNK", S_IFLNK);
+                V("OpenFlags.S_IFSOCK", S_IFSOCK);
+                V("OpenFlags.S_ISGID", S_ISGID);
+                V("AtCalls.OPENAT2", SYS_openat2);
+                return 0;
+            }
+            """;
+
+    @TempDir private Path folder;
+
+    @Test
+    void declarationsAreThoseOfTheCompiler() throws Exception {
+        Path source = Files.writeString(folder.resolve("probe.c"), PROGRAM);
+        Path program = folder.resolve("probe");
+        String gcc = Tool.need("gcc", "gcc libc6-dev linux-libc-dev");
+        run(List.of(gcc, "-Wall", "-Werror", "-o", program.toString(), source.toString()));
+        Map<String, Long> theirs = new TreeMap<>();
+        run(List.of(program.toString()))
+                .lines()
+                .map(line -> line.split(" ", -1))
+                .forEach(words -> theirs.put(words[0], Long.parseLong(words[1])));
+        Map<String, Long> ours = new TreeMap<>();
+        for (String name : theirs.keySet()) {
+            ours.put(name, declared(name));
+        }
+        assertEquals(theirs, ours);
+    }
+
+    private static long declared(String name) throws ReflectiveOperationException {
+        int dot = name.indexOf('.');
+        String type = name.substring(0, dot);
+        String room = type.equals("AtCalls") ? "io.xenemu.kvm.libc." : "io.xenemu.kvm.file.";
+        Field field = Class.forName(room + type).getDeclaredField(name.substring(dot + 1));
+        field.setAccessible(true);
+        return ((Number) field.get(null)).longValue();
+    }
+
+    private static String run(List<String> command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor(), said);
+        return said;
+    }
+}
