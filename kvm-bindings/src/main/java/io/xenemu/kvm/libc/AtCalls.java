@@ -18,7 +18,8 @@ public final class AtCalls {
     private static final MethodHandle SYSCALL = Libc.handle("syscall", ARGUMENTS);
     // int openat(int dirfd, const char *pathname, int flags, ...);
     private static final MethodHandle OPENAT = Libc.handle("openat", ARGUMENTS);
-    // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx *statxbuf);
+    // int statx(int dirfd, const char *pathname, int flags, unsigned int mask, struct statx
+    // *statxbuf);
     private static final MethodHandle STATX = Libc.handle("statx", ARGUMENTS);
     // ssize_t getdents64(int fd, void *dirp, size_t count);
     private static final MethodHandle GETDENTS64 = Libc.handle("getdents64", ARGUMENTS);
@@ -36,7 +37,8 @@ public final class AtCalls {
     private static final MethodHandle SYMLINKAT = Libc.handle("symlinkat", ARGUMENTS);
     // int linkat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, int flags);
     private static final MethodHandle LINKAT = Libc.handle("linkat", ARGUMENTS);
-    // int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
+    // int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned
+    // int flags);
     private static final MethodHandle RENAMEAT2 = Libc.handle("renameat2", ARGUMENTS);
     // int unlinkat(int dirfd, const char *pathname, int flags);
     private static final MethodHandle UNLINKAT = Libc.handle("unlinkat", ARGUMENTS);

@@ -2,6 +2,7 @@ package io.xenemu.core.backend;
 
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /// One device of a guest, from when it is attached until it is removed. Its guest may connect to it many times, one
@@ -44,5 +45,12 @@ public interface BackendDevice {
         ///
         /// @throws Refused if it is not larger
         void resize() throws Refused;
+    }
+
+    /// A device that its guest may be using in a way that does not survive an orderly end, such as a mounted share.
+    interface Used extends BackendDevice {
+        /// The use that the guest makes of the device, for the operator who wants to detach it; empty if it can be
+        /// taken away. Any thread may call it. Does not wait.
+        Optional<String> use();
     }
 }

@@ -17,6 +17,7 @@ import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -135,6 +136,14 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             throw new Refused(device + " has no size that the service could change");
         }
         resizable.resize();
+    }
+
+    @Override
+    public Optional<String> use(PvDevice device) {
+        ServedDevice served = devices.get(device);
+        return served != null && served.served() instanceof BackendDevice.Used used
+                ? used.use()
+                : Optional.empty();
     }
 
     /// The devices of a domain, by kind and number.

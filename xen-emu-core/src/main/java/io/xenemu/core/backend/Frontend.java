@@ -136,12 +136,26 @@ public final class Frontend {
     /// @param work an exception of it is a bug: the device is closed then
     /// @throws FrontendError ENOMEM if the guest may have no more threads or descriptors of the process
     public QueueThread thread(int queue, QueueWork work) throws FrontendError {
-        Runnable giveBack = place.threads().take(device, domain.resources());
+        return start(place.threads(), queue, work);
+    }
+
+    /// Makes a thread of the device's own, for work that may wait for the host, such as calls on files: an engine must
+    /// not wait. It is otherwise as those of [#thread], and only the device wakes it.
+    ///
+    /// @param number beside the queues' numbers; part of the thread's name
+    /// @param work as for [#thread]
+    /// @throws FrontendError ENOMEM if the guest may have no more threads or descriptors of the process
+    public QueueThread worker(int number, QueueWork work) throws FrontendError {
+        return start(QueueThreads.OWN, number, work);
+    }
+
+    private QueueThread start(QueueThreads by, int number, QueueWork work) throws FrontendError {
+        Runnable giveBack = by.take(device, domain.resources());
         if (giveBack == null) {
             throw new FrontendError(XenError.ENOMEM, "the guest has too many threads");
         }
         mappings.add(giveBack);
-        QueueThread thread = place.threads().start(device, queue, work, this::fail);
+        QueueThread thread = by.start(device, number, work, this::fail);
         threads.add(thread);
         return thread;
     }

@@ -8,8 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// xl's verbs for disks and network interfaces. The service knows them by the same
-/// names.
+/// xl's verbs for disks and network interfaces, and the same for shares. The service knows them by the same names.
 final class DeviceVerbs {
     private DeviceVerbs() {}
 
@@ -64,7 +63,7 @@ final class DeviceVerbs {
                 index = "1",
                 paramLabel = "DEVICE",
                 description =
-                        "Device: its number, or a disk's name, or a network interface's MAC address.")
+                        "Device: its number, a disk's name, a network interface's MAC address, or a share's tag.")
         private String device = "";
 
         @Override
@@ -129,4 +128,29 @@ final class DeviceVerbs {
 
     @Command(name = "network-detach")
     static final class NetworkDetach extends Detach {}
+
+    @Command(name = "9pfs-attach")
+    static final class P9Attach extends Attach {
+        /// The path of a share is absolute.
+        @Override
+        List<String> forService(List<String> given) {
+            return given;
+        }
+    }
+
+    @Command(name = "9pfs-list")
+    static final class P9List extends Listing {}
+
+    @Command(name = "9pfs-detach")
+    static final class P9Detach extends Detach {
+        @Option(
+                names = {"-f", "--force"},
+                description = "Detach even if the guest has mounted the share.")
+        private boolean force;
+
+        @Override
+        public Integer call() throws HostException {
+            return force ? force() : super.call();
+        }
+    }
 }

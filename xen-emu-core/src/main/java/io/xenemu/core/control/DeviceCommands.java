@@ -10,6 +10,7 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.NicSpec;
+import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
@@ -18,7 +19,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 
-/// xl's verbs for disks and network interfaces that the service or another domain serves.
+/// xl's verbs for disks and network interfaces that the service or another domain serves, and the same for shares.
 final class DeviceCommands {
     private static final String DOMAIN = "domain";
     private static final String SPEC = "spec";
@@ -68,11 +69,31 @@ final class DeviceCommands {
                             "Take a network interface from a guest; after 10 s by force.",
                             (service, call) -> detach(DeviceKind.VIF, service, call),
                             one(DOMAIN),
-                            one(DEVICE)));
+                            one(DEVICE)),
+                    Verb.changes(
+                            "9pfs-attach",
+                            "Share a folder of the host with a guest, which mounts it by its tag: "
+                                    + "tag=TAG,path=FOLDER[,security_model=none][,ro]"
+                                    + "[,max-open-files=N], see p9 in xl.cfg(5).",
+                            (service, call) -> attach(DeviceKind.P9, service, call),
+                            one(DOMAIN),
+                            some(SPEC)),
+                    Verb.reads(
+                            "9pfs-list",
+                            "List the folders that guests share.",
+                            (service, call) -> list(DeviceKind.P9, service, call),
+                            some(DOMAIN)),
+                    Verb.changes(
+                            "9pfs-detach",
+                            "Take a share from a guest; refused after 10 s if it is mounted.",
+                            (service, call) -> detach(DeviceKind.P9, service, call),
+                            one(DOMAIN),
+                            one(DEVICE),
+                            flag(FORCE)));
 
     private DeviceCommands() {}
 
-    /// Creates a device ([DiskSpec], [NicSpec]), and waits for its back end.
+    /// Creates a device ([DiskSpec], [NicSpec], [P9Spec]), and waits for its back end.
     private static ControlReply attach(DeviceKind kind, OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         DeviceSpec spec = spec(kind, call.all(SPEC));
@@ -87,6 +108,7 @@ final class DeviceCommands {
         return switch (kind) {
             case VBD -> DiskSpec.parse(words);
             case VIF -> NicSpec.parse(words, new SecureRandom());
+            case P9 -> P9Spec.parse(words);
         };
     }
 

@@ -13,6 +13,7 @@ import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.backend.net.NetKind;
+import io.xenemu.core.backend.p9.P9Kind;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.GuestMemoryMap;
@@ -122,7 +123,10 @@ public final class Hypervisor implements AutoCloseable {
 
     /// The kinds of devices that the service serves.
     private static List<BackendKind> servedKinds(MeterRegistry registry) {
-        return List.of(new BlockKind(new NbdOpener(registry), registry), new NetKind(registry));
+        return List.of(
+                new BlockKind(new NbdOpener(registry), registry),
+                new NetKind(registry),
+                new P9Kind(registry));
     }
 
     private static List<EngineSpec> defaultEngines() {

@@ -5,7 +5,9 @@ public enum DeviceKind {
     /// A disk.
     VBD("vbd", "xen-blkback", "disks"),
     /// A network interface.
-    VIF("vif", "xen-netback", "network interfaces");
+    VIF("vif", "xen-netback", "network interfaces"),
+    /// A share of a folder. Linux has no driver for its back end.
+    P9("9pfs", "a 9pfs back end", "9pfs shares");
 
     private final String directory;
     private final String driver;

@@ -39,12 +39,33 @@ public final class DeviceNodes {
             view.readBytes(isService ? SERVICE_PATH : PvDevice.devicesPath(backend));
             PvDevice device =
                     new PvDevice(spec.kind(), frontend, backend, id(view, frontend, spec));
-            if (view.exists(device.recordPath())) {
+            if (view.exists(device.recordPath()) || hasTag(view, frontend, spec)) {
                 throw XenError.EEXIST;
             }
             write(view, device, spec.contents(device));
             return device;
         });
+    }
+
+    /// Whether the domain has a share of the same tag.
+    private static boolean hasTag(StoreView view, DomId frontend, DeviceSpec spec) throws XenError {
+        if (spec instanceof P9Spec share) {
+            for (PvDevice device : devices(view, DeviceKind.P9, frontend)) {
+                if (hasTag(view, device, share.tag())) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private static boolean hasTag(StoreView view, PvDevice device, String tag) throws XenError {
+        return read(view, device.recordPath() + "/" + P9Spec.TAG).filter(tag::equals).isPresent();
+    }
+
+    /// Whether a share has a tag.
+    boolean hasTag(PvDevice device, String tag) throws XenError {
+        return hasTag(client, device, tag);
     }
 
     private static int id(StoreView view, DomId frontend, DeviceSpec spec) throws XenError {

@@ -4,7 +4,8 @@ import com.google.common.primitives.Ints;
 import io.xenemu.kvm.abi.XenError;
 import java.util.Locale;
 
-/// A device as `xl block-list` and `xl network-list` show it. A number that a guest has not written is -1.
+/// A device as `xl block-list` and `xl network-list` show it, and a share in the same form. A number that a guest has
+/// not written is -1.
 public final class DeviceRow {
     private final DeviceNodes nodes;
     private final DeviceKind kind;
@@ -19,6 +20,7 @@ public final class DeviceRow {
         return switch (kind) {
             case VBD -> "Vdev  BE  handle state evt-ch ring-ref BE-path";
             case VIF -> "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path";
+            case P9 -> "Idx BE Tag              state BE-path                        Path";
         };
     }
 
@@ -49,6 +51,16 @@ public final class DeviceRow {
                             number(device, "tx-ring-ref"),
                             number(device, "rx-ring-ref"),
                             device.backendPath());
+            case P9 ->
+                    String.format(
+                            Locale.ROOT,
+                            "%-3d %-2d %-16s %5d %-30s %s",
+                            device.id(),
+                            device.backend().value(),
+                            nodes.read(device.recordPath() + "/" + P9Spec.TAG).orElse("?"),
+                            number(device, "state"),
+                            device.backendPath(),
+                            nodes.read(device.recordPath() + "/path").orElse("?"));
         };
     }
 

@@ -3,7 +3,7 @@ package io.xenemu.core.toolstack;
 import java.util.OptionalInt;
 
 /// An operator's specification of a device.
-public sealed interface DeviceSpec permits DiskSpec, NicSpec {
+public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec {
     /// The back end's domain if an operator names none: domain 0, which is the service.
     String SERVICE = "0";
 

@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -27,6 +28,9 @@ import org.slf4j.LoggerFactory;
 public final class PvDevices implements AutoCloseable {
     /// Time limit for a back end, as in xl (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
     private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    /// Between two looks whether a guest still uses a device that is to be detached.
+    private static final Duration USE_POLL = Duration.ofMillis(50);
 
     private static final Logger log = LoggerFactory.getLogger(PvDevices.class);
 
@@ -192,15 +196,20 @@ public final class PvDevices implements AutoCloseable {
     }
 
     /// Finds a device by an operator's argument: a disk by its name or number, a network interface by its number or
-    /// address.
+    /// address, a share by its number or tag.
     ///
     /// @throws Refused if there is none
     public PvDevice find(DeviceKind kind, DomId frontend, String which) throws Refused {
         try {
+            List<PvDevice> all = nodes.devices(kind, frontend);
+            for (PvDevice device : all) {
+                if (hasAddress(device, which) || hasTag(device, which)) {
+                    return device;
+                }
+            }
             OptionalInt id = VirtualDisk.number(which);
-            for (PvDevice device : nodes.devices(kind, frontend)) {
-                boolean numbered = id.isPresent() && id.getAsInt() == device.id();
-                if (numbered || hasAddress(device, which)) {
+            for (PvDevice device : all) {
+                if (id.isPresent() && id.getAsInt() == device.id()) {
                     return device;
                 }
             }
@@ -208,6 +217,10 @@ public final class PvDevices implements AutoCloseable {
             throw Refused.byXenStore(e);
         }
         throw new Refused("no such device: " + which);
+    }
+
+    private boolean hasTag(PvDevice device, String which) throws XenError {
+        return device.kind() == DeviceKind.P9 && nodes.hasTag(device, which);
     }
 
     private boolean hasAddress(PvDevice device, String which) throws XenError {
@@ -224,6 +237,9 @@ public final class PvDevices implements AutoCloseable {
     public void detach(PvDevice device, DetachMode mode) throws Refused, InterruptedException {
         take(device);
         try {
+            if (mode == DetachMode.ORDERLY) {
+                awaitUnused(device);
+            }
             boolean hasBackend = nodes.close(device, mode == DetachMode.FORCED);
             boolean letGo = !hasBackend || awaitClosed(device);
             if (!letGo && mode != DetachMode.FORCED) {
@@ -242,6 +258,22 @@ public final class PvDevices implements AutoCloseable {
             throw Refused.byXenStore(e);
         } finally {
             busy.remove(device);
+        }
+    }
+
+    /// Waits until the guest does not use a device of the service in a way that an orderly detach would break.
+    private void awaitUnused(PvDevice device) throws Refused, InterruptedException {
+        if (!isByService(device)) {
+            return;
+        }
+        long deadline = System.nanoTime() + limit.toNanos();
+        Optional<String> use = service.use(device);
+        while (use.isPresent()) {
+            if (System.nanoTime() - deadline >= 0) {
+                throw new Refused(use.get() + "; --force removes it");
+            }
+            Thread.sleep(USE_POLL);
+            use = service.use(device);
         }
     }
 

@@ -1,6 +1,7 @@
 package io.xenemu.core.toolstack;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /// The back ends of the service itself, which is domain 0, as the toolstack uses them.
 public interface ServiceBackends {
@@ -20,6 +21,11 @@ public interface ServiceBackends {
                 @Override
                 public boolean awaitEnd(PvDevice device, Duration limit) {
                     return true;
+                }
+
+                @Override
+                public Optional<String> use(PvDevice device) {
+                    return Optional.empty();
                 }
             };
 
@@ -44,6 +50,9 @@ public interface ServiceBackends {
     ///
     /// @return false if that is not so after `limit`
     boolean awaitEnd(PvDevice device, Duration limit) throws InterruptedException;
+
+    /// The use of a device that its guest has to end first, such as a mount; empty if there is none. Does not wait.
+    Optional<String> use(PvDevice device);
 
     /// A device that is open. One of its methods is called, once; [#discard] also after a refusal of [#serve].
     interface Opened {

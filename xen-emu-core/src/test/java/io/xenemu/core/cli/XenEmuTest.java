@@ -80,6 +80,9 @@ final class XenEmuTest {
                 List.of("block-detach", "web", "xvda", "xvdb"),
                 List.of("network-attach", "web"),
                 List.of("network-detach", "--force", "web", "0"),
+                List.of("9pfs-attach", "web"),
+                List.of("9pfs-list"),
+                List.of("9pfs-detach", "web"),
                 List.of("run"),
                 List.of("run", "--kernel"),
                 run("--no-such-option"),
@@ -145,7 +148,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| engines[-a-z]*| (block|network)-[a-z]+)? --help"),
+                                "xen-emu: .*; see xen-emu( run| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| engines[-a-z]*| (block|network|9pfs)-[a-z]+)? --help"),
                 result.toString());
     }
 

@@ -270,6 +270,13 @@ final class VerbTableTest {
                 "network-attach 1 bridge=x",
                 "network-attach 1 backend=test",
                 "network-detach 1 0",
+                "9pfs-attach 1",
+                "9pfs-attach 1 tag=t",
+                "9pfs-attach 1 tag=t,path=/nowhere",
+                "9pfs-attach 2 tag=t,path=/tmp",
+                "9pfs-list 2",
+                "9pfs-detach 1 t",
+                "9pfs-detach 1 t now",
                 "vcpu-set 1",
                 "vcpu-set 1 0",
                 "vcpu-set 1 two",
@@ -635,6 +642,7 @@ final class VerbTableTest {
     void noDevicesAreListed() {
         assertEquals(1, send("block-list test 1").text().size());
         assertEquals(1, send("network-list 1").text().size());
+        assertEquals(1, send("9pfs-list 1").text().size());
     }
 
     @Test

@@ -13,6 +13,7 @@ import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.backend.nbd.NbdMetrics;
 import io.xenemu.core.backend.net.NetMetrics;
+import io.xenemu.core.backend.p9.P9Metrics;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
@@ -119,6 +120,8 @@ final class MetricsDocTest {
             new BlockMetrics(registry, GUEST, 0);
             new NbdMetrics(registry, GUEST, 0, new NoRequests());
             new NetMetrics(registry, new PvDevice(DeviceKind.VIF, GUEST, DomId.DOM0, 0));
+            new P9Metrics(
+                    registry, new PvDevice(DeviceKind.P9, GUEST, DomId.DOM0, 0), () -> 0, () -> 0);
             store.introduce(
                     GUEST,
                     new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));

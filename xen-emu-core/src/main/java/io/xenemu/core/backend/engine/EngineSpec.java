@@ -28,8 +28,8 @@ public record EngineSpec(EngineId id, CpuSet cpus) {
     /// The least: while one waits for a disk, another works.
     private static final int LEAST_ENGINES = 2;
 
-    /// So many requests for files run at a time. They may wait for the file system, so that the number of CPUs does not
-    /// matter. Linux's front end of 9pfs needs two at least, one for each ring.
+    /// They watch rings; the requests run on threads of the share's own. Linux's front end of 9pfs needs two at least,
+    /// one for each ring.
     private static final int DEFAULT_SHARE_ENGINES = 4;
 
     private static final String CPUS = ",cpus=";

@@ -1,0 +1,109 @@
+package io.xenemu.core.backend.p9;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.Beneath;
+import io.xenemu.kvm.file.OpenFlags;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// Opens and counts the descriptors of one share, and its extended attributes. At the limit it asks [P9Fids] for one
+/// that no request uses.
+final class P9Descriptors {
+    /// How many descriptors are asked back for one open, as other requests may take those that come back.
+    private static final int ATTEMPTS = 8;
+
+    private final int root;
+    private final int max;
+    private final P9Fids fids;
+    private final AtomicInteger open = new AtomicInteger();
+    private final AtomicInteger attributes = new AtomicInteger();
+
+    /// @param root the descriptor of the share's root
+    /// @param max descriptors beside the root
+    P9Descriptors(int root, int max, P9Fids fids) {
+        this.root = root;
+        this.max = max;
+        this.fids = fids;
+    }
+
+    int root() {
+        return root;
+    }
+
+    /// Descriptors open now.
+    int count() {
+        return open.get();
+    }
+
+    /// Opens a place below the root, by a path of any number of names.
+    ///
+    /// @return the descriptor or a negated errno
+    int open(P9Scratch scratch, MemorySegment path) {
+        return openAt(scratch, root, path, OpenFlags.O_PATH, 0);
+    }
+
+    /// Opens or creates a file below a directory.
+    ///
+    /// @return the descriptor or a negated errno
+    int openAt(P9Scratch scratch, int directory, MemorySegment name, int flags, int mode) {
+        if (!reserve(scratch)) {
+            return -Errno.EMFILE;
+        }
+        return opened(scratch.files.open(directory, name, flags, mode));
+    }
+
+    /// Opens a descriptor's file once more: see [Beneath#reopen].
+    ///
+    /// @return the descriptor or a negated errno
+    int reopen(P9Scratch scratch, int fd, int flags) {
+        if (!reserve(scratch)) {
+            return -Errno.EMFILE;
+        }
+        return opened(scratch.files.reopen(fd, flags));
+    }
+
+    private int opened(int result) {
+        if (result < 0) {
+            open.decrementAndGet();
+        }
+        return result;
+    }
+
+    private boolean reserve(P9Scratch scratch) {
+        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+            if (open.incrementAndGet() <= max) {
+                return true;
+            }
+            open.decrementAndGet();
+            if (!fids.parkOne(scratch, root)) {
+                return false;
+            }
+        }
+        return false;
+    }
+
+    /// Closes a descriptor that this object has opened.
+    void close(int fd) {
+        Beneath.close(fd);
+        open.decrementAndGet();
+    }
+
+    /// Counts an extended attribute.
+    ///
+    /// @throws P9Error EMFILE if there are too many
+    void reserveAttribute() throws P9Error {
+        if (attributes.incrementAndGet() > P9Limits.ATTRIBUTE_FIDS) {
+            attributes.decrementAndGet();
+            throw P9Error.of(Errno.EMFILE);
+        }
+    }
+
+    void releaseAttribute() {
+        attributes.decrementAndGet();
+    }
+
+    /// A place was opened again.
+    void unparked(P9Place place) {
+        fids.unparked(place);
+    }
+}

@@ -1,0 +1,42 @@
+package io.xenemu.core.backend.p9;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.BackendDevice;
+import io.xenemu.core.backend.BackendKind;
+import io.xenemu.core.backend.Handshake;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.P9Spec;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.KvmException;
+
+/// Shares of folders of the host (`9pfs`).
+public final class P9Kind implements BackendKind {
+    private final MeterRegistry registry;
+
+    public P9Kind(MeterRegistry registry) {
+        this.registry = registry;
+    }
+
+    @Override
+    public DeviceKind kind() {
+        return DeviceKind.P9;
+    }
+
+    @Override
+    public Handshake handshake() {
+        return Handshake.INITIALISED;
+    }
+
+    @Override
+    public BackendDevice open(DeviceSpec spec) throws Refused {
+        if (!(spec instanceof P9Spec share)) {
+            throw new IllegalArgumentException(spec.toString());
+        }
+        try {
+            return new P9Share(share, registry);
+        } catch (KvmException e) {
+            throw new Refused("the folder cannot be shared: " + e.getMessage());
+        }
+    }
+}

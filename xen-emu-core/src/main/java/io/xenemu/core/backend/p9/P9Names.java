@@ -1,0 +1,258 @@
+package io.xenemu.core.backend.p9;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.Beneath;
+import io.xenemu.kvm.file.OpenFlags;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/// The requests that make, rename and remove names. Each works on one name below the descriptor of a directory, and
+/// none follows a symbolic link under that name (CVE-2016-9602).
+final class P9Names {
+    private final P9Session session;
+    private final P9Descriptors descriptors;
+
+    P9Names(P9Session session) {
+        this.session = session;
+        descriptors = session.descriptors();
+    }
+
+    /// Tmkdir: `dfid[4] name[s] mode[4] gid[4]`.
+    void mkdir(P9Scratch s) throws P9Error {
+        P9Place directory = session.holdPlace(s.in.u32());
+        try {
+            int at = directory.descriptor(s);
+            s.in.name(s.name);
+            int mode = s.in.u32() & P9Opens.PERMISSIONS;
+            int gid = s.in.u32();
+            P9Error.check(Beneath.makeDirectory(at, s.name, mode));
+            made(s, at, OpenFlags.O_PATH | OpenFlags.O_DIRECTORY, mode, directory.uid(), gid);
+        } finally {
+            session.fids().letGo(directory);
+        }
+    }
+
+    /// Tmknod: `dfid[4] name[s] mode[4] major[4] minor[4] gid[4]`. Makes regular files, FIFOs and sockets; a device
+    /// node would be one of the host's devices.
+    void mknod(P9Scratch s) throws P9Error {
+        P9Place directory = session.holdPlace(s.in.u32());
+        try {
+            int at = directory.descriptor(s);
+            s.in.name(s.name);
+            int mode = s.in.u32();
+            s.in.u64();
+            int gid = s.in.u32();
+            int type =
+                    switch (mode & OpenFlags.S_IFMT) {
+                        case 0, OpenFlags.S_IFREG -> OpenFlags.S_IFREG;
+                        case OpenFlags.S_IFIFO -> OpenFlags.S_IFIFO;
+                        case OpenFlags.S_IFSOCK -> OpenFlags.S_IFSOCK;
+                        default -> throw P9Error.of(Errno.EPERM);
+                    };
+            int permissions = mode & P9Opens.PERMISSIONS;
+            P9Error.check(Beneath.makeNode(at, s.name, type | permissions));
+            made(s, at, OpenFlags.O_PATH, permissions, directory.uid(), gid);
+        } finally {
+            session.fids().letGo(directory);
+        }
+    }
+
+    /// Tsymlink: `dfid[4] name[s] symtgt[s] gid[4]`. The target is text for the guest: the service never follows it.
+    void symlink(P9Scratch s) throws P9Error {
+        P9Place directory = session.holdPlace(s.in.u32());
+        try {
+            int at = directory.descriptor(s);
+            s.in.name(s.name);
+            s.in.string(s.path, P9Scratch.PATH_MAX - 1);
+            int gid = s.in.u32();
+            P9Error.check(Beneath.makeSymlink(s.path, at, s.name));
+            made(s, at, OpenFlags.O_PATH, 0, directory.uid(), gid);
+        } finally {
+            session.fids().letGo(directory);
+        }
+    }
+
+    /// Gives the new file of `scratch.name` its owner, and writes its identity.
+    private void made(P9Scratch s, int directory, int flags, int mode, int uid, int gid)
+            throws P9Error {
+        int fd = P9Error.check(descriptors.openAt(s, directory, s.name, flags, 0));
+        try {
+            P9Owner.give(s, fd, mode, uid, gid);
+            session.status(s, fd);
+            session.writeQid(s);
+        } finally {
+            descriptors.close(fd);
+        }
+    }
+
+    /// Tlink: `dfid[4] fid[4] name[s]`.
+    void link(P9Scratch s) throws P9Error {
+        P9Place directory = session.holdPlace(s.in.u32());
+        try {
+            P9Object file = session.fids().hold(s.in.u32());
+            try {
+                int at = directory.descriptor(s);
+                int fd = file.descriptor(s);
+                s.in.name(s.name);
+                P9Error.check(s.files.makeLink(fd, at, s.name));
+            } finally {
+                session.fids().letGo(file);
+            }
+        } finally {
+            session.fids().letGo(directory);
+        }
+    }
+
+    /// Tunlinkat: `dirfd[4] name[s] flags[4]`.
+    void unlinkat(P9Scratch s) throws P9Error {
+        P9Place directory = session.holdPlace(s.in.u32());
+        try {
+            int at = directory.descriptor(s);
+            s.in.name(s.name);
+            int flags = s.in.u32();
+            if ((flags & ~OpenFlags.AT_REMOVEDIR) != 0) {
+                throw P9Error.of(Errno.EINVAL);
+            }
+            P9Error.check(Beneath.unlink(at, s.name, flags));
+        } finally {
+            session.fids().letGo(directory);
+        }
+    }
+
+    /// Tremove: `fid[4]`. The fid is gone, whatever the answer is.
+    void remove(P9Scratch s) throws P9Error {
+        P9Object file = session.fids().remove(s.in.u32());
+        try {
+            boolean isDirectory = locatedIsDirectory(s, file);
+            int parent = parent(s);
+            try {
+                P9Error.check(
+                        Beneath.unlink(
+                                parent, s.otherName, isDirectory ? OpenFlags.AT_REMOVEDIR : 0));
+            } finally {
+                descriptors.close(parent);
+            }
+        } finally {
+            session.fids().letGo(file);
+        }
+    }
+
+    /// Trenameat: `olddirfid[4] oldname[s] newdirfid[4] newname[s]`.
+    void renameat(P9Scratch s) throws P9Error {
+        P9Place from = session.holdPlace(s.in.u32());
+        try {
+            s.in.name(s.otherName);
+            P9Place to = session.holdPlace(s.in.u32());
+            try {
+                s.in.name(s.name);
+                rename(s, from.descriptor(s), to.descriptor(s));
+            } finally {
+                session.fids().letGo(to);
+            }
+        } finally {
+            session.fids().letGo(from);
+        }
+    }
+
+    /// Trename: `fid[4] dfid[4] name[s]`.
+    void rename(P9Scratch s) throws P9Error {
+        P9Object file = session.fids().hold(s.in.u32());
+        try {
+            P9Place to = session.holdPlace(s.in.u32());
+            try {
+                s.in.name(s.name);
+                int into = to.descriptor(s);
+                locatedIsDirectory(s, file);
+                int parent = parent(s);
+                try {
+                    rename(s, parent, into);
+                } finally {
+                    descriptors.close(parent);
+                }
+            } finally {
+                session.fids().letGo(to);
+            }
+        } finally {
+            session.fids().letGo(file);
+        }
+    }
+
+    /// Renames `scratch.otherName` in one directory to `scratch.name` in another.
+    private void rename(P9Scratch s, int from, int to) throws P9Error {
+        boolean parked = session.fids().beginRename();
+        byte[] before = null;
+        byte[] after = null;
+        try {
+            byte[] oldPath = parked ? path(s, from, s.otherName) : null;
+            byte[] newPath = parked ? path(s, to, s.name) : null;
+            P9Error.check(Beneath.rename(from, s.otherName, to, s.name));
+            before = oldPath;
+            after = newPath;
+        } finally {
+            session.fids().endRename(before, after);
+        }
+    }
+
+    /// The path of a name below the share's root; null if the directory has none.
+    private byte @Nullable [] path(P9Scratch s, int directory, MemorySegment name) {
+        try {
+            int length = P9Paths.below(s, session.root(), directory);
+            String folder =
+                    length == 0
+                            ? ""
+                            : new String(s.path.asSlice(0, length).toArray(JAVA_BYTE), ISO_8859_1)
+                                    + "/";
+            return (folder + name.getString(0, ISO_8859_1)).getBytes(ISO_8859_1);
+        } catch (P9Error e) {
+            return null;
+        }
+    }
+
+    /// Finds the name of an object's file: the path of its directory is then in `scratch.otherPath`, as a C string, and
+    /// its name there in `scratch.otherName`. The name is that of this very file.
+    private boolean locatedIsDirectory(P9Scratch s, P9Object file) throws P9Error {
+        int fd = file.descriptor(s);
+        int length = P9Paths.below(s, session.root(), fd);
+        if (length == 0) {
+            throw P9Error.of(Errno.EBUSY);
+        }
+        int slash = length - 1;
+        while (slash >= 0 && s.path.get(JAVA_BYTE, slash) != '/') {
+            slash--;
+        }
+        int name = length - slash - 1;
+        if (name > P9Reader.NAME_MAX) {
+            throw P9Error.of(Errno.ENOENT);
+        }
+        MemorySegment.copy(s.path, slash + 1L, s.otherName, 0, name);
+        s.otherName.set(JAVA_BYTE, name, (byte) 0);
+        MemorySegment.copy(s.path, 0, s.otherPath, 0, length);
+        s.otherPath.set(JAVA_BYTE, length, (byte) 0);
+        int same = P9Error.check(descriptors.open(s, s.otherPath));
+        try {
+            long device = session.status(s, fd).device();
+            long inode = s.status.inode();
+            session.status(s, same);
+            if (s.status.device() != device || s.status.inode() != inode) {
+                throw P9Error.of(Errno.ENOENT);
+            }
+            s.otherPath.set(JAVA_BYTE, Math.max(slash, 0), (byte) 0);
+            return s.status.type() == OpenFlags.S_IFDIR;
+        } finally {
+            descriptors.close(same);
+        }
+    }
+
+    /// Opens the directory of `scratch.otherPath`.
+    private int parent(P9Scratch s) throws P9Error {
+        int flags = OpenFlags.O_PATH | OpenFlags.O_DIRECTORY;
+        boolean isRoot = s.otherPath.get(JAVA_BYTE, 0) == 0;
+        return P9Error.check(
+                isRoot
+                        ? descriptors.reopen(s, session.root(), flags)
+                        : descriptors.openAt(s, session.root(), s.otherPath, flags, 0));
+    }
+}

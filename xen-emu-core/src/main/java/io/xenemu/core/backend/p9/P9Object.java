@@ -1,0 +1,30 @@
+package io.xenemu.core.backend.p9;
+
+/// The thing that a fid stands for. It lives as long as a fid names it or a request uses it: whoever lets it go last
+/// ends it. [P9Fids] counts.
+abstract sealed class P9Object permits P9Place, P9OpenFile, P9Attribute {
+    /// The guest's user that attached, for files that it creates.
+    private final int uid;
+
+    /// Fids that name it; guarded by [P9Fids].
+    int fids;
+
+    /// Requests that use it; guarded by [P9Fids].
+    int users;
+
+    P9Object(int uid) {
+        this.uid = uid;
+    }
+
+    int uid() {
+        return uid;
+    }
+
+    /// A descriptor of the file, for calls that need no open file. The caller uses the object.
+    ///
+    /// @throws P9Error ESTALE if the file is no longer where it was; EBADF if the object has no file
+    abstract int descriptor(P9Scratch scratch) throws P9Error;
+
+    /// Closes what it holds. Called once, without a lock.
+    abstract void end();
+}

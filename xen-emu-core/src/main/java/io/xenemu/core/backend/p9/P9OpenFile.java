@@ -1,0 +1,70 @@
+package io.xenemu.core.backend.p9;
+
+import io.xenemu.kvm.file.OpenFlags;
+
+/// An open regular file or directory.
+final class P9OpenFile extends P9Object {
+    private static final int NONE = -1;
+
+    private final P9Descriptors descriptors;
+    private final int descriptor;
+    private final int flags;
+    private final int mode;
+
+    /// Position of the next record of a directory; guarded by this object's lock.
+    long position;
+
+    /// A descriptor for locks, which allows both kinds of lock; guarded by this object's lock.
+    private int locks = NONE;
+
+    /// @param descriptor taken over
+    /// @param flags of the open
+    /// @param mode gives the file's type
+    P9OpenFile(P9Descriptors descriptors, int descriptor, int flags, int mode, int uid) {
+        super(uid);
+        this.descriptors = descriptors;
+        this.descriptor = descriptor;
+        this.flags = flags;
+        this.mode = mode;
+    }
+
+    int descriptor() {
+        return descriptor;
+    }
+
+    @Override
+    int descriptor(P9Scratch scratch) {
+        return descriptor;
+    }
+
+    boolean isDirectory() {
+        return (mode & OpenFlags.S_IFMT) == OpenFlags.S_IFDIR;
+    }
+
+    boolean isWritable() {
+        return (flags & OpenFlags.O_ACCMODE) != OpenFlags.O_RDONLY;
+    }
+
+    /// A descriptor for locks. A lock for writing needs one that is open for writing, though flock(2) in the guest does
+    /// not. All locks of a file are on the same descriptor, since they belong to it.
+    ///
+    /// @param readOnly whether the share is
+    synchronized int locks(P9Scratch scratch, boolean readOnly) throws P9Error {
+        if (isWritable() || readOnly || isDirectory()) {
+            return descriptor;
+        }
+        if (locks == NONE) {
+            int opened = descriptors.reopen(scratch, descriptor, OpenFlags.O_RDWR);
+            locks = opened < 0 ? descriptor : opened;
+        }
+        return locks;
+    }
+
+    @Override
+    void end() {
+        descriptors.close(descriptor);
+        if (locks != NONE && locks != descriptor) {
+            descriptors.close(locks);
+        }
+    }
+}

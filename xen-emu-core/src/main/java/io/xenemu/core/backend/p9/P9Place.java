@@ -1,0 +1,102 @@
+package io.xenemu.core.backend.p9;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.OpenFlags;
+import io.xenemu.kvm.file.Statx;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/// A file that is not open: a descriptor for its place (`O_PATH`). While no request uses it, it can be parked: it gives
+/// the descriptor back, keeps its path, and opens it again below the share's root when it is needed.
+final class P9Place extends P9Object {
+    private static final int NONE = -1;
+
+    private final P9Descriptors descriptors;
+    private final int mode;
+    private final long device;
+    private final long inode;
+    private final long born;
+    private final int bornNanos;
+
+    /// Set and cleared by [P9Fids] and under this object's lock.
+    private volatile int descriptor;
+
+    /// The path below the root, without an end; guarded by [P9Fids] while parked.
+    byte @Nullable [] path;
+
+    /// Set when a request uses it; [P9Fids] clears it in passing, and parks those that stay cleared.
+    boolean recent = true;
+
+    /// @param descriptor taken over
+    /// @param status of the file
+    P9Place(P9Descriptors descriptors, int descriptor, Statx status, int uid) {
+        super(uid);
+        this.descriptors = descriptors;
+        this.descriptor = descriptor;
+        mode = status.mode();
+        device = status.device();
+        inode = status.inode();
+        born = status.born();
+        bornNanos = status.bornNanos();
+    }
+
+    /// The type bits of the file's mode: they never change.
+    int type() {
+        return mode & OpenFlags.S_IFMT;
+    }
+
+    boolean isSame(Statx status) {
+        return status.device() == device
+                && status.inode() == inode
+                && status.born() == born
+                && status.bornNanos() == bornNanos;
+    }
+
+    boolean isParked() {
+        return descriptor == NONE;
+    }
+
+    /// Gives the descriptor back.
+    void park() {
+        int closing = descriptor;
+        descriptor = NONE;
+        descriptors.close(closing);
+    }
+
+    @Override
+    int descriptor(P9Scratch scratch) throws P9Error {
+        int fd = descriptor;
+        return fd == NONE ? unpark(scratch) : fd;
+    }
+
+    private synchronized int unpark(P9Scratch scratch) throws P9Error {
+        byte[] from = path;
+        if (descriptor != NONE || from == null) {
+            return descriptor;
+        }
+        MemorySegment.copy(from, 0, scratch.otherPath, JAVA_BYTE, 0, from.length);
+        scratch.otherPath.set(JAVA_BYTE, from.length, (byte) 0);
+        int fd = descriptors.open(scratch, scratch.otherPath);
+        int result = fd < 0 ? fd : scratch.files.status(fd, scratch.status);
+        if (result < 0 || !isSame(scratch.status)) {
+            if (fd >= 0) {
+                descriptors.close(fd);
+            }
+            throw P9Error.of(
+                    result == -Errno.EMFILE || result == -Errno.ENFILE ? -result : Errno.ESTALE);
+        }
+        descriptor = fd;
+        descriptors.unparked(this);
+        return fd;
+    }
+
+    @Override
+    void end() {
+        if (descriptor != NONE) {
+            descriptors.close(descriptor);
+            descriptor = NONE;
+        }
+    }
+}

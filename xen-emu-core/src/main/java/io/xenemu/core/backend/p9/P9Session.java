@@ -1,0 +1,111 @@
+package io.xenemu.core.backend.p9;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.Beneath;
+import io.xenemu.kvm.file.Statx;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// What all requests of one share work on: its root, and the numbers that the guest has given to files.
+final class P9Session implements AutoCloseable {
+    private final int root;
+    private final boolean readOnly;
+    private final P9Fids fids;
+    private final P9Descriptors descriptors;
+    private final P9Qid qids = new P9Qid();
+
+    /// Requests that run, and one for the session until it is closed; whoever leaves last closes the root.
+    private final AtomicInteger inside = new AtomicInteger(1);
+
+    /// @param folder the share's root
+    /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
+    P9Session(Path folder, boolean readOnly, P9Limits limits) {
+        this.readOnly = readOnly;
+        root = Beneath.openFolder(folder);
+        fids = new P9Fids(limits.fids());
+        descriptors = new P9Descriptors(root, limits.openFiles(), fids);
+    }
+
+    /// The descriptor of the share's root.
+    int root() {
+        return root;
+    }
+
+    boolean isReadOnly() {
+        return readOnly;
+    }
+
+    P9Fids fids() {
+        return fids;
+    }
+
+    P9Descriptors descriptors() {
+        return descriptors;
+    }
+
+    /// Begins a request.
+    ///
+    /// @return false if the session is closed
+    boolean enter() {
+        return inside.getAndUpdate(count -> count == 0 ? 0 : count + 1) != 0;
+    }
+
+    /// Ends a request.
+    void leave() {
+        if (inside.decrementAndGet() == 0) {
+            Beneath.close(root);
+        }
+    }
+
+    /// The status of a descriptor's file, in `scratch.status`.
+    Statx status(P9Scratch scratch, int fd) throws P9Error {
+        P9Error.check(scratch.files.status(fd, scratch.status));
+        return scratch.status;
+    }
+
+    /// The number of a file.
+    long qidPath(Statx status) throws P9Error {
+        return qids.path(status.device(), status.inode());
+    }
+
+    /// The number of a file.
+    long qidPath(long device, long inode) throws P9Error {
+        return qids.path(device, inode);
+    }
+
+    /// Writes the identity of the file in `scratch.status`.
+    void writeQid(P9Scratch scratch) throws P9Error {
+        scratch.out.qid(scratch.status.mode(), qidPath(scratch.status));
+    }
+
+    /// Holds a fid that is not open.
+    ///
+    /// @throws P9Error EBADF if there is none; EINVAL if it is open or an attribute
+    P9Place holdPlace(int fid) throws P9Error {
+        P9Object object = fids.hold(fid);
+        if (object instanceof P9Place place) {
+            return place;
+        }
+        fids.letGo(object);
+        throw P9Error.of(Errno.EINVAL);
+    }
+
+    /// Holds a fid that is open.
+    ///
+    /// @throws P9Error EBADF if there is none, or it is not open
+    P9OpenFile holdOpen(int fid) throws P9Error {
+        P9Object object = fids.hold(fid);
+        if (object instanceof P9OpenFile file) {
+            return file;
+        }
+        fids.letGo(object);
+        throw P9Error.of(Errno.EBADF);
+    }
+
+    /// Takes all fids away, and closes the root once no request runs. Called once.
+    @Override
+    public void close() {
+        fids.clear(true);
+        leave();
+    }
+}

@@ -1,0 +1,193 @@
+package io.xenemu.core.backend.p9;
+
+import static io.xenemu.core.backend.p9.P9TestClient.ROOT;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.OpenFlags;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// No request reaches a file outside of the share.
+final class P9ConfinementTest {
+    private static final String SECRET = "secret";
+
+    /// Names that are more, or less, than one step down.
+    private static final List<String> BAD_NAMES =
+            List.of(
+                    "",
+                    ".",
+                    "..",
+                    "/",
+                    "a/b",
+                    "../secret",
+                    "/etc",
+                    "a/",
+                    "/a",
+                    "d/..",
+                    "\0",
+                    "a\0",
+                    "..\0",
+                    "\0..",
+                    "./",
+                    "../");
+
+    @TempDir private Path folder;
+    private Path share;
+    private P9TestClient client;
+
+    @BeforeEach
+    void attach() throws IOException {
+        share = Files.createDirectory(folder.resolve("share"));
+        Files.writeString(folder.resolve(SECRET), SECRET);
+        Files.createDirectory(share.resolve("d"));
+        Files.writeString(share.resolve("d/secret"), "inside");
+        client =
+                P9TestClient.attached(
+                        new P9Server(share, false, P9Limits.DEFAULT, P9Observer.NONE));
+    }
+
+    @AfterEach
+    void end() throws IOException {
+        client.close();
+        assertEquals(SECRET, Files.readString(folder.resolve(SECRET)));
+        try (var files = Files.list(folder)) {
+            assertEquals(2, files.count());
+        }
+    }
+
+    @Test
+    void namesThatAreNotOneStepAreRefusedEverywhere() {
+        client.at(1, "d");
+        client.at(2, "d", "secret");
+        for (String name : BAD_NAMES) {
+            assertEquals(Errno.EINVAL, client.walk(9, name).errno(), name);
+            assertEquals(1, client.walk(9, "d", name).body().getShort(), name);
+            client.fails(Errno.EINVAL, P9Operation.LCREATE, 1, name, 0, 0644, 0);
+            client.fails(Errno.EINVAL, P9Operation.MKDIR, 1, name, 0755, 0);
+            client.fails(Errno.EINVAL, P9Operation.MKNOD, 1, name, OpenFlags.S_IFREG, 0, 0, 0);
+            client.fails(Errno.EINVAL, P9Operation.SYMLINK, 1, name, "x", 0);
+            client.fails(Errno.EINVAL, P9Operation.LINK, 1, 2, name);
+            client.fails(Errno.EINVAL, P9Operation.UNLINKAT, 1, name, 0);
+            client.fails(Errno.EINVAL, P9Operation.RENAMEAT, 1, name, 1, "x");
+            client.fails(Errno.EINVAL, P9Operation.RENAMEAT, 1, "secret", 1, name);
+            client.fails(Errno.EINVAL, P9Operation.RENAME, 2, 1, name);
+        }
+        String long256 = "x".repeat(256);
+        assertEquals(Errno.ENAMETOOLONG, client.walk(9, long256).errno());
+        client.fails(Errno.ENAMETOOLONG, P9Operation.MKDIR, 1, long256, 0755, 0);
+        client.ok(P9Operation.MKDIR, 1, "...", 0755, 0);
+        client.ok(P9Operation.MKDIR, 1, "x".repeat(255), 0755, 0);
+    }
+
+    /// CVE-2016-9602: symbolic links lead out of the share.
+    @Test
+    void symbolicLinksAreNeverFollowed() throws IOException {
+        Files.createSymbolicLink(share.resolve("up"), Path.of(".."));
+        Files.createSymbolicLink(share.resolve("out"), folder.resolve(SECRET));
+        Files.createSymbolicLink(share.resolve("gone"), folder.resolve("new"));
+        Files.createSymbolicLink(share.resolve("proc"), Path.of("/proc/self/root"));
+
+        assertEquals(1, client.walk(1, "up", SECRET).body().getShort());
+        assertEquals(1, client.walk(1, "proc", "etc").body().getShort());
+        client.at(2, "out");
+        client.fails(Errno.ELOOP, P9Operation.LOPEN, 2, 0);
+        client.fails(Errno.ELOOP, P9Operation.LOPEN, 2, OpenFlags.O_WRONLY | OpenFlags.O_TRUNC);
+        for (String link : List.of("out", "gone", "up")) {
+            client.fails(Errno.ELOOP, P9Operation.LCREATE, ROOT, link, OpenFlags.O_RDWR, 0644, 0);
+            client.fails(Errno.EEXIST, P9Operation.MKDIR, ROOT, link, 0755, 0);
+            client.fails(Errno.EEXIST, P9Operation.SYMLINK, ROOT, link, "x", 0);
+        }
+        client.at(3, "up");
+        client.fails(Errno.ENOTDIR, P9Operation.MKDIR, 3, "new", 0755, 0);
+        client.fails(Errno.ENOTDIR, P9Operation.UNLINKAT, 3, SECRET, 0);
+        client.fails(Errno.ENOTDIR, P9Operation.RENAMEAT, 3, SECRET, ROOT, "stolen");
+        client.fails(Errno.ENOTDIR, P9Operation.LCREATE, 3, "new", OpenFlags.O_RDWR, 0644, 0);
+        // A size or permissions through the link would be those of the file outside.
+        assertNotEquals(
+                0, client.send(P9Operation.SETATTR, 2, 0x8, 0, 0, 0, 0L, 0L, 0L, 0L, 0L).errno());
+        assertNotEquals(
+                0, client.send(P9Operation.SETATTR, 2, 0x1, 0, 0, 0, 0L, 0L, 0L, 0L, 0L).errno());
+        client.ok(P9Operation.XATTRCREATE, 2, "user.x", 1L, 0);
+        client.ok(P9Operation.WRITE, 2, 0L, 1, new byte[1]);
+        client.fails(Errno.EPERM, P9Operation.CLUNK, 2);
+    }
+
+    /// A thread of the host swaps a directory and a symbolic link to the outside while the guest walks through it.
+    @Test
+    @Timeout(60)
+    void aSwapOfADirectoryAndALinkNeverLeadsOut() throws Exception {
+        Path link = Files.createSymbolicLink(share.resolve("link"), Path.of(".."));
+        AtomicBoolean done = new AtomicBoolean();
+        Thread swapper = Thread.ofPlatform().start(() -> swap(link, done));
+        int inside = 0;
+        try {
+            for (int i = 0; i < 20_000; i++) {
+                P9TestClient.Answer walked = client.walk(1, "d", SECRET);
+                boolean whole = walked.errno() == 0 && walked.body().getShort() == 2;
+                if (whole) {
+                    if (client.send(P9Operation.LOPEN, 1, 0).errno() == 0) {
+                        assertEquals("inside", client.read(1));
+                        inside++;
+                    }
+                    client.clunk(1);
+                }
+                client.send(P9Operation.UNLINKAT, ROOT, "d", 0);
+            }
+        } finally {
+            done.set(true);
+            swapper.join();
+        }
+        assertTrue(inside > 0, "the walk never won");
+    }
+
+    private void swap(Path link, AtomicBoolean done) {
+        Path directory = share.resolve("d");
+        Path aside = share.resolve("aside");
+        try {
+            while (!done.get()) {
+                Files.move(directory, aside);
+                Files.createSymbolicLink(directory, Path.of(".."));
+                Files.deleteIfExists(directory);
+                Files.move(aside, directory, StandardCopyOption.ATOMIC_MOVE);
+            }
+            Files.deleteIfExists(link);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /// CVE-2023-2861: a FIFO waits for its other end, and a device acts when it is opened.
+    @Test
+    @Timeout(30)
+    void onlyRegularFilesAndDirectoriesAreOpened() throws Exception {
+        assertEquals(
+                0,
+                new ProcessBuilder("mkfifo", share.resolve("fifo").toString())
+                        .inheritIO()
+                        .start()
+                        .waitFor());
+        client.ok(P9Operation.MKNOD, ROOT, "socket", OpenFlags.S_IFSOCK | 0600, 0, 0, -1);
+        for (String name : List.of("fifo", "socket")) {
+            for (int flags :
+                    List.of(0, OpenFlags.O_WRONLY, OpenFlags.O_RDWR, OpenFlags.O_NONBLOCK)) {
+                client.at(1, name);
+                client.fails(Errno.ENXIO, P9Operation.LOPEN, 1, flags);
+                client.fails(Errno.ENXIO, P9Operation.LCREATE, ROOT, name, flags, 0644, 0);
+                client.ok(P9Operation.GETATTR, 1, -1L);
+                client.clunk(1);
+            }
+        }
+    }
+}
