@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,9 @@ import org.jspecify.annotations.Nullable;
 final class ServedDevice implements Frontend.Reports {
     /// Steps of one look. A guest that changes its state all the time gets the next ones after others had a turn.
     private static final int MAX_STEPS = 8;
+
+    /// Pause before nodes are read again that a guest changes all the time.
+    private static final long RETRY_NANOS = 10_000_000;
 
     /// The time after which a drain that takes longer is logged, and is begun again.
     private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -125,6 +129,7 @@ final class ServedDevice implements Frontend.Reports {
         } catch (XenError e) {
             if (e == XenError.EAGAIN) {
                 // The guest changes its nodes all the time.
+                LockSupport.parkNanos(RETRY_NANOS);
                 changed();
             }
             throw e;
@@ -264,8 +269,13 @@ final class ServedDevice implements Frontend.Reports {
         BackendConnection ending = connection;
         if (ending != null) {
             insist("requests are in flight", ending::drain);
-            ending.close();
             connection = null;
+            try {
+                ending.close();
+            } catch (RuntimeException | Error e) {
+                // The rest is taken back all the same.
+                log.bug(e);
+            }
         }
         Frontend ended = frontend;
         if (ended != null) {

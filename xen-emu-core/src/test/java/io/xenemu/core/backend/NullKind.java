@@ -46,6 +46,9 @@ public final class NullKind implements BackendKind {
     /// Whether the work sleeps in the middle.
     volatile boolean asleep;
 
+    /// Whether the end of a connection fails with a bug.
+    volatile boolean failingClose;
+
     /// Whether the work finds nothing to do.
     volatile boolean idle;
 
@@ -183,6 +186,9 @@ public final class NullKind implements BackendKind {
             if (!closed) {
                 closed = true;
                 connections.decrementAndGet();
+                if (failingClose) {
+                    throw new IllegalStateException("a bug");
+                }
             }
         }
     }

@@ -481,6 +481,18 @@ final class ServedDeviceTest {
     }
 
     @Test
+    void connectionWhoseEndFailsLeavesNothing() throws Exception {
+        PvDevice device = guest.attach(ServedGuest.disk("xvda"));
+        kind.failingClose = true;
+        EvtchnPort port = connect(device);
+        guest.become(device, XenbusState.CLOSED);
+        guest.await(device, XenbusState.CLOSED);
+        assertNothingHeld();
+        assertTrue(guest.revoke(9));
+        guest.close(port);
+    }
+
+    @Test
     void workThatFailsClosesTheDeviceAlone() throws Exception {
         PvDevice device = guest.attach(ServedGuest.disk("xvda"));
         connect(device);
