@@ -144,6 +144,49 @@ final class NetBackendTest {
         guest.close(port);
     }
 
+    /// Sends a frame of segments for the host to split.
+    private void sendSegments(byte[] frame, int type) throws XenError {
+        long data = DATA + POSTED;
+        MemorySegment.copy(frame, 0, page(data), JAVA_BYTE, 0, frame.length);
+        MemorySegment slot = tx.nextSlot();
+        slot.set(JAVA_INT_UNALIGNED, 0, guest.grant(20 + POSTED, data).value());
+        slot.set(JAVA_SHORT_UNALIGNED, 4, (short) 0);
+        slot.set(JAVA_SHORT_UNALIGNED, 6, (short) (Netif.TX_CSUM_BLANK | Netif.TX_EXTRA_INFO));
+        slot.set(JAVA_SHORT_UNALIGNED, 8, (short) 7);
+        slot.set(JAVA_SHORT_UNALIGNED, 10, (short) frame.length);
+        tx.send();
+        MemorySegment extra = tx.nextSlot();
+        extra.set(JAVA_BYTE, 0, (byte) Netif.EXTRA_GSO);
+        extra.set(JAVA_BYTE, 1, (byte) 0);
+        extra.set(JAVA_SHORT_UNALIGNED, 2, (short) 1000);
+        extra.set(JAVA_BYTE, 4, (byte) type);
+        tx.send();
+        guest.send(port);
+    }
+
+    private void assertTaken(String what) {
+        Eventually.holds("it is answered", tx::hasAnswer);
+        assertEquals(Netif.OKAY, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2), what);
+    }
+
+    /// The kernel checks the tap's header against the frame, and refuses one that does not fit.
+    @Test
+    void theKernelTakesTheHeadersOfAllKindsOfFrames() throws Exception {
+        connect(guest.attach(nic()));
+        send(Frames.ipv4(17, 500, 40, 2), Netif.TX_CSUM_BLANK);
+        assertTaken("UDP behind options and tags");
+        send(Frames.ipv6(17, 500, 0, 60), Netif.TX_CSUM_BLANK);
+        assertTaken("UDP behind extension headers");
+        sendSegments(Frames.ipv4(6, 3900, 0, 0), Netif.GSO_TCPV4);
+        assertTaken("segments of IPv4");
+        assertEquals(Netif.NULL, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2));
+        sendSegments(Frames.ipv4(6, 3900, 0, 1), Netif.GSO_TCPV4);
+        assertTaken("segments of IPv4 with a tag");
+        assertEquals(Netif.NULL, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2));
+        sendSegments(Frames.ipv6(6, 3900), Netif.GSO_TCPV6);
+        assertTaken("segments of IPv6");
+    }
+
     private void send(byte[] frame, int flags) throws XenError {
         long data = DATA + POSTED;
         MemorySegment.copy(frame, 0, page(data), JAVA_BYTE, 0, frame.length);
