@@ -23,6 +23,7 @@ import java.util.SequencedMap;
 /// @param directIoSafe whether the back end may read the guest's pages after it has reported completion
 /// @param trusted whether the guest may trust the back end
 /// @param cdrom whether it is a CD-ROM, which is read-only
+/// @param rates the limits that the service keeps
 public record DiskSpec(
         String target,
         String format,
@@ -34,7 +35,8 @@ public record DiskSpec(
         boolean discard,
         boolean directIoSafe,
         boolean trusted,
-        boolean cdrom)
+        boolean cdrom,
+        DiskRates rates)
         implements DeviceSpec {
     /// libxl's script for disks whose target is a path.
     static final String DEFAULT_SCRIPT = "block";

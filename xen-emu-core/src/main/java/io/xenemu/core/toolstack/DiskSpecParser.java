@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /// Parses the specification of a disk with xl's grammar (libxlu_disk_l.l), including old forms. Parts are separated
 /// by commas. Parts without a key are, in this order, target, format, vdev and access; after a [DiskPrefix] there is
 /// no format. The key `target` takes the rest of the word. Values that xl knows but neither the service nor a Linux
-/// back end in another domain serves are refused as not supported.
+/// back end in another domain serves are refused as not supported. `iops` and `bps` are not xl's.
 public final class DiskSpecParser {
     private static final String TARGET = "target=";
 
@@ -39,6 +39,8 @@ public final class DiskSpecParser {
     private @Nullable Boolean discard;
     private boolean directIoSafe;
     private boolean trusted = true;
+    private long requests;
+    private long bytes;
 
     /// Parses one word.
     void read(String word) throws Refused {
@@ -92,6 +94,8 @@ public final class DiskSpecParser {
             case "backend" -> backend = once(key, backend, value);
             case "script" -> script = once(key, script, value);
             case "devtype" -> deviceType(value);
+            case "iops" -> requests = DiskRates.parse(key, value, false);
+            case "bps" -> bytes = DiskRates.parse(key, value, true);
             case "backendtype" -> only("phy", key, value);
             case "specification" -> only("xen", key, value);
             default ->
@@ -221,9 +225,13 @@ public final class DiskSpecParser {
                         discard == null ? write : discard,
                         directIoSafe,
                         trusted,
-                        cdrom);
+                        cdrom,
+                        new DiskRates(requests, bytes));
         if (!disk.isByService() && !disk.format().equals(DiskSpec.RAW)) {
             throw new Refused("format " + format + ": only the service serves it, not a guest");
+        }
+        if (!disk.isByService() && disk.rates().isLimited()) {
+            throw new Refused("iops and bps: only the service keeps them, not a guest");
         }
         return disk;
     }

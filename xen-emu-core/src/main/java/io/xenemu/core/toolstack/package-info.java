@@ -11,7 +11,7 @@
 /// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do;
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
-/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
+/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskRates], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
 ///   [NicSpecParser], [NicRate], [MacAddress], [P9Spec], [P9SpecParser].
 ///
 /// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.

@@ -25,7 +25,8 @@ final class DiskSpecTest {
                     true,
                     false,
                     true,
-                    false);
+                    false,
+                    DiskRates.UNLIMITED);
 
     private static DiskSpec parse(String... words) throws Refused {
         return DiskSpec.parse(List.of(words));
@@ -144,8 +145,43 @@ final class DiskSpecTest {
                         false,
                         false,
                         true,
-                        true),
+                        true,
+                        DiskRates.UNLIMITED),
                 parse(spec));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'iops=500', 500, 0",
+        "'iops=1,bps=1', 1, 1",
+        "'bps=64k', 0, 65536",
+        "'bps=10M,iops=1099511627776', 1099511627776, 10485760",
+        "'bps=1024g', 0, 1099511627776",
+    })
+    void limitsOfADiskAreOurOwnWords(String words, long requests, long bytes) throws Refused {
+        assertEquals(new DiskRates(requests, bytes), parse("/d,raw,xvda,rw," + words).rates());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "iops=0",
+                "iops=-1",
+                "iops=",
+                "iops=1k",
+                "iops=1099511627777",
+                "bps=0M",
+                "bps=M",
+                "bps=1T",
+                "bps=1025G",
+                "bps=9223372036854775807G",
+                "bps=1.5M"
+            })
+    void otherLimitsAreRefused(String word) {
+        assertTrue(
+                assertThrows(Refused.class, () -> parse("/d,raw,xvda,rw," + word))
+                        .reason()
+                        .contains("not a number from 1"));
     }
 
     @ParameterizedTest
@@ -156,6 +192,7 @@ final class DiskSpecTest {
                 "/d,raw;no vdev given: the disk needs a name in the guest",
                 "/d,raw,xvd,backend=db;'''xvd'' is not a virtual disk''s name'",
                 "vdev=xvda,backend=db;no target given: the disk needs a path on the back end",
+                "/d,raw,xvda,iops=5,backend=db;iops and bps: only the service keeps them, not a guest",
                 "/d,qcow2,xvda,backend=db;format qcow2: only the service serves it, not a guest",
                 "/d,empty,xvda;format empty: not supported, a target is needed",
                 "/d,ext4,xvda;unknown format of a disk: ext4",

@@ -6,6 +6,7 @@ import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
+import io.xenemu.core.backend.QueueThread;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
@@ -14,6 +15,9 @@ import io.xenemu.kvm.abi.XenError;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,6 +44,8 @@ final class BlockBackend implements BackendDevice.Resizable {
     private static final Logger log = LoggerFactory.getLogger(BlockBackend.class);
 
     private final BlockDisk disk;
+    private final DiskThrottle throttle;
+    private final ScheduledExecutorService timer;
     private final MeterRegistry registry;
     private @Nullable BlockMetrics metrics;
 
@@ -49,8 +55,15 @@ final class BlockBackend implements BackendDevice.Resizable {
     /// The connection, or null.
     private volatile @Nullable Frontend connected;
 
-    BlockBackend(BlockDisk disk, MeterRegistry registry) {
+    /// @param timer wakes queues that wait for the disk's limits
+    BlockBackend(
+            BlockDisk disk,
+            DiskThrottle throttle,
+            ScheduledExecutorService timer,
+            MeterRegistry registry) {
         this.disk = disk;
+        this.throttle = throttle;
+        this.timer = timer;
         this.registry = registry;
     }
 
@@ -106,7 +119,7 @@ final class BlockBackend implements BackendDevice.Resizable {
         boolean complete = false;
         try {
             BlockQueue.Surroundings around =
-                    new BlockQueue.Surroundings(disk, front.grants(), meters);
+                    new BlockQueue.Surroundings(disk, throttle, front.grants(), meters);
             for (FrontendNodes queue : nodes.queues(MAX_QUEUES)) {
                 connection.add(queue, abi, around);
             }
@@ -141,6 +154,11 @@ final class BlockBackend implements BackendDevice.Resizable {
         if (now - due >= 0 && nextLog.compareAndSet(due, now + LOG_INTERVAL.toNanos())) {
             log.warn("{}: the host failed: {}: {}", device, op, Errno.name(errno));
         }
+    }
+
+    /// Wakes a queue after a time.
+    void wakeAfter(QueueThread thread, long nanos) {
+        ScheduledFuture<?> _ = timer.schedule(thread::signal, nanos, TimeUnit.NANOSECONDS);
     }
 
     /// The connection has ended.

@@ -73,6 +73,11 @@ final class BlockConnection implements BackendConnection {
         }
 
         @Override
+        public void wakeAfter(long nanos) {
+            backend.wakeAfter(Objects.requireNonNull(thread), nanos);
+        }
+
+        @Override
         public void failed(BlockOp op, int errno) {
             backend.failed(front.device(), op, errno);
         }

@@ -8,12 +8,29 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 
 /// Disks.
-///
-/// @param opener finds their bytes
-/// @param registry has their meters
-public record BlockKind(DiskOpener opener, MeterRegistry registry) implements BackendKind {
+public final class BlockKind implements BackendKind {
+    /// The time after which the timer's thread ends if no disk with a limit needs it.
+    private static final long IDLE_SECONDS = 10;
+
+    private final DiskOpener opener;
+    private final MeterRegistry registry;
+    private final ScheduledThreadPoolExecutor timer =
+            new ScheduledThreadPoolExecutor(
+                    1, Thread.ofPlatform().daemon().name("block-limits").factory());
+
+    /// @param opener finds their bytes
+    /// @param registry has their meters
+    public BlockKind(DiskOpener opener, MeterRegistry registry) {
+        this.opener = opener;
+        this.registry = registry;
+        timer.setKeepAliveTime(IDLE_SECONDS, TimeUnit.SECONDS);
+        timer.allowCoreThreadTimeOut(true);
+    }
+
     @Override
     public DeviceKind kind() {
         return DeviceKind.VBD;
@@ -38,6 +55,8 @@ public record BlockKind(DiskOpener opener, MeterRegistry registry) implements Ba
                         writable,
                         writable && disk.discard() && features.discard(),
                         disk.cdrom()),
+                new DiskThrottle(disk.rates(), System.nanoTime()),
+                timer,
                 registry);
     }
 }

@@ -37,9 +37,11 @@ final class BlockQueue implements AutoCloseable {
     /// What a queue needs of its device.
     ///
     /// @param disk the disk
+    /// @param throttle the disk's limits
     /// @param grants maps the guest's pages
     /// @param metrics counts requests
-    record Surroundings(BlockDisk disk, BackendMappings grants, BlockMetrics metrics) {}
+    record Surroundings(
+            BlockDisk disk, DiskThrottle throttle, BackendMappings grants, BlockMetrics metrics) {}
 
     /// What a queue tells. Called without its lock.
     interface Signals {
@@ -48,6 +50,9 @@ final class BlockQueue implements AutoCloseable {
 
         /// Lets [BlockQueue#run] be called again soon.
         void wake();
+
+        /// Lets [BlockQueue#run] be called again after a time.
+        void wakeAfter(long nanos);
 
         /// The guest has broken the ring; called once.
         void broken();
@@ -58,6 +63,7 @@ final class BlockQueue implements AutoCloseable {
 
     private final BlockAbi abi;
     private final BlockDisk disk;
+    private final DiskThrottle throttle;
     private final BackendMappings grants;
     private final BlockMetrics metrics;
     private final Signals signals;
@@ -93,6 +99,13 @@ final class BlockQueue implements AutoCloseable {
     @GuardedBy("lock")
     private boolean stalled;
 
+    /// Whether requests wait in the ring until the disk's limits let them in, and when the wake-up for that is due.
+    @GuardedBy("lock")
+    private boolean throttled;
+
+    @GuardedBy("lock")
+    private long wakeDue = System.nanoTime();
+
     /// A barrier that waits for those before it, or is being carried out. Nothing is taken meanwhile.
     @GuardedBy("lock")
     private @Nullable BlockRequest barrier;
@@ -111,6 +124,7 @@ final class BlockQueue implements AutoCloseable {
         this.ring = ring;
         this.abi = abi;
         this.disk = around.disk();
+        this.throttle = around.throttle();
         this.grants = around.grants();
         this.metrics = around.metrics();
         this.signals = signals;
@@ -156,6 +170,9 @@ final class BlockQueue implements AutoCloseable {
         }
         metrics.begun();
         status = check(request, slot);
+        if (throttle.isLimited()) {
+            throttle.letIn(request.op().hasSegments() ? request.bytes() : 0, System.nanoTime());
+        }
         if (status != BlockStatus.OKAY) {
             finish(request, status);
         } else if (!isHeldBack(request)) {
@@ -176,7 +193,8 @@ final class BlockQueue implements AutoCloseable {
             return false;
         }
         stalled = barrier != null || inFlight == MAX_IN_FLIGHT;
-        return !stalled;
+        throttled = !stalled && throttle.isLimited() && throttle.pause(System.nanoTime()) > 0;
+        return !stalled && !throttled;
     }
 
     /// The number of segments that a request claims to have, in a slot or indirect.
@@ -329,13 +347,17 @@ final class BlockQueue implements AutoCloseable {
         boolean notify;
         boolean more;
         boolean tellBroken;
+        long pause;
         synchronized (lock) {
             runner = null;
             notify = publish();
-            if (!stopped && !stalled) {
+            boolean waits = stopped || stalled || throttled;
+            if (!waits) {
                 seen = ring.lookBeforeSleep();
             }
-            more = seen > 0 && !stopped && !stalled;
+            more = seen > 0 && !waits;
+            pause = throttled && !stopped ? newPause(System.nanoTime()) : 0;
+            throttled = false;
             tellBroken = ring.isBroken() && !toldBroken;
             toldBroken |= tellBroken;
         }
@@ -345,9 +367,23 @@ final class BlockQueue implements AutoCloseable {
         if (more) {
             signals.wake();
         }
+        if (pause > 0) {
+            signals.wakeAfter(pause);
+        }
         if (tellBroken) {
             signals.broken();
         }
+    }
+
+    /// The time after which to be woken; 0 if a wake-up is due already, or now.
+    @GuardedBy("lock")
+    private long newPause(long now) {
+        if (wakeDue - now > 0) {
+            return 0;
+        }
+        long pause = Math.max(1, throttle.pause(now));
+        wakeDue = now + pause;
+        return pause;
     }
 
     /// Takes no more requests, and waits for those in flight.

@@ -327,6 +327,19 @@ class BlockBackendTest {
         }
     }
 
+    /// More than a second's worth: the rest is let in by and by, though the guest sends no further event.
+    @Test
+    void limitedDiskAnswersEverythingInTheEnd() throws Exception {
+        PvDevice device = attach(image() + ",raw,xvda,rw,iops=20,bps=1G");
+        Queue queue = connect(device, BlockAbi.X86_64, 1, 0).getFirst();
+        for (int i = 0; i < 30; i++) {
+            send(queue, BlockAbi.X86_64, READ, 8L * i, i);
+        }
+        for (int i = 0; i < 30; i++) {
+            assertEquals(0, status(queue));
+        }
+    }
+
     @Test
     void guestHas64Disks() throws Exception {
         List<PvDevice> disks = new ArrayList<>();

@@ -8,6 +8,7 @@ import io.xenemu.core.backend.ring.FrontRing;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.toolstack.DiskRates;
 import io.xenemu.gnttab.BackendMappings;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
@@ -55,6 +56,9 @@ final class BlockFront implements AutoCloseable {
     private final AtomicInteger wokenCount = new AtomicInteger();
     private final AtomicInteger brokenCount = new AtomicInteger();
 
+    /// The times after which the queue has asked to be woken.
+    final List<Long> pauses = new CopyOnWriteArrayList<>();
+
     /// What the queue has told of the host's failures.
     final List<String> failures = new CopyOnWriteArrayList<>();
 
@@ -63,6 +67,11 @@ final class BlockFront implements AutoCloseable {
     }
 
     BlockFront(BlockAbi abi, BlockDisk disk, int ringPages) throws BootException, XenError {
+        this(abi, disk, ringPages, DiskRates.UNLIMITED);
+    }
+
+    BlockFront(BlockAbi abi, BlockDisk disk, int ringPages, DiskRates rates)
+            throws BootException, XenError {
         this.abi = abi;
         this.id = abi == BlockAbi.X86_64 ? 8 : 4;
         this.segments = id + 16;
@@ -72,7 +81,8 @@ final class BlockFront implements AutoCloseable {
                 new BlockQueue(
                         SharedRing.attach(ring.page(), abi.layout(), arena),
                         abi,
-                        new BlockQueue.Surroundings(disk, grants, metrics),
+                        new BlockQueue.Surroundings(
+                                disk, new DiskThrottle(rates, System.nanoTime()), grants, metrics),
                         new BlockQueue.Signals() {
                             @Override
                             public void notifyGuest() {
@@ -82,6 +92,11 @@ final class BlockFront implements AutoCloseable {
                             @Override
                             public void wake() {
                                 wokenCount.incrementAndGet();
+                            }
+
+                            @Override
+                            public void wakeAfter(long nanos) {
+                                pauses.add(nanos);
                             }
 
                             @Override

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.block.BlockFront.Answer;
 import io.xenemu.core.backend.block.BlockFront.Segment;
+import io.xenemu.core.toolstack.DiskRates;
 import io.xenemu.kvm.abi.Errno;
 import java.time.Duration;
 import java.util.List;
@@ -177,6 +178,33 @@ class BlockOrderTest {
         assertTrue(front.queue.drain(Duration.ofSeconds(60)));
         completer.join();
         assertEquals(new Answer(1, READ, 0), front.answer());
+    }
+
+    /// A request and a second's worth at the start; the next has to wait.
+    @Test
+    void requestsBeyondTheLimitWaitInTheRing() throws Exception {
+        front.close();
+        front =
+                new BlockFront(
+                        BlockAbi.X86_64,
+                        new BlockDisk(store, true, true, false),
+                        4,
+                        new DiskRates(1, 0));
+        for (int i = 0; i < 10; i++) {
+            front.send(READ, i, 0, Segment.page(i));
+        }
+        front.queue.run();
+        int taken = store.submitted.size();
+        assertTrue(taken >= 2 && taken < 10, taken + " are let in at once");
+        assertEquals(1, front.pauses.size());
+        front.queue.run();
+        assertEquals(1, front.pauses.size(), "one wake-up is due");
+        assertTrue(front.pauses.getFirst() <= 1_000_000_000);
+        assertEquals(0, front.woken());
+        while (!store.submitted.isEmpty()) {
+            store.complete(0, 0);
+        }
+        assertTrue(front.queue.drain(Duration.ZERO), "those in the ring are not in flight");
     }
 
     @Test
