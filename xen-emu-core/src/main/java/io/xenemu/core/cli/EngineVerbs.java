@@ -37,7 +37,8 @@ final class EngineVerbs {
                 index = "1",
                 paramLabel = "MAP",
                 description =
-                        "Map, such as block:0,-,block:1,net:0, or default. hex: and digits are its binary form.")
+                        "Map, such as block:0,-,block:1,net:0, or default, or like:DOMAIN. hex: and digits are its"
+                                + " binary form.")
         private String map = "";
 
         @Override

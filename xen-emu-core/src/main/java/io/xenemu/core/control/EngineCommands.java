@@ -21,6 +21,9 @@ final class EngineCommands {
     private static final String DOMAIN = "domain";
     private static final String MAP = "map";
 
+    /// The beginning of the name of a guest whose map is to be taken over.
+    private static final String LIKE = "like:";
+
     /// The beginning of a map in its binary form.
     private static final String HEX = "hex:";
 
@@ -44,8 +47,8 @@ final class EngineCommands {
                     Verb.changes(
                             "engines-set",
                             "Set the engines of a guest: CLASS:INSTANCE or - for a gap, with commas;"
-                                    + " default: all of each class. Queue N of a device runs on entry N"
-                                    + " of its class.",
+                                    + " default: all of each class; like:DOMAIN: as those of another"
+                                    + " guest. Queue N of a device runs on entry N of its class.",
                             EngineCommands::set,
                             one(DOMAIN),
                             one(MAP)));
@@ -67,8 +70,8 @@ final class EngineCommands {
                 .with("engines", new Json.Array(rows.stream().<Json>map(EngineRow::json).toList()));
     }
 
-    private static DomainEngines of(OperatedService service, VerbCall call) throws Refused {
-        Domain domain = service.named().named(call.one(DOMAIN));
+    private static DomainEngines of(OperatedService service, String name) throws Refused {
+        Domain domain = service.named().named(name);
         DomainEngines own = service.engines().find(domain.id());
         if (own == null) {
             throw new Refused(domain.config().name() + " is ending");
@@ -77,7 +80,7 @@ final class EngineCommands {
     }
 
     private static ControlReply list(OperatedService service, VerbCall call) throws Refused {
-        DomainEngines own = of(service, call);
+        DomainEngines own = of(service, call.one(DOMAIN));
         List<DomainEngineRow> rows = DomainEngineRow.of(own);
         Json.Obj offered = Json.EMPTY;
         for (EngineClass type : EngineClass.values()) {
@@ -94,8 +97,12 @@ final class EngineCommands {
     }
 
     private static ControlReply set(OperatedService service, VerbCall call) throws Refused {
-        DomainEngines own = of(service, call);
+        DomainEngines own = of(service, call.one(DOMAIN));
         String text = call.one(MAP);
+        if (text.startsWith(LIKE)) {
+            own.copyFrom(of(service, text.substring(LIKE.length())));
+            return ControlReply.done();
+        }
         try {
             EngineMap map = map(text);
             Optional<EngineId> missing = service.engines().missing(map);

@@ -290,6 +290,8 @@ final class VerbTableTest {
                 "engines-set 1 hex:0",
                 "engines-set 1 hex:00",
                 "engines-set 1 block:0 net:0",
+                "engines-set 1 like:",
+                "engines-set 1 like:other",
                 "%zz 1"
             })
     void impossibleRequestsAreRefusedInOneLine(String line) {
@@ -338,6 +340,8 @@ final class VerbTableTest {
         send("engines-set 1 default");
         assertTrue(guestEngines.map().isDefault());
         send("engines-set 1 hex:" + binary);
+        assertEquals("block:0,-,block:1,net:0", guestEngines.map().toString());
+        send("engines-set 1 like:test");
         assertEquals("block:0,-,block:1,net:0", guestEngines.map().toString());
         send("engines-set 1 hex:");
         assertTrue(guestEngines.map().isDefault());
