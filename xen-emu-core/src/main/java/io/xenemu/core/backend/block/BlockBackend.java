@@ -189,6 +189,11 @@ final class BlockBackend implements BackendDevice.Resizable {
         return "a disk that the service serves cannot be saved yet";
     }
 
+    /// Ends what the store can end.
+    void giveUp() {
+        disk.store().giveUp();
+    }
+
     @Override
     public void close() {
         if (metrics != null) {

@@ -19,10 +19,17 @@ import org.jspecify.annotations.Nullable;
 
 /// A guest's connection to a disk: its queues.
 final class BlockConnection implements BackendConnection {
+    /// A connection that is ended drains until it succeeds, one that is only held once: so many times in a row in vain
+    /// are an end that takes long.
+    private static final int PATIENCE = 2;
+
     private final BlockBackend backend;
     private final Frontend front;
     private final Arena arena = Arena.ofShared();
     private final List<BlockQueue> queues = new ArrayList<>();
+
+    /// Calls of [#drain] since the queues ran.
+    private int drains;
 
     BlockConnection(BlockBackend backend, Frontend front) {
         this.backend = backend;
@@ -103,11 +110,16 @@ final class BlockConnection implements BackendConnection {
         for (BlockQueue queue : queues) {
             all &= queue.drain(Duration.ofNanos(Math.max(0, deadline - System.nanoTime())));
         }
+        drains++;
+        if (!all && drains >= PATIENCE) {
+            backend.giveUp();
+        }
         return all;
     }
 
     @Override
     public void resume() {
+        drains = 0;
         queues.forEach(BlockQueue::resume);
     }
 

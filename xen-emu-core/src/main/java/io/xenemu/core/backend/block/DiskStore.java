@@ -33,6 +33,10 @@ public interface DiskStore extends AutoCloseable {
     /// @param transfer belongs to the store, with the memory it names, until its completion
     void submit(DiskTransfer transfer);
 
+    /// Ends the operations in progress with an error, if the store can do that without harm: nothing touches their
+    /// memory afterwards. Does not wait for it. Other operations go on, and new ones are taken.
+    void giveUp();
+
     /// Releases the store. No operation is in progress: whoever closes it has waited for every completion. Closing
     /// twice is allowed.
     @Override

@@ -214,6 +214,10 @@ public final class FileStore implements DiskStore {
                 : file;
     }
 
+    /// The kernel has the memory until it is done.
+    @Override
+    public void giveUp() {}
+
     @Override
     public void close() {
         if (direct != null) {

@@ -272,12 +272,20 @@ final class NbdQueue {
         }
     }
 
-    /// Takes a transfer that waits, or null.
-    @Nullable DiskTransfer takeWaiting() {
-        NbdRequest request = waiting.removeFirst();
-        if (request == null) {
+    /// The number of the last request.
+    long sequence() {
+        return sequence;
+    }
+
+    /// Takes the transfer that has waited longest, or null.
+    ///
+    /// @param last the number of the last request that is meant
+    @Nullable DiskTransfer takeWaiting(long last) {
+        NbdRequest request = waiting.first();
+        if (request == null || request.sequence > last) {
             return null;
         }
+        NbdRequest _ = waiting.removeFirst();
         DiskTransfer transfer = request.transfer();
         recycle(request);
         return transfer;
@@ -286,6 +294,6 @@ final class NbdQueue {
     /// Takes the transfer that has waited longest if it changes the disk, else null.
     @Nullable DiskTransfer takeWaitingChange() {
         NbdRequest first = waiting.first();
-        return first != null && first.changes() ? takeWaiting() : null;
+        return first != null && first.changes() ? takeWaiting(first.sequence) : null;
     }
 }

@@ -42,6 +42,10 @@ final class NbdRecovery {
 
     // Under the store's lock.
     private boolean closing;
+
+    /// The number of the last request that is given up, 0 if none is.
+    private long givenUp;
+
     private long closingSince;
     private long downSince;
     private long reconnects;
@@ -64,6 +68,23 @@ final class NbdRecovery {
             thread.setName(store.name() + THREAD);
         }
         store.queue().connections().forEach(each -> each.rename(store.name() + RECEIVER));
+    }
+
+    /// Requests that wait are to fail. Under the store's lock.
+    void failUnanswered() {
+        givenUp = store.queue().sequence();
+    }
+
+    private void failGivenUp() {
+        long last;
+        store.lock().lock();
+        try {
+            last = givenUp;
+            givenUp = 0;
+        } finally {
+            store.lock().unlock();
+        }
+        store.failWaiting(last);
     }
 
     /// Notes why connections are to be made. Under the store's lock.
@@ -106,6 +127,7 @@ final class NbdRecovery {
         do {
             while (awaitWork()) {
                 stop();
+                failGivenUp();
                 server.abandon();
                 reconnect();
             }
@@ -187,6 +209,7 @@ final class NbdRecovery {
             } finally {
                 store.lock().unlock();
             }
+            failGivenUp();
             pause = pause.multipliedBy(2);
             pause = pause.compareTo(LONGEST_PAUSE) < 0 ? pause : LONGEST_PAUSE;
         }
@@ -219,7 +242,7 @@ final class NbdRecovery {
                     store.name(),
                     isFinal ? "" : " until the server is back",
                     failure.getMessage());
-            store.failWaiting();
+            store.failWaiting(Long.MAX_VALUE);
         }
         return !isFinal;
     }
@@ -328,7 +351,7 @@ final class NbdRecovery {
         }
         idle.forEach(NbdConnection::disconnect);
         stop();
-        store.failWaiting();
+        store.failWaiting(Long.MAX_VALUE);
         server.close();
         store.queue().journal().close();
     }

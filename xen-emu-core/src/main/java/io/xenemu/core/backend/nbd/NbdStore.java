@@ -291,13 +291,15 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
         } while (transfer != null);
     }
 
-    /// Fails all requests that wait.
-    void failWaiting() {
+    /// Fails the requests that wait.
+    ///
+    /// @param last the number of the last one
+    void failWaiting(long last) {
         DiskTransfer transfer;
         do {
             lock.lock();
             try {
-                transfer = queue.takeWaiting();
+                transfer = queue.takeWaiting(last);
             } finally {
                 lock.unlock();
             }
@@ -347,6 +349,23 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
         lock.lock();
         try {
             return queue.journal().bytes();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// The connections end, and with them whatever touches memory. A server of another machine may still carry out what
+    /// it has got.
+    @Override
+    public void giveUp() {
+        lock.lock();
+        try {
+            recovery.failUnanswered();
+            if (queue.phase() == Phase.UP) {
+                queue.leave(Phase.DOWN);
+                recovery.brokenBy(new NbdException("requests take too long and are given up"));
+            }
+            changed.signalAll();
         } finally {
             lock.unlock();
         }

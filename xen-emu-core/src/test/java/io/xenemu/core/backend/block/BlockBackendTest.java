@@ -385,6 +385,8 @@ class BlockBackendTest {
         guest.become(device, XenbusState.CLOSED);
         assertFalse(guest.revoke(DATA_REF), "the page is in use");
         assertEquals(XenbusState.CLOSING, guest.state(device));
+        // After 20 s, so that a server that hangs does not keep the device for ever.
+        Eventually.holds("the store is asked to give up", () -> slow.givenUp);
         slow.complete(0, 0);
         guest.await(device, XenbusState.CLOSED);
         assertTrue(guest.revoke(DATA_REF));

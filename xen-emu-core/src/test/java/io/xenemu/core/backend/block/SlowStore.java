@@ -10,6 +10,7 @@ final class SlowStore implements DiskStore {
     final List<DiskOp> log = new CopyOnWriteArrayList<>();
     volatile long bytes = 1L << 42;
     volatile boolean closed;
+    volatile boolean givenUp;
 
     @Override
     public void belongsTo(PvDevice device) {}
@@ -36,6 +37,11 @@ final class SlowStore implements DiskStore {
     /// Completes the transfer that was submitted at this place among those in progress.
     void complete(int index, int errno) {
         submitted.remove(index).complete(errno);
+    }
+
+    @Override
+    public void giveUp() {
+        givenUp = true;
     }
 
     @Override

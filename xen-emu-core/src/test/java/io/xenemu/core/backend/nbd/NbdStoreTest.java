@@ -459,6 +459,28 @@ class NbdStoreTest {
     }
 
     @Test
+    void requestsOfServerThatHangsCanBeGivenUp() throws Exception {
+        AtomicBoolean hangs = new AtomicBoolean(true);
+        server.behaviour =
+                (session, r) -> {
+                    if (r.command() == NbdProtocol.CMD_READ && hangs.get()) {
+                        return;
+                    }
+                    session.serve(r);
+                };
+        DiskUser user = open();
+        assertEquals(0, user.write(0, PAGE, 5).errno());
+        var read = user.read(0, PAGE);
+        Eventually.holds("it is sent", () -> server.seen.size() == 2);
+        store().giveUp();
+        assertEquals(Errno.EIO, read.errno());
+        hangs.set(false);
+        read = user.read(0, PAGE);
+        assertEquals(0, read.errno(), "the disk goes on");
+        assertArrayEquals(filled(PAGE, 5), read.bytes());
+    }
+
+    @Test
     void closeFlushes() throws Exception {
         DiskUser user = open();
         assertEquals(0, user.write(0, PAGE, 5).errno());
