@@ -240,17 +240,14 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /// A failure outside of work is the service's own, and ends it as that of any of its threads.
     private void run(Epoll epoll) {
         pin();
-        try {
-            while (collect(epoll)) {
-                resumePaused();
-                for (int left = turns.waiting(); left > 0; left--) {
-                    serve((Slot) turns.next());
-                }
+        while (collect(epoll)) {
+            resumePaused();
+            for (int left = turns.waiting(); left > 0; left--) {
+                serve((Slot) turns.next());
             }
-        } catch (RuntimeException | Error e) {
-            log.error("{} has failed, and serves its queues no more", this, e);
         }
     }
 
