@@ -17,14 +17,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Linux enters another kernel by kexec, for which it asks Xen for a soft reset. It is the same kernel again. An
-/// operator's SysRq and debug keys reach both.
+/// Linux enters another kernel by kexec, for which it asks Xen for a soft reset. It is the same kernel again. A disk
+/// of the service, and an operator's SysRq and debug keys, reach both.
 @ExtendWith(LabExtension.class)
 class KexecIT {
     private static final String NAME = "again";
+    private static final String IMAGE = "/run/again.img";
+    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
     private static final String COMMAND_LINE =
             "console=hvc0 panic=-1 rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 next=1";
 
@@ -48,6 +52,10 @@ class KexecIT {
             int id = guest.id();
             sysrqReachesTheGuest(daemon, guest);
             shell.run("xenstore-write data/mine first");
+            lab.shell("dd if=/dev/urandom of=%s bs=1M count=4".formatted(IMAGE));
+            assertEquals(
+                    "ok\n", daemon.ask("block-attach %s file:%s,xvda,w".formatted(NAME, IMAGE)));
+            String disk = diskSum(shell);
             String loaded =
                     shell.run(
                             "kexec -s -l /bin/%s --initrd=/bin/%s --command-line='%s' && echo it is there"
@@ -75,6 +83,7 @@ class KexecIT {
                     () -> assertTrue(found.contains("\nnothing of the first"), found),
                     () -> assertTrue(found.contains("\n0-1"), found),
                     () -> assertTrue(found.contains("\nxen"), found));
+            assertEquals(disk, diskSum(shell), "the disk that the service serves");
             sysrqReachesTheGuest(daemon, guest);
             debugKeysShowTheGuest(daemon);
             shell.assertNoComplaint();
@@ -82,6 +91,18 @@ class KexecIT {
             guest.awaitEnd("poweroff");
         }
         daemon.assertNoBug();
+        lab.shell("rm " + IMAGE);
+    }
+
+    /// The checksum of its disk, as the guest reads it.
+    private static String diskSum(GuestShell shell) throws IOException, InterruptedException {
+        String output =
+                shell.run(
+                        "modprobe xen-blkfront; while ! test -b /dev/xvda; do sleep 0.1; done;"
+                                + " md5sum /dev/xvda");
+        Matcher sum = SUM.matcher(output);
+        assertTrue(sum.find(), output);
+        return sum.group(1);
     }
 
     /// The files of the next kernel's root.
