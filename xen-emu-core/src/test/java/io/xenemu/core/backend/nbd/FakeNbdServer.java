@@ -51,6 +51,7 @@ final class FakeNbdServer implements NbdServer {
     volatile boolean knowsGo = true;
     volatile int minimumBlock = 1;
     volatile long size;
+    volatile boolean records = true;
     volatile Behaviour behaviour = Session::serve;
     final AtomicInteger connections = new AtomicInteger();
     final AtomicInteger abandoned = new AtomicInteger();
@@ -91,7 +92,9 @@ final class FakeNbdServer implements NbdServer {
                 if (request.command() == NbdProtocol.CMD_DISC) {
                     return;
                 }
-                seen.add(request.withoutData());
+                if (records) {
+                    seen.add(request.withoutData());
+                }
                 behaviour.handle(session, request);
             }
         } catch (IOException _) {

@@ -12,6 +12,8 @@ import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -76,7 +78,7 @@ class QemuNbdTest {
         return QemuNbd.of(new DiskImage(path, format, writable, true, false), NAME);
     }
 
-    private NbdStore store(QemuNbd server, boolean writable) throws IOException {
+    private NbdStore store(NbdServer server, boolean writable) throws IOException {
         NbdStore store =
                 NbdStore.open(
                         server, new DiskOptions(NAME, writable, true), new SimpleMeterRegistry());
@@ -221,6 +223,47 @@ class QemuNbdTest {
         Path moved = Files.move(path, folder.resolve(odd));
         DiskUser user = user(store(server(moved, ImageFormat.QCOW2, true), true));
         assertEquals(0, user.write(0, 512, 1).errno());
+    }
+
+    @Test
+    void serverOfSomebodyElseIsReachedByTcp() throws Exception {
+        int port;
+        try (ServerSocket free = new ServerSocket(0)) {
+            port = free.getLocalPort();
+        }
+        Path path = image("disk", ImageFormat.QCOW2);
+        Process process =
+                new ProcessBuilder(
+                                "qemu-nbd",
+                                "--persistent",
+                                "--shared=4",
+                                "--bind=127.0.0.1",
+                                "--port=" + port,
+                                "--export-name=a b",
+                                "--format=qcow2",
+                                path.toString())
+                        .inheritIO()
+                        .start();
+        open.add(process::destroyForcibly);
+        NbdUri uri = NbdUri.parse("nbd://127.0.0.1:%d/a%%20b".formatted(port));
+        Eventually.holds("it listens", () -> listens(uri));
+        DiskUser user = user(store(new RemoteServer(uri), true));
+        assertEquals(0, user.write(4096, PAGE, 3).errno());
+        assertEquals(0, user.flush().errno());
+        var read = user.read(4096, PAGE);
+        assertEquals(0, read.errno());
+        assertArrayEquals(filled(PAGE, 3), read.bytes());
+        NbdUri other = NbdUri.parse("nbd://127.0.0.1:%d/none".formatted(port));
+        var e = assertThrows(NbdException.class, () -> store(new RemoteServer(other), true));
+        assertTrue(e.getMessage().startsWith("the NBD server has no such export"), e.getMessage());
+    }
+
+    private static boolean listens(NbdUri uri) {
+        try (Socket _ = new Socket(uri.host(), uri.port())) {
+            return true;
+        } catch (IOException _) {
+            return false;
+        }
     }
 
     @Test
