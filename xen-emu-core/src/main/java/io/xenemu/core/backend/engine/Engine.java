@@ -3,6 +3,7 @@ package io.xenemu.core.backend.engine;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.delivery.EventRate;
+import io.xenemu.core.host.Teardown;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.EventFd;
@@ -43,6 +44,9 @@ public final class Engine implements AutoCloseable {
     /// Time limit for the run in progress: as for other threads of the service.
     private static final long END_LIMIT_MILLIS = 10_000;
 
+    /// A guest may cause a failure again and again: the log has one line of each engine in this time.
+    private static final long TELL_NANOS = TimeUnit.MINUTES.toNanos(1);
+
     private final EngineSpec spec;
     private final Turns turns = new Turns();
 
@@ -66,6 +70,11 @@ public final class Engine implements AutoCloseable {
 
     /// Written by the thread alone.
     private final AtomicLong busyNanos = new AtomicLong();
+
+    /// Failures beside work since the last one in the log, and the time of that one. For the thread alone.
+    private int untold;
+
+    private long toldAt = System.nanoTime() - TELL_NANOS;
 
     private final AtomicLong runs = new AtomicLong();
 
@@ -142,6 +151,7 @@ public final class Engine implements AutoCloseable {
     ///
     /// @param epoch of the queue
     /// @throws KvmException if the process has no descriptor left
+    /// @throws IllegalStateException if the thread has ended
     synchronized Slot add(EngineQueue queue, long epoch) {
         if (ended) {
             throw new IllegalStateException(this + " has ended");
@@ -151,27 +161,30 @@ public final class Engine implements AutoCloseable {
         Slot slot = new Slot(guest.turns, queue, epoch, freeIndex());
         guest.queues++;
         put(slot.index, slot);
-        boolean done = false;
+        Teardown undo = new Teardown();
         try {
             for (int descriptor : queue.descriptors()) {
                 active.epoll().add(descriptor, slot.index);
+                undo.add(() -> active.epoll().remove(descriptor));
             }
-            done = true;
             return slot;
-        } finally {
-            if (!done) {
-                forget(slot);
-            }
+        } catch (RuntimeException | Error e) {
+            undo.closeAfter(e);
+            forget(slot);
+            throw e;
         }
     }
 
     /// Ends to serve a queue. Its run may be in progress.
     synchronized void remove(Slot slot) {
         Running active = running;
-        if (active != null) {
-            slot.queue.descriptors().forEach(active.epoll()::remove);
+        try {
+            if (active != null) {
+                slot.queue.descriptors().forEach(active.epoll()::remove);
+            }
+        } finally {
+            forget(slot);
         }
-        forget(slot);
     }
 
     /// Waits for one more descriptor of a queue that it serves.
@@ -223,30 +236,36 @@ public final class Engine implements AutoCloseable {
     }
 
     private Running begin() {
-        Epoll epoll = new Epoll(EVENTS);
-        boolean done = false;
+        Teardown undo = new Teardown();
         try {
+            Epoll epoll = new Epoll(EVENTS);
+            undo.add(epoll::close);
             EventFd end = EventFd.create();
+            undo.add(end::close);
             epoll.add(end.fd(), END);
             Thread thread =
                     Thread.ofPlatform().name("engine-" + id()).daemon().unstarted(() -> run(epoll));
             thread.start();
-            done = true;
             return new Running(thread, epoll, end);
-        } finally {
-            if (!done) {
-                epoll.close();
-            }
+        } catch (RuntimeException | Error e) {
+            undo.closeAfter(e);
+            throw e;
         }
     }
 
-    /// A failure outside of work is the service's own, and ends it as that of any of its threads.
+    /// A failure that belongs to no queue is the service's own, and ends it as that of any of its threads.
     private void run(Epoll epoll) {
-        pin();
-        while (collect(epoll)) {
-            resumePaused();
-            for (int left = turns.waiting(); left > 0; left--) {
-                serve((Slot) turns.next());
+        try {
+            pin();
+            while (collect(epoll)) {
+                resumePaused();
+                for (int left = turns.waiting(); left > 0; left--) {
+                    serve((Slot) turns.next());
+                }
+            }
+        } finally {
+            synchronized (this) {
+                ended = true;
             }
         }
     }
@@ -314,15 +333,43 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /// What fails for one queue, beside its work, harms no other guest's queue.
     private void serve(Slot slot) {
-        // A queue that is held, moved or closed is signalled again when it may run.
-        if (!slot.queue.enter(slot)) {
-            return;
+        try {
+            // A queue that is held, moved or closed is signalled again when it may run.
+            if (slot.queue.enter(slot)) {
+                runEntered(slot);
+            }
+        } catch (RuntimeException | Error e) {
+            begun.setRelease(0);
+            tell(slot, e);
         }
+    }
+
+    private void tell(Slot slot, Throwable failure) {
+        untold++;
+        long now = System.nanoTime();
+        if (now - toldAt >= TELL_NANOS) {
+            log.error(
+                    "{}: {} has failed beside its work; failures so far unsaid: {}",
+                    this,
+                    slot.queue,
+                    untold - 1,
+                    failure);
+            toldAt = now;
+            untold = 0;
+        }
+    }
+
+    private void runEntered(Slot slot) {
         long start = System.nanoTime();
         begun.setRelease(start);
-        QueueWork.Outcome outcome = slot.queue.run();
-        slot.queue.leave();
+        QueueWork.Outcome outcome;
+        try {
+            outcome = slot.queue.run();
+        } finally {
+            slot.queue.leave();
+        }
         long end = System.nanoTime();
         begun.setRelease(0);
         busyNanos.setRelease(busyNanos.getPlain() + end - start);

@@ -2,6 +2,7 @@ package io.xenemu.core.backend.engine;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.EventFd;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -330,7 +331,8 @@ public final class EngineQueue implements AutoCloseable {
         }
     }
 
-    /// Moves the queue to another engine: at once, or after the run in progress. Does not wait for it.
+    /// Moves the queue to another engine: at once, or after the run in progress. Does not wait for it. A queue that
+    /// cannot move stays where it is and goes on; the log tells why.
     public void moveTo(Engine to) {
         change.lock();
         try {
@@ -347,7 +349,6 @@ public final class EngineQueue implements AutoCloseable {
         }
     }
 
-    /// A queue that cannot get a place on the other engine stays where it is.
     @GuardedBy("change")
     private void moveNow() {
         Engine to = wanted;
@@ -367,6 +368,8 @@ public final class EngineQueue implements AutoCloseable {
                         state.getAndUpdate(
                                 flags -> (epoch << EPOCH_SHIFT) | (flags & (STOPPED | CLOSED)));
             }
+        } catch (KvmException | IllegalStateException e) {
+            log.warn("{} stays on {}, since {} cannot serve it", this, engine, to, e);
         } finally {
             open();
         }

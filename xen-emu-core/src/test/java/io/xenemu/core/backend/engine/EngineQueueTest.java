@@ -307,6 +307,81 @@ final class EngineQueueTest {
         broken.close();
     }
 
+    @Test
+    void failureBesideTheWorkHarmsNoOtherQueue() {
+        EngineQueue broken =
+                guest.add(
+                        EngineClass.BLOCK,
+                        "vbd-51712",
+                        0,
+                        () -> {
+                            throw new IllegalStateException("broken");
+                        },
+                        e -> {
+                            failures.add(e);
+                            throw new IllegalStateException("so is its handler", e);
+                        });
+        queues.add(broken);
+        broken.release();
+        Eventually.holds("the failure", () -> failures.size() == 1);
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue sound = queue(other, 0, counting(runs));
+        assertEquals(broken.engine(), sound.engine());
+        Eventually.holds("a run", () -> runs.get() > 0);
+        assertTrue(broken.close(LONG), "its run has ended");
+        assertEquals(List.of(), guest.served());
+    }
+
+    @Test
+    void queueStaysOnItsEngineIfTheOtherRefusesIt() {
+        Engine refusing = new Engine(EngineSpec.parse("block:7"));
+        refusing.close();
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            begun.countDown();
+                            await(end);
+                            runs.incrementAndGet();
+                            return Outcome.DONE;
+                        });
+        Engine own = queue.engine();
+        await(begun);
+        queue.moveTo(refusing);
+        end.countDown();
+        Eventually.holds("a run after the move has failed", () -> runs.get() >= 2);
+        assertTrue(queue.hold(LONG));
+        queue.moveTo(refusing);
+        int before = runs.get();
+        queue.release();
+        Eventually.holds("a run after another one", () -> runs.get() > before);
+        assertEquals(own, queue.engine());
+        assertEquals(1, own.queues());
+        assertEquals(0, refusing.queues());
+    }
+
+    /// The other engine waits for one of the descriptors already, so it cannot have the last one.
+    @Test
+    void failedMoveLeavesNoDescriptorBehind() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue = queue(guest, 0, counting(runs));
+        EngineQueue elsewhere = queue(guest, 1, () -> Outcome.DONE);
+        try (EventFd tap = EventFd.create()) {
+            queue.watch(tap.fd());
+            elsewhere.watch(queue.eventFd().fd());
+            queue.moveTo(elsewhere.engine());
+            assertEquals(1, elsewhere.engine().queues());
+            elsewhere.unwatch(queue.eventFd().fd());
+            queue.moveTo(elsewhere.engine());
+            Eventually.holds("the move", () -> queue.engine().equals(elsewhere.engine()));
+            queue.unwatch(tap.fd());
+        }
+    }
+
     /// A guest can signal all the time without a request (XSA-332).
     @Test
     void stormOfSignalsForNothingIsSlowedDown() {
