@@ -119,7 +119,8 @@ final class BlockBackend implements BackendDevice.Resizable {
         boolean complete = false;
         try {
             BlockQueue.Surroundings around =
-                    new BlockQueue.Surroundings(disk, throttle, front.grants(), meters);
+                    new BlockQueue.Surroundings(
+                            disk, throttle, front.grants(), meters, System::nanoTime);
             for (FrontendNodes queue : nodes.queues(MAX_QUEUES)) {
                 connection.add(queue, abi, around);
             }

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// One queue of a disk: takes requests from its ring, checks them, has them carried out by the store, and answers.
@@ -34,14 +35,25 @@ final class BlockQueue implements AutoCloseable {
     /// Answers are shown to the guest together, until their data is so many bytes.
     private static final int PUBLISHED_TOGETHER = 256 * 1024;
 
+    /// A run of a store that completes at once ends after so long, or so many bytes: other guests' queues wait for the
+    /// same engine. One request more may follow, which for a flush is as long as the host's.
+    private static final long TURN_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private static final long TURN_BYTES = 4 << 20;
+
     /// What a queue needs of its device.
     ///
     /// @param disk the disk
     /// @param throttle the disk's limits
     /// @param grants maps the guest's pages
     /// @param metrics counts requests
+    /// @param clock nanoseconds, by which runs end
     record Surroundings(
-            BlockDisk disk, DiskThrottle throttle, BackendMappings grants, BlockMetrics metrics) {}
+            BlockDisk disk,
+            DiskThrottle throttle,
+            BackendMappings grants,
+            BlockMetrics metrics,
+            LongSupplier clock) {}
 
     /// What a queue tells. Called without its lock.
     interface Signals {
@@ -66,6 +78,7 @@ final class BlockQueue implements AutoCloseable {
     private final DiskThrottle throttle;
     private final BackendMappings grants;
     private final BlockMetrics metrics;
+    private final LongSupplier clock;
     private final Signals signals;
     private final Arena arena = Arena.ofShared();
     private final GrantPages indirectPage = new GrantPages(1);
@@ -120,6 +133,9 @@ final class BlockQueue implements AutoCloseable {
     @GuardedBy("lock")
     private long unpublishedBytes;
 
+    /// The data of the run in progress, which alone uses it.
+    private long turnBytes;
+
     BlockQueue(SharedRing ring, BlockAbi abi, Surroundings around, Signals signals) {
         this.ring = ring;
         this.abi = abi;
@@ -127,10 +143,12 @@ final class BlockQueue implements AutoCloseable {
         this.throttle = around.throttle();
         this.grants = around.grants();
         this.metrics = around.metrics();
+        this.clock = around.clock();
         this.signals = signals;
     }
 
-    /// Serves at most a ring full of requests, and asks for an event at the next one.
+    /// Serves requests for a turn, at most a ring full, and asks for an event at the next one. Wakes itself for what
+    /// the turn leaves.
     ///
     /// @return whether there was anything to do
     boolean run() {
@@ -138,15 +156,21 @@ final class BlockQueue implements AutoCloseable {
             runner = Thread.currentThread();
         }
         int taken = 0;
+        turnBytes = 0;
         try {
             int limit = size();
-            while (taken < limit && serveOne()) {
+            long begun = clock.getAsLong();
+            while (taken < limit && !isTurnOver(begun) && serveOne()) {
                 taken++;
             }
         } finally {
             endRun();
         }
         return taken > 0;
+    }
+
+    private boolean isTurnOver(long begun) {
+        return turnBytes >= TURN_BYTES || clock.getAsLong() - begun >= TURN_NANOS;
     }
 
     private int size() {
@@ -165,20 +189,37 @@ final class BlockQueue implements AutoCloseable {
             }
             slot = ring.take();
             seen--;
-            inFlight++;
             request = free(segments(slot));
+            // Not before: what throws until here is not in flight, or no end would come.
+            inFlight++;
         }
         metrics.begun();
-        status = check(request, slot);
-        if (throttle.isLimited()) {
-            throttle.letIn(request.op().hasSegments() ? request.bytes() : 0, System.nanoTime());
-        }
+        status = admit(request, slot);
         if (status != BlockStatus.OKAY) {
             finish(request, status);
         } else if (!isHeldBack(request)) {
             carryOut(request);
         }
         return true;
+    }
+
+    /// Checks a request and counts its data. The guest has an answer also if that fails for a reason of our own.
+    private BlockStatus admit(BlockRequest request, MemorySegment slot) {
+        boolean complete = false;
+        try {
+            BlockStatus status = check(request, slot);
+            long data = request.op().hasSegments() ? request.bytes() : 0;
+            turnBytes += data;
+            if (throttle.isLimited()) {
+                throttle.letIn(data, System.nanoTime());
+            }
+            complete = true;
+            return status;
+        } finally {
+            if (!complete) {
+                finish(request, BlockStatus.ERROR);
+            }
+        }
     }
 
     @GuardedBy("lock")
@@ -252,8 +293,11 @@ final class BlockQueue implements AutoCloseable {
         if (grants.mapPages(indirectPage, DomId.DOM0, true) != GrantStatus.OKAY) {
             return BlockStatus.ERROR;
         }
-        indirectPage.copyOut(0, indirect, count * BlockAbi.SEGMENT_BYTES);
-        grants.unmapPages(indirectPage);
+        try {
+            indirectPage.copyOut(0, indirect, count * BlockAbi.SEGMENT_BYTES);
+        } finally {
+            grants.unmapPages(indirectPage);
+        }
         return request.addSegments(indirect, 0, count)
                 ? request.checkData(disk)
                 : BlockStatus.ERROR;
@@ -272,12 +316,26 @@ final class BlockQueue implements AutoCloseable {
     }
 
     private void carryOut(BlockRequest request) {
-        if (!request.map(grants)) {
+        if (!map(request)) {
             finish(request, BlockStatus.ERROR);
         } else if (request.op() == BlockOp.DISCARD && request.bytes() == 0) {
             finish(request, BlockStatus.OKAY);
         } else {
             request.submit(disk.store());
+        }
+    }
+
+    /// Maps the request's pages. The guest has an answer also if that fails for a reason of our own.
+    private boolean map(BlockRequest request) {
+        boolean complete = false;
+        try {
+            boolean mapped = request.map(grants);
+            complete = true;
+            return mapped;
+        } finally {
+            if (!complete) {
+                finish(request, BlockStatus.ERROR);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
 /// A front end that a test scripts, and the queue that serves it. The ring is in plain memory, the data in the pages
 /// of a domain on a fake VM, whose references 9 and up are for frames 0x200 and up.
@@ -56,6 +57,9 @@ final class BlockFront implements AutoCloseable {
     private final AtomicInteger wokenCount = new AtomicInteger();
     private final AtomicInteger brokenCount = new AtomicInteger();
 
+    /// The time by which the queue's turns end, nanoseconds.
+    final AtomicLong now = new AtomicLong();
+
     /// The times after which the queue has asked to be woken.
     final List<Long> pauses = new CopyOnWriteArrayList<>();
 
@@ -82,7 +86,11 @@ final class BlockFront implements AutoCloseable {
                         SharedRing.attach(ring.page(), abi.layout(), arena),
                         abi,
                         new BlockQueue.Surroundings(
-                                disk, new DiskThrottle(rates, System.nanoTime()), grants, metrics),
+                                disk,
+                                new DiskThrottle(rates, System.nanoTime()),
+                                grants,
+                                metrics,
+                                now::get),
                         new BlockQueue.Signals() {
                             @Override
                             public void notifyGuest() {

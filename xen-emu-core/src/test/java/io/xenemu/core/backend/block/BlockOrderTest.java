@@ -2,6 +2,7 @@ package io.xenemu.core.backend.block;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.block.BlockFront.Answer;
@@ -217,5 +218,66 @@ class BlockOrderTest {
         front.send(READ, 1, 8, Segment.page(0));
         front.queue.run();
         assertEquals(4096, store.submitted.getFirst().offset());
+    }
+
+    @Test
+    void guestThatAlternatesWritesAndFlushesHoldsTheEngineForOneTurnOnly() throws Exception {
+        try (BlockFront other =
+                new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false))) {
+            store.onSubmit =
+                    () -> {
+                        long _ = front.now.addAndGet(600_000);
+                        store.complete(0, 0);
+                    };
+            for (int i = 0; i < 10; i += 2) {
+                front.send(WRITE, i, 0, Segment.page(0));
+                front.send(FLUSH, i + 1, 0);
+            }
+            other.send(READ, 77, 0, Segment.page(0));
+            assertTrue(front.queue.run());
+            assertEquals(List.of(DiskOp.WRITE, DiskOp.FLUSH), store.log);
+            assertEquals(1, front.woken(), "for the rest");
+            assertEquals(new Answer(0, WRITE, 0), front.answer());
+            other.assertStatus(0, READ, 77);
+            while (front.queue.run()) {
+                // The rest, in further turns.
+            }
+            for (int i = 1; i < 10; i++) {
+                assertEquals(i, front.answer().id());
+            }
+            assertEquals(4, front.woken());
+        }
+    }
+
+    @Test
+    void turnEndsAfterSoManyBytes() throws Exception {
+        store.onSubmit = () -> store.complete(0, 0);
+        for (int i = 0; i < 6; i++) {
+            front.sendIndirect(WRITE, i, 0, 299, 0, 256);
+        }
+        assertTrue(front.queue.run());
+        assertEquals(4, store.log.size());
+        assertEquals(1, front.woken());
+        assertTrue(front.queue.run());
+        assertEquals(6, store.log.size());
+    }
+
+    @Test
+    void requestThatFailsInsideTheServiceIsAnsweredAndTheQueueDrains() throws Exception {
+        SlowStore broken =
+                new SlowStore() {
+                    @Override
+                    public long bytes() {
+                        throw new IllegalStateException("a bug");
+                    }
+                };
+        try (BlockFront failing =
+                new BlockFront(BlockAbi.X86_64, new BlockDisk(broken, true, true, false))) {
+            failing.send(READ, 7, 0, Segment.page(0));
+            assertThrows(IllegalStateException.class, failing.queue::run);
+            assertEquals(new Answer(7, READ, -1), failing.answer());
+            assertTrue(failing.queue.drain(Duration.ZERO));
+            failing.assertNothingPinned();
+        }
     }
 }

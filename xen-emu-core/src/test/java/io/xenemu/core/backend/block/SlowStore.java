@@ -5,10 +5,14 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /// A store without bytes that completes when the test says so.
-final class SlowStore implements DiskStore {
+class SlowStore implements DiskStore {
     final List<DiskTransfer> submitted = new CopyOnWriteArrayList<>();
     final List<DiskOp> log = new CopyOnWriteArrayList<>();
     volatile long bytes = 1L << 42;
+
+    /// Runs in each submission.
+    volatile Runnable onSubmit = () -> {};
+
     volatile boolean closed;
     volatile boolean givenUp;
 
@@ -32,6 +36,7 @@ final class SlowStore implements DiskStore {
     public void submit(DiskTransfer transfer) {
         submitted.add(transfer);
         log.add(transfer.op());
+        onSubmit.run();
     }
 
     /// Completes the transfer that was submitted at this place among those in progress.
