@@ -20,6 +20,7 @@ public final class Epoll implements AutoCloseable {
     private static final int EPOLL_CLOEXEC = 0x80000;
     private static final int EPOLL_CTL_ADD = 1;
     private static final int EPOLL_CTL_DEL = 2;
+    private static final int EPOLL_CTL_MOD = 3;
     private static final int EPOLLIN = 1;
     private static final int EPOLLET = 1 << 31;
 
@@ -29,7 +30,7 @@ public final class Epoll implements AutoCloseable {
     private static final long KEY = 4;
 
     private final OwnedFd fd;
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
     private final MemorySegment events;
     private final int most;
 
@@ -37,8 +38,17 @@ public final class Epoll implements AutoCloseable {
     /// @throws KvmException if the process has no descriptor left
     public Epoll(int most) {
         this.most = most;
-        events = arena.allocate(EVENT_BYTES * most, Long.BYTES);
         fd = OwnedFd.of("epoll_create1", ThreadCalls.epollCreate1(EPOLL_CLOEXEC), "");
+        boolean done = false;
+        try {
+            arena = Arena.ofShared();
+            events = arena.allocate(EVENT_BYTES * most, Long.BYTES);
+            done = true;
+        } finally {
+            if (!done) {
+                fd.close();
+            }
+        }
     }
 
     /// Begins to wait for a descriptor.
@@ -46,20 +56,35 @@ public final class Epoll implements AutoCloseable {
     /// @param key by which [#await] tells it
     /// @throws KvmException if it cannot be waited for, or is waited for already
     public void add(int descriptor, long key) {
-        MemorySegment event = CallSlot.current().scratch();
-        event.set(JAVA_INT, 0, EPOLLIN | EPOLLET);
-        event.set(JAVA_LONG_UNALIGNED, KEY, key);
-        control(EPOLL_CTL_ADD, descriptor, event);
+        control(EPOLL_CTL_ADD, descriptor, EPOLLIN | EPOLLET, key);
+    }
+
+    /// Keeps a descriptor from waking the waiting thread until [#unmute]. It stays one that is waited for.
+    ///
+    /// @throws KvmException if it is not waited for
+    public void mute(int descriptor) {
+        control(EPOLL_CTL_MOD, descriptor, EPOLLET, 0);
+    }
+
+    /// Ends [#mute]. A descriptor that is readable now is told at once.
+    ///
+    /// @param key by which [#await] tells it
+    /// @throws KvmException if it is not waited for
+    public void unmute(int descriptor, long key) {
+        control(EPOLL_CTL_MOD, descriptor, EPOLLIN | EPOLLET, key);
     }
 
     /// Ends to wait for a descriptor. A thread in [#await] may still be told of it.
     ///
     /// @throws KvmException if it is not waited for
     public void remove(int descriptor) {
-        control(EPOLL_CTL_DEL, descriptor, CallSlot.current().scratch());
+        control(EPOLL_CTL_DEL, descriptor, 0, 0);
     }
 
-    private void control(int operation, int descriptor, MemorySegment event) {
+    private void control(int operation, int descriptor, int events, long key) {
+        MemorySegment event = CallSlot.current().scratch();
+        event.set(JAVA_INT, 0, events);
+        event.set(JAVA_LONG_UNALIGNED, KEY, key);
         int result = ThreadCalls.epollCtl(fd.number(), operation, descriptor, event);
         if (result < 0) {
             throw new KvmException("epoll_ctl", -result, "");

@@ -64,6 +64,23 @@ class EpollTest {
     }
 
     @Test
+    void mutedDescriptorIsToldOnceItIsUnmuted() {
+        epoll.add(first.fd(), 1);
+        epoll.mute(first.fd());
+        first.signal();
+        assertEquals(0, epoll.await(0));
+        first.signal();
+        epoll.unmute(first.fd(), KEY);
+        assertEquals(1, epoll.await(-1));
+        assertEquals(KEY, epoll.key(0));
+        assertEquals(0, epoll.await(0));
+        first.signal();
+        assertEquals(1, epoll.await(-1));
+        epoll.mute(first.fd());
+        epoll.remove(first.fd());
+    }
+
+    @Test
     void wrongDescriptorsAreErrorsOfTheCall() {
         epoll.add(first.fd(), KEY);
         assertEquals(
@@ -72,6 +89,9 @@ class EpollTest {
         assertEquals(
                 Errno.ENOENT,
                 assertThrows(KvmException.class, () -> epoll.remove(second.fd())).errno());
+        assertEquals(
+                Errno.ENOENT,
+                assertThrows(KvmException.class, () -> epoll.mute(second.fd())).errno());
     }
 
     @Test

@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
 /// A thread that does the work of many queues, of any guests. It sleeps until one of them is signalled, and runs those
 /// that are, in turn ([Turns]). The thread begins with the first queue.
 ///
-/// A queue that is signalled again and again for nothing is slowed down by [EventRate]. No signal is lost.
+/// A queue that is signalled again and again for nothing is slowed down by [EventRate]. Its signals do not wake the
+/// thread meanwhile, and neither do those of a queue that may not run. No signal is lost.
 ///
 /// An engine of another kind, which hands requests to io_uring or to another process, would have the methods [#add] and
 /// [#remove] of this one.
@@ -78,6 +79,8 @@ public final class Engine implements AutoCloseable {
 
     private final AtomicLong runs = new AtomicLong();
 
+    private final AtomicLong wakeUps = new AtomicLong();
+
     /// When the run in progress has begun, in `System.nanoTime()`; 0 if there is none.
     private final AtomicLong begun = new AtomicLong();
 
@@ -100,8 +103,13 @@ public final class Engine implements AutoCloseable {
         private final int index;
         private final EventRate rate = new EventRate(System.nanoTime());
         private boolean idle;
-        private boolean pauses;
         private long pausesUntil;
+
+        /// Whether it is slowed down, and its eventfd muted. Written by the engine's thread with the monitor held.
+        private boolean pauses;
+
+        /// Whether it was not allowed to run when it was signalled, and its eventfd is muted. Guarded by the monitor.
+        private boolean refused;
 
         private Slot(Turns.Guest guest, EngineQueue queue, long epoch, int index) {
             super(guest);
@@ -140,6 +148,11 @@ public final class Engine implements AutoCloseable {
     /// The number of runs that have ended.
     public long runs() {
         return runs.get();
+    }
+
+    /// How often the thread has been woken, or has looked for signals between runs.
+    long wakeUps() {
+        return wakeUps.get();
     }
 
     /// The number of queues that it serves.
@@ -195,6 +208,50 @@ public final class Engine implements AutoCloseable {
     /// Ends to wait for such a descriptor.
     synchronized void unwatch(int descriptor) {
         running().epoll().remove(descriptor);
+    }
+
+    /// Heeds the signals of a queue that may run again. Those that came meanwhile are told now.
+    synchronized void listen(Slot slot) {
+        if (slot.refused) {
+            slot.refused = false;
+            unmute(slot);
+        }
+    }
+
+    /// Mutes a queue that may not run. When it may again, it calls [#listen]: after this, or this sees that it may.
+    private synchronized void refuse(Slot slot) {
+        if (isServed(slot) && !slot.refused && slot.queue.isStopped()) {
+            slot.refused = true;
+            running().epoll().mute(slot.queue.eventFd().fd());
+        }
+    }
+
+    private synchronized void pause(Slot slot, long until) {
+        if (isServed(slot)) {
+            slot.pauses = true;
+            slot.pausesUntil = until;
+            paused.add(slot);
+            running().epoll().mute(slot.queue.eventFd().fd());
+        }
+    }
+
+    private synchronized void resume(Slot slot) {
+        slot.pauses = false;
+        unmute(slot);
+    }
+
+    /// The eventfd is readable, since its counter is never taken: so the queue has a turn soon.
+    @GuardedBy("this")
+    private void unmute(Slot slot) {
+        if (isServed(slot) && !slot.pauses && !slot.refused) {
+            running().epoll().unmute(slot.queue.eventFd().fd(), slot.index);
+        }
+    }
+
+    /// A queue that has left may have closed its eventfd, and another one may have that number.
+    @GuardedBy("this")
+    private boolean isServed(Slot slot) {
+        return running != null && slots[slot.index] == slot;
     }
 
     @GuardedBy("this")
@@ -286,6 +343,7 @@ public final class Engine implements AutoCloseable {
     /// @return false if the engine is to end
     private boolean collect(Epoll epoll) {
         int count = epoll.await(unfinished.isEmpty() ? untilResume() : 0);
+        wakeUps.setRelease(wakeUps.getPlain() + 1);
         for (int i = 0; i < count; i++) {
             long key = epoll.key(i);
             if (key == END) {
@@ -327,8 +385,7 @@ public final class Engine implements AutoCloseable {
             Slot slot = paused.get(i);
             if (slot.pausesUntil - now <= 0) {
                 paused.remove(i);
-                slot.pauses = false;
-                turns.add(slot);
+                resume(slot);
             }
         }
     }
@@ -339,6 +396,8 @@ public final class Engine implements AutoCloseable {
             // A queue that is held, moved or closed is signalled again when it may run.
             if (slot.queue.enter(slot)) {
                 runEntered(slot);
+            } else {
+                refuse(slot);
             }
         } catch (RuntimeException | Error e) {
             begun.setRelease(0);
@@ -389,9 +448,7 @@ public final class Engine implements AutoCloseable {
         long pause = slot.idle ? slot.rate.ran(now) : 0;
         slot.idle = true;
         if (pause > 0) {
-            slot.pauses = true;
-            slot.pausesUntil = now + pause;
-            paused.add(slot);
+            pause(slot, now + pause);
         }
     }
 

@@ -225,6 +225,11 @@ public final class EngineQueue implements AutoCloseable {
         return true;
     }
 
+    /// Whether no run may begin for now, or ever.
+    boolean isStopped() {
+        return (state.get() & (STOPPED | CLOSED)) != 0;
+    }
+
     /// Does the work, for the engine's thread.
     QueueWork.Outcome run() {
         again = false;
@@ -277,6 +282,9 @@ public final class EngineQueue implements AutoCloseable {
         if (!held && wanted == null) {
             long _ = state.getAndUpdate(flags -> flags & ~STOPPED);
             wake();
+            if (slot != null) {
+                engine.listen(slot);
+            }
         }
     }
 

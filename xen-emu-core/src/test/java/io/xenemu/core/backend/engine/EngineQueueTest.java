@@ -394,18 +394,90 @@ final class EngineQueueTest {
                             runs.incrementAndGet();
                             return Outcome.NOTHING;
                         });
-        long start = System.nanoTime();
-        long elapsed = 0;
-        while (elapsed < 200_000_000) {
-            queue.eventFd().signal();
-            elapsed = System.nanoTime() - start;
-        }
+        long elapsed = storm(queue);
         // 30 at once, then one in a millisecond; the first in vain does not count.
         long allowed = 32 + elapsed / 1_000_000 + 1;
         assertTrue(runs.get() <= allowed, () -> runs + " of " + allowed);
         int before = runs.get();
         queue.signal();
         Eventually.holds("the last signal", () -> runs.get() > before);
+    }
+
+    /// Each of these signals would cost the engine a system call and a switch of threads.
+    @Test
+    void stormOfAPausedQueueDoesNotWakeTheEngine() {
+        EngineQueue queue = queue(guest, 0, () -> Outcome.NOTHING);
+        Engine engine = queue.engine();
+        long before = engine.wakeUps();
+        long elapsed = storm(queue);
+        long wakes = engine.wakeUps() - before;
+        // For each run one for the signal and one for the end of the pause.
+        long allowed = 2 * (32 + elapsed / 1_000_000 + 1);
+        assertTrue(wakes <= allowed, () -> wakes + " of " + allowed);
+    }
+
+    /// @return its time in ns
+    private static long storm(EngineQueue queue) {
+        long start = System.nanoTime();
+        long elapsed = 0;
+        while (elapsed < 200_000_000) {
+            queue.eventFd().signal();
+            elapsed = System.nanoTime() - start;
+        }
+        return elapsed;
+    }
+
+    @Test
+    void stormOfAQueueThatMayNotRunDoesNotWakeTheEngine() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue = queue(guest, 0, counting(runs));
+        Engine engine = queue.engine();
+        assertTrue(queue.hold(LONG));
+        int held = runs.get();
+        long before = engine.wakeUps();
+        long _ = storm(queue);
+        long wakes = engine.wakeUps() - before;
+        assertTrue(wakes <= 5, () -> wakes + " for a held queue");
+        assertEquals(held, runs.get());
+        queue.release();
+        Eventually.holds("a run after its release", () -> runs.get() > held);
+        for (int i = 0; i < 100; i++) {
+            int last = runs.get();
+            queue.eventFd().signal();
+            Eventually.holds("a run after a signal", () -> runs.get() > last);
+        }
+    }
+
+    @Test
+    void stormOfAFailedQueueDoesNotWakeTheEngine() {
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            throw new IllegalStateException("broken");
+                        });
+        Eventually.holds("the failure", () -> failures.size() == 1);
+        Engine engine = queue.engine();
+        long before = engine.wakeUps();
+        long _ = storm(queue);
+        long wakes = engine.wakeUps() - before;
+        assertTrue(wakes <= 5, () -> wakes + " for a failed queue");
+    }
+
+    /// Holds come between its signals and its runs in every order.
+    @Test
+    void noSignalIsLostAroundHolds() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue = queue(guest, 0, counting(runs));
+        for (int i = 0; i < 2000; i++) {
+            queue.eventFd().signal();
+            assertTrue(queue.hold(LONG));
+            int before = runs.get();
+            queue.eventFd().signal();
+            queue.release();
+            Eventually.holds("a run", () -> runs.get() > before);
+        }
     }
 
     @Test
