@@ -46,7 +46,7 @@ public final class FileStore implements DiskStore {
     /// @throws Refused if it is not a disk, cannot be opened, or another has it
     public static FileStore open(Path path, boolean writable, boolean directIo) throws Refused {
         HostFile file = opened(path, writable ? EnumSet.of(HostFile.Access.WRITE) : Set.of());
-        if (writable && isDevice(file)) {
+        if (writable && isDevice(path, file)) {
             file.close();
             file = opened(path, EnumSet.of(HostFile.Access.WRITE, HostFile.Access.EXCLUSIVE));
         }
@@ -73,8 +73,14 @@ public final class FileStore implements DiskStore {
         }
     }
 
-    private static boolean isDevice(HostFile file) {
-        return file.status().kind() == FileStatus.Kind.BLOCK_DEVICE;
+    /// Closes the file if that cannot be known.
+    private static boolean isDevice(Path path, HostFile file) throws Refused {
+        try {
+            return file.status().kind() == FileStatus.Kind.BLOCK_DEVICE;
+        } catch (KvmException e) {
+            file.close();
+            throw new Refused(path + ": " + e.getMessage());
+        }
     }
 
     private static HostFile opened(Path path, Set<HostFile.Access> access) throws Refused {
