@@ -34,6 +34,7 @@ public final class Errno {
     public static final int ENODATA = 61;
     public static final int EPROTO = 71;
     public static final int EOVERFLOW = 75;
+    public static final int EBADFD = 77;
     public static final int EMSGSIZE = 90;
     public static final int EOPNOTSUPP = 95;
     public static final int ECONNRESET = 104;
@@ -80,6 +81,7 @@ public final class Errno {
             case 62 -> "ETIME";
             case EPROTO -> "EPROTO";
             case EOVERFLOW -> "EOVERFLOW";
+            case EBADFD -> "EBADFD";
             case EMSGSIZE -> "EMSGSIZE";
             case EOPNOTSUPP -> "EOPNOTSUPP";
             case ECONNRESET -> "ECONNRESET";

@@ -16,7 +16,7 @@ enum DropReason {
     CHECKSUM,
     /// Segmentation left to the back end with a size of zero, or in a frame that is not TCP.
     SEGMENTATION,
-    /// The host's interface took no frame: it is down or gone, or the host has no memory.
+    /// The host's interface took or gave no frame: it is down or gone, or the host has no memory.
     HOST,
     /// The guest has posted too few pages for 10 s.
     NO_BUFFERS,

@@ -113,10 +113,12 @@ final class RxQueue {
         if (result == -Errno.EAGAIN) {
             return false;
         }
-        if (result < 0) {
-            throw new KvmException("readv", (int) -result, "the interface is gone");
+        int errno = (int) Math.max(0, -result);
+        if (isGone(errno)) {
+            throw new KvmException("readv", errno, "the interface is gone");
         }
-        DropReason fault = frame.fault(wanted, filter);
+        // The kernel has lost a frame that it could not give.
+        DropReason fault = errno != 0 ? DropReason.HOST : frame.fault(wanted, filter);
         if (fault == null) {
             waiting = true;
             since = now;
@@ -124,6 +126,10 @@ final class RxQueue {
             counters.dropped(fault);
         }
         return true;
+    }
+
+    private static boolean isGone(int errno) {
+        return errno == Errno.EBADFD || errno == Errno.EBADF || errno == Errno.ENODEV;
     }
 
     /// Drops the frame that waits, if it has waited too long.

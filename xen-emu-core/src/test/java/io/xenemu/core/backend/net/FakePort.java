@@ -18,6 +18,9 @@ final class FakePort implements FramePort {
     /// The result of sends, if not 0.
     long refusal;
 
+    /// The result of the next receive, if not 0.
+    long fault;
+
     @Override
     @SuppressWarnings("restricted")
     public long send(IoVectors frame) {
@@ -37,6 +40,11 @@ final class FakePort implements FramePort {
 
     @Override
     public long receive(IoVectors frame) {
+        if (fault != 0) {
+            long result = fault;
+            fault = 0;
+            return result;
+        }
         byte[] bytes = toReceive.poll();
         if (bytes == null) {
             return -Errno.EAGAIN;

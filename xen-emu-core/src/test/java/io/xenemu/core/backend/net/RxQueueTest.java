@@ -3,9 +3,12 @@ package io.xenemu.core.backend.net;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.net.FrontRx.Answer;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.net.TapOffload;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
@@ -221,5 +224,22 @@ class RxQueueTest {
         front.host(Frames.ipv4(6, 65536 - 20, 0, 0), 1, VnetHeader.GSO_TCPV4, 1448);
         front.serve(0);
         assertEquals(18, front.answers().size());
+    }
+
+    @Test
+    void aFrameThatTheHostCannotGiveIsDroppedAlone() {
+        FrontRx front = front(NONE);
+        front.post(2);
+        front.host(Frames.plain(100));
+        for (int errno : new int[] {Errno.EFAULT, Errno.ENOMEM, Errno.EINVAL}) {
+            front.port.fault = -errno;
+            front.serve(0);
+        }
+        assertEquals(3, front.counters.drops(DropReason.HOST).sum());
+        assertEquals(1, front.answers().size());
+        for (int errno : new int[] {Errno.EBADFD, Errno.EBADF, Errno.ENODEV}) {
+            front.port.fault = -errno;
+            assertThrows(KvmException.class, () -> front.serve(0));
+        }
     }
 }
