@@ -33,12 +33,15 @@ final class HostTap implements AutoCloseable {
     /// Linux's number, not one of [Errno].
     private static final int EOPNOTSUPP = 95;
 
+    private final TapNames names;
     private final NetInterface host;
     private final boolean several;
     private final boolean made;
     private final List<Tap> queues = new ArrayList<>();
+    private boolean closed;
 
-    private HostTap(NetInterface host, boolean several, boolean made, Tap first) {
+    private HostTap(TapNames names, NetInterface host, boolean several, boolean made, Tap first) {
+        this.names = names;
         this.host = host;
         this.several = several;
         this.made = made;
@@ -47,22 +50,38 @@ final class HostTap implements AutoCloseable {
 
     /// Opens a tap, and makes it if there is none of that name.
     ///
-    /// @throws Refused if it cannot be had
-    static HostTap open(String name) throws Refused {
+    /// @param names has the tap's name until [#close]
+    /// @throws Refused if it cannot be had, or another device has it
+    static HostTap open(String name, TapNames names) throws Refused {
         if (!NetInterface.isName(name)) {
             throw new Refused("an interface cannot have the name " + name);
         }
+        if (!names.take(name)) {
+            throw new Refused(name + " is in use by another device, or one that still ends");
+        }
+        HostTap opened = null;
+        try {
+            opened = opened(name, names);
+            return opened;
+        } finally {
+            if (opened == null) {
+                names.giveBack(name);
+            }
+        }
+    }
+
+    private static HostTap opened(String name, TapNames names) throws Refused {
         NetInterface host = new NetInterface(name);
         try {
             boolean made = !host.exists();
             try {
-                return new HostTap(host, true, made, Tap.open(name, true));
+                return new HostTap(names, host, true, made, Tap.open(name, true));
             } catch (KvmException e) {
                 if (made || e.errno() != Errno.EINVAL) {
                     throw e;
                 }
                 // Somebody has made it with one queue.
-                return new HostTap(host, false, false, Tap.open(name, false));
+                return new HostTap(names, host, false, false, Tap.open(name, false));
             }
         } catch (KvmException e) {
             throw new Refused(line(name, e));
@@ -192,6 +211,10 @@ final class HostTap implements AutoCloseable {
 
     @Override
     public void close() {
-        queues.forEach(Tap::close);
+        if (!closed) {
+            closed = true;
+            queues.forEach(Tap::close);
+            names.giveBack(name());
+        }
     }
 }

@@ -26,6 +26,7 @@ final class NetBackend implements BackendDevice.Attaching {
     private static final Logger log = LoggerFactory.getLogger(NetBackend.class);
 
     private final NicSpec spec;
+    private final TapNames taps;
     private final MeterRegistry registry;
     private @Nullable Attached attached;
 
@@ -33,8 +34,10 @@ final class NetBackend implements BackendDevice.Attaching {
     /// @param script the script that has connected it to the host's network, or null
     private record Attached(HostTap tap, @Nullable HotplugScript script, NetMetrics metrics) {}
 
-    NetBackend(NicSpec spec, MeterRegistry registry) {
+    /// @param taps the names of the taps of all devices
+    NetBackend(NicSpec spec, TapNames taps, MeterRegistry registry) {
         this.spec = spec;
+        this.taps = taps;
         this.registry = registry;
     }
 
@@ -46,7 +49,7 @@ final class NetBackend implements BackendDevice.Attaching {
     @Override
     public void attach(PvDevice device) throws Refused {
         String own = "vif%d.%d".formatted(device.frontend().value(), device.id());
-        HostTap tap = HostTap.open(spec.forScript().getOrDefault("vifname", own));
+        HostTap tap = HostTap.open(spec.forScript().getOrDefault("vifname", own), taps);
         boolean done = false;
         try {
             tap.prepare(spec.mtu());

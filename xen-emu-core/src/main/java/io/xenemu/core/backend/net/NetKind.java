@@ -9,10 +9,16 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.Refused;
 
-/// Network interfaces that the service serves on taps of the host.
-///
-/// @param registry for meters
-public record NetKind(MeterRegistry registry) implements BackendKind {
+/// Network interfaces that the service serves on taps of the host. A service has one: it knows the taps in use.
+public final class NetKind implements BackendKind {
+    private final MeterRegistry registry;
+    private final TapNames taps = new TapNames();
+
+    /// @param registry for meters
+    public NetKind(MeterRegistry registry) {
+        this.registry = registry;
+    }
+
     @Override
     public DeviceKind kind() {
         return DeviceKind.VIF;
@@ -39,6 +45,6 @@ public record NetKind(MeterRegistry registry) implements BackendKind {
                                                     .filter(key -> !key.equals("vifname"))
                                                     .toList())));
         }
-        return new NetBackend(nic, registry);
+        return new NetBackend(nic, taps, registry);
     }
 }

@@ -10,7 +10,8 @@
 ///   [MulticastFilter] whose frames ([EthernetAddress]).
 /// - [NetFrontend] checks a front end's nodes. [ControlRing] answers the control ring. [Netif] has the protocol's
 ///   constants.
-/// - The host's end: [FramePort] of [HostTap]; [HotplugScript]. The guest's memory: [GrantedPages] by [PinnedPages].
+/// - The host's end: [FramePort] of [HostTap], whose name is in [TapNames]; [HotplugScript]. The guest's memory:
+///   [GrantedPages] by [PinnedPages].
 /// - [NetMetrics] shows what [QueueCounters] have, drops by [DropReason].
 ///
 /// Locks: the monitor of a [NetQueue] is held during a run, below no other. Those of [MulticastFilter] and

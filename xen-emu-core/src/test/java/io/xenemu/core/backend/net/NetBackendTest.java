@@ -403,6 +403,15 @@ final class NetBackendTest {
         return assertThrows(Refused.class, () -> guest.attach(spec)).reason();
     }
 
+    /// A second queue of the first one's tap would get its frames.
+    @Test
+    void aTapBelongsToOneDeviceUntilItHasEnded() throws Exception {
+        PvDevice device = guest.attach(nic());
+        assertEquals(TAP + " is in use by another device, or one that still ends", refusal(nic()));
+        guest.devices.detach(device, DetachMode.FORCED);
+        guest.attach(nic());
+    }
+
     @Test
     void aScriptIsCalledAsXlCallsIt() throws Exception {
         Path script = script("echo \"$1 $2 $vif $XENBUS_TYPE $XENBUS_PATH\" >>" + folder + "/log");
