@@ -47,7 +47,7 @@ public final class P9SpecParser {
                 }
             }
             case "max-open-files" -> maxOpenFiles = OptionalInt.of(openFiles(value));
-            case "backend" -> backend = value;
+            case "backend" -> backend = value.isEmpty() ? DeviceSpec.SERVICE : value;
             case "type", "max-files", "max-space", "auto-delete" ->
                     throw new Refused(key + ": not supported");
             default -> throw new Refused("unknown parameter of a 9pfs share: " + key);
@@ -63,8 +63,8 @@ public final class P9SpecParser {
     }
 
     private static String path(String value) throws Refused {
-        if (!value.startsWith("/") || value.indexOf('\0') >= 0) {
-            throw new Refused("wrong path: " + value + ": it has to begin with /");
+        if (!value.startsWith("/") || CharMatcher.javaIsoControl().matchesAnyOf(value)) {
+            throw new Refused("wrong path: it has to begin with /, without control characters");
         }
         return value;
     }

@@ -76,6 +76,40 @@ final class SpecPropertyTest {
     }
 
     @Property
+    void anyWordsAreAShareOrRefused(@ForAll("shareWords") List<String> words) {
+        try {
+            P9Spec share = P9Spec.parse(words);
+            assertTrue(share.path().startsWith("/"));
+            assertFalse(share.tag().isEmpty() || share.backend().isEmpty());
+            assertTrue(share.maxOpenFiles().orElse(16) >= 16);
+        } catch (Refused e) {
+            assertFalse(e.reason().isBlank());
+        }
+    }
+
+    @Provide
+    Arbitrary<List<String>> shareWords() {
+        return Arbitraries.oneOf(
+                        List.of(
+                                Arbitraries.of(
+                                        "tag=t",
+                                        "path=/a",
+                                        "ro",
+                                        "ro=0",
+                                        "backend=",
+                                        "security_model=none",
+                                        "max-open-files=99",
+                                        "tag",
+                                        "=",
+                                        "type=qemu"),
+                                Arbitraries.strings().ofMaxLength(8).map(text -> "path=/" + text),
+                                Arbitraries.strings().ofMaxLength(8).map(text -> "tag=" + text),
+                                Arbitraries.strings().ofMaxLength(20)))
+                .list()
+                .ofMaxSize(6);
+    }
+
+    @Property
     void anyWordsAreANetworkInterfaceOrRefused(
             @ForAll("nicWords") List<String> words, @ForAll long seed) {
         try {

@@ -182,7 +182,13 @@ final class P9Connection implements BackendConnection {
         }
         boolean answered = false;
         try {
-            int bytes = server.handle(request.scratch, request.asked(), taken, request.answer());
+            int bytes =
+                    server.handle(
+                            request.scratch,
+                            request.asked(),
+                            taken,
+                            request.answer(),
+                            request.bound);
             answered = true;
             requests.answer(request, bytes);
         } finally {

@@ -9,6 +9,7 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
+import java.nio.file.InvalidPathException;
 
 /// Shares of folders of the host (`9pfs`).
 public final class P9Kind implements BackendKind {
@@ -35,6 +36,8 @@ public final class P9Kind implements BackendKind {
         }
         try {
             return new P9Share(share, registry);
+        } catch (InvalidPathException e) {
+            throw new Refused("the folder cannot be shared: its path has impossible characters");
         } catch (KvmException e) {
             throw new Refused("the folder cannot be shared: " + e.getMessage());
         }

@@ -100,12 +100,13 @@ final class P9Server implements AutoCloseable {
     ///
     /// @param request private memory; the size in its header does not count
     /// @param size bytes of the request, at least a header
-    /// @param answer private memory for the answer, at least [#answerBound] bytes
-    /// @return bytes of the answer
-    int handle(P9Scratch s, MemorySegment request, int size, MemorySegment answer) {
+    /// @param answer private memory for the answer, at least `bound` bytes
+    /// @param bound of [#answerBound] when the request was taken: a Tversion may have changed the message size since
+    /// @return bytes of the answer, at most `bound`
+    int handle(P9Scratch s, MemorySegment request, int size, MemorySegment answer, int bound) {
         P9Operation operation = operation(request);
         int tag = tag(request);
-        s.limit = answerBound(request, size);
+        s.limit = bound;
         s.in.start(request, size);
         s.out.start(answer);
         int errno = 0;

@@ -85,7 +85,12 @@ final class P9RequestsTest {
     private void answer(P9Request request) {
         requests.answer(
                 request,
-                server.handle(request.scratch, request.asked(), request.bytes, request.answer()));
+                server.handle(
+                        request.scratch,
+                        request.asked(),
+                        request.bytes,
+                        request.answer(),
+                        request.bound));
     }
 
     private void serveAll() {
@@ -135,6 +140,31 @@ final class P9RequestsTest {
             assertEquals(21, answer.length);
             assertEquals('L', answer[20]);
         }
+    }
+
+    /// A larger message size is agreed on between the taking of a request and its answer.
+    @Test
+    void answerKeepsToTheRoomThatWasKeptForIt() {
+        front.send(P9TestClient.bytes(P9Operation.VERSION.number(), 1, 4096, "9P2000.L"));
+        serveAll();
+        front.receive();
+        front.send(P9TestClient.bytes(P9Operation.READ.number(), 2, 2, 0L, 8000));
+        take(first);
+        assertEquals(4096, first.bound);
+
+        other.send(version(3));
+        other.send(P9TestClient.bytes(P9Operation.ATTACH.number(), 1, FID, -1, "u", "", -1));
+        other.send(P9TestClient.bytes(P9Operation.WALK.number(), 1, FID, 2, (short) 1, "f"));
+        other.send(P9TestClient.bytes(P9Operation.LOPEN.number(), 1, 2, 0));
+        for (int i = 0; i < 4; i++) {
+            take(second);
+            answer(second);
+        }
+        answer(first);
+
+        byte[] answer = front.receive();
+        assertNotNull(answer);
+        assertEquals(4096, answer.length);
     }
 
     @Test

@@ -104,7 +104,7 @@ final class P9TestClient implements AutoCloseable {
     synchronized Answer send(byte[] message) {
         MemorySegment.copy(message, 0, request, JAVA_BYTE, 0, message.length);
         int bound = server.answerBound(request, message.length);
-        int size = server.handle(scratch, request, message.length, answer);
+        int size = server.handle(scratch, request, message.length, answer, bound);
         byte[] all = answer.asSlice(0, size).toArray(JAVA_BYTE);
         ByteBuffer body = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN);
         assertEquals(size, body.getInt(0));
