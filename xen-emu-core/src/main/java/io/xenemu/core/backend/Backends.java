@@ -31,6 +31,9 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// The time that requests in flight get when a domain is held or ends.
     static final Duration LIMIT = Duration.ofSeconds(10);
 
+    /// The end of a device that was removed by force takes so long, unless its requests are still in flight.
+    private static final Duration REMOVAL = Duration.ofSeconds(1);
+
     private static final Logger log = LoggerFactory.getLogger(Backends.class);
 
     private final Map<DeviceKind, BackendKind> kinds = new EnumMap<>(DeviceKind.class);
@@ -75,6 +78,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         return new Opened() {
             @Override
             public void serve(PvDevice device) throws Refused {
+                requireGone(device);
                 if (opened instanceof BackendDevice.Attaching attaching) {
                     attaching.attach(device);
                 }
@@ -88,7 +92,23 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         };
     }
 
-    private void serve(PvDevice device, BackendDevice opened, Handshake handshake) {
+    /// A device that was removed by force is there until its requests have ended, since they use the guest's pages.
+    private void requireGone(PvDevice device) throws Refused {
+        try {
+            if (!awaitEnd(device, REMOVAL)) {
+                throw inFlight();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw inFlight();
+        }
+    }
+
+    private static Refused inFlight() {
+        return new Refused("requests of the detached device are still in flight");
+    }
+
+    private void serve(PvDevice device, BackendDevice opened, Handshake handshake) throws Refused {
         Domain domain = domains.apply(device.frontend());
         if (domain == null) {
             // It has ended just now, and its nodes go with it.
@@ -106,8 +126,10 @@ public final class Backends implements ServiceBackends, AutoCloseable {
                         new DeviceDirectory(client, device),
                         executor,
                         started::gone);
+        if (devices.putIfAbsent(device, served) != null) {
+            throw inFlight();
+        }
         started.metrics = new BackendMetrics(registry, device, () -> served.phase().shown());
-        devices.put(device, served);
         served.start();
     }
 

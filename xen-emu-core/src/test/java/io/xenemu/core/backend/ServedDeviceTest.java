@@ -439,6 +439,33 @@ final class ServedDeviceTest {
         assertFalse(guest.client.exists(device.backendPath()), "it makes no node again");
     }
 
+    /// The domain's end has to wait for the first one, whose requests still use the guest's pages.
+    @Test
+    void deviceWhoseRequestsAreInFlightKeepsItsNumber() throws Exception {
+        guest.close();
+        guest = new ServedGuest(Duration.ofMillis(200), kind);
+        PvDevice device = guest.attach(ServedGuest.disk("xvda"));
+        connect(device);
+        ServedDevice first = guest.backends.of(device.frontend()).getFirst();
+        kind.inFlight = true;
+        guest.devices.detach(device, DetachMode.FORCED);
+
+        Refused refused =
+                assertThrows(Refused.class, () -> guest.attach(ServedGuest.disk("xvda")));
+
+        assertEquals("requests of the detached device are still in flight", refused.reason());
+        assertEquals(List.of(first), guest.backends.of(device.frontend()));
+        assertFalse(guest.client.exists(device.backendPath()));
+        assertEquals(1, kind.open.get(), "the second one is closed");
+
+        kind.inFlight = false;
+        assertTrue(guest.backends.awaitEnd(device, Duration.ofSeconds(30)));
+        PvDevice second = guest.attach(ServedGuest.disk("xvda"));
+        assertEquals(device, second);
+        guest.devices.detach(second, DetachMode.FORCED);
+        Eventually.holds("the device is gone", () -> kind.open.get() == 0);
+    }
+
     private int portOf(PvDevice device) throws XenError {
         return Integer.parseInt(guest.client.read(device.frontendPath() + "/event-channel"));
     }
