@@ -3,6 +3,7 @@ package io.xenemu.core.backend;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.delivery.EventRate;
 import io.xenemu.core.delivery.WorkGate;
+import io.xenemu.core.host.Teardown;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.thread.Epoll;
 import java.time.Duration;
@@ -20,8 +21,8 @@ final class OwnQueueThread implements QueueThread {
     /// The key of all descriptors: each is a signal.
     private static final long KEY = 0;
 
-    private final EventFd eventFd = EventFd.create();
-    private final Epoll epoll = new Epoll(EVENTS);
+    private final EventFd eventFd;
+    private final Epoll epoll;
     private final WorkGate gate = WorkGate.newShut();
     private final QueueWork work;
     private final Consumer<Throwable> failed;
@@ -31,19 +32,22 @@ final class OwnQueueThread implements QueueThread {
     @GuardedBy("this")
     private boolean fdClosed;
 
+    /// @throws io.xenemu.kvm.abi.KvmException if the process has no descriptor left
     OwnQueueThread(String name, QueueWork work, Consumer<Throwable> failed) {
         this.work = work;
         this.failed = failed;
         thread = Thread.ofPlatform().name(name).daemon().unstarted(this::loop);
-        boolean started = false;
+        Teardown undo = new Teardown();
         try {
+            eventFd = EventFd.create();
+            undo.add(eventFd::close);
+            epoll = new Epoll(EVENTS);
+            undo.add(epoll::close);
             epoll.add(eventFd.fd(), KEY);
             thread.start();
-            started = true;
-        } finally {
-            if (!started) {
-                closeFd();
-            }
+        } catch (RuntimeException | Error e) {
+            undo.closeAfter(e);
+            throw e;
         }
     }
 

@@ -21,6 +21,9 @@ public record DomainResources(
     /// A thread's stack, and the guard pages of the C library and the JVM around it.
     private static final long MAPPINGS_PER_THREAD = 4;
 
+    /// The eventfd on which a thread of the service waits, and its epoll.
+    private static final long DESCRIPTORS_PER_THREAD = 2;
+
     /// Threads besides its vCPUs: the guest's own, and those of its timers, console, serial port and callback line.
     private static final long SERVICE_THREADS = 7;
 
@@ -84,18 +87,18 @@ public record DomainResources(
                 .register(registry);
     }
 
-    /// Takes what a thread of the service that waits on an eventfd needs, for a device of the guest.
+    /// Takes what a thread of the service that waits for signals of a device of the guest needs.
     ///
     /// @return false if the domain may have no more; then nothing has happened
     public boolean takeServiceThread() {
         if (!threads.take(1)) {
             return false;
         }
-        if (descriptors.take(1)) {
+        if (descriptors.take(DESCRIPTORS_PER_THREAD)) {
             if (mappings.take(MAPPINGS_PER_THREAD)) {
                 return true;
             }
-            descriptors.give(1);
+            descriptors.give(DESCRIPTORS_PER_THREAD);
         }
         threads.give(1);
         return false;
@@ -104,7 +107,7 @@ public record DomainResources(
     /// Gives that back, when the thread has ended.
     public void giveServiceThread() {
         mappings.give(MAPPINGS_PER_THREAD);
-        descriptors.give(1);
+        descriptors.give(DESCRIPTORS_PER_THREAD);
         threads.give(1);
     }
 

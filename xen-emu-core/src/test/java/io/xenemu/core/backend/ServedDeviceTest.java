@@ -450,8 +450,7 @@ final class ServedDeviceTest {
         kind.inFlight = true;
         guest.devices.detach(device, DetachMode.FORCED);
 
-        Refused refused =
-                assertThrows(Refused.class, () -> guest.attach(ServedGuest.disk("xvda")));
+        Refused refused = assertThrows(Refused.class, () -> guest.attach(ServedGuest.disk("xvda")));
 
         assertEquals("requests of the detached device are still in flight", refused.reason());
         assertEquals(List.of(first), guest.backends.of(device.frontend()));
