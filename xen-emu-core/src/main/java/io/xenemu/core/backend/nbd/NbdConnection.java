@@ -299,11 +299,9 @@ final class NbdConnection implements AutoCloseable {
 
     private void header(NbdRequest request) {
         boolean ranged = request.command() != NbdProtocol.CMD_FLUSH;
-        // Without a flush, writes are to be durable when they are answered, if that can be had.
-        boolean fua = request.changes() && !export.canFlush() && export.canForceUnitAccess();
         write(
                 batched,
-                request.flags() | (fua ? NbdProtocol.CMD_FLAG_FUA : 0),
+                request.flags() | (request.forced ? NbdProtocol.CMD_FLAG_FUA : 0),
                 request.command(),
                 request.cookie,
                 ranged ? request.partOffset() : 0,

@@ -223,6 +223,10 @@ final class NbdQueue {
     private boolean prepare(NbdRequest request) {
         request.mark = journal.tail();
         request.part = Math.toIntExact(Math.min(request.left(), longest(request.command())));
+        // Without a flush, writes are to be durable when they are answered, if that can be had. What the first server
+        // could do decides: its disk is not flushed and keeps no journal, whatever a later one can.
+        request.forced =
+                request.changes() && !export.canFlush() && export.canForceUnitAccess();
         if (request.changes() && export.canFlush()) {
             boolean data = request.command() == NbdProtocol.CMD_WRITE;
             long reserved = journal.reserve(data ? request.part : 0);

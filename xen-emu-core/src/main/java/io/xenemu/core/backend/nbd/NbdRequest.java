@@ -34,6 +34,9 @@ final class NbdRequest {
     /// The journal's end when a flush was sent.
     long mark;
 
+    /// Whether the part under way is to be durable when it is answered.
+    boolean forced;
+
     boolean sent;
     boolean answered;
     int errno;

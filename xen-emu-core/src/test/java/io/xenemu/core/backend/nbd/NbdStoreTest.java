@@ -121,6 +121,17 @@ class NbdStoreTest {
         assertEquals(0, store().unflushed());
     }
 
+    /// The disk's guest was not offered a flush, and no journal is kept.
+    @Test
+    void writesAreForcedAlsoIfTheServerThatCameBackCanFlush() throws Exception {
+        server.flags = NbdProtocol.HAS_FLAGS | NbdProtocol.SEND_FUA;
+        DiskUser user = open();
+        server.flags |= NbdProtocol.SEND_FLUSH;
+        server.crash();
+        assertEquals(0, user.write(0, PAGE, 1).errno());
+        assertEquals(NbdProtocol.CMD_FLAG_FUA, server.seen.remove().flags());
+    }
+
     @Test
     void severalConnectionsWhereServerAllows() throws Exception {
         server.flags |= NbdProtocol.CAN_MULTI_CONN;
