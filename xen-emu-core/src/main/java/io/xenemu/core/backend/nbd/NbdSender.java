@@ -2,11 +2,15 @@ package io.xenemu.core.backend.nbd;
 
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Sends the requests of an [NbdStore]. Whoever has submitted one, or has made room for one, sends it, without waiting,
 /// and whatever others queue meanwhile; so that nothing is handed to another thread. What a server does not take at
 /// once is left to the connection's own sender, a thread that is made when it is first needed.
 final class NbdSender {
+    private static final Logger log = LoggerFactory.getLogger(NbdSender.class);
+
     /// Calls in a row that a thread makes for others.
     private static final int MOST_ROUNDS = 16;
 
@@ -60,6 +64,9 @@ final class NbdSender {
         } catch (IOException e) {
             fail(connection, e);
             return null;
+        } catch (RuntimeException | Error e) {
+            failUnexpectedly(connection, e);
+            return null;
         }
     }
 
@@ -70,7 +77,13 @@ final class NbdSender {
         }
     }
 
-    private void fail(NbdConnection connection, IOException reason) {
+    /// The task is given back also if the fault is ours: else nobody would send, and the end would wait for ever.
+    private void failUnexpectedly(NbdConnection connection, Throwable reason) {
+        log.error("{}: a request could not be sent", store.name(), reason);
+        fail(connection, reason);
+    }
+
+    private void fail(NbdConnection connection, Throwable reason) {
         store.lock().lock();
         try {
             release(connection);
@@ -84,16 +97,18 @@ final class NbdSender {
     ///
     /// @param rest whether a part of the last requests is not sent
     private void leave(NbdConnection connection, boolean rest) {
-        if (!connection.handOver(rest)) {
-            store.changed().signalAll();
-        } else if (connection.sender() == null) {
+        if (connection.sender() == null && !connection.hasEnded()) {
+            // Before it has the task: it may not start. It waits for the lock.
             connection.sender(
                     Thread.ofPlatform()
                             .name(store.name() + "-nbd-send")
                             .daemon()
                             .start(() -> sendWhatIsLeft(connection)));
-        } else {
+        }
+        if (connection.handOver(rest)) {
             connection.toSender().signalAll();
+        } else {
+            store.changed().signalAll();
         }
     }
 
@@ -108,6 +123,8 @@ final class NbdSender {
                 sendAll(send(connection, true));
             } catch (IOException e) {
                 fail(connection, e);
+            } catch (RuntimeException | Error e) {
+                failUnexpectedly(connection, e);
             }
         }
     }
