@@ -2,6 +2,7 @@ package io.xenemu.core.backend.nbd;
 
 import io.xenemu.core.backend.block.DiskTransfer;
 import io.xenemu.kvm.abi.Errno;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +31,9 @@ final class NbdQueue {
 
     /// Bytes of one trim or write of zeroes, so that a server can answer in time.
     private static final int LONGEST_RANGE = 1 << 30;
+
+    /// How often a request is sent again: it may be what breaks the connections.
+    private static final int MOST_REPEATS = 5;
 
     private final NbdExport export;
     private final WriteJournal journal = new WriteJournal();
@@ -132,6 +136,7 @@ final class NbdQueue {
         if (request.errno == 0) {
             remember(request);
             request.done += request.part;
+            request.repeats = 0;
             if (request.left() > 0) {
                 waiting.addFirst(request);
                 dispatch();
@@ -223,10 +228,10 @@ final class NbdQueue {
     private boolean prepare(NbdRequest request) {
         request.mark = journal.tail();
         request.part = Math.toIntExact(Math.min(request.left(), longest(request.command())));
-        // Without a flush, writes are to be durable when they are answered, if that can be had. What the first server
+        // Without a flush, writes are to be durable when they are answered, if that can be had.
+        // What the first server
         // could do decides: its disk is not flushed and keeps no journal, whatever a later one can.
-        request.forced =
-                request.changes() && !export.canFlush() && export.canForceUnitAccess();
+        request.forced = request.changes() && !export.canFlush() && export.canForceUnitAccess();
         if (request.changes() && export.canFlush()) {
             boolean data = request.command() == NbdProtocol.CMD_WRITE;
             long reserved = journal.reserve(data ? request.part : 0);
@@ -259,7 +264,10 @@ final class NbdQueue {
     }
 
     /// Takes the requests of connections that have ended, to be sent again before those that wait.
-    void requeue() {
+    ///
+    /// @return the transfers that were sent too often, and fail
+    List<DiskTransfer> requeue() {
+        List<DiskTransfer> failed = new ArrayList<>();
         List<NbdRequest> unanswered =
                 connections.stream()
                         .flatMap(connection -> connection.takeAll().stream())
@@ -268,12 +276,17 @@ final class NbdQueue {
         connections = List.of();
         for (NbdRequest request : unanswered) {
             unreserve(request);
-            if (request == ownFlush) {
+            DiskTransfer transfer = request.transfer();
+            if (transfer == null) {
                 ownFlushing = false;
+            } else if (++request.repeats > MOST_REPEATS) {
+                failed.add(transfer);
+                recycle(request);
             } else {
                 waiting.addFirst(request);
             }
         }
+        return failed;
     }
 
     /// The number of the last request.

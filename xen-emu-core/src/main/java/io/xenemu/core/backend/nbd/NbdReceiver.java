@@ -50,6 +50,7 @@ final class NbdReceiver implements Runnable, ReplyReader.Requests {
         try {
             request.errno = errno;
             request.answered = true;
+            store.answered();
             sent = request.sent;
         } finally {
             store.lock().unlock();

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.nbd;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.core.backend.block.DiskTransfer;
 import io.xenemu.core.backend.nbd.NbdQueue.Phase;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
@@ -23,6 +24,9 @@ final class NbdRecovery {
 
     private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+    /// The time between lines about breaks: a server may end each connection at once.
+    private static final Duration LOG_INTERVAL = Duration.ofMinutes(1);
 
     /// How long requests wait for a server. Linux's disk drivers give up after 30 s too.
     private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -49,6 +53,19 @@ final class NbdRecovery {
     private long closingSince;
     private long downSince;
     private long reconnects;
+
+    /// Whether the connections have answered a request; those of [#start] count as such.
+    private boolean proven = true;
+
+    private long upSince;
+
+    /// Before the next attempt to connect.
+    private Duration pause = Duration.ZERO;
+
+    private long nextLine = System.nanoTime();
+
+    /// Whether the log has the last break.
+    private boolean told;
 
     NbdRecovery(NbdStore store, NbdServer server, NbdExport export) {
         this.store = store;
@@ -89,11 +106,25 @@ final class NbdRecovery {
 
     /// Notes why connections are to be made. Under the store's lock.
     void brokenBy(Throwable reason) {
-        downSince = System.nanoTime();
+        long now = System.nanoTime();
+        // Connections that break before an answer are the same outage, unless they have held for a
+        // while.
+        if (proven || now - upSince > LONGEST_PAUSE.toNanos()) {
+            downSince = now;
+            pause = Duration.ZERO;
+        }
+        proven = false;
         reconnects++;
-        if (!closing) {
+        told = !closing && now - nextLine >= 0;
+        if (told) {
+            nextLine = now + LOG_INTERVAL.toNanos();
             log.warn("{}: {}; connecting again", store.name(), reason.getMessage());
         }
+    }
+
+    /// Notes that a request has been answered. Under the store's lock.
+    void answered() {
+        proven = true;
     }
 
     long reconnects() {
@@ -179,39 +210,64 @@ final class NbdRecovery {
             store.lock().unlock();
         }
         connections.forEach(NbdConnection::join);
+        List<DiskTransfer> failed;
         store.lock().lock();
         try {
-            store.queue().requeue();
+            failed = store.queue().requeue();
         } finally {
             store.lock().unlock();
         }
         connections.forEach(NbdConnection::close);
+        failed.forEach(transfer -> transfer.complete(NbdQueue.NO_SERVER));
     }
 
     private void reconnect() {
-        Duration pause = FIRST_PAUSE;
-        while (true) {
+        while (awaitTurn()) {
+            failGivenUp();
             try {
-                use(connect());
-                log.info("{}: connected again", store.name());
+                List<NbdConnection> fresh = connect();
+                tellConnected();
+                use(fresh);
                 return;
             } catch (IOException | KvmException e) {
                 if (!goOn(e)) {
                     return;
                 }
             }
-            store.lock().lock();
-            try {
-                if (closing && isEnough()) {
-                    return;
-                }
-                awaitChange(closing ? FIRST_PAUSE : pause);
-            } finally {
-                store.lock().unlock();
+        }
+    }
+
+    /// Waits before an attempt to connect: longer each time, unless a server has answered since.
+    ///
+    /// @return false if the store ends, and needs none
+    private boolean awaitTurn() {
+        store.lock().lock();
+        try {
+            if (closing && isEnough()) {
+                return false;
             }
-            failGivenUp();
+            if (pause.isZero()) {
+                pause = FIRST_PAUSE;
+                return true;
+            }
+            awaitChange(closing ? FIRST_PAUSE : pause);
             pause = pause.multipliedBy(2);
             pause = pause.compareTo(LONGEST_PAUSE) < 0 ? pause : LONGEST_PAUSE;
+            return true;
+        } finally {
+            store.lock().unlock();
+        }
+    }
+
+    private void tellConnected() {
+        store.lock().lock();
+        try {
+            upSince = System.nanoTime();
+            if (told) {
+                log.info("{}: connected again", store.name());
+            }
+        } finally {
+            store.lock().unlock();
         }
     }
 

@@ -37,6 +37,9 @@ final class NbdRequest {
     /// Whether the part under way is to be durable when it is answered.
     boolean forced;
 
+    /// How often the part under way was sent again.
+    int repeats;
+
     boolean sent;
     boolean answered;
     int errno;
@@ -69,6 +72,7 @@ final class NbdRequest {
         flags = newFlags;
         transfer = owner;
         done = 0;
+        repeats = 0;
         extents = null;
         return this;
     }

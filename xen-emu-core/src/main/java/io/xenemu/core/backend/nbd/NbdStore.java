@@ -309,6 +309,11 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
         } while (transfer != null);
     }
 
+    /// Notes that a server answers. Under the lock.
+    void answered() {
+        recovery.answered();
+    }
+
     /// Leaves the connections to the recovery, unless they are left to it already.
     void broken(NbdConnection connection, Throwable reason) {
         lock.lock();

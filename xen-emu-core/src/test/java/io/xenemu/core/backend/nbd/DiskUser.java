@@ -28,9 +28,11 @@ final class DiskUser implements AutoCloseable {
         private final MemorySegment memory;
         private final int bytes;
         private final CompletableFuture<Integer> outcome = new CompletableFuture<>();
+        private final IoVectors vectors;
 
         private Transfer(int bytes, byte fill) {
             this.bytes = bytes;
+            this.vectors = new IoVectors(arena, Math.max(1, (bytes + PAGE - 1) / PAGE));
             // A gap after each page, with bytes that are to stay.
             int pages = (bytes + PAGE - 1) / PAGE;
             this.memory = arena.allocate(2L * PAGE * Math.max(pages, 1), PAGE);
@@ -41,7 +43,6 @@ final class DiskUser implements AutoCloseable {
         }
 
         private Transfer begin(DiskOp op, long offset, long length) {
-            IoVectors vectors = new IoVectors(arena, Math.max(1, (bytes + PAGE - 1) / PAGE));
             for (int at = 0; at < bytes; at += PAGE) {
                 vectors.add(memory.address() + 2L * at, Math.min(PAGE, bytes - at));
             }
@@ -62,6 +63,11 @@ final class DiskUser implements AutoCloseable {
             } catch (Exception e) {
                 throw new AssertionError("no answer", e);
             }
+        }
+
+        /// Takes the memory away from a transfer that waits.
+        void clear() {
+            vectors.clear();
         }
 
         boolean isDone() {

@@ -492,6 +492,50 @@ class NbdStoreTest {
     }
 
     @Test
+    void requestThatEndsEachConnectionFailsAfterAFewAndTheDiskGoesOn() throws Exception {
+        server.behaviour =
+                (session, r) -> {
+                    if (r.command() == NbdProtocol.CMD_READ) {
+                        session.hangUp();
+                    } else {
+                        session.serve(r);
+                    }
+                };
+        DiskUser user = open();
+        assertEquals(Errno.EIO, user.read(0, PAGE).errno());
+        assertEquals(6, server.seen.size());
+        assertEquals(0, user.write(0, PAGE, 5).errno());
+    }
+
+    /// No server's fault: the memory is not what the transfer says.
+    @Test
+    void requestThatCannotBeSentFailsAndTheDiskGoesOn() throws Exception {
+        DiskUser user = open();
+        assertEquals(0, user.write(0, PAGE, 5).errno());
+        store().lock().lock();
+        try {
+            store().queue().leave(NbdQueue.Phase.DOWN);
+        } finally {
+            store().lock().unlock();
+        }
+        DiskUser.Transfer wrong = user.write(0, PAGE, 6);
+        wrong.clear();
+        NbdConnection next;
+        store().lock().lock();
+        try {
+            store().queue().use(store().queue().connections());
+            next = store().queue().claim();
+        } finally {
+            store().lock().unlock();
+        }
+        store().send(next);
+        assertEquals(Errno.EIO, wrong.errno());
+        var read = user.read(0, PAGE);
+        assertEquals(0, read.errno());
+        assertArrayEquals(filled(PAGE, 5), read.bytes());
+    }
+
+    @Test
     void closeFlushes() throws Exception {
         DiskUser user = open();
         assertEquals(0, user.write(0, PAGE, 5).errno());
