@@ -6,11 +6,12 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Collectors;
+import java.util.Set;
 
 /// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen, for
 /// buttons and for a file system, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send`
@@ -27,6 +28,8 @@ public final class GuestInitramfs {
                     "xen-netfront",
                     "xen-blkback",
                     "xen-netback",
+                    "9pnet_xen",
+                    "9p",
                     "brd",
                     "button",
                     "evdev",
@@ -93,14 +96,31 @@ public final class GuestInitramfs {
         StringBuilder dependencies = new StringBuilder();
         for (KernelModules.Module module : modules.values()) {
             archive.file(folder + module.name(), module.content().read());
-            String needed =
-                    module.depends().stream()
-                            .map(modules::get)
-                            .filter(found -> found != null)
-                            .map(found -> " " + found.name())
-                            .collect(Collectors.joining());
-            dependencies.append(module.name()).append(':').append(needed).append('\n');
+            Set<String> needed = new HashSet<>();
+            need(module, modules, needed);
+            // As depmod writes it: all that it needs, the ones to load first at the end.
+            List<String> names =
+                    modules.reversed().entrySet().stream()
+                            .filter(entry -> needed.contains(entry.getKey()))
+                            .map(entry -> " " + entry.getValue().name())
+                            .toList();
+            dependencies.append(module.name()).append(':');
+            names.forEach(dependencies::append);
+            dependencies.append('\n');
         }
         archive.file(folder + "modules.dep", dependencies.toString().getBytes(UTF_8));
+    }
+
+    /// Adds the kernel names of all modules that a module needs, through others too.
+    private static void need(
+            KernelModules.Module module,
+            Map<String, KernelModules.Module> modules,
+            Set<String> needed) {
+        for (String name : module.depends()) {
+            KernelModules.Module found = modules.get(name);
+            if (found != null && needed.add(name)) {
+                need(found, modules, needed);
+            }
+        }
     }
 }
