@@ -19,8 +19,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -42,8 +40,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     private final XenStoreClient client;
     private final MeterRegistry registry;
     private final Frontend.ServedPlace place;
-    private final ExecutorService executor =
-            Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("backend").factory());
+    private final StepThreads steps = new StepThreads();
 
     /// @param domains finds domains that are not closed
     /// @param client for these back ends alone
@@ -124,7 +121,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
                         handshake,
                         place,
                         new DeviceDirectory(client, device),
-                        executor,
+                        steps,
                         started::gone);
         if (devices.putIfAbsent(device, served) != null) {
             throw inFlight();
@@ -213,6 +210,6 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     @Override
     public void close() {
         client.close();
-        executor.shutdown();
+        steps.close();
     }
 }

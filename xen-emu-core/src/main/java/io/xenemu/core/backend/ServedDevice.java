@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 /// One device that the service serves, from when its nodes exist until it is gone. It follows both ends' nodes and
 /// takes one step after the other ([Transitions]).
 ///
-/// Everything happens in order on one virtual thread at a time. Watch events only ask for a look at the nodes, and ask
-/// once however many there are (XSA-349), since they come on the threads of vCPUs that write.
+/// Everything happens in order on one thread at a time ([StepThreads]). Watch events only ask for a look at the nodes,
+/// and ask once however many there are (XSA-349), since they come on the threads of vCPUs that write.
 final class ServedDevice implements Frontend.Reports {
     /// Steps of one look. A guest that changes its state all the time gets the next ones after others had a turn.
     private static final int MAX_STEPS = 8;

@@ -9,6 +9,7 @@
 /// - A guest's end: [Frontend] with [FrontendNodes], [FrontendError].
 /// - The threads of queues: [QueueThreads], [QueueThread], [QueueWork], [Wakening]; those of engines [EngineThreads];
 ///   each of its own [OwnQueueThreads], [OwnQueueThread].
+/// - The threads of a device's steps: [StepThreads].
 /// - A domain's devices as a part of it: [BackendPart].
 ///
 /// # How to write a back end
