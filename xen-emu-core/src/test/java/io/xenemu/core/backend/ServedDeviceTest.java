@@ -443,7 +443,7 @@ final class ServedDeviceTest {
     @Test
     void deviceWhoseRequestsAreInFlightKeepsItsNumber() throws Exception {
         guest.close();
-        guest = new ServedGuest(Duration.ofMillis(200), kind);
+        guest = new ServedGuest(Duration.ofSeconds(5), kind);
         PvDevice device = guest.attach(ServedGuest.disk("xvda"));
         connect(device);
         ServedDevice first = guest.backends.of(device.frontend()).getFirst();
