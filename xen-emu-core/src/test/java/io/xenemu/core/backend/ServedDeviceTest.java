@@ -411,7 +411,7 @@ final class ServedDeviceTest {
     @Test
     void requestsInFlightKeepAnOrderlyDetachWaiting() throws Exception {
         guest.close();
-        guest = new ServedGuest(Duration.ofMillis(200), kind);
+        guest = new ServedGuest(Duration.ofSeconds(3), kind);
         PvDevice device = guest.attach(ServedGuest.disk("xvda"));
         connect(device);
         kind.inFlight = true;
@@ -420,7 +420,7 @@ final class ServedDeviceTest {
                 assertThrows(Refused.class, () -> guest.devices.detach(device, DetachMode.ORDERLY));
 
         assertEquals(
-                "dom0 has not let go of the device within 0 s; --force removes it",
+                "dom0 has not let go of the device within 3 s; --force removes it",
                 refused.reason());
         assertEquals(XenbusState.CLOSING, guest.state(device));
         int runs = kind.runs.get();
