@@ -11,13 +11,19 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /// The nodes of one device as its back end uses them. The paths come from the toolstack's record of the device, never
-/// from a node that a guest can write. A directory that the toolstack has removed is not made again.
+/// from a node that a guest can write. A directory that the toolstack has removed is not made again, and one that it
+/// has made again is another device's.
+///
+/// All but [#watch] is for the thread that takes the device's step.
 final class DeviceDirectory {
     private final XenStoreClient client;
     private final String front;
     private final String back;
     private final String error;
     private final Queue<XenStoreClient.Registration> watches = new ConcurrentLinkedQueue<>();
+
+    /// Whether it has published a state. None is Initialising: only the toolstack writes that, in a new directory.
+    private boolean isTaken;
 
     DeviceDirectory(XenStoreClient client, PvDevice device) {
         this.client = client;
@@ -34,12 +40,23 @@ final class DeviceDirectory {
 
     /// Reads them.
     Seen look() throws XenError {
-        Optional<String> online = read(client, back + "/online");
         return new Seen(
                 read(client, front + "/state").map(XenbusState::parse),
-                online.map(value -> value.equals("1") ? Online.YES : Online.NO)
-                        .orElse(Online.ABSENT),
-                read(client, back + "/state").equals(Optional.of(XenbusState.CLOSING.code())));
+                online(client),
+                hasState(client, XenbusState.CLOSING));
+    }
+
+    private Online online(StoreView view) throws XenError {
+        if (isTaken && hasState(view, XenbusState.INITIALISING)) {
+            return Online.ABSENT;
+        }
+        return read(view, back + "/online")
+                .map(value -> value.equals("1") ? Online.YES : Online.NO)
+                .orElse(Online.ABSENT);
+    }
+
+    private boolean hasState(StoreView view, XenbusState state) throws XenError {
+        return read(view, back + "/state").equals(Optional.of(state.code()));
     }
 
     private static Optional<String> read(StoreView view, String path) throws XenError {
@@ -63,18 +80,19 @@ final class DeviceDirectory {
     /// Publishes nodes and a state of the back end, in one transaction.
     void publish(Map<String, String> nodes, XenbusState state) throws XenError {
         client.transaction(view -> {
-            if (view.exists(back + "/online")) {
+            if (online(view) != Online.ABSENT) {
                 write(view, nodes);
                 view.write(back + "/state", state.code());
             }
             return view;
         });
+        isTaken = true;
     }
 
     /// Publishes nodes of the back end.
     void publish(Map<String, String> nodes) throws XenError {
         client.transaction(view -> {
-            if (view.exists(back + "/online")) {
+            if (online(view) != Online.ABSENT) {
                 write(view, nodes);
             }
             return view;
@@ -90,7 +108,7 @@ final class DeviceDirectory {
     /// Writes the error node.
     void error(String text) throws XenError {
         client.transaction(view -> {
-            if (view.exists(back + "/online")) {
+            if (online(view) != Online.ABSENT) {
                 view.write(error, text);
             }
             return view;

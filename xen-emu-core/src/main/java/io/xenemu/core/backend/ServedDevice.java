@@ -314,11 +314,19 @@ final class ServedDevice implements Frontend.Reports {
             try {
                 served.close();
             } finally {
-                gone.accept(this);
-                ended.complete(null);
+                leave();
             }
         }
-        directory.publish(Map.of(), XenbusState.CLOSED);
+    }
+
+    /// Whoever waits for the end may attach a device of the same number at once, so the last node comes before.
+    private void leave() throws XenError {
+        try {
+            directory.publish(Map.of(), XenbusState.CLOSED);
+        } finally {
+            gone.accept(this);
+            ended.complete(null);
+        }
     }
 
     /// Ends the device, whatever the nodes say. Requests in flight keep it for as long as they take.

@@ -16,9 +16,12 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -463,6 +466,49 @@ final class ServedDeviceTest {
         assertEquals(device, second);
         guest.devices.detach(second, DetachMode.FORCED);
         Eventually.holds("the device is gone", () -> kind.open.get() == 0);
+    }
+
+    /// Its nodes exist while the old one still waits for its requests.
+    @Test
+    void deviceThatEndsLeavesTheNodesOfItsSuccessorAlone() throws Exception {
+        guest.close();
+        guest = new ServedGuest(Duration.ofSeconds(3), kind);
+        PvDevice device = guest.attach(ServedGuest.disk("xvda"));
+        connect(device);
+        kind.inFlight = true;
+        guest.devices.detach(device, DetachMode.FORCED);
+        Queue<XenbusState> states = new ConcurrentLinkedQueue<>();
+        try (XenStoreClient.Registration _ =
+                guest.client.watch(
+                        device.backendPath() + "/state",
+                        _ -> {
+                            XenbusState now = stateOf(device);
+                            kind.inFlight = now == XenbusState.INVALID;
+                            states.add(now);
+                        })) {
+            assertEquals(device, guest.attach(ServedGuest.disk("xvda")));
+            assertEquals(XenbusState.INIT_WAIT, guest.state(device));
+        }
+        assertFalse(states.contains(XenbusState.CLOSED), states::toString);
+        assertEquals(1, kind.open.get());
+    }
+
+    private XenbusState stateOf(PvDevice device) {
+        try {
+            return guest.state(device);
+        } catch (XenError e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void endedDeviceWritesNoNodeAnyMore() throws Exception {
+        for (int i = 0; i < CYCLES; i++) {
+            PvDevice device = guest.attach(ServedGuest.disk("xvda"));
+            assertTrue(guest.backends.end(TestDomain.ID));
+            assertEquals(XenbusState.CLOSED, guest.state(device));
+            guest.devices.detach(device, DetachMode.FORCED);
+        }
     }
 
     private int portOf(PvDevice device) throws XenError {
