@@ -154,16 +154,22 @@ final class NbdRecovery {
         }
     }
 
+    /// Ends the store also after a bug: nobody else would answer its requests, or end its server.
     private void run() {
-        do {
-            while (awaitWork()) {
-                stop();
-                failGivenUp();
-                server.abandon();
-                reconnect();
-            }
-        } while (!flush());
-        end();
+        try {
+            do {
+                while (awaitWork()) {
+                    stop();
+                    failGivenUp();
+                    server.abandon();
+                    reconnect();
+                }
+            } while (!flush());
+        } catch (RuntimeException | Error e) {
+            log.error("{}: the disk has failed", store.name(), e);
+        } finally {
+            end();
+        }
     }
 
     /// Waits until connections are broken.
@@ -380,13 +386,6 @@ final class NbdRecovery {
             if (store.queue().phase() == Phase.DOWN && !isEnough()) {
                 return false;
             }
-            if (store.queue().journal().bytes() > 0) {
-                log.error(
-                        "{}: {} bytes of writes may not be on the disk",
-                        store.name(),
-                        store.queue().journal().bytes());
-            }
-            store.queue().leave(Phase.BROKEN);
             return true;
         } finally {
             store.lock().unlock();
@@ -398,6 +397,11 @@ final class NbdRecovery {
         List<NbdConnection> idle;
         store.lock().lock();
         try {
+            long lost = store.queue().journal().bytes();
+            if (lost > 0) {
+                log.error("{}: {} bytes of writes may not be on the disk", store.name(), lost);
+            }
+            store.queue().leave(Phase.BROKEN);
             idle =
                     store.queue().connections().stream()
                             .filter(connection -> !connection.isSending())

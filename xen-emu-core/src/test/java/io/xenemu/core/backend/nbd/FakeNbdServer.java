@@ -53,8 +53,13 @@ final class FakeNbdServer implements NbdServer {
     volatile long size;
     volatile boolean records = true;
     volatile Behaviour behaviour = Session::serve;
+
+    /// Whether connecting to it ends in a bug of the service.
+    volatile boolean hasBug;
+
     final AtomicInteger connections = new AtomicInteger();
     final AtomicInteger abandoned = new AtomicInteger();
+    volatile boolean closed;
     final ConcurrentLinkedQueue<Request> seen = new ConcurrentLinkedQueue<>();
     private final ServerSocketChannel listener;
     private final CopyOnWriteArrayList<SocketChannel> open = new CopyOnWriteArrayList<>();
@@ -119,6 +124,9 @@ final class FakeNbdServer implements NbdServer {
 
     @Override
     public StreamSocket connect() throws IOException {
+        if (hasBug) {
+            throw new IllegalStateException("a bug");
+        }
         return StreamSocket.connect(path, Duration.ofSeconds(5));
     }
 
@@ -144,6 +152,7 @@ final class FakeNbdServer implements NbdServer {
 
     @Override
     public void close() {
+        closed = true;
         try {
             listener.close();
             crash();

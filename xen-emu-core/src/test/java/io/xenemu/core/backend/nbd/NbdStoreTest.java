@@ -536,6 +536,20 @@ class NbdStoreTest {
     }
 
     @Test
+    void bugOfTheRecoveryFailsTheRequestsAndEndsTheServer() throws Exception {
+        DiskUser user = open();
+        server.behaviour = (_, _) -> {};
+        DiskUser.Transfer unanswered = user.write(0, PAGE, 5);
+        Eventually.holds("it is sent", () -> !server.seen.isEmpty());
+        server.hasBug = true;
+        server.crash();
+        assertEquals(Errno.EIO, unanswered.errno());
+        assertEquals(Errno.EIO, user.read(0, PAGE).errno());
+        Eventually.holds("the server is ended", () -> server.closed);
+        store().close();
+    }
+
+    @Test
     void closeFlushes() throws Exception {
         DiskUser user = open();
         assertEquals(0, user.write(0, PAGE, 5).errno());
