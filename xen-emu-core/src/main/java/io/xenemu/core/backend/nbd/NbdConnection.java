@@ -8,8 +8,6 @@ import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,13 +28,6 @@ final class NbdConnection implements AutoCloseable {
 
     /// How long to wait for a server that does not take the last word.
     private static final Duration FAREWELL = Duration.ofSeconds(1);
-
-    private static final ValueLayout.OfShort BE_16 =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
-    private static final ValueLayout.OfInt BE_32 =
-            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
-    private static final ValueLayout.OfLong BE_64 =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
     final StreamSocket socket;
     final NbdExport export;
@@ -311,12 +302,12 @@ final class NbdConnection implements AutoCloseable {
     private void write(int index, int flags, int command, long cookie, long offset, int length) {
         MemorySegment h = headers;
         long at = (long) index * NbdProtocol.REQUEST_BYTES;
-        h.set(BE_32, at, NbdProtocol.REQUEST_MAGIC);
-        h.set(BE_16, at + 4, (short) flags);
-        h.set(BE_16, at + 6, (short) command);
-        h.set(BE_64, at + 8, cookie);
-        h.set(BE_64, at + 16, offset);
-        h.set(BE_32, at + 24, length);
+        h.set(NbdProtocol.BE_32, at, NbdProtocol.REQUEST_MAGIC);
+        h.set(NbdProtocol.BE_16, at + 4, (short) flags);
+        h.set(NbdProtocol.BE_16, at + 6, (short) command);
+        h.set(NbdProtocol.BE_64, at + 8, cookie);
+        h.set(NbdProtocol.BE_64, at + 16, offset);
+        h.set(NbdProtocol.BE_32, at + 24, length);
         out.add(h.address() + at, NbdProtocol.REQUEST_BYTES);
     }
 

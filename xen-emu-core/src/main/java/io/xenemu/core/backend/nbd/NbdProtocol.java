@@ -1,7 +1,17 @@
 package io.xenemu.core.backend.nbd;
 
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
 /// The numbers of the NBD protocol (`proto.md` of the project NetworkBlockDevice), all in network byte order.
 final class NbdProtocol {
+    static final ValueLayout.OfShort BE_16 =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+    static final ValueLayout.OfInt BE_32 =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+    static final ValueLayout.OfLong BE_64 =
+            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+
     // The handshake.
 
     /// `NBDMAGIC` in ASCII, the first bytes from every server.

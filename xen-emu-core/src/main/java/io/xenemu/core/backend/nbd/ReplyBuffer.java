@@ -5,23 +5,12 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 
 /// Reads a server's bytes. Headers and short data come through a buffer, so that many replies need one system call;
 /// long data goes straight to its place, and whatever follows it into the buffer. Belongs to one thread.
 final class ReplyBuffer {
     /// A few replies with a block of 4 KiB each; more would make a long read be copied.
     private static final int BYTES = 16 * 1024;
-
-    /// The kernel's limit in one call (`UIO_MAXIOV`).
-    private static final int MOST_PIECES = 1024;
-
-    private static final ValueLayout.OfShort BE_16 =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
-    private static final ValueLayout.OfInt BE_32 =
-            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
-    private static final ValueLayout.OfLong BE_64 =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
     private final NbdInput input;
     private final MemorySegment memory;
@@ -32,7 +21,7 @@ final class ReplyBuffer {
     ReplyBuffer(Arena arena, NbdInput input) {
         this.input = input;
         this.memory = arena.allocate(BYTES, Long.BYTES);
-        this.room = new IoVectors(arena, MOST_PIECES);
+        this.room = new IoVectors(arena, IoVectors.MAX_COUNT);
     }
 
     /// Waits until so many bytes are in the buffer.
@@ -54,19 +43,19 @@ final class ReplyBuffer {
 
     int peekInt() throws IOException {
         require(Integer.BYTES);
-        return memory.get(BE_32, position);
+        return memory.get(NbdProtocol.BE_32, position);
     }
 
     int nextUnsignedShort() throws IOException {
         require(Short.BYTES);
         position += Short.BYTES;
-        return Short.toUnsignedInt(memory.get(BE_16, position - Short.BYTES));
+        return Short.toUnsignedInt(memory.get(NbdProtocol.BE_16, position - Short.BYTES));
     }
 
     int nextInt() throws IOException {
         require(Integer.BYTES);
         position += Integer.BYTES;
-        return memory.get(BE_32, position - Integer.BYTES);
+        return memory.get(NbdProtocol.BE_32, position - Integer.BYTES);
     }
 
     long nextUnsignedInt() throws IOException {
@@ -76,7 +65,7 @@ final class ReplyBuffer {
     long nextLong() throws IOException {
         require(Long.BYTES);
         position += Long.BYTES;
-        return memory.get(BE_64, position - Long.BYTES);
+        return memory.get(NbdProtocol.BE_64, position - Long.BYTES);
     }
 
     /// Reads text of at most a buffer's length.
@@ -99,7 +88,7 @@ final class ReplyBuffer {
         }
     }
 
-    /// Reads data into a part of a vector, which has fewer than [#MOST_PIECES] pieces.
+    /// Reads data into a part of a vector, of at most [NbdRequest#MOST_PIECES] pieces.
     void copyTo(IoVectors target, long at, long count) throws IOException {
         int buffered = Math.toIntExact(Math.min(count, limit - position));
         target.copyIn(at, memory, position, buffered);
