@@ -88,41 +88,36 @@ final class NbdQueue {
     /// @param command the protocol's, with its flags
     /// @return false if it has to fail
     boolean add(DiskTransfer transfer, int command, int flags) {
-        NbdRequest request = fresh(transfer, command, flags);
-        if (request == null) {
-            return false;
-        }
-        waiting.addLast(request);
-        dispatch();
-        return true;
+        return add(transfer, command, flags, null);
     }
 
     /// Adds a question.
     ///
     /// @return false if it has to fail
     boolean ask(DiskTransfer transfer, NbdExtents answer) {
-        NbdRequest request = fresh(transfer, NbdProtocol.CMD_BLOCK_STATUS, 0);
-        if (request == null) {
+        return add(transfer, NbdProtocol.CMD_BLOCK_STATUS, 0, answer);
+    }
+
+    private boolean add(
+            DiskTransfer transfer, int command, int flags, @Nullable NbdExtents answer) {
+        if (phase == Phase.FAILED || phase == Phase.BROKEN) {
             return false;
         }
+        NbdRequest request = fresh();
+        request.set(command, transfer.offset(), transfer.bytes(), flags, transfer);
+        request.sequence = ++sequence;
         request.extents = answer;
         waiting.addLast(request);
         dispatch();
         return true;
     }
 
-    private @Nullable NbdRequest fresh(DiskTransfer transfer, int command, int flags) {
-        if (phase == Phase.FAILED || phase == Phase.BROKEN) {
-            return null;
-        }
+    private NbdRequest fresh() {
         NbdRequest request = unused;
         if (request == null) {
-            request = new NbdRequest();
-        } else {
-            unused = request.next;
+            return new NbdRequest();
         }
-        request.set(command, transfer.offset(), transfer.bytes(), flags, transfer);
-        request.sequence = ++sequence;
+        unused = request.next;
         return request;
     }
 

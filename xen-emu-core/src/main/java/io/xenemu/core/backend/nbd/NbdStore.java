@@ -10,6 +10,7 @@ import io.xenemu.kvm.abi.Errno;
 import java.io.IOException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// A disk behind an NBD server. Submitting never waits: what cannot go at once waits in the queue, so that a server
@@ -277,34 +278,28 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
 
     /// Fails the writes that wait for room in the journal, since the flush that was to make room has failed.
     private void failChanges(int errno) {
-        DiskTransfer transfer;
-        do {
-            lock.lock();
-            try {
-                transfer = queue.takeWaitingChange();
-            } finally {
-                lock.unlock();
-            }
-            if (transfer != null) {
-                transfer.complete(errno);
-            }
-        } while (transfer != null);
+        failEach(queue::takeWaitingChange, errno);
     }
 
     /// Fails the requests that wait.
     ///
     /// @param last the number of the last one
     void failWaiting(long last) {
+        failEach(() -> queue.takeWaiting(last), NbdQueue.NO_SERVER);
+    }
+
+    /// @param next takes the next transfer, or gives null; called under the lock
+    private void failEach(Supplier<@Nullable DiskTransfer> next, int errno) {
         DiskTransfer transfer;
         do {
             lock.lock();
             try {
-                transfer = queue.takeWaiting(last);
+                transfer = next.get();
             } finally {
                 lock.unlock();
             }
             if (transfer != null) {
-                transfer.complete(NbdQueue.NO_SERVER);
+                transfer.complete(errno);
             }
         } while (transfer != null);
     }
