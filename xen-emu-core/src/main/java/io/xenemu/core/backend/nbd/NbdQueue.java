@@ -76,7 +76,7 @@ final class NbdQueue {
 
     /// Requests on connections.
     int inFlight() {
-        return connections.stream().mapToInt(NbdConnection::inFlight).sum();
+        return connections.stream().mapToInt(connection -> connection.slots.inFlight()).sum();
     }
 
     boolean isFlushing() {
@@ -126,7 +126,7 @@ final class NbdQueue {
     /// @return the transfer that is complete; null if it goes on, or is the store's own. The request is not to be used
     ///     after this
     @Nullable DiskTransfer settle(NbdConnection connection, NbdRequest request) {
-        connection.free(request);
+        connection.slots.free(request);
         unreserve(request);
         if (request.errno == 0) {
             remember(request);
@@ -181,7 +181,7 @@ final class NbdQueue {
             return;
         }
         NbdConnection connection = connections.getFirst();
-        if (connection.hasRoom(true)) {
+        if (connection.slots.hasRoom(true)) {
             ownFlushing = true;
             ownFlush.set(NbdProtocol.CMD_FLUSH, 0, 0, 0, null);
             ownFlush.sequence = ++sequence;
@@ -194,7 +194,7 @@ final class NbdQueue {
         while (phase == Phase.UP) {
             NbdRequest next = waiting.first();
             NbdConnection connection = leastBusy();
-            if (next == null || !connection.hasRoom(false)) {
+            if (next == null || !connection.slots.hasRoom(false)) {
                 return;
             }
             if (!prepare(next)) {
@@ -210,7 +210,7 @@ final class NbdQueue {
         NbdConnection best = connections.getFirst();
         for (int i = 1; i < connections.size(); i++) {
             NbdConnection other = connections.get(i);
-            if (other.inFlight() < best.inFlight()) {
+            if (other.slots.inFlight() < best.slots.inFlight()) {
                 best = other;
             }
         }

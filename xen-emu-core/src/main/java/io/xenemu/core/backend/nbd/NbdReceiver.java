@@ -37,7 +37,7 @@ final class NbdReceiver implements Runnable, ReplyReader.Requests {
     public @Nullable NbdRequest find(long cookie) {
         store.lock().lock();
         try {
-            return connection.find(cookie);
+            return connection.slots.find(cookie);
         } finally {
             store.lock().unlock();
         }

@@ -147,8 +147,8 @@ final class NbdSender {
     /// Marks the requests of a call as sent. One that a quick server has answered meanwhile ends here: its memory was
     /// in use until now.
     private void sent(NbdConnection connection) {
-        for (int i = 0; i < connection.batched(); i++) {
-            NbdRequest request = connection.batched(i);
+        for (int i = 0; i < connection.batch.count(); i++) {
+            NbdRequest request = connection.batch.request(i);
             boolean answered;
             store.lock().lock();
             try {

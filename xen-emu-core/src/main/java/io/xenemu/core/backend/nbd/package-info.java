@@ -7,8 +7,9 @@
 ///   [NbdMetrics] counts.
 /// - The protocol (`proto.md` of the NBD project): [NbdProtocol] has its numbers, [NbdHandshake] the greeting,
 ///   [NbdExport] its result, [ReplyReader] the replies, with [ReplyBuffer] over an [NbdInput], [ChunkCoverage] for
-///   reads in parts and [NbdExtents] for block status; [NbdConnection] is one connection, [NbdQuestion] a wait for an
-///   answer, [NbdException] a failure.
+///   reads in parts and [NbdExtents] for block status; [NbdConnection] is one connection, with [RequestSlots] and
+///   [RequestBatch] for what is under way and what goes next; [NbdQuestion] is a wait for an answer, [NbdException] a
+///   failure.
 /// - The server, [NbdServer]: [RemoteServer] at an [NbdUri], or [QemuNbd] for a [DiskImage] in an [ImageFormat], with
 ///   [ProcessOutput], its last words.
 ///

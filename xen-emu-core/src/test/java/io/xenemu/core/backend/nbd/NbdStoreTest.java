@@ -442,7 +442,7 @@ class NbdStoreTest {
         for (int i = 0; i < 300; i++) {
             writes.add(user.write((long) (i % 100) * (64 << 10), 64 << 10, i + 1));
         }
-        assertTrue(store().inFlight() <= NbdConnection.SLOTS);
+        assertTrue(store().inFlight() <= RequestSlots.COUNT);
         assertTrue(writes.stream().noneMatch(DiskUser.Transfer::isDone));
         hangs.set(false);
         for (var write : writes) {
