@@ -1,6 +1,5 @@
 package io.xenemu.it.linux;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -9,14 +8,13 @@ import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Md5Sums;
+import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
-import java.net.URLEncoder;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -28,8 +26,6 @@ class BlockBackendIT {
     private static final String IMAGE = FOLDER + "/a.img";
     private static final String OTHER = FOLDER + "/b.img";
     private static final int IMAGE_KIB = 4096;
-
-    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
 
     @Test
     void linuxUsesDisksOfTheService(Lab lab) throws IOException, InterruptedException {
@@ -58,7 +54,7 @@ class BlockBackendIT {
 
     private record Disks(Lab lab, LabDaemon daemon, GuestShell guest) {
         void attach(String spec, String vdev) throws IOException, InterruptedException {
-            assertEquals("ok\n", daemon.ask("block-attach %s %s".formatted(GUEST, encoded(spec))));
+            assertEquals("ok\n", daemon.ask("block-attach %s %s".formatted(GUEST, PerlControl.word(spec))));
             guest.run("while ! test -b /dev/" + vdev + "; do sleep 0.1; done");
         }
 
@@ -70,9 +66,9 @@ class BlockBackendIT {
         /// Both directions, with the features that Linux has found.
         void wholeDisk() throws IOException, InterruptedException {
             attach("file:" + IMAGE + ",xvda,w", "xvda");
-            assertEquals(guestSum("/dev/xvda"), sum(lab.shell("md5sum " + IMAGE)));
+            assertEquals(guestSum("/dev/xvda"), Md5Sums.in(lab.shell("md5sum " + IMAGE)));
             guest.run("dd if=/dev/urandom of=/dev/xvda bs=64k seek=7 count=32 conv=fsync");
-            assertEquals(guestSum("/dev/xvda"), sum(lab.shell("md5sum " + IMAGE)));
+            assertEquals(guestSum("/dev/xvda"), Md5Sums.in(lab.shell("md5sum " + IMAGE)));
             String queue =
                     guest.run(
                             "cd /sys/block/xvda; echo W=$(cat queue/write_cache) R=$(cat ro)"
@@ -100,7 +96,7 @@ class BlockBackendIT {
             assertTrue(blocks() >= IMAGE_KIB, "all of the file is there");
             guest.run("blkdiscard /dev/xvdb");
             assertTrue(blocks() < IMAGE_KIB / 4, "the host has the blocks back");
-            assertEquals(guestSum("/dev/xvdb"), sum(lab.shell("md5sum " + IMAGE)));
+            assertEquals(guestSum("/dev/xvdb"), Md5Sums.in(lab.shell("md5sum " + IMAGE)));
             assertMeters("discard");
         }
 
@@ -149,18 +145,18 @@ class BlockBackendIT {
         }
 
         private void refused(String spec, String reason) throws IOException, InterruptedException {
-            String reply = daemon.ask("block-attach %s %s".formatted(GUEST, encoded(spec)));
+            String reply = daemon.ask("block-attach %s %s".formatted(GUEST, PerlControl.word(spec)));
             assertTrue(reply.contains(reason), reply);
         }
 
         void readOnly() throws IOException, InterruptedException {
             attach(OTHER + ",raw,xvdc,ro", "xvdc");
-            String before = sum(lab.shell("md5sum " + OTHER));
+            String before = Md5Sums.in(lab.shell("md5sum " + OTHER));
             assertEquals(before, guestSum("/dev/xvdc"));
             String written =
                     guest.run("dd if=/dev/zero of=/dev/xvdc bs=4k count=1 || echo refused");
             assertTrue(written.contains("\nrefused"), written);
-            assertEquals(before, sum(lab.shell("md5sum " + OTHER)));
+            assertEquals(before, Md5Sums.in(lab.shell("md5sum " + OTHER)));
             detach("xvdc");
         }
 
@@ -171,7 +167,7 @@ class BlockBackendIT {
             assertEquals("ok\n", daemon.ask("block-resize " + GUEST + " xvdb"));
             guest.run("while ! grep -q 16384 /sys/block/xvdb/size; do sleep 0.1; done; exec 9<&-");
             guest.run("dd if=/dev/urandom of=/dev/xvdb bs=64k seek=120 count=8 conv=fsync");
-            assertEquals(guestSum("/dev/xvdb"), sum(lab.shell("md5sum " + IMAGE)));
+            assertEquals(guestSum("/dev/xvdb"), Md5Sums.in(lab.shell("md5sum " + IMAGE)));
         }
 
         /// A guest that reboots has its disk again; the image's lock does not stand in the way.
@@ -188,18 +184,7 @@ class BlockBackendIT {
         }
 
         private String guestSum(String file) throws IOException, InterruptedException {
-            return sum(guest.run("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum " + file));
+            return Md5Sums.in(guest.run("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum " + file));
         }
-    }
-
-    private static String sum(String output) {
-        Matcher matcher = SUM.matcher(output);
-        assertTrue(matcher.find(), output);
-        return matcher.group(1);
-    }
-
-    /// A word of a request.
-    private static String encoded(String word) {
-        return URLEncoder.encode(word, UTF_8);
     }
 }

@@ -1,6 +1,5 @@
 package io.xenemu.it.linux;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,18 +9,17 @@ import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Md5Sums;
 import io.xenemu.it.fixture.Needs;
+import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
-import java.net.URLEncoder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -35,8 +33,6 @@ class DriverDomainIT {
 
     /// Size of the disk: many times what its ring holds at once.
     private static final String DISK_KIB = "8192";
-
-    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
 
     @Test
     void oneGuestServesAnothersDiskAndNetworkInterface(Lab lab)
@@ -91,7 +87,7 @@ class DriverDomainIT {
             user.run("while test -e /dev/xvda; do sleep 0.2; done");
             attach(() ->
                     daemon.ask(
-                            "block-attach user " + encoded("/dev/ram0,,xvdb,ro,backend=server")));
+                            "block-attach user " + PerlControl.word("/dev/ram0,,xvdb,ro,backend=server")));
             user.run("while ! test -b /dev/xvdb; do sleep 0.2; done");
             assertTrue(user.run("cat /sys/block/xvdb/ro").contains("\n1"));
             assertEquals(sum(server, "/dev/ram0"), sum(user, "/dev/xvdb"));
@@ -102,7 +98,7 @@ class DriverDomainIT {
         void network() throws IOException, InterruptedException {
             String mac = "00:16:3e:01:02:03";
             attach(() ->
-                    daemon.ask("network-attach user " + encoded("mac=" + mac + ",backend=server")));
+                    daemon.ask("network-attach user " + PerlControl.word("mac=" + mac + ",backend=server")));
             user.run("while ! ifconfig eth0 10.0.0.2 netmask 255.255.255.0 up; do sleep 0.2; done");
             // Linux sends nothing until it has seen the carrier, on both sides, a moment after the
             // interface is up.
@@ -125,7 +121,7 @@ class DriverDomainIT {
                                     .formatted(serverId, userId, mac)),
                     row);
 
-            assertEquals("ok\n", daemon.ask("network-detach user " + encoded(mac)));
+            assertEquals("ok\n", daemon.ask("network-detach user " + PerlControl.word(mac)));
             user.run("while test -e /sys/class/net/eth0; do sleep 0.2; done");
             assertEquals("", devices());
         }
@@ -133,7 +129,7 @@ class DriverDomainIT {
         /// A guest that reboots has its disk again, in a domain of a new number.
         void reboot() throws IOException, InterruptedException {
             attach(() ->
-                    daemon.ask("block-attach user " + encoded("/dev/ram0,,xvda,,backend=server")));
+                    daemon.ask("block-attach user " + PerlControl.word("/dev/ram0,,xvda,,backend=server")));
             user.run("while ! test -b /dev/xvda; do sleep 0.2; done");
             assertEquals("ok\n", daemon.ask("reboot user wait"));
             user.awaitBoot();
@@ -189,10 +185,7 @@ class DriverDomainIT {
 
     private static String sum(GuestShell guest, String file)
             throws IOException, InterruptedException {
-        String output = guest.run("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum " + file);
-        Matcher matcher = SUM.matcher(output);
-        assertTrue(matcher.find(), output);
-        return matcher.group(1);
+        return Md5Sums.in(guest.run("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum " + file));
     }
 
     private static List<String> image(Lab lab) throws IOException {
@@ -203,10 +196,5 @@ class DriverDomainIT {
         }
         return LinuxImages.arguments(
                 lab, "6.12", Optional.empty(), programs, "--memory", "256M", "--vcpus", "1");
-    }
-
-    /// A word of a request.
-    private static String encoded(String word) {
-        return URLEncoder.encode(word, UTF_8);
     }
 }

@@ -1,6 +1,5 @@
 package io.xenemu.it.linux;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,10 +7,11 @@ import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Md5Sums;
+import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
-import java.net.URLEncoder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -27,8 +27,6 @@ class EnginesIT {
     private static final String IMAGE = "/run/engines.img";
     private static final String MAP = "block:1,block:0";
     private static final int CHANGES = 16;
-
-    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
 
     @Test
     void mapOfEnginesDecidesOnQueuesAndChangesUnderLoad(Lab lab)
@@ -63,7 +61,7 @@ class EnginesIT {
 
     private record Disk(LabDaemon daemon, GuestShell guest) {
         void attach() throws IOException, InterruptedException {
-            String spec = URLEncoder.encode(IMAGE + ",raw,xvda,rw", UTF_8);
+            String spec = PerlControl.word(IMAGE + ",raw,xvda,rw");
             assertEquals("ok\n", daemon.ask("block-attach %s %s".formatted(GUEST, spec)));
             guest.run("while ! test -b /dev/xvda; do sleep 0.1; done");
         }
@@ -103,7 +101,7 @@ class EnginesIT {
 
         private void assertSame() throws IOException, InterruptedException {
             String inGuest = guest.run("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum /dev/xvda");
-            assertEquals(sum(daemon.lab().shell("md5sum " + IMAGE)), sum(inGuest));
+            assertEquals(Md5Sums.in(daemon.lab().shell("md5sum " + IMAGE)), Md5Sums.in(inGuest));
         }
 
         void refusals() throws IOException, InterruptedException {
@@ -137,11 +135,5 @@ class EnginesIT {
             assertEquals("1", queues());
             assertSame();
         }
-    }
-
-    private static String sum(String output) {
-        Matcher matcher = SUM.matcher(output);
-        assertTrue(matcher.find(), output);
-        return matcher.group(1);
     }
 }

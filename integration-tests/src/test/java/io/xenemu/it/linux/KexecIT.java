@@ -10,6 +10,7 @@ import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Md5Sums;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
@@ -17,8 +18,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -28,7 +27,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class KexecIT {
     private static final String NAME = "again";
     private static final String IMAGE = "/run/again.img";
-    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
     private static final String COMMAND_LINE =
             "console=hvc0 panic=-1 rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 next=1";
 
@@ -100,9 +98,7 @@ class KexecIT {
                 shell.run(
                         "modprobe xen-blkfront; while ! test -b /dev/xvda; do sleep 0.1; done;"
                                 + " md5sum /dev/xvda");
-        Matcher sum = SUM.matcher(output);
-        assertTrue(sum.find(), output);
-        return sum.group(1);
+        return Md5Sums.in(output);
     }
 
     /// The files of the next kernel's root.

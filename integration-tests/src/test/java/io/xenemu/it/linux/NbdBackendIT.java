@@ -1,6 +1,5 @@
 package io.xenemu.it.linux;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,15 +8,14 @@ import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Md5Sums;
 import io.xenemu.it.fixture.Needs;
+import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
-import java.net.URLEncoder;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -28,8 +26,6 @@ class NbdBackendIT {
     private static final String GUEST = "qcow2";
     private static final String FOLDER = "/run/qcow2";
     private static final String IMAGE = FOLDER + "/disk.qcow2";
-
-    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
 
     @Test
     void killOfQemuNbdLosesNothingThatLinuxHasWritten(Lab lab)
@@ -46,7 +42,7 @@ class NbdBackendIT {
             shell.awaitBoot();
             shell.run("modprobe xen-blkfront; dd if=/dev/urandom of=/tmp/data bs=1M count=8");
             String spec = IMAGE + ",qcow2,xvda,w";
-            String again = "block-attach %s %s".formatted(GUEST, URLEncoder.encode(spec, UTF_8));
+            String again = "block-attach %s %s".formatted(GUEST, PerlControl.word(spec));
             assertEquals("ok\n", daemon.ask(again));
             shell.run("while ! test -b /dev/xvda; do sleep 0.1; done");
 
@@ -59,9 +55,9 @@ class NbdBackendIT {
             assertTrue(shell.run("echo dd=$(cat /tmp/rc)").contains("\ndd=0"));
             lab.shell("until pidof qemu-nbd; do sleep 0.05; done; " + kill());
 
-            String written = sum(shell.run("md5sum /tmp/data"));
+            String written = Md5Sums.in(shell.run("md5sum /tmp/data"));
             String read = "dd if=/dev/xvda bs=64k count=128 iflag=direct 2>/dev/null | md5sum";
-            assertEquals(written, sum(shell.run(read)));
+            assertEquals(written, Md5Sums.in(shell.run(read)));
             daemon.awaitMeter(
                     "xen_nbd_restarts_total{device=\"51712\",domain=\"%d\"}".formatted(guest.id()),
                     "2.0");
@@ -71,7 +67,7 @@ class NbdBackendIT {
             lab.shell("while pidof qemu-nbd; do sleep 0.1; done; qemu-img check -q " + IMAGE);
             assertEquals(
                     written,
-                    sum(
+                    Md5Sums.in(
                             lab.shell(
                                     "qemu-img dd -f qcow2 -O raw if=%s of=%s/raw bs=64k count=128; md5sum <%s/raw"
                                             .formatted(IMAGE, FOLDER, FOLDER))));
@@ -83,11 +79,5 @@ class NbdBackendIT {
 
     private static String kill() {
         return "kill -9 $(pidof qemu-nbd)";
-    }
-
-    private static String sum(String output) {
-        Matcher matcher = SUM.matcher(output);
-        assertTrue(matcher.find(), output);
-        return matcher.group(1);
     }
 }

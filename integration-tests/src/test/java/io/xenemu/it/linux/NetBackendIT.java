@@ -1,6 +1,5 @@
 package io.xenemu.it.linux;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,12 +8,13 @@ import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Md5Sums;
 import io.xenemu.it.fixture.Needs;
+import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
-import java.net.URLEncoder;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -35,8 +35,6 @@ class NetBackendIT {
 
     /// An Ethernet frame of the usual MTU.
     private static final double PLAIN_FRAME = 1514;
-
-    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
 
     /// Connects and gives what comes.
     private static final String PERL_CLIENT =
@@ -116,7 +114,7 @@ class NetBackendIT {
         }
 
         private void attach() throws IOException, InterruptedException {
-            String spec = URLEncoder.encode("mac=" + MAC + ",bridge=" + BRIDGE, UTF_8);
+            String spec = PerlControl.word("mac=" + MAC + ",bridge=" + BRIDGE);
             assertEquals("ok\n", daemon.ask("network-attach " + GUEST + " " + spec));
         }
 
@@ -157,7 +155,7 @@ class NetBackendIT {
                     lab.shell(
                             "until test -s /tmp/net-in; do %s %s:%d >/tmp/net-in || sleep 0.2; done; md5sum /tmp/net-in; rm /tmp/net-in"
                                     .formatted(PERL_CLIENT, GUEST_IP, port));
-            assertEquals(sum(guest.run("md5sum /tmp/file")), sum(received));
+            assertEquals(Md5Sums.in(guest.run("md5sum /tmp/file")), Md5Sums.in(received));
         }
 
         /// The machine sends; the guest connects.
@@ -178,7 +176,7 @@ class NetBackendIT {
                                 .formatted(HOST_IP, port));
                 assertEquals(0, sender.awaitExit());
             }
-            assertEquals(sum(sent), sum(guest.run("md5sum /tmp/in; rm /tmp/in")));
+            assertEquals(Md5Sums.in(sent), Md5Sums.in(guest.run("md5sum /tmp/in; rm /tmp/in")));
         }
 
         void linkDownAndUp() throws IOException, InterruptedException {
@@ -206,11 +204,5 @@ class NetBackendIT {
             assertTrue(matcher.find(), meters);
             return Double.parseDouble(matcher.group(1));
         }
-    }
-
-    private static String sum(String output) {
-        Matcher matcher = SUM.matcher(output);
-        assertTrue(matcher.find(), output);
-        return matcher.group(1);
     }
 }

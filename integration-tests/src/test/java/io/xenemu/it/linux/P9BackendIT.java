@@ -1,6 +1,5 @@
 package io.xenemu.it.linux;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,10 +7,11 @@ import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
+import io.xenemu.it.fixture.Md5Sums;
+import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
-import java.net.URLEncoder;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -28,8 +28,6 @@ class P9BackendIT {
 
     private static final String MOUNT =
             "while ! mount -t 9p -o trans=xen,version=9p2000.L,msize=524288 data /mnt; do sleep 0.2; done";
-
-    private static final Pattern SUM = Pattern.compile("^([0-9a-f]{32}) ", Pattern.MULTILINE);
 
     private static final Pattern COUNT = Pattern.compile("^count (\\d+)", Pattern.MULTILINE);
 
@@ -58,7 +56,7 @@ class P9BackendIT {
             files(lab, shell);
             String refused = daemon.ask("9pfs-detach sharer data");
             assertTrue(refused.startsWith("error: share data is mounted, with "), refused);
-            assertEquals(sum(lab.shell("md5sum " + FOLDER + "/big")), sum(shell, "/mnt/big"));
+            assertEquals(Md5Sums.in(lab.shell("md5sum " + FOLDER + "/big")), sum(shell, "/mnt/big"));
             shell.run("umount /mnt");
             assertEquals("ok\n", daemon.ask("9pfs-detach sharer data"));
             assertEquals("0 0", held(lab));
@@ -78,16 +76,16 @@ class P9BackendIT {
 
     private static void attach(LabDaemon daemon) throws IOException, InterruptedException {
         assertEquals(
-                "ok\n", daemon.ask("9pfs-attach sharer " + encoded("tag=data,path=" + FOLDER)));
+                "ok\n", daemon.ask("9pfs-attach sharer " + PerlControl.word("tag=data,path=" + FOLDER)));
     }
 
     /// Reads, writes, lists, renames and removes files.
     private static void files(Lab lab, GuestShell shell) throws IOException, InterruptedException {
-        assertEquals(sum(lab.shell("md5sum " + FOLDER + "/big")), sum(shell, "/mnt/big"));
+        assertEquals(Md5Sums.in(lab.shell("md5sum " + FOLDER + "/big")), sum(shell, "/mnt/big"));
         shell.run(
                 "dd if=/dev/urandom of=/mnt/new bs=128k count=16 conv=fsync && mv /mnt/new /mnt/sub/renamed && sync");
         assertEquals(
-                sum(lab.shell("md5sum " + FOLDER + "/sub/renamed")),
+                Md5Sums.in(lab.shell("md5sum " + FOLDER + "/sub/renamed")),
                 sum(shell, "/mnt/sub/renamed"));
         // Several processes at a time, and more entries than one answer has.
         shell.run(
@@ -124,17 +122,6 @@ class P9BackendIT {
 
     private static String sum(GuestShell shell, String file)
             throws IOException, InterruptedException {
-        return sum(shell.run("md5sum " + file));
-    }
-
-    private static String sum(String output) {
-        Matcher matcher = SUM.matcher(output);
-        assertTrue(matcher.find(), output);
-        return matcher.group(1);
-    }
-
-    /// A word of a request.
-    private static String encoded(String word) {
-        return URLEncoder.encode(word, UTF_8);
+        return Md5Sums.in(shell.run("md5sum " + file));
     }
 }
