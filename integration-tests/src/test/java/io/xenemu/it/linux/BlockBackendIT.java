@@ -54,7 +54,9 @@ class BlockBackendIT {
 
     private record Disks(Lab lab, LabDaemon daemon, GuestShell guest) {
         void attach(String spec, String vdev) throws IOException, InterruptedException {
-            assertEquals("ok\n", daemon.ask("block-attach %s %s".formatted(GUEST, PerlControl.word(spec))));
+            assertEquals(
+                    "ok\n",
+                    daemon.ask("block-attach %s %s".formatted(GUEST, PerlControl.word(spec))));
             guest.run("while ! test -b /dev/" + vdev + "; do sleep 0.1; done");
         }
 
@@ -145,7 +147,8 @@ class BlockBackendIT {
         }
 
         private void refused(String spec, String reason) throws IOException, InterruptedException {
-            String reply = daemon.ask("block-attach %s %s".formatted(GUEST, PerlControl.word(spec)));
+            String reply =
+                    daemon.ask("block-attach %s %s".formatted(GUEST, PerlControl.word(spec)));
             assertTrue(reply.contains(reason), reply);
         }
 

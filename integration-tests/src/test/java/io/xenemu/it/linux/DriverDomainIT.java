@@ -87,7 +87,8 @@ class DriverDomainIT {
             user.run("while test -e /dev/xvda; do sleep 0.2; done");
             attach(() ->
                     daemon.ask(
-                            "block-attach user " + PerlControl.word("/dev/ram0,,xvdb,ro,backend=server")));
+                            "block-attach user "
+                                    + PerlControl.word("/dev/ram0,,xvdb,ro,backend=server")));
             user.run("while ! test -b /dev/xvdb; do sleep 0.2; done");
             assertTrue(user.run("cat /sys/block/xvdb/ro").contains("\n1"));
             assertEquals(sum(server, "/dev/ram0"), sum(user, "/dev/xvdb"));
@@ -98,7 +99,9 @@ class DriverDomainIT {
         void network() throws IOException, InterruptedException {
             String mac = "00:16:3e:01:02:03";
             attach(() ->
-                    daemon.ask("network-attach user " + PerlControl.word("mac=" + mac + ",backend=server")));
+                    daemon.ask(
+                            "network-attach user "
+                                    + PerlControl.word("mac=" + mac + ",backend=server")));
             user.run("while ! ifconfig eth0 10.0.0.2 netmask 255.255.255.0 up; do sleep 0.2; done");
             // Linux sends nothing until it has seen the carrier, on both sides, a moment after the
             // interface is up.
@@ -129,7 +132,9 @@ class DriverDomainIT {
         /// A guest that reboots has its disk again, in a domain of a new number.
         void reboot() throws IOException, InterruptedException {
             attach(() ->
-                    daemon.ask("block-attach user " + PerlControl.word("/dev/ram0,,xvda,,backend=server")));
+                    daemon.ask(
+                            "block-attach user "
+                                    + PerlControl.word("/dev/ram0,,xvda,,backend=server")));
             user.run("while ! test -b /dev/xvda; do sleep 0.2; done");
             assertEquals("ok\n", daemon.ask("reboot user wait"));
             user.awaitBoot();

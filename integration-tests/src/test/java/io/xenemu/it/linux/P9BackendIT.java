@@ -56,7 +56,8 @@ class P9BackendIT {
             files(lab, shell);
             String refused = daemon.ask("9pfs-detach sharer data");
             assertTrue(refused.startsWith("error: share data is mounted, with "), refused);
-            assertEquals(Md5Sums.in(lab.shell("md5sum " + FOLDER + "/big")), sum(shell, "/mnt/big"));
+            assertEquals(
+                    Md5Sums.in(lab.shell("md5sum " + FOLDER + "/big")), sum(shell, "/mnt/big"));
             shell.run("umount /mnt");
             assertEquals("ok\n", daemon.ask("9pfs-detach sharer data"));
             assertEquals("0 0", held(lab));
@@ -76,7 +77,8 @@ class P9BackendIT {
 
     private static void attach(LabDaemon daemon) throws IOException, InterruptedException {
         assertEquals(
-                "ok\n", daemon.ask("9pfs-attach sharer " + PerlControl.word("tag=data,path=" + FOLDER)));
+                "ok\n",
+                daemon.ask("9pfs-attach sharer " + PerlControl.word("tag=data,path=" + FOLDER)));
     }
 
     /// Reads, writes, lists, renames and removes files.

@@ -21,8 +21,9 @@ import org.slf4j.LoggerFactory;
 final class HostTap implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(HostTap.class);
 
-    /// The most frames that wait for a guest in the kernel. Frames of 64 KiB make this 16 MiB at worst, as long as a
-    /// guest posts no pages, and at most for 10 s ([RxQueue]).
+    /// The most frames that wait in the kernel for one queue of a guest: each queue of a tap has a ring of this length
+    /// (`tun_attach` of drivers/net/tun.c). Frames of 64 KiB make this 16 MiB at worst, as long as a guest posts no
+    /// pages, and at most for 10 s ([RxQueue]).
     private static final int QUEUE_LENGTH = 256;
 
     /// The address of the host's side that keeps a bridge from taking it as its own, as Xen's script sets it.
