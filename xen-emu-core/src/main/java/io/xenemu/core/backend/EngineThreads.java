@@ -4,6 +4,7 @@ import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineClass;
 import io.xenemu.core.backend.engine.EngineQueue;
 import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.memory.EventFd;
@@ -41,15 +42,7 @@ public record EngineThreads(Engines engines) implements QueueThreads {
             return OWN.start(device, queue, work, failed);
         }
         String name = "%s-%d".formatted(device.kind().directory(), device.id());
-        return new OnEngine(own.add(type, name, queue, new Adapted(work), failed));
-    }
-
-    /// Work that signals itself when there is more to do.
-    private record Adapted(QueueWork work) implements io.xenemu.core.backend.engine.QueueWork {
-        @Override
-        public Outcome run() {
-            return work.run() ? Outcome.DONE : Outcome.NOTHING;
-        }
+        return new OnEngine(own.add(type, name, queue, work, failed));
     }
 
     /// A queue on an engine.

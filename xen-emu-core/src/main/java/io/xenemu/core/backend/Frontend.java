@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.memory.DomainResources;

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.delivery.EventRate;
 import io.xenemu.core.delivery.WorkGate;
 import io.xenemu.core.host.Teardown;

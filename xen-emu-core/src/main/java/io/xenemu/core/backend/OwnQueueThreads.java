@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.toolstack.PvDevice;
 import java.util.function.Consumer;

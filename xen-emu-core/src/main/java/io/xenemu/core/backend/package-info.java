@@ -7,7 +7,7 @@
 /// - Both ends' states: [Transitions] decides the next [Transition] from [Phase], front end and [Online];
 ///   [DeviceDirectory] has the nodes, [DeviceLog] the lines for an operator, [BackendMetrics] the meters.
 /// - A guest's end: [Frontend] with [FrontendNodes], [FrontendError].
-/// - The threads of queues: [QueueThreads], [QueueThread], [QueueWork], [Wakening]; those of engines [EngineThreads];
+/// - The threads of queues: [QueueThreads], [QueueThread], [Wakening]; those of engines [EngineThreads];
 ///   each of its own [OwnQueueThreads], [OwnQueueThread].
 /// - The threads of a device's steps: [StepThreads].
 /// - A domain's devices as a part of it: [BackendPart].

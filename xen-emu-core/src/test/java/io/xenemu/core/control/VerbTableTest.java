@@ -16,7 +16,6 @@ import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.engine.EngineQueue;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
-import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.coredump.DumpProgress;
@@ -306,8 +305,7 @@ final class VerbTableTest {
     @Test
     void operatorSetsTheMapOfAGuestsEngines() {
         EngineQueue queue =
-                guestEngines.add(
-                        EngineClass.BLOCK, "vbd-51712", 1, () -> QueueWork.Outcome.DONE, _ -> {});
+                guestEngines.add(EngineClass.BLOCK, "vbd-51712", 1, () -> true, _ -> {});
         assertEquals(
                 List.of(
                         "Map: default",

@@ -423,7 +423,7 @@ public final class Engine implements AutoCloseable {
     private void runEntered(Slot slot) {
         long start = System.nanoTime();
         begun.setRelease(start);
-        QueueWork.Outcome outcome;
+        EngineQueue.Outcome outcome;
         try {
             outcome = slot.queue.run();
         } finally {

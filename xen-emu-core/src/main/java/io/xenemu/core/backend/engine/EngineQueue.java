@@ -51,6 +51,16 @@ public final class EngineQueue implements AutoCloseable {
     /// @param index its number in the device, from 0
     record Place(EngineClass type, String device, int index) {}
 
+    /// The result of a run.
+    enum Outcome {
+        /// There was nothing to do. A guest that signals for nothing is slowed down.
+        NOTHING,
+        /// All that there was to do is done. The next signal starts the next run.
+        DONE,
+        /// There is more to do: the queue has another turn after the others.
+        MORE
+    }
+
     private final DomId guest;
     private final Place place;
     private final QueueWork work;
@@ -164,8 +174,8 @@ public final class EngineQueue implements AutoCloseable {
         return all;
     }
 
-    /// Makes the work run, if it does not run soon anyway. A run that signals its own queue has another turn, as after
-    /// [QueueWork.Outcome#MORE]. Does nothing after [#close].
+    /// Makes the work run, if it does not run soon anyway. A run that signals its own queue has another turn
+    /// after the others. Does nothing after [#close].
     public void signal() {
         if (Thread.currentThread().equals(runner)) {
             again = true;
@@ -231,15 +241,18 @@ public final class EngineQueue implements AutoCloseable {
     }
 
     /// Does the work, for the engine's thread.
-    QueueWork.Outcome run() {
+    Outcome run() {
         again = false;
         try {
-            QueueWork.Outcome outcome = work.run();
-            return again ? QueueWork.Outcome.MORE : outcome;
+            boolean worked = work.run();
+            if (again) {
+                return Outcome.MORE;
+            }
+            return worked ? Outcome.DONE : Outcome.NOTHING;
         } catch (RuntimeException | Error e) {
             long _ = state.getAndUpdate(flags -> flags | CLOSED);
             failed.accept(e);
-            return QueueWork.Outcome.DONE;
+            return Outcome.DONE;
         }
     }
 

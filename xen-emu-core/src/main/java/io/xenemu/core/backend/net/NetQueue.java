@@ -1,7 +1,7 @@
 package io.xenemu.core.backend.net;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.xenemu.core.backend.QueueWork;
+import io.xenemu.core.backend.engine.QueueWork;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 

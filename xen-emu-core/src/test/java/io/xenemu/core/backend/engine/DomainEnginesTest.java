@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.backend.engine.QueueWork.Outcome;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
@@ -45,8 +44,7 @@ final class DomainEnginesTest {
     }
 
     private EngineQueue queue(int index) {
-        EngineQueue queue =
-                guest.add(EngineClass.BLOCK, "vbd-51712", index, () -> Outcome.DONE, _ -> {});
+        EngineQueue queue = guest.add(EngineClass.BLOCK, "vbd-51712", index, () -> true, _ -> {});
         queues.add(queue);
         queue.release();
         return queue;
@@ -134,7 +132,7 @@ final class DomainEnginesTest {
         assertEquals(0, guest.offered(EngineClass.STORE));
         assertThrows(
                 IllegalStateException.class,
-                () -> guest.add(EngineClass.STORE, "store", 0, () -> Outcome.DONE, _ -> {}));
+                () -> guest.add(EngineClass.STORE, "store", 0, () -> true, _ -> {}));
         assertEquals("[]", served());
     }
 

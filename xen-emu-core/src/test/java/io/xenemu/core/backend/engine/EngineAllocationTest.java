@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.sun.management.ThreadMXBean;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.backend.engine.QueueWork.Outcome;
 import io.xenemu.kvm.abi.DomId;
 import java.lang.management.ManagementFactory;
 import java.util.List;
@@ -23,10 +22,10 @@ final class EngineAllocationTest {
     private final AtomicLong runs = new AtomicLong();
     private volatile long engineThread;
 
-    private Outcome work() {
+    private boolean work() {
         engineThread = Thread.currentThread().threadId();
         runs.incrementAndGet();
-        return Outcome.DONE;
+        return true;
     }
 
     @Test

@@ -1,15 +1,16 @@
 package io.xenemu.core.backend.engine;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.backend.engine.QueueWork.Outcome;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /// A program that measures how long a guest's request takes, from its signal to its answer: alone, beside a guest that
 /// keeps the same engine busy, and beside that guest on another engine. Two CPUs are enough. It needs no /dev/kvm:
@@ -47,6 +48,7 @@ final class EngineIsolation {
     private final Thread caller = Thread.currentThread();
     private volatile long sent;
     private volatile long answered;
+    private volatile @Nullable EngineQueue busy;
 
     private EngineIsolation() {}
 
@@ -75,14 +77,11 @@ final class EngineIsolation {
                 DomainEngines guest = engines.open(new DomId(1), EngineMap.parse("block:0"));
                 DomainEngines other = engines.open(new DomId(2), EngineMap.parse(neighbour.map));
                 EngineQueue queue = queue(guest, this::answer);
-                EngineQueue busy =
-                        queue(
-                                other,
-                                neighbour == Neighbour.NONE
-                                        ? () -> Outcome.NOTHING
-                                        : EngineIsolation::work)) {
+                EngineQueue second =
+                        queue(other, neighbour == Neighbour.NONE ? () -> false : this::work)) {
+            busy = second;
             queue.release();
-            busy.release();
+            second.release();
             List<Long> times = new ArrayList<>();
             for (int i = 0; i < WARM_UP + REQUESTS; i++) {
                 long time = request(queue);
@@ -98,21 +97,22 @@ final class EngineIsolation {
         return of.add(EngineClass.BLOCK, "vbd-51712", 0, work, Throwable::printStackTrace);
     }
 
-    private static Outcome work() {
+    private boolean work() {
         long end = System.nanoTime() + BUSY_NANOS;
         while (System.nanoTime() - end < 0) {
             Thread.onSpinWait();
         }
-        return Outcome.MORE;
+        Objects.requireNonNull(busy).signal();
+        return true;
     }
 
-    private Outcome answer() {
+    private boolean answer() {
         if (answered == sent) {
-            return Outcome.NOTHING;
+            return false;
         }
         answered = sent;
         LockSupport.unpark(caller);
-        return Outcome.DONE;
+        return true;
     }
 
     private long request(EngineQueue queue) {

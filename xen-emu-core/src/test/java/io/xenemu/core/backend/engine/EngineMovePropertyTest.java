@@ -4,13 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.backend.engine.QueueWork.Outcome;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -18,6 +18,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
+import org.jspecify.annotations.Nullable;
 
 /// Changes of the map while guests send lose, double and reorder nothing.
 final class EngineMovePropertyTest {
@@ -40,7 +41,22 @@ final class EngineMovePropertyTest {
         /// For readers on other threads.
         private final AtomicLong done = new AtomicLong();
 
-        Outcome run() {
+        /// Set before it is released.
+        private volatile @Nullable EngineQueue queue;
+
+        EngineQueue add(DomainEngines guest, String device, int index) {
+            EngineQueue added =
+                    guest.add(
+                            EngineClass.BLOCK,
+                            device,
+                            index,
+                            this::run,
+                            e -> wrong.set(e.toString()));
+            queue = added;
+            return added;
+        }
+
+        private boolean run() {
             if (!inside.compareAndSet(false, true)) {
                 wrong.set("two runs at once");
             }
@@ -56,9 +72,9 @@ final class EngineMovePropertyTest {
                 wrong.set("two runs at once");
             }
             if (taken < produced.get()) {
-                return Outcome.MORE;
+                Objects.requireNonNull(queue).signal();
             }
-            return taken == last ? Outcome.NOTHING : Outcome.DONE;
+            return taken != last;
         }
     }
 
@@ -90,13 +106,7 @@ final class EngineMovePropertyTest {
             List<Ring> rings = List.of(new Ring(), new Ring());
             List<EngineQueue> queues = new ArrayList<>();
             for (Ring ring : rings) {
-                queues.add(
-                        guest.add(
-                                EngineClass.BLOCK,
-                                "vbd-51712",
-                                queues.size(),
-                                ring::run,
-                                e -> ring.wrong.set(e.toString())));
+                queues.add(ring.add(guest, "vbd-51712", queues.size()));
             }
             queues.forEach(EngineQueue::release);
             for (int step : steps) {
@@ -131,13 +141,7 @@ final class EngineMovePropertyTest {
             List<Thread> guests = new ArrayList<>();
             for (int i = 0; i < 3; i++) {
                 Ring ring = new Ring();
-                EngineQueue queue =
-                        guest.add(
-                                EngineClass.BLOCK,
-                                "vbd-" + i,
-                                0,
-                                ring::run,
-                                e -> ring.wrong.set(e.toString()));
+                EngineQueue queue = ring.add(guest, "vbd-" + i, 0);
                 rings.add(ring);
                 queues.add(queue);
                 queue.release();

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.backend.engine.QueueWork.Outcome;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.EventFd;
@@ -16,9 +15,11 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -55,10 +56,46 @@ final class EngineQueueTest {
         return queue;
     }
 
+    /// @param hasMore work after which the queue signals itself if it returns true
+    private EngineQueue repeating(DomainEngines of, BooleanSupplier hasMore) {
+        AtomicReference<EngineQueue> self = new AtomicReference<>();
+        EngineQueue queue =
+                of.add(
+                        EngineClass.BLOCK,
+                        "vbd-51712",
+                        0,
+                        () -> {
+                            if (hasMore.getAsBoolean()) {
+                                Objects.requireNonNull(self.get()).signal();
+                            }
+                            return true;
+                        },
+                        failures::add);
+        self.set(queue);
+        queues.add(queue);
+        queue.release();
+        return queue;
+    }
+
+    /// Work that waits in its first run until the test ends it.
+    private static final class Blocked implements QueueWork {
+        private final CountDownLatch begun = new CountDownLatch(1);
+        private final CountDownLatch end = new CountDownLatch(1);
+        private final AtomicInteger runs = new AtomicInteger();
+
+        @Override
+        public boolean run() {
+            begun.countDown();
+            await(end);
+            runs.incrementAndGet();
+            return true;
+        }
+    }
+
     private static QueueWork counting(AtomicInteger runs) {
         return () -> {
             runs.incrementAndGet();
-            return Outcome.DONE;
+            return true;
         };
     }
 
@@ -101,13 +138,12 @@ final class EngineQueueTest {
         CountDownLatch all = new CountDownLatch(1);
         AtomicInteger left = new AtomicInteger(5);
         EngineQueue busy =
-                queue(
+                repeating(
                         guest,
-                        0,
                         () -> {
                             await(all);
                             order.add("busy");
-                            return left.decrementAndGet() > 0 ? Outcome.MORE : Outcome.DONE;
+                            return left.decrementAndGet() > 0;
                         });
         EngineQueue waiting =
                 queue(
@@ -115,7 +151,7 @@ final class EngineQueueTest {
                         0,
                         () -> {
                             order.add("waiting");
-                            return Outcome.DONE;
+                            return true;
                         });
         waiting.signal();
         busy.signal();
@@ -158,23 +194,12 @@ final class EngineQueueTest {
 
     @Test
     void holdFailsIfTheRunDoesNotEndAndTheQueueGoesOn() {
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch end = new CountDownLatch(1);
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue queue =
-                queue(
-                        guest,
-                        0,
-                        () -> {
-                            begun.countDown();
-                            await(end);
-                            runs.incrementAndGet();
-                            return Outcome.DONE;
-                        });
-        await(begun);
+        Blocked work = new Blocked();
+        EngineQueue queue = queue(guest, 0, work);
+        await(work.begun);
         assertFalse(queue.hold(Duration.ofMillis(1)));
-        end.countDown();
-        Eventually.holds("the signal during the run", () -> runs.get() >= 2);
+        work.end.countDown();
+        Eventually.holds("the signal during the run", () -> work.runs.get() >= 2);
     }
 
     @Test
@@ -182,14 +207,13 @@ final class EngineQueueTest {
         CountDownLatch begun = new CountDownLatch(1);
         AtomicInteger runs = new AtomicInteger();
         EngineQueue queue =
-                queue(
+                repeating(
                         guest,
-                        0,
                         () -> {
                             begun.countDown();
                             Thread.onSpinWait();
                             runs.incrementAndGet();
-                            return Outcome.MORE;
+                            return true;
                         });
         await(begun);
         queue.close();
@@ -218,7 +242,7 @@ final class EngineQueueTest {
                                 own.signal();
                                 runs.incrementAndGet();
                             }
-                            return Outcome.MORE;
+                            return true;
                         });
         self.set(queue);
         queue.signal();
@@ -257,7 +281,7 @@ final class EngineQueueTest {
                             if (own != null && left.decrementAndGet() > 0) {
                                 own.signal();
                             }
-                            return Outcome.NOTHING;
+                            return false;
                         });
         self.set(queue);
         queue.signal();
@@ -266,26 +290,15 @@ final class EngineQueueTest {
 
     @Test
     void closeGivesUpWaitingForARunWhichIsTheLast() {
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch end = new CountDownLatch(1);
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue queue =
-                queue(
-                        guest,
-                        0,
-                        () -> {
-                            begun.countDown();
-                            await(end);
-                            runs.incrementAndGet();
-                            return Outcome.MORE;
-                        });
-        await(begun);
+        Blocked work = new Blocked();
+        EngineQueue queue = repeating(guest, work::run);
+        await(work.begun);
         assertFalse(queue.close(Duration.ofMillis(1)));
         assertEquals(1, guest.served().size());
-        end.countDown();
+        work.end.countDown();
         assertTrue(queue.close(LONG));
         assertEquals(List.of(), guest.served());
-        assertEquals(1, runs.get());
+        assertEquals(1, work.runs.get());
     }
 
     @Test
@@ -336,29 +349,18 @@ final class EngineQueueTest {
     void queueStaysOnItsEngineIfTheOtherRefusesIt() {
         Engine refusing = new Engine(EngineSpec.parse("block:7"));
         refusing.close();
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch end = new CountDownLatch(1);
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue queue =
-                queue(
-                        guest,
-                        0,
-                        () -> {
-                            begun.countDown();
-                            await(end);
-                            runs.incrementAndGet();
-                            return Outcome.DONE;
-                        });
+        Blocked work = new Blocked();
+        EngineQueue queue = queue(guest, 0, work);
         Engine own = queue.engine();
-        await(begun);
+        await(work.begun);
         queue.moveTo(refusing);
-        end.countDown();
-        Eventually.holds("a run after the move has failed", () -> runs.get() >= 2);
+        work.end.countDown();
+        Eventually.holds("a run after the move has failed", () -> work.runs.get() >= 2);
         assertTrue(queue.hold(LONG));
         queue.moveTo(refusing);
-        int before = runs.get();
+        int before = work.runs.get();
         queue.release();
-        Eventually.holds("a run after another one", () -> runs.get() > before);
+        Eventually.holds("a run after another one", () -> work.runs.get() > before);
         assertEquals(own, queue.engine());
         assertEquals(1, own.queues());
         assertEquals(0, refusing.queues());
@@ -369,7 +371,7 @@ final class EngineQueueTest {
     void failedMoveLeavesNoDescriptorBehind() {
         AtomicInteger runs = new AtomicInteger();
         EngineQueue queue = queue(guest, 0, counting(runs));
-        EngineQueue elsewhere = queue(guest, 1, () -> Outcome.DONE);
+        EngineQueue elsewhere = queue(guest, 1, () -> true);
         try (EventFd tap = EventFd.create()) {
             queue.watch(tap.fd());
             elsewhere.watch(queue.eventFd().fd());
@@ -392,7 +394,7 @@ final class EngineQueueTest {
                         0,
                         () -> {
                             runs.incrementAndGet();
-                            return Outcome.NOTHING;
+                            return false;
                         });
         long elapsed = storm(queue);
         // 30 at once, then one in a millisecond; the first in vain does not count.
@@ -406,7 +408,7 @@ final class EngineQueueTest {
     /// Each of these signals would cost the engine a system call and a switch of threads.
     @Test
     void stormOfAPausedQueueDoesNotWakeTheEngine() {
-        EngineQueue queue = queue(guest, 0, () -> Outcome.NOTHING);
+        EngineQueue queue = queue(guest, 0, () -> false);
         Engine engine = queue.engine();
         long before = engine.wakeUps();
         long elapsed = storm(queue);
@@ -482,7 +484,7 @@ final class EngineQueueTest {
 
     @Test
     void queueIsServedWhileAnotherGuestStorms() {
-        queue(guest, 0, () -> Outcome.MORE);
+        repeating(guest, () -> true);
         AtomicInteger runs = new AtomicInteger();
         EngineQueue quiet = queue(other, 0, counting(runs));
         for (int i = 0; i < 100; i++) {
@@ -510,7 +512,7 @@ final class EngineQueueTest {
                             () -> {
                                 name.set(Thread.currentThread().getName());
                                 seen.set(CpuAffinity.current());
-                                return Outcome.DONE;
+                                return true;
                             },
                             failures::add);
             queue.release();
