@@ -128,7 +128,7 @@ public record NetInterface(String name) {
 
     /// Adds another interface to this one, which is a bridge.
     ///
-    /// @throws KvmException EOPNOTSUPP (95) this is no bridge; EBUSY `port` is in a bridge already
+    /// @throws KvmException EOPNOTSUPP this is no bridge; EBUSY `port` is in a bridge already
     public void join(NetInterface port) {
         int index = port.index();
         call(

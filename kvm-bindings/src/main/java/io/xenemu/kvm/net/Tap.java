@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.IoVectors;
+import io.xenemu.kvm.file.OpenFlags;
 import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.OwnedFd;
@@ -25,11 +26,9 @@ public final class Tap implements AutoCloseable {
     /// `sizeof(struct virtio_net_hdr)`, without the number of merged buffers.
     public static final int HEADER_BYTES = 10;
 
-    /// The most queues of one tap (`MAX_TAP_QUEUES`).
-    public static final int MAX_QUEUES = 256;
-
     private static final String DEVICE = "/dev/net/tun";
-    private static final int O_RDWR_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
+    private static final int FLAGS =
+            OpenFlags.O_RDWR | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC;
 
     private static final long TUNSETIFF = 0x400454ca;
     private static final long TUNSETOFFLOAD = 0x400454d0;
@@ -57,7 +56,7 @@ public final class Tap implements AutoCloseable {
     /// @throws KvmException `open` or `TUNSETIFF`: ENOENT no tun module; EPERM no right; EBUSY the one queue is in
     ///     use, or the interface is no tap; EINVAL made with the other choice of `several`; E2BIG too many queues
     public static Tap open(String name, boolean several) {
-        OwnedFd fd = OwnedFd.of("open", Libc.open(DEVICE, O_RDWR_NONBLOCK_CLOEXEC), DEVICE);
+        OwnedFd fd = OwnedFd.of("open", Libc.open(DEVICE, FLAGS), DEVICE);
         boolean opened = false;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment request = InterfaceRequest.named(arena, name);
@@ -115,7 +114,7 @@ public final class Tap implements AutoCloseable {
     /// Takes the next frame that the host has sent, with its header in front. What does not fit into the ranges is
     /// lost.
     ///
-    /// @return the bytes stored, header included; or a negated errno: EAGAIN there is none; EBADFD (77) the
+    /// @return the bytes stored, header included; or a negated errno: EAGAIN there is none; EBADFD the
     ///     interface was deleted
     public long read(IoVectors into) {
         long result;
@@ -128,7 +127,7 @@ public final class Tap implements AutoCloseable {
     /// Gives the host a frame, with its header in front. Its bytes are copied before this returns.
     ///
     /// @return the bytes taken; or a negated errno: EINVAL a header that does not fit its frame, or a frame without
-    ///     an Ethernet header; EIO the interface is down; EBADFD (77) it was deleted; ENOMEM, ENOBUFS
+    ///     an Ethernet header; EIO the interface is down; EBADFD it was deleted; ENOMEM, ENOBUFS
     public long write(IoVectors from) {
         long result;
         do {

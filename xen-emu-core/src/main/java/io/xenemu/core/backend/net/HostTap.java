@@ -31,9 +31,6 @@ final class HostTap implements AutoCloseable {
         (byte) 0xfe, (byte) 0xff, (byte) 0xff, (byte) 0xff, (byte) 0xff, (byte) 0xff
     };
 
-    /// Linux's number, not one of [Errno].
-    private static final int EOPNOTSUPP = 95;
-
     private final TapNames names;
     private final NetInterface host;
     private final boolean several;
@@ -143,7 +140,7 @@ final class HostTap implements AutoCloseable {
             throw new Refused(
                     switch (e.errno()) {
                         case Errno.ENODEV -> "there is no bridge " + bridge;
-                        case EOPNOTSUPP -> bridge + " is no bridge";
+                        case Errno.EOPNOTSUPP -> bridge + " is no bridge";
                         case Errno.EBUSY -> host.name() + " is in another bridge";
                         default ->
                                 "%s cannot join %s: %s".formatted(name(), bridge, e.getMessage());

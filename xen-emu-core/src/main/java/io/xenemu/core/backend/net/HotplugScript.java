@@ -49,8 +49,7 @@ record HotplugScript(Path path, PvDevice device, String vif, String netdev) {
             ProcessBuilder builder =
                     new ProcessBuilder(path.toString(), command, "type_if=vif")
                             .redirectErrorStream(true)
-                            .redirectInput(
-                                    ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+                            .redirectInput(Path.of("/dev/null").toFile())
                             .redirectOutput(said.toFile());
             builder.environment()
                     .putAll(

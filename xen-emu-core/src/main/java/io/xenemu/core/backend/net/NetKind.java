@@ -8,6 +8,7 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.Refused;
+import java.util.stream.Collectors;
 
 /// Network interfaces that the service serves on taps of the host. A service has one: it knows the taps in use.
 public final class NetKind implements BackendKind {
@@ -34,16 +35,12 @@ public final class NetKind implements BackendKind {
         if (!(spec instanceof NicSpec nic)) {
             throw new IllegalArgumentException("not a network interface: " + spec);
         }
-        if (NetBackend.isBuiltIn(nic)
-                && !nic.forScript().keySet().stream().allMatch("vifname"::equals)) {
-            throw new Refused(
-                    "%s needs a script: give script=PATH"
-                            .formatted(
-                                    String.join(
-                                            ", ",
-                                            nic.forScript().keySet().stream()
-                                                    .filter(key -> !key.equals("vifname"))
-                                                    .toList())));
+        String forScript =
+                nic.forScript().keySet().stream()
+                        .filter(key -> !key.equals("vifname"))
+                        .collect(Collectors.joining(", "));
+        if (NetBackend.isBuiltIn(nic) && !forScript.isEmpty()) {
+            throw new Refused("%s needs a script: give script=PATH".formatted(forScript));
         }
         return new NetBackend(nic, taps, registry);
     }
