@@ -27,8 +27,7 @@ public final class Tap implements AutoCloseable {
     public static final int HEADER_BYTES = 10;
 
     private static final String DEVICE = "/dev/net/tun";
-    private static final int FLAGS =
-            OpenFlags.O_RDWR | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC;
+    private static final int FLAGS = OpenFlags.O_RDWR | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC;
 
     private static final long TUNSETIFF = 0x400454ca;
     private static final long TUNSETOFFLOAD = 0x400454d0;

@@ -64,8 +64,7 @@ final class P9Attribute extends P9Object {
     }
 
     /// Copies a part of the value.
-    ///
-    /// @return bytes; 0 at the end
+    @Override
     int read(long offset, MemorySegment to, int count) throws P9Error {
         if (file != null) {
             throw P9Error.of(Errno.EBADF);
@@ -79,6 +78,9 @@ final class P9Attribute extends P9Object {
     }
 
     /// Takes a part of the value, which continues the parts before.
+    ///
+    /// @throws P9Error also EINVAL if it does not; ENOSPC if it is longer than the value
+    @Override
     synchronized int write(long offset, MemorySegment from, int count) throws P9Error {
         if (file == null) {
             throw P9Error.of(Errno.EBADF);

@@ -31,22 +31,12 @@ final class P9Contents {
         P9Object object = session.fids().hold(fid);
         try {
             MemorySegment room = s.out.room(Integer.BYTES, count);
-            int bytes = read(object, room, count, offset);
+            int bytes = object.read(offset, room, count);
             s.out.u32(bytes);
             s.out.skip(bytes);
         } finally {
             session.fids().letGo(object);
         }
-    }
-
-    private static int read(P9Object object, MemorySegment room, int count, long offset)
-            throws P9Error {
-        return switch (object) {
-            case P9OpenFile file ->
-                    (int) P9Error.check(Beneath.read(file.descriptor(), room, count, offset));
-            case P9Attribute attribute -> attribute.read(offset, room, count);
-            case P9Place _ -> throw P9Error.of(Errno.EBADF);
-        };
     }
 
     /// A guest's unsigned number, and at most `max`.
@@ -62,20 +52,10 @@ final class P9Contents {
         MemorySegment data = s.in.data(count);
         P9Object object = session.fids().hold(fid);
         try {
-            s.out.u32(write(object, data, count, offset));
+            s.out.u32(object.write(offset, data, count));
         } finally {
             session.fids().letGo(object);
         }
-    }
-
-    private static int write(P9Object object, MemorySegment data, int count, long offset)
-            throws P9Error {
-        return switch (object) {
-            case P9OpenFile file ->
-                    (int) P9Error.check(Beneath.write(file.descriptor(), data, count, offset));
-            case P9Attribute attribute -> attribute.write(offset, data, count);
-            case P9Place _ -> throw P9Error.of(Errno.EBADF);
-        };
     }
 
     /// Treaddir: `fid[4] offset[8] count[4]`. The answer has whole entries only, and may have fewer bytes than

@@ -15,6 +15,7 @@ import java.nio.file.InvalidPathException;
 public final class P9Kind implements BackendKind {
     private final MeterRegistry registry;
 
+    /// @param registry for meters
     public P9Kind(MeterRegistry registry) {
         this.registry = registry;
     }

@@ -1,6 +1,8 @@
 package io.xenemu.core.backend.p9;
 
+import io.xenemu.kvm.file.Beneath;
 import io.xenemu.kvm.file.OpenFlags;
+import java.lang.foreign.MemorySegment;
 
 /// An open regular file or directory.
 final class P9OpenFile extends P9Object {
@@ -35,6 +37,16 @@ final class P9OpenFile extends P9Object {
     @Override
     int descriptor(P9Scratch scratch) {
         return descriptor;
+    }
+
+    @Override
+    int read(long offset, MemorySegment to, int count) throws P9Error {
+        return (int) P9Error.check(Beneath.read(descriptor, to, count, offset));
+    }
+
+    @Override
+    int write(long offset, MemorySegment from, int count) throws P9Error {
+        return (int) P9Error.check(Beneath.write(descriptor, from, count, offset));
     }
 
     boolean isDirectory() {

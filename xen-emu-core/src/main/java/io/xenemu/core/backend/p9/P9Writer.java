@@ -65,14 +65,9 @@ final class P9Writer {
         at += count;
     }
 
-    /// The present place, for [#patch32] and [#back].
+    /// The present place, for [#patch32].
     int at() {
         return at;
-    }
-
-    /// Goes back to an earlier place.
-    void back(int to) {
-        at = to;
     }
 
     /// Writes a number at an earlier place.
