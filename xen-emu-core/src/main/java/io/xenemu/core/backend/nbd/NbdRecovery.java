@@ -6,7 +6,6 @@ import io.xenemu.core.backend.nbd.NbdQueue.Phase;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
@@ -19,18 +18,6 @@ import org.slf4j.LoggerFactory;
 final class NbdRecovery {
     private static final Logger log = LoggerFactory.getLogger(NbdRecovery.class);
 
-    /// Connections where the server allows several: one receives and copies while the other does.
-    private static final int MOST_CONNECTIONS = 2;
-
-    private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
-    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
-
-    /// The time between lines about breaks: a server may end each connection at once.
-    private static final Duration LOG_INTERVAL = Duration.ofMinutes(1);
-
-    /// How long requests wait for a server. Linux's disk drivers give up after 30 s too.
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
-
     /// How long the end of a store waits for a server: to come back, and for the last flush.
     private static final Duration LAST_PATIENCE = Duration.ofSeconds(10);
 
@@ -41,41 +28,27 @@ final class NbdRecovery {
 
     private final NbdStore store;
     private final NbdServer server;
-    private final NbdExport export;
+    private final NbdConnector connector;
     private @Nullable Thread thread;
 
     // Under the store's lock.
+    private final NbdOutage outage = new NbdOutage();
     private boolean closing;
 
     /// The number of the last request that is given up, 0 if none is.
     private long givenUp;
 
     private long closingSince;
-    private long downSince;
-    private long reconnects;
-
-    /// Whether the connections have answered a request; those of [#start] count as such.
-    private boolean proven = true;
-
-    private long upSince;
-
-    /// Before the next attempt to connect.
-    private Duration pause = Duration.ZERO;
-
-    private long nextLine = System.nanoTime();
-
-    /// Whether the log has the last break.
-    private boolean told;
 
     NbdRecovery(NbdStore store, NbdServer server, NbdExport export) {
         this.store = store;
         this.server = server;
-        this.export = export;
+        this.connector = new NbdConnector(store, server, export);
     }
 
     /// Begins with a connection that has been made.
     void start(NbdConnection first) {
-        use(more(first));
+        use(connector.more(first));
         thread = Thread.ofPlatform().name(store.name() + THREAD).daemon().start(this::run);
     }
 
@@ -106,31 +79,20 @@ final class NbdRecovery {
 
     /// Notes why connections are to be made. Under the store's lock.
     void brokenBy(Throwable reason) {
-        long now = System.nanoTime();
-        // Connections that break before an answer are the same outage, unless they have held for a
-        // while.
-        if (proven || now - upSince > LONGEST_PAUSE.toNanos()) {
-            downSince = now;
-            pause = Duration.ZERO;
-        }
-        proven = false;
-        reconnects++;
-        told = !closing && now - nextLine >= 0;
-        if (told) {
-            nextLine = now + LOG_INTERVAL.toNanos();
+        if (outage.broken(!closing)) {
             log.warn("{}: {}; connecting again", store.name(), reason.getMessage());
         }
     }
 
     /// Notes that a request has been answered. Under the store's lock.
     void answered() {
-        proven = true;
+        outage.answered();
     }
 
     long reconnects() {
         store.lock().lock();
         try {
-            return reconnects;
+            return outage.count();
         } finally {
             store.lock().unlock();
         }
@@ -140,18 +102,9 @@ final class NbdRecovery {
         return server.restarts();
     }
 
-    /// The export's size as the server says it now.
+    /// The export's size as the server says it now, in bytes; empty if it does not.
     OptionalLong size() {
-        try {
-            NbdConnection connection = NbdConnection.open(server, store.lock().newCondition());
-            long size = connection.export.size();
-            connection.disconnect();
-            connection.close();
-            return OptionalLong.of(size);
-        } catch (IOException | KvmException e) {
-            log.warn("{}: no new size: {}", store.name(), e.getMessage());
-            return OptionalLong.empty();
-        }
+        return connector.size();
     }
 
     /// Ends the store also after a bug: nobody else would answer its requests, or end its server.
@@ -231,7 +184,7 @@ final class NbdRecovery {
         while (awaitTurn()) {
             failGivenUp();
             try {
-                List<NbdConnection> fresh = connect();
+                List<NbdConnection> fresh = connector.connect();
                 tellConnected();
                 use(fresh);
                 return;
@@ -252,13 +205,10 @@ final class NbdRecovery {
             if (closing && isEnough()) {
                 return false;
             }
-            if (pause.isZero()) {
-                pause = FIRST_PAUSE;
-                return true;
+            Duration pause = outage.nextPause();
+            if (!pause.isZero()) {
+                awaitChange(closing ? NbdOutage.FIRST_PAUSE : pause);
             }
-            awaitChange(closing ? FIRST_PAUSE : pause);
-            pause = pause.multipliedBy(2);
-            pause = pause.compareTo(LONGEST_PAUSE) < 0 ? pause : LONGEST_PAUSE;
             return true;
         } finally {
             store.lock().unlock();
@@ -268,8 +218,7 @@ final class NbdRecovery {
     private void tellConnected() {
         store.lock().lock();
         try {
-            upSince = System.nanoTime();
-            if (told) {
+            if (outage.connected()) {
                 log.info("{}: connected again", store.name());
             }
         } finally {
@@ -290,8 +239,7 @@ final class NbdRecovery {
         boolean fails;
         store.lock().lock();
         try {
-            boolean late = System.nanoTime() - downSince > PATIENCE.toNanos();
-            fails = isFinal || (late && store.queue().phase() == Phase.DOWN);
+            fails = isFinal || (outage.isLong() && store.queue().phase() == Phase.DOWN);
             if (fails) {
                 store.queue().leave(isFinal ? Phase.BROKEN : Phase.FAILED);
             }
@@ -307,39 +255,6 @@ final class NbdRecovery {
             store.failWaiting(Long.MAX_VALUE);
         }
         return !isFinal;
-    }
-
-    /// Makes connections, and gives a new server what the old one may have lost.
-    private List<NbdConnection> connect() throws IOException {
-        NbdConnection first = NbdConnection.open(server, store.lock().newCondition());
-        boolean complete = false;
-        try {
-            if (!first.export.canReplace(export)) {
-                throw new NbdException(server + " has another export than before", true);
-            }
-            store.queue().journal().forEach(first::call);
-            List<NbdConnection> all = more(first);
-            complete = true;
-            return all;
-        } finally {
-            if (!complete) {
-                first.close();
-            }
-        }
-    }
-
-    /// Makes further connections if the server allows them; with fewer the disk works too.
-    private List<NbdConnection> more(NbdConnection first) {
-        List<NbdConnection> all = new ArrayList<>(List.of(first));
-        try {
-            while (all.size() < MOST_CONNECTIONS && first.export.canMultiConnect()) {
-                NbdConnection next = NbdConnection.open(server, store.lock().newCondition());
-                all.add(next);
-            }
-        } catch (IOException | KvmException e) {
-            log.info("{}: {} connections: {}", store.name(), all.size(), e.getMessage());
-        }
-        return all;
     }
 
     /// Lets requests go to connections.
@@ -381,7 +296,7 @@ final class NbdRecovery {
         store.lock().lock();
         try {
             while (store.queue().isFlushing() && store.queue().phase() == Phase.UP && !isLate()) {
-                awaitChange(FIRST_PAUSE);
+                awaitChange(NbdOutage.FIRST_PAUSE);
             }
             if (store.queue().phase() == Phase.DOWN && !isEnough()) {
                 return false;

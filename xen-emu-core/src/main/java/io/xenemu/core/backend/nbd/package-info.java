@@ -3,8 +3,8 @@
 ///
 /// - [NbdOpener] opens every disk of the service. [NbdStore] is the disk, a `DiskStore`. [NbdQueue] decides which
 ///   request goes where, [NbdRequest] and [RequestQueue] are what it decides on; [NbdSender] and [NbdReceiver] move
-///   bytes; [NbdRecovery] makes new connections, with [WriteJournal], what a server that died may have lost.
-///   [NbdMetrics] counts.
+///   bytes; [NbdRecovery] replaces connections that broke: [NbdConnector] makes them, [NbdOutage] says when,
+///   [WriteJournal] has what a server that died may have lost. [NbdMetrics] counts.
 /// - The protocol (`proto.md` of the NBD project): [NbdProtocol] has its numbers, [NbdHandshake] the greeting,
 ///   [NbdExport] its result, [ReplyReader] the replies, with [ReplyBuffer] over an [NbdInput], [ChunkCoverage] for
 ///   reads in parts and [NbdExtents] for block status; [NbdConnection] is one connection, with [RequestSlots] and
