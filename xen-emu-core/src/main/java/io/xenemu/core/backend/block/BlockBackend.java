@@ -79,7 +79,7 @@ final class BlockBackend implements BackendDevice.Resizable {
         nodes.put("max-ring-pages", Integer.toString(1 << MAX_RING_ORDER));
         nodes.put(
                 "feature-max-indirect-segments",
-                Integer.toString(BlockQueue.MAX_INDIRECT_SEGMENTS));
+                Integer.toString(SlotReader.MAX_INDIRECT_SEGMENTS));
         boolean flushes = disk.writable() && disk.store().features().flush();
         nodes.put("feature-flush-cache", flushes ? YES : NO);
         nodes.put("feature-barrier", flushes ? YES : NO);

@@ -3,34 +3,23 @@ package io.xenemu.core.backend.block;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.gnttab.BackendMappings;
-import io.xenemu.gnttab.GrantPages;
-import io.xenemu.gnttab.GrantStatus;
-import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// One queue of a disk: takes requests from its ring, checks them, has them carried out by the store, and answers.
-/// A request that is wrong, or whose pages cannot be mapped, gets an error; nothing else is harmed by it.
+/// One queue of a disk: takes requests from its ring, has them checked and carried out by the store, and answers. A
+/// request that is wrong, or whose pages cannot be mapped, gets an error; nothing else is harmed by it.
 ///
 /// [#run] is called by one thread at a time. Completions of the store may come on other threads. The monitor of `lock`
 /// guards the ring and the requests; it is a leaf. Requests are used again: nothing allocates after the queue has had
 /// as many in flight as it will have.
 final class BlockQueue implements AutoCloseable {
-    /// The most segments of an indirect request, which is offered to guests: 1 MiB, as Linux's back end offers. Linux
-    /// uses 32 of them unless told otherwise.
-    static final int MAX_INDIRECT_SEGMENTS = 256;
-
     /// The most requests in flight of a store that completes later. With a larger ring the others wait in it.
     private static final int MAX_IN_FLIGHT = 64;
-
-    /// The segments of an ordinary request: Linux's own limit of indirect ones.
-    private static final int ORDINARY_SEGMENTS = 32;
 
     /// Answers are shown to the guest together, until their data is so many bytes.
     private static final int PUBLISHED_TOGETHER = 256 * 1024;
@@ -73,7 +62,7 @@ final class BlockQueue implements AutoCloseable {
         void failed(BlockOp op, int errno);
     }
 
-    private final BlockAbi abi;
+    private final SlotReader reader;
     private final BlockDisk disk;
     private final DiskThrottle throttle;
     private final BackendMappings grants;
@@ -81,19 +70,13 @@ final class BlockQueue implements AutoCloseable {
     private final LongSupplier clock;
     private final Signals signals;
     private final Arena arena = Arena.ofShared();
-    private final GrantPages indirectPage = new GrantPages(1);
-    private final MemorySegment indirect =
-            arena.allocate(MAX_INDIRECT_SEGMENTS * BlockAbi.SEGMENT_BYTES, Long.BYTES);
     private final Object lock = new Object();
 
     @GuardedBy("lock")
     private final SharedRing ring;
 
     @GuardedBy("lock")
-    private final ArrayDeque<BlockRequest> ordinary = new ArrayDeque<>();
-
-    @GuardedBy("lock")
-    private final ArrayDeque<BlockRequest> large = new ArrayDeque<>();
+    private final RequestPool pool = new RequestPool(arena, this::completed);
 
     /// Requests that the ring's last look saw and that are not taken.
     @GuardedBy("lock")
@@ -138,7 +121,7 @@ final class BlockQueue implements AutoCloseable {
 
     BlockQueue(SharedRing ring, BlockAbi abi, Surroundings around, Signals signals) {
         this.ring = ring;
-        this.abi = abi;
+        this.reader = new SlotReader(abi, around.disk(), around.grants(), arena);
         this.disk = around.disk();
         this.throttle = around.throttle();
         this.grants = around.grants();
@@ -181,7 +164,6 @@ final class BlockQueue implements AutoCloseable {
 
     private boolean serveOne() {
         BlockRequest request;
-        BlockStatus status;
         MemorySegment slot;
         synchronized (lock) {
             if (!canTake()) {
@@ -189,12 +171,12 @@ final class BlockQueue implements AutoCloseable {
             }
             slot = ring.take();
             seen--;
-            request = free(segments(slot));
+            request = pool.take(reader.segments(slot));
             // Not before: what throws until here is not in flight, or no end would come.
             inFlight++;
         }
         metrics.begun();
-        status = admit(request, slot);
+        BlockStatus status = admit(request, slot);
         if (status != BlockStatus.OKAY) {
             finish(request, status);
         } else if (!isHeldBack(request)) {
@@ -207,7 +189,7 @@ final class BlockQueue implements AutoCloseable {
     private BlockStatus admit(BlockRequest request, MemorySegment slot) {
         boolean complete = false;
         try {
-            BlockStatus status = check(request, slot);
+            BlockStatus status = reader.read(request, slot);
             long data = request.op().hasSegments() ? request.bytes() : 0;
             turnBytes += data;
             if (throttle.isLimited()) {
@@ -236,71 +218,6 @@ final class BlockQueue implements AutoCloseable {
         stalled = barrier != null || inFlight == MAX_IN_FLIGHT;
         throttled = !stalled && throttle.isLimited() && throttle.pause(System.nanoTime()) > 0;
         return !stalled && !throttled;
-    }
-
-    /// The number of segments that a request claims to have, in a slot or indirect.
-    private int segments(MemorySegment slot) {
-        return abi.operation(slot) == BlockOp.INDIRECT
-                ? abi.indirectSegments(slot)
-                : BlockAbi.MAX_SEGMENTS;
-    }
-
-    @GuardedBy("lock")
-    private BlockRequest free(int segments) {
-        boolean isOrdinary = segments <= ORDINARY_SEGMENTS;
-        BlockRequest request = (isOrdinary ? ordinary : large).poll();
-        return request != null
-                ? request
-                : new BlockRequest(
-                        arena,
-                        isOrdinary ? ORDINARY_SEGMENTS : MAX_INDIRECT_SEGMENTS,
-                        this::completed);
-    }
-
-    /// Reads the request from the private copy of its slot.
-    private BlockStatus check(BlockRequest request, MemorySegment slot) {
-        boolean isIndirect = abi.operation(slot) == BlockOp.INDIRECT;
-        int number = isIndirect ? abi.secondByte(slot) : abi.operation(slot);
-        request.begin(abi.id(slot), number, abi.sector(slot));
-        if (isIndirect) {
-            return checkIndirect(request, slot);
-        }
-        return switch (request.op()) {
-            case READ, WRITE, WRITE_BARRIER, FLUSH_DISKCACHE -> checkDirect(request, slot);
-            case DISCARD ->
-                    request.checkDiscard(disk, abi.secondByte(slot), abi.discardedSectors(slot));
-            case UNKNOWN -> BlockStatus.EOPNOTSUPP;
-        };
-    }
-
-    private BlockStatus checkDirect(BlockRequest request, MemorySegment slot) {
-        int count = abi.secondByte(slot);
-        return count <= BlockAbi.MAX_SEGMENTS && request.addSegments(slot, abi.segments(), count)
-                ? request.checkData(disk)
-                : BlockStatus.ERROR;
-    }
-
-    private BlockStatus checkIndirect(BlockRequest request, MemorySegment slot) {
-        int count = abi.indirectSegments(slot);
-        if ((request.op() != BlockOp.READ && request.op() != BlockOp.WRITE)
-                || count < 1
-                || count > MAX_INDIRECT_SEGMENTS) {
-            return BlockStatus.ERROR;
-        }
-        // 512 segments fit in a page, so the offered number never needs a second one.
-        indirectPage.clear();
-        indirectPage.add(abi.indirectRef(slot));
-        if (grants.mapPages(indirectPage, DomId.DOM0, true) != GrantStatus.OKAY) {
-            return BlockStatus.ERROR;
-        }
-        try {
-            indirectPage.copyOut(0, indirect, count * BlockAbi.SEGMENT_BYTES);
-        } finally {
-            grants.unmapPages(indirectPage);
-        }
-        return request.addSegments(indirect, 0, count)
-                ? request.checkData(disk)
-                : BlockStatus.ERROR;
     }
 
     /// Keeps a barrier back while earlier requests are in flight.
@@ -359,7 +276,7 @@ final class BlockQueue implements AutoCloseable {
             request.answer(ring.blankAnswer(), status);
             ring.answer();
             inFlight--;
-            (request.capacity() == ORDINARY_SEGMENTS ? ordinary : large).push(request);
+            pool.give(request);
             unpublishedBytes += status == BlockStatus.OKAY ? request.bytes() : 0;
             if (!Thread.currentThread().equals(runner) || unpublishedBytes >= PUBLISHED_TOGETHER) {
                 notify = publish();

@@ -7,6 +7,7 @@ import java.time.Duration;
 final class NbdOutage {
     /// The shortest pause between attempts to connect.
     static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
 
     /// The time between lines about breaks: a server may end each connection at once.
