@@ -334,8 +334,15 @@ final class P9Fids {
                 && (path.length == top.length || path[top.length] == '/');
     }
 
-    private static byte[] moved(byte[] path, byte[] from, byte[] to) {
-        byte[] moved = new byte[to.length + path.length - from.length];
+    /// The new path of a parked place; empty, which is no file's, if it is too long to be opened or to be kept. The
+    /// caller has the lock.
+    private byte[] moved(byte[] path, byte[] from, byte[] to) {
+        int longer = to.length - from.length;
+        if (path.length + longer > P9Limits.PARKED_PATH
+                || parkedBytes + longer > P9Limits.PARKED_BYTES) {
+            return new byte[0];
+        }
+        byte[] moved = new byte[path.length + longer];
         System.arraycopy(to, 0, moved, 0, to.length);
         System.arraycopy(path, from.length, moved, to.length, path.length - from.length);
         return moved;

@@ -27,10 +27,11 @@ public record P9Limits(int fids, int openFiles) {
     /// Bytes of a directory in one answer; the guest asks again.
     static final int DIRECTORY_BYTES = 65_536;
 
-    /// Bytes of paths of all fids that have given their descriptors back.
+    /// Bytes of paths of all fids that have given their descriptors back. A fid whose path needs more after a rename is
+    /// ESTALE.
     static final int PARKED_BYTES = 4 << 20;
 
-    /// The longest such path.
+    /// The longest such path (`PATH_MAX` without its end).
     static final int PARKED_PATH = 4095;
 
     /// The limits of a share whose operator has not set any.

@@ -23,7 +23,7 @@ final class P9Place extends P9Object {
     /// Set and cleared by [P9Fids] and under this object's lock.
     private volatile int descriptor;
 
-    /// The path below the root, without an end; guarded by [P9Fids] while parked.
+    /// The path below the root, without an end; empty if it has become too long. Guarded by [P9Fids] while parked.
     byte @Nullable [] path;
 
     /// Set when a request uses it; [P9Fids] clears it in passing, and parks those that stay cleared.

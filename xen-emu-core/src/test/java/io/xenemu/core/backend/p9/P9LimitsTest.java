@@ -102,6 +102,28 @@ final class P9LimitsTest {
         assertEquals("text", client.read(1));
     }
 
+    /// No path of the kernel's is longer, so the file cannot be opened again.
+    @Test
+    void aParkedFidWhosePathGrowsTooLongByARenameIsStale() throws IOException {
+        attach(FIDS, OPEN_FILES);
+        String name = "n".repeat(P9Reader.NAME_MAX - 10);
+        client.ok(P9Operation.MKDIR, ROOT, "a", 0x1ff, -1);
+        int fid = client.at(1, "a");
+        for (int depth = 0; depth < 16; depth++) {
+            client.ok(P9Operation.MKDIR, fid, name, 0x1ff, -1);
+            assertEquals(0, client.walkFrom(fid, fid, name).errno());
+        }
+        parkAll();
+        String longer = "a".repeat(P9Reader.NAME_MAX);
+        client.ok(P9Operation.RENAMEAT, ROOT, "a", ROOT, longer);
+        try {
+            client.fails(Errno.ESTALE, P9Operation.GETATTR, fid, -1L);
+        } finally {
+            client.ok(P9Operation.RENAMEAT, ROOT, longer, ROOT, "a");
+        }
+        client.clunk(fid);
+    }
+
     @Test
     void aParkedFidOfAnotherFileIsStale() throws IOException {
         attach(FIDS, OPEN_FILES);
