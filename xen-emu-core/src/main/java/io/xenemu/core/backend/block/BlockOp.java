@@ -2,36 +2,26 @@ package io.xenemu.core.backend.block;
 
 /// The operations of block requests (`BLKIF_OP_*`). Indirect requests count as the operation that they contain.
 enum BlockOp {
-    READ(0),
-    WRITE(1),
+    READ,
+    WRITE,
     /// Everything before it is on the disk before its data, and its data before its answer.
-    WRITE_BARRIER(2),
-    FLUSH_DISKCACHE(3),
-    DISCARD(5),
+    WRITE_BARRIER,
+    FLUSH_DISKCACHE,
+    DISCARD,
     /// No operation that is served.
-    UNKNOWN(-1);
+    UNKNOWN;
 
     /// The number of a request whose segments are in a page of their own (`BLKIF_OP_INDIRECT`).
     static final int INDIRECT = 6;
 
+    /// From `BLKIF_OP_READ`, 0, to `BLKIF_OP_DISCARD`, 5.
     private static final BlockOp[] BY_NUMBER = {
         READ, WRITE, WRITE_BARRIER, FLUSH_DISKCACHE, UNKNOWN, DISCARD
     };
 
-    private final int number;
-
-    BlockOp(int number) {
-        this.number = number;
-    }
-
     /// The operation with a number, 0 to 255; [#UNKNOWN] for others, and for [#INDIRECT].
     static BlockOp of(int number) {
         return number < BY_NUMBER.length ? BY_NUMBER[number] : UNKNOWN;
-    }
-
-    /// The number in requests; -1 for [#UNKNOWN].
-    int number() {
-        return number;
     }
 
     /// Whether it has segments: data to read or write.
