@@ -36,8 +36,6 @@ public final class Beneath {
     private static final int STATX_MASK = 0xfff;
 
     private static final int SEEK_SET = 0;
-    private static final int F_OFD_GETLK = 36;
-    private static final int F_OFD_SETLK = 37;
     private static final int TIMES_BYTES = 32;
 
     private static final String OWN_DESCRIPTORS = "/proc/self/fd/";
@@ -273,11 +271,11 @@ public final class Beneath {
 
     /// Takes or lets go of a lock that belongs to the open file (`F_OFD_SETLK`). Does not wait.
     public static int lock(int fd, RecordLock lock) {
-        return AtCalls.fcntl(fd, F_OFD_SETLK, lock.memory());
+        return AtCalls.fcntl(fd, RecordLock.F_OFD_SETLK, lock.memory());
     }
 
     /// Finds a lock that stands in the way of another one (`F_OFD_GETLK`); its type is `F_UNLCK` if there is none.
     public static int findLock(int fd, RecordLock lock) {
-        return AtCalls.fcntl(fd, F_OFD_GETLK, lock.memory());
+        return AtCalls.fcntl(fd, RecordLock.F_OFD_GETLK, lock.memory());
     }
 }

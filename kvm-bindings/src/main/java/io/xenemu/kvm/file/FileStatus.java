@@ -4,9 +4,9 @@ package io.xenemu.kvm.file;
 ///
 /// @param kind what it is
 /// @param bytes the size of a file or block device; 0 for others
-/// @param blockBytes of a file the file system's block (`st_blksize`), of a block device its physical block
-/// @param sectorBytes of a block device its logical block, the unit of direct I/O; 512 for others
-public record FileStatus(Kind kind, long bytes, int blockBytes, int sectorBytes) {
+/// @param blockBytes of a file the file system's block (`st_blksize`), of a block device its physical block; 512 for
+///     others
+public record FileStatus(Kind kind, long bytes, int blockBytes) {
     /// The kinds of files, as far as disks care.
     public enum Kind {
         REGULAR,

@@ -2,7 +2,6 @@ package io.xenemu.kvm.file;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
@@ -21,11 +20,11 @@ public final class HostFile implements AutoCloseable {
     /// How a file is opened. Without [#WRITE] it can only be read.
     public enum Access {
         /// For writing too.
-        WRITE(2),
+        WRITE(OpenFlags.O_RDWR),
         /// Past the page cache (`O_DIRECT`): offsets, lengths and addresses must be multiples of its unit.
-        DIRECT(0x4000),
+        DIRECT(OpenFlags.O_DIRECT),
         /// A block device only if nobody else uses it, such as by a mount (`O_EXCL`).
-        EXCLUSIVE(0x80);
+        EXCLUSIVE(OpenFlags.O_EXCL);
 
         private final int flag;
 
@@ -34,26 +33,13 @@ public final class HostFile implements AutoCloseable {
         }
     }
 
-    private static final int O_CLOEXEC = 0x80000;
-    private static final int O_NONBLOCK = 0x800;
-
-    private static final int F_OFD_SETLK = 37;
-    private static final short F_RDLCK = 0;
-    private static final short F_WRLCK = 1;
-    private static final int LOCK_BYTES = 32;
-
     private static final int STAT_BYTES = 144;
     private static final long ST_MODE = 24;
     private static final long ST_SIZE = 48;
     private static final long ST_BLKSIZE = 56;
-    private static final int S_IFMT = 0xf000;
-    private static final int S_IFREG = 0x8000;
-    private static final int S_IFBLK = 0x6000;
-    private static final int S_IFDIR = 0x4000;
 
     // linux/fs.h
     private static final long BLKGETSIZE64 = 0x8008_1272L;
-    private static final long BLKSSZGET = 0x1268;
     private static final long BLKPBSZGET = 0x127b;
     private static final long BLKROGET = 0x125e;
 
@@ -74,7 +60,7 @@ public final class HostFile implements AutoCloseable {
     ///
     /// @throws KvmException with open(2)'s errno
     public static HostFile open(Path path, Set<Access> access) {
-        int flags = O_CLOEXEC | O_NONBLOCK;
+        int flags = OpenFlags.O_CLOEXEC | OpenFlags.O_NONBLOCK;
         for (Access a : access) {
             flags |= a.flag;
         }
@@ -88,32 +74,29 @@ public final class HostFile implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment stat = arena.allocate(STAT_BYTES, Long.BYTES);
             check("fstat", FileCalls.fstat(fd.number(), stat));
-            return switch (stat.get(JAVA_INT, ST_MODE) & S_IFMT) {
-                case S_IFREG ->
+            return switch (stat.get(JAVA_INT, ST_MODE) & OpenFlags.S_IFMT) {
+                case OpenFlags.S_IFREG ->
                         new FileStatus(
                                 FileStatus.Kind.REGULAR,
                                 stat.get(JAVA_LONG, ST_SIZE),
-                                Math.toIntExact(stat.get(JAVA_LONG, ST_BLKSIZE)),
-                                SECTOR);
-                case S_IFBLK -> blockDevice(arena);
-                case S_IFDIR -> other(FileStatus.Kind.DIRECTORY);
+                                Math.toIntExact(stat.get(JAVA_LONG, ST_BLKSIZE)));
+                case OpenFlags.S_IFBLK -> blockDevice(arena);
+                case OpenFlags.S_IFDIR -> other(FileStatus.Kind.DIRECTORY);
                 default -> other(FileStatus.Kind.OTHER);
             };
         }
     }
 
     private static FileStatus other(FileStatus.Kind kind) {
-        return new FileStatus(kind, 0, SECTOR, SECTOR);
+        return new FileStatus(kind, 0, SECTOR);
     }
 
     private FileStatus blockDevice(Arena arena) {
         MemorySegment answer = arena.allocate(Long.BYTES, Long.BYTES);
         check("BLKGETSIZE64", Libc.ioctl(fd.number(), BLKGETSIZE64, answer));
         long bytes = answer.get(JAVA_LONG, 0);
-        check("BLKSSZGET", Libc.ioctl(fd.number(), BLKSSZGET, answer));
-        int sector = answer.get(JAVA_INT, 0);
         check("BLKPBSZGET", Libc.ioctl(fd.number(), BLKPBSZGET, answer));
-        return new FileStatus(FileStatus.Kind.BLOCK_DEVICE, bytes, answer.get(JAVA_INT, 0), sector);
+        return new FileStatus(FileStatus.Kind.BLOCK_DEVICE, bytes, answer.get(JAVA_INT, 0));
     }
 
     /// Whether a block device refuses writes. Others than block devices do not.
@@ -131,11 +114,10 @@ public final class HostFile implements AutoCloseable {
     /// @return 0, or a negated errno: `EAGAIN` or `EACCES` if another has it
     public int lock(boolean exclusive) {
         try (Arena arena = Arena.ofConfined()) {
-            // struct flock: l_type, l_whence, then l_start and l_len at 8 and 16; zeros mean the
-            // whole file.
-            MemorySegment lock = arena.allocate(LOCK_BYTES, Long.BYTES);
-            lock.set(JAVA_SHORT, 0, exclusive ? F_WRLCK : F_RDLCK);
-            return Libc.fcntl(fd.number(), F_OFD_SETLK, lock.address());
+            RecordLock lock = new RecordLock(arena);
+            lock.set(exclusive ? RecordLock.F_WRLCK : RecordLock.F_RDLCK, 0, 0);
+            return Libc.fcntl(
+                    fd.number(), RecordLock.F_OFD_SETLK, lock.memory().address());
         }
     }
 

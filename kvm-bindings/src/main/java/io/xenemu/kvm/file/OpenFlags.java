@@ -16,6 +16,7 @@ public final class OpenFlags {
     public static final int O_APPEND = 0x400;
     public static final int O_NONBLOCK = 0x800;
     public static final int O_DSYNC = 0x1000;
+    public static final int O_DIRECT = 0x4000;
     public static final int O_DIRECTORY = 0x1_0000;
     public static final int O_NOFOLLOW = 0x2_0000;
     public static final int O_CLOEXEC = 0x8_0000;

@@ -12,6 +12,11 @@ public final class RecordLock {
     public static final int F_WRLCK = 1;
     public static final int F_UNLCK = 2;
 
+    /// fcntl(2)'s operations on locks that belong to the open file.
+    static final int F_OFD_GETLK = 36;
+
+    static final int F_OFD_SETLK = 37;
+
     /// Bytes of the structure.
     static final int BYTES = 32;
 

@@ -26,6 +26,8 @@ final class FileStructsTest {
             #include <sys/stat.h>
             #include <sys/syscall.h>
             #include <sys/vfs.h>
+            #include <linux/falloc.h>
+            #include <linux/fs.h>
             #include <linux/openat2.h>
             #define V(name, value) printf("%s %lld\\n", name, (long long)(value))
             #define O(type, name, c) V(name, offsetof(type, c))
@@ -67,6 +69,8 @@ final class FileStructsTest {
                 O(struct flock, "RecordLock.L_TYPE", l_type);
                 O(struct flock, "RecordLock.L_START", l_start);
                 O(struct flock, "RecordLock.L_LEN", l_len);
+                V("RecordLock.F_OFD_GETLK", F_OFD_GETLK);
+                V("RecordLock.F_OFD_SETLK", F_OFD_SETLK);
                 V("RecordLock.F_RDLCK", F_RDLCK);
                 V("RecordLock.F_WRLCK", F_WRLCK);
                 V("RecordLock.F_UNLCK", F_UNLCK);
@@ -82,8 +86,6 @@ final class FileStructsTest {
                 V("Beneath.RESOLVE_BENEATH", RESOLVE_BENEATH);
                 V("Beneath.STATX_MASK", STATX_BASIC_STATS | STATX_BTIME);
                 V("Beneath.SEEK_SET", SEEK_SET);
-                V("Beneath.F_OFD_GETLK", F_OFD_GETLK);
-                V("Beneath.F_OFD_SETLK", F_OFD_SETLK);
                 V("Beneath.TIMES_BYTES", 2 * sizeof(struct timespec));
                 V("OpenFlags.O_RDONLY", O_RDONLY);
                 V("OpenFlags.O_WRONLY", O_WRONLY);
@@ -96,6 +98,7 @@ final class FileStructsTest {
                 V("OpenFlags.O_APPEND", O_APPEND);
                 V("OpenFlags.O_NONBLOCK", O_NONBLOCK);
                 V("OpenFlags.O_DSYNC", O_DSYNC);
+                V("OpenFlags.O_DIRECT", O_DIRECT);
                 V("OpenFlags.O_DIRECTORY", O_DIRECTORY);
                 V("OpenFlags.O_NOFOLLOW", O_NOFOLLOW);
                 V("OpenFlags.O_CLOEXEC", O_CLOEXEC);
@@ -111,6 +114,16 @@ final class FileStructsTest {
                 V("OpenFlags.S_IFLNK", S_IFLNK);
                 V("OpenFlags.S_IFSOCK", S_IFSOCK);
                 V("OpenFlags.S_ISGID", S_ISGID);
+                V("HostFile.STAT_BYTES", sizeof(struct stat));
+                O(struct stat, "HostFile.ST_MODE", st_mode);
+                O(struct stat, "HostFile.ST_SIZE", st_size);
+                O(struct stat, "HostFile.ST_BLKSIZE", st_blksize);
+                V("HostFile.BLKGETSIZE64", BLKGETSIZE64);
+                V("HostFile.BLKPBSZGET", BLKPBSZGET);
+                V("HostFile.BLKROGET", BLKROGET);
+                V("HostFile.FALLOC_FL_KEEP_SIZE", FALLOC_FL_KEEP_SIZE);
+                V("HostFile.FALLOC_FL_PUNCH_HOLE", FALLOC_FL_PUNCH_HOLE);
+                V("HostFile.FALLOC_FL_ZERO_RANGE", FALLOC_FL_ZERO_RANGE);
                 V("AtCalls.OPENAT2", SYS_openat2);
                 return 0;
             }
