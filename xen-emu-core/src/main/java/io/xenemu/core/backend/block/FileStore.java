@@ -174,39 +174,31 @@ public final class FileStore implements DiskStore {
     public void submit(DiskTransfer transfer) {
         transfer.complete(
                 switch (transfer.op()) {
-                    case READ -> read(transfer);
-                    case WRITE -> write(transfer);
+                    case READ -> move(HostFile::read, transfer);
+                    case WRITE -> move(HostFile::write, transfer);
                     case FLUSH -> -file.sync();
                     case DISCARD -> -file.punchHole(transfer.offset(), transfer.bytes());
                     case WRITE_ZEROES -> -file.zeroRange(transfer.offset(), transfer.bytes());
                 });
     }
 
-    private int read(DiskTransfer transfer) {
-        IoVectors memory = transfer.memory();
-        long offset = transfer.offset();
-        while (memory.bytes() > 0) {
-            long read = way(memory, offset).read(memory, offset);
-            if (read <= 0) {
-                // Nothing is there: the file has been cut under its disk.
-                return read == 0 ? Errno.EIO : (int) -read;
-            }
-            memory.skip(read);
-            offset += read;
-        }
-        return 0;
+    /// A call of the kernel that moves bytes between a file and memory, and maybe fewer than asked for.
+    @FunctionalInterface
+    private interface Move {
+        long part(HostFile file, IoVectors memory, long offset);
     }
 
-    private int write(DiskTransfer transfer) {
+    private int move(Move move, DiskTransfer transfer) {
         IoVectors memory = transfer.memory();
         long offset = transfer.offset();
         while (memory.bytes() > 0) {
-            long written = way(memory, offset).write(memory, offset);
-            if (written <= 0) {
-                return written == 0 ? Errno.EIO : (int) -written;
+            long moved = move.part(way(memory, offset), memory, offset);
+            if (moved <= 0) {
+                // Nothing is there: the file has been cut under its disk.
+                return moved == 0 ? Errno.EIO : (int) -moved;
             }
-            memory.skip(written);
-            offset += written;
+            memory.skip(moved);
+            offset += moved;
         }
         return 0;
     }
