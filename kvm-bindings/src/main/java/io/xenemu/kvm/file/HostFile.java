@@ -116,8 +116,7 @@ public final class HostFile implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             RecordLock lock = new RecordLock(arena);
             lock.set(exclusive ? RecordLock.F_WRLCK : RecordLock.F_RDLCK, 0, 0);
-            return Libc.fcntl(
-                    fd.number(), RecordLock.F_OFD_SETLK, lock.memory().address());
+            return Libc.fcntl(fd.number(), RecordLock.F_OFD_SETLK, lock.memory().address());
         }
     }
 

@@ -15,10 +15,21 @@ public record DiskFeatures(
         boolean writeZeroes,
         int physicalBlock,
         int discardGranularity) {
+    /// The physical block that a guest is told when the host's is larger, bytes: file systems and NBD servers report
+    /// transfer sizes of many pages, which no partition is aligned to.
+    private static final int MAX_PHYSICAL_BLOCK = 4096;
+
     public DiskFeatures {
         if (!isUnit(physicalBlock) || !isUnit(discardGranularity)) {
             throw new IllegalArgumentException(physicalBlock + " and " + discardGranularity);
         }
+    }
+
+    /// The physical block that a guest is told.
+    ///
+    /// @param block of the host's file system, or the one that the server prefers, bytes; a power of two from 512
+    public static int physicalBlock(int block) {
+        return Math.min(block, MAX_PHYSICAL_BLOCK);
     }
 
     private static boolean isUnit(int bytes) {

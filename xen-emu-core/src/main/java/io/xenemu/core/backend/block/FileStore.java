@@ -16,10 +16,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The last bytes of a file that do not make a sector are not part of the disk, as with Linux's loop device.
 public final class FileStore implements DiskStore {
-    /// The physical block that a guest is told when the host's is larger: file systems report transfer sizes of many
-    /// pages, which no partition is aligned to.
-    private static final int MAX_PHYSICAL_BLOCK = 4096;
-
     /// What direct I/O's addresses, offsets and lengths have to be multiples of. Larger than some devices need.
     private static final int DIRECT_UNIT = 4096;
 
@@ -142,7 +138,7 @@ public final class FileStore implements DiskStore {
     private static DiskFeatures features(FileStatus status, boolean writable) {
         boolean file = status.kind() == FileStatus.Kind.REGULAR;
         int block = Math.max(SECTOR, Integer.highestOneBit(status.blockBytes()));
-        int physical = Math.min(block, MAX_PHYSICAL_BLOCK);
+        int physical = DiskFeatures.physicalBlock(block);
         return new DiskFeatures(
                 writable, true, writable, writable, physical, file ? block : physical);
     }

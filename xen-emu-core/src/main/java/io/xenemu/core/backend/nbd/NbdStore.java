@@ -21,9 +21,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Locks: one, a leaf, which guards the queue and the connections. Nothing is sent, received or completed under it.
 public final class NbdStore implements DiskStore, NbdMetrics.Counted {
-    /// The physical block that a guest is told when the server prefers a larger one, as with files.
-    private static final int MAX_PHYSICAL_BLOCK = 4096;
-
     private final MeterRegistry registry;
     private volatile String name;
     private final DiskFeatures features;
@@ -116,7 +113,7 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
                 export.canFlush(),
                 options.writable() && options.discard() && export.canTrim(),
                 options.writable() && export.canWriteZeroes(),
-                Math.min(block, MAX_PHYSICAL_BLOCK),
+                DiskFeatures.physicalBlock(block),
                 block);
     }
 
