@@ -29,6 +29,9 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// The time that requests in flight get when a domain is held or ends.
     static final Duration LIMIT = Duration.ofSeconds(10);
 
+    /// The time after which a connection's end that takes longer is logged, and is begun again.
+    static final Duration PATIENCE = Duration.ofSeconds(10);
+
     /// The end of a device that was removed by force takes so long, unless its requests are still in flight.
     private static final Duration REMOVAL = Duration.ofSeconds(1);
 
@@ -54,10 +57,22 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             QueueThreads threads,
             MeterRegistry registry,
             List<BackendKind> kinds) {
+        this(domains, client, ports, threads, registry, kinds, PATIENCE);
+    }
+
+    /// @param patience the time after which a connection's end that takes longer is begun again
+    Backends(
+            Function<DomId, @Nullable Domain> domains,
+            XenStoreClient client,
+            ServicePorts ports,
+            QueueThreads threads,
+            MeterRegistry registry,
+            List<BackendKind> kinds,
+            Duration patience) {
         this.domains = domains;
         this.client = client;
         this.registry = registry;
-        place = new Frontend.ServedPlace(ports, new ContiguousViews(), threads);
+        place = new Frontend.ServedPlace(ports, new ContiguousViews(), threads, patience);
         for (BackendKind kind : kinds) {
             if (this.kinds.put(kind.kind(), kind) != null) {
                 throw new IllegalArgumentException("two kinds of " + kind.kind());

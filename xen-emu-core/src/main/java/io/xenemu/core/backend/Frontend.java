@@ -48,7 +48,9 @@ public final class Frontend {
     /// @param ports domain 0's ports
     /// @param views shows rings of several pages contiguously
     /// @param threads chooses the threads of queues
-    record ServedPlace(ServicePorts ports, ContiguousPages views, QueueThreads threads) {}
+    /// @param patience the time after which a drain that takes longer is logged, and is begun again
+    record ServedPlace(
+            ServicePorts ports, ContiguousPages views, QueueThreads threads, Duration patience) {}
 
     /// Takes what a connected device tells of itself. Any thread.
     interface Reports {

@@ -34,9 +34,6 @@ final class ServedDevice implements Frontend.Reports {
     /// Pause before nodes are read again that a guest changes all the time.
     private static final long RETRY_NANOS = 10_000_000;
 
-    /// The time after which a drain that takes longer is logged, and is begun again.
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
-
     /// Nodes that say how many queues a device has.
     private static final List<String> QUEUE_LIMITS = List.of("multi-queue-max-queues", "max-rings");
 
@@ -292,7 +289,7 @@ final class ServedDevice implements Frontend.Reports {
         boolean interrupted = false;
         for (boolean done = false; !done; ) {
             try {
-                done = attempt.within(PATIENCE);
+                done = attempt.within(place.patience());
                 if (!done) {
                     log.say("cannot be closed yet: " + reason);
                 }

@@ -36,7 +36,7 @@ import java.util.List;
 /// front end's nodes, grant pages and send events.
 public final class ServedGuest implements AutoCloseable {
     /// The limit of the toolstack's waits.
-    private static final Duration LIMIT = Duration.ofMinutes(1);
+    public static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final long TABLE_GFN = 0x123;
     private static final int ENTRY = 8;
@@ -100,6 +100,13 @@ public final class ServedGuest implements AutoCloseable {
 
     /// @param limit the longest time that the toolstack waits for a device
     public ServedGuest(Duration limit, BackendKind... kinds) throws BootException, XenError {
+        this(limit, Backends.PATIENCE, kinds);
+    }
+
+    /// @param limit the longest time that the toolstack waits for a device
+    /// @param patience the time after which a connection's end that takes longer is begun again
+    public ServedGuest(Duration limit, Duration patience, BackendKind... kinds)
+            throws BootException, XenError {
         guest = new TestDomain(vm, 1);
         map = engines.open(TestDomain.ID, EngineMap.DEFAULT);
         backends =
@@ -109,7 +116,8 @@ public final class ServedGuest implements AutoCloseable {
                         guest.servicePorts(),
                         new EngineThreads(engines),
                         registry,
-                        List.of(kinds));
+                        List.of(kinds),
+                        patience);
         devices = new PvDevices(store, DeviceEvents.NONE, backends, limit);
         guest.domain().add(backends.part(TestDomain.ID));
         guest.domain().pages().mapGrantFrame(0, TABLE_GFN);

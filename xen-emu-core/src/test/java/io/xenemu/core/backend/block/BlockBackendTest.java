@@ -24,6 +24,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -49,6 +50,9 @@ class BlockBackendTest {
     private static final int RING_REF = 9;
     private static final int READ = 0;
     private static final int WRITE = 1;
+
+    /// Less than the service's own: nothing that is in flight ends before the test says so.
+    private static final Duration PATIENCE = Duration.ofSeconds(1);
 
     @TempDir Path directory;
     private final SlowStore slow = new SlowStore();
@@ -375,7 +379,11 @@ class BlockBackendTest {
     @Test
     void guestThatClosesWaitsForRequestsInFlight() throws Exception {
         guest.close();
-        guest = new ServedGuest(new BlockKind(disk -> slow, new SimpleMeterRegistry()));
+        guest =
+                new ServedGuest(
+                        ServedGuest.LIMIT,
+                        PATIENCE,
+                        new BlockKind(disk -> slow, new SimpleMeterRegistry()));
         PvDevice device = attach("/slow,raw,xvda,rw");
         List<Queue> queues = connect(device, BlockAbi.X86_64, 1, 0);
         send(queues.getFirst(), BlockAbi.X86_64, READ, 0, 0);
@@ -385,7 +393,7 @@ class BlockBackendTest {
         guest.become(device, XenbusState.CLOSED);
         assertFalse(guest.revoke(DATA_REF), "the page is in use");
         assertEquals(XenbusState.CLOSING, guest.state(device));
-        // After 20 s, so that a server that hangs does not keep the device for ever.
+        // After twice that time, so that a server that hangs does not keep the device for ever.
         Eventually.holds("the store is asked to give up", () -> slow.givenUp);
         slow.complete(0, 0);
         guest.await(device, XenbusState.CLOSED);
