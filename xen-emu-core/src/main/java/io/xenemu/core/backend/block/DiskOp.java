@@ -10,6 +10,7 @@ public enum DiskOp {
     FLUSH,
     /// The range's content is not needed any more. No memory.
     DISCARD,
-    /// The range reads as zeros afterwards. No memory.
+    /// The range reads as zeros afterwards. No memory. No request of a block ring asks for it (`blkif.h` has none), and
+    /// nothing else in the service does yet.
     WRITE_ZEROES
 }

@@ -168,7 +168,8 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
     }
 
     /// Asks which parts of a range are holes. The answer is empty if the server does not tell. Waits for it; a server
-    /// that hangs makes it wait until the connection ends.
+    /// that hangs makes it wait until the connection ends. A guest cannot ask for this, and nothing in the service does
+    /// yet.
     ///
     /// @param length 1 to 2^30 bytes
     public NbdExtents extents(long offset, int length) {
