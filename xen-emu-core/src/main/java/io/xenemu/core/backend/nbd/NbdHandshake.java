@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.nbd;
 
 import static io.xenemu.core.backend.nbd.NbdProtocol.*;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.kvm.file.IoVectors;
@@ -96,7 +97,7 @@ final class NbdHandshake {
             throw new NbdException("the NBD server is too old: no fixed newstyle", true);
         }
         padded = (offered & NO_ZEROES) == 0;
-        send(ByteBuffer.allocate(Integer.BYTES).putInt(offered & (FIXED_NEWSTYLE | NO_ZEROES)));
+        send(ByteBuffer.allocate(Integer.BYTES).putInt(offered & (FIXED_NEWSTYLE | NO_ZEROES)).array());
     }
 
     /// Sends an option and reads its replies.
@@ -250,9 +251,7 @@ final class NbdHandshake {
         if (askBlockSize) {
             data.putShort((short) INFO_BLOCK_SIZE);
         }
-        byte[] bytes = new byte[data.capacity()];
-        data.rewind().get(bytes);
-        return bytes;
+        return data.array();
     }
 
     private byte[] metaContextData() {
@@ -273,15 +272,13 @@ final class NbdHandshake {
                         .putLong(OPTION_MAGIC)
                         .putInt(option)
                         .putInt(data.length)
-                        .put(data));
+                        .put(data)
+                        .array());
     }
 
-    private void send(ByteBuffer message) throws IOException {
-        byte[] bytes = new byte[message.capacity()];
-        message.rewind().get(bytes);
+    private void send(byte[] message) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment copy = arena.allocate(bytes.length);
-            copy.copyFrom(MemorySegment.ofArray(bytes));
+            MemorySegment copy = arena.allocateFrom(JAVA_BYTE, message);
             IoVectors data = new IoVectors(arena, 1);
             data.add(copy.address(), copy.byteSize());
             output.send(data);
