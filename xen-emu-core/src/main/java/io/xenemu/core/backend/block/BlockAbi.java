@@ -1,9 +1,12 @@
 package io.xenemu.core.backend.block;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+
 import io.xenemu.core.backend.ring.RingLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Optional;
 
 /// The two layouts of a block ring's slots (`public/io/blkif.h`), which differ in the alignment of 64-bit numbers. All
@@ -17,13 +20,6 @@ enum BlockAbi {
 
     /// Bytes of a segment: reference, first and last sector, padding.
     static final int SEGMENT_BYTES = 8;
-
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt INT =
-            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfLong LONG =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static final long OPERATION = 0;
 
@@ -70,27 +66,27 @@ enum BlockAbi {
 
     /// The operation's number, 0 to 255.
     int operation(MemorySegment request) {
-        return Byte.toUnsignedInt(request.get(ValueLayout.JAVA_BYTE, OPERATION));
+        return Byte.toUnsignedInt(request.get(JAVA_BYTE, OPERATION));
     }
 
     /// The number of segments in the slot, 0 to 255; the operation inside an indirect request; the flag of a discard.
     int secondByte(MemorySegment request) {
-        return Byte.toUnsignedInt(request.get(ValueLayout.JAVA_BYTE, SECOND_BYTE));
+        return Byte.toUnsignedInt(request.get(JAVA_BYTE, SECOND_BYTE));
     }
 
     /// The guest's own number of the request.
     long id(MemorySegment request) {
-        return request.get(LONG, id);
+        return request.get(JAVA_LONG_UNALIGNED, id);
     }
 
     /// The first sector; unsigned.
     long sector(MemorySegment request) {
-        return request.get(LONG, sector);
+        return request.get(JAVA_LONG_UNALIGNED, sector);
     }
 
     /// The number of sectors to discard; unsigned.
     long discardedSectors(MemorySegment request) {
-        return request.get(LONG, body);
+        return request.get(JAVA_LONG_UNALIGNED, body);
     }
 
     /// The offset of the segments in the slot.
@@ -100,33 +96,33 @@ enum BlockAbi {
 
     /// The number of segments of an indirect request, 0 to 65535.
     int indirectSegments(MemorySegment request) {
-        return Short.toUnsignedInt(request.get(SHORT, INDIRECT_SEGMENTS));
+        return Short.toUnsignedInt(request.get(JAVA_SHORT_UNALIGNED, INDIRECT_SEGMENTS));
     }
 
     /// The reference of the first page of an indirect request's segments.
     int indirectRef(MemorySegment request) {
-        return request.get(INT, body + Integer.BYTES);
+        return request.get(JAVA_INT_UNALIGNED, body + Integer.BYTES);
     }
 
     /// The reference of a segment's page.
     static int segmentRef(MemorySegment segments, long offset) {
-        return segments.get(INT, offset);
+        return segments.get(JAVA_INT_UNALIGNED, offset);
     }
 
     /// The first sector of a segment in its page, 0 to 255.
     static int segmentFirst(MemorySegment segments, long offset) {
-        return Byte.toUnsignedInt(segments.get(ValueLayout.JAVA_BYTE, offset + SEGMENT_FIRST));
+        return Byte.toUnsignedInt(segments.get(JAVA_BYTE, offset + SEGMENT_FIRST));
     }
 
     /// The last sector of a segment in its page, 0 to 255.
     static int segmentLast(MemorySegment segments, long offset) {
-        return Byte.toUnsignedInt(segments.get(ValueLayout.JAVA_BYTE, offset + SEGMENT_LAST));
+        return Byte.toUnsignedInt(segments.get(JAVA_BYTE, offset + SEGMENT_LAST));
     }
 
     /// Fills a blank answer.
     static void answer(MemorySegment answer, long id, int operation, BlockStatus status) {
-        answer.set(LONG, 0, id);
-        answer.set(ValueLayout.JAVA_BYTE, ANSWER_OPERATION, (byte) operation);
-        answer.set(SHORT, ANSWER_STATUS, status.code());
+        answer.set(JAVA_LONG_UNALIGNED, 0, id);
+        answer.set(JAVA_BYTE, ANSWER_OPERATION, (byte) operation);
+        answer.set(JAVA_SHORT_UNALIGNED, ANSWER_STATUS, status.code());
     }
 }

@@ -97,7 +97,10 @@ final class NbdHandshake {
             throw new NbdException("the NBD server is too old: no fixed newstyle", true);
         }
         padded = (offered & NO_ZEROES) == 0;
-        send(ByteBuffer.allocate(Integer.BYTES).putInt(offered & (FIXED_NEWSTYLE | NO_ZEROES)).array());
+        send(
+                ByteBuffer.allocate(Integer.BYTES)
+                        .putInt(offered & (FIXED_NEWSTYLE | NO_ZEROES))
+                        .array());
     }
 
     /// Sends an option and reads its replies.
