@@ -111,11 +111,11 @@ final class P9Contents {
         }
         while (s.entries.next()) {
             if (!entry(s, s.entries, end, device, above)) {
+                // Records that were read and do not fit are read again.
+                P9Error.check(Beneath.seek(fd, file.position));
                 if (s.out.at() == start) {
                     throw P9Error.of(Errno.EINVAL);
                 }
-                // Records that were read and do not fit are read again.
-                P9Error.check(Beneath.seek(fd, file.position));
                 return false;
             }
             file.position = s.entries.nextPosition();

@@ -175,6 +175,16 @@ final class P9LimitsTest {
         assertEquals(3, client.entries(2, 0, count).size());
     }
 
+    /// The kernel's record of `.` has 24 bytes, the entry of the answer 25.
+    @Test
+    void readOfADirectoryWithoutRoomForAnEntryLosesNone() throws IOException {
+        attach(FIDS, OPEN_FILES);
+        Files.writeString(share.resolve("f"), "");
+        client.open(1, 0);
+        client.fails(Errno.EINVAL, P9Operation.READDIR, 1, 0L, 24);
+        assertEquals(3, client.entries(1, 0, P9TestClient.MSIZE).size());
+    }
+
     /// CVE-2021-20181: fids are dropped and used again while requests use them.
     @Test
     @Timeout(60)
