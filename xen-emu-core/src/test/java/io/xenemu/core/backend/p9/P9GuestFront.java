@@ -20,8 +20,10 @@ final class P9GuestFront {
     private static final int PAGES = 1 + (1 << ORDER);
     private static final int PAGE_SHIFT = 12;
 
+    /// The share.
+    final PvDevice device;
+
     private final ServedGuest guest;
-    private final PvDevice device;
     private final List<EvtchnPort> ports = new ArrayList<>();
     private final int size = P9Queue.ringBytes(ORDER);
     private final int[] outProd = new int[RINGS];

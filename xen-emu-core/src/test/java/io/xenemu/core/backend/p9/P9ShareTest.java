@@ -58,6 +58,19 @@ final class P9ShareTest {
         return P9Spec.parse(List.of("tag=" + tag + ",path=" + folder));
     }
 
+    /// A front end of a new share.
+    private P9GuestFront attached() throws Exception {
+        return new P9GuestFront(guest, guest.attach(spec("data")));
+    }
+
+    /// A front end that has mounted a new share.
+    private P9GuestFront mounted() throws Exception {
+        P9GuestFront front = attached();
+        front.connect();
+        front.mount();
+        return front;
+    }
+
     private static List<String> threads() {
         return Thread.getAllStackTraces().keySet().stream()
                 .map(Thread::getName)
@@ -120,10 +133,7 @@ final class P9ShareTest {
 
     @Test
     void guestReadsAFileOverEitherRing() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
-        front.connect();
-        front.mount();
+        P9GuestFront front = mounted();
         front.call(P9Operation.WALK, P9TestClient.ROOT, 1, (short) 1, "f");
         front.call(P9Operation.LOPEN, 1, 0);
         for (int ring = 0; ring < P9GuestFront.RINGS; ring++) {
@@ -143,7 +153,7 @@ final class P9ShareTest {
                 threads());
         front.call(P9Operation.CLUNK, 1);
         front.call(P9Operation.CLUNK, P9TestClient.ROOT);
-        detach(device);
+        detach(front.device);
         assertEquals(List.of(), registry.getMeters());
     }
 
@@ -165,8 +175,7 @@ final class P9ShareTest {
 
     @Test
     void mountedShareIsNotDetachedOrderlyAndNotSaved() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
+        P9GuestFront front = attached();
         front.connect();
         assertEquals("9pfs share data cannot be saved yet", blocker());
         front.mount();
@@ -174,17 +183,17 @@ final class P9ShareTest {
         assertEquals("9pfs share data is mounted (2 fids)", blocker());
 
         Refused refused =
-                assertThrows(Refused.class, () -> guest.devices.detach(device, DetachMode.ORDERLY));
+                assertThrows(Refused.class, () -> guest.devices.detach(front.device, DetachMode.ORDERLY));
         assertEquals(
                 "share data is mounted, with 0 requests in flight and 2 open fids; --force removes it",
                 refused.reason());
-        assertEquals(XenbusState.CONNECTED, guest.state(device), "the mount still works");
+        assertEquals(XenbusState.CONNECTED, guest.state(front.device), "the mount still works");
         assertEquals(P9Operation.GETATTR.answer(), front.call(P9Operation.GETATTR, 1, -1L));
 
         front.call(P9Operation.CLUNK, 1);
         front.call(P9Operation.CLUNK, P9TestClient.ROOT);
         assertEquals("9pfs share data cannot be saved yet", blocker());
-        detach(device);
+        detach(front.device);
         assertFalse(guest.client.exists("/local/domain/0/backend"));
     }
 
@@ -196,11 +205,8 @@ final class P9ShareTest {
 
     @Test
     void forcedDetachEndsAMountedShare() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
-        front.connect();
-        front.mount();
-        guest.devices.detach(device, DetachMode.FORCED);
+        P9GuestFront front = mounted();
+        guest.devices.detach(front.device, DetachMode.FORCED);
         assertTrue(front.revoke(), "the pages are the guest's again");
         assertEquals(0, descriptors());
         assertEquals(0, guest.servicePorts());
@@ -208,10 +214,7 @@ final class P9ShareTest {
 
     @Test
     void orderlyDetachWaitsForTheUnmount() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
-        front.connect();
-        front.mount();
+        P9GuestFront front = mounted();
         Thread unmount =
                 Thread.ofPlatform()
                         .start(() -> {
@@ -222,14 +225,13 @@ final class P9ShareTest {
                                 throw new AssertionError(e);
                             }
                         });
-        detach(device);
+        detach(front.device);
         unmount.join();
     }
 
     @Test
     void guestThatComesBackStartsAnew() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
+        P9GuestFront front = attached();
         for (int cycle = 0; cycle < CYCLES; cycle++) {
             front.connect();
             front.mount();
@@ -240,16 +242,15 @@ final class P9ShareTest {
             assertEquals(0, guest.servicePorts());
             assertEquals(1, descriptors(), "the share's root");
             assertEquals(List.of(), threads());
-            guest.become(device, XenbusState.INITIALISING);
-            guest.await(device, XenbusState.INIT_WAIT);
+            guest.become(front.device, XenbusState.INITIALISING);
+            guest.await(front.device, XenbusState.INIT_WAIT);
         }
         assertEquals("9pfs share data cannot be saved yet", blocker());
     }
 
     @Test
     void wrongFrontEndsAreRefusedAndLeaveNothing() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
+        P9GuestFront front = attached();
         List<Object[]> wrong =
                 List.of(
                         new Object[] {"version", "2"},
@@ -261,22 +262,23 @@ final class P9ShareTest {
                         new Object[] {"event-channel-1", "77"});
         for (Object[] node : wrong) {
             front.publish();
-            guest.write(device, (String) node[0], node[1]);
-            refused(device, front);
+            guest.write(front.device, (String) node[0], node[1]);
+            refused(front);
         }
         for (int order : new int[] {0, 10, -1, 9}) {
             front.publish();
             front.write32(1, P9Queue.RING_ORDER, order);
-            refused(device, front);
+            refused(front);
         }
         front.publish();
         front.write32(1, P9Queue.OUT_PROD, 100_000);
-        refused(device, front);
+        refused(front);
         front.connect();
         front.mount();
     }
 
-    private void refused(PvDevice device, P9GuestFront front) throws XenError {
+    private void refused(P9GuestFront front) throws XenError {
+        PvDevice device = front.device;
         guest.become(device, XenbusState.INITIALISED);
         guest.await(device, XenbusState.CLOSING);
         front.disconnect();
@@ -289,12 +291,9 @@ final class P9ShareTest {
 
     @Test
     void brokenRingIsReportedAndTheOtherGoesOn() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
-        front.connect();
-        front.mount();
+        P9GuestFront front = mounted();
         front.send(1, new byte[] {1, 0, 0, 0, 0, 0, 0});
-        Eventually.holds("the error node", () -> guest.client.exists(device.errorPath()));
+        Eventually.holds("the error node", () -> guest.client.exists(front.device.errorPath()));
         assertEquals(
                 P9Operation.GETATTR.answer(),
                 front.call(P9Operation.GETATTR, P9TestClient.ROOT, -1L));
@@ -303,10 +302,7 @@ final class P9ShareTest {
     /// XSA-155: the guest changes requests, sizes and indices all the time.
     @Test
     void guestThatChangesItsRingsAllTheTimeHarmsNobody() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
-        front.connect();
-        front.mount();
+        P9GuestFront front = mounted();
         AtomicBoolean done = new AtomicBoolean();
         Thread flipper =
                 Thread.ofPlatform()
@@ -328,16 +324,13 @@ final class P9ShareTest {
         }
         done.set(true);
         flipper.join();
-        guest.devices.detach(device, DetachMode.FORCED);
+        guest.devices.detach(front.device, DetachMode.FORCED);
         assertTrue(front.revoke());
     }
 
     @Test
     void endOfTheDomainLeavesNothing() throws Exception {
-        PvDevice device = guest.attach(spec("data"));
-        P9GuestFront front = new P9GuestFront(guest, device);
-        front.connect();
-        front.mount();
+        P9GuestFront _ = mounted();
         guest.end();
         Eventually.holds("nothing is left", () -> threads().isEmpty() && descriptors() == 0);
         assertEquals(List.of(), registry.getMeters());
