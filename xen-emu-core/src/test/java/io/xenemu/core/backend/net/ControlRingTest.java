@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.ring.FrontRing;
-import io.xenemu.core.backend.ring.SharedRing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
@@ -19,7 +18,7 @@ class ControlRingTest {
         try (Arena arena = Arena.ofConfined()) {
             FrontRing front = new FrontRing(arena, Netif.CONTROL_RING, 1, 0);
             ControlRing ring =
-                    new ControlRing(SharedRing.attach(front.page(), Netif.CONTROL_RING, arena));
+                    new ControlRing(front.served(arena));
             for (int type = 0; type < 12; type++) {
                 MemorySegment slot = front.nextSlot();
                 slot.set(JAVA_SHORT_UNALIGNED, 0, (short) (100 + type));

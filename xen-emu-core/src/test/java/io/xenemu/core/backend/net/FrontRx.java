@@ -6,8 +6,6 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import com.google.common.primitives.Bytes;
 import io.xenemu.core.backend.ring.FrontRing;
-import io.xenemu.core.backend.ring.SharedRing;
-import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,19 +35,15 @@ final class FrontRx {
     FrontRx(Arena arena, RxFeatures features, MulticastFilter filter) {
         pages = new FakePages(arena, PAGES);
         ring = new FrontRing(arena, Netif.RX_RING, 1, FIRST);
-        try {
-            queue =
-                    new RxQueue(
-                            SharedRing.attach(ring.page(), Netif.RX_RING, arena),
-                            pages,
-                            port,
-                            features,
-                            filter,
-                            counters,
-                            arena);
-        } catch (XenError e) {
-            throw new AssertionError(e);
-        }
+        queue =
+                new RxQueue(
+                        ring.served(arena),
+                        pages,
+                        port,
+                        features,
+                        filter,
+                        counters,
+                        arena);
     }
 
     /// Posts so many pages.

@@ -5,8 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.xenemu.core.backend.ring.FrontRing;
-import io.xenemu.core.backend.ring.SharedRing;
-import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -39,19 +37,15 @@ final class FrontTx {
     FrontTx(Arena arena, TxCredit.Rate rate) {
         pages = new FakePages(arena, PAGES);
         ring = new FrontRing(arena, Netif.TX_RING, 1, FIRST);
-        try {
-            queue =
-                    new TxQueue(
-                            SharedRing.attach(ring.page(), Netif.TX_RING, arena),
-                            pages,
-                            port,
-                            new TxCredit(rate, 0),
-                            filter,
-                            counters,
-                            arena);
-        } catch (XenError e) {
-            throw new AssertionError(e);
-        }
+        queue =
+                new TxQueue(
+                        ring.served(arena),
+                        pages,
+                        port,
+                        new TxCredit(rate, 0),
+                        filter,
+                        counters,
+                        arena);
     }
 
     /// Puts bytes into the next page, at an offset.

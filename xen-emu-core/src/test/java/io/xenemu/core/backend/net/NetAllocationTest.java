@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.sun.management.ThreadMXBean;
-import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.file.IoVectors;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
@@ -77,7 +76,7 @@ class NetAllocationTest {
             MulticastFilter filter = new MulticastFilter(true);
             TxQueue txQueue =
                     new TxQueue(
-                            SharedRing.attach(tx.ring.page(), Netif.TX_RING, arena),
+                            tx.ring.served(arena),
                             pages,
                             new Endless(),
                             new TxCredit(TxCredit.Rate.UNLIMITED, 0),
@@ -86,7 +85,7 @@ class NetAllocationTest {
                             arena);
             RxQueue rxQueue =
                     new RxQueue(
-                            SharedRing.attach(rx.ring.page(), Netif.RX_RING, arena),
+                            rx.ring.served(arena),
                             pages,
                             new Endless(),
                             ALL,

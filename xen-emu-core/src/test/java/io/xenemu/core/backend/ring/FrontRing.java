@@ -1,8 +1,10 @@
 package io.xenemu.core.backend.ring;
 
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
@@ -45,6 +47,17 @@ public final class FrontRing {
     /// The shared memory.
     public MemorySegment page() {
         return page;
+    }
+
+    /// The back end's side of the ring, whose indices are right.
+    ///
+    /// @param buffers for its private copies
+    public SharedRing served(SegmentAllocator buffers) {
+        try {
+            return SharedRing.attach(page, layout, buffers);
+        } catch (XenError e) {
+            throw new AssertionError(e);
+        }
     }
 
     public int size() {
