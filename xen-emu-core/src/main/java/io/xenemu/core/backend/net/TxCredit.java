@@ -1,16 +1,14 @@
 package io.xenemu.core.backend.net;
 
-import com.google.common.base.Splitter;
-import com.google.common.primitives.UnsignedInts;
-import java.util.List;
-import java.util.Optional;
-
 /// Limits what a guest may send: a number of bytes for each interval, as xl's `rate=`. A frame may take more than is
 /// left; then the guest waits until the debt is paid, so that the limit holds over several intervals. One thread uses
 /// it.
 final class TxCredit {
     private static final long NANOS_PER_MICRO = 1000;
-    private static final Splitter COMMA = Splitter.on(',');
+
+    /// Idle intervals after which no debt is left, since a frame has less than 64 KiB. With more a product could
+    /// overflow.
+    private static final long ALL_PAID = 0xffff;
 
     private final Rate rate;
     private long left;
@@ -20,21 +18,6 @@ final class TxCredit {
     /// @param micros length of an interval; 0 for no limit
     record Rate(long bytes, long micros) {
         static final Rate UNLIMITED = new Rate(0, 0);
-
-        /// Parses the node that libxl writes, `BYTES,MICROSECONDS`; empty if it is malformed.
-        static Optional<Rate> parse(String node) {
-            List<String> parts = COMMA.splitToList(node);
-            if (parts.size() != 2) {
-                return Optional.empty();
-            }
-            try {
-                long bytes = Integer.toUnsignedLong(UnsignedInts.parseUnsignedInt(parts.get(0)));
-                long micros = Integer.toUnsignedLong(UnsignedInts.parseUnsignedInt(parts.get(1)));
-                return bytes == 0 ? Optional.empty() : Optional.of(new Rate(bytes, micros));
-            } catch (NumberFormatException e) {
-                return Optional.empty();
-            }
-        }
 
         boolean isLimited() {
             return micros != 0;
@@ -59,7 +42,7 @@ final class TxCredit {
             refill += intervals * interval;
             // What an idle guest has not used is lost.
             left =
-                    intervals > 0xffff
+                    intervals > ALL_PAID
                             ? rate.bytes
                             : Math.min(rate.bytes, left + intervals * rate.bytes);
         }

@@ -17,8 +17,7 @@ class ControlRingTest {
     void xsa270EachRequestIsNotSupportedWhateverItsSizes() throws Exception {
         try (Arena arena = Arena.ofConfined()) {
             FrontRing front = new FrontRing(arena, Netif.CONTROL_RING, 1, 0);
-            ControlRing ring =
-                    new ControlRing(front.served(arena));
+            ControlRing ring = new ControlRing(front.served(arena));
             for (int type = 0; type < 12; type++) {
                 MemorySegment slot = front.nextSlot();
                 slot.set(JAVA_SHORT_UNALIGNED, 0, (short) (100 + type));

@@ -35,15 +35,7 @@ final class FrontRx {
     FrontRx(Arena arena, RxFeatures features, MulticastFilter filter) {
         pages = new FakePages(arena, PAGES);
         ring = new FrontRing(arena, Netif.RX_RING, 1, FIRST);
-        queue =
-                new RxQueue(
-                        ring.served(arena),
-                        pages,
-                        port,
-                        features,
-                        filter,
-                        counters,
-                        arena);
+        queue = new RxQueue(ring.served(arena), pages, port, features, filter, counters, arena);
     }
 
     /// Posts so many pages.

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class TxCreditTest {
@@ -12,15 +11,6 @@ class TxCreditTest {
 
     /// 10 Mbit/s in intervals of 50 ms.
     private static final TxCredit.Rate RATE = new TxCredit.Rate(62_500, 50_000);
-
-    @Test
-    void parsesWhatLibxlWrites() {
-        assertEquals(Optional.of(RATE), TxCredit.Rate.parse("62500,50000"));
-        for (String wrong :
-                new String[] {"", "1", "1,2,3", "0,50000", "a,b", "-1,5", "99999999999,1"}) {
-            assertEquals(Optional.empty(), TxCredit.Rate.parse(wrong), wrong);
-        }
-    }
 
     @Test
     void noRateNeverWaits() {

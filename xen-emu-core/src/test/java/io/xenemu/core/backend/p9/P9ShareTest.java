@@ -183,7 +183,9 @@ final class P9ShareTest {
         assertEquals("9pfs share data is mounted (2 fids)", blocker());
 
         Refused refused =
-                assertThrows(Refused.class, () -> guest.devices.detach(front.device, DetachMode.ORDERLY));
+                assertThrows(
+                        Refused.class,
+                        () -> guest.devices.detach(front.device, DetachMode.ORDERLY));
         assertEquals(
                 "share data is mounted, with 0 requests in flight and 2 open fids; --force removes it",
                 refused.reason());
