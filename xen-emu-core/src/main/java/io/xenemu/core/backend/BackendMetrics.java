@@ -19,9 +19,8 @@ public final class BackendMetrics implements AutoCloseable {
                         .description(
                                 "State of the back end of a device that the service serves, as in"
                                         + " XenStore")
-                        .tag("domain", Integer.toString(device.frontend().value()))
+                        .tags(DeviceTags.of(device.frontend(), device.id()))
                         .tag("kind", device.kind().directory())
-                        .tag("device", Integer.toString(device.id()))
                         .register(registry));
     }
 

@@ -5,7 +5,8 @@
 ///
 /// - A kind and its devices: [BackendKind], [BackendDevice], [BackendConnection], [Handshake].
 /// - Both ends' states: [Transitions] decides the next [Transition] from [Phase], front end and [Online];
-///   [DeviceDirectory] has the nodes, [DeviceLog] the lines for an operator, [BackendMetrics] the meters.
+///   [DeviceDirectory] has the nodes, [DeviceLog] the lines for an operator, [BackendMetrics] the meters,
+///   [DeviceTags] the tags of all.
 /// - A guest's end: [Frontend] with [FrontendNodes], [FrontendError].
 /// - The threads of queues: [QueueThreads], [QueueThread], [Wakening]; those of engines [EngineThreads];
 ///   each of its own [OwnQueueThreads], [OwnQueueThread].

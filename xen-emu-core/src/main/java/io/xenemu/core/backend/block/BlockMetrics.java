@@ -5,6 +5,7 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
+import io.xenemu.core.backend.DeviceTags;
 import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.kvm.abi.DomId;
 import java.util.EnumMap;
@@ -36,12 +37,7 @@ public final class BlockMetrics implements AutoCloseable {
     /// @param number the device's number, the value of the tag `device`
     public BlockMetrics(MeterRegistry registry, DomId domain, int number) {
         meters = new DomainMeters(registry);
-        device =
-                Tags.of(
-                        "domain",
-                        Integer.toString(domain.value()),
-                        "device",
-                        Integer.toString(number));
+        device = DeviceTags.of(domain, number);
         Map<BlockOp, Counter> good = new ConcurrentHashMap<>();
         for (BlockStatus status : BlockStatus.values()) {
             requests.put(status, status == BlockStatus.OKAY ? good : new ConcurrentHashMap<>());

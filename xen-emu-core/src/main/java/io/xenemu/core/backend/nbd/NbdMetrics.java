@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
+import io.xenemu.core.backend.DeviceTags;
 import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.kvm.abi.DomId;
 
@@ -29,12 +30,7 @@ public final class NbdMetrics implements AutoCloseable {
     /// @param number the device's number, the value of the tag `device`
     public NbdMetrics(MeterRegistry registry, DomId domain, int number, Counted disk) {
         meters = new DomainMeters(registry);
-        Tags tags =
-                Tags.of(
-                        "domain",
-                        Integer.toString(domain.value()),
-                        "device",
-                        Integer.toString(number));
+        Tags tags = DeviceTags.of(domain, number);
         meters.add(
                 FunctionCounter.builder("xen.nbd.reconnects", disk, Counted::reconnects)
                         .description("New connections to a disk's NBD server since one broke")

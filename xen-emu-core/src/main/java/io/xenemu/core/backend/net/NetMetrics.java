@@ -3,6 +3,7 @@ package io.xenemu.core.backend.net;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
+import io.xenemu.core.backend.DeviceTags;
 import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.core.toolstack.PvDevice;
 import java.util.ArrayList;
@@ -27,10 +28,7 @@ public final class NetMetrics implements AutoCloseable {
     /// Registers the meters of the first queue.
     public NetMetrics(MeterRegistry registry, PvDevice device) {
         this.meters = new DomainMeters(registry);
-        this.device =
-                Tags.of(
-                        "domain", Integer.toString(device.frontend().value()),
-                        "device", Integer.toString(device.id()));
+        this.device = DeviceTags.of(device.frontend(), device.id());
         addQueue();
     }
 

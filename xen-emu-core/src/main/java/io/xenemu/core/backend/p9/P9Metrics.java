@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
+import io.xenemu.core.backend.DeviceTags;
 import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.core.toolstack.PvDevice;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -38,12 +39,7 @@ public final class P9Metrics implements P9Observer, AutoCloseable {
     /// @param files the descriptors that are open now
     public P9Metrics(MeterRegistry registry, PvDevice device, IntSupplier fids, IntSupplier files) {
         meters = new DomainMeters(registry);
-        this.device =
-                Tags.of(
-                        "domain",
-                        Integer.toString(device.frontend().value()),
-                        "device",
-                        Integer.toString(device.id()));
+        this.device = DeviceTags.of(device.frontend(), device.id());
         read = bytes("read");
         written = bytes("write");
         // Every mount begins so.
