@@ -184,11 +184,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     List<ServedDevice> of(DomId domain) {
         return devices.values().stream()
                 .filter(served -> served.device().frontend().equals(domain))
-                .sorted(
-                        Comparator.comparing(
-                                ServedDevice::device,
-                                Comparator.comparing(PvDevice::kind)
-                                        .thenComparingInt(PvDevice::id)))
+                .sorted(Comparator.comparing(ServedDevice::device, PvDevice.BY_KIND))
                 .toList();
     }
 

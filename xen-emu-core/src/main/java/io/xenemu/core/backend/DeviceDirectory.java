@@ -41,7 +41,7 @@ final class DeviceDirectory {
     /// Reads them.
     Seen look() throws XenError {
         return new Seen(
-                read(client, front + "/state").map(XenbusState::parse),
+                client.find(front + "/state").map(XenbusState::parse),
                 online(client),
                 hasState(client, XenbusState.CLOSING));
     }
@@ -50,24 +50,13 @@ final class DeviceDirectory {
         if (isTaken && hasState(view, XenbusState.INITIALISING)) {
             return Online.ABSENT;
         }
-        return read(view, back + "/online")
+        return view.find(back + "/online")
                 .map(value -> value.equals("1") ? Online.YES : Online.NO)
                 .orElse(Online.ABSENT);
     }
 
     private boolean hasState(StoreView view, XenbusState state) throws XenError {
-        return read(view, back + "/state").equals(Optional.of(state.code()));
-    }
-
-    private static Optional<String> read(StoreView view, String path) throws XenError {
-        try {
-            return Optional.of(view.read(path));
-        } catch (XenError e) {
-            if (e == XenError.ENOENT) {
-                return Optional.empty();
-            }
-            throw e;
-        }
+        return view.find(back + "/state").equals(Optional.of(state.code()));
     }
 
     /// Everything that the front end has published.

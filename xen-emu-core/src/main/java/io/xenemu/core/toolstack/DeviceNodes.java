@@ -60,7 +60,7 @@ public final class DeviceNodes {
     }
 
     private static boolean hasTag(StoreView view, PvDevice device, String tag) throws XenError {
-        return read(view, device.recordPath() + "/" + P9Spec.TAG).filter(tag::equals).isPresent();
+        return view.find(device.recordPath() + "/" + P9Spec.TAG).filter(tag::equals).isPresent();
     }
 
     /// Whether a share has a tag.
@@ -211,7 +211,7 @@ public final class DeviceNodes {
     }
 
     private static Optional<XenbusState> state(StoreView view, PvDevice device) throws XenError {
-        return read(view, device.backendPath() + "/state").map(XenbusState::parse);
+        return view.find(device.backendPath() + "/state").map(XenbusState::parse);
     }
 
     /// Whether the back end has a directory.
@@ -226,18 +226,7 @@ public final class DeviceNodes {
 
     /// The value of a node; empty if there is none.
     Optional<String> read(String path) throws XenError {
-        return read(client, path);
-    }
-
-    private static Optional<String> read(StoreView view, String path) throws XenError {
-        try {
-            return Optional.of(view.read(path));
-        } catch (XenError e) {
-            if (e == XenError.ENOENT) {
-                return Optional.empty();
-            }
-            throw e;
-        }
+        return client.find(path);
     }
 
     /// The devices of a domain, in order of creation.
@@ -250,7 +239,7 @@ public final class DeviceNodes {
         List<PvDevice> devices = new ArrayList<>();
         for (int id : ids(view, kind, frontend)) {
             String record = PvDevice.recordsPath(kind, frontend) + "/" + id;
-            read(view, record + "/backend")
+            view.find(record + "/backend")
                     .flatMap(path -> PvDevice.recorded(kind, frontend, id, path))
                     .ifPresent(devices::add);
         }

@@ -1,6 +1,7 @@
 package io.xenemu.core.toolstack;
 
 import io.xenemu.kvm.abi.DomId;
+import java.util.Comparator;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -11,6 +12,10 @@ import java.util.regex.Pattern;
 /// @param backend the domain that serves it
 /// @param id its number among the front end's devices of its kind
 public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
+    /// The order of a domain's devices.
+    public static final Comparator<PvDevice> BY_KIND =
+            Comparator.comparing(PvDevice::kind).thenComparingInt(PvDevice::id);
+
     private static final Pattern BACKEND_PATH =
             Pattern.compile("/local/domain/([0-9]{1,5})/backend/.*");
 

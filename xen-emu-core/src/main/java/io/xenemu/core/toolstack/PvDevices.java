@@ -6,7 +6,6 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -348,11 +347,7 @@ public final class PvDevices implements AutoCloseable {
         List<DeviceSpec> kept =
                 specs.entrySet().stream()
                         .filter(entry -> entry.getKey().frontend().equals(frontend))
-                        .sorted(
-                                Comparator.comparing(
-                                        Map.Entry::getKey,
-                                        Comparator.comparing(PvDevice::kind)
-                                                .thenComparingInt(PvDevice::id)))
+                        .sorted(Map.Entry.comparingByKey(PvDevice.BY_KIND))
                         .map(Map.Entry::getValue)
                         .toList();
         return new DevicesOverReboot(kept, end(frontend), false);

@@ -10,6 +10,7 @@ import io.xenemu.xenstore.tree.Permissions;
 import io.xenemu.xenstore.wire.Request;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 
 /// Reads and changes the store from this process with the rights of domain 0: directly ([XenStoreClient]) or within a
 /// transaction ([XenStoreClient#transaction]). Paths are absolute; an invalid one is an IllegalArgumentException.
@@ -67,17 +68,21 @@ public sealed class StoreView permits XenStoreClient, StoreView.InTransaction {
         return new String(readBytes(path), StandardCharsets.ISO_8859_1);
     }
 
-    /// Whether there is such a node.
-    public boolean exists(String path) throws XenError {
+    /// The value of a node as text; empty if there is no such node.
+    public Optional<String> find(String path) throws XenError {
         try {
-            readBytes(path);
-            return true;
+            return Optional.of(read(path));
         } catch (XenError e) {
             if (e == XenError.ENOENT) {
-                return false;
+                return Optional.empty();
             }
             throw e;
         }
+    }
+
+    /// Whether there is such a node.
+    public boolean exists(String path) throws XenError {
+        return find(path).isPresent();
     }
 
     /// Names of the children, in order of creation.
