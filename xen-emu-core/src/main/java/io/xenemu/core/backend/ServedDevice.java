@@ -110,7 +110,8 @@ final class ServedDevice implements Frontend.Reports {
 
     private void look() {
         lookDue.set(false);
-        if (!held) {
+        // The nodes may be another device's since this one is gone.
+        if (!held && phase != Phase.GONE) {
             guarded(this::steps);
         }
     }
@@ -162,7 +163,10 @@ final class ServedDevice implements Frontend.Reports {
                 disconnect();
                 show(Phase.CLOSED, Map.of());
             }
-            case REMOVE -> remove();
+            case REMOVE -> {
+                remove();
+                return false;
+            }
             case REFUSE ->
                     refuse(
                             new FrontendError(

@@ -493,6 +493,27 @@ final class ServedDeviceTest {
         assertEquals(1, kind.open.get());
     }
 
+    /// An event may be on its way when a device ends, and come when its successor closes.
+    @Test
+    void goneDeviceDoesNotLookAtTheNodesOfItsSuccessor() throws Exception {
+        PvDevice device = guest.attach(ServedGuest.disk("xvda"));
+        ServedDevice first = guest.backends.of(device.frontend()).getFirst();
+        guest.devices.detach(device, DetachMode.FORCED);
+        assertEquals(device, guest.attach(ServedGuest.disk("xvda")));
+        ServedDevice second = guest.backends.of(device.frontend()).getFirst();
+        assertTrue(second.hold(Duration.ofSeconds(30)), "it leaves the state as it is");
+        guest.client.write(device.backendPath() + "/state", XenbusState.CLOSING.code());
+
+        first.changed();
+
+        assertTrue(first.hold(Duration.ofSeconds(30)), "it has looked");
+        assertEquals(Phase.GONE, first.phase());
+        assertEquals(XenbusState.CLOSING, guest.state(device));
+        second.resume();
+        guest.devices.detach(device, DetachMode.FORCED);
+        assertEquals(0, kind.open.get(), "each is closed once");
+    }
+
     private XenbusState stateOf(PvDevice device) {
         try {
             return guest.state(device);
