@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
 /// A guest's connection to a share. The engine of each ring's queue watches its event channel and wakes workers. A
@@ -38,7 +39,9 @@ final class P9Connection implements BackendConnection {
     private final AtomicIntegerArray states = new AtomicIntegerArray(WORKERS);
 
     private final P9Requests requests;
-    private int brokenSaid;
+
+    /// Broken rings that the frame knows of.
+    private final AtomicInteger brokenSaid = new AtomicInteger();
 
     private P9Connection(Frontend front, P9Server server, P9Observer observer) {
         this.front = front;
@@ -200,10 +203,9 @@ final class P9Connection implements BackendConnection {
     }
 
     /// Tells once of each ring that the guest has broken. The others go on.
-    private synchronized void sayBroken() {
+    private void sayBroken() {
         int broken = requests.broken();
-        if (broken > brokenSaid) {
-            brokenSaid = broken;
+        if (broken > brokenSaid.getAndAccumulate(broken, Math::max)) {
             front.broken(new FrontendError(XenError.EIO, "a ring's indices or sizes are wrong"));
         }
     }
