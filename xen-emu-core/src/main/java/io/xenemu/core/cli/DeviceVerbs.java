@@ -1,19 +1,21 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.hypervisor.HostException;
-import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceSpec;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/// xl's verbs for disks and network interfaces, and the same for shares. The service knows them by the same names.
+/// The verbs for devices, which the service knows by the same names. [Subcommand] has those of each kind.
 final class DeviceVerbs {
     private DeviceVerbs() {}
 
-    /// A verb that attaches a device.
-    abstract static class Attach extends ServiceVerb {
+    /// A verb that attaches a device whose words name no file of this process's working directory.
+    @Command
+    static class Attach extends ServiceVerb {
         @Parameters(
                 index = "0",
                 paramLabel = "DOMAIN",
@@ -37,11 +39,14 @@ final class DeviceVerbs {
         }
 
         /// The words for a service with another working directory.
-        abstract List<String> forService(List<String> given);
+        List<String> forService(List<String> given) {
+            return given;
+        }
     }
 
     /// A verb that lists the devices of domains.
-    abstract static class Listing extends ServiceVerb {
+    @Command
+    static final class Listing extends ServiceVerb {
         @Parameters(
                 arity = "1..*",
                 paramLabel = "DOMAIN",
@@ -54,8 +59,9 @@ final class DeviceVerbs {
         }
     }
 
-    /// A verb that detaches a device from a domain.
-    abstract static class Detach extends ServiceVerb {
+    /// A verb for one device of a domain.
+    @Command
+    static class OfDevice extends ServiceVerb {
         @Parameters(index = "0", paramLabel = "DOMAIN", description = "Guest's name or domain id.")
         private String domain = "";
 
@@ -68,89 +74,38 @@ final class DeviceVerbs {
 
         @Override
         public Integer call() throws HostException {
-            return send(List.of(domain, device));
+            return send(words());
         }
 
-        /// Does not wait for the domain.
-        Integer force() throws HostException {
-            return send(List.of(domain, device, "force"));
-        }
-    }
-
-    @Command(name = "block-attach")
-    static final class BlockAttach extends Attach {
-        @Override
-        List<String> forService(List<String> given) {
-            return DiskSpec.absolute(given);
+        List<String> words() {
+            return List.of(domain, device);
         }
     }
 
-    @Command(name = "block-list")
-    static final class BlockList extends Listing {}
-
-    @Command(name = "block-detach")
-    static final class BlockDetach extends Detach {
+    /// A verb that detaches a device of a domain, if need be by force.
+    @Command
+    static final class Detach extends OfDevice {
         @Option(
                 names = {"-f", "--force"},
                 description = "Detach even if the guest still uses the device.")
         private boolean force;
 
         @Override
-        public Integer call() throws HostException {
-            return force ? force() : super.call();
+        List<String> words() {
+            List<String> all = new ArrayList<>(super.words());
+            if (force) {
+                all.add("force");
+            }
+            return all;
         }
     }
 
-    @Command(name = "block-resize")
-    static final class BlockResize extends ServiceVerb {
-        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Guest's name or domain id.")
-        private String domain = "";
-
-        @Parameters(index = "1", paramLabel = "DEVICE", description = "Disk's name or number.")
-        private String device = "";
-
-        @Override
-        public Integer call() throws HostException {
-            return send(List.of(domain, device));
-        }
-    }
-
-    @Command(name = "network-attach")
-    static final class NetworkAttach extends Attach {
+    /// A verb that attaches a disk.
+    @Command
+    static final class BlockAttach extends Attach {
         @Override
         List<String> forService(List<String> given) {
-            return given;
-        }
-    }
-
-    @Command(name = "network-list")
-    static final class NetworkList extends Listing {}
-
-    @Command(name = "network-detach")
-    static final class NetworkDetach extends Detach {}
-
-    @Command(name = "9pfs-attach")
-    static final class P9Attach extends Attach {
-        /// The path of a share is absolute.
-        @Override
-        List<String> forService(List<String> given) {
-            return given;
-        }
-    }
-
-    @Command(name = "9pfs-list")
-    static final class P9List extends Listing {}
-
-    @Command(name = "9pfs-detach")
-    static final class P9Detach extends Detach {
-        @Option(
-                names = {"-f", "--force"},
-                description = "Detach even if the guest has mounted the share.")
-        private boolean force;
-
-        @Override
-        public Integer call() throws HostException {
-            return force ? force() : super.call();
+            return DeviceSpec.absolute(DeviceKind.VBD, given);
         }
     }
 }

@@ -13,8 +13,8 @@ import picocli.CommandLine.Model.CommandSpec;
 
 /// A subcommand of `xen-emu`. Its name is repeated here, so that a start reads only the annotations of its own command.
 ///
-/// @param name as in the [Command] of its class
-/// @param type its class
+/// @param name as in the [Command] of its class, if that has one
+/// @param type its class, which may be that of several subcommands
 record Subcommand(String name, Class<?> type) {
     /// All subcommands, in the order of the help.
     static final List<Subcommand> ALL =
@@ -40,18 +40,18 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("vcpu-set", VcpuVerbs.VcpuSet.class),
                     new Subcommand("events", EventsCommand.class),
                     new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),
-                    new Subcommand("block-list", DeviceVerbs.BlockList.class),
-                    new Subcommand("block-detach", DeviceVerbs.BlockDetach.class),
-                    new Subcommand("block-resize", DeviceVerbs.BlockResize.class),
-                    new Subcommand("network-attach", DeviceVerbs.NetworkAttach.class),
-                    new Subcommand("network-list", DeviceVerbs.NetworkList.class),
-                    new Subcommand("network-detach", DeviceVerbs.NetworkDetach.class),
+                    new Subcommand("block-list", DeviceVerbs.Listing.class),
+                    new Subcommand("block-detach", DeviceVerbs.Detach.class),
+                    new Subcommand("block-resize", DeviceVerbs.OfDevice.class),
+                    new Subcommand("network-attach", DeviceVerbs.Attach.class),
+                    new Subcommand("network-list", DeviceVerbs.Listing.class),
+                    new Subcommand("network-detach", DeviceVerbs.OfDevice.class),
                     new Subcommand("engines", EngineVerbs.Engines.class),
                     new Subcommand("engines-list", EngineVerbs.EnginesList.class),
                     new Subcommand("engines-set", EngineVerbs.EnginesSet.class),
-                    new Subcommand("9pfs-attach", DeviceVerbs.P9Attach.class),
-                    new Subcommand("9pfs-list", DeviceVerbs.P9List.class),
-                    new Subcommand("9pfs-detach", DeviceVerbs.P9Detach.class),
+                    new Subcommand("9pfs-attach", DeviceVerbs.Attach.class),
+                    new Subcommand("9pfs-list", DeviceVerbs.Listing.class),
+                    new Subcommand("9pfs-detach", DeviceVerbs.Detach.class),
                     new Subcommand("debug-keys", DebugKeysCommand.class),
                     new Subcommand("sysrq", SysrqCommand.class),
                     new Subcommand("trigger", TriggerCommand.class),
@@ -103,6 +103,7 @@ record Subcommand(String name, Class<?> type) {
             return new CommandLine(new DemoCommand(guests));
         }
         CommandLine line = new CommandLine(type);
+        line.setCommandName(name);
         line.setHelpFactory(this::help);
         if (type.equals(XenstoreCommand.class)) {
             Class<?> named = args.length < 2 ? null : XenstoreCommand.SUBCOMMANDS.get(args[1]);

@@ -8,9 +8,6 @@ import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
-import io.xenemu.core.toolstack.DiskSpec;
-import io.xenemu.core.toolstack.NicSpec;
-import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
@@ -28,24 +25,16 @@ final class DeviceCommands {
 
     static final List<Verb> VERBS =
             List.of(
-                    Verb.changes(
+                    attaches(
+                            DeviceKind.VBD,
                             "block-attach",
                             "Give a guest a disk: TARGET,FORMAT,VDEV,ACCESS[,backend=DOMAIN] or with "
-                                    + "keys, see xl-disk-configuration(5).",
-                            (service, call) -> attach(DeviceKind.VBD, service, call),
-                            one(DOMAIN),
-                            some(SPEC)),
-                    Verb.reads(
-                            "block-list",
-                            "List disks of guests.",
-                            (service, call) -> list(DeviceKind.VBD, service, call),
-                            some(DOMAIN)),
-                    Verb.changes(
+                                    + "keys, see xl-disk-configuration(5)."),
+                    lists(DeviceKind.VBD, "block-list", "List disks of guests."),
+                    detaches(
+                            DeviceKind.VBD,
                             "block-detach",
                             "Take a disk from a guest, once both ends have let go of it.",
-                            (service, call) -> detach(DeviceKind.VBD, service, call),
-                            one(DOMAIN),
-                            one(DEVICE),
                             flag(FORCE)),
                     Verb.changes(
                             "block-resize",
@@ -53,63 +42,63 @@ final class DeviceCommands {
                             DeviceCommands::resize,
                             one(DOMAIN),
                             one(DEVICE)),
-                    Verb.changes(
+                    attaches(
+                            DeviceKind.VIF,
                             "network-attach",
-                            "Give a guest a network interface: see xl-network-configuration(5).",
-                            (service, call) -> attach(DeviceKind.VIF, service, call),
-                            one(DOMAIN),
-                            some(SPEC)),
-                    Verb.reads(
-                            "network-list",
-                            "List network interfaces of guests.",
-                            (service, call) -> list(DeviceKind.VIF, service, call),
-                            some(DOMAIN)),
-                    Verb.changes(
+                            "Give a guest a network interface: see xl-network-configuration(5)."),
+                    lists(DeviceKind.VIF, "network-list", "List network interfaces of guests."),
+                    detaches(
+                            DeviceKind.VIF,
                             "network-detach",
-                            "Take a network interface from a guest; after 10 s by force.",
-                            (service, call) -> detach(DeviceKind.VIF, service, call),
-                            one(DOMAIN),
-                            one(DEVICE)),
-                    Verb.changes(
+                            "Take a network interface from a guest; after 10 s by force."),
+                    attaches(
+                            DeviceKind.P9,
                             "9pfs-attach",
                             "Share a folder of the host with a guest, which mounts it by its tag: "
                                     + "tag=TAG,path=FOLDER[,security_model=none][,ro]"
-                                    + "[,max-open-files=N], see p9 in xl.cfg(5).",
-                            (service, call) -> attach(DeviceKind.P9, service, call),
-                            one(DOMAIN),
-                            some(SPEC)),
-                    Verb.reads(
-                            "9pfs-list",
-                            "List the folders that guests share.",
-                            (service, call) -> list(DeviceKind.P9, service, call),
-                            some(DOMAIN)),
-                    Verb.changes(
+                                    + "[,max-open-files=N], see p9 in xl.cfg(5)."),
+                    lists(DeviceKind.P9, "9pfs-list", "List the folders that guests share."),
+                    detaches(
+                            DeviceKind.P9,
                             "9pfs-detach",
                             "Take a share from a guest; refused after 10 s if it is mounted.",
-                            (service, call) -> detach(DeviceKind.P9, service, call),
-                            one(DOMAIN),
-                            one(DEVICE),
                             flag(FORCE)));
+
+    private static Verb attaches(DeviceKind kind, String name, String help) {
+        return Verb.changes(
+                name,
+                help,
+                (service, call) -> attach(kind, service, call),
+                one(DOMAIN),
+                some(SPEC));
+    }
+
+    private static Verb lists(DeviceKind kind, String name, String help) {
+        return Verb.reads(name, help, (service, call) -> list(kind, service, call), some(DOMAIN));
+    }
+
+    /// @param more arguments behind the domain and the device
+    private static Verb detaches(DeviceKind kind, String name, String help, VerbArgument... more) {
+        List<VerbArgument> arguments = new ArrayList<>(List.of(one(DOMAIN), one(DEVICE)));
+        arguments.addAll(List.of(more));
+        return Verb.changes(
+                name,
+                help,
+                (service, call) -> detach(kind, service, call),
+                arguments.toArray(VerbArgument[]::new));
+    }
 
     private DeviceCommands() {}
 
-    /// Creates a device ([DiskSpec], [NicSpec], [P9Spec]), and waits for its back end.
+    /// Creates a device, and waits for its back end.
     private static ControlReply attach(DeviceKind kind, OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
-        DeviceSpec spec = spec(kind, call.all(SPEC));
+        DeviceSpec spec = DeviceSpec.parse(kind, call.all(SPEC), new SecureRandom());
         DeviceAttachment attachment = service.attachment();
         PvDevice device = attachment.create(call.one(DOMAIN), spec);
         call.tell(Json.EMPTY.with("created", device.toString()));
         attachment.devices().awaitBackend(device, spec);
         return ControlReply.done();
-    }
-
-    private static DeviceSpec spec(DeviceKind kind, List<String> words) throws Refused {
-        return switch (kind) {
-            case VBD -> DiskSpec.parse(words);
-            case VIF -> NicSpec.parse(words, new SecureRandom());
-            case P9 -> P9Spec.parse(words);
-        };
     }
 
     private static ControlReply list(DeviceKind kind, OperatedService service, VerbCall call)

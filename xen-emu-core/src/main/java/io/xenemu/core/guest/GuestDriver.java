@@ -163,10 +163,11 @@ final class GuestDriver {
                 requests.serve();
                 kept = built.keepDevices();
                 next =
-                        request.withMemory(built.memoryTarget())
-                                .withOnlineVcpus(built.onlineVcpus(next.onlineVcpus()))
-                                .withPlatform(built.platform())
-                                .withEngines(built.engines());
+                        request.nextBoot(
+                                built.memoryTarget(),
+                                built.onlineVcpus(next.onlineVcpus()),
+                                built.platform(),
+                                built.engines());
                 if (action == EndAction.RENAME_RESTART) {
                     suspends.fail(Refusal.GONE.of(request.config().name()));
                     requests.serves(null);

@@ -79,64 +79,24 @@ public record GuestRequest(
                 engines);
     }
 
-    /// This request with another amount of memory at first.
-    GuestRequest withMemory(long bytes) {
+    /// The request for the guest's next boot, after a reboot.
+    ///
+    /// @param memory bytes that it has at first
+    /// @param online how many of its vCPUs it is to use at first
+    /// @param next its clock and VM generation id, as the last boot has left them
+    /// @param map the engines that serve its devices
+    GuestRequest nextBoot(long memory, int online, PlatformSettings next, EngineMap map) {
         return new GuestRequest(
-                config.withMemory(bytes),
-                onlineVcpus,
+                config.withMemory(memory),
+                online,
                 kernel,
                 modules,
                 commandLine,
-                platform,
+                next,
                 ends,
                 devices,
                 overcommit,
-                engines);
-    }
-
-    /// This request with another number of vCPUs to use at first.
-    GuestRequest withOnlineVcpus(int number) {
-        return new GuestRequest(
-                config,
-                number,
-                kernel,
-                modules,
-                commandLine,
-                platform,
-                ends,
-                devices,
-                overcommit,
-                engines);
-    }
-
-    /// This request with another platform.
-    GuestRequest withPlatform(PlatformSettings other) {
-        return new GuestRequest(
-                config,
-                onlineVcpus,
-                kernel,
-                modules,
-                commandLine,
-                other,
-                ends,
-                devices,
-                overcommit,
-                engines);
-    }
-
-    /// This request with another map of engines.
-    GuestRequest withEngines(EngineMap other) {
-        return new GuestRequest(
-                config,
-                onlineVcpus,
-                kernel,
-                modules,
-                commandLine,
-                platform,
-                ends,
-                devices,
-                overcommit,
-                other);
+                map);
     }
 
     /// Opens its kernel and modules.

@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableListMultimap;
+import com.google.common.collect.ImmutableMap;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.cpuid.CannotOfferException;
@@ -14,9 +15,8 @@ import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
-import io.xenemu.core.toolstack.DiskSpec;
-import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
 import java.nio.file.Path;
@@ -24,6 +24,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.function.Function;
 
@@ -44,6 +45,12 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     /// The least `max_event_channels`: room for the ports of the console and XenStore.
     private static final int MIN_EVENT_CHANNELS = 2;
+
+    /// The lists of devices, in the order in which a guest gets them.
+    private static final ImmutableMap<GuestSetting, DeviceKind> DEVICES =
+            ImmutableMap.of(
+                    GuestSetting.DISK, DeviceKind.VBD,
+                    GuestSetting.VIF, DeviceKind.VIF);
 
     /// Reads `NAME=VALUE` words in any order. A list has a word for each of its values.
     ///
@@ -86,18 +93,20 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     /// These settings, for a process with another working directory: paths are absolute.
     public GuestSettings absolute() {
-        return with(GuestSetting.KERNEL, absolute(GuestSetting.KERNEL))
-                .with(GuestSetting.CPU_BASELINE, absolute(GuestSetting.CPU_BASELINE))
-                .with(
-                        GuestSetting.DISK,
-                        values.get(GuestSetting.DISK).stream()
-                                .map(disk -> DiskSpec.absolute(List.of(disk)).getFirst())
-                                .toList())
-                .with(
-                        GuestSetting.RAMDISK,
-                        values.get(GuestSetting.RAMDISK).stream()
-                                .map(BootModule::absolute)
-                                .toList());
+        GuestSettings all =
+                with(GuestSetting.KERNEL, absolute(GuestSetting.KERNEL))
+                        .with(GuestSetting.CPU_BASELINE, absolute(GuestSetting.CPU_BASELINE));
+        for (Map.Entry<GuestSetting, DeviceKind> list : DEVICES.entrySet()) {
+            List<String> words =
+                    values.get(list.getKey()).stream()
+                            .map(text -> DeviceSpec.absolute(list.getValue(), List.of(text)))
+                            .map(List::getFirst)
+                            .toList();
+            all = all.with(list.getKey(), words);
+        }
+        return all.with(
+                GuestSetting.RAMDISK,
+                values.get(GuestSetting.RAMDISK).stream().map(BootModule::absolute).toList());
     }
 
     private List<String> absolute(GuestSetting file) {
@@ -169,27 +178,17 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     private List<DeviceSpec> devices() throws WrongSetting {
         List<DeviceSpec> devices = new ArrayList<>();
-        for (String disk : values.get(GuestSetting.DISK)) {
-            devices.add(device(GuestSetting.DISK, disk, DiskSpec::parse));
-        }
         SecureRandom random = new SecureRandom();
-        for (String nic : values.get(GuestSetting.VIF)) {
-            devices.add(device(GuestSetting.VIF, nic, words -> NicSpec.parse(words, random)));
+        for (Map.Entry<GuestSetting, DeviceKind> list : DEVICES.entrySet()) {
+            for (String text : values.get(list.getKey())) {
+                try {
+                    devices.add(DeviceSpec.parse(list.getValue(), List.of(text), random));
+                } catch (Refused e) {
+                    throw wrong(list.getKey(), e.reason());
+                }
+            }
         }
         return devices;
-    }
-
-    private interface DeviceParser {
-        DeviceSpec parse(List<String> words) throws Refused;
-    }
-
-    private static DeviceSpec device(GuestSetting setting, String text, DeviceParser parser)
-            throws WrongSetting {
-        try {
-            return parser.parse(List.of(text));
-        } catch (Refused e) {
-            throw wrong(setting, e.reason());
-        }
     }
 
     private PlatformSettings platform() throws WrongSetting {

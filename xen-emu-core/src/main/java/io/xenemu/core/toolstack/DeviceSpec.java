@@ -1,11 +1,35 @@
 package io.xenemu.core.toolstack;
 
+import java.util.List;
 import java.util.OptionalInt;
+import java.util.random.RandomGenerator;
 
 /// An operator's specification of a device.
 public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec {
     /// The back end's domain if an operator names none: domain 0, which is the service.
     String SERVICE = "0";
+
+    /// Parses a device of any kind in xl's words; each word may be a part of it.
+    ///
+    /// @param random makes what the words leave open
+    /// @throws Refused if it is malformed, or the device is not supported
+    static DeviceSpec parse(DeviceKind kind, List<String> words, RandomGenerator random)
+            throws Refused {
+        return switch (kind) {
+            case VBD -> DiskSpec.parse(words);
+            case VIF -> NicSpec.parse(words, random);
+            case P9 -> P9Spec.parse(words);
+        };
+    }
+
+    /// The words of a device for a process with another working directory: the paths of its files are absolute.
+    static List<String> absolute(DeviceKind kind, List<String> words) {
+        return switch (kind) {
+            case VBD -> DiskSpec.absolute(words);
+            // A network interface has no file, and the path of a share begins with / anyway.
+            case VIF, P9 -> words;
+        };
+    }
 
     /// The kind of device.
     DeviceKind kind();
