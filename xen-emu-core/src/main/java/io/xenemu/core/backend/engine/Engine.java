@@ -105,10 +105,11 @@ public final class Engine implements AutoCloseable {
         private boolean idle;
         private long pausesUntil;
 
-        /// Whether it is slowed down, and its eventfd muted. Written by the engine's thread with the monitor held.
+        /// Whether it is slowed down, and its descriptors muted. Written by the engine's thread with the monitor held.
         private boolean pauses;
 
-        /// Whether it was not allowed to run when it was signalled, and its eventfd is muted. Guarded by the monitor.
+        /// Whether it was not allowed to run when it was signalled, and its descriptors are muted. Guarded by the
+        /// monitor.
         private boolean refused;
 
         private Slot(Turns.Guest guest, EngineQueue queue, long epoch, int index) {
@@ -202,7 +203,11 @@ public final class Engine implements AutoCloseable {
 
     /// Waits for one more descriptor of a queue that it serves.
     synchronized void watch(Slot slot, int descriptor) {
-        running().epoll().add(descriptor, slot.index);
+        Epoll epoll = running().epoll();
+        epoll.add(descriptor, slot.index);
+        if (slot.pauses || slot.refused) {
+            epoll.mute(descriptor);
+        }
     }
 
     /// Ends to wait for such a descriptor.
@@ -222,7 +227,7 @@ public final class Engine implements AutoCloseable {
     private synchronized void refuse(Slot slot) {
         if (isServed(slot) && !slot.refused && slot.queue.isStopped()) {
             slot.refused = true;
-            running().epoll().mute(slot.queue.eventFd().fd());
+            mute(slot);
         }
     }
 
@@ -231,7 +236,7 @@ public final class Engine implements AutoCloseable {
             slot.pauses = true;
             slot.pausesUntil = until;
             paused.add(slot);
-            running().epoll().mute(slot.queue.eventFd().fd());
+            mute(slot);
         }
     }
 
@@ -240,11 +245,18 @@ public final class Engine implements AutoCloseable {
         unmute(slot);
     }
 
+    /// All of a queue's descriptors: frames that come for a queue that may not run are no reason to wake either.
+    @GuardedBy("this")
+    private void mute(Slot slot) {
+        slot.queue.descriptors().forEach(running().epoll()::mute);
+    }
+
     /// The eventfd is readable, since its counter is never taken: so the queue has a turn soon.
     @GuardedBy("this")
     private void unmute(Slot slot) {
         if (isServed(slot) && !slot.pauses && !slot.refused) {
-            running().epoll().unmute(slot.queue.eventFd().fd(), slot.index);
+            Epoll epoll = running().epoll();
+            slot.queue.descriptors().forEach(descriptor -> epoll.unmute(descriptor, slot.index));
         }
     }
 

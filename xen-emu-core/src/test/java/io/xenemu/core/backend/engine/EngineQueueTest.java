@@ -418,12 +418,68 @@ final class EngineQueueTest {
         assertTrue(wakes <= allowed, () -> wakes + " of " + allowed);
     }
 
+    /// A tap's frames come whether or not the guest's queue may run.
+    @Test
+    void stormOfAWatchedDescriptorOfAPausedQueueDoesNotWakeTheEngine() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue =
+                queue(
+                        guest,
+                        0,
+                        () -> {
+                            runs.incrementAndGet();
+                            return false;
+                        });
+        Engine engine = queue.engine();
+        try (EventFd tap = EventFd.create()) {
+            queue.watch(tap.fd());
+            long before = engine.wakeUps();
+            long elapsed = storm(tap);
+            long wakes = engine.wakeUps() - before;
+            long allowed = 2 * (32 + elapsed / 1_000_000 + 1);
+            assertTrue(wakes <= allowed, () -> wakes + " of " + allowed);
+            int last = runs.get();
+            tap.signal();
+            Eventually.holds("a run after the pause", () -> runs.get() > last);
+            queue.unwatch(tap.fd());
+        }
+    }
+
+    @Test
+    void stormOfAWatchedDescriptorOfAQueueThatMayNotRunDoesNotWakeTheEngine() {
+        AtomicInteger runs = new AtomicInteger();
+        EngineQueue queue = queue(guest, 0, counting(runs));
+        Engine engine = queue.engine();
+        try (EventFd tap = EventFd.create();
+                EventFd later = EventFd.create()) {
+            queue.watch(tap.fd());
+            assertTrue(queue.hold(LONG));
+            long before = engine.wakeUps();
+            long _ = storm(tap);
+            queue.watch(later.fd());
+            long _ = storm(later);
+            long wakes = engine.wakeUps() - before;
+            assertTrue(wakes <= 5, () -> wakes + " for a held queue");
+            queue.release();
+            for (EventFd descriptor : List.of(tap, later)) {
+                int last = runs.get();
+                descriptor.signal();
+                Eventually.holds("a run after its release", () -> runs.get() > last);
+                queue.unwatch(descriptor.fd());
+            }
+        }
+    }
+
     /// @return its time in ns
     private static long storm(EngineQueue queue) {
+        return storm(queue.eventFd());
+    }
+
+    private static long storm(EventFd descriptor) {
         long start = System.nanoTime();
         long elapsed = 0;
         while (elapsed < 200_000_000) {
-            queue.eventFd().signal();
+            descriptor.signal();
             elapsed = System.nanoTime() - start;
         }
         return elapsed;
