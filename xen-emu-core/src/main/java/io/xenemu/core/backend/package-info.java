@@ -15,7 +15,7 @@
 ///
 /// # How to write a back end
 ///
-/// 1. Implement [BackendKind] and add it to `Hypervisor.servedKinds`. `open` checks the operator's specification by
+/// 1. Implement [BackendKind] and add it to `ServedKinds`. `open` checks the operator's specification by
 ///    opening what the device needs. It runs before the device has nodes, so a refusal leaves nothing.
 /// 2. [BackendDevice#features] names all that the device offers. The frame publishes it before InitWait, since some
 ///    front ends read it there and others when the back end is Connected.

@@ -49,7 +49,7 @@ public record OperatedService(
                 hypervisor.operated(),
                 new NamedDomains(hypervisor.operated()),
                 hypervisor.controls(),
-                hypervisor.attachment(),
+                hypervisor.devices().attachment(),
                 hypervisor.memoryTargets(),
                 hypervisor.events(),
                 hypervisor.traces(),

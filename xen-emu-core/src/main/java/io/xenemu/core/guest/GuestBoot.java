@@ -122,9 +122,9 @@ final class GuestBoot {
                         saved.engines().map());
         GuestBoot restored = new GuestBoot(hypervisor, devices, domain);
         try {
-            StoreChannel store = hypervisor.storeChannel(domain, saved.storePort());
+            StoreChannel store = hypervisor.introductions().channel(domain, saved.storePort());
             ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
-            hypervisor.reintroduce(domain, store, channel, saved.store());
+            hypervisor.introductions().reintroduce(domain, store, channel, saved.store());
             devices.attach();
             return restored;
         } catch (Refused | RuntimeException | Error e) {
@@ -144,12 +144,12 @@ final class GuestBoot {
     /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     /// @return complete when the domain can be started: its root file system may be on one of the devices
     CompletableFuture<Void> connect(DevicesOverReboot kept, int onlineVcpus) {
-        StoreChannel store = hypervisor.storeChannel(domain);
+        StoreChannel store = hypervisor.introductions().channel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
-        hypervisor.introduce(domain, onlineVcpus, store, channel);
+        hypervisor.introductions().introduce(domain, onlineVcpus, store, channel);
         tellGeneration();
         devices.attach();
-        return hypervisor.reattach(domain, kept);
+        return hypervisor.devices().reattach(domain, kept);
     }
 
     /// Resets the domain softly, and connects it again to XenStore, its console and its devices. Its guest has asked
@@ -163,19 +163,19 @@ final class GuestBoot {
         int onlineVcpus = onlineVcpus(domain.config().vcpus());
         long memory = memoryTarget();
         DevicesOverReboot kept = keepDevices();
-        if (!hypervisor.hasLetGo(domain)) {
+        if (!hypervisor.devices().hasLetGo(domain)) {
             throw new StuckException("requests to its devices do not end");
         }
         devices.disconnectConsole();
-        hypervisor.disconnect(domain);
+        hypervisor.introductions().disconnect(domain);
         domain.softReset();
-        StoreChannel store = hypervisor.storeChannel(domain);
+        StoreChannel store = hypervisor.introductions().channel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
-        hypervisor.introduceAgain(domain, onlineVcpus, memory, store, channel);
+        hypervisor.introductions().introduceAgain(domain, onlineVcpus, memory, store, channel);
         tellGeneration();
         tell(DomainEvent.of(DomainEvent.Type.RESET, domain));
         log.info("{}: soft reset", domain);
-        return hypervisor.reattach(domain, kept);
+        return hypervisor.devices().reattach(domain, kept);
     }
 
     /// Makes a restored guest notice that it is a copy, if it has a VM generation id: it gets a new one. Called before
@@ -332,7 +332,7 @@ final class GuestBoot {
 
     /// Begins to take the devices that other domains serve from the domain, for the next boot.
     DevicesOverReboot keepDevices() {
-        return hypervisor.keepDevices(domain);
+        return hypervisor.devices().keep(domain);
     }
 
     /// Stops the domain if it still runs, and removes everything of it.

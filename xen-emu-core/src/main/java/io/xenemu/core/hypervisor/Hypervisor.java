@@ -2,30 +2,20 @@ package io.xenemu.core.hypervisor;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
-import io.xenemu.core.backend.Backends;
 import io.xenemu.core.backend.EngineThreads;
-import io.xenemu.core.backend.block.BlockKind;
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineId;
 import io.xenemu.core.backend.engine.EngineMap;
-import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
-import io.xenemu.core.backend.nbd.NbdOpener;
-import io.xenemu.core.backend.net.NetKind;
-import io.xenemu.core.backend.p9.P9Kind;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.DomainOrigin;
-import io.xenemu.core.domain.HvmParams;
-import io.xenemu.core.domain.OwnPart;
-import io.xenemu.core.domain.PartState;
 import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -33,16 +23,11 @@ import io.xenemu.core.jfr.FlightRecorderTap;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.memory.HostResources;
-import io.xenemu.core.toolstack.DeviceEvents;
-import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.DriverBlacklist;
 import io.xenemu.core.toolstack.GuestControls;
-import io.xenemu.core.toolstack.PvDevice;
-import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.trace.TracePoints;
 import io.xenemu.evtchn.EventChannels;
-import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.PortAccount;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantTable;
@@ -52,11 +37,8 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
-import io.xenemu.xenstore.state.XenStoreState;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -75,10 +57,8 @@ public final class Hypervisor implements AutoCloseable {
     private final EventBoard events = new EventBoard();
     private final GuestControls controls;
     private final DriverBlacklist blacklist;
-    private final Backends backends;
     private final Engines engines;
-    private final PvDevices devices;
-    private final DeviceAttachment attachment;
+    private final DomainDevices devices;
     private final MemoryTargets memoryTargets;
     private final DomainSource source;
     private final TracePoints traces;
@@ -117,16 +97,8 @@ public final class Hypervisor implements AutoCloseable {
                 traces,
                 registry,
                 quotas,
-                servedKinds(registry),
+                ServedKinds.of(registry),
                 engines);
-    }
-
-    /// The kinds of devices that the service serves.
-    private static List<BackendKind> servedKinds(MeterRegistry registry) {
-        return List.of(
-                new BlockKind(new NbdOpener(registry), registry),
-                new NetKind(registry),
-                new P9Kind(registry));
     }
 
     private static List<EngineSpec> defaultEngines() {
@@ -167,20 +139,19 @@ public final class Hypervisor implements AutoCloseable {
         StoreChannels channels = new StoreChannels(domains::contains);
         xenstore =
                 new XenStoreServer(quotas, channels, new XenStoreMetrics(registry), Runnable::run);
-        introductions = new Introductions(xenstore, channels);
         controls = new GuestControls(xenstore);
         blacklist = new DriverBlacklist(xenstore);
-        backends =
-                new Backends(
-                        domains::find,
-                        xenstore.client(),
+        devices =
+                new DomainDevices(
+                        domains,
+                        events,
+                        xenstore,
                         servicePorts,
                         new EngineThreads(engines),
                         registry,
                         kinds);
-        devices = new PvDevices(xenstore, new DevicesOfThis(), backends);
+        introductions = new Introductions(xenstore, channels, servicePorts, devices);
         memoryTargets = new MemoryTargets(xenstore);
-        attachment = new DeviceAttachment(new NamedDomains(domains), devices);
         DomainEnvironment environment =
                 new DomainEnvironment(
                         registry,
@@ -225,9 +196,14 @@ public final class Hypervisor implements AutoCloseable {
         return traces;
     }
 
-    /// Attaches devices to its domains.
-    public DeviceAttachment attachment() {
-        return attachment;
+    /// Its domains in XenStore.
+    public Introductions introductions() {
+        return introductions;
+    }
+
+    /// The devices of its domains.
+    public DomainDevices devices() {
+        return devices;
     }
 
     /// The engines that serve devices.
@@ -338,14 +314,11 @@ public final class Hypervisor implements AutoCloseable {
         try {
             return made(source.restore(saved, devices), driver, map);
         } catch (IllegalArgumentException e) {
-            throw contradiction(saved.config().name(), String.valueOf(e.getMessage()));
+            throw Introductions.contradiction(
+                    saved.config().name(), String.valueOf(e.getMessage()));
         } finally {
             ids.release(id);
         }
-    }
-
-    private static Refused contradiction(String name, String what) {
-        return new Refused("the saved state of %s cannot be used: %s".formatted(name, what));
     }
 
     private static String noEngine(EngineId missing) {
@@ -367,135 +340,7 @@ public final class Hypervisor implements AutoCloseable {
         } catch (XenError e) {
             throw new IllegalStateException("the engines of a service do not end", e);
         }
-        domain.add(
-                new OwnPart(
-                        "engines",
-                        OwnPart.NOTHING,
-                        OwnPart.NOTHING,
-                        OwnPart.NEVER,
-                        () ->
-                                new PartState.Saved(
-                                        EngineMapState.TYPE,
-                                        EngineMapState.VERSION,
-                                        new EngineMapState(own.map()).encode()),
-                        own::close));
-    }
-
-    /// Makes the channel by which a new domain will reach XenStore, and tells the guest of it.
-    public StoreChannel storeChannel(Domain domain) {
-        StoreChannel store =
-                new StoreChannel(
-                        domain.id(),
-                        domain.eventChannels(),
-                        domain.special().xenstore(),
-                        servicePorts,
-                        storeFailure(domain),
-                        new TracedRequests(domain));
-        domain.params().set(HvmParams.STORE_PFN, GuestMemoryMap.XENSTORE_GFN);
-        domain.params().set(HvmParams.STORE_EVTCHN, store.guestPort().value());
-        return store;
-    }
-
-    /// Makes that channel again for a restored domain.
-    ///
-    /// @param guestPort that was connected when the domain was saved, or [EvtchnPort#NONE]
-    public StoreChannel storeChannel(Domain domain, EvtchnPort guestPort) {
-        return new StoreChannel(
-                domain.id(),
-                guestPort,
-                domain.special().xenstore(),
-                servicePorts,
-                storeFailure(domain),
-                new TracedRequests(domain));
-    }
-
-    private static Consumer<Throwable> storeFailure(Domain domain) {
-        return e -> domain.failed("the XenStore connection of " + domain.id(), e);
-    }
-
-    /// Connects a domain that was made to XenStore, with the nodes that xl gives a domain.
-    ///
-    /// @param onlineVcpus how many of its vCPUs the guest is to use at first
-    public void introduce(
-            Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
-        introductions.introduce(domain, onlineVcpus, store, console);
-        addDevices(domain);
-    }
-
-    /// Takes a domain from XenStore with all its nodes, before its soft reset. It does not run.
-    public void disconnect(Domain domain) {
-        introductions.end(domain.id());
-        introductions.removeNodes(domain.id());
-    }
-
-    /// Connects a domain again after [#disconnect].
-    ///
-    /// @param onlineVcpus how many of its vCPUs the guest is to use at first
-    /// @param memory bytes that it is to have
-    public void introduceAgain(
-            Domain domain,
-            int onlineVcpus,
-            long memory,
-            StoreChannel store,
-            ConsoleChannel console) {
-        introductions.introduceAgain(domain, onlineVcpus, memory, store, console);
-    }
-
-    /// Connects a restored domain to XenStore, where its nodes and its connection are as they were.
-    ///
-    /// @param state the domain's saved state of the store
-    /// @throws Refused if this store cannot take the state over
-    public void reintroduce(
-            Domain domain, StoreChannel store, ConsoleChannel console, XenStoreState state)
-            throws Refused {
-        try {
-            introductions.reintroduce(domain, store, console, state);
-        } catch (XenError e) {
-            throw contradiction(domain.config().name(), "XenStore refuses: " + e.symbol());
-        }
-        addDevices(domain);
-    }
-
-    private void addDevices(Domain domain) {
-        domain.add(backends.part(domain.id()));
-        domain.add(
-                OwnPart.blocking(
-                        "devices of other domains",
-                        () -> deviceBlocker(domain.id()),
-                        () -> new PartState.Nothing("it has none")));
-    }
-
-    /// Another guest's driver serves such a device, in pages that it maps.
-    private Optional<String> deviceBlocker(DomId id) {
-        try {
-            return devices.hasForeign(id)
-                    ? Optional.of("another domain serves a device of it")
-                    : Optional.empty();
-        } catch (Refused e) {
-            return Optional.of(e.reason());
-        }
-    }
-
-    /// Begins to take a domain's devices from their back ends, because its guest reboots. Those of the service have let
-    /// go of the guest's memory when it returns, or keep the pages that they still use.
-    public DevicesOverReboot keepDevices(Domain domain) {
-        DevicesOverReboot kept = devices.frontendReboots(domain.id());
-        boolean _ = backends.end(domain.id());
-        return kept;
-    }
-
-    /// Whether the service has let go of the memory of a domain whose devices end. Waits for that as [#keepDevices]
-    /// does.
-    public boolean hasLetGo(Domain domain) {
-        return backends.end(domain.id());
-    }
-
-    /// Creates, for a domain that has been introduced, the devices that its guest has from its start, or had before a
-    /// reboot.
-    ///
-    /// @return completes when all possible devices exist; with [Refused] if a required one does not
-    public CompletableFuture<Void> reattach(Domain domain, DevicesOverReboot kept) {
-        return attachment.reattach(domain.id(), kept);
+        domain.add(own.part());
     }
 
     /// Notes that a stopped domain stays until it is destroyed.
@@ -526,8 +371,7 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(() -> domains.closing(domain));
         steps.add(() -> introductions.removeNodes(domain.id()));
         // Before the nodes go: further consoles have theirs below the first one's.
-        steps.add(() -> backends.end(domain.id()));
-        steps.add(() -> devices.frontendEnds(domain.id()));
+        steps.add(() -> devices.end(domain.id()));
         steps.add(() -> introductions.end(domain.id()));
         steps.close();
     }
@@ -541,29 +385,8 @@ public final class Hypervisor implements AutoCloseable {
         steps.add(recordings::close);
         steps.add(serviceGrants::close);
         steps.add(xenstore::close);
-        steps.add(backends::close);
         steps.add(devices::close);
         domains.all().forEach(domain -> steps.add(() -> destroy(domain)));
         steps.close();
-    }
-
-    /// Turns events of devices into events of domains.
-    private final class DevicesOfThis implements DeviceEvents {
-        @Override
-        public void attached(PvDevice device) {
-            tell(DomainEvent.Type.ATTACHED, device);
-        }
-
-        @Override
-        public void detached(PvDevice device) {
-            tell(DomainEvent.Type.DETACHED, device);
-        }
-
-        private void tell(DomainEvent.Type type, PvDevice device) {
-            Domain domain = domains.find(device.frontend());
-            events.tell(
-                    DomainEvent.ofDevice(
-                            type, device, domain == null ? "" : domain.config().name()));
-        }
     }
 }

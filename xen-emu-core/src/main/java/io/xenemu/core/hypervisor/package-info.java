@@ -7,7 +7,8 @@
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
 /// - Domains in XenStore: [Introductions], [StoreChannels]. Channels of domain 0: [StoreChannel] with
 ///   [TracedRequests], [ConsoleChannel].
-/// - Devices of domains: [DeviceAttachment]. The memory that domains are to have: [MemoryTargets].
+/// - Devices of domains: [DomainDevices], [DeviceAttachment], [ServedKinds]. The memory that domains are to have:
+///   [MemoryTargets].
 /// - Events of domains: [DomainEvents], [DomainEvent]; [EventBoard] hands them to readers.
 ///
 /// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile.

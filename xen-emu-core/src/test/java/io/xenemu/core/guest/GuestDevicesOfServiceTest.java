@@ -96,6 +96,7 @@ final class GuestDevicesOfServiceTest {
     private List<String> disks(Domain domain) throws Refused {
         return fake
                 .hypervisor
+                .devices()
                 .attachment()
                 .devices()
                 .table(DeviceKind.VBD, List.of(domain.id()))
@@ -134,11 +135,15 @@ final class GuestDevicesOfServiceTest {
         FutureTask<RunOutcome> run = fake.start(guest);
         Domain first = fake.next();
         DeviceSpec spec = DiskSpec.parse(List.of("/c.img,raw,xvdc"));
-        PvDevice added = fake.hypervisor.attachment().create("web", spec);
-        fake.hypervisor.attachment().devices().awaitBackend(added, spec);
+        PvDevice added = fake.hypervisor.devices().attachment().create("web", spec);
+        fake.hypervisor.devices().attachment().devices().awaitBackend(added, spec);
         PvDevice gone =
-                fake.hypervisor.attachment().devices().find(DeviceKind.VBD, first.id(), "xvdb");
-        fake.hypervisor.attachment().devices().detach(gone, DetachMode.ORDERLY);
+                fake.hypervisor
+                        .devices()
+                        .attachment()
+                        .devices()
+                        .find(DeviceKind.VBD, first.id(), "xvdb");
+        fake.hypervisor.devices().attachment().devices().detach(gone, DetachMode.ORDERLY);
         assertEquals(List.of("51712", "51744"), disks(first));
 
         first.shutdown(ShutdownReason.REBOOT, "of a test");
@@ -176,7 +181,9 @@ final class GuestDevicesOfServiceTest {
         Domain domain = fake.next();
         DeviceSpec nic = NicSpec.parse(List.of("bridge=br0"), new Random(1));
         Refused e =
-                assertThrows(Refused.class, () -> fake.hypervisor.attachment().create("web", nic));
+                assertThrows(
+                        Refused.class,
+                        () -> fake.hypervisor.devices().attachment().create("web", nic));
         assertEquals(
                 "domain 0 serves no network interfaces yet: name the serving domain with"
                         + " backend=DOMAIN",

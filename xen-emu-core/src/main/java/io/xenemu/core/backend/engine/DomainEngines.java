@@ -2,6 +2,9 @@ package io.xenemu.core.backend.engine;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.backend.engine.EngineMap.Entry;
+import io.xenemu.core.domain.OwnPart;
+import io.xenemu.core.domain.Part;
+import io.xenemu.core.domain.PartState;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
@@ -214,6 +217,21 @@ public final class DomainEngines implements AutoCloseable {
                                 .thenComparing(Served::device)
                                 .thenComparingInt(Served::index))
                 .toList();
+    }
+
+    /// The domain's engines as a part of it: its saved state has the map.
+    public Part part() {
+        return new OwnPart(
+                "engines",
+                OwnPart.NOTHING,
+                OwnPart.NOTHING,
+                OwnPart.NEVER,
+                () ->
+                        new PartState.Saved(
+                                EngineMapState.TYPE,
+                                EngineMapState.VERSION,
+                                new EngineMapState(map).encode()),
+                this::close);
     }
 
     /// Ends the domain's engines: there are no new queues, and the map is gone.

@@ -1,0 +1,134 @@
+package io.xenemu.core.hypervisor;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.BackendKind;
+import io.xenemu.core.backend.Backends;
+import io.xenemu.core.backend.QueueThreads;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.OwnPart;
+import io.xenemu.core.domain.PartState;
+import io.xenemu.core.host.Teardown;
+import io.xenemu.core.toolstack.DeviceEvents;
+import io.xenemu.core.toolstack.DevicesOverReboot;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.PvDevices;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.evtchn.ServicePorts;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.XenStoreServer;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/// The devices of domains from a domain's introduction to its end: those that the service serves, and those that other
+/// domains serve.
+public final class DomainDevices implements AutoCloseable {
+    private final DomainDirectory domains;
+    private final EventBoard events;
+    private final Backends backends;
+    private final PvDevices devices;
+    private final DeviceAttachment attachment;
+
+    /// @param events told of each device that is attached or removed
+    /// @param ports domain 0's
+    /// @param threads chooses the threads of queues
+    /// @param kinds the devices that the service serves
+    DomainDevices(
+            DomainDirectory domains,
+            EventBoard events,
+            XenStoreServer xenstore,
+            ServicePorts ports,
+            QueueThreads threads,
+            MeterRegistry registry,
+            List<BackendKind> kinds) {
+        this.domains = domains;
+        this.events = events;
+        backends = new Backends(domains::find, xenstore.client(), ports, threads, registry, kinds);
+        devices = new PvDevices(xenstore, new ToBoard(), backends);
+        attachment = new DeviceAttachment(new NamedDomains(domains), devices);
+    }
+
+    /// Attaches devices whose ends are named as an operator names domains.
+    public DeviceAttachment attachment() {
+        return attachment;
+    }
+
+    /// Makes the devices of a domain that has been introduced parts of it.
+    void addTo(Domain domain) {
+        domain.add(backends.part(domain.id()));
+        domain.add(
+                OwnPart.blocking(
+                        "devices of other domains",
+                        () -> foreign(domain.id()),
+                        () -> new PartState.Nothing("it has none")));
+    }
+
+    /// Another guest's driver serves such a device, in pages that it maps.
+    private Optional<String> foreign(DomId id) {
+        try {
+            return devices.hasForeign(id)
+                    ? Optional.of("another domain serves a device of it")
+                    : Optional.empty();
+        } catch (Refused e) {
+            return Optional.of(e.reason());
+        }
+    }
+
+    /// Begins to take a domain's devices from their back ends, because its guest reboots. Those of the service have let
+    /// go of the guest's memory when it returns, or keep the pages that they still use.
+    public DevicesOverReboot keep(Domain domain) {
+        DevicesOverReboot kept = devices.frontendReboots(domain.id());
+        boolean _ = backends.end(domain.id());
+        return kept;
+    }
+
+    /// Whether the service has let go of the memory of a domain whose devices end. Waits for that as [#keep] does.
+    public boolean hasLetGo(Domain domain) {
+        return backends.end(domain.id());
+    }
+
+    /// Creates, for a domain that has been introduced, the devices that its guest has from its start, or had before a
+    /// reboot.
+    ///
+    /// @return completes when all possible devices exist; with [Refused] if a required one does not
+    public CompletableFuture<Void> reattach(Domain domain, DevicesOverReboot kept) {
+        return attachment.reattach(domain.id(), kept);
+    }
+
+    /// Ends the devices of a domain.
+    void end(DomId domain) {
+        Teardown steps = new Teardown();
+        steps.add(() -> backends.end(domain));
+        steps.add(() -> devices.frontendEnds(domain));
+        steps.close();
+    }
+
+    /// Every domain has ended.
+    @Override
+    public void close() {
+        Teardown steps = new Teardown();
+        steps.add(backends::close);
+        steps.add(devices::close);
+        steps.close();
+    }
+
+    /// Turns events of devices into events of domains.
+    private final class ToBoard implements DeviceEvents {
+        @Override
+        public void attached(PvDevice device) {
+            tell(DomainEvent.Type.ATTACHED, device);
+        }
+
+        @Override
+        public void detached(PvDevice device) {
+            tell(DomainEvent.Type.DETACHED, device);
+        }
+
+        private void tell(DomainEvent.Type type, PvDevice device) {
+            Domain domain = domains.find(device.frontend());
+            events.tell(
+                    DomainEvent.ofDevice(
+                            type, device, domain == null ? "" : domain.config().name()));
+        }
+    }
+}
