@@ -20,7 +20,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /// One device that the service serves, from when its nodes exist until it is gone. It follows both ends' nodes and
 /// takes one step after the other ([Transitions]).
@@ -38,7 +37,6 @@ final class ServedDevice implements Frontend.Reports {
     private static final List<String> QUEUE_LIMITS = List.of("multi-queue-max-queues", "max-rings");
 
     private final PvDevice device;
-    private final Domain domain;
     private final BackendDevice served;
     private final Handshake handshake;
     private final Frontend.ServedPlace place;
@@ -58,8 +56,7 @@ final class ServedDevice implements Frontend.Reports {
     // Only the serial executor's current thread uses these, but reads of the phase.
     private volatile Phase phase = Phase.INITIALISING;
     private int offered;
-    private @Nullable Frontend frontend;
-    private @Nullable BackendConnection connection;
+    private final ServedConnection connection;
     private boolean held;
 
     /// @param executor runs the steps
@@ -74,13 +71,13 @@ final class ServedDevice implements Frontend.Reports {
             Executor executor,
             Consumer<ServedDevice> gone) {
         this.device = device;
-        this.domain = domain;
         this.served = served;
         this.handshake = handshake;
         this.place = place;
         this.directory = directory;
         this.gone = gone;
         log = new DeviceLog(device);
+        connection = new ServedConnection(device, domain, served, place, log);
         serial = MoreExecutors.newSequentialExecutor(executor);
     }
 
@@ -150,7 +147,7 @@ final class ServedDevice implements Frontend.Reports {
             }
             case CONNECT -> connect();
             case RESTART -> {
-                disconnect();
+                connection.end();
                 return await();
             }
             case RECONFIGURE -> reconfigure();
@@ -160,7 +157,7 @@ final class ServedDevice implements Frontend.Reports {
                 show(phase, Map.of());
             }
             case FINISH -> {
-                disconnect();
+                connection.end();
                 show(Phase.CLOSED, Map.of());
             }
             case REMOVE -> {
@@ -182,7 +179,7 @@ final class ServedDevice implements Frontend.Reports {
     }
 
     private void closing() {
-        phase = connection == null ? Phase.UNCONNECTED : Phase.CLOSING;
+        phase = connection.exists() ? Phase.CLOSING : Phase.UNCONNECTED;
     }
 
     /// Waits for the front end, with as many queues as there are engines for.
@@ -210,47 +207,35 @@ final class ServedDevice implements Frontend.Reports {
 
     private void connect() throws XenError {
         try {
-            Frontend front =
-                    new Frontend(
-                            device,
-                            directory.frontendNodes().withQueues(offered),
-                            domain,
-                            place,
-                            this);
-            frontend = front;
-            BackendConnection connected = served.connect(front);
-            connection = connected;
+            Map<String, String> properties =
+                    connection.make(directory.frontendNodes().withQueues(offered), this);
             directory.noError();
-            show(Phase.CONNECTED, connected.properties());
-            front.open();
+            show(Phase.CONNECTED, properties);
+            connection.open();
             log.connected();
         } catch (FrontendError e) {
-            disconnect();
+            connection.end();
             refuse(e);
         } catch (XenError e) {
-            disconnect();
+            connection.end();
             if (e == XenError.EAGAIN) {
                 phase = Phase.INIT_WAIT;
                 throw e;
             }
             refuse(new FrontendError(e, "the front end's nodes cannot be read"));
         } catch (KvmException e) {
-            disconnect();
+            connection.end();
             refuse(new FrontendError(XenError.ENOMEM, "the host: " + e.getMessage()));
         } catch (RuntimeException | Error e) {
             log.bug(e);
-            disconnect();
+            connection.end();
             refuse(new FrontendError(XenError.EIO, "internal error"));
         }
     }
 
     private void reconfigure() throws XenError {
         try {
-            if (!(connection instanceof BackendConnection.Reconfigurable changing)) {
-                throw new FrontendError(
-                        XenError.EOPNOTSUPP, "this device has no settings to change");
-            }
-            changing.reconfigure(directory.frontendNodes());
+            connection.reconfigure(directory.frontendNodes());
             show(Phase.RECONFIGURED, Map.of());
         } catch (FrontendError e) {
             refuse(e);
@@ -264,52 +249,10 @@ final class ServedDevice implements Frontend.Reports {
         show(phase, Map.of());
     }
 
-    /// Ends the connection, if there is one, in the order of [BackendConnection]. It may have been made in part. Waits
-    /// as long as requests are in flight: until then the guest's pages are in use.
-    private void disconnect() {
-        BackendConnection ending = connection;
-        if (ending != null) {
-            insist("requests are in flight", ending::drain);
-            connection = null;
-            try {
-                ending.close();
-            } catch (RuntimeException | Error e) {
-                // The rest is taken back all the same.
-                log.bug(e);
-            }
-        }
-        Frontend ended = frontend;
-        if (ended != null) {
-            insist("a thread is at work", ended::takeBack);
-            frontend = null;
-        }
-    }
-
-    private interface Attempt {
-        boolean within(Duration limit) throws InterruptedException;
-    }
-
-    private void insist(String reason, Attempt attempt) {
-        boolean interrupted = false;
-        for (boolean done = false; !done; ) {
-            try {
-                done = attempt.within(place.patience());
-                if (!done) {
-                    log.say("cannot be closed yet: " + reason);
-                }
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
     private void remove() throws XenError {
         directory.unwatch();
         try {
-            disconnect();
+            connection.end();
         } finally {
             phase = Phase.GONE;
             try {
@@ -374,12 +317,7 @@ final class ServedDevice implements Frontend.Reports {
         serial.execute(() -> {
             held = true;
             try {
-                BackendConnection current = connection;
-                Frontend front = frontend;
-                still.complete(
-                        current == null
-                                || front == null
-                                || (current.drain(limit) && front.hold(limit)));
+                still.complete(connection.hold(limit));
             } catch (InterruptedException | RuntimeException | Error e) {
                 still.completeExceptionally(e);
             }
@@ -397,12 +335,7 @@ final class ServedDevice implements Frontend.Reports {
     void resume() {
         serial.execute(() -> {
             held = false;
-            BackendConnection current = connection;
-            Frontend front = frontend;
-            if (current != null && front != null) {
-                current.resume();
-                front.open();
-            }
+            connection.resume();
             // Looks that came while it was held have done nothing.
             changed();
         });
@@ -453,7 +386,7 @@ final class ServedDevice implements Frontend.Reports {
     /// Carries out what a connection asks for, unless it has ended meanwhile.
     private void report(Frontend from, NodeChange change) {
         serial.execute(() -> {
-            if (frontend == from && connection != null) {
+            if (connection.isOf(from)) {
                 guarded(change);
             }
         });

@@ -1,0 +1,140 @@
+package io.xenemu.core.backend;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.kvm.abi.XenError;
+import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// The connection of a served device with its front end, and what the frame gave for it. There is none at first, and
+/// again after [#end].
+///
+/// For the steps of the device.
+final class ServedConnection {
+    private final PvDevice device;
+    private final Domain domain;
+    private final BackendDevice served;
+    private final Frontend.ServedPlace place;
+    private final DeviceLog log;
+    private @Nullable Frontend frontend;
+    private @Nullable BackendConnection connection;
+
+    ServedConnection(
+            PvDevice device,
+            Domain domain,
+            BackendDevice served,
+            Frontend.ServedPlace place,
+            DeviceLog log) {
+        this.device = device;
+        this.domain = domain;
+        this.served = served;
+        this.place = place;
+        this.log = log;
+    }
+
+    /// Whether there is one.
+    boolean exists() {
+        return connection != null;
+    }
+
+    /// Whether it is the one of a front end.
+    boolean isOf(Frontend from) {
+        return frontend == from && connection != null;
+    }
+
+    /// Makes it. After a failure, [#end] takes back what of it was made.
+    ///
+    /// @param nodes of the front end
+    /// @param reports takes what the device tells of itself
+    /// @return nodes for the back end's directory
+    Map<String, String> make(FrontendNodes nodes, Frontend.Reports reports)
+            throws FrontendError, XenError {
+        Frontend front = new Frontend(device, nodes, domain, place, reports);
+        frontend = front;
+        BackendConnection made = served.connect(front);
+        connection = made;
+        return made.properties();
+    }
+
+    /// Lets its queues work.
+    void open() {
+        Frontend front = frontend;
+        if (front != null) {
+            front.open();
+        }
+    }
+
+    /// Changes settings of the device, as the front end asks.
+    ///
+    /// @param nodes of the front end
+    void reconfigure(FrontendNodes nodes) throws FrontendError {
+        if (!(connection instanceof BackendConnection.Reconfigurable changing)) {
+            throw new FrontendError(XenError.EOPNOTSUPP, "this device has no settings to change");
+        }
+        changing.reconfigure(nodes);
+    }
+
+    /// Brings it to a stop, if there is one: no work and no request in flight until [#resume].
+    ///
+    /// @return false if it does not stop within `limit`; then [#resume] is to be called
+    boolean hold(Duration limit) throws InterruptedException {
+        BackendConnection current = connection;
+        Frontend front = frontend;
+        return current == null
+                || front == null
+                || (current.drain(limit) && front.hold(limit));
+    }
+
+    /// Lets it go on after [#hold].
+    void resume() {
+        BackendConnection current = connection;
+        Frontend front = frontend;
+        if (current != null && front != null) {
+            current.resume();
+            front.open();
+        }
+    }
+
+    /// Ends it, if there is one, in the order of [BackendConnection]. It may have been made in part. Waits as long as
+    /// requests are in flight: until then the guest's pages are in use.
+    void end() {
+        BackendConnection ending = connection;
+        if (ending != null) {
+            insist("requests are in flight", ending::drain);
+            connection = null;
+            try {
+                ending.close();
+            } catch (RuntimeException | Error e) {
+                // The rest is taken back all the same.
+                log.bug(e);
+            }
+        }
+        Frontend ended = frontend;
+        if (ended != null) {
+            insist("a thread is at work", ended::takeBack);
+            frontend = null;
+        }
+    }
+
+    private interface Attempt {
+        boolean within(Duration limit) throws InterruptedException;
+    }
+
+    private void insist(String reason, Attempt attempt) {
+        boolean interrupted = false;
+        for (boolean done = false; !done; ) {
+            try {
+                done = attempt.within(place.patience());
+                if (!done) {
+                    log.say("cannot be closed yet: " + reason);
+                }
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
