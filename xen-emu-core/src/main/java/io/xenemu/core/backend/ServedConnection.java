@@ -81,9 +81,7 @@ final class ServedConnection {
     boolean hold(Duration limit) throws InterruptedException {
         BackendConnection current = connection;
         Frontend front = frontend;
-        return current == null
-                || front == null
-                || (current.drain(limit) && front.hold(limit));
+        return current == null || front == null || (current.drain(limit) && front.hold(limit));
     }
 
     /// Lets it go on after [#hold].

@@ -107,21 +107,22 @@ final class DeviceCommands {
         for (String name : call.all(DOMAIN)) {
             frontends.add(service.attachment().named(name).id());
         }
-        return ControlReply.rows(service.attachment().devices().table(kind, frontends));
+        return ControlReply.rows(service.attachment().devices().list().table(kind, frontends));
     }
 
     private static ControlReply detach(DeviceKind kind, OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
         PvDevices devices = service.attachment().devices();
-        devices.detach(devices.find(kind, frontend, call.one(DEVICE)), mode(kind, call.has(FORCE)));
+        devices.detach(
+                devices.list().find(kind, frontend, call.one(DEVICE)), mode(kind, call.has(FORCE)));
         return ControlReply.done();
     }
 
     private static ControlReply resize(OperatedService service, VerbCall call) throws Refused {
         DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
         PvDevices devices = service.attachment().devices();
-        devices.resize(devices.find(DeviceKind.VBD, frontend, call.one(DEVICE)));
+        devices.resize(devices.list().find(DeviceKind.VBD, frontend, call.one(DEVICE)));
         return ControlReply.done();
     }
 

@@ -66,7 +66,7 @@ public final class DomainDevices implements AutoCloseable {
     /// Another guest's driver serves such a device, in pages that it maps.
     private Optional<String> foreign(DomId id) {
         try {
-            return devices.hasForeign(id)
+            return devices.list().hasForeign(id)
                     ? Optional.of("another domain serves a device of it")
                     : Optional.empty();
         } catch (Refused e) {

@@ -79,6 +79,11 @@ public record PvDevice(DeviceKind kind, DomId frontend, DomId backend, int id) {
         return device.backendPath().equals(backendPath) ? Optional.of(device) : Optional.empty();
     }
 
+    /// Whether the service serves it, which is domain 0.
+    public boolean isByService() {
+        return backend.equals(DomId.DOM0);
+    }
+
     /// Its kind and number: `vbd 51712`.
     public String name() {
         return kind.directory() + " " + id;

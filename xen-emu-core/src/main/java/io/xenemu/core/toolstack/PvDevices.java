@@ -6,11 +6,9 @@ import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -35,6 +33,7 @@ public final class PvDevices implements AutoCloseable {
 
     private final XenStoreClient client;
     private final DeviceNodes nodes;
+    private final DeviceList list;
     private final XenbusWait wait;
     private final Duration limit;
     private final DeviceEvents events;
@@ -68,7 +67,13 @@ public final class PvDevices implements AutoCloseable {
         this.limit = limit;
         client = xenstore.client();
         nodes = new DeviceNodes(client);
+        list = new DeviceList(nodes);
         wait = new XenbusWait(nodes, limit);
+    }
+
+    /// The devices that exist.
+    public DeviceList list() {
+        return list;
     }
 
     /// Creates a device. Returns before its ends have seen it.
@@ -163,13 +168,9 @@ public final class PvDevices implements AutoCloseable {
         String line =
                 "%s has not taken the device within %d s"
                         .formatted(device.backend(), limit.toSeconds());
-        return isByService(device)
+        return device.isByService()
                 ? new Refused(line)
                 : new Refused(line + ": does it run, with " + device.kind().driver() + "?");
-    }
-
-    private static boolean isByService(PvDevice device) {
-        return device.backend().equals(DomId.DOM0);
     }
 
     private void keep(PvDevice device, DeviceSpec spec) throws XenError {
@@ -192,42 +193,6 @@ public final class PvDevices implements AutoCloseable {
         } catch (XenError e) {
             throw Refused.byXenStore(e);
         }
-    }
-
-    /// Finds a device by an operator's argument: a disk by its name or number, a network interface by its number or
-    /// address, a share by its number or tag.
-    ///
-    /// @throws Refused if there is none
-    public PvDevice find(DeviceKind kind, DomId frontend, String which) throws Refused {
-        try {
-            List<PvDevice> all = nodes.devices(kind, frontend);
-            for (PvDevice device : all) {
-                if (hasAddress(device, which) || hasTag(device, which)) {
-                    return device;
-                }
-            }
-            OptionalInt id = VirtualDisk.number(which);
-            for (PvDevice device : all) {
-                if (id.isPresent() && id.getAsInt() == device.id()) {
-                    return device;
-                }
-            }
-        } catch (XenError e) {
-            throw Refused.byXenStore(e);
-        }
-        throw new Refused("no such device: " + which);
-    }
-
-    private boolean hasTag(PvDevice device, String which) throws XenError {
-        return device.kind() == DeviceKind.P9 && nodes.hasTag(device, which);
-    }
-
-    private boolean hasAddress(PvDevice device, String which) throws XenError {
-        return device.kind() == DeviceKind.VIF
-                && which.contains(":")
-                && nodes.read(device.recordPath() + "/mac")
-                        .flatMap(MacAddress::parse)
-                        .equals(MacAddress.parse(which));
     }
 
     /// Closes both ends of a device, and removes it.
@@ -262,7 +227,7 @@ public final class PvDevices implements AutoCloseable {
 
     /// Waits until the guest does not use a device of the service in a way that an orderly detach would break.
     private void awaitUnused(PvDevice device) throws Refused, InterruptedException {
-        if (!isByService(device)) {
+        if (!device.isByService()) {
             return;
         }
         long deadline = System.nanoTime() + limit.toNanos();
@@ -284,7 +249,7 @@ public final class PvDevices implements AutoCloseable {
     private boolean awaitClosed(PvDevice device) throws XenError, InterruptedException {
         boolean closed =
                 wait.state(device, state -> state.isEmpty() || state.get() == XenbusState.CLOSED);
-        if (closed && isByService(device)) {
+        if (closed && device.isByService()) {
             return service.awaitEnd(device, limit);
         }
         if (closed) {
@@ -297,43 +262,10 @@ public final class PvDevices implements AutoCloseable {
     ///
     /// @throws Refused if it has not, or if another domain serves it
     public void resize(PvDevice device) throws Refused {
-        if (!isByService(device)) {
+        if (!device.isByService()) {
             throw new Refused(device.backend() + " serves it, and tells the guest itself");
         }
         service.resize(device);
-    }
-
-    /// Whether another domain serves a device of a domain.
-    ///
-    /// @throws Refused if XenStore gives no answer
-    public boolean hasForeign(DomId frontend) throws Refused {
-        try {
-            for (DeviceKind kind : DeviceKind.values()) {
-                if (!nodes.devices(kind, frontend).stream().allMatch(PvDevices::isByService)) {
-                    return true;
-                }
-            }
-            return false;
-        } catch (XenError e) {
-            throw Refused.byXenStore(e);
-        }
-    }
-
-    /// A header, and a row for each device of some domains, as xl shows them. A domain that is named more than once is
-    /// shown once, so that a short request cannot make a long answer.
-    public List<String> table(DeviceKind kind, List<DomId> frontends) throws Refused {
-        try {
-            DeviceRow row = new DeviceRow(nodes, kind);
-            List<String> rows = new ArrayList<>(List.of(row.header()));
-            for (DomId frontend : new LinkedHashSet<>(frontends)) {
-                for (PvDevice device : nodes.devices(kind, frontend)) {
-                    rows.add(row.of(device));
-                }
-            }
-            return rows;
-        } catch (XenError e) {
-            throw Refused.byXenStore(e);
-        }
     }
 
     /// Removes the devices of a domain that ends. Their back ends get [#LIMIT] to close them; this does not wait.

@@ -6,8 +6,8 @@
 ///
 /// Families of files:
 ///
-/// - Devices: [PvDevices], [ServiceBackends], [PvDevice], [DeviceKind], [DeviceRow], [DevicesOverReboot],
-///   [DetachMode], [DeviceEvents], [Refused].
+/// - Devices: [PvDevices], [ServiceBackends], [PvDevice], [DeviceKind], [DevicesOverReboot], [DetachMode],
+///   [DeviceEvents], [Refused]; those that exist: [DeviceList], [DeviceRow].
 /// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do;
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].

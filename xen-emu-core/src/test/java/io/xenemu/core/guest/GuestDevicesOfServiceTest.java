@@ -99,6 +99,7 @@ final class GuestDevicesOfServiceTest {
                 .devices()
                 .attachment()
                 .devices()
+                .list()
                 .table(DeviceKind.VBD, List.of(domain.id()))
                 .stream()
                 .skip(1)
@@ -142,6 +143,7 @@ final class GuestDevicesOfServiceTest {
                         .devices()
                         .attachment()
                         .devices()
+                        .list()
                         .find(DeviceKind.VBD, first.id(), "xvdb");
         fake.hypervisor.devices().attachment().devices().detach(gone, DetachMode.ORDERLY);
         assertEquals(List.of("51712", "51744"), disks(first));

@@ -20,10 +20,10 @@ final class DeviceEndTest extends DeviceDomains {
             PvDevice device = devices.create(USER, SERVER, disk("xvda"));
             devices.awaitBackend(device, disk("xvda"));
             assertEquals("2", client.read(BACK + "/state"));
-            assertEquals(device, devices.find(DeviceKind.VBD, USER, "xvda"));
+            assertEquals(device, devices.list().find(DeviceKind.VBD, USER, "xvda"));
 
             devices.detach(device, DetachMode.ORDERLY);
-            assertThrows(Refused.class, () -> devices.find(DeviceKind.VBD, USER, "xvda"));
+            assertThrows(Refused.class, () -> devices.list().find(DeviceKind.VBD, USER, "xvda"));
         }
         assertEquals(before, dump("/local"));
         assertFalse(client.exists("/libxl/3"));
@@ -98,10 +98,10 @@ final class DeviceEndTest extends DeviceDomains {
             client.write(FRONT + "/state", "-2147483648x");
             client.write("/local/domain/0/backend/console/3/0/state", "4");
 
-            assertEquals(device, devices.find(DeviceKind.VBD, USER, "51712"));
+            assertEquals(device, devices.list().find(DeviceKind.VBD, USER, "51712"));
             assertEquals(
                     "51712 5   3      -1    -1     -1       " + BACK,
-                    devices.table(DeviceKind.VBD, List.of(USER)).getLast());
+                    devices.list().table(DeviceKind.VBD, List.of(USER)).getLast());
             devices.detach(device, DetachMode.ORDERLY);
         }
         assertEquals("4", client.read("/local/domain/0/backend/console/3/0/state"));

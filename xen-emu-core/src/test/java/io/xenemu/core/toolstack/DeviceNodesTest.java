@@ -56,7 +56,8 @@ final class DeviceNodesTest extends DeviceDomains {
         try (PvDevices devices = new PvDevices(store, DeviceEvents.NONE, ServiceBackends.NONE)) {
             devices.create(USER, SERVER, disk("xvda"));
 
-            assertEquals(2, devices.table(DeviceKind.VBD, Collections.nCopies(512, USER)).size());
+            assertEquals(
+                    2, devices.list().table(DeviceKind.VBD, Collections.nCopies(512, USER)).size());
         }
     }
 
@@ -164,14 +165,14 @@ final class DeviceNodesTest extends DeviceDomains {
                     List.of(
                             "Vdev  BE  handle state evt-ch ring-ref BE-path",
                             "51712 5   3      1     15     8        " + BACK),
-                    devices.table(DeviceKind.VBD, List.of(USER, SERVER)));
+                    devices.list().table(DeviceKind.VBD, List.of(USER, SERVER)));
             assertEquals(
                     List.of(
                             "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path",
                             "0   5  00:16:3e:01:02:03      0     1     -1    -1/-1          "
                                     + "/local/domain/5/backend/vif/3/0"),
-                    devices.table(DeviceKind.VIF, List.of(USER)));
-            assertEquals(0, devices.find(DeviceKind.VIF, USER, "00:16:3E:1:2:3").id());
+                    devices.list().table(DeviceKind.VIF, List.of(USER)));
+            assertEquals(0, devices.list().find(DeviceKind.VIF, USER, "00:16:3E:1:2:3").id());
         }
     }
 }

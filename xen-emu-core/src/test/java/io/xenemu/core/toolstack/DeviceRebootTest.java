@@ -37,7 +37,8 @@ final class DeviceRebootTest extends DeviceDomains {
                 DevicesOverReboot kept = devices.frontendReboots(USER);
                 done(kept.removed());
                 done(devices.reattach(kept, spec -> devices.create(NEXT, SERVER, spec)));
-                devices.detach(devices.find(DeviceKind.VBD, NEXT, "xvda"), DetachMode.ORDERLY);
+                devices.detach(
+                        devices.list().find(DeviceKind.VBD, NEXT, "xvda"), DetachMode.ORDERLY);
             }
             test.close();
         }

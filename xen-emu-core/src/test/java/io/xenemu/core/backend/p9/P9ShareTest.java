@@ -111,11 +111,11 @@ final class P9ShareTest {
                 List.of(
                         "Idx BE Tag              state BE-path                        Path",
                         "0   0  data                 1 /local/domain/0/backend/9pfs/1/0 " + folder),
-                guest.devices.table(DeviceKind.P9, List.of(TestDomain.ID)));
+                guest.devices.list().table(DeviceKind.P9, List.of(TestDomain.ID)));
         assertThrows(Refused.class, () -> guest.attach(spec("data")), "the tag is taken");
         assertEquals(1, guest.attach(spec("more")).id());
-        assertEquals(device, guest.devices.find(DeviceKind.P9, TestDomain.ID, "data"));
-        assertEquals(1, guest.devices.find(DeviceKind.P9, TestDomain.ID, "1").id());
+        assertEquals(device, guest.devices.list().find(DeviceKind.P9, TestDomain.ID, "data"));
+        assertEquals(1, guest.devices.list().find(DeviceKind.P9, TestDomain.ID, "1").id());
     }
 
     @Test
