@@ -4,18 +4,13 @@ import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.delivery.EventRate;
 import io.xenemu.core.host.Teardown;
-import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.thread.CpuAffinity;
 import io.xenemu.kvm.thread.Epoll;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,9 +34,6 @@ public final class Engine implements AutoCloseable {
     /// The key of the eventfd that ends the thread.
     private static final long END = -1;
 
-    /// Queues for which there is room at first.
-    private static final int SLOTS = 8;
-
     /// Time limit for the run in progress: as for other threads of the service.
     private static final long END_LIMIT_MILLIS = 10_000;
 
@@ -52,13 +44,10 @@ public final class Engine implements AutoCloseable {
     private final Turns turns = new Turns();
 
     /// Queues whose last run has left more to do, for the thread alone.
-    private final List<Slot> unfinished = new ArrayList<>();
+    private final List<EngineSlot> unfinished = new ArrayList<>();
 
     /// Queues that are slowed down, for the thread alone.
-    private final List<Slot> paused = new ArrayList<>();
-
-    @GuardedBy("this")
-    private final Map<DomId, Guest> guests = new HashMap<>();
+    private final List<EngineSlot> paused = new ArrayList<>();
 
     @GuardedBy("this")
     private @Nullable Running running;
@@ -66,63 +55,18 @@ public final class Engine implements AutoCloseable {
     @GuardedBy("this")
     private boolean ended;
 
-    /// Written with the monitor held; the key of a queue's descriptors is its index.
-    private volatile @Nullable Slot[] slots = new @Nullable Slot[SLOTS];
+    /// Its queues; the key of a queue's descriptors is its index. Changed with the monitor held.
+    private final EngineSlots slots = new EngineSlots();
 
-    /// Written by the thread alone.
-    private final AtomicLong busyNanos = new AtomicLong();
+    private final EngineUse use = new EngineUse();
 
     /// Failures beside work since the last one in the log, and the time of that one. For the thread alone.
     private int untold;
 
     private long toldAt = System.nanoTime() - TELL_NANOS;
 
-    private final AtomicLong runs = new AtomicLong();
-
-    private final AtomicLong wakeUps = new AtomicLong();
-
-    /// When the run in progress has begun, in `System.nanoTime()`; 0 if there is none.
-    private final AtomicLong begun = new AtomicLong();
-
-    /// A guest's queues on this engine.
-    private static final class Guest {
-        private final Turns.Guest turns = new Turns.Guest();
-        private int queues;
-    }
-
     /// The thread and its descriptors.
     private record Running(Thread thread, Epoll epoll, EventFd end) {}
-
-    /// The place of a queue on this engine.
-    static final class Slot extends Turns.Turn {
-        private final EngineQueue queue;
-
-        /// As [EngineQueue#enter] has it.
-        private final long epoch;
-
-        private final int index;
-        private final EventRate rate = new EventRate(System.nanoTime());
-        private boolean idle;
-        private long pausesUntil;
-
-        /// Whether it is slowed down, and its descriptors muted. Written by the engine's thread with the monitor held.
-        private boolean pauses;
-
-        /// Whether it was not allowed to run when it was signalled, and its descriptors are muted. Guarded by the
-        /// monitor.
-        private boolean refused;
-
-        private Slot(Turns.Guest guest, EngineQueue queue, long epoch, int index) {
-            super(guest);
-            this.queue = queue;
-            this.epoch = epoch;
-            this.index = index;
-        }
-
-        long epoch() {
-            return epoch;
-        }
-    }
 
     /// An engine whose thread has not begun yet.
     Engine(EngineSpec spec) {
@@ -141,24 +85,22 @@ public final class Engine implements AutoCloseable {
 
     /// The time that it has spent in runs, with the one in progress, in nanoseconds.
     public long busyNanos() {
-        long since = begun.get();
-        long now = since == 0 ? 0 : Math.max(0, System.nanoTime() - since);
-        return busyNanos.get() + now;
+        return use.busyNanos();
     }
 
     /// The number of runs that have ended.
     public long runs() {
-        return runs.get();
+        return use.runs();
     }
 
     /// How often the thread has been woken, or has looked for signals between runs.
     long wakeUps() {
-        return wakeUps.get();
+        return use.wakeUps();
     }
 
     /// The number of queues that it serves.
     public synchronized int queues() {
-        return guests.values().stream().mapToInt(guest -> guest.queues).sum();
+        return slots.size();
     }
 
     /// Begins to serve a queue whose descriptors may have been signalled already.
@@ -166,15 +108,12 @@ public final class Engine implements AutoCloseable {
     /// @param epoch of the queue
     /// @throws KvmException if the process has no descriptor left
     /// @throws IllegalStateException if the thread has ended
-    synchronized Slot add(EngineQueue queue, long epoch) {
+    synchronized EngineSlot add(EngineQueue queue, long epoch) {
         if (ended) {
             throw new IllegalStateException(this + " has ended");
         }
         Running active = running();
-        Guest guest = guests.computeIfAbsent(queue.guest(), _ -> new Guest());
-        Slot slot = new Slot(guest.turns, queue, epoch, freeIndex());
-        guest.queues++;
-        put(slot.index, slot);
+        EngineSlot slot = slots.add(queue, epoch);
         Teardown undo = new Teardown();
         try {
             for (int descriptor : queue.descriptors()) {
@@ -184,25 +123,25 @@ public final class Engine implements AutoCloseable {
             return slot;
         } catch (RuntimeException | Error e) {
             undo.closeAfter(e);
-            forget(slot);
+            slots.remove(slot);
             throw e;
         }
     }
 
     /// Ends to serve a queue. Its run may be in progress.
-    synchronized void remove(Slot slot) {
+    synchronized void remove(EngineSlot slot) {
         Running active = running;
         try {
             if (active != null) {
                 slot.queue.descriptors().forEach(active.epoll()::remove);
             }
         } finally {
-            forget(slot);
+            slots.remove(slot);
         }
     }
 
     /// Waits for one more descriptor of a queue that it serves.
-    synchronized void watch(Slot slot, int descriptor) {
+    synchronized void watch(EngineSlot slot, int descriptor) {
         Epoll epoll = running().epoll();
         epoll.add(descriptor, slot.index);
         if (slot.pauses || slot.refused) {
@@ -216,7 +155,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /// Heeds the signals of a queue that may run again. Those that came meanwhile are told now.
-    synchronized void listen(Slot slot) {
+    synchronized void listen(EngineSlot slot) {
         if (slot.refused) {
             slot.refused = false;
             unmute(slot);
@@ -224,14 +163,14 @@ public final class Engine implements AutoCloseable {
     }
 
     /// Mutes a queue that may not run. When it may again, it calls [#listen]: after this, or this sees that it may.
-    private synchronized void refuse(Slot slot) {
+    private synchronized void refuse(EngineSlot slot) {
         if (isServed(slot) && !slot.refused && slot.queue.isStopped()) {
             slot.refused = true;
             mute(slot);
         }
     }
 
-    private synchronized void pause(Slot slot, long until) {
+    private synchronized void pause(EngineSlot slot, long until) {
         if (isServed(slot)) {
             slot.pauses = true;
             slot.pausesUntil = until;
@@ -240,20 +179,20 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private synchronized void resume(Slot slot) {
+    private synchronized void resume(EngineSlot slot) {
         slot.pauses = false;
         unmute(slot);
     }
 
     /// All of a queue's descriptors: frames that come for a queue that may not run are no reason to wake either.
     @GuardedBy("this")
-    private void mute(Slot slot) {
+    private void mute(EngineSlot slot) {
         slot.queue.descriptors().forEach(running().epoll()::mute);
     }
 
     /// The eventfd is readable, since its counter is never taken: so the queue has a turn soon.
     @GuardedBy("this")
-    private void unmute(Slot slot) {
+    private void unmute(EngineSlot slot) {
         if (isServed(slot) && !slot.pauses && !slot.refused) {
             Epoll epoll = running().epoll();
             slot.queue.descriptors().forEach(descriptor -> epoll.unmute(descriptor, slot.index));
@@ -262,36 +201,8 @@ public final class Engine implements AutoCloseable {
 
     /// A queue that has left may have closed its eventfd, and another one may have that number.
     @GuardedBy("this")
-    private boolean isServed(Slot slot) {
-        return running != null && slots[slot.index] == slot;
-    }
-
-    @GuardedBy("this")
-    private void forget(Slot slot) {
-        put(slot.index, null);
-        Guest guest = guests.get(slot.queue.guest());
-        if (guest != null && --guest.queues == 0) {
-            guests.remove(slot.queue.guest());
-        }
-    }
-
-    @GuardedBy("this")
-    private int freeIndex() {
-        @Nullable Slot[] all = slots;
-        int index = 0;
-        while (index < all.length && all[index] != null) {
-            index++;
-        }
-        return index;
-    }
-
-    @GuardedBy("this")
-    private void put(int index, @Nullable Slot slot) {
-        @Nullable Slot[] all = slots;
-        @Nullable Slot[] next =
-                Arrays.copyOf(all, index < all.length ? all.length : 2 * all.length);
-        next[index] = slot;
-        slots = next;
+    private boolean isServed(EngineSlot slot) {
+        return running != null && slots.has(slot);
     }
 
     @GuardedBy("this")
@@ -329,7 +240,7 @@ public final class Engine implements AutoCloseable {
             while (collect(epoll)) {
                 resumePaused();
                 for (int left = turns.waiting(); left > 0; left--) {
-                    serve((Slot) turns.next());
+                    serve((EngineSlot) turns.next());
                 }
             }
         } finally {
@@ -355,14 +266,13 @@ public final class Engine implements AutoCloseable {
     /// @return false if the engine is to end
     private boolean collect(Epoll epoll) {
         int count = epoll.await(unfinished.isEmpty() ? untilResume() : 0);
-        wakeUps.setRelease(wakeUps.getPlain() + 1);
+        use.woken();
         for (int i = 0; i < count; i++) {
             long key = epoll.key(i);
             if (key == END) {
                 return false;
             }
-            @Nullable Slot[] all = slots;
-            Slot slot = key < all.length ? all[(int) key] : null;
+            EngineSlot slot = slots.at(key);
             if (slot != null && !slot.pauses) {
                 turns.add(slot);
             }
@@ -394,7 +304,7 @@ public final class Engine implements AutoCloseable {
         }
         long now = System.nanoTime();
         for (int i = paused.size() - 1; i >= 0; i--) {
-            Slot slot = paused.get(i);
+            EngineSlot slot = paused.get(i);
             if (slot.pausesUntil - now <= 0) {
                 paused.remove(i);
                 resume(slot);
@@ -403,7 +313,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /// What fails for one queue, beside its work, harms no other guest's queue.
-    private void serve(Slot slot) {
+    private void serve(EngineSlot slot) {
         try {
             // A queue that is held, moved or closed is signalled again when it may run.
             if (slot.queue.enter(slot)) {
@@ -412,12 +322,12 @@ public final class Engine implements AutoCloseable {
                 refuse(slot);
             }
         } catch (RuntimeException | Error e) {
-            begun.setRelease(0);
+            use.failed();
             tell(slot, e);
         }
     }
 
-    private void tell(Slot slot, Throwable failure) {
+    private void tell(EngineSlot slot, Throwable failure) {
         untold++;
         long now = System.nanoTime();
         if (now - toldAt >= TELL_NANOS) {
@@ -432,9 +342,8 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void runEntered(Slot slot) {
-        long start = System.nanoTime();
-        begun.setRelease(start);
+    private void runEntered(EngineSlot slot) {
+        use.begin(System.nanoTime());
         EngineQueue.Outcome outcome;
         try {
             outcome = slot.queue.run();
@@ -442,9 +351,7 @@ public final class Engine implements AutoCloseable {
             slot.queue.leave();
         }
         long end = System.nanoTime();
-        begun.setRelease(0);
-        busyNanos.setRelease(busyNanos.getPlain() + end - start);
-        runs.setRelease(runs.getPlain() + 1);
+        use.end(end);
         switch (outcome) {
             case MORE -> {
                 slot.idle = false;
@@ -456,7 +363,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /// A signal may come while the run before serves what it announces. So only a further run in vain counts.
-    private void foundNothing(Slot slot, long now) {
+    private void foundNothing(EngineSlot slot, long now) {
         long pause = slot.idle ? slot.rate.ran(now) : 0;
         slot.idle = true;
         if (pause > 0) {

@@ -8,8 +8,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -28,18 +26,6 @@ import org.slf4j.LoggerFactory;
 /// may signal and close its own queue, and do nothing else with it.
 public final class EngineQueue implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(EngineQueue.class);
-
-    /// A run is in progress.
-    private static final long RUNNING = 1;
-
-    /// No run may begin for now.
-    private static final long STOPPED = 2;
-
-    /// No run begins any more.
-    private static final long CLOSED = 4;
-
-    /// The bits from here on count the engines that the queue has been on.
-    private static final int EPOCH_SHIFT = 3;
 
     /// After so long, an operator learns that something waits for a run.
     private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -68,8 +54,7 @@ public final class EngineQueue implements AutoCloseable {
     private final Consumer<EngineQueue> gone;
     private final EventFd eventFd = EventFd.create();
 
-    /// Flags and epoch.
-    private final AtomicLong state = new AtomicLong();
+    private final RunState state = new RunState();
 
     /// Whether the eventfd has been signalled since the last run began.
     private final AtomicBoolean pending = new AtomicBoolean();
@@ -81,12 +66,6 @@ public final class EngineQueue implements AutoCloseable {
 
     private final ReentrantLock change = new ReentrantLock();
 
-    /// The thread that waits for the end of a run, or null.
-    private volatile @Nullable Thread waiter;
-
-    /// The thread of the run in progress, or null.
-    private volatile @Nullable Thread runner;
-
     /// Whether the run in progress has signalled its own queue. For the engine's thread alone.
     private boolean again;
 
@@ -96,7 +75,7 @@ public final class EngineQueue implements AutoCloseable {
     private volatile Engine engine;
 
     @GuardedBy("change")
-    private Engine.@Nullable Slot slot;
+    private @Nullable EngineSlot slot;
 
     /// The engine that it moves to when the run in progress has ended, or null.
     @GuardedBy("change")
@@ -137,7 +116,7 @@ public final class EngineQueue implements AutoCloseable {
         change.lock();
         try {
             held = true;
-            stop();
+            state.stop();
             slot = engine.add(this, 0);
             done = true;
         } finally {
@@ -177,7 +156,7 @@ public final class EngineQueue implements AutoCloseable {
     /// Makes the work run, if it does not run soon anyway. A run that signals its own queue has another turn
     /// after the others. Does nothing after [#close].
     public void signal() {
-        if (Thread.currentThread().equals(runner)) {
+        if (state.isWithin()) {
             again = true;
         } else if (!pending.getAndSet(true)) {
             wake();
@@ -225,19 +204,17 @@ public final class EngineQueue implements AutoCloseable {
     /// Begins a run, for the engine's thread.
     ///
     /// @return false if the queue may not run now, or is not on this engine any more
-    boolean enter(Engine.Slot by) {
-        long open = by.epoch() << EPOCH_SHIFT;
-        if (!state.compareAndSet(open, open | RUNNING)) {
+    boolean enter(EngineSlot by) {
+        if (!state.enter(by.epoch())) {
             return false;
         }
-        runner = Thread.currentThread();
         pending.set(false);
         return true;
     }
 
     /// Whether no run may begin for now, or ever.
     boolean isStopped() {
-        return (state.get() & (STOPPED | CLOSED)) != 0;
+        return state.isStopped();
     }
 
     /// Does the work, for the engine's thread.
@@ -250,7 +227,7 @@ public final class EngineQueue implements AutoCloseable {
             }
             return worked ? Outcome.DONE : Outcome.NOTHING;
         } catch (RuntimeException | Error e) {
-            long _ = state.getAndUpdate(flags -> flags | CLOSED);
+            state.close();
             failed.accept(e);
             return Outcome.DONE;
         }
@@ -258,10 +235,7 @@ public final class EngineQueue implements AutoCloseable {
 
     /// Ends a run, for the engine's thread.
     void leave() {
-        runner = null;
-        long before = state.getAndUpdate(flags -> flags & ~RUNNING);
-        if ((before & (STOPPED | CLOSED)) != 0) {
-            LockSupport.unpark(waiter);
+        if (state.leave()) {
             settle();
         }
     }
@@ -270,7 +244,7 @@ public final class EngineQueue implements AutoCloseable {
     private void settle() {
         change.lock();
         try {
-            if (wanted != null && !isRunning()) {
+            if (wanted != null && !state.isRunning()) {
                 moveNow();
             }
             if (closing) {
@@ -281,45 +255,16 @@ public final class EngineQueue implements AutoCloseable {
         }
     }
 
-    private boolean isRunning() {
-        return (state.get() & RUNNING) != 0;
-    }
-
-    private void stop() {
-        long _ = state.getAndUpdate(flags -> flags | STOPPED);
-    }
-
     /// Lets runs begin, if nothing is against it.
     @GuardedBy("change")
     private void open() {
         if (!held && wanted == null) {
-            long _ = state.getAndUpdate(flags -> flags & ~STOPPED);
+            state.open();
             wake();
             if (slot != null) {
                 engine.listen(slot);
             }
         }
-    }
-
-    /// Waits until no run is in progress.
-    ///
-    /// @return false if one still is after `nanos`
-    @GuardedBy("change")
-    private boolean awaitEnd(long nanos) {
-        waiter = Thread.currentThread();
-        boolean interrupted = false;
-        long deadline = System.nanoTime() + nanos;
-        long left = nanos;
-        while (isRunning() && left > 0) {
-            LockSupport.parkNanos(this, left);
-            interrupted |= Thread.interrupted();
-            left = deadline - System.nanoTime();
-        }
-        waiter = null;
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return !isRunning();
     }
 
     /// Keeps the work from running until [#release], and waits until it does not run.
@@ -329,8 +274,8 @@ public final class EngineQueue implements AutoCloseable {
         change.lock();
         try {
             held = true;
-            stop();
-            if (awaitEnd(limit.toNanos())) {
+            state.stop();
+            if (state.awaitEnd(limit.toNanos())) {
                 return true;
             }
             held = false;
@@ -361,8 +306,8 @@ public final class EngineQueue implements AutoCloseable {
                 return;
             }
             wanted = to;
-            stop();
-            if (!isRunning()) {
+            state.stop();
+            if (!state.isRunning()) {
                 moveNow();
             }
         } finally {
@@ -373,7 +318,7 @@ public final class EngineQueue implements AutoCloseable {
     @GuardedBy("change")
     private void moveNow() {
         Engine to = wanted;
-        Engine.Slot from = slot;
+        EngineSlot from = slot;
         wanted = null;
         if (to == null || from == null) {
             return;
@@ -381,13 +326,11 @@ public final class EngineQueue implements AutoCloseable {
         try {
             if (to != engine) {
                 long epoch = from.epoch() + 1;
-                Engine.Slot next = to.add(this, epoch);
+                EngineSlot next = to.add(this, epoch);
                 engine.remove(from);
                 slot = next;
                 engine = to;
-                long _ =
-                        state.getAndUpdate(
-                                flags -> (epoch << EPOCH_SHIFT) | (flags & (STOPPED | CLOSED)));
+                state.move(epoch);
             }
         } catch (KvmException | IllegalStateException e) {
             log.warn("{} stays on {}, since {} cannot serve it", this, engine, to, e);
@@ -409,14 +352,14 @@ public final class EngineQueue implements AutoCloseable {
     ///
     /// @return false if a run is still in progress after `limit`. It is the last one; the caller closes again
     public boolean close(Duration limit) {
-        long _ = state.getAndUpdate(flags -> flags | CLOSED);
+        state.close();
         closing = true;
-        if (Thread.currentThread().equals(runner)) {
+        if (state.isWithin()) {
             return true;
         }
         change.lock();
         try {
-            boolean ended = awaitEnd(limit.toNanos());
+            boolean ended = state.awaitEnd(limit.toNanos());
             if (ended) {
                 detach();
             }
@@ -428,7 +371,7 @@ public final class EngineQueue implements AutoCloseable {
 
     @GuardedBy("change")
     private void detach() {
-        Engine.Slot last = slot;
+        EngineSlot last = slot;
         if (last == null) {
             return;
         }
