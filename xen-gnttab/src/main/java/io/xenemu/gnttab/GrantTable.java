@@ -81,28 +81,29 @@ public final class GrantTable {
         return new GrantCopy(domId, pins, domains, metrics);
     }
 
-    /// `GNTTABOP_map_grant_ref`, one operation of a batch.
+    /// `GNTTABOP_map_grant_ref`. The operations have no order between them, except that of two at one address the
+    /// first has it. Pages that follow one another in both domains cost one change of the address space.
     ///
-    /// @param hostAddr the guest-physical address at which to map the page; the offset in the page is ignored
-    /// @param flags `GNTMAP_*`
-    /// @param ref the entry (`grant_ref_t`), unsigned; not an object, so that a mapping allocates none
-    /// @param dom the granting domain; not `DOMID_SELF`
-    /// @param result filled if `OKAY`
-    /// @return `BAD_GNTREF` no such entry, or neither a host nor a device mapping; `BAD_DOMAIN` no such domain;
-    ///     `NO_SPACE` no handle is free; `EAGAIN` the domain is being saved; `BAD_PAGE` the entry's frame is no RAM, or
-    ///     another domain's page; `GENERAL_ERROR` all else: flags that an HVM guest cannot use, not granted to this
-    ///     domain or not for writing, in use too often, or no page can be mapped at that address
-    public GrantStatus mapGrantRef(long hostAddr, int flags, int ref, DomId dom, MapResult result) {
-        return metrics.finished(GrantOp.MAP, mappings.map(hostAddr, flags, ref, dom, result));
+    /// Results are `BAD_GNTREF` no such entry, or neither a host nor a device mapping; `BAD_DOMAIN` no such domain;
+    /// `NO_SPACE` no handle is free; `EAGAIN` the domain is being saved; `BAD_PAGE` the entry's frame is no RAM, or
+    /// another domain's page; `GENERAL_ERROR` all else: flags that an HVM guest cannot use, not granted to this
+    /// domain or not for writing, in use too often, or no page can be mapped at that address.
+    public void map(MapBatch batch) {
+        mappings.map(batch);
+        for (int i = 0; i < batch.count(); i++) {
+            metrics.finished(GrantOp.MAP, batch.status(i));
+        }
     }
 
-    /// `GNTTABOP_unmap_grant_ref`, one operation of a batch. A host address of 0 does nothing, as in Xen.
+    /// `GNTTABOP_unmap_grant_ref`. Afterwards the guest sees none of the pages. Neighbours in its address space cost
+    /// one change of it.
     ///
-    /// @param hostAddr an address in the page at which the grant was mapped
-    /// @param handle any 32 bits
-    /// @return `BAD_HANDLE` no such mapping; `GENERAL_ERROR` it is not at that address
-    public GrantStatus unmapGrantRef(long hostAddr, int handle) {
-        return metrics.finished(GrantOp.UNMAP, mappings.unmap(hostAddr, handle));
+    /// Results are `BAD_HANDLE` no such mapping; `GENERAL_ERROR` it is not at that address.
+    public void unmap(UnmapBatch batch) {
+        mappings.unmap(batch);
+        for (int i = 0; i < batch.count(); i++) {
+            metrics.finished(GrantOp.UNMAP, batch.status(i));
+        }
     }
 
     /// `GNTTABOP_setup_table`: grows the table. The caller writes the list of frames.

@@ -2,31 +2,35 @@ package io.xenemu.gnttab;
 
 /// The guest-physical address space of a domain that maps other domains' grants. Called without locks.
 public interface Physmap {
-    /// Shows a page of another domain at a guest frame. A guest's write to a read-only page must not reach it.
+    /// Shows pages of another domain at guest frames, both of which follow one another. A guest's write to a read-only
+    /// page must not reach it.
     ///
-    /// @param gfn the guest frame, 0 to 2^52 - 1
-    /// @param owner the page's domain
-    /// @param mfn the page
-    /// @return false if no page can be shown there
-    boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly);
+    /// @param gfn the first guest frame, 0 to 2^52 - 1
+    /// @param owner the pages' domain
+    /// @param mfn the first page
+    /// @param count the number of pages, at least 1
+    /// @return false if not all can be shown there together; no one is then
+    boolean place(long gfn, GuestFrames owner, long mfn, int count, boolean readOnly);
 
-    /// Removes a page that was placed at a guest frame. The guest then sees it nowhere any more.
+    /// Removes pages that were placed at guest frames which follow one another. The guest then sees them there no more.
     ///
-    /// @param gfn the guest frame, 0 to 2^52 - 1
-    /// @param mfn the page that must be there
-    /// @return false, with nothing done, if another page or none was placed there
-    boolean remove(long gfn, long mfn);
+    /// @param gfn the first guest frame, 0 to 2^52 - 1
+    /// @param mfns the pages that must be there
+    /// @param count the number of pages, at least 1
+    /// @return false if not all of them are there, or they cannot be removed together; nothing is done then
+    boolean remove(long gfn, long[] mfns, int count);
 
     /// An address space that cannot show pages of other domains.
     static Physmap none() {
         return new Physmap() {
             @Override
-            public boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
+            public boolean place(
+                    long gfn, GuestFrames owner, long mfn, int count, boolean readOnly) {
                 return false;
             }
 
             @Override
-            public boolean remove(long gfn, long mfn) {
+            public boolean remove(long gfn, long[] mfns, int count) {
                 return false;
             }
         };

@@ -10,7 +10,8 @@
 ///   [TableFrame].
 /// - The granting side: [Pins] checks an entry in Xen's order and marks it as in use in [ActiveEntries];
 ///   [PinnedFrames] counts uses by page; [Lifetime] says when nothing of an ended domain is in use any more.
-/// - The mapping side: [GuestMappings], [Maptrack], [MapResult].
+/// - The mapping side: [GuestMappings], [Maptrack]; operations that are served together: [MapBatch], [UnmapBatch],
+///   [FrameOrder].
 /// - Copies: [GrantCopy], [CopyEnd].
 /// - Mappings of the service's own back ends: [BackendMappings], [GrantMapping], [GrantRange], and
 ///   [GrantPages] for the pages of one request.

@@ -38,6 +38,11 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
 
     int statusRemovals;
 
+    /// Calls of [#place] and [#remove].
+    int places;
+
+    int removals;
+
     /// Runs when a page is next looked up.
     @Nullable Runnable onLookup;
 
@@ -129,15 +134,44 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
     }
 
     @Override
-    public boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
+    public boolean place(long gfn, GuestFrames owner, long mfn, int count, boolean readOnly) {
+        places++;
+        if (count == 1) {
+            return placeOne(gfn, owner, mfn, readOnly);
+        }
+        // Another thread can be at the frames after this look, and then the answer differs from the
+        // address space.
+        for (int i = 0; i < count; i++) {
+            if (gfn + i >= NO_PLACE || placed.containsKey(gfn + i)) {
+                return false;
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            if (!placeOne(gfn + i, owner, mfn + i, readOnly)) {
+                throw new IllegalStateException("two threads map at one frame");
+            }
+        }
+        return true;
+    }
+
+    private boolean placeOne(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
         return gfn < NO_PLACE && placed.putIfAbsent(gfn, new Placed(owner, mfn, readOnly)) == null;
     }
 
     @Override
-    public boolean remove(long gfn, long mfn) {
+    public boolean remove(long gfn, long[] mfns, int count) {
+        removals++;
         onRemove.run();
-        Placed there = placed.get(gfn);
-        return there != null && there.mfn() == mfn && placed.remove(gfn, there);
+        for (int i = 0; i < count; i++) {
+            Placed there = placed.get(gfn + i);
+            if (there == null || there.mfn() != mfns[i]) {
+                return false;
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            placed.remove(gfn + i);
+        }
+        return true;
     }
 
     /// The page that is placed at a frame.

@@ -124,7 +124,7 @@ final class GrantAdvisoryTest extends MappingDomains {
                     assertFalse(granter.revoke(REF));
                     removals.incrementAndGet();
                 };
-        assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(AT, result.handle()));
+        assertEquals(GrantStatus.OKAY, MapResult.unmap(mapper.table, AT, result.handle()));
         assertEquals(1, removals.get());
         assertTrue(granter.revoke(REF));
     }
@@ -141,7 +141,7 @@ final class GrantAdvisoryTest extends MappingDomains {
                 assertEquals(GrantStatus.OKAY, map(AT, HOST_MAP, REF));
                 current[0] = result.handle();
                 ended.clear();
-                Callable<GrantStatus> unmap = () -> mapper.table.unmapGrantRef(AT, current[0]);
+                Callable<GrantStatus> unmap = () -> MapResult.unmap(mapper.table, AT, current[0]);
                 Future<GrantStatus> one = threads.submit(unmap);
                 Future<GrantStatus> two = threads.submit(unmap);
                 assertEquals(
@@ -151,8 +151,8 @@ final class GrantAdvisoryTest extends MappingDomains {
                 int first = result.handle();
                 assertEquals(GrantStatus.OKAY, map(2 * AT, HOST_MAP, REF + 1));
                 assertTrue(first != result.handle(), "both mappings have handle " + first);
-                mapper.table.unmapGrantRef(AT, first);
-                mapper.table.unmapGrantRef(2 * AT, result.handle());
+                MapResult.unmap(mapper.table, AT, first);
+                MapResult.unmap(mapper.table, 2 * AT, result.handle());
             }
         }
         assertEquals(0, granter.inUse(REF));
@@ -171,14 +171,14 @@ final class GrantAdvisoryTest extends MappingDomains {
         assertEquals(GrantStatus.OKAY, map(AT, HOST_MAP, REF));
         int handle = result.handle();
         for (int i = 0; i < 2 * ActiveEntries.MAX_PINS; i++) {
-            assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(0, handle));
-            assertEquals(GrantStatus.GENERAL_ERROR, mapper.table.unmapGrantRef(2 * AT, handle));
+            assertEquals(GrantStatus.OKAY, MapResult.unmap(mapper.table, 0, handle));
+            assertEquals(GrantStatus.GENERAL_ERROR, MapResult.unmap(mapper.table, 2 * AT, handle));
         }
         assertTrue(granter.table.isPinned(granter.mfn(4)));
         assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(REF));
         domains.kill(granter);
         assertFalse(granter.released, "it is still mapped");
-        assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(AT, handle));
+        assertEquals(GrantStatus.OKAY, MapResult.unmap(mapper.table, AT, handle));
         assertTrue(granter.released);
     }
 
@@ -257,10 +257,10 @@ final class GrantAdvisoryTest extends MappingDomains {
         assertEquals(GrantStatus.OKAY, copy(REF, false));
         assertEquals(GrantStatus.OKAY, copy(REF, true));
         assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(REF));
-        mapper.table.unmapGrantRef(AT, reader);
+        MapResult.unmap(mapper.table, AT, reader);
         assertEquals(GrantStatus.OKAY, copy(REF, false));
         assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(REF), "of the one for writing");
-        mapper.table.unmapGrantRef(2 * AT, result.handle());
+        MapResult.unmap(mapper.table, 2 * AT, result.handle());
         assertEquals(0, granter.inUse(REF));
     }
 
@@ -278,7 +278,8 @@ final class GrantAdvisoryTest extends MappingDomains {
                 () -> {
                     assertEquals(GrantStatus.OKAY, map(AT, HOST_MAP, REF));
                     assertTrue(granter.table.isPinned(mfn), "mapped, and not held");
-                    assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(AT, result.handle()));
+                    assertEquals(
+                            GrantStatus.OKAY, MapResult.unmap(mapper.table, AT, result.handle()));
                     return null;
                 };
         race(ROUNDS, List.of(mapping, copies, copies));
@@ -362,7 +363,7 @@ final class GrantAdvisoryTest extends MappingDomains {
         assertEquals(0, mapper.word(6));
         assertEquals(0, third.inUse(10));
 
-        assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(AT, result.handle()));
+        assertEquals(GrantStatus.OKAY, MapResult.unmap(mapper.table, AT, result.handle()));
         assertFalse(granter.table.isPinned(granter.mfn(4)));
     }
 

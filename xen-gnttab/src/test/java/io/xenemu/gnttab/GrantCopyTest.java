@@ -137,7 +137,7 @@ final class GrantCopyTest {
         third.grant(9, caller, 1);
         assertEquals(
                 GrantStatus.OKAY,
-                caller.table.mapGrantRef(7 * PAGE, 2, 9, third.id, new MapResult()));
+                MapResult.map(caller.table, 7 * PAGE, 2, 9, third.id, new MapResult()));
         copy.from(DomId.SELF, false, 7, 0);
         copy.to(DomId.SELF, false, 5, 0);
         assertEquals(GrantStatus.BAD_PAGE, copy.run(4));

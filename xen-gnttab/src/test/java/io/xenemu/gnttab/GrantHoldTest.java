@@ -30,7 +30,7 @@ final class GrantHoldTest {
     }
 
     private GrantStatus map(int ref) {
-        return other.table.mapGrantRef(AT, HOST_MAP, ref, granter.id, result);
+        return MapResult.map(other.table, AT, HOST_MAP, ref, granter.id, result);
     }
 
     private GrantStatus copyTo(FakeDomain to, int ref) {
@@ -95,7 +95,7 @@ final class GrantHoldTest {
         assertEquals(GrantStatus.OKAY, map(9));
         assertTrue(granter.table.hold(LIMIT));
         assertEquals(1, granter.table.save().mappings().size());
-        assertEquals(GrantStatus.OKAY, other.table.unmapGrantRef(AT, result.handle()));
+        assertEquals(GrantStatus.OKAY, MapResult.unmap(other.table, AT, result.handle()));
         assertFalse(granter.table.isPinned(granter.mfn(4)));
     }
 }

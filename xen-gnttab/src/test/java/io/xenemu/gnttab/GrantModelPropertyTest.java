@@ -183,7 +183,8 @@ final class GrantModelPropertyTest {
         MapResult result = new MapResult();
         GrantStatus expected = model.map(actor, granter, target.ref(), step.flag(), slot);
         GrantStatus actual =
-                actor.fake.table.mapGrantRef(
+                MapResult.map(
+                        actor.fake.table,
                         slot << 12,
                         HOST_MAP | (step.flag() ? READONLY : 0),
                         target.ref(),
@@ -213,7 +214,7 @@ final class GrantModelPropertyTest {
             }
         }
         GrantStatus expected = model.unmap(actor, handle, slot);
-        GrantStatus actual = actor.fake.table.unmapGrantRef(slot << 12, handle);
+        GrantStatus actual = MapResult.unmap(actor.fake.table, slot << 12, handle);
         assertSame(expected, actual, step::toString);
         Statistics.label(Kind.UNMAP.name()).collect(actual);
     }

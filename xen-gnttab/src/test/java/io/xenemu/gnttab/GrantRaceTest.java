@@ -89,13 +89,14 @@ final class GrantRaceTest {
         int mapped = 0;
         for (int i = 0; i < ROUNDS || mapped == 0; i++) {
             int flags = HOST_MAP | ((i & 1) != 0 ? READONLY : 0);
-            GrantStatus status = mapper.table.mapGrantRef(20 << 12, flags, 9, granter.id, result);
+            GrantStatus status =
+                    MapResult.map(mapper.table, 20 << 12, flags, 9, granter.id, result);
             if (status == GrantStatus.OKAY) {
                 mapped++;
                 assertNotEquals(0, granter.inUse(9) & Gtf.READING, "mapped without its flag");
                 assertTrue(granter.table.isPinned(mapper.placedAt(20).mfn()));
                 assertEquals(
-                        GrantStatus.OKAY, mapper.table.unmapGrantRef(20 << 12, result.handle()));
+                        GrantStatus.OKAY, MapResult.unmap(mapper.table, 20 << 12, result.handle()));
             } else {
                 assertEquals(GrantStatus.GENERAL_ERROR, status);
                 assertFalse(mapper.placed.containsKey(20L));
@@ -120,9 +121,9 @@ final class GrantRaceTest {
                 () -> {
                     MapResult result = new MapResult();
                     for (int i = 0; i < ROUNDS; i++) {
-                        if (mapper.table.mapGrantRef(20 << 12, HOST_MAP, 9, granter.id, result)
+                        if (MapResult.map(mapper.table, 20 << 12, HOST_MAP, 9, granter.id, result)
                                 == GrantStatus.OKAY) {
-                            mapper.table.unmapGrantRef(20 << 12, result.handle());
+                            MapResult.unmap(mapper.table, 20 << 12, result.handle());
                         }
                     }
                 });
@@ -136,16 +137,16 @@ final class GrantRaceTest {
         // At most one handle is being ended by each, besides the one that is mapped.
         int handles = 3;
         int[] next = {0};
-        Work vcpu = () -> mapper.table.unmapGrantRef(20 << 12, next[0]++ % handles);
+        Work vcpu = () -> MapResult.unmap(mapper.table, 20 << 12, next[0]++ % handles);
         beside(
                 List.of(vcpu),
                 () -> {
                     MapResult result = new MapResult();
                     for (int i = 0; i < ROUNDS; i++) {
-                        if (mapper.table.mapGrantRef(20 << 12, HOST_MAP, 9, granter.id, result)
+                        if (MapResult.map(mapper.table, 20 << 12, HOST_MAP, 9, granter.id, result)
                                 == GrantStatus.OKAY) {
                             assertTrue(result.handle() < handles);
-                            mapper.table.unmapGrantRef(20 << 12, result.handle());
+                            MapResult.unmap(mapper.table, 20 << 12, result.handle());
                         }
                     }
                 });
@@ -175,11 +176,11 @@ final class GrantRaceTest {
                     MapResult result = new MapResult();
                     int mapped = 0;
                     for (int i = 0; i < ROUNDS || mapped == 0; i++) {
-                        if (mapper.table.mapGrantRef(20 << 12, HOST_MAP, 9, granter.id, result)
+                        if (MapResult.map(mapper.table, 20 << 12, HOST_MAP, 9, granter.id, result)
                                 == GrantStatus.OKAY) {
                             mapped++;
                             assertTrue(granter.table.isPinned(granter.mfn(4)));
-                            mapper.table.unmapGrantRef(20 << 12, result.handle());
+                            MapResult.unmap(mapper.table, 20 << 12, result.handle());
                         }
                     }
                 });

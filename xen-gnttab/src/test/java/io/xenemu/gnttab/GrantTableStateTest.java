@@ -83,9 +83,9 @@ final class GrantTableStateTest {
         granter.grant(9, mapper, 5);
         granter.grant(10, mapper, 6);
         GrantTable mapping = mapper.table;
-        mapping.mapGrantRef(AT, HOST_MAP, 9, granter.id, result);
-        mapping.mapGrantRef(2 * AT, HOST_MAP | READONLY, 10, granter.id, result);
-        mapping.unmapGrantRef(AT, 0);
+        MapResult.map(mapping, AT, HOST_MAP, 9, granter.id, result);
+        MapResult.map(mapping, 2 * AT, HOST_MAP | READONLY, 10, granter.id, result);
+        MapResult.unmap(mapping, AT, 0);
         int handle = result.handle();
         assertEquals(1, handle);
 
@@ -96,8 +96,8 @@ final class GrantTableStateTest {
         assertEquals(new FakeDomain.Placed(granter, granter.mfn(6), true), mapper.placed.get(40L));
         assertTrue(granting.isPinned(granter.mfn(6)));
         assertEquals(restored.save(), mapper.table.save());
-        assertEquals(GrantStatus.BAD_HANDLE, restored.unmapGrantRef(AT, 0));
-        assertEquals(GrantStatus.OKAY, restored.unmapGrantRef(2 * AT, handle));
+        assertEquals(GrantStatus.BAD_HANDLE, MapResult.unmap(restored, AT, 0));
+        assertEquals(GrantStatus.OKAY, MapResult.unmap(restored, 2 * AT, handle));
         assertEquals(0, granter.inUse(10));
         assertFalse(granting.isPinned(granter.mfn(6)));
     }
@@ -107,10 +107,10 @@ final class GrantTableStateTest {
         FakeDomain small = domains.add(8, new GrantLimits(1, 1, 1));
         granter.grant(9, small, 5);
         for (int i = 0; i < 100; i++) {
-            small.table.mapGrantRef((20L + i) * 4096, HOST_MAP, 9, granter.id, result);
+            MapResult.map(small.table, (20L + i) * 4096, HOST_MAP, 9, granter.id, result);
         }
         for (int i = 0; i < 100; i += 2) {
-            small.table.unmapGrantRef((20L + i) * 4096, i);
+            MapResult.unmap(small.table, (20L + i) * 4096, i);
         }
         GrantTable restored = saveAndRestore(small);
         saveAndRestore(granter);
@@ -122,33 +122,39 @@ final class GrantTableStateTest {
             granter.grant(11, small, 6);
             assertEquals(
                     GrantStatus.OKAY,
-                    restored.mapGrantRef(
-                            (200L + i) * 4096, HOST_MAP | READONLY, ref, granter.id, result));
+                    MapResult.map(
+                            restored,
+                            (200L + i) * 4096,
+                            HOST_MAP | READONLY,
+                            ref,
+                            granter.id,
+                            result));
             boolean stillMapped = result.handle() < 100 && result.handle() % 2 == 1;
             assertFalse(seen[result.handle()] || stillMapped);
             seen[result.handle()] = true;
         }
         assertEquals(
-                GrantStatus.NO_SPACE, restored.mapGrantRef(AT, HOST_MAP, 10, granter.id, result));
+                GrantStatus.NO_SPACE,
+                MapResult.map(restored, AT, HOST_MAP, 10, granter.id, result));
     }
 
     @Test
     void mappingsOfADomainThatIsGoneAreLost() {
         granter.grant(9, mapper, 5);
-        mapper.table.mapGrantRef(AT, HOST_MAP, 9, granter.id, result);
+        MapResult.map(mapper.table, AT, HOST_MAP, 9, granter.id, result);
         GrantTableState state = mapper.table.save();
         domains.kill(granter);
         GrantTable restored = restore(mapper, state);
         assertEquals(1, restored.reattach());
         assertTrue(mapper.placed.isEmpty());
-        assertEquals(GrantStatus.BAD_HANDLE, restored.unmapGrantRef(AT, result.handle()));
+        assertEquals(GrantStatus.BAD_HANDLE, MapResult.unmap(restored, AT, result.handle()));
     }
 
     @Test
     void usesByADomainThatIsNotRestoredEnd() {
         granter.grant(9, mapper, 5);
-        mapper.table.mapGrantRef(AT, HOST_MAP, 9, granter.id, result);
-        mapper.table.mapGrantRef(2 * AT, HOST_MAP | READONLY, 9, granter.id, result);
+        MapResult.map(mapper.table, AT, HOST_MAP, 9, granter.id, result);
+        MapResult.map(mapper.table, 2 * AT, HOST_MAP | READONLY, 9, granter.id, result);
         GrantTable granting = saveAndRestore(granter);
         granting.abandon(new DomId(6));
         assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(9));

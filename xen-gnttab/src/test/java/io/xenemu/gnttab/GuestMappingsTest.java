@@ -122,15 +122,15 @@ final class GuestMappingsTest extends MappingDomains {
         MapResult to = new MapResult();
         for (DomId dom : List.of(new DomId(9), DomId.SELF, new DomId(0xffff))) {
             assertEquals(
-                    GrantStatus.BAD_DOMAIN, mapper.table.mapGrantRef(AT, HOST_MAP, 9, dom, to));
+                    GrantStatus.BAD_DOMAIN, MapResult.map(mapper.table, AT, HOST_MAP, 9, dom, to));
         }
         assertEquals(
                 GrantStatus.GENERAL_ERROR,
-                mapper.table.mapGrantRef(AT, HOST_MAP, 9, DomId.DOM0, to),
+                MapResult.map(mapper.table, AT, HOST_MAP, 9, DomId.DOM0, to),
                 "the service grants nothing");
         assertEquals(
                 GrantStatus.BAD_GNTREF,
-                mapper.table.mapGrantRef(AT, HOST_MAP, 512, DomId.DOM0, to));
+                MapResult.map(mapper.table, AT, HOST_MAP, 512, DomId.DOM0, to));
     }
 
     @Test
@@ -169,7 +169,7 @@ final class GuestMappingsTest extends MappingDomains {
         third.grant(9, granter, 1);
         assertEquals(
                 GrantStatus.OKAY,
-                granter.table.mapGrantRef(7 * 4096, HOST_MAP, 9, third.id, new MapResult()));
+                MapResult.map(granter.table, 7 * 4096, HOST_MAP, 9, third.id, new MapResult()));
         granter.grant(10, mapper, 7);
         assertEquals(GrantStatus.BAD_PAGE, map(AT, HOST_MAP, 10));
         assertEquals(0, granter.inUse(10));
@@ -207,8 +207,145 @@ final class GuestMappingsTest extends MappingDomains {
             granter.grant(9, Gtf.PERMIT_ACCESS, third.id, 5);
             assertEquals(
                     GrantStatus.GENERAL_ERROR,
-                    third.table.mapGrantRef(AT, HOST_MAP, 9, granter.id, new MapResult()));
+                    MapResult.map(third.table, AT, HOST_MAP, 9, granter.id, new MapResult()));
             assertEquals(GrantStatus.OKAY, unmap(AT, handle));
         });
+    }
+
+    private void add(MapBatch batch, int frame, int ref) {
+        batch.add(AT + frame * 4096L, HOST_MAP, ref, granter.id);
+    }
+
+    private void assertAllOkay(MapBatch batch) {
+        for (int i = 0; i < batch.count(); i++) {
+            assertEquals(GrantStatus.OKAY, batch.status(i), "operation " + i);
+        }
+    }
+
+    private void unmapAll(MapBatch batch) {
+        UnmapBatch unmaps = new UnmapBatch();
+        for (int i = 0; i < batch.count(); i++) {
+            unmaps.add(AT + i * 4096L, batch.handle(i));
+        }
+        mapper.table.unmap(unmaps);
+        for (int i = 0; i < unmaps.count(); i++) {
+            assertEquals(GrantStatus.OKAY, unmaps.status(i), "operation " + i);
+        }
+    }
+
+    @Test
+    void neighboursOfABatchArePlacedAndRemovedTogetherInAnyOrder() {
+        MapBatch batch = new MapBatch();
+        for (int i = 0; i < 8; i++) {
+            granter.grant(9 + i, mapper, i);
+        }
+        for (int i : new int[] {5, 7, 6, 4, 0, 2, 1, 3}) {
+            add(batch, i, 9 + i);
+        }
+        mapper.table.map(batch);
+        assertAllOkay(batch);
+        assertEquals(1, mapper.places);
+        int[] handles = new int[8];
+        for (int i = 0; i < 8; i++) {
+            assertEquals(granter.mfn(i), mapper.placedAt(20 + i).mfn());
+            assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(9 + i));
+            handles[Math.toIntExact(batch.busAddress(i) >> 12 & 0xf)] = batch.handle(i);
+        }
+        UnmapBatch unmaps = new UnmapBatch();
+        for (int i = 7; i >= 0; i--) {
+            unmaps.add(AT + i * 4096L, handles[i]);
+        }
+        mapper.onRemove = () -> assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(9));
+        mapper.table.unmap(unmaps);
+        assertEquals(1, mapper.removals);
+        assertTrue(mapper.placed.isEmpty());
+        for (int i = 0; i < 8; i++) {
+            assertEquals(GrantStatus.OKAY, unmaps.status(i));
+            assertEquals(0, granter.inUse(9 + i));
+        }
+    }
+
+    @Test
+    void pagesThatAreNoNeighboursArePlacedAloneAndRemovedTogether() {
+        MapBatch batch = new MapBatch();
+        for (int i = 0; i < 4; i++) {
+            granter.grant(9 + i, mapper, 2L * i);
+            add(batch, i, 9 + i);
+        }
+        mapper.table.map(batch);
+        assertAllOkay(batch);
+        assertEquals(4, mapper.places);
+        unmapAll(batch);
+        assertEquals(1, mapper.removals);
+    }
+
+    @Test
+    void oneOfABatchThatCannotBePlacedStopsNoOther() {
+        granter.grant(20, mapper, 15);
+        assertEquals(GrantStatus.OKAY, map(AT + 4096, HOST_MAP, 20));
+        int before = result.handle();
+        MapBatch batch = new MapBatch();
+        for (int i = 0; i < 4; i++) {
+            granter.grant(9 + i, mapper, i);
+            add(batch, i, 9 + i);
+        }
+        mapper.table.map(batch);
+        for (int i = 0; i < 4; i++) {
+            boolean isFree = i != 1;
+            assertEquals(isFree ? GrantStatus.OKAY : GrantStatus.GENERAL_ERROR, batch.status(i));
+            assertEquals(isFree ? Gtf.READING | Gtf.WRITING : 0, granter.inUse(9 + i));
+        }
+        assertEquals(granter.mfn(15), mapper.placedAt(21).mfn());
+
+        UnmapBatch unmaps = new UnmapBatch();
+        unmaps.add(AT, batch.handle(0));
+        unmaps.add(AT, batch.handle(0));
+        unmaps.add(0, batch.handle(2));
+        unmaps.add(AT + 4 * 4096, batch.handle(2));
+        unmaps.add(AT + 2 * 4096, batch.handle(2));
+        unmaps.add(AT + 4096, before);
+        unmaps.add(AT + 3 * 4096, -1);
+        mapper.table.unmap(unmaps);
+        GrantStatus[] expected = {
+            GrantStatus.OKAY,
+            GrantStatus.BAD_HANDLE,
+            GrantStatus.OKAY,
+            GrantStatus.GENERAL_ERROR,
+            GrantStatus.OKAY,
+            GrantStatus.OKAY,
+            GrantStatus.BAD_HANDLE
+        };
+        for (int i = 0; i < expected.length; i++) {
+            assertEquals(expected[i], unmaps.status(i), "operation " + i);
+        }
+        assertEquals(granter.mfn(3), mapper.placedAt(23).mfn());
+        assertEquals(1, mapper.placed.size());
+    }
+
+    @Test
+    void twoOfABatchAtOneAddressLeaveItToTheFirst() {
+        granter.grant(9, mapper, 1);
+        granter.grant(10, mapper, 2);
+        MapBatch batch = new MapBatch();
+        add(batch, 0, 10);
+        add(batch, 0, 9);
+        mapper.table.map(batch);
+        assertEquals(GrantStatus.OKAY, batch.status(0));
+        assertEquals(GrantStatus.GENERAL_ERROR, batch.status(1));
+        assertEquals(granter.mfn(2), mapper.placedAt(20).mfn());
+        assertEquals(0, granter.inUse(9));
+    }
+
+    @Test
+    void readersAndWritersOfNeighboursAreNotPlacedTogether() {
+        granter.grant(9, mapper, 1);
+        granter.grant(10, mapper, 2);
+        MapBatch batch = new MapBatch();
+        add(batch, 0, 9);
+        batch.add(AT + 4096, HOST_MAP | READONLY, 10, granter.id);
+        mapper.table.map(batch);
+        assertAllOkay(batch);
+        assertFalse(mapper.placedAt(20).readOnly());
+        assertTrue(mapper.placedAt(21).readOnly());
     }
 }

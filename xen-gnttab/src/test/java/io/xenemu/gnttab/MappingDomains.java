@@ -22,10 +22,10 @@ abstract class MappingDomains {
     }
 
     GrantStatus map(long address, int flags, int ref) {
-        return mapper.table.mapGrantRef(address, flags, ref, granter.id, result);
+        return MapResult.map(mapper.table, address, flags, ref, granter.id, result);
     }
 
     GrantStatus unmap(long address, int handle) {
-        return mapper.table.unmapGrantRef(address, handle);
+        return MapResult.unmap(mapper.table, address, handle);
     }
 }

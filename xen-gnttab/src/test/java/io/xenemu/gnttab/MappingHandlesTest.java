@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 /// dies.
 final class MappingHandlesTest extends MappingDomains {
     private GrantStatus mapBy(FakeDomain domain, int ref) {
-        return domain.table.mapGrantRef((20L + ref) * 4096, HOST_MAP, ref, granter.id, result);
+        return MapResult.map(domain.table, (20L + ref) * 4096, HOST_MAP, ref, granter.id, result);
     }
 
     private double gauge(String name, String domain) {
@@ -40,9 +40,9 @@ final class MappingHandlesTest extends MappingDomains {
         assertEquals(0, granter.inUse(300));
         assertEquals(
                 GrantStatus.NO_SPACE,
-                small.table.mapGrantRef(0, HOST_MAP, -1, granter.id, result),
+                MapResult.map(small.table, 0, HOST_MAP, -1, granter.id, result),
                 "before the entry is looked at");
-        assertEquals(GrantStatus.OKAY, small.table.unmapGrantRef((20L + 7) * 4096, 7));
+        assertEquals(GrantStatus.OKAY, MapResult.unmap(small.table, (20L + 7) * 4096, 7));
         assertEquals(GrantStatus.OKAY, mapBy(small, 300));
         assertEquals(7, result.handle());
     }
@@ -52,7 +52,7 @@ final class MappingHandlesTest extends MappingDomains {
         FakeDomain none = domains.add(8, new GrantLimits(1, 0, 1));
         granter.grant(9, none, 5);
         assertEquals(GrantStatus.NO_SPACE, mapBy(none, 9));
-        assertEquals(GrantStatus.BAD_HANDLE, none.table.unmapGrantRef(AT, 0));
+        assertEquals(GrantStatus.BAD_HANDLE, MapResult.unmap(none.table, AT, 0));
     }
 
     @Test
@@ -79,7 +79,7 @@ final class MappingHandlesTest extends MappingDomains {
         assertEquals(GrantStatus.GENERAL_ERROR, unmap(2 * AT, handle), "another page there");
         assertEquals(GrantStatus.OKAY, unmap(0, handle), "nothing asked for");
         assertEquals(Gtf.READING | Gtf.WRITING, granter.inUse(9));
-        assertEquals(GrantStatus.OKAY, mapper.table.unmapGrantRef(AT + 5, handle));
+        assertEquals(GrantStatus.OKAY, MapResult.unmap(mapper.table, AT + 5, handle));
         assertEquals(0, granter.inUse(9));
     }
 
@@ -159,7 +159,7 @@ final class MappingHandlesTest extends MappingDomains {
     void aDomainThatMapsItsOwnPagesIsReleasedAtItsEnd() {
         mapper.grant(9, mapper, 5);
         assertEquals(
-                GrantStatus.OKAY, mapper.table.mapGrantRef(AT, HOST_MAP, 9, mapper.id, result));
+                GrantStatus.OKAY, MapResult.map(mapper.table, AT, HOST_MAP, 9, mapper.id, result));
         domains.kill(mapper);
         assertTrue(mapper.released);
     }

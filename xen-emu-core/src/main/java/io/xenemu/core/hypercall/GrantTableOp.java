@@ -4,21 +4,17 @@ import io.xenemu.gnttab.GrantCopy;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.gnttab.GrantTable;
-import io.xenemu.gnttab.MapResult;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.GnttabStructs.Copy;
 import io.xenemu.kvm.abi.xen.GnttabStructs.GetVersion;
-import io.xenemu.kvm.abi.xen.GnttabStructs.MapGrantRef;
 import io.xenemu.kvm.abi.xen.GnttabStructs.QuerySize;
 import io.xenemu.kvm.abi.xen.GnttabStructs.SetVersion;
 import io.xenemu.kvm.abi.xen.GnttabStructs.SetupTable;
 import io.xenemu.kvm.abi.xen.GnttabStructs.SwapGrantRef;
-import io.xenemu.kvm.abi.xen.GnttabStructs.UnmapGrantRef;
 import io.xenemu.kvm.memory.GuestField;
 import io.xenemu.kvm.memory.GuestStruct;
-import org.jspecify.annotations.Nullable;
 
 /// `grant_table_op` (20). The third argument is the number of structures in an array. An operation with a status
 /// field reports a structure's failure there, and the hypercall itself succeeds. `xen/include/public/grant_table.h`.
@@ -30,8 +26,8 @@ final class GrantTableOp {
 
     static HypercallFamily family() {
         return HypercallFamily.of("grant_table_op", 20)
-                .op(0, "map_grant_ref", GrantTableOp::mapGrantRef)
-                .op(1, "unmap_grant_ref", GrantTableOp::unmapGrantRef)
+                .op(0, "map_grant_ref", GrantMappingOps::map)
+                .op(1, "unmap_grant_ref", GrantMappingOps::unmap)
                 .op(2, "setup_table", GrantTableOp::setupTable)
                 .absent(3, "dump_table")
                 .absent(4, "transfer")
@@ -50,14 +46,6 @@ final class GrantTableOp {
         void serve(HypercallContext c);
     }
 
-    private static long mapGrantRef(HypercallContext c) throws XenError {
-        return batch(c, MapGrantRef.STRUCT, null, GrantTableOp::map);
-    }
-
-    private static long unmapGrantRef(HypercallContext c) throws XenError {
-        return batch(c, UnmapGrantRef.STRUCT, UnmapGrantRef.STATUS, GrantTableOp::unmap);
-    }
-
     private static long copy(HypercallContext c) throws XenError {
         return batch(c, Copy.STRUCT, Copy.STATUS, GrantTableOp::copyOne);
     }
@@ -71,12 +59,9 @@ final class GrantTableOp {
     /// mailbox. If it is to park or to go down, the guest makes another call for the rest, as when Xen interrupts a
     /// batch.
     ///
-    /// @param result the only field that is written back; null for the whole structure
+    /// @param result the only field that is written back
     private static long batch(
-            HypercallContext c,
-            GuestStruct struct,
-            GuestField.@Nullable S16 result,
-            Element element)
+            HypercallContext c, GuestStruct struct, GuestField.S16 result, Element element)
             throws XenError {
         int count = count(c);
         var argument = c.argument();
@@ -84,11 +69,7 @@ final class GrantTableOp {
             long address = argument.element(struct, c.word(1), i);
             argument.copyIn(struct, address);
             element.serve(c);
-            if (result == null) {
-                argument.copyOut(struct, address);
-            } else {
-                argument.copyOut(result, address);
-            }
+            argument.copyOut(result, address);
             c.vcpu().serveMailbox();
             int left = count - i - 1;
             if (left > 0 && c.isPreempted()) {
@@ -100,43 +81,12 @@ final class GrantTableOp {
         return 0;
     }
 
-    private static int count(HypercallContext c) throws XenError {
+    static int count(HypercallContext c) throws XenError {
         int count = c.u32(2);
         if (count < 0) {
             throw XenError.EINVAL;
         }
         return count;
-    }
-
-    private static void map(HypercallContext c) {
-        var argument = c.argument();
-        MapResult result = c.mapResult();
-        GrantStatus status =
-                c.domain()
-                        .grantTable()
-                        .mapGrantRef(
-                                argument.get(MapGrantRef.HOST_ADDR),
-                                c.argument().bits(MapGrantRef.FLAGS),
-                                c.argument().bits(MapGrantRef.REF),
-                                DomId.of(argument.get(MapGrantRef.DOM)),
-                                result);
-        argument.set(MapGrantRef.STATUS, status.code());
-        if (status == GrantStatus.OKAY) {
-            argument.set(MapGrantRef.HANDLE, result.handle());
-            argument.set(MapGrantRef.DEV_BUS_ADDR, result.busAddress());
-        }
-    }
-
-    /// Xen compares `dev_bus_addr` only for device mappings, which HVM guests do not have.
-    private static void unmap(HypercallContext c) {
-        var argument = c.argument();
-        GrantStatus status =
-                c.domain()
-                        .grantTable()
-                        .unmapGrantRef(
-                                argument.get(UnmapGrantRef.HOST_ADDR),
-                                c.argument().bits(UnmapGrantRef.HANDLE));
-        argument.set(UnmapGrantRef.STATUS, status.code());
     }
 
     private static void copyOne(HypercallContext c) {

@@ -3,7 +3,8 @@ package io.xenemu.core.hypercall;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.gnttab.GrantCopy;
-import io.xenemu.gnttab.MapResult;
+import io.xenemu.gnttab.MapBatch;
+import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestArgument;
 import java.util.Objects;
@@ -23,7 +24,8 @@ public final class HypercallContext {
     private final Vcpu vcpu;
     private final GuestArgument argument;
     private final long[] parameters = new long[PARAMETERS];
-    private final MapResult mapResult = new MapResult();
+    private final MapBatch maps = new MapBatch();
+    private final UnmapBatch unmaps = new UnmapBatch();
     private @Nullable GrantCopy grantCopy;
 
     /// Whether the call has had access to its argument in memory: only then is there something to forget.
@@ -113,9 +115,14 @@ public final class HypercallContext {
         return argument;
     }
 
-    /// The result of a grant mapping that the vCPU makes.
-    MapResult mapResult() {
-        return mapResult;
+    /// The vCPU's reusable batch of mappings of grants.
+    MapBatch maps() {
+        return maps;
+    }
+
+    /// The vCPU's reusable batch of ends of such mappings.
+    UnmapBatch unmaps() {
+        return unmaps;
     }
 
     /// The vCPU's reusable grant copy.

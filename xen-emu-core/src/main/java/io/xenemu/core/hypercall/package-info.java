@@ -4,7 +4,8 @@
 ///
 /// Families of files:
 ///
-/// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp], [HvmOp], [MemoryOp] with
+/// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp] with [GrantMappingOps],
+///   [HvmOp], [MemoryOp] with
 ///   [MemoryExchange] and [RefusedMemoryOps], [MulticallOp], [PhysdevOp], [SchedOp], [SetTimerOp], [VcpuOp],
 ///   [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily], copies its argument in once, and calls the module
 ///   that owns the semantics. [VcpuContext] decodes the longest argument, and

@@ -174,21 +174,28 @@ final class AddressSpace implements AutoCloseable {
         cover(range, gpa, false);
     }
 
-    /// Shows a page to the guest alone. The caller has taken [PhysicalRange#SPLITS] mappings.
-    void showToGuest(PhysicalRange range, long gfn, MemFd file, long offset, boolean readOnly) {
+    /// Shows pages that follow one another to the guest alone. The caller has taken [PhysicalRange#SPLITS] mappings for
+    /// each, which are enough for any of them to be uncovered alone.
+    ///
+    /// @param range contains all of them
+    void showToGuest(
+            PhysicalRange range, long gfn, int count, MemFd file, long offset, boolean readOnly) {
         long gpa = gfn * GuestMemory.PAGE_SIZE;
-        range.showToGuest(gpa, file, offset, readOnly);
-        cover(range, gpa, true);
-        reaches(gfn);
+        range.showToGuest(gpa, count, file, offset, readOnly);
+        for (int i = 0; i < count; i++) {
+            cover(range, gpa + (long) i * GuestMemory.PAGE_SIZE, true);
+        }
+        reaches(gfn + count - 1);
     }
 
-    /// Undoes [#showToGuest], and gives its mappings back.
-    void uncoverForGuest(long gfn) {
+    /// Undoes [#showToGuest] for pages of one range, and gives their mappings back.
+    void uncoverForGuest(PhysicalRange range, long gfn, int count) {
         long gpa = gfn * GuestMemory.PAGE_SIZE;
-        PhysicalRange range = existing(gpa);
-        range.uncoverForGuest(gpa);
-        cover(range, gpa, false);
-        mappings.give(PhysicalRange.SPLITS);
+        range.uncoverForGuest(gpa, count);
+        for (int i = 0; i < count; i++) {
+            cover(range, gpa + (long) i * GuestMemory.PAGE_SIZE, false);
+        }
+        mappings.give((long) count * PhysicalRange.SPLITS);
     }
 
     /// Notes whether a shown page covers the page of RAM at an address. In a hole it covers none.

@@ -59,6 +59,14 @@ public final class DomainFrames implements GuestFrames {
         return numbers.fileOf(mfn - base);
     }
 
+    /// Whether pages that follow one another by number do so in their [#file] too.
+    ///
+    /// @param mfn the first page
+    /// @param count at least 1
+    boolean areInOneFile(long mfn, int count) {
+        return numbers.isRam(mfn - base) == numbers.isRam(mfn - base + count - 1);
+    }
+
     @Override
     public long offset(long mfn) {
         return numbers.offsetOf(mfn - base);

@@ -55,30 +55,33 @@ public final class DomainPhysmap implements Physmap {
     // Pages of other domains.
 
     @Override
-    public boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
+    public boolean place(long gfn, GuestFrames owner, long mfn, int count, boolean readOnly) {
         // All domains of the service are of this kind, except domain 0, which grants nothing.
         return owner instanceof DomainFrames frames
-                && place(gfn, mfn, frames.file(mfn), frames.offset(mfn), readOnly);
+                && frames.areInOneFile(mfn, count)
+                && place(gfn, mfn, count, frames.file(mfn), frames.offset(mfn), readOnly);
     }
 
-    /// Shows a page of another domain at a guest frame. It covers the frame's own page until it is removed, and removes
-    /// any other page there for good.
+    /// Shows pages of another domain at guest frames. They cover the frames' own pages until they are removed, and
+    /// remove any other pages there for good.
     ///
-    /// @param gfn any 64 bits
-    /// @param mfn the page's machine frame number
-    /// @param file the page's memory, which does not change until [#remove]
-    /// @param offset of the page in it
-    /// @return false if no page can be there, a foreign page is there already, or there are too many
-    boolean place(long gfn, long mfn, MemFd file, long offset, boolean readOnly) {
+    /// @param gfn the first frame, any 64 bits
+    /// @param mfn the first page's machine frame number
+    /// @param count the number of pages, at least 1
+    /// @param file the pages' memory, which does not change until [#remove]
+    /// @param offset of the first page in it
+    /// @return false if no page can be at one of the frames, or a foreign page is there already, or the frames are not
+    ///     in one range, or there are too many pages. Then nothing is shown
+    boolean place(long gfn, long mfn, int count, MemFd file, long offset, boolean readOnly) {
         synchronized (memory) {
-            return memory.foreign.place(gfn, mfn, file, offset, readOnly, inUse);
+            return memory.foreign.place(gfn, mfn, count, file, offset, readOnly, inUse);
         }
     }
 
     @Override
-    public boolean remove(long gfn, long mfn) {
+    public boolean remove(long gfn, long[] mfns, int count) {
         synchronized (memory) {
-            return memory.foreign.remove(gfn, mfn);
+            return memory.foreign.remove(gfn, mfns, count);
         }
     }
 

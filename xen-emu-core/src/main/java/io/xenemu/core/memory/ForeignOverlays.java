@@ -50,41 +50,68 @@ final class ForeignOverlays {
 
     /// See [DomainPhysmap#place].
     boolean place(
-            long gfn, long mfn, MemFd file, long offset, boolean isReadOnly, LongPredicate inUse) {
-        if (!AddressSpace.isPossible(gfn)
-                || mfns.containsKey(gfn)
-                || !mappings.take(PhysicalRange.SPLITS)) {
+            long gfn,
+            long mfn,
+            int count,
+            MemFd file,
+            long offset,
+            boolean isReadOnly,
+            LongPredicate inUse) {
+        for (int i = 0; i < count; i++) {
+            if (!AddressSpace.isPossible(gfn + i) || mfns.containsKey(gfn + i)) {
+                return false;
+            }
+        }
+        long splits = (long) count * PhysicalRange.SPLITS;
+        if (!mappings.take(splits)) {
             return false;
         }
         boolean placed = false;
         try {
             PhysicalRange range = space.make(gfn * GuestMemory.PAGE_SIZE);
-            special.evict(gfn);
-            // As in Xen, the domain owns a lost page of RAM until its end.
-            boolean _ = space.takeDisplaced(gfn, inUse);
-            space.showToGuest(range, gfn, file, offset, isReadOnly);
-            mfns.put(gfn, mfn);
-            if (isReadOnly) {
-                readOnly.add(gfn);
+            if (!range.contains(gfn * GuestMemory.PAGE_SIZE, count)) {
+                return false;
+            }
+            for (int i = 0; i < count; i++) {
+                special.evict(gfn + i);
+                // As in Xen, the domain owns a lost page of RAM until its end.
+                boolean _ = space.takeDisplaced(gfn + i, inUse);
+            }
+            space.showToGuest(range, gfn, count, file, offset, isReadOnly);
+            for (int i = 0; i < count; i++) {
+                mfns.put(gfn + i, mfn + i);
+                if (isReadOnly) {
+                    readOnly.add(gfn + i);
+                }
             }
             placed = true;
         } catch (XenError e) {
             return false;
         } finally {
             if (!placed) {
-                mappings.give(PhysicalRange.SPLITS);
+                mappings.give(splits);
             }
         }
         return true;
     }
 
     /// See [DomainPhysmap#remove].
-    boolean remove(long gfn, long mfn) {
-        if (!mfns.remove(gfn, mfn)) {
+    boolean remove(long gfn, long[] pages, int count) {
+        for (int i = 0; i < count; i++) {
+            Long there = mfns.get(gfn + i);
+            if (there == null || there != pages[i]) {
+                return false;
+            }
+        }
+        PhysicalRange range = space.existing(gfn * GuestMemory.PAGE_SIZE);
+        if (!range.contains(gfn * GuestMemory.PAGE_SIZE, count)) {
             return false;
         }
-        readOnly.remove(gfn);
-        space.uncoverForGuest(gfn);
+        for (int i = 0; i < count; i++) {
+            mfns.remove(gfn + i);
+            readOnly.remove(gfn + i);
+        }
+        space.uncoverForGuest(range, gfn, count);
         return true;
     }
 

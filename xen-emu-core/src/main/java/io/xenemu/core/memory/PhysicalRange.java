@@ -70,6 +70,11 @@ public final class PhysicalRange {
         return start + guestView.byteSize();
     }
 
+    /// Whether `count` pages from an address on are all within the range.
+    boolean contains(long gpa, int count) {
+        return gpa >= start && (long) count * GuestMemory.PAGE_SIZE <= end() - gpa;
+    }
+
     /// Whether the range has only shown pages.
     boolean isHole() {
         return serviceView == null;
@@ -98,35 +103,39 @@ public final class PhysicalRange {
 
     /// The page that the guest sees at an address.
     MemorySegment guestPage(long gpa) {
-        return guestView.asSlice(gpa - start, GuestMemory.PAGE_SIZE);
+        return guestPages(gpa, 1);
+    }
+
+    private MemorySegment guestPages(long gpa, int count) {
+        return guestView.asSlice(gpa - start, (long) count * GuestMemory.PAGE_SIZE);
     }
 
     /// Shows a page to the guest, and to the service unless this is a hole.
     void showToAll(long gpa, MemFd page, long pageOffset) {
-        showToGuest(gpa, page, pageOffset, false);
+        showToGuest(gpa, 1, page, pageOffset, false);
         if (serviceView != null) {
             page.mapFixed(pageOffset, serviceView.asSlice(gpa - start, GuestMemory.PAGE_SIZE));
         }
     }
 
-    /// Shows a page only to the guest.
-    void showToGuest(long gpa, MemFd page, long pageOffset, boolean pageReadOnly) {
-        page.mapFixed(pageOffset, guestPage(gpa), pageReadOnly);
-        shown++;
+    /// Shows pages that follow one another in a memory only to the guest, by one system call.
+    void showToGuest(long gpa, int count, MemFd pages, long pageOffset, boolean pageReadOnly) {
+        pages.mapFixed(pageOffset, guestPages(gpa, count), pageReadOnly);
+        shown += count;
     }
 
     /// Undoes [#showToAll].
     void uncoverForAll(long gpa) {
-        uncoverForGuest(gpa);
+        uncoverForGuest(gpa, 1);
         if (serviceView != null) {
             MemorySegment under = serviceView.asSlice(gpa - start, GuestMemory.PAGE_SIZE);
             memfd.mapBack(offset + gpa - start, under, false);
         }
     }
 
-    /// Undoes [#showToGuest].
-    void uncoverForGuest(long gpa) {
-        memfd.mapBack(offset + gpa - start, guestPage(gpa), readOnly);
-        shown--;
+    /// Undoes [#showToGuest] for shown pages, which need not have come together. This is one system call.
+    void uncoverForGuest(long gpa, int count) {
+        memfd.mapBack(offset + gpa - start, guestPages(gpa, count), readOnly);
+        shown -= count;
     }
 }

@@ -28,8 +28,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /// The cost for this process of mapping a granted page and unmapping it again, by hypercalls of one page or of 32. Also
-/// measures the part of the two calls of mmap(2), which are necessary. The exits are not included. Needs /dev/kvm,
-/// without Xen; run as [DispatcherBenchmark].
+/// measures two calls of mmap(2), which a page alone needs. The exits are not included. Needs /dev/kvm, without Xen;
+/// run as [DispatcherBenchmark].
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -53,7 +53,7 @@ public class GrantMapBenchmark {
     private static final long TABLE = 0x12_3000;
     private static final long MAPS = TestDomain.ARGUMENT;
     private static final long UNMAPS = TestDomain.ARGUMENT + 0x1000;
-    private static final long GRANTED = 0x10_0000;
+    private static final long GRANTED = 0x20_0000;
 
     /// The address of the mapping, in a hole, as Linux does it.
     private static final long WINDOW = 0xc000_0000L;
@@ -71,6 +71,10 @@ public class GrantMapBenchmark {
     /// The number of pages that are mapped all the time.
     @Param({"0", "8000"})
     public int others;
+
+    /// The number of pages from one granted page to the next: neighbours are mapped together.
+    @Param({"1", "3"})
+    public int step;
 
     private MemorySegment slot() {
         MemorySegment view = ram.map(0, (long) BATCH * PAGE);
@@ -94,7 +98,7 @@ public class GrantMapBenchmark {
         memory.write64(MAPS + 16, TABLE / PAGE);
         require(hypercall(MEMORY_OP, ADD_TO_PHYSMAP, MAPS, 0));
         for (int ref = REF; ref < REFS; ref++) {
-            memory.write32(TABLE + 8L * ref + 4, (int) (GRANTED / PAGE) + ref % BATCH);
+            memory.write32(TABLE + 8L * ref + 4, (int) (GRANTED / PAGE) + ref % BATCH * step);
             memory.write32(TABLE + 8L * ref, TestDomain.ID.value() << 16 | 1);
         }
         int ref = REF + BATCH;

@@ -251,6 +251,67 @@ final class GrantCallsTest extends CallingGuest {
         assertEquals(GrantStatus.BAD_HANDLE.code(), status(20));
     }
 
+    /// Twice as many and a few more than are served together, so that pages cross pieces, and RAM's end.
+    private static final int MANY = 70;
+
+    private void prepareMap(int i, long gfn, int ref) throws XenError {
+        long at = ARG + 32L * i;
+        memory.write64(at, gfn << 12);
+        memory.write32(at + 8, 2);
+        memory.write32(at + 12, ref);
+        memory.write16(at + 16, TestDomain.ID.value());
+        memory.write16(at + 18, 77);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0x180, 0xc_0000, 0xc_01f0})
+    void guestMapsManyNeighboursAndUnmapsThemBackwards(long gfn) throws XenError {
+        for (int i = 0; i < MANY; i++) {
+            memory.write32(TABLE + 8L * (9 + i) + 4, 0x240 + i);
+            memory.write32(TABLE + 8L * (9 + i), TestDomain.ID.value() << 16 | 1);
+            memory.write32((0x240L + i) << 12, 1000 + i);
+            prepareMap(i, gfn + i, 9 + i);
+        }
+        assertEquals(0, op(0, MANY));
+        int[] handles = new int[MANY];
+        for (int i = 0; i < MANY; i++) {
+            assertEquals(0, status(32 * i + 18));
+            handles[i] = memory.read32(ARG + 32L * i + 20);
+            assertEquals(1000 + i, seen(gfn + i));
+            assertEquals(0x19, memory.read16(TABLE + 8L * (9 + i)));
+        }
+        for (int i = 0; i < MANY; i++) {
+            long at = ARG + 24L * i;
+            memory.write64(at, (gfn + MANY - 1 - i) << 12);
+            memory.write32(at + 16, handles[MANY - 1 - i]);
+        }
+        assertEquals(0, op(1, MANY));
+        for (int i = 0; i < MANY; i++) {
+            assertEquals(0, status(24 * i + 20));
+            assertEquals(gfn < 0x800 ? 0 : -1, seen(gfn + i));
+            assertEquals(1, memory.read16(TABLE + 8L * (9 + i)));
+        }
+    }
+
+    private int seen(long gfn) {
+        return guest.domain().memory().seenByGuest(gfn).get(ValueLayout.JAVA_INT, 0);
+    }
+
+    @Test
+    void aFaultEndsAMappingBatchAndKeepsItsEarlierMappings() throws XenError {
+        memory.write32(TABLE + 8 * 9 + 4, 0x201);
+        memory.write32(TABLE + 8 * 9, TestDomain.ID.value() << 16 | 1);
+        long last = 0x1f_ffe0; // the last structure that is in mapped memory
+        memory.write64(last, 0x180L << 12);
+        memory.write32(last + 8, 2);
+        memory.write32(last + 12, 9);
+        memory.write16(last + 16, TestDomain.ID.value());
+        memory.write16(last + 18, 77);
+        assertEquals(-14, call(wide, GRANT_TABLE_OP, 0, last, 2));
+        assertEquals(0, (short) memory.read16(last + 18));
+        assertEquals(0x19, memory.read16(TABLE + 8 * 9));
+    }
+
     @Test
     void swapExchangesEntries() throws XenError {
         memory.write64(TABLE + 8 * 9, 0x1234);

@@ -1,6 +1,7 @@
 package io.xenemu.core.memory;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -52,6 +53,15 @@ final class DomainMemoryPropertyTest {
     /// A step that moves the page at its frame to [#TARGET].
     private static final int MOVE = -6;
 
+    /// Steps that place two pages of another domain together, or take two away together.
+    private static final int PLACE_TWO = -7;
+
+    private static final int UNMAP_TWO = -8;
+
+    /// Frames that have the next one in the same range, and one that has not.
+    private static final Set<Long> PAIRS = Set.of(0x100L, 0xc_0000L);
+
+    private static final long LAST_RAM = 0x7ff;
     private static final long TARGET = 0xc_0001;
     private static final long IN_USE = 0x101;
     private static final int PAGE = 4096;
@@ -67,6 +77,7 @@ final class DomainMemoryPropertyTest {
                 Arbitraries.oneOf(
                         Arbitraries.just(REMOVE),
                         Arbitraries.of(UNMAP, INCREASE, DECREASE, POPULATE, MOVE),
+                        Arbitraries.of(PLACE_TWO, UNMAP_TWO),
                         Arbitraries.integers()
                                 .between(FIRST_FOREIGN, FIRST_FOREIGN + FOREIGN_PAGES - 1),
                         Arbitraries.integers()
@@ -159,7 +170,12 @@ final class DomainMemoryPropertyTest {
                 }
             } else if (step.page == UNMAP) {
                 Integer page = foreign.remove(step.gfn);
-                assertEquals(page != null, physmap.remove(step.gfn, page == null ? 0 : page));
+                long[] pages = {page == null ? 0 : page};
+                assertEquals(page != null, physmap.remove(step.gfn, pages, 1));
+            } else if (step.page == PLACE_TWO) {
+                placeTwo(step.gfn);
+            } else if (step.page == UNMAP_TWO) {
+                unmapTwo(step.gfn);
             } else if (step.page == INCREASE) {
                 boolean possible = owned < memory.maxPages();
                 assertEquals(possible, memory.increase(1));
@@ -266,14 +282,49 @@ final class DomainMemoryPropertyTest {
 
         private void place(Step step) {
             boolean possible = !IMPOSSIBLE.contains(step.gfn) && !foreign.containsKey(step.gfn);
-            long offset = (long) (step.page - FIRST_FOREIGN) * PAGE;
-            assertEquals(possible, physmap.place(step.gfn, step.page, other, offset, true));
+            assertEquals(possible, place(step.gfn, step.page, 1));
             if (possible) {
-                uncover(step.gfn);
-                if (displaced.containsKey(step.gfn)) {
-                    goes(step.gfn);
+                placed(step.gfn, step.page);
+            }
+        }
+
+        private boolean place(long gfn, int page, int count) {
+            long offset = (long) (page - FIRST_FOREIGN) * PAGE;
+            return physmap.place(gfn, page, count, other, offset, true);
+        }
+
+        private void placed(long gfn, int page) {
+            uncover(gfn);
+            if (displaced.containsKey(gfn)) {
+                goes(gfn);
+            }
+            foreign.put(gfn, page);
+        }
+
+        /// Two pages are shown or none.
+        private void placeTwo(long gfn) {
+            if (PAIRS.contains(gfn) || gfn == LAST_RAM) {
+                boolean possible =
+                        gfn != LAST_RAM
+                                && !foreign.containsKey(gfn)
+                                && !foreign.containsKey(gfn + 1);
+                assertEquals(possible, place(gfn, FIRST_FOREIGN, 2));
+                if (possible) {
+                    placed(gfn, FIRST_FOREIGN);
+                    placed(gfn + 1, FIRST_FOREIGN + 1);
                 }
-                foreign.put(step.gfn, step.page);
+            }
+        }
+
+        /// Two pages are taken away or none, in whatever way they have come.
+        private void unmapTwo(long gfn) {
+            long[] pages = {foreign.getOrDefault(gfn, 0), foreign.getOrDefault(gfn + 1, 0)};
+            boolean possible = PAIRS.contains(gfn) && pages[0] != 0 && pages[1] != 0;
+            assertFalse(physmap.remove(gfn, new long[] {pages[0], 1}, 2));
+            assertEquals(possible, physmap.remove(gfn, pages, 2));
+            if (possible) {
+                foreign.remove(gfn);
+                foreign.remove(gfn + 1);
             }
         }
 

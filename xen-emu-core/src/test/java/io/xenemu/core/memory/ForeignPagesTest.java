@@ -51,7 +51,11 @@ final class ForeignPagesTest {
     }
 
     private boolean place(long gfn, int page) {
-        return physmap.place(gfn, MFN + page, other, page * PAGE, false);
+        return physmap.place(gfn, MFN + page, 1, other, page * PAGE, false);
+    }
+
+    private boolean remove(long gfn, long mfn) {
+        return physmap.remove(gfn, new long[] {mfn}, 1);
     }
 
     @Test
@@ -63,16 +67,16 @@ final class ForeignPagesTest {
         memory.seenByGuest(IN_RAM).set(ValueLayout.JAVA_INT, 0, 5);
         assertEquals(5, other.map(2 * PAGE, PAGE).get(ValueLayout.JAVA_INT, 0));
 
-        assertTrue(physmap.remove(IN_RAM, MFN + 2));
+        assertTrue(remove(IN_RAM, MFN + 2));
         assertEquals(OLD_CONTENT, guest.seen(IN_RAM));
-        assertFalse(physmap.remove(IN_RAM, MFN + 2));
+        assertFalse(remove(IN_RAM, MFN + 2));
     }
 
     @Test
     void serviceNeverTouchesAForeignPage() throws XenError {
         guest.setWord(IN_RAM, OLD_CONTENT);
-        physmap.place(IN_RAM, MFN, other, 0, true);
-        physmap.place(HOLE, MFN, other, 0, true);
+        physmap.place(IN_RAM, MFN, 1, other, 0, true);
+        physmap.place(HOLE, MFN, 1, other, 0, true);
 
         guest.setWord(IN_RAM, 6);
 
@@ -87,7 +91,7 @@ final class ForeignPagesTest {
 
         assertEquals(-1, guest.seen(HOLE));
         assertEquals(FOREIGN_CONTENT, guest.seen(HOLE + 1));
-        assertTrue(physmap.remove(HOLE + 1, MFN));
+        assertTrue(remove(HOLE + 1, MFN));
         assertEquals(-1, guest.seen(HOLE + 1));
     }
 
@@ -112,7 +116,7 @@ final class ForeignPagesTest {
         assertSame(
                 XenError.ENXIO,
                 assertThrows(XenError.class, () -> guest.overlay(SHARED_INFO, gfn)));
-        assertFalse(physmap.remove(gfn, MFN + 1));
+        assertFalse(remove(gfn, MFN + 1));
         assertFalse(physmap.removeAt(gfn));
         assertFalse(physmap.populate(gfn, 1));
         assertFalse(physmap.decrease(gfn, 1));
@@ -133,7 +137,7 @@ final class ForeignPagesTest {
 
         assertEquals(-1, memory.overlayOf(SHARED_INFO));
         assertEquals(FOREIGN_CONTENT, guest.seen(gfn));
-        assertTrue(physmap.remove(gfn, MFN));
+        assertTrue(remove(gfn, MFN));
         assertEquals(gfn == HOLE ? -1 : 0, guest.seen(gfn));
         guest.overlay(SHARED_INFO, gfn);
         assertEquals(OverlaidGuest.tag(SHARED_INFO), guest.seen(gfn));
@@ -147,7 +151,7 @@ final class ForeignPagesTest {
 
         assertEquals(FOREIGN_CONTENT, guest.seen(FIXED));
         assertEquals(before, guest.special.console().get(ValueLayout.JAVA_INT, 0));
-        assertTrue(physmap.remove(FIXED, MFN));
+        assertTrue(remove(FIXED, MFN));
         assertEquals(before, guest.seen(FIXED));
     }
 
@@ -170,7 +174,7 @@ final class ForeignPagesTest {
 
         HostBudget.Share other = guest.budget.open(0, 0);
         assertTrue(other.take(1));
-        assertTrue(physmap.remove(IN_RAM, MFN));
+        assertTrue(remove(IN_RAM, MFN));
         assertTrue(place(IN_RAM, 0));
     }
 
@@ -218,7 +222,7 @@ final class ForeignPagesTest {
         for (int i = 0; i < PhysicalRanges.MAX_WINDOWS + 50; i++) {
             long gfn = HOLE * 2 + i * (PhysicalRanges.WINDOW / PAGE);
             assertTrue(place(gfn, 0));
-            assertTrue(physmap.remove(gfn, MFN));
+            assertTrue(remove(gfn, MFN));
         }
         try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
             long windows = lines.filter(line -> line.contains("/memfd:xen-holes ")).count();

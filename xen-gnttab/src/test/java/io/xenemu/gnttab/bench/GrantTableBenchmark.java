@@ -12,9 +12,10 @@ import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GrantTableMetrics;
 import io.xenemu.gnttab.Granters;
 import io.xenemu.gnttab.GuestFrames;
-import io.xenemu.gnttab.MapResult;
+import io.xenemu.gnttab.MapBatch;
 import io.xenemu.gnttab.Physmap;
 import io.xenemu.gnttab.TablePages;
+import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.Arena;
@@ -69,9 +70,9 @@ public class GrantTableBenchmark {
 
     private final MeterRegistry registry = new SimpleMeterRegistry();
     private final Arena arena = Arena.ofShared();
-    private final MapResult result = new MapResult();
+    private final MapBatch maps = new MapBatch();
+    private final UnmapBatch unmaps = new UnmapBatch();
     private final GrantMapping mapping = new GrantMapping();
-    private final int[] handles = new int[BATCH];
     private final Guest granter = new Guest(GRANTER);
     private final Guest mapper = new Guest(MAPPER);
     private final GrantCopy copy = mapper.table.newCopy();
@@ -129,12 +130,12 @@ public class GrantTableBenchmark {
         public void free(long mfn) {}
 
         @Override
-        public boolean place(long gfn, GuestFrames owner, long mfn, boolean readOnly) {
+        public boolean place(long gfn, GuestFrames owner, long mfn, int count, boolean readOnly) {
             return true;
         }
 
         @Override
-        public boolean remove(long gfn, long mfn) {
+        public boolean remove(long gfn, long[] mfns, int count) {
             return true;
         }
     }
@@ -170,6 +171,18 @@ public class GrantTableBenchmark {
         arena.close();
     }
 
+    private static void mapAndUnmapOne(
+            GrantTable table, int ref, MapBatch maps, UnmapBatch unmaps) {
+        maps.clear();
+        maps.add(AT, HOST_MAP, ref, GRANTER);
+        table.map(maps);
+        require(maps.status(0));
+        unmaps.clear();
+        unmaps.add(AT, maps.handle(0));
+        table.unmap(unmaps);
+        require(unmaps.status(0));
+    }
+
     private static void require(GrantStatus status) {
         if (status != GrantStatus.OKAY) {
             throw new IllegalStateException(status.name());
@@ -178,21 +191,26 @@ public class GrantTableBenchmark {
 
     @Benchmark
     public void mapAndUnmap() {
-        require(mapper.table.mapGrantRef(AT, HOST_MAP, REF, GRANTER, result));
-        require(mapper.table.unmapGrantRef(AT, result.handle()));
+        mapAndUnmapOne(mapper.table, REF, maps, unmaps);
     }
 
     /// As a back end maps a request of many segments; the time is that of one.
     @Benchmark
     @OperationsPerInvocation(BATCH)
     public void mapAndUnmapBatch() {
+        maps.clear();
         for (int i = 0; i < BATCH; i++) {
-            int ref = REF + 2 * i;
-            require(mapper.table.mapGrantRef(AT, HOST_MAP, ref, GRANTER, result));
-            handles[i] = result.handle();
+            maps.add(AT + (long) i * PAGE, HOST_MAP, REF + 2 * i, GRANTER);
         }
+        mapper.table.map(maps);
+        unmaps.clear();
         for (int i = 0; i < BATCH; i++) {
-            require(mapper.table.unmapGrantRef(AT, handles[i]));
+            require(maps.status(i));
+            unmaps.add(AT + (long) i * PAGE, maps.handle(i));
+        }
+        mapper.table.unmap(unmaps);
+        for (int i = 0; i < BATCH; i++) {
+            require(unmaps.status(i));
         }
     }
 
@@ -235,14 +253,14 @@ public class GrantTableBenchmark {
         private static final AtomicInteger NEXT = new AtomicInteger();
 
         final int ref = REF + 2 * (NEXT.getAndIncrement() % THREADS);
-        final MapResult result = new MapResult();
+        final MapBatch maps = new MapBatch();
+        final UnmapBatch unmaps = new UnmapBatch();
     }
 
     /// Two vCPUs that map different entries of one domain.
     @Benchmark
     @Threads(THREADS)
     public void mapAndUnmapOfTwoThreads(Vcpu vcpu) {
-        require(mapper.table.mapGrantRef(AT, HOST_MAP, vcpu.ref, GRANTER, vcpu.result));
-        require(mapper.table.unmapGrantRef(AT, vcpu.result.handle()));
+        mapAndUnmapOne(mapper.table, vcpu.ref, vcpu.maps, vcpu.unmaps);
     }
 }
