@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.testing.Eventually;
@@ -15,89 +14,15 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BooleanSupplier;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
-final class EngineQueueTest {
-    private static final Duration LONG = Duration.ofSeconds(30);
-    private static final DomId GUEST = new DomId(1);
-    private static final DomId OTHER = new DomId(2);
-
-    private final List<EngineQueue> queues = new ArrayList<>();
-    private final List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
-    private final Engines engines =
-            new Engines(
-                    List.of(EngineSpec.parse("block:0"), EngineSpec.parse("block:1")),
-                    new SimpleMeterRegistry());
-    private final DomainEngines guest = engines.open(GUEST, EngineMap.DEFAULT);
-    private final DomainEngines other = engines.open(OTHER, EngineMap.DEFAULT);
-
+final class EngineQueueTest extends EngineQueueCase {
     EngineQueueTest() throws XenError {}
-
-    @AfterEach
-    void close() {
-        queues.forEach(EngineQueue::close);
-        guest.close();
-        other.close();
-        engines.close();
-    }
-
-    private EngineQueue queue(DomainEngines of, int index, QueueWork work) {
-        EngineQueue queue = of.add(EngineClass.BLOCK, "vbd-51712", index, work, failures::add);
-        queues.add(queue);
-        queue.release();
-        return queue;
-    }
-
-    /// @param hasMore work after which the queue signals itself if it returns true
-    private EngineQueue repeating(DomainEngines of, BooleanSupplier hasMore) {
-        AtomicReference<EngineQueue> self = new AtomicReference<>();
-        EngineQueue queue =
-                of.add(
-                        EngineClass.BLOCK,
-                        "vbd-51712",
-                        0,
-                        () -> {
-                            if (hasMore.getAsBoolean()) {
-                                Objects.requireNonNull(self.get()).signal();
-                            }
-                            return true;
-                        },
-                        failures::add);
-        self.set(queue);
-        queues.add(queue);
-        queue.release();
-        return queue;
-    }
-
-    /// Work that waits in its first run until the test ends it.
-    private static final class Blocked implements QueueWork {
-        private final CountDownLatch begun = new CountDownLatch(1);
-        private final CountDownLatch end = new CountDownLatch(1);
-        private final AtomicInteger runs = new AtomicInteger();
-
-        @Override
-        public boolean run() {
-            begun.countDown();
-            await(end);
-            runs.incrementAndGet();
-            return true;
-        }
-    }
-
-    private static QueueWork counting(AtomicInteger runs) {
-        return () -> {
-            runs.incrementAndGet();
-            return true;
-        };
-    }
 
     @Test
     void everySignalIsFollowedByARun() {
@@ -158,20 +83,6 @@ final class EngineQueueTest {
         all.countDown();
         Eventually.holds("all ran", () -> left.get() <= 0 && order.contains("waiting"));
         assertTrue(order.indexOf("waiting") <= 2, order::toString);
-    }
-
-    private static void await(CountDownLatch latch) {
-        boolean interrupted = false;
-        while (latch.getCount() > 0) {
-            try {
-                latch.await();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     @Test
@@ -303,14 +214,7 @@ final class EngineQueueTest {
 
     @Test
     void failureOfOneQueueIsToldAndHarmsNoOther() {
-        EngineQueue broken =
-                queue(
-                        guest,
-                        0,
-                        () -> {
-                            throw new IllegalStateException("broken");
-                        });
-        Eventually.holds("the failure", () -> failures.size() == 1);
+        EngineQueue broken = broken(guest);
         AtomicInteger runs = new AtomicInteger();
         EngineQueue sound = queue(other, 0, counting(runs));
         broken.signal();
@@ -384,145 +288,6 @@ final class EngineQueueTest {
         }
     }
 
-    /// A guest can signal all the time without a request (XSA-332).
-    @Test
-    void stormOfSignalsForNothingIsSlowedDown() {
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue queue =
-                queue(
-                        guest,
-                        0,
-                        () -> {
-                            runs.incrementAndGet();
-                            return false;
-                        });
-        long elapsed = storm(queue);
-        // 30 at once, then one in a millisecond; the first in vain does not count.
-        long allowed = 32 + elapsed / 1_000_000 + 1;
-        assertTrue(runs.get() <= allowed, () -> runs + " of " + allowed);
-        int before = runs.get();
-        queue.signal();
-        Eventually.holds("the last signal", () -> runs.get() > before);
-    }
-
-    /// Each of these signals would cost the engine a system call and a switch of threads.
-    @Test
-    void stormOfAPausedQueueDoesNotWakeTheEngine() {
-        EngineQueue queue = queue(guest, 0, () -> false);
-        Engine engine = queue.engine();
-        long before = engine.wakeUps();
-        long elapsed = storm(queue);
-        long wakes = engine.wakeUps() - before;
-        // For each run one for the signal and one for the end of the pause.
-        long allowed = 2 * (32 + elapsed / 1_000_000 + 1);
-        assertTrue(wakes <= allowed, () -> wakes + " of " + allowed);
-    }
-
-    /// A tap's frames come whether or not the guest's queue may run.
-    @Test
-    void stormOfAWatchedDescriptorOfAPausedQueueDoesNotWakeTheEngine() {
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue queue =
-                queue(
-                        guest,
-                        0,
-                        () -> {
-                            runs.incrementAndGet();
-                            return false;
-                        });
-        Engine engine = queue.engine();
-        try (EventFd tap = EventFd.create()) {
-            queue.watch(tap.fd());
-            long before = engine.wakeUps();
-            long elapsed = storm(tap);
-            long wakes = engine.wakeUps() - before;
-            long allowed = 2 * (32 + elapsed / 1_000_000 + 1);
-            assertTrue(wakes <= allowed, () -> wakes + " of " + allowed);
-            int last = runs.get();
-            tap.signal();
-            Eventually.holds("a run after the pause", () -> runs.get() > last);
-            queue.unwatch(tap.fd());
-        }
-    }
-
-    @Test
-    void stormOfAWatchedDescriptorOfAQueueThatMayNotRunDoesNotWakeTheEngine() {
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue queue = queue(guest, 0, counting(runs));
-        Engine engine = queue.engine();
-        try (EventFd tap = EventFd.create();
-                EventFd later = EventFd.create()) {
-            queue.watch(tap.fd());
-            assertTrue(queue.hold(LONG));
-            long before = engine.wakeUps();
-            long _ = storm(tap);
-            queue.watch(later.fd());
-            long _ = storm(later);
-            long wakes = engine.wakeUps() - before;
-            assertTrue(wakes <= 5, () -> wakes + " for a held queue");
-            queue.release();
-            for (EventFd descriptor : List.of(tap, later)) {
-                int last = runs.get();
-                descriptor.signal();
-                Eventually.holds("a run after its release", () -> runs.get() > last);
-                queue.unwatch(descriptor.fd());
-            }
-        }
-    }
-
-    /// @return its time in ns
-    private static long storm(EngineQueue queue) {
-        return storm(queue.eventFd());
-    }
-
-    private static long storm(EventFd descriptor) {
-        long start = System.nanoTime();
-        long elapsed = 0;
-        while (elapsed < 200_000_000) {
-            descriptor.signal();
-            elapsed = System.nanoTime() - start;
-        }
-        return elapsed;
-    }
-
-    @Test
-    void stormOfAQueueThatMayNotRunDoesNotWakeTheEngine() {
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue queue = queue(guest, 0, counting(runs));
-        Engine engine = queue.engine();
-        assertTrue(queue.hold(LONG));
-        int held = runs.get();
-        long before = engine.wakeUps();
-        long _ = storm(queue);
-        long wakes = engine.wakeUps() - before;
-        assertTrue(wakes <= 5, () -> wakes + " for a held queue");
-        assertEquals(held, runs.get());
-        queue.release();
-        Eventually.holds("a run after its release", () -> runs.get() > held);
-        for (int i = 0; i < 100; i++) {
-            int last = runs.get();
-            queue.eventFd().signal();
-            Eventually.holds("a run after a signal", () -> runs.get() > last);
-        }
-    }
-
-    @Test
-    void stormOfAFailedQueueDoesNotWakeTheEngine() {
-        EngineQueue queue =
-                queue(
-                        guest,
-                        0,
-                        () -> {
-                            throw new IllegalStateException("broken");
-                        });
-        Eventually.holds("the failure", () -> failures.size() == 1);
-        Engine engine = queue.engine();
-        long before = engine.wakeUps();
-        long _ = storm(queue);
-        long wakes = engine.wakeUps() - before;
-        assertTrue(wakes <= 5, () -> wakes + " for a failed queue");
-    }
-
     /// Holds come between its signals and its runs in every order.
     @Test
     void noSignalIsLostAroundHolds() {
@@ -535,18 +300,6 @@ final class EngineQueueTest {
             queue.eventFd().signal();
             queue.release();
             Eventually.holds("a run", () -> runs.get() > before);
-        }
-    }
-
-    @Test
-    void queueIsServedWhileAnotherGuestStorms() {
-        repeating(guest, () -> true);
-        AtomicInteger runs = new AtomicInteger();
-        EngineQueue quiet = queue(other, 0, counting(runs));
-        for (int i = 0; i < 100; i++) {
-            int before = runs.get();
-            quiet.signal();
-            Eventually.holds("its turn", () -> runs.get() > before);
         }
     }
 
