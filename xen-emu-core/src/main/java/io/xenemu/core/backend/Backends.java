@@ -54,7 +54,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             Function<DomId, @Nullable Domain> domains,
             XenStoreClient client,
             ServicePorts ports,
-            QueueThreads threads,
+            EngineThreads threads,
             MeterRegistry registry,
             List<BackendKind> kinds) {
         this(domains, client, ports, threads, registry, kinds, PATIENCE);
@@ -65,7 +65,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             Function<DomId, @Nullable Domain> domains,
             XenStoreClient client,
             ServicePorts ports,
-            QueueThreads threads,
+            EngineThreads threads,
             MeterRegistry registry,
             List<BackendKind> kinds,
             Duration patience) {

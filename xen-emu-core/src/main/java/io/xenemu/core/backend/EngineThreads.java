@@ -16,30 +16,34 @@ import org.jspecify.annotations.Nullable;
 /// and so has a device whose domain has no engines any more.
 ///
 /// @param engines of the service
-public record EngineThreads(Engines engines) implements QueueThreads {
-    @Override
-    public int offered(PvDevice device) {
+public record EngineThreads(Engines engines) {
+    /// The most queues that a device may offer its guest now; 0 if it cannot be served.
+    int offered(PvDevice device) {
         EngineClass type = EngineClass.serving(device.kind().directory());
         DomainEngines own = engines.find(device.frontend());
-        return type == null || own == null ? OWN.offered(device) : own.offered(type);
+        return type == null || own == null ? Integer.MAX_VALUE : own.offered(type);
     }
 
-    /// A queue on an engine has an eventfd. The threads are the service's own.
-    @Override
-    public @Nullable Runnable take(PvDevice device, DomainResources resources) {
+    /// Takes what the thread of a queue needs of the process's resources, from the guest's share: a queue on an engine
+    /// has an eventfd. The engines' threads are the service's own.
+    ///
+    /// @return gives it back; null if the guest may have no more
+    @Nullable Runnable take(PvDevice device, DomainResources resources) {
         if (EngineClass.serving(device.kind().directory()) == null) {
-            return OWN.take(device, resources);
+            return OwnQueueThread.take(resources);
         }
         return resources.descriptors().take(1) ? () -> resources.descriptors().give(1) : null;
     }
 
-    @Override
-    public QueueThread start(
-            PvDevice device, int queue, QueueWork work, Consumer<Throwable> failed) {
+    /// Prepares the thread of a queue. Its work does not run before [QueueThread#open].
+    ///
+    /// @param queue number of the queue in its device, from 0
+    /// @param failed receives an exception of the work, which does not run any more then
+    QueueThread start(PvDevice device, int queue, QueueWork work, Consumer<Throwable> failed) {
         EngineClass type = EngineClass.serving(device.kind().directory());
         DomainEngines own = engines.find(device.frontend());
         if (type == null || own == null) {
-            return OWN.start(device, queue, work, failed);
+            return new OwnQueueThread(device, queue, work, failed);
         }
         String name = "%s-%d".formatted(device.kind().directory(), device.id());
         return new OnEngine(own.add(type, name, queue, work, failed));

@@ -21,6 +21,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /// One connection's way to its front end: the nodes that the guest published, and mappings, event channels and threads
 /// made from them. It owns all that it gives: the frame takes it back in reverse order when the connection ends, or
@@ -50,7 +51,7 @@ public final class Frontend {
     /// @param threads chooses the threads of queues
     /// @param patience the time after which a drain that takes longer is logged, and is begun again
     record ServedPlace(
-            ServicePorts ports, ContiguousPages views, QueueThreads threads, Duration patience) {}
+            ServicePorts ports, ContiguousPages views, EngineThreads threads, Duration patience) {}
 
     /// Takes what a connected device tells of itself. Any thread.
     interface Reports {
@@ -139,7 +140,9 @@ public final class Frontend {
     /// @param work an exception of it is a bug: the device is closed then
     /// @throws FrontendError ENOMEM if the guest may have no more threads or descriptors of the process
     public QueueThread thread(int queue, QueueWork work) throws FrontendError {
-        return start(place.threads(), queue, work);
+        EngineThreads engines = place.threads();
+        charge(engines.take(device, domain.resources()));
+        return keep(engines.start(device, queue, work, this::fail));
     }
 
     /// Makes a thread of the device's own, for work that may wait for the host, such as calls on files: an engine must
@@ -149,16 +152,19 @@ public final class Frontend {
     /// @param work as for [#thread]
     /// @throws FrontendError ENOMEM if the guest may have no more threads or descriptors of the process
     public QueueThread worker(int number, QueueWork work) throws FrontendError {
-        return start(QueueThreads.OWN, number, work);
+        charge(OwnQueueThread.take(domain.resources()));
+        return keep(new OwnQueueThread(device, number, work, this::fail));
     }
 
-    private QueueThread start(QueueThreads by, int number, QueueWork work) throws FrontendError {
-        Runnable giveBack = by.take(device, domain.resources());
+    /// @param giveBack gives the resources of a thread back; null if the guest may have no more
+    private void charge(@Nullable Runnable giveBack) throws FrontendError {
         if (giveBack == null) {
             throw new FrontendError(XenError.ENOMEM, "the guest has too many threads");
         }
         mappings.add(giveBack);
-        QueueThread thread = by.start(device, number, work, this::fail);
+    }
+
+    private QueueThread keep(QueueThread thread) {
         threads.add(thread);
         return thread;
     }

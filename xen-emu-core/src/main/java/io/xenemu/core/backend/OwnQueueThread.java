@@ -5,14 +5,17 @@ import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.delivery.EventRate;
 import io.xenemu.core.delivery.WorkGate;
 import io.xenemu.core.host.Teardown;
+import io.xenemu.core.memory.DomainResources;
+import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.thread.Epoll;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
-/// A platform thread for one queue, which sleeps until a descriptor is signalled. A gate is between the events and the
-/// work, so that whoever has ended the thread knows that no work runs any more (XSA-374).
+/// A platform thread for one queue, such as `dom3-9pfs-0-q1`, which sleeps until a descriptor is signalled. A gate is
+/// between the events and the work, so that whoever has ended the thread knows that no work runs any more (XSA-374).
 ///
 /// [EventRate] limits runs that find nothing to do (XSA-332). Runs with work are limited by the work itself.
 final class OwnQueueThread implements QueueThread {
@@ -33,11 +36,13 @@ final class OwnQueueThread implements QueueThread {
     @GuardedBy("this")
     private boolean fdClosed;
 
+    /// @param queue number of the queue in its device, from 0
+    /// @param failed receives an exception of the work, which does not run any more then
     /// @throws io.xenemu.kvm.abi.KvmException if the process has no descriptor left
-    OwnQueueThread(String name, QueueWork work, Consumer<Throwable> failed) {
+    OwnQueueThread(PvDevice device, int queue, QueueWork work, Consumer<Throwable> failed) {
         this.work = work;
         this.failed = failed;
-        thread = Thread.ofPlatform().name(name).daemon().unstarted(this::loop);
+        thread = Thread.ofPlatform().name(name(device, queue)).daemon().unstarted(this::loop);
         Teardown undo = new Teardown();
         try {
             eventFd = EventFd.create();
@@ -50,6 +55,19 @@ final class OwnQueueThread implements QueueThread {
             undo.closeAfter(e);
             throw e;
         }
+    }
+
+    /// Takes what such a thread needs of the process's resources, from the guest's share.
+    ///
+    /// @return gives it back; null if the guest may have no more
+    static @Nullable Runnable take(DomainResources resources) {
+        return resources.takeServiceThread() ? resources::giveServiceThread : null;
+    }
+
+    private static String name(PvDevice device, int queue) {
+        String name =
+                "%s-%s-%d".formatted(device.frontend(), device.kind().directory(), device.id());
+        return queue == 0 ? name : name + "-q" + queue;
     }
 
     private void loop() {

@@ -9,8 +9,7 @@
 ///   [DeviceDirectory] has the nodes, [DeviceLog] the lines for an operator, [BackendMetrics] the meters,
 ///   [DeviceTags] the tags of all.
 /// - A guest's end: [Frontend] with [FrontendNodes], [FrontendError].
-/// - The threads of queues: [QueueThreads], [QueueThread], [Wakening]; those of engines [EngineThreads];
-///   each of its own [OwnQueueThreads], [OwnQueueThread].
+/// - The threads of queues: [QueueThread], [Wakening]; those of engines [EngineThreads], and others [OwnQueueThread].
 /// - The threads of a device's steps: [StepThreads].
 /// - A domain's devices as a part of it: [BackendPart].
 ///

@@ -3,7 +3,7 @@ package io.xenemu.core.hypervisor;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
-import io.xenemu.core.backend.QueueThreads;
+import io.xenemu.core.backend.EngineThreads;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.PartState;
@@ -38,7 +38,7 @@ public final class DomainDevices implements AutoCloseable {
             EventBoard events,
             XenStoreServer xenstore,
             ServicePorts ports,
-            QueueThreads threads,
+            EngineThreads threads,
             MeterRegistry registry,
             List<BackendKind> kinds) {
         this.domains = domains;

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
-final class OwnQueueThreadsTest {
+final class OwnQueueThreadTest {
     private static final int THREADS = 200;
 
     /// Descriptors that others of the JVM may open or close meanwhile.
@@ -41,7 +41,7 @@ final class OwnQueueThreadsTest {
             // Shares that are promised hide what is taken from them first.
             assertTrue(resources.descriptors().take(SPARE));
             long held = resources.descriptors().held();
-            Runnable back = QueueThreads.OWN.take(device, resources);
+            Runnable back = OwnQueueThread.take(resources);
             long charged = resources.descriptors().held() - held;
             if (back != null) {
                 back.run();
@@ -52,7 +52,7 @@ final class OwnQueueThreadsTest {
             long before = openDescriptors();
             List<QueueThread> threads = new ArrayList<>();
             for (int i = 0; i < THREADS; i++) {
-                threads.add(QueueThreads.OWN.start(device, i, () -> true, _ -> {}));
+                threads.add(new OwnQueueThread(device, i, () -> true, _ -> {}));
             }
             long used = openDescriptors() - before;
             for (QueueThread thread : threads) {

@@ -1,6 +1,5 @@
 package io.xenemu.core.backend.engine;
 
-
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
