@@ -3,6 +3,7 @@ package io.xenemu.core.backend.net;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.abi.xen.NetifStructs.CtrlRequest;
 import io.xenemu.kvm.abi.xen.NetifStructs.CtrlResponse;
@@ -10,19 +11,26 @@ import java.lang.foreign.MemorySegment;
 
 /// The control ring: hashes that spread frames over queues, and lasting grants. None of it is done here, and each
 /// request is answered so. It is there because Windows' driver does not start without it. No page that a request names
-/// is read, nor any of its sizes used (XSA-270). One thread uses it.
-final class ControlRing {
+/// is read, nor any of its sizes used (XSA-270).
+final class ControlRing implements QueueWork {
     private final SharedRing ring;
+    private final Runnable event;
+    private final Runnable again;
 
-    ControlRing(SharedRing ring) {
+    /// @param event called if the guest wants an event
+    /// @param again makes it run once more at once, after others
+    ControlRing(SharedRing ring, Runnable event, Runnable again) {
         this.ring = ring;
+        this.event = event;
+        this.again = again;
     }
 
-    /// Answers the requests that are there, at most a ring full.
+    /// Answers the requests that are there, at most a ring full: a guest that adds more all the time gets the next run
+    /// after the engine's other queues.
     ///
-    /// @param event called if the guest wants an event
     /// @return whether there was any
-    boolean work(Runnable event) {
+    @Override
+    public boolean run() {
         int count = ring.look();
         for (int left = count; left > 0; left--) {
             MemorySegment request = ring.take();
@@ -38,13 +46,9 @@ final class ControlRing {
         if (ring.publish()) {
             event.run();
         }
+        if (ring.lookBeforeSleep() > 0) {
+            again.run();
+        }
         return count > 0;
-    }
-
-    /// Asks for an event at the next request.
-    ///
-    /// @return whether a request has come meanwhile
-    boolean arm() {
-        return ring.lookBeforeSleep() > 0;
     }
 }

@@ -165,19 +165,13 @@ final class NetConnection implements BackendConnection.Reconfigurable {
         ///
         /// @param number a queue that there is not
         void control(int number) throws FrontendError {
-            ControlRing control =
-                    new ControlRing(ring(front.nodes(), CONTROL_RING, Netif.CONTROL_RING));
             Event event = new Event();
-            QueueThread thread =
-                    front.thread(
-                            number,
-                            () -> {
-                                boolean any = false;
-                                for (boolean more = true; more; more = control.arm()) {
-                                    any |= control.work(event);
-                                }
-                                return any;
-                            });
+            Again again = new Again();
+            ControlRing control =
+                    new ControlRing(
+                            ring(front.nodes(), CONTROL_RING, Netif.CONTROL_RING), event, again);
+            QueueThread thread = front.thread(number, control);
+            again.thread = thread;
             event.port = front.bind(front.nodes().port(CONTROL_PORT), thread);
         }
     }
