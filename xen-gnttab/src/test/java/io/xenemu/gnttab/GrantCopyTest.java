@@ -97,6 +97,29 @@ final class GrantCopyTest {
         assertEquals(GrantStatus.BAD_DOMAIN, copy.run(4));
     }
 
+    /// CVE-2026-102703 and 102704: what was checked for one element of a batch says nothing of the next.
+    @Test
+    void cve2026102703Cve2026102704EachElementIsCheckedAnew() {
+        granter.grant(9, caller, 4);
+        assertEquals(GrantStatus.OKAY, refToFrame(9, 5, 4));
+        for (int frame : new int[] {4, 9}) {
+            copy.from(granter.id, false, frame, 0);
+            assertEquals(GrantStatus.PERMISSION_DENIED, copy.run(4));
+        }
+        granter.grant(9, caller, 6);
+        assertEquals(GrantStatus.OKAY, refToFrame(9, 5, 4));
+        assertEquals(206, caller.word(5));
+        granter.grant(9, Gtf.PERMIT_ACCESS | Gtf.READONLY, caller.id, 6);
+        assertEquals(GrantStatus.GENERAL_ERROR, frameToRef(5, 9, 4));
+        granter.grant(9, third, 6);
+        assertEquals(GrantStatus.GENERAL_ERROR, refToFrame(9, 5, 4));
+        third.grant(9, caller, 7);
+        copy.from(third.id, true, 9, 0);
+        assertEquals(GrantStatus.OKAY, copy.run(4));
+        assertEquals(307, caller.word(5));
+        assertEquals(0, granter.inUse(9));
+    }
+
     @Test
     void pagesWithoutAGrantAreNotCopied() {
         granter.grant(9, third, 4);

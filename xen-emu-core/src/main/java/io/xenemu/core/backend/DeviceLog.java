@@ -2,6 +2,7 @@ package io.xenemu.core.backend;
 
 import io.xenemu.core.toolstack.PvDevice;
 import java.time.Duration;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -12,11 +13,19 @@ final class DeviceLog {
     private static final Logger log = LoggerFactory.getLogger(DeviceLog.class);
 
     private final PvDevice device;
-    private long next = System.nanoTime();
+    private final LongSupplier clock;
+    private long next;
     private boolean connectedOnce;
 
     DeviceLog(PvDevice device) {
+        this(device, System::nanoTime);
+    }
+
+    /// @param clock nanoseconds
+    DeviceLog(PvDevice device, LongSupplier clock) {
         this.device = device;
+        this.clock = clock;
+        next = clock.getAsLong();
     }
 
     /// What an operator should know.
@@ -37,8 +46,9 @@ final class DeviceLog {
         }
     }
 
-    private boolean due() {
-        long now = System.nanoTime();
+    /// Whether the next line is for the operator; at most one in a minute is.
+    synchronized boolean due() {
+        long now = clock.getAsLong();
         if (now - next < 0) {
             return false;
         }

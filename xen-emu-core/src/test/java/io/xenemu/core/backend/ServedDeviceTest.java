@@ -311,9 +311,9 @@ final class ServedDeviceTest {
         guest.await(device, XenbusState.CONNECTED);
     }
 
-    /// XSA-332: a guest sends events without requests all the time.
+    /// XSA-332, CVE-2020-27673: a guest sends events without requests all the time.
     @Test
-    void xsa332EventsForNothingAreSlowedDown() throws Exception {
+    void xsa332Cve202027673EventsForNothingAreSlowedDown() throws Exception {
         PvDevice device = guest.attach(ServedGuest.disk("xvda"));
         kind.idle = true;
         long begin = System.nanoTime();

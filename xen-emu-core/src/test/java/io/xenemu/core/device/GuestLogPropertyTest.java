@@ -30,8 +30,9 @@ final class GuestLogPropertyTest {
         assertEquals(List.of("early \t message", "next"), lines);
     }
 
+    /// CVE-2012-3515: what a guest prints acts on the terminal of whoever reads it.
     @Test
-    void onlyPrintableCharactersAreTaken() {
+    void cve20123515OnlyPrintableCharactersAreTaken() {
         write("\u001b[31ma\0\r\u007f\u0080\u00ffb\n");
         assertEquals(List.of("[31mab"), lines);
     }

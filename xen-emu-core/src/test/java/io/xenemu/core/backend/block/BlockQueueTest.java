@@ -181,7 +181,7 @@ class BlockQueueTest {
                 -1,
                 -8
             })
-    void rangeOutsideTheDiskIsAnErrorXsa229(long sector) {
+    void rangeOutsideTheDiskIsAnErrorXsa229Cve20075498(long sector) {
         for (int operation : new int[] {READ, WRITE, BARRIER, FLUSH}) {
             front.send(operation, ID, sector, Segment.page(0));
             front.assertStatus(ERROR, operation, ID);
@@ -281,9 +281,9 @@ class BlockQueueTest {
         front.assertStatus(0, DISCARD, ID);
     }
 
-    /// XSA-361, 362, 365, 367: a page in the middle of a request cannot be mapped.
+    /// XSA-361, 362, 365, 367, 371: a page in the middle of a request cannot be mapped.
     @Test
-    void pageThatCannotBeMappedFailsItsRequestAloneXsa361Xsa362Xsa365Xsa367() throws Exception {
+    void pageThatCannotBeMappedFailsItsRequestAloneXsa361Xsa362Xsa365Xsa367Xsa371() throws Exception {
         front.fill(2, 7);
         for (int bad : new int[] {-1, Integer.MAX_VALUE, 400, 1 << 20}) {
             front.send(READ, ID, 0, Segment.page(0), new Segment(bad, 0, 7), Segment.page(1));

@@ -25,6 +25,7 @@ import io.xenemu.kvm.net.NetInterface;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
@@ -38,6 +39,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -356,6 +359,47 @@ final class NetBackendTest {
         Eventually.holds("threads have ended", () -> threads() <= threads);
         Eventually.holds("descriptors are closed", () -> descriptors() <= descriptors);
         assertTrue(guest.revoke(9));
+    }
+
+    /// XSA-527: the guest disconnects while frames run in both directions.
+    @Test
+    void xsa527DisconnectWhileFramesRunLeavesNothing() throws Exception {
+        PvDevice device = guest.attach(nic());
+        connect(device);
+        AtomicBoolean end = new AtomicBoolean();
+        Thread host = Thread.ofPlatform().start(() -> broadcast(end));
+        try {
+            for (int i = 0; i < CYCLES; i++) {
+                while (tx.hasRoom()) {
+                    send(Frames.ipv4(17, 100, 0, 0), 0);
+                }
+                disconnect(device);
+                for (int ref = 9; ref <= 20 + POSTED; ref++) {
+                    assertTrue(ref > 10 && ref < 20 || guest.revoke(ref), "in use: " + ref);
+                }
+                guest.become(device, XenbusState.INITIALISING);
+                guest.await(device, XenbusState.INIT_WAIT);
+                connect(device);
+            }
+        } finally {
+            end.set(true);
+            host.join();
+        }
+        assertEquals("1", carrier());
+    }
+
+    /// Frames for every interface of the bridge.
+    private static void broadcast(AtomicBoolean end) {
+        try (DatagramSocket socket = new DatagramSocket()) {
+            socket.setBroadcast(true);
+            InetSocketAddress all = new InetSocketAddress("10.231.78.255", 9);
+            while (!end.get()) {
+                socket.send(new DatagramPacket(new byte[1000], 1000, all));
+                LockSupport.parkNanos(100_000);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static int threads() {

@@ -67,8 +67,10 @@ final class P9ConfinementTest {
         }
     }
 
+    /// CVE-2016-7116: `..` and a slash lead out of the share. CVE-2017-7493: names of a server's own files beside those
+    /// of the guest, of which there are none here.
     @Test
-    void namesThatAreNotOneStepAreRefusedEverywhere() {
+    void cve20167116Cve20177493NamesThatAreNotOneStepAreRefusedEverywhere() {
         client.at(1, "d");
         client.at(2, "d", "secret");
         for (String name : BAD_NAMES) {
@@ -93,7 +95,7 @@ final class P9ConfinementTest {
 
     /// CVE-2016-9602: symbolic links lead out of the share.
     @Test
-    void symbolicLinksAreNeverFollowed() throws IOException {
+    void cve20169602SymbolicLinksAreNeverFollowed() throws IOException {
         Files.createSymbolicLink(share.resolve("up"), Path.of(".."));
         Files.createSymbolicLink(share.resolve("out"), folder.resolve(SECRET));
         Files.createSymbolicLink(share.resolve("gone"), folder.resolve("new"));
@@ -171,7 +173,7 @@ final class P9ConfinementTest {
     /// CVE-2023-2861: a FIFO waits for its other end, and a device acts when it is opened.
     @Test
     @Timeout(30)
-    void onlyRegularFilesAndDirectoriesAreOpened() throws Exception {
+    void cve20232861OnlyRegularFilesAndDirectoriesAreOpened() throws Exception {
         assertEquals(
                 0,
                 new ProcessBuilder("mkfifo", share.resolve("fifo").toString())

@@ -147,7 +147,7 @@ final class P9LimitsTest {
 
     /// CVE-2026-8348: many fids of extended attributes.
     @Test
-    void fidsOfAttributesEnd() throws IOException {
+    void cve20268348FidsOfAttributesEnd() throws IOException {
         attach(FIDS, OPEN_FILES);
         Files.writeString(share.resolve("f"), "");
         client.at(1, "f");
@@ -165,7 +165,7 @@ final class P9LimitsTest {
     /// CVE-2026-9238: a directory read with a huge count.
     @ParameterizedTest
     @ValueSource(ints = {-1, Integer.MAX_VALUE, P9TestClient.MSIZE})
-    void countsAreThoseOfTheMessageSize(int count) throws IOException {
+    void cve20269238CountsAreThoseOfTheMessageSize(int count) throws IOException {
         attach(FIDS, OPEN_FILES);
         Files.write(share.resolve("f"), new byte[1 << 20]);
         client.open(1, OpenFlags.O_RDONLY, "f");
@@ -188,7 +188,7 @@ final class P9LimitsTest {
     /// CVE-2021-20181: fids are dropped and used again while requests use them.
     @Test
     @Timeout(60)
-    void fidsThatAreDroppedWhileRequestsRunStayWhole() throws Exception {
+    void cve202120181FidsThatAreDroppedWhileRequestsRunStayWhole() throws Exception {
         attach(FIDS, OPEN_FILES);
         for (int i = 0; i < 4; i++) {
             Files.writeString(share.resolve("f" + i), "content of f" + i);

@@ -88,7 +88,7 @@ final class P9ReadOnlyTest {
 
     /// CVE-2026-63318: O_TRUNC on a share that is read-only.
     @Test
-    void everyOpenThatWritesIsRefused() {
+    void cve202663318EveryOpenThatWritesIsRefused() {
         for (int flags :
                 List.of(
                         OpenFlags.O_WRONLY,

@@ -303,7 +303,7 @@ final class P9ShareTest {
 
     /// XSA-155: the guest changes requests, sizes and indices all the time.
     @Test
-    void guestThatChangesItsRingsAllTheTimeHarmsNobody() throws Exception {
+    void xsa155GuestThatChangesItsRingsAllTheTimeHarmsNobody() throws Exception {
         P9GuestFront front = mounted();
         AtomicBoolean done = new AtomicBoolean();
         Thread flipper =
