@@ -2,6 +2,7 @@ package io.xenemu.core.backend;
 
 import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.host.HostBudget;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.toolstack.PvDevice;
@@ -178,6 +179,12 @@ public final class Frontend {
             throw new FrontendError(XenError.ENOMEM, "the guest has too many descriptors");
         }
         mappings.add(() -> resources.descriptors().give(count));
+    }
+
+    /// The guest's share of the process's descriptors, for a device that opens and closes some while it is connected. It
+    /// gives back all that it takes.
+    public HostBudget.Share descriptors() {
+        return domain.resources().descriptors();
     }
 
     /// Gives back something of the device's own that its threads use, when they have ended: after the event channels,

@@ -92,6 +92,7 @@ final class P9Connection implements BackendConnection {
             workers.add(front.worker(1 + worker, () -> work(number)));
         }
         server.connect(mostBytes);
+        server.charge(front.descriptors());
     }
 
     /// A ring's pages.

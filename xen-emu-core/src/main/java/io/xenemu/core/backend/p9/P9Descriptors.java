@@ -1,13 +1,15 @@
 package io.xenemu.core.backend.p9;
 
+import io.xenemu.core.host.HostBudget;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.Beneath;
 import io.xenemu.kvm.file.OpenFlags;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
-/// Opens and counts the descriptors of one share, and its extended attributes. At the limit it asks [P9Fids] for one
-/// that no request uses.
+/// Opens and counts the descriptors of one share, and its extended attributes. At the share's limit, or that of the
+/// guest in the process, it asks [P9Fids] for one that no request uses.
 final class P9Descriptors {
     /// How many descriptors are asked back for one open, as other requests may take those that come back.
     private static final int ATTEMPTS = 8;
@@ -17,6 +19,9 @@ final class P9Descriptors {
     private final P9Fids fids;
     private final AtomicInteger open = new AtomicInteger();
     private final AtomicInteger attributes = new AtomicInteger();
+
+    /// The guest's share of the process's descriptors; null before a guest connects.
+    private volatile HostBudget.@Nullable Share account;
 
     /// @param root the descriptor of the share's root
     /// @param max descriptors beside the root
@@ -28,6 +33,11 @@ final class P9Descriptors {
 
     int root() {
         return root;
+    }
+
+    /// Charges a guest's share of the process's descriptors from now on. None is open yet.
+    void charge(HostBudget.Share to) {
+        account = to;
     }
 
     /// Descriptors open now.
@@ -64,14 +74,27 @@ final class P9Descriptors {
 
     private int opened(int result) {
         if (result < 0) {
-            open.decrementAndGet();
+            release();
         }
         return result;
     }
 
+    private boolean take() {
+        HostBudget.Share charged = account;
+        return charged == null || charged.take(1);
+    }
+
+    private void release() {
+        HostBudget.Share charged = account;
+        if (charged != null) {
+            charged.give(1);
+        }
+        open.decrementAndGet();
+    }
+
     private boolean reserve(P9Scratch scratch) {
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-            if (open.incrementAndGet() <= max) {
+            if (open.incrementAndGet() <= max && take()) {
                 return true;
             }
             open.decrementAndGet();
@@ -85,7 +108,7 @@ final class P9Descriptors {
     /// Closes a descriptor that this object has opened.
     void close(int fd) {
         Beneath.close(fd);
-        open.decrementAndGet();
+        release();
     }
 
     /// Counts an extended attribute.

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import io.xenemu.core.host.HostBudget;
 import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -236,6 +237,11 @@ final class P9Server implements AutoCloseable {
     /// @param most the largest message that the transport passes, [#MSIZE_MIN] to [#MSIZE_MAX]
     void connect(int most) {
         msizeMax = most;
+    }
+
+    /// Charges the guest's share of the process's descriptors for the files that it opens.
+    void charge(HostBudget.Share descriptors) {
+        session.descriptors().charge(descriptors);
     }
 
     /// The guest has gone: all its fids are dropped, as by Tversion.

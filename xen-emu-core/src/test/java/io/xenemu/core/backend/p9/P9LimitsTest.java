@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.host.HostBudget;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.OpenFlags;
 import java.io.IOException;
@@ -88,6 +89,34 @@ final class P9LimitsTest {
         for (int i = 0; i < opened; i++) {
             assertEquals("text", client.read(i + 1000));
         }
+    }
+
+    /// The process's other guests need descriptors, too.
+    @Test
+    void aGuestHasNoMoreDescriptorsThanItsShareOfTheProcess() throws IOException {
+        HostBudget budget =
+                new HostBudget("descriptors", "open", Errno.EMFILE, "a test", 4L * OPEN_FILES);
+        HostBudget.Share guest = budget.open(0, OPEN_FILES);
+        HostBudget.Share other = budget.open(0, 3L * OPEN_FILES);
+        P9Server server = new P9Server(share, false, P9Limits.DEFAULT, P9Observer.NONE);
+        server.charge(guest);
+        client = P9TestClient.attached(server);
+        Files.writeString(share.resolve("f"), "text");
+        int opened = 0;
+        int errno = 0;
+        while (errno == 0 && opened <= OPEN_FILES) {
+            client.at(opened + 1000, "f");
+            errno = client.send(P9Operation.LOPEN, opened + 1000, 0).errno();
+            opened += errno == 0 ? 1 : 0;
+        }
+        assertEquals(Errno.EMFILE, errno);
+        assertTrue(opened >= OPEN_FILES - 2, "open: " + opened);
+        client.clunk(1000);
+        client.ok(P9Operation.LOPEN, opened + 1000, 0);
+        server.disconnect();
+        // All that it has taken is given back.
+        assertTrue(guest.take(OPEN_FILES));
+        other.close();
     }
 
     @Test
