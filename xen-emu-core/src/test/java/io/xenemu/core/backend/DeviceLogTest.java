@@ -12,8 +12,7 @@ final class DeviceLogTest {
     private long now = Long.MAX_VALUE - 10;
 
     private final DeviceLog log =
-            new DeviceLog(
-                    new PvDevice(DeviceKind.VBD, new DomId(1), DomId.DOM0, 51712), () -> now);
+            new DeviceLog(new PvDevice(DeviceKind.VBD, new DomId(1), DomId.DOM0, 51712), () -> now);
 
     private int linesOf(int events) {
         int lines = 0;

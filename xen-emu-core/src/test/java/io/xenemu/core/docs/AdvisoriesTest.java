@@ -20,8 +20,7 @@ import org.junit.jupiter.api.Test;
 
 /// `advisories.md` and the names of the back ends' tests tell of the same advisories.
 final class AdvisoriesTest {
-    private static final Path TABLE =
-            Document.CHECKOUT.resolve("xen-emu-core/docs/advisories.md");
+    private static final Path TABLE = Document.CHECKOUT.resolve("xen-emu-core/docs/advisories.md");
 
     private static final int ADVISORIES_AT_LEAST = 35;
 

@@ -10,6 +10,7 @@ import io.xenemu.kvm.net.TapOffload;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,6 +38,9 @@ final class HostTap implements AutoCloseable {
     private final boolean made;
     private final List<Tap> queues = new ArrayList<>();
     private boolean closed;
+
+    /// Whether the log has that the tap is gone.
+    private final AtomicBoolean told = new AtomicBoolean();
 
     private HostTap(TapNames names, NetInterface host, boolean several, boolean made, Tap first) {
         this.names = names;
@@ -195,7 +199,10 @@ final class HostTap implements AutoCloseable {
         try {
             queues.getFirst().carrier(on);
         } catch (KvmException e) {
-            log.warn("{}: {}", name(), e.getMessage());
+            // A guest that connects again and again would fill the log.
+            if (!told.getAndSet(true)) {
+                log.warn("{}: {}", name(), e.getMessage());
+            }
         }
     }
 

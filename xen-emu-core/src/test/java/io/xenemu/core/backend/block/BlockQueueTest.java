@@ -283,7 +283,8 @@ class BlockQueueTest {
 
     /// XSA-361, 362, 365, 367, 371: a page in the middle of a request cannot be mapped.
     @Test
-    void pageThatCannotBeMappedFailsItsRequestAloneXsa361Xsa362Xsa365Xsa367Xsa371() throws Exception {
+    void pageThatCannotBeMappedFailsItsRequestAloneXsa361Xsa362Xsa365Xsa367Xsa371()
+            throws Exception {
         front.fill(2, 7);
         for (int bad : new int[] {-1, Integer.MAX_VALUE, 400, 1 << 20}) {
             front.send(READ, ID, 0, Segment.page(0), new Segment(bad, 0, 7), Segment.page(1));

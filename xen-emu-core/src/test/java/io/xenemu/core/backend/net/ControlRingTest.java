@@ -58,8 +58,7 @@ class ControlRingTest {
                             sent.incrementAndGet();
                         }
                     };
-            ControlRing ring =
-                    new ControlRing(front.served(arena), refill, again::incrementAndGet);
+            ControlRing ring = new ControlRing(front.served(arena), refill, again::incrementAndGet);
             front.send();
             assertTrue(ring.run());
             assertEquals(1, again.get());
