@@ -181,8 +181,8 @@ public final class Frontend {
         mappings.add(() -> resources.descriptors().give(count));
     }
 
-    /// The guest's share of the process's descriptors, for a device that opens and closes some while it is connected. It
-    /// gives back all that it takes.
+    /// The guest's share of the process's descriptors, for a device that opens and closes some while it is connected.
+    /// It gives back all that it takes.
     public HostBudget.Share descriptors() {
         return domain.resources().descriptors();
     }
