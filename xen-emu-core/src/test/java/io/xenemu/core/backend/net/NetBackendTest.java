@@ -375,7 +375,7 @@ final class NetBackendTest {
                 }
                 disconnect(device);
                 for (int ref = 9; ref <= 20 + POSTED; ref++) {
-                    assertTrue(ref > 10 && ref < 20 || guest.revoke(ref), "in use: " + ref);
+                    assertTrue((ref > 10 && ref < 20) || guest.revoke(ref), "in use: " + ref);
                 }
                 guest.become(device, XenbusState.INITIALISING);
                 guest.await(device, XenbusState.INIT_WAIT);
