@@ -18,6 +18,7 @@ public interface BackendKind {
     /// Opens what a device needs: its file with the file's lock, its tap. The device has no nodes yet, and the guest
     /// sees nothing of it. Called for each new device, and again for the next boot of a guest that reboots.
     ///
+    /// @param spec of this kind
     /// @throws Refused with one line for the operator: the file is missing, is a directory, is in use
     BackendDevice open(DeviceSpec spec) throws Refused;
 }

@@ -1,6 +1,5 @@
 package io.xenemu.core.service;
 
-import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
@@ -58,17 +57,9 @@ public final class Daemon {
         try (Resources open = new Resources()) {
             PidFile pid = PidFile.lock(request.pidFile(), open);
             HostKvm kvm = open.add(kvms.open(), HostKvm::close);
-            MeterRegistry registry =
-                    open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
-                            .registry();
             Hypervisor hypervisor =
-                    open.add(
-                            new Hypervisor(
-                                    kvm,
-                                    registry,
-                                    request.quotas(),
-                                    ServiceEngines.checked(request.engines())),
-                            Hypervisor::close);
+                    ServiceHypervisor.open(
+                            open, kvm, request.metrics(), request.quotas(), request.engines());
             open.add(HeapTrim.start(), HeapTrim::close);
             makeFolderOf(request.xenstoreSocket());
             hypervisor.xenstore().listen(request.xenstoreSocket());

@@ -1,6 +1,5 @@
 package io.xenemu.core.service;
 
-import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
@@ -61,17 +60,9 @@ public final class GuestRun {
         Thread hook = new Thread(this::stop, "stop");
         try (Resources open = new Resources()) {
             HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
-            MeterRegistry registry =
-                    open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close)
-                            .registry();
             Hypervisor hypervisor =
-                    open.add(
-                            new Hypervisor(
-                                    kvm,
-                                    registry,
-                                    request.quotas(),
-                                    ServiceEngines.checked(request.engines())),
-                            Hypervisor::close);
+                    ServiceHypervisor.open(
+                            open, kvm, request.metrics(), request.quotas(), request.engines());
             serveXenStore(hypervisor);
             serveOperator(open, hypervisor);
             relay(open);

@@ -2,7 +2,8 @@
 ///
 /// - The daemon: [Daemon], [DaemonRequest]. In the foreground: [GuestRun], [RunRequest].
 /// - XenStore alone: [StoreDaemon], [StoreDaemonRequest], [StoreSocketPath].
-/// - Parts of each process: [ServiceMetrics], [ServiceEngines], [HeapTrim], [PidFile], [Resources].
+/// - Parts of each process: [ServiceHypervisor], [ServiceMetrics], [ServiceEngines], [HeapTrim], [PidFile],
+///   [Resources].
 ///
 /// No locks of its own.
 @NullMarked

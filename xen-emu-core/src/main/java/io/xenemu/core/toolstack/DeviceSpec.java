@@ -1,5 +1,6 @@
 package io.xenemu.core.toolstack;
 
+import com.google.common.base.Splitter;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.random.RandomGenerator;
@@ -20,6 +21,14 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec {
             case VIF -> NicSpec.parse(words, random);
             case P9 -> P9Spec.parse(words);
         };
+    }
+
+    /// The parts of words that commas separate, without the empty ones.
+    static List<String> parts(List<String> words) {
+        return Splitter.on(',')
+                .trimResults()
+                .omitEmptyStrings()
+                .splitToList(String.join(",", words));
     }
 
     /// The words of a device for a process with another working directory: the paths of its files are absolute.

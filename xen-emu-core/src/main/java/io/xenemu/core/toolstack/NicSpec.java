@@ -38,8 +38,8 @@ public record NicSpec(
     /// @throws Refused if it is malformed, or the interface is not supported
     public static NicSpec parse(List<String> words, RandomGenerator random) throws Refused {
         NicSpecParser parser = new NicSpecParser();
-        for (String word : words) {
-            parser.read(word);
+        for (String part : DeviceSpec.parts(words)) {
+            parser.part(part);
         }
         return parser.result(random);
     }

@@ -26,17 +26,8 @@ public final class NicSpecParser {
     private Optional<NicRate> rate = Optional.empty();
     private boolean trusted = true;
 
-    /// Parses one word.
-    void read(String word) throws Refused {
-        for (String part : word.split(",", -1)) {
-            String stripped = part.strip();
-            if (!stripped.isEmpty()) {
-                part(stripped);
-            }
-        }
-    }
-
-    private void part(String part) throws Refused {
+    /// Parses one part ([DeviceSpec#parts]).
+    void part(String part) throws Refused {
         int equals = part.indexOf('=');
         if (equals < 0) {
             throw new Refused("unknown parameter of a network interface: " + part);

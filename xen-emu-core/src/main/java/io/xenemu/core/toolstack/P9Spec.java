@@ -33,8 +33,8 @@ public record P9Spec(
     /// @throws Refused if it is malformed, or the share is not supported
     public static P9Spec parse(List<String> words) throws Refused {
         P9SpecParser parser = new P9SpecParser();
-        for (String word : words) {
-            parser.read(word);
+        for (String part : DeviceSpec.parts(words)) {
+            parser.part(part);
         }
         return parser.result();
     }

@@ -23,17 +23,8 @@ public final class P9SpecParser {
     private OptionalInt maxOpenFiles = OptionalInt.empty();
     private String backend = DeviceSpec.SERVICE;
 
-    /// Parses one word.
-    void read(String word) throws Refused {
-        for (String part : word.split(",", -1)) {
-            String stripped = part.strip();
-            if (!stripped.isEmpty()) {
-                part(stripped);
-            }
-        }
-    }
-
-    private void part(String part) throws Refused {
+    /// Parses one part ([DeviceSpec#parts]).
+    void part(String part) throws Refused {
         int equals = part.indexOf('=');
         String key = equals < 0 ? part : part.substring(0, equals);
         String value = equals < 0 ? "" : part.substring(equals + 1);

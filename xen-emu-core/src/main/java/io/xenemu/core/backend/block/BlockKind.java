@@ -43,9 +43,7 @@ public final class BlockKind implements BackendKind {
 
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
-        if (!(spec instanceof DiskSpec disk)) {
-            throw new IllegalArgumentException("not a disk: " + spec);
-        }
+        DiskSpec disk = (DiskSpec) spec;
         DiskStore store = opener.open(disk);
         DiskFeatures features = store.features();
         boolean writable = disk.writable() && features.writable();

@@ -32,9 +32,7 @@ public final class NetKind implements BackendKind {
 
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
-        if (!(spec instanceof NicSpec nic)) {
-            throw new IllegalArgumentException("not a network interface: " + spec);
-        }
+        NicSpec nic = (NicSpec) spec;
         String forScript =
                 nic.forScript().keySet().stream()
                         .filter(key -> !key.equals("vifname"))

@@ -32,9 +32,7 @@ public final class P9Kind implements BackendKind {
 
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
-        if (!(spec instanceof P9Spec share)) {
-            throw new IllegalArgumentException(spec.toString());
-        }
+        P9Spec share = (P9Spec) spec;
         try {
             return new P9Share(share, registry);
         } catch (InvalidPathException e) {
