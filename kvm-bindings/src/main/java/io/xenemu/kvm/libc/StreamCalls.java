@@ -10,7 +10,7 @@ import java.lang.invoke.MethodHandle;
 /// The C functions for stream sockets, one method for each. A result of zero or more is success, a negative one is the
 /// negated errno, as in [Libc].
 public final class StreamCalls {
-    /// `MSG_DONTWAIT` of [#sendmsg]: fails with EAGAIN where it would wait.
+    /// `MSG_DONTWAIT` of [#sendmsg] and [#recvmsg]: fails with EAGAIN where it would wait.
     public static final int MSG_DONTWAIT = 0x40;
 
     /// `MSG_NOSIGNAL` of [#sendmsg]: a closed socket is EPIPE, without SIGPIPE.
@@ -68,15 +68,16 @@ public final class StreamCalls {
         }
     }
 
-    /// recvmsg(2) into a vector alone. Waits for at least one byte.
+    /// recvmsg(2) into a vector alone. Waits for at least one byte, unless the flags forbid it.
     ///
     /// @return bytes received, 0 at the end of the stream, or a negated errno
-    public static long recvmsg(int fd, long vector, long count) {
+    public static long recvmsg(int fd, long vector, long count, int flags) {
         MemorySegment message = message(vector, count);
         MemorySegment errno = CallSlot.current().errno();
         try {
             return Libc.longResult(
-                    (long) RECVMSG.invokeExact(errno, (long) fd, message.address(), 0L), errno);
+                    (long) RECVMSG.invokeExact(errno, (long) fd, message.address(), (long) flags),
+                    errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         }

@@ -162,14 +162,30 @@ public final class StreamSocket implements AutoCloseable {
     /// @return bytes received, 0 at the end of the stream
     /// @throws IOException if the connection has failed, or the limit has passed
     public long receive(IoVectors into) throws IOException {
-        long received;
-        do {
-            received = StreamCalls.recvmsg(fd.number(), into.arrayAddress(), into.count());
-        } while (received == -Errno.EINTR);
+        long received = recvmsg(into, 0);
         if (received < 0) {
             throw failure("receive from", (int) received);
         }
         into.skip(received);
+        return received;
+    }
+
+    /// Receives what is there, at most the bytes of the vector, and removes their room from its front. Does not wait.
+    ///
+    /// @return bytes received, 0 at the end of the stream, or a negated errno: EAGAIN there is nothing now
+    public long receiveAtOnce(IoVectors into) {
+        long received = recvmsg(into, StreamCalls.MSG_DONTWAIT);
+        if (received > 0) {
+            into.skip(received);
+        }
+        return received;
+    }
+
+    private long recvmsg(IoVectors into, int flags) {
+        long received;
+        do {
+            received = StreamCalls.recvmsg(fd.number(), into.arrayAddress(), into.count(), flags);
+        } while (received == -Errno.EINTR);
         return received;
     }
 
@@ -228,6 +244,11 @@ public final class StreamSocket implements AutoCloseable {
                     default -> Errno.name(-result);
                 };
         return new IOException("cannot " + action + " " + peer + ": " + reason);
+    }
+
+    /// The descriptor's number, for [io.xenemu.kvm.thread.Epoll]. This object keeps the ownership.
+    public int fd() {
+        return fd.number();
     }
 
     /// Ends sending and receiving in both directions, also those in progress. Works from any thread, and twice.

@@ -22,6 +22,7 @@ public final class Epoll implements AutoCloseable {
     private static final int EPOLL_CTL_DEL = 2;
     private static final int EPOLL_CTL_MOD = 3;
     private static final int EPOLLIN = 1;
+    private static final int EPOLLOUT = 4;
     private static final int EPOLLET = 1 << 31;
 
     /// `struct epoll_event` is packed on x86-64: events u32, then the key u64.
@@ -72,6 +73,21 @@ public final class Epoll implements AutoCloseable {
     /// @throws KvmException if it is not waited for
     public void unmute(int descriptor, long key) {
         control(EPOLL_CTL_MOD, descriptor, EPOLLIN | EPOLLET, key);
+    }
+
+    /// Chooses whether a descriptor is also told when it can be written to again. One that can be already may not be
+    /// told: try to write once more after this.
+    ///
+    /// @param key by which [#await] tells it
+    /// @throws KvmException if it is not waited for
+    public void writable(int descriptor, long key, boolean told) {
+        control(EPOLL_CTL_MOD, descriptor, EPOLLIN | EPOLLET | (told ? EPOLLOUT : 0), key);
+    }
+
+    /// The number of this object's own descriptor: it becomes readable when [#await] has something to tell, so that
+    /// another [Epoll] can wait for all descriptors of this one. This object keeps the ownership.
+    public int fd() {
+        return fd.number();
     }
 
     /// Ends to wait for a descriptor. A thread in [#await] may still be told of it.

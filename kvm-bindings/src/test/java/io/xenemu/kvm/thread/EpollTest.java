@@ -56,6 +56,34 @@ class EpollTest {
     }
 
     @Test
+    void anotherEpollIsToldOfTheDescriptorsOfThisOne() {
+        try (Epoll outer = new Epoll(MOST)) {
+            epoll.add(first.fd(), 1);
+            outer.add(epoll.fd(), KEY);
+            assertEquals(0, outer.await(0));
+            for (int round = 0; round < 3; round++) {
+                first.signal();
+                assertEquals(1, outer.await(-1));
+                assertEquals(KEY, outer.key(0));
+                assertEquals(0, outer.await(0));
+            }
+            epoll.add(second.fd(), 2);
+            second.signal();
+            assertEquals(1, outer.await(-1));
+        }
+    }
+
+    @Test
+    void descriptorIsToldWhenItCanBeWrittenToOnlyIfThatIsWanted() {
+        epoll.add(first.fd(), KEY);
+        assertEquals(0, epoll.await(0));
+        epoll.writable(first.fd(), KEY, true);
+        assertEquals(1, epoll.await(0));
+        epoll.writable(first.fd(), KEY, false);
+        assertEquals(0, epoll.await(0));
+    }
+
+    @Test
     void removedDescriptorIsNotTold() {
         epoll.add(first.fd(), KEY);
         epoll.remove(first.fd());

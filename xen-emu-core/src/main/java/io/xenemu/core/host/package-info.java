@@ -1,8 +1,9 @@
-/// Limits of the host and of the process, shared by all domains.
+/// Limits of the host and of the process, shared by all domains, and the host's programs.
 ///
 /// - The host's limits: [HostLimits] (mappings, descriptors, threads), [ControlGroups], [HostMemory].
 /// - The domains' shares of them: [HostBudget].
 /// - Steps that end something: [Teardown].
+/// - Programs that the service runs: [HostProgram], [ProcessOutput].
 ///
 /// Locks: the monitor of [HostBudget] is a leaf.
 @NullMarked

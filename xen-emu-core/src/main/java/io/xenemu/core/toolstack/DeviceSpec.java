@@ -48,7 +48,12 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec {
 
     /// Whether domain 0 is to serve it, by its id or its name.
     default boolean isByService() {
-        return backend().equals(SERVICE) || backend().equals("Domain-0");
+        return isService(backend());
+    }
+
+    /// Whether a back end's domain is domain 0, by its id or its name.
+    static boolean isService(String domain) {
+        return domain.equals(SERVICE) || domain.equals("Domain-0");
     }
 
     /// The device's number, if the operator gave one.

@@ -14,11 +14,12 @@ import java.util.random.RandomGenerator;
 /// @param mac its address in the guest
 /// @param mtu bytes of a packet
 /// @param backend name or id of the back end's domain
-/// @param script the hotplug script that the back end's domain runs
-/// @param bridge the bridge to which that script may add it
+/// @param script the hotplug script that the back end's domain runs; empty with passt
+/// @param bridge the bridge to which that script may add it; empty with passt
 /// @param forScript more nodes for that script
 /// @param rate the most that the guest may send, if there is a limit
 /// @param trusted whether the guest may trust the back end
+/// @param passt the host's end if that is no tap
 public record NicSpec(
         OptionalInt id,
         MacAddress mac,
@@ -28,9 +29,11 @@ public record NicSpec(
         String bridge,
         SequencedMap<String, String> forScript,
         Optional<NicRate> rate,
-        boolean trusted)
+        boolean trusted,
+        Optional<PasstSpec> passt)
         implements DeviceSpec {
-    static final int DEFAULT_MTU = 1500;
+    /// The MTU of an interface for which none was given.
+    public static final int DEFAULT_MTU = 1500;
 
     /// Parses a specification as xl does (xl-network-configuration(5)); each word may be a part of it.
     ///
@@ -52,7 +55,16 @@ public record NicSpec(
     @Override
     public NicSpec numbered(int id) {
         return new NicSpec(
-                OptionalInt.of(id), mac, mtu, backend, script, bridge, forScript, rate, trusted);
+                OptionalInt.of(id),
+                mac,
+                mtu,
+                backend,
+                script,
+                bridge,
+                forScript,
+                rate,
+                trusted,
+                passt);
     }
 
     /// The path of the script. One without a folder is in Xen's folder.
@@ -67,14 +79,20 @@ public record NicSpec(
         back.put("frontend-id", Integer.toString(device.frontend().value()));
         back.put("online", "1");
         back.put("state", XenbusState.INITIALISING.code());
-        back.put("script", scriptPath());
+        if (passt.isEmpty()) {
+            back.put("script", scriptPath());
+        } else {
+            back.put("backendtype", NicSpecParser.PASST);
+        }
         back.put("mac", mac.toString());
         back.putAll(forScript);
         if (mtu != DEFAULT_MTU) {
             back.put("mtu", Integer.toString(mtu));
         }
         rate.ifPresent(limit -> back.put("rate", limit.node()));
-        back.put("bridge", bridge);
+        if (passt.isEmpty()) {
+            back.put("bridge", bridge);
+        }
         back.put("handle", handle);
         back.put("type", "vif");
         // Linux's back end waits until the script writes this node.

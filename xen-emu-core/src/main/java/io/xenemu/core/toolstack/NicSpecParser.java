@@ -9,22 +9,30 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /// Parses the specification of a network interface: keys with values, separated by commas; a later value replaces an
-/// earlier one.
+/// earlier one. `backendtype` and the keys after it are not xl's.
 public final class NicSpecParser {
     /// The least MTU of Ethernet (`ETH_MIN_MTU`).
     private static final int MIN_MTU = 68;
 
     private static final int MAX_MTU = 65535;
 
+    /// The value of `backendtype` for an interface that has no tap.
+    static final String PASST = "passt";
+
     private OptionalInt id = OptionalInt.empty();
     private @Nullable MacAddress mac;
     private int mtu = NicSpec.DEFAULT_MTU;
     private String backend = "";
-    private String script = "vif-bridge";
-    private String bridge = "xenbr0";
+    private @Nullable String script;
+    private @Nullable String bridge;
     private final SequencedMap<String, String> forScript = new LinkedHashMap<>();
     private Optional<NicRate> rate = Optional.empty();
     private boolean trusted = true;
+    private boolean isPasst;
+    private String socket = "";
+    private String tcpPorts = "";
+    private String udpPorts = "";
+    private boolean mapsGateway;
 
     /// Parses one part ([DeviceSpec#parts]).
     void part(String part) throws Refused {
@@ -50,9 +58,32 @@ public final class NicSpecParser {
                 }
             }
             case "rate" -> rate = Optional.of(NicRate.parse(value));
+            case "backendtype" -> isPasst = isPasst(value);
+            case "socket" -> socket = socket(value);
+            case "tcp-ports" -> tcpPorts = PasstSpec.ports(key, value);
+            case "udp-ports" -> udpPorts = PasstSpec.ports(key, value);
+            case "map-gw" -> mapsGateway = number(key, value, 0, 1) == 1;
             case "model", "accel" -> throw new Refused(key + ": not supported");
             default -> throw new Refused("unknown parameter of a network interface: " + key);
         }
+    }
+
+    private static boolean isPasst(String value) throws Refused {
+        return switch (value) {
+            case PASST -> true;
+            case "tap" -> false;
+            default ->
+                    throw new Refused(
+                            "backendtype=" + value + ": not supported, only tap and passt are");
+        };
+    }
+
+    /// The service has another working directory.
+    private static String socket(String value) throws Refused {
+        if (!value.startsWith("/")) {
+            throw wrong("socket", value);
+        }
+        return value;
     }
 
     private static int number(String key, String value, int min, int max) throws Refused {
@@ -68,16 +99,48 @@ public final class NicSpecParser {
     }
 
     /// The parsed interface.
-    NicSpec result(RandomGenerator random) {
+    NicSpec result(RandomGenerator random) throws Refused {
+        String domain = backend.isEmpty() ? DeviceSpec.SERVICE : backend;
         return new NicSpec(
                 id,
                 mac == null ? MacAddress.random(random) : mac,
                 mtu,
-                backend.isEmpty() ? DeviceSpec.SERVICE : backend,
-                script,
-                bridge,
+                domain,
+                orDefault(script, "vif-bridge"),
+                orDefault(bridge, "xenbr0"),
                 forScript,
                 rate,
-                trusted);
+                trusted,
+                passt());
+    }
+
+    private String orDefault(@Nullable String given, String usual) {
+        if (given != null) {
+            return given;
+        }
+        return isPasst ? "" : usual;
+    }
+
+    /// Neither a tap nor passt takes the other's parameters without a word.
+    private Optional<PasstSpec> passt() throws Refused {
+        PasstSpec words = new PasstSpec(socket, tcpPorts, udpPorts, mapsGateway);
+        boolean forProcess = !tcpPorts.isEmpty() || !udpPorts.isEmpty() || mapsGateway;
+        if (!isPasst) {
+            if (forProcess || !socket.isEmpty()) {
+                throw new Refused("socket, tcp-ports, udp-ports and map-gw need backendtype=passt");
+            }
+            return Optional.empty();
+        }
+        if (script != null || bridge != null || !forScript.isEmpty()) {
+            throw new Refused("backendtype=passt has no tap: no bridge, script and words for one");
+        }
+        if (!backend.isEmpty() && !DeviceSpec.isService(backend)) {
+            throw new Refused("backendtype=passt: only the service has it, not backend=" + backend);
+        }
+        if (forProcess && !socket.isEmpty()) {
+            throw new Refused(
+                    "tcp-ports, udp-ports and map-gw are for a passt of the service: no socket");
+        }
+        return Optional.of(words);
     }
 }

@@ -119,7 +119,8 @@ final class MetricsDocTest {
                     () -> XenbusState.CONNECTED);
             new BlockMetrics(registry, GUEST, 0);
             new NbdMetrics(registry, GUEST, 0, new NoRequests());
-            new NetMetrics(registry, new PvDevice(DeviceKind.VIF, GUEST, DomId.DOM0, 0));
+            new NetMetrics(registry, new PvDevice(DeviceKind.VIF, GUEST, DomId.DOM0, 0))
+                    .reconnections(() -> 0);
             new P9Metrics(
                     registry, new PvDevice(DeviceKind.P9, GUEST, DomId.DOM0, 0), () -> 0, () -> 0);
             store.introduce(

@@ -1,11 +1,13 @@
 package io.xenemu.core.toolstack;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.kvm.abi.DomId;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -46,6 +48,21 @@ final class NicSpecTest {
         assertEquals(OptionalInt.of(4), nic.id());
     }
 
+    @Test
+    void passtHasNoBridgeAndItsOwnWords() throws Refused {
+        NicSpec nic = parse("backendtype=passt,tcp-ports=2222:22 8080,udp-ports=53,map-gw=1");
+
+        assertEquals(Optional.of(new PasstSpec("", "2222:22,8080", "53", true)), nic.passt());
+        PvDevice device = new PvDevice(DeviceKind.VIF, new DomId(3), DomId.DOM0, 0);
+        assertEquals("passt", nic.contents(device).back().get("backendtype"));
+        assertFalse(nic.contents(device).back().containsKey("bridge"));
+        assertFalse(nic.contents(device).back().containsKey("script"));
+        assertEquals(
+                Optional.of(new PasstSpec("/run/p", "", "", false)),
+                parse("backendtype=passt", "socket=/run/p", "backend=0").passt());
+        assertEquals(Optional.empty(), parse("backendtype=tap").passt());
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = ';',
@@ -80,6 +97,14 @@ final class NicSpecTest {
                 "rate=99999999999B/s;wrong rate: 99999999999B/s",
                 "rate=1MB/s@9999s;wrong rate: 1MB/s@9999s",
                 "model=e1000;model: not supported",
+                "backendtype=slirp;backendtype=slirp: not supported, only tap and passt are",
+                "backendtype=passt,bridge=br0;backendtype=passt has no tap: no bridge, script and words for one",
+                "backendtype=passt,vifname=t;backendtype=passt has no tap: no bridge, script and words for one",
+                "backendtype=passt,backend=net;backendtype=passt: only the service has it, not backend=net",
+                "backendtype=passt,socket=p;wrong socket: p",
+                "backendtype=passt,tcp-ports=a b'c;wrong tcp-ports: a b'c",
+                "backendtype=passt,socket=/p,map-gw=1;tcp-ports, udp-ports and map-gw are for a passt of the service: no socket",
+                "socket=/p;socket, tcp-ports, udp-ports and map-gw need backendtype=passt",
                 "fast;unknown parameter of a network interface: fast",
                 "colour=red;unknown parameter of a network interface: colour"
             })

@@ -1,7 +1,8 @@
 package io.xenemu.core.backend.nbd;
 
-import com.google.common.base.Splitter;
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.core.host.HostProgram;
+import io.xenemu.core.host.ProcessOutput;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
@@ -10,8 +11,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -67,13 +66,13 @@ public final class QemuNbd implements NbdServer {
     /// @param name for threads: `dom3-vbd-51712`
     /// @throws NbdException if `qemu-nbd` is not installed, or the image is neither a file nor a block device
     public static QemuNbd of(DiskImage image, String name) throws NbdException {
-        return of(image, name, System.getenv().getOrDefault("PATH", ""));
+        return of(image, name, HostProgram.folders());
     }
 
     /// @param searched folders where `qemu-nbd` may be, separated by colons
     static QemuNbd of(DiskImage image, String name, String searched) throws NbdException {
         Path program =
-                installed(searched)
+                HostProgram.find(PROGRAM, searched)
                         .orElseThrow(() ->
                                 new NbdException(
                                         "%s: qemu-nbd is needed for this format, and not installed"
@@ -91,15 +90,6 @@ public final class QemuNbd implements NbdServer {
         } catch (IOException e) {
             throw new NbdException("no folder for qemu-nbd's socket: " + IoReason.of(e));
         }
-    }
-
-    private static Optional<Path> installed(String searched) {
-        return Splitter.on(':')
-                .omitEmptyStrings()
-                .splitToStream(searched)
-                .map(folder -> Path.of(folder, PROGRAM))
-                .filter(Files::isExecutable)
-                .findFirst();
     }
 
     @Override
@@ -156,7 +146,12 @@ public final class QemuNbd implements NbdServer {
     }
 
     private String lastWords() {
-        return output == null ? "it said nothing" : output.lastLine();
+        return output == null ? "it said nothing" : output.lastLine(QemuNbd::withoutNames);
+    }
+
+    private static String withoutNames(String line) {
+        return line.replaceFirst("^qemu-nbd: ", "")
+                .replaceFirst("^Failed to blk_new_open 'json:.*}}': ", "");
     }
 
     private Path socket() {
@@ -166,7 +161,7 @@ public final class QemuNbd implements NbdServer {
     /// It listens before it opens the image, and ends if it cannot.
     @Override
     public synchronized IOException explained(IOException failure) {
-        return process != null && ended(process, EXIT) ? failure() : failure;
+        return process != null && HostProgram.hasEnded(process, EXIT) ? failure() : failure;
     }
 
     @Override
@@ -181,7 +176,7 @@ public final class QemuNbd implements NbdServer {
             process.destroyForcibly();
             // One that the kernel holds for its storage has the image locked, so that no other can
             // serve it.
-            if (ended(process, END)) {
+            if (HostProgram.hasEnded(process, END)) {
                 process = null;
             }
         }
@@ -199,11 +194,11 @@ public final class QemuNbd implements NbdServer {
 
     @Override
     public synchronized void close() {
-        if (process != null && !ended(process, END)) {
+        if (process != null && !HostProgram.hasEnded(process, END)) {
             process.destroy();
-            if (!ended(process, END)) {
+            if (!HostProgram.hasEnded(process, END)) {
                 process.destroyForcibly();
-                boolean _ = ended(process, END);
+                boolean _ = HostProgram.hasEnded(process, END);
             }
         }
         process = null;
@@ -214,15 +209,6 @@ public final class QemuNbd implements NbdServer {
             Files.deleteIfExists(folder);
         } catch (IOException _) {
             // A temporary folder, which is gone or stays.
-        }
-    }
-
-    private static boolean ended(Process process, Duration limit) {
-        try {
-            Process _ = Uninterruptibles.getUninterruptibly(process.onExit(), limit);
-            return true;
-        } catch (ExecutionException | TimeoutException _) {
-            return !process.isAlive();
         }
     }
 

@@ -10,8 +10,7 @@
 ///   reads in parts and [NbdExtents] for block status; [NbdConnection] is one connection, with [RequestSlots] and
 ///   [RequestBatch] for what is under way and what goes next; [NbdQuestion] is a wait for an answer, [NbdException] a
 ///   failure.
-/// - The server, [NbdServer]: [RemoteServer] at an [NbdUri], or [QemuNbd] for a [DiskImage] in an [ImageFormat], with
-///   [ProcessOutput], its last words.
+/// - The server, [NbdServer]: [RemoteServer] at an [NbdUri], or [QemuNbd] for a [DiskImage] in an [ImageFormat].
 ///
 /// A server is not trusted: what cannot be ends the connection. An acknowledged write is kept until a flush, since
 /// QEMU has new entries of an image's tables in memory alone until then.

@@ -9,8 +9,11 @@ import io.xenemu.kvm.net.Tap;
 import io.xenemu.kvm.net.TapOffload;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,7 +22,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// The service makes a tap of that name, for which it needs the right to; or it uses one that somebody has made for it,
 /// and then changes nothing of it for which it has no right.
-final class HostTap implements AutoCloseable {
+final class HostTap implements HostLink {
     private static final Logger log = LoggerFactory.getLogger(HostTap.class);
 
     /// The most frames that wait in the kernel for one queue of a guest: each queue of a tap has a ring of this length
@@ -111,9 +114,15 @@ final class HostTap implements AutoCloseable {
         return made;
     }
 
-    /// Whether the tap can have more than one queue.
-    boolean hasSeveral() {
-        return several;
+    /// A tap that somebody has made with one queue can have no more.
+    @Override
+    public int maxQueues() {
+        return several ? NetBackend.MAX_QUEUES : 1;
+    }
+
+    @Override
+    public boolean takesSegments() {
+        return true;
     }
 
     /// Makes the interface ready: its MTU, up, without a cable.
@@ -160,10 +169,8 @@ final class HostTap implements AutoCloseable {
         }
     }
 
-    /// Brings the tap to a number of queues, and chooses what the kernel leaves to the guest. No thread uses a queue.
-    ///
-    /// @throws KvmException if the host has no more
-    void connect(int count, Set<TapOffload> offloads) {
+    @Override
+    public void connect(int count, Set<TapOffload> offloads) {
         while (queues.size() > count) {
             queues.removeLast().close();
         }
@@ -173,18 +180,30 @@ final class HostTap implements AutoCloseable {
         queues.getFirst().offload(offloads);
     }
 
-    /// The descriptor of a queue.
-    int fd(int queue) {
+    @Override
+    public int fd(int queue) {
         return queues.get(queue).fd();
     }
 
-    /// The host's end of a queue.
-    FramePort port(int queue) {
+    @Override
+    public FramePort port(int queue) {
         Tap tap = queues.get(queue);
         return new FramePort() {
             @Override
             public long send(IoVectors frame) {
                 return tap.write(frame);
+            }
+
+            // The kernel drops a frame that it cannot keep.
+            @Override
+            public boolean canSend() {
+                return true;
+            }
+
+            // The kernel has taken each frame at once.
+            @Override
+            public boolean flush() {
+                return false;
             }
 
             @Override
@@ -194,8 +213,9 @@ final class HostTap implements AutoCloseable {
         };
     }
 
-    /// Plugs the cable in or pulls it. A tap that is gone has none.
-    void carrier(boolean on) {
+    /// A tap that is gone has no cable.
+    @Override
+    public void carrier(boolean on) {
         try {
             queues.getFirst().carrier(on);
         } catch (KvmException e) {
@@ -206,8 +226,18 @@ final class HostTap implements AutoCloseable {
         }
     }
 
-    /// Pulls the cable, and leaves one queue. No thread uses a queue.
-    void disconnect() {
+    /// A guest without a node takes its link for up (`io/netif.h`), as it is with a tap.
+    @Override
+    public Map<String, String> properties() {
+        return Map.of();
+    }
+
+    /// There is no change.
+    @Override
+    public void follow(Consumer<SequencedMap<String, String>> changed) {}
+
+    @Override
+    public void disconnect() {
         carrier(false);
         while (queues.size() > 1) {
             queues.removeLast().close();

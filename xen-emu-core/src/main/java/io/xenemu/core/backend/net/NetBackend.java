@@ -5,7 +5,9 @@ import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
+import io.xenemu.core.host.HostProgram;
 import io.xenemu.core.toolstack.NicSpec;
+import io.xenemu.core.toolstack.PasstSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
@@ -15,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A network interface of a guest, on a tap of the host.
+/// A network interface of a guest, on a tap of the host or a stream to passt.
 final class NetBackend implements BackendDevice.Attaching {
     /// The most queues: as many as Linux's front end takes.
     static final int MAX_QUEUES = 8;
@@ -30,9 +32,9 @@ final class NetBackend implements BackendDevice.Attaching {
     private final MeterRegistry registry;
     private @Nullable Attached attached;
 
-    /// @param tap the host's end
+    /// @param link the host's end
     /// @param script the script that has connected it to the host's network, or null
-    private record Attached(HostTap tap, @Nullable HotplugScript script, NetMetrics metrics) {}
+    private record Attached(HostLink link, @Nullable HotplugScript script, NetMetrics metrics) {}
 
     /// @param taps the names of the taps of all devices
     NetBackend(NicSpec spec, TapNames taps, MeterRegistry registry) {
@@ -43,11 +45,27 @@ final class NetBackend implements BackendDevice.Attaching {
 
     /// Whether the service connects the interface to its bridge itself.
     static boolean isBuiltIn(NicSpec spec) {
-        return spec.script().equals(BRIDGE_SCRIPT);
+        return spec.passt().isPresent() || spec.script().equals(BRIDGE_SCRIPT);
     }
 
     @Override
     public void attach(PvDevice device) throws Refused {
+        attached = spec.passt().isPresent() ? passt(device, spec.passt().get()) : tap(device);
+    }
+
+    private Attached passt(PvDevice device, PasstSpec passt) throws Refused {
+        String name = "%s-vif-%d".formatted(device.frontend(), device.id());
+        StreamPeer peer =
+                passt.socket().isEmpty()
+                        ? Passt.of(passt, spec.mtu(), name, HostProgram.folders())
+                        : new SocketPeer(Path.of(passt.socket()));
+        StreamLink link = StreamLink.open(peer, name);
+        NetMetrics metrics = new NetMetrics(registry, device);
+        metrics.reconnections(link::reconnections);
+        return new Attached(link, null, metrics);
+    }
+
+    private Attached tap(PvDevice device) throws Refused {
         String own = "vif%d.%d".formatted(device.frontend().value(), device.id());
         HostTap tap = HostTap.open(spec.forScript().getOrDefault("vifname", own), taps);
         boolean done = false;
@@ -65,8 +83,9 @@ final class NetBackend implements BackendDevice.Attaching {
             } else if (tap.isMade()) {
                 tap.join(spec.bridge());
             }
-            attached = new Attached(tap, script, new NetMetrics(registry, device));
+            Attached opened = new Attached(tap, script, new NetMetrics(registry, device));
             done = true;
+            return opened;
         } finally {
             if (!done) {
                 tap.close();
@@ -82,24 +101,22 @@ final class NetBackend implements BackendDevice.Attaching {
         return current;
     }
 
-    private int maxQueues() {
-        return attached().tap.hasSeveral() ? MAX_QUEUES : 1;
-    }
-
     @Override
     public SequencedMap<String, String> features(PvDevice device) {
+        HostLink link = attached().link;
+        String segments = link.takesSegments() ? "1" : "0";
         SequencedMap<String, String> nodes = new LinkedHashMap<>();
         nodes.put("feature-rx-copy", "1");
         nodes.put("feature-rx-flip", "0");
         nodes.put("feature-sg", "1");
-        nodes.put("feature-gso-tcpv4", "1");
-        nodes.put("feature-gso-tcpv6", "1");
+        nodes.put("feature-gso-tcpv4", segments);
+        nodes.put("feature-gso-tcpv6", segments);
         nodes.put("feature-ipv6-csum-offload", "1");
         nodes.put("feature-split-event-channels", "1");
         nodes.put("feature-multicast-control", "1");
         nodes.put("feature-ctrl-ring", "1");
         nodes.put("feature-xdp-headroom", "1");
-        nodes.put("multi-queue-max-queues", Integer.toString(maxQueues()));
+        nodes.put("multi-queue-max-queues", Integer.toString(link.maxQueues()));
         nodes.put("hotplug-status", "connected");
         return nodes;
     }
@@ -107,7 +124,7 @@ final class NetBackend implements BackendDevice.Attaching {
     @Override
     public BackendConnection connect(Frontend front) throws FrontendError {
         Attached to = attached();
-        return NetConnection.connect(front, to.tap, to.metrics, maxQueues(), rate());
+        return NetConnection.connect(front, to.link, to.metrics, rate());
     }
 
     private TxCredit.Rate rate() {
@@ -136,7 +153,7 @@ final class NetBackend implements BackendDevice.Attaching {
         } catch (Refused e) {
             log.warn("{}", e.getMessage());
         } finally {
-            ending.tap.close();
+            ending.link.close();
         }
     }
 }

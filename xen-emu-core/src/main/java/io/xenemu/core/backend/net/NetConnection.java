@@ -20,7 +20,7 @@ import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /// A guest's connection to its network interface: up to eight queues, each with two rings, one or two event channels
-/// and a thread, which waits for the tap and a timer too; and perhaps a control ring.
+/// and a thread, which waits for the host's end and a timer too; and perhaps a control ring.
 final class NetConnection implements BackendConnection.Reconfigurable {
     /// The nodes of the control ring.
     private static final String CONTROL_RING = "ctrl-ring-ref";
@@ -30,35 +30,35 @@ final class NetConnection implements BackendConnection.Reconfigurable {
     private static final String PORT_TX = "event-channel-tx";
     private static final String PORT_RX = "event-channel-rx";
 
-    private final HostTap tap;
+    private final HostLink link;
     private final List<NetQueue> queues = new ArrayList<>();
 
     @GuardedBy("this")
     private int stalls;
 
-    private NetConnection(HostTap tap) {
-        this.tap = tap;
+    private NetConnection(HostLink link) {
+        this.link = link;
     }
 
     /// Connects to a front end.
     ///
-    /// @param maxQueues the number of queues that were offered
+    /// @param link the host's end, with as many queues as were offered
     static NetConnection connect(
-            Frontend front, HostTap tap, NetMetrics metrics, int maxQueues, TxCredit.Rate rate)
+            Frontend front, HostLink link, NetMetrics metrics, TxCredit.Rate rate)
             throws FrontendError {
         NetFrontend wants = NetFrontend.of(front.nodes());
-        List<FrontendNodes> nodes = front.nodes().queues(maxQueues);
+        List<FrontendNodes> nodes = front.nodes().queues(link.maxQueues());
         Arena buffers = Arena.ofShared();
         front.afterThreads(() -> {
-            tap.disconnect();
+            link.disconnect();
             buffers.close();
         });
-        tap.connect(nodes.size(), wants.features().offloads());
-        NetConnection connection = new NetConnection(tap);
+        link.connect(nodes.size(), wants.features().offloads());
+        NetConnection connection = new NetConnection(link);
         Maker maker =
                 new Maker(
                         front,
-                        tap,
+                        link,
                         wants.features(),
                         new MulticastFilter(wants.filters()),
                         rate,
@@ -70,14 +70,15 @@ final class NetConnection implements BackendConnection.Reconfigurable {
         if (front.nodes().has(CONTROL_RING)) {
             maker.control(nodes.size());
         }
-        tap.carrier(true);
+        link.follow(changed -> front.update(changed, false));
+        link.carrier(true);
         return connection;
     }
 
     /// Makes queues of a front end's nodes.
     private record Maker(
             Frontend front,
-            HostTap tap,
+            HostLink link,
             RxFeatures features,
             MulticastFilter filter,
             TxCredit.Rate rate,
@@ -87,7 +88,7 @@ final class NetConnection implements BackendConnection.Reconfigurable {
                 throws FrontendError {
             SharedRing txRing = ring(nodes, "tx-ring-ref", Netif.TX_RING);
             SharedRing rxRing = ring(nodes, "rx-ring-ref", Netif.RX_RING);
-            FramePort port = tap.port(number);
+            FramePort port = link.port(number);
             TxQueue tx =
                     new TxQueue(
                             txRing,
@@ -106,7 +107,7 @@ final class NetConnection implements BackendConnection.Reconfigurable {
                             filter,
                             counters.rx(),
                             buffers);
-            // The tap's and the timer's.
+            // The link's and the timer's.
             front.takeDescriptors(2);
             TimerFd timer = new TimerFd();
             front.afterThreads(timer::close);
@@ -127,7 +128,7 @@ final class NetConnection implements BackendConnection.Reconfigurable {
                                     timer::set));
             QueueThread thread = front.thread(number, queue);
             again.thread = thread;
-            thread.watch(tap.fd(number));
+            thread.watch(link.fd(number));
             thread.watch(timer.fd());
             bind(nodes, thread, txEvent, rxEvent);
             return queue;
@@ -205,12 +206,12 @@ final class NetConnection implements BackendConnection.Reconfigurable {
     /// The cable is plugged in as long as no queue is stalled.
     private synchronized void stalled(boolean isStalled) {
         stalls += isStalled ? 1 : -1;
-        tap.carrier(stalls == 0);
+        link.carrier(stalls == 0);
     }
 
     @Override
     public SequencedMap<String, String> properties() {
-        return new LinkedHashMap<>();
+        return new LinkedHashMap<>(link.properties());
     }
 
     @Override

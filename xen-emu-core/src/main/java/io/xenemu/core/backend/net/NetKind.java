@@ -10,7 +10,8 @@ import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.Refused;
 import java.util.stream.Collectors;
 
-/// Network interfaces that the service serves on taps of the host. A service has one: it knows the taps in use.
+/// Network interfaces that the service serves on taps of the host, and through passt. A service has one: it knows the
+/// taps in use.
 public final class NetKind implements BackendKind {
     private final MeterRegistry registry;
     private final TapNames taps = new TapNames();

@@ -8,6 +8,7 @@ import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.core.toolstack.PvDevice;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongSupplier;
 
 /// The meters of one network interface, by queue and direction; removed with the device. `tx` is from the guest, `rx`
 /// to the guest. Counters go on when the guest connects again.
@@ -17,10 +18,12 @@ import java.util.List;
 /// | `xen.net.frames` | domain, device, queue, direction | frames moved |
 /// | `xen.net.bytes` | domain, device, queue, direction | their bytes |
 /// | `xen.net.drops` | domain, device, queue, direction, reason | frames dropped; see [DropReason] |
+/// | `xen.net.reconnections` | domain, device | new connections to passt; not of an interface on a tap |
 public final class NetMetrics implements AutoCloseable {
     private final DomainMeters meters;
     private final Tags device;
     private final List<Queue> queues = new ArrayList<>();
+    private volatile LongSupplier reconnections = () -> 0;
 
     /// The counters of one queue.
     record Queue(QueueCounters tx, QueueCounters rx) {}
@@ -30,6 +33,20 @@ public final class NetMetrics implements AutoCloseable {
         this.meters = new DomainMeters(registry);
         this.device = DeviceTags.of(device.frontend(), device.id());
         addQueue();
+    }
+
+    /// Adds the meter of an interface whose host's end is a stream.
+    ///
+    /// @param count its new connections so far
+    public void reconnections(LongSupplier count) {
+        reconnections = count;
+        meters.add(
+                FunctionCounter.builder(
+                                "xen.net.reconnections", this, m -> m.reconnections.getAsLong())
+                        .description(
+                                "New connections to passt, which has ended or was started again")
+                        .tags(device)
+                        .register(meters.registry()));
     }
 
     /// The counters of a queue, with meters from the first time on that there is such a queue.

@@ -105,7 +105,7 @@ final class NetQueue implements QueueWork {
         boolean moved = publish();
         stalls(now);
         report();
-        if (more || rxState == RxQueue.State.BUSY || (tx.delay(now) == 0 && tx.arm())) {
+        if (more || rxState == RxQueue.State.BUSY || tx.arm(now)) {
             return Outcome.MORE;
         }
         return moved ? Outcome.DONE : Outcome.NOTHING;
@@ -113,7 +113,7 @@ final class NetQueue implements QueueWork {
 
     /// @return whether there was anything new
     private boolean publish() {
-        boolean moved = tx.hasAnswers() || rx.hasAnswers();
+        boolean moved = tx.hasAnswers() || tx.hasFlushed() || rx.hasAnswers();
         if (tx.publish()) {
             effects.txEvent.run();
         }

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.net;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
@@ -22,10 +23,13 @@ final class PacketHeaders {
     private static final int TYPE_SERVICE_VLAN = 0x88a8;
 
     private static final int IPV4_BYTES = 20;
+    private static final int IPV4_LENGTH = 2;
     private static final int IPV4_FRAGMENT = 6;
     private static final int IPV4_PROTOCOL = 9;
+    private static final int IPV4_CHECKSUM = 10;
     private static final int IPV4_SOURCE = 12;
     private static final int IPV6_BYTES = 40;
+    private static final int IPV6_LENGTH = 4;
     private static final int IPV6_NEXT = 6;
     private static final int IPV6_SOURCE = 8;
 
@@ -198,6 +202,25 @@ final class PacketHeaders {
         return (u8(transport + TCP_FLAGS) & TCP_CWR) != 0;
     }
 
+    /// Makes one large packet of a TCP frame that others were to split: gives the copy the lengths, and the checksums
+    /// of the IP header and of the pseudo header, of the whole frame. A guest need not have filled them in.
+    void makeWhole() {
+        if (version == 4) {
+            put16(network + IPV4_LENGTH, frame - network);
+            put16(network + IPV4_CHECKSUM, 0);
+            short sum = InternetChecksum.of(memory, network, transport - network);
+            memory.set(JAVA_SHORT_UNALIGNED, network + IPV4_CHECKSUM, sum);
+        } else {
+            put16(network + IPV6_LENGTH, frame - network - IPV6_BYTES);
+        }
+        startChecksum();
+    }
+
+    private void put16(int at, int value) {
+        memory.set(JAVA_BYTE, at, (byte) (value >> Byte.SIZE));
+        memory.set(JAVA_BYTE, at + 1, (byte) value);
+    }
+
     /// Puts the checksum of the pseudo header into a TCP header of the copy: what a sender that leaves the checksum to
     /// others has to write there.
     void startChecksum() {
@@ -210,8 +233,6 @@ final class PacketHeaders {
         while (sum > 0xffff) {
             sum = (sum & 0xffff) + (sum >> 16);
         }
-        int at = transport + TCP_CHECKSUM;
-        memory.set(JAVA_BYTE, at, (byte) (sum >> Byte.SIZE));
-        memory.set(JAVA_BYTE, at + 1, (byte) sum);
+        put16(transport + TCP_CHECKSUM, (int) sum);
     }
 }

@@ -32,6 +32,7 @@ final class TxQueue {
     private final IoVectors vectors;
     private boolean hostile;
     private boolean unpublished;
+    private boolean flushed;
 
     /// @param pages has a place for each of [TxPacket#SERVED_SLOTS] slots
     /// @param buffers gives the private copies
@@ -59,24 +60,41 @@ final class TxQueue {
         return hostile || ring.isBroken();
     }
 
-    /// Sends frames until the ring is empty, the guest has used its credit, or the budget of slots is used.
+    /// Sends frames until the ring is empty, the guest has used its credit, the host takes no more, or the budget of
+    /// slots is used.
     ///
     /// @param now in nanoseconds
     /// @return whether there is more to do at once
     boolean work(int budget, long now) {
         int left = isBroken() ? 0 : Math.min(budget, ring.look());
-        while (left > 0 && (!packet.isEmpty() || credit.delay(now) == 0)) {
+        while (left > 0 && (!packet.isEmpty() || mayBegin(now))) {
             left--;
             switch (packet.add(ring.take())) {
                 case MORE -> {}
                 case COMPLETE -> finish();
                 case HOSTILE -> {
                     hostile = true;
+                    flushed = port.flush();
                     return false;
                 }
             }
         }
-        return !isBroken() && delay(now) == 0 && ring.look() > 0;
+        flushed = port.flush();
+        return !isBroken() && !isBlocked(now) && ring.look() > 0;
+    }
+
+    private boolean mayBegin(long now) {
+        return credit.delay(now) == 0 && port.canSend();
+    }
+
+    /// Whether the next frame has to wait for time or for the host.
+    private boolean isBlocked(long now) {
+        return packet.isEmpty() && !mayBegin(now);
+    }
+
+    /// Whether the last [#work] has passed on what was gathered before.
+    boolean hasFlushed() {
+        return flushed;
     }
 
     /// The time until the guest may send again, in nanoseconds; 0 if it may now, or has begun a frame.
@@ -84,11 +102,11 @@ final class TxQueue {
         return packet.isEmpty() ? credit.delay(now) : 0;
     }
 
-    /// Asks for an event at the next request.
+    /// Asks for an event at the next request, unless it would have to wait.
     ///
     /// @return whether a request has come meanwhile
-    boolean arm() {
-        return !isBroken() && ring.lookBeforeSleep() > 0;
+    boolean arm(long now) {
+        return !isBroken() && !isBlocked(now) && ring.lookBeforeSleep() > 0;
     }
 
     /// Whether there are answers that the guest cannot see yet.

@@ -67,6 +67,16 @@ final class VnetHeader {
         return Byte.toUnsignedInt(memory.get(JAVA_BYTE, GSO_TYPE)) & ~GSO_ECN;
     }
 
+    /// Where the bytes begin whose checksum is left out, in the frame.
+    int checksumStart() {
+        return Short.toUnsignedInt(memory.get(JAVA_SHORT_UNALIGNED, CSUM_START));
+    }
+
+    /// Where the checksum goes, from [#checksumStart] on.
+    int checksumOffset() {
+        return Short.toUnsignedInt(memory.get(JAVA_SHORT_UNALIGNED, CSUM_OFFSET));
+    }
+
     int gsoSize() {
         return Short.toUnsignedInt(memory.get(JAVA_SHORT_UNALIGNED, GSO_SIZE));
     }

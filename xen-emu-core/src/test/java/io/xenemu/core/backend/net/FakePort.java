@@ -21,6 +21,19 @@ final class FakePort implements FramePort {
     /// The result of the next receive, if not 0.
     long fault;
 
+    /// Whether it has no room.
+    boolean isFull;
+
+    @Override
+    public boolean canSend() {
+        return !isFull;
+    }
+
+    @Override
+    public boolean flush() {
+        return false;
+    }
+
     @Override
     @SuppressWarnings("restricted")
     public long send(IoVectors frame) {

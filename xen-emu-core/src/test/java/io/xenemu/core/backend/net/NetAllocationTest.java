@@ -48,6 +48,16 @@ class NetAllocationTest {
         private int calls;
 
         @Override
+        public boolean canSend() {
+            return true;
+        }
+
+        @Override
+        public boolean flush() {
+            return false;
+        }
+
+        @Override
         public long send(IoVectors frame) {
             return frame.bytes();
         }

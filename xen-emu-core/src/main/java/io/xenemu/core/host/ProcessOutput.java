@@ -1,4 +1,4 @@
-package io.xenemu.core.backend.nbd;
+package io.xenemu.core.host;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -6,9 +6,10 @@ import com.google.common.util.concurrent.Uninterruptibles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
+import java.util.function.UnaryOperator;
 
 /// Reads what a child process writes, so that it is never held up, and keeps the end of it.
-final class ProcessOutput {
+public final class ProcessOutput {
     /// Bytes that are kept.
     private static final int KEPT = 2048;
 
@@ -23,7 +24,10 @@ final class ProcessOutput {
         thread = Thread.ofPlatform().name(name).daemon().start(() -> read(stream));
     }
 
-    static ProcessOutput of(Process process, String name) {
+    /// Begins to read a child's standard output.
+    ///
+    /// @param name of the thread that reads
+    public static ProcessOutput of(Process process, String name) {
         return new ProcessOutput(process.getInputStream(), name);
     }
 
@@ -44,15 +48,16 @@ final class ProcessOutput {
         }
     }
 
-    /// The last line that was written, without the program's name and without what could move a terminal's cursor.
-    String lastLine() {
+    /// The last line that was written, without what could move a terminal's cursor.
+    ///
+    /// @param clean removes from a line what an operator does not need, such as the program's name; a line of which
+    ///     nothing is left does not count
+    public String lastLine(UnaryOperator<String> clean) {
         Uninterruptibles.joinUninterruptibly(thread, LAST_WORDS);
         return kept().lines()
-                .map(line -> line.replaceAll("\\p{Cntrl}", " ").strip())
+                .map(line -> clean.apply(line.replaceAll("\\p{Cntrl}", " ").strip()))
                 .filter(line -> !line.isEmpty())
                 .reduce((_, second) -> second)
-                .map(line -> line.replaceFirst("^qemu-nbd: ", ""))
-                .map(line -> line.replaceFirst("^Failed to blk_new_open 'json:.*}}': ", ""))
                 .orElse("it said nothing");
     }
 

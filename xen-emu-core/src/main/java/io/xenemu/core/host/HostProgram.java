@@ -1,0 +1,44 @@
+package io.xenemu.core.host;
+
+import com.google.common.base.Splitter;
+import com.google.common.util.concurrent.Uninterruptibles;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeoutException;
+
+/// Programs of the host that the service runs as its children: where they are, and when they have ended.
+public final class HostProgram {
+    private HostProgram() {}
+
+    /// The folders in which the host's programs are: the service's `PATH`.
+    public static String folders() {
+        return System.getenv().getOrDefault("PATH", "");
+    }
+
+    /// Looks for a program.
+    ///
+    /// @param folders where it may be, separated by colons
+    public static Optional<Path> find(String name, String folders) {
+        return Splitter.on(':')
+                .omitEmptyStrings()
+                .splitToStream(folders)
+                .map(folder -> Path.of(folder, name))
+                .filter(Files::isExecutable)
+                .findFirst();
+    }
+
+    /// Waits for the end of a child. An interruption does not end the wait.
+    ///
+    /// @return false if it still runs after `limit`
+    public static boolean hasEnded(Process child, Duration limit) {
+        try {
+            Process _ = Uninterruptibles.getUninterruptibly(child.onExit(), limit);
+            return true;
+        } catch (ExecutionException | TimeoutException _) {
+            return !child.isAlive();
+        }
+    }
+}
