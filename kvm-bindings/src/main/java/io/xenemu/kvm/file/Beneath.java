@@ -18,6 +18,7 @@ import java.nio.file.Path;
 /// one thread at a time; its calls do not allocate.
 public final class Beneath {
     private static final int AT_FDCWD = -100;
+    private static final int AT_SYMLINK_NOFOLLOW = 0x100;
     private static final int AT_SYMLINK_FOLLOW = 0x400;
     private static final int AT_EMPTY_PATH = 0x1000;
 
@@ -127,6 +128,11 @@ public final class Beneath {
     /// statx(2) of a descriptor's file.
     public int status(int fd, Statx status) {
         return AtCalls.statx(fd, empty, AT_EMPTY_PATH, STATX_MASK, status.memory());
+    }
+
+    /// statx(2) of a name in a directory; of a symbolic link itself.
+    public static int statusOf(int directory, MemorySegment name, Statx status) {
+        return AtCalls.statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_MASK, status.memory());
     }
 
     /// pread(2).

@@ -48,6 +48,19 @@ public final class Statx {
         return Short.toUnsignedInt(memory.get(JAVA_SHORT, STX_MODE));
     }
 
+    /// Shows the file with another owner, group and mode from now on, until it is filled again.
+    public void show(int uid, int gid, int mode) {
+        memory.set(JAVA_INT, STX_UID, uid);
+        memory.set(JAVA_INT, STX_GID, gid);
+        memory.set(JAVA_SHORT, STX_MODE, (short) mode);
+    }
+
+    /// Shows the file as one that stands for another device, until it is filled again.
+    public void showRepresented(int major, int minor) {
+        memory.set(JAVA_INT, STX_RDEV_MAJOR, major);
+        memory.set(JAVA_INT, STX_RDEV_MINOR, minor);
+    }
+
     /// The type alone, such as [OpenFlags#S_IFREG].
     public int type() {
         return mode() & OpenFlags.S_IFMT;

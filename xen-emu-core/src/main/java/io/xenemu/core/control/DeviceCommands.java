@@ -55,8 +55,9 @@ final class DeviceCommands {
                             DeviceKind.P9,
                             "9pfs-attach",
                             "Share a folder of the host with a guest, which mounts it by its tag: "
-                                    + "tag=TAG,path=FOLDER[,security_model=none][,ro]"
-                                    + "[,max-open-files=N], see p9 in xl.cfg(5)."),
+                                    + "tag=TAG,path=FOLDER[,security_model=mapped][,ro]"
+                                    + "[,max-space=MIB][,max-files=N][,max-open-files=N], "
+                                    + "see p9 in xl.cfg(5)."),
                     lists(DeviceKind.P9, "9pfs-list", "List the folders that guests share."),
                     detaches(
                             DeviceKind.P9,

@@ -164,6 +164,13 @@ public enum GuestSetting {
             SettingType.LIST,
             "",
             "Network interface, as xl's vif: mac=..., and other keys with commas; may be repeated."),
+    P9(
+            "p9",
+            "--p9",
+            "SPEC",
+            SettingType.LIST,
+            "",
+            "Folder of the host, as xl's p9: tag=TAG,path=FOLDER, and other keys with commas; may be repeated."),
     OVERCOMMIT(
             "overcommit",
             "--overcommit",

@@ -50,7 +50,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     private static final ImmutableMap<GuestSetting, DeviceKind> DEVICES =
             ImmutableMap.of(
                     GuestSetting.DISK, DeviceKind.VBD,
-                    GuestSetting.VIF, DeviceKind.VIF);
+                    GuestSetting.VIF, DeviceKind.VIF,
+                    GuestSetting.P9, DeviceKind.P9);
 
     /// Reads `NAME=VALUE` words in any order. A list has a word for each of its values.
     ///

@@ -12,19 +12,20 @@ import java.util.SequencedMap;
 /// @param tag the name by which the guest mounts it
 /// @param path the folder
 /// @param readOnly whether the guest may change nothing
+/// @param security how owners and permissions are kept
 /// @param maxOpenFiles the most descriptors, if the operator has set it
+/// @param quota the limits of the folder
 /// @param backend name or id of the back end's domain
 public record P9Spec(
         OptionalInt id,
         String tag,
         String path,
         boolean readOnly,
+        P9SecurityModel security,
         OptionalInt maxOpenFiles,
+        P9Quota quota,
         String backend)
         implements DeviceSpec {
-    /// The only security model: files are those of the service's user.
-    static final String SECURITY_MODEL = "none";
-
     /// The node of the tag in the record, which the guest cannot change.
     static final String TAG = "tag";
 
@@ -46,7 +47,15 @@ public record P9Spec(
 
     @Override
     public P9Spec numbered(int number) {
-        return new P9Spec(OptionalInt.of(number), tag, path, readOnly, maxOpenFiles, backend);
+        return new P9Spec(
+                OptionalInt.of(number),
+                tag,
+                path,
+                readOnly,
+                security,
+                maxOpenFiles,
+                quota,
+                backend);
     }
 
     /// As libxl writes them (`tools/libs/light/libxl_9pfs.c`), and the tag for the record.
@@ -57,9 +66,14 @@ public record P9Spec(
         back.put("online", "1");
         back.put("state", XenbusState.INITIALISING.code());
         back.put("path", path);
-        back.put("security_model", SECURITY_MODEL);
+        back.put("security_model", security.word());
         back.put(TAG, tag);
         maxOpenFiles.ifPresent(max -> back.put("max-open-files", Integer.toString(max)));
+        if (quota.isLimited()) {
+            back.put("max-space", Integer.toString(quota.mebibytes()));
+            back.put("max-files", Integer.toString(quota.files()));
+            back.put("auto-delete", DeviceContents.flag(quota.deletesOldest()));
+        }
         SequencedMap<String, String> front = new LinkedHashMap<>();
         front.put("backend-id", Integer.toString(device.backend().value()));
         front.put("state", XenbusState.INITIALISING.code());

@@ -7,19 +7,24 @@ import java.util.OptionalInt;
 /// Parses the specification of a share: keys with values, separated by commas; a later value replaces an earlier one.
 /// A path has no commas, as with xl.
 public final class P9SpecParser {
-    /// The least and the most descriptors of a share (`P9Limits`).
-    private static final int MIN_OPEN_FILES = 16;
-
+    /// The most descriptors of a share (`P9Limits`).
     private static final int MAX_OPEN_FILES = 65_536;
 
     /// The longest tag, as QEMU has it for virtio (`MAX_TAG_LEN`).
     private static final int TAG_MAX = 32;
+
+    /// The tag of a share of these types that is given none, as with xl.
+    private static final String DEFAULT_TAG = "Xen";
 
     private static final CharMatcher VISIBLE = CharMatcher.inRange('!', '~');
 
     private String tag = "";
     private String path = "";
     private boolean readOnly;
+    private P9SecurityModel security = P9SecurityModel.NONE;
+    private int files;
+    private int mebibytes;
+    private boolean deletesOldest;
     private OptionalInt maxOpenFiles = OptionalInt.empty();
     private String backend = DeviceSpec.SERVICE;
 
@@ -32,17 +37,35 @@ public final class P9SpecParser {
             case "tag" -> tag = tag(value);
             case "path" -> path = path(value);
             case "ro" -> readOnly = flag(key, equals < 0 ? "1" : value);
-            case "security_model" -> {
-                if (!value.equals(P9Spec.SECURITY_MODEL)) {
-                    throw new Refused("security_model=" + value + ": not supported, only none is");
-                }
-            }
-            case "max-open-files" -> maxOpenFiles = OptionalInt.of(openFiles(value));
+            case "security_model" -> security = P9SecurityModel.parse(value);
+            case "max-open-files" -> maxOpenFiles = openFiles(value);
+            case "max-files" -> files = limit(key, value);
+            case "max-space" -> mebibytes = limit(key, value);
+            case "auto-delete" -> deletesOldest = flag(key, equals < 0 ? "1" : value);
+            case "type" -> tag = tagOf(value);
             case "backend" -> backend = value.isEmpty() ? DeviceSpec.SERVICE : value;
-            case "type", "max-files", "max-space", "auto-delete" ->
-                    throw new Refused(key + ": not supported");
             default -> throw new Refused("unknown parameter of a 9pfs share: " + key);
         }
+    }
+
+    /// The program that xl would start; here it is the service in any case.
+    private String tagOf(String type) throws Refused {
+        return switch (type) {
+            case "qemu" -> tag;
+            case "xen_9pfsd", "xenlogd" -> tag.isEmpty() ? DEFAULT_TAG : tag;
+            default ->
+                    throw new Refused(
+                            "wrong type: %s: qemu and xen_9pfsd are possible".formatted(type));
+        };
+    }
+
+    private static int limit(String key, String value) throws Refused {
+        Integer number = Ints.tryParse(value);
+        if (number == null || number < 0) {
+            throw new Refused(
+                    "wrong %s: %s: 0 to %d are possible".formatted(key, value, Integer.MAX_VALUE));
+        }
+        return number;
     }
 
     private static String tag(String value) throws Refused {
@@ -62,20 +85,21 @@ public final class P9SpecParser {
 
     private static boolean flag(String key, String value) throws Refused {
         return switch (value) {
-            case "0" -> false;
-            case "1" -> true;
+            case "0", "false" -> false;
+            case "1", "true" -> true;
             default -> throw new Refused("wrong " + key + ": " + value);
         };
     }
 
-    private static int openFiles(String value) throws Refused {
+    /// 0 is the default, as with xl.
+    private static OptionalInt openFiles(String value) throws Refused {
         Integer number = Ints.tryParse(value);
-        if (number == null || number < MIN_OPEN_FILES || number > MAX_OPEN_FILES) {
+        if (number == null || number < 0 || number > MAX_OPEN_FILES) {
             throw new Refused(
-                    "wrong max-open-files: %s: %d to %d are possible"
-                            .formatted(value, MIN_OPEN_FILES, MAX_OPEN_FILES));
+                    "wrong max-open-files: %s: 0 to %d are possible"
+                            .formatted(value, MAX_OPEN_FILES));
         }
-        return number;
+        return number == 0 ? OptionalInt.empty() : OptionalInt.of(number);
     }
 
     /// The parsed share.
@@ -86,6 +110,11 @@ public final class P9SpecParser {
         if (path.isEmpty()) {
             throw new Refused("no path given: path=FOLDER is the folder to share");
         }
-        return new P9Spec(OptionalInt.empty(), tag, path, readOnly, maxOpenFiles, backend);
+        P9Quota quota = new P9Quota(files, mebibytes, deletesOldest);
+        if (deletesOldest && !quota.isLimited()) {
+            throw new Refused("auto-delete has no use without max-files or max-space");
+        }
+        return new P9Spec(
+                OptionalInt.empty(), tag, path, readOnly, security, maxOpenFiles, quota, backend);
     }
 }

@@ -12,7 +12,8 @@
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskRates], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
-///   [NicSpecParser], [NicRate], [MacAddress], [PasstSpec], [P9Spec], [P9SpecParser].
+///   [NicSpecParser], [NicRate], [MacAddress], [PasstSpec], [P9Spec], [P9SpecParser], [P9SecurityModel],
+///   [P9Quota].
 ///
 /// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.
 @NullMarked

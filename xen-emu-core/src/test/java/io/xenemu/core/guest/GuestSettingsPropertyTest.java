@@ -17,6 +17,7 @@ import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.NicSpec;
+import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
 import java.io.IOException;
@@ -70,6 +71,7 @@ final class GuestSettingsPropertyTest {
                     "engines=block:0,-,net:1",
                     "disk=/srv/web.img,raw,xvda,ro",
                     "vif=mac=00:16:3e:01:02:03,devid=2",
+                    "p9=tag=data,path=/srv,security_model=mapped,max-space=10",
                     "disk=vdev=xvdb,backend=store,target=/dev/vg/data",
                     "cpuid=host,sse3=0",
                     "cpuid=7,0:ebx=0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
@@ -97,7 +99,8 @@ final class GuestSettingsPropertyTest {
             return List.of(
                     DiskSpec.parse(List.of("/srv/web.img,,xvda,r")),
                     DiskSpec.parse(List.of("/dev/vg/data,raw,xvdb,w,backend=store")),
-                    NicSpec.parse(List.of("mac=00:16:3e:01:02:03,devid=2"), new Random(1)));
+                    NicSpec.parse(List.of("mac=00:16:3e:01:02:03,devid=2"), new Random(1)),
+                    P9Spec.parse(List.of("tag=data,path=/srv,security_model=mapped,max-space=10")));
         } catch (Refused e) {
             throw new IllegalStateException(e);
         }
@@ -273,7 +276,8 @@ final class GuestSettingsPropertyTest {
                 "viridian=relaxed",
                 "nestedhvm=1",
                 "disk=/srv/web.img",
-                "vif=mac=none"
+                "vif=mac=none",
+                "p9=tag=data"
             })
     void impossibleGuestIsRefused(String word) {
         GuestSetting setting =

@@ -81,7 +81,8 @@ final class SpecPropertyTest {
             P9Spec share = P9Spec.parse(words);
             assertTrue(share.path().startsWith("/"));
             assertFalse(share.tag().isEmpty() || share.backend().isEmpty());
-            assertTrue(share.maxOpenFiles().orElse(16) >= 16);
+            assertTrue(share.maxOpenFiles().orElse(1) >= 1);
+            assertTrue(share.quota().isLimited() || !share.quota().deletesOldest());
         } catch (Refused e) {
             assertFalse(e.reason().isBlank());
         }
@@ -98,7 +99,12 @@ final class SpecPropertyTest {
                                         "ro=0",
                                         "backend=",
                                         "security_model=none",
+                                        "security_model=mapped",
                                         "max-open-files=99",
+                                        "max-files=3",
+                                        "max-space=x",
+                                        "auto-delete=1",
+                                        "type=xen_9pfsd",
                                         "tag",
                                         "=",
                                         "type=qemu"),

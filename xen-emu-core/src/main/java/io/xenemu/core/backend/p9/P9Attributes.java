@@ -91,28 +91,24 @@ final class P9Attributes {
                 throw P9Error.of(Errno.EINVAL);
             }
             if ((valid & (UID | GID | CTIME)) != 0) {
-                owner(s, fd, (valid & UID) == 0 ? -1 : uid, (valid & GID) == 0 ? -1 : gid);
+                session.credentials()
+                        .changeOwner(
+                                s,
+                                fd,
+                                (valid & UID) == 0 ? -1 : uid,
+                                (valid & GID) == 0 ? -1 : gid);
             }
             if ((valid & SIZE) != 0) {
                 size(s, file, fd, size);
             }
             if ((valid & MODE) != 0) {
-                P9Error.check(s.files.changeMode(fd, mode & P9Opens.PERMISSIONS));
+                session.credentials().changeMode(s, fd, mode & P9Opens.PERMISSIONS);
             }
             if ((valid & (ATIME | MTIME)) != 0) {
                 times(s, fd, valid);
             }
         } finally {
             session.fids().letGo(file);
-        }
-    }
-
-    /// The kernel's refusal is no error to the guest, as with QEMU's security model `none`: a service without root's
-    /// rights keeps all files its own.
-    private static void owner(P9Scratch s, int fd, int uid, int gid) throws P9Error {
-        int result = s.files.changeOwner(fd, uid, gid);
-        if (result != -Errno.EPERM) {
-            P9Error.check(result);
         }
     }
 

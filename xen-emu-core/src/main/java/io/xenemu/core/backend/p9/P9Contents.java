@@ -17,6 +17,9 @@ final class P9Contents {
     /// `DT_DIR` and so on are the type bits of a mode, shifted by this.
     private static final int TYPE_SHIFT = 12;
 
+    /// `DT_REG`.
+    private static final int REGULAR = OpenFlags.S_IFREG >> TYPE_SHIFT;
+
     private final P9Session session;
 
     P9Contents(P9Session session) {
@@ -52,7 +55,11 @@ final class P9Contents {
         MemorySegment data = s.in.data(count);
         P9Object object = session.fids().hold(fid);
         try {
-            s.out.u32(object.write(offset, data, count));
+            P9Usage usage = session.usage();
+            s.out.u32(
+                    usage.isLimited()
+                            ? usage.write(s, object, offset, data, count)
+                            : object.write(offset, data, count));
         } finally {
             session.fids().letGo(object);
         }
@@ -139,9 +146,12 @@ final class P9Contents {
         }
         boolean up = length == 2 && entry.name(0) == '.' && entry.name(1) == '.';
         long inode = up && above != 0 ? above : entry.inode();
-        s.out.qid(entry.type() << TYPE_SHIFT, session.qidPath(device, inode));
+        // A regular file may be shown as another type: the guest asks.
+        boolean isUnknown = entry.type() == REGULAR && session.credentials().isMapped();
+        int type = isUnknown ? 0 : entry.type();
+        s.out.qid(type << TYPE_SHIFT, session.qidPath(device, inode));
         s.out.u64(entry.nextPosition());
-        s.out.u8(entry.type());
+        s.out.u8(type);
         s.out.u16(length);
         entry.copyName(length, s.out.message(), s.out.at());
         s.out.skip(length);
@@ -168,7 +178,11 @@ final class P9Contents {
                 throw P9Error.of(Errno.EINVAL);
             }
             int fd = place.descriptor(s);
-            int length = P9Error.check(s.files.readSymlink(fd, s.path));
+            int length = s.files.readSymlink(fd, s.path);
+            if (length < 0 && session.credentials().isMapped()) {
+                length = readMapped(s, fd);
+            }
+            P9Error.check(length);
             if (length == s.path.byteSize() || P9Reader.HEADER + 2 + length > s.limit) {
                 throw P9Error.of(Errno.ENAMETOOLONG);
             }
@@ -176,6 +190,16 @@ final class P9Contents {
             s.out.bytes(s.path, length);
         } finally {
             session.fids().letGo(place);
+        }
+    }
+
+    /// Reads the target of a link that is a regular file, into `scratch.path`.
+    private int readMapped(P9Scratch s, int fd) throws P9Error {
+        int opened = P9Error.check(session.descriptors().reopen(s, fd, OpenFlags.O_RDONLY));
+        try {
+            return (int) P9Error.check(Beneath.read(opened, s.path, s.path.byteSize(), 0));
+        } finally {
+            session.descriptors().close(opened);
         }
     }
 }

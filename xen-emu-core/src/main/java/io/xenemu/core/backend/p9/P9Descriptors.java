@@ -17,17 +17,19 @@ final class P9Descriptors {
     private final int root;
     private final int max;
     private final P9Fids fids;
+    private final int maxFiles;
     private final AtomicInteger open = new AtomicInteger();
+    private final AtomicInteger files = new AtomicInteger();
     private final AtomicInteger attributes = new AtomicInteger();
 
     /// The guest's share of the process's descriptors; null before a guest connects.
     private volatile HostBudget.@Nullable Share account;
 
     /// @param root the descriptor of the share's root
-    /// @param max descriptors beside the root
-    P9Descriptors(int root, int max, P9Fids fids) {
+    P9Descriptors(int root, P9Limits limits, P9Fids fids) {
         this.root = root;
-        this.max = max;
+        max = limits.descriptors();
+        maxFiles = limits.openFiles();
         this.fids = fids;
     }
 
@@ -109,6 +111,20 @@ final class P9Descriptors {
     void close(int fd) {
         Beneath.close(fd);
         release();
+    }
+
+    /// Counts an open file.
+    ///
+    /// @throws P9Error EMFILE if there are too many
+    void reserveFile() throws P9Error {
+        if (files.incrementAndGet() > maxFiles) {
+            files.decrementAndGet();
+            throw P9Error.of(Errno.EMFILE);
+        }
+    }
+
+    void releaseFile() {
+        files.decrementAndGet();
     }
 
     /// Counts an extended attribute.

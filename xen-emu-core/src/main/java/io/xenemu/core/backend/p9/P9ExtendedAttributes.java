@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 /// something to the host's kernel, such as rights of programs.
 final class P9ExtendedAttributes {
     private static final byte[] CLASS = "user.".getBytes(US_ASCII);
+    private static final byte[] OWN = P9Mapped.PREFIX.getBytes(US_ASCII);
 
     /// `XATTR_CREATE | XATTR_REPLACE`.
     private static final int FLAGS = 3;
@@ -48,15 +49,15 @@ final class P9ExtendedAttributes {
         }
     }
 
-    private static byte[] value(P9Scratch s, int fd, int length) throws P9Error {
-        checkName(s.name, 0, length);
+    private byte[] value(P9Scratch s, int fd, int length) throws P9Error {
+        checkName(s.name, 0, length, Errno.ENODATA);
         MemorySegment room = s.attribute();
         int bytes = P9Error.check(s.files.readAttribute(fd, s.name, room));
         return room.asSlice(0, bytes).toArray(JAVA_BYTE);
     }
 
     /// The names of the class that a guest sees, each with its end.
-    private static byte[] names(P9Scratch s, int fd) throws P9Error {
+    private byte[] names(P9Scratch s, int fd) throws P9Error {
         MemorySegment room = s.attribute();
         int bytes = P9Error.check(s.files.listAttributes(fd, room));
         int kept = 0;
@@ -67,7 +68,7 @@ final class P9ExtendedAttributes {
                 end++;
             }
             int length = end + 1 - at;
-            if (isSeen(room, at, length)) {
+            if (begins(room, at, length, CLASS) && !isHidden(room, at, length)) {
                 MemorySegment.copy(room, at, room, kept, length);
                 kept += length;
             }
@@ -76,18 +77,27 @@ final class P9ExtendedAttributes {
         return room.asSlice(0, kept).toArray(JAVA_BYTE);
     }
 
-    private static void checkName(MemorySegment name, int at, int length) throws P9Error {
-        if (!isSeen(name, at, length)) {
+    /// @param hidden the error for an attribute of the share's own
+    private void checkName(MemorySegment name, int at, int length, int hidden) throws P9Error {
+        if (!begins(name, at, length, CLASS)) {
             throw P9Error.of(Errno.EOPNOTSUPP);
+        }
+        if (isHidden(name, at, length)) {
+            throw P9Error.of(hidden);
         }
     }
 
-    private static boolean isSeen(MemorySegment name, int at, int length) {
-        boolean seen = length > CLASS.length;
-        for (int i = 0; seen && i < CLASS.length; i++) {
-            seen = name.get(JAVA_BYTE, (long) at + i) == CLASS[i];
+    /// Whether the share keeps owners and permissions in an attribute.
+    private boolean isHidden(MemorySegment name, int at, int length) {
+        return session.credentials().isMapped() && begins(name, at, length, OWN);
+    }
+
+    private static boolean begins(MemorySegment name, int at, int length, byte[] with) {
+        boolean same = length > with.length;
+        for (int i = 0; same && i < with.length; i++) {
+            same = name.get(JAVA_BYTE, (long) at + i) == with[i];
         }
-        return seen;
+        return same;
     }
 
     /// Txattrcreate: `fid[4] name[s] attr_size[8] flags[4]`. The fid takes the value by writes; its clunk sets it.
@@ -98,7 +108,7 @@ final class P9ExtendedAttributes {
         boolean done = false;
         try {
             int length = s.in.string(s.name, P9Reader.NAME_MAX);
-            checkName(s.name, 0, length);
+            checkName(s.name, 0, length, Errno.EACCES);
             long size = s.in.u64();
             int flags = s.in.u32();
             if (size < 0 || size > P9Limits.ATTRIBUTE_BYTES) {

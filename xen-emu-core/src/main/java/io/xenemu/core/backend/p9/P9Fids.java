@@ -196,6 +196,18 @@ final class P9Fids {
         return all;
     }
 
+    /// The objects of all fids, held for the caller; one that several fids name is there as often.
+    synchronized List<P9Object> holdAll() {
+        List<P9Object> all = new ArrayList<>(count);
+        for (Entry bucket : buckets) {
+            for (Entry entry = bucket; entry != null; entry = entry.next) {
+                entry.object.users++;
+                all.add(entry.object);
+            }
+        }
+        return all;
+    }
+
     /// Fids that the guest holds.
     synchronized int count() {
         return count;

@@ -4,7 +4,8 @@ package io.xenemu.core.backend.p9;
 /// bounded.
 ///
 /// @param fids numbers that the guest may hold for files; EMFILE beyond
-/// @param openFiles descriptors of the share; a fid that is not in use gives its descriptor back before EMFILE
+/// @param openFiles files that the guest may have open, each as often as it is opened, and descriptors of the share: a
+///     fid that is not open gives its descriptor back before EMFILE
 public record P9Limits(int fids, int openFiles) {
     /// Linux holds a fid for each name that it keeps in its cache.
     public static final int DEFAULT_FIDS = 16_384;
@@ -12,8 +13,8 @@ public record P9Limits(int fids, int openFiles) {
     /// Below the usual 4096 of a process, and many more than a guest has files open.
     public static final int DEFAULT_OPEN_FILES = 1024;
 
-    /// The least that a walk of 16 names and an open need.
-    public static final int MIN_OPEN_FILES = 16;
+    /// The least descriptors of a share, though its guest may open fewer files: four workers walk and open with them.
+    static final int MIN_DESCRIPTORS = 16;
 
     /// An operator's largest `max-open-files`.
     public static final int MAX_OPEN_FILES = 65_536;
@@ -33,6 +34,11 @@ public record P9Limits(int fids, int openFiles) {
 
     /// The longest such path (`PATH_MAX` without its end).
     static final int PARKED_PATH = 4095;
+
+    /// The most descriptors of the share.
+    int descriptors() {
+        return Math.max(openFiles, MIN_DESCRIPTORS);
+    }
 
     /// The limits of a share whose operator has not set any.
     public static final P9Limits DEFAULT = new P9Limits(DEFAULT_FIDS, DEFAULT_OPEN_FILES);

@@ -13,11 +13,17 @@ import org.jspecify.annotations.Nullable;
 /// none follows a symbolic link under that name (CVE-2016-9602).
 final class P9Names {
     private final P9Session session;
+
+    /// Permissions of every symbolic link.
+    private static final int LINK_PERMISSIONS = 0x1ff;
+
     private final P9Descriptors descriptors;
+    private final P9Credentials credentials;
 
     P9Names(P9Session session) {
         this.session = session;
         descriptors = session.descriptors();
+        credentials = session.credentials();
     }
 
     /// Tmkdir: `dfid[4] name[s] mode[4] gid[4]`.
@@ -26,38 +32,50 @@ final class P9Names {
         try {
             int at = directory.descriptor(s);
             s.in.name(s.name);
-            int mode = s.in.u32() & P9Opens.PERMISSIONS;
+            int mode = OpenFlags.S_IFDIR | (s.in.u32() & P9Opens.PERMISSIONS);
             int gid = s.in.u32();
-            P9Error.check(Beneath.makeDirectory(at, s.name, mode));
-            made(s, at, OpenFlags.O_PATH | OpenFlags.O_DIRECTORY, mode, directory.uid(), gid);
+            P9Error.check(Beneath.makeDirectory(at, s.name, credentials.hostMode(mode)));
+            made(s, at, mode, directory.uid(), gid);
         } finally {
             session.fids().letGo(directory);
         }
     }
 
     /// Tmknod: `dfid[4] name[s] mode[4] major[4] minor[4] gid[4]`. Makes regular files, FIFOs and sockets; a device
-    /// node would be one of the host's devices.
+    /// node would be one of the host's devices. With the model `mapped` all of these are regular files, and device
+    /// nodes too.
     void mknod(P9Scratch s) throws P9Error {
         P9Place directory = session.holdPlace(s.in.u32());
         try {
             int at = directory.descriptor(s);
             s.in.name(s.name);
-            int mode = s.in.u32();
-            s.in.u64();
+            int asked = s.in.u32();
+            s.major = s.in.u32();
+            s.minor = s.in.u32();
             int gid = s.in.u32();
             int type =
-                    switch (mode & OpenFlags.S_IFMT) {
+                    switch (asked & OpenFlags.S_IFMT) {
                         case 0, OpenFlags.S_IFREG -> OpenFlags.S_IFREG;
                         case OpenFlags.S_IFIFO -> OpenFlags.S_IFIFO;
                         case OpenFlags.S_IFSOCK -> OpenFlags.S_IFSOCK;
+                        case OpenFlags.S_IFCHR -> deviceType(OpenFlags.S_IFCHR);
+                        case OpenFlags.S_IFBLK -> deviceType(OpenFlags.S_IFBLK);
                         default -> throw P9Error.of(Errno.EPERM);
                     };
-            int permissions = mode & P9Opens.PERMISSIONS;
-            P9Error.check(Beneath.makeNode(at, s.name, type | permissions));
-            made(s, at, OpenFlags.O_PATH, permissions, directory.uid(), gid);
+            int mode = type | (asked & P9Opens.PERMISSIONS);
+            int hostType = credentials.isMapped() ? OpenFlags.S_IFREG : type;
+            P9Error.check(Beneath.makeNode(at, s.name, hostType | credentials.hostMode(mode)));
+            made(s, at, mode, directory.uid(), gid);
         } finally {
             session.fids().letGo(directory);
         }
+    }
+
+    private int deviceType(int type) throws P9Error {
+        if (!credentials.isMapped()) {
+            throw P9Error.of(Errno.EPERM);
+        }
+        return type;
     }
 
     /// Tsymlink: `dfid[4] name[s] symtgt[s] gid[4]`. The target is text for the guest: the service never follows it.
@@ -66,25 +84,63 @@ final class P9Names {
         try {
             int at = directory.descriptor(s);
             s.in.name(s.name);
-            s.in.string(s.path, P9Scratch.PATH_MAX - 1);
+            int length = s.in.string(s.path, P9Scratch.PATH_MAX - 1);
             int gid = s.in.u32();
-            P9Error.check(Beneath.makeSymlink(s.path, at, s.name));
-            made(s, at, OpenFlags.O_PATH, 0, directory.uid(), gid);
+            if (credentials.isMapped()) {
+                makeMappedSymlink(s, at, length);
+            } else {
+                P9Error.check(Beneath.makeSymlink(s.path, at, s.name));
+            }
+            made(s, at, OpenFlags.S_IFLNK | LINK_PERMISSIONS, directory.uid(), gid);
         } finally {
             session.fids().letGo(directory);
         }
     }
 
-    /// Gives the new file of `scratch.name` its owner, and writes its identity.
-    private void made(P9Scratch s, int directory, int flags, int mode, int uid, int gid)
-            throws P9Error {
-        int fd = P9Error.check(descriptors.openAt(s, directory, s.name, flags, 0));
+    /// Makes a file with the target of a symbolic link, which is in `scratch.path`.
+    private void makeMappedSymlink(P9Scratch s, int directory, int length) throws P9Error {
+        int flags = OpenFlags.O_WRONLY | OpenFlags.O_CREAT | OpenFlags.O_EXCL;
+        int fd =
+                P9Error.check(
+                        descriptors.openAt(
+                                s,
+                                directory,
+                                s.name,
+                                flags,
+                                credentials.hostMode(OpenFlags.S_IFLNK)));
+        boolean done = false;
         try {
-            P9Owner.give(s, fd, mode, uid, gid);
+            done = P9Error.check(Beneath.write(fd, s.path, length, 0)) == length;
+            if (!done) {
+                throw P9Error.of(Errno.ENOSPC);
+            }
+        } finally {
+            descriptors.close(fd);
+            if (!done) {
+                int _ = Beneath.unlink(directory, s.name, 0);
+            }
+        }
+    }
+
+    /// Gives the new file of `scratch.name` its owner, and writes its identity. If the owner is refused, there is no
+    /// new file.
+    ///
+    /// @param mode type and permissions
+    private void made(P9Scratch s, int directory, int mode, int uid, int gid) throws P9Error {
+        boolean isDirectory = (mode & OpenFlags.S_IFMT) == OpenFlags.S_IFDIR;
+        int flags = isDirectory ? OpenFlags.O_PATH | OpenFlags.O_DIRECTORY : OpenFlags.O_PATH;
+        int fd = P9Error.check(descriptors.openAt(s, directory, s.name, flags, 0));
+        boolean done = false;
+        try {
+            credentials.give(s, fd, mode, uid, gid);
+            done = true;
             session.status(s, fd);
             session.writeQid(s);
         } finally {
             descriptors.close(fd);
+            if (!done) {
+                int _ = Beneath.unlink(directory, s.name, isDirectory ? OpenFlags.AT_REMOVEDIR : 0);
+            }
         }
     }
 

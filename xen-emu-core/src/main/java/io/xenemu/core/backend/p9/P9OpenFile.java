@@ -19,7 +19,7 @@ final class P9OpenFile extends P9Object {
     /// A descriptor for locks, which allows both kinds of lock; guarded by this object's lock.
     private int locks = NONE;
 
-    /// @param descriptor taken over
+    /// @param descriptor taken over, as is the caller's count of an open file
     /// @param flags of the open
     /// @param mode gives the file's type
     P9OpenFile(P9Descriptors descriptors, int descriptor, int flags, int mode, int uid) {
@@ -74,6 +74,7 @@ final class P9OpenFile extends P9Object {
 
     @Override
     void end() {
+        descriptors.releaseFile();
         descriptors.close(descriptor);
         if (locks != NONE && locks != descriptor) {
             descriptors.close(locks);

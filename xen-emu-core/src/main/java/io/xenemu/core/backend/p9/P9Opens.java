@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.p9;
 
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.Beneath;
 import io.xenemu.kvm.file.OpenFlags;
 import io.xenemu.kvm.file.Statx;
 
@@ -70,7 +71,10 @@ final class P9Opens {
 
     private void finish(P9Scratch s, int fid, P9Place place, int opened, int flags) throws P9Error {
         boolean done = false;
+        boolean counted = false;
         try {
+            session.descriptors().reserveFile();
+            counted = true;
             Statx status = session.status(s, opened);
             session.writeQid(s);
             // The guest's own limit is the largest message.
@@ -89,6 +93,9 @@ final class P9Opens {
         } finally {
             if (!done) {
                 session.descriptors().close(opened);
+            }
+            if (counted && !done) {
+                session.descriptors().releaseFile();
             }
         }
     }
@@ -114,6 +121,21 @@ final class P9Opens {
         }
     }
 
+    /// Gives a new file to the guest. If that fails, there is no new file.
+    private void give(P9Scratch s, int directory, int created, int mode, int uid, int gid)
+            throws P9Error {
+        boolean done = false;
+        try {
+            session.credentials().give(s, created, OpenFlags.S_IFREG | mode, uid, gid);
+            done = true;
+        } finally {
+            if (!done) {
+                session.descriptors().close(created);
+                int _ = Beneath.unlink(directory, s.name, 0);
+            }
+        }
+    }
+
     /// Creates the file of `scratch.name`. One that exists is opened only if its type allows that.
     private int createOrOpen(
             P9Scratch s, int directory, int flags, int kept, int mode, int uid, int gid)
@@ -121,9 +143,13 @@ final class P9Opens {
         P9Descriptors descriptors = session.descriptors();
         int created =
                 descriptors.openAt(
-                        s, directory, s.name, kept | OpenFlags.O_CREAT | OpenFlags.O_EXCL, mode);
+                        s,
+                        directory,
+                        s.name,
+                        kept | OpenFlags.O_CREAT | OpenFlags.O_EXCL,
+                        session.credentials().hostMode(OpenFlags.S_IFREG | mode));
         if (created >= 0) {
-            P9Owner.give(s, created, mode, uid, gid);
+            give(s, directory, created, mode, uid, gid);
             return created;
         }
         if (created != -Errno.EEXIST || (flags & OpenFlags.O_EXCL) != 0) {

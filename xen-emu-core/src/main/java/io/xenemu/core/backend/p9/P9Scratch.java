@@ -19,6 +19,7 @@ final class P9Scratch implements AutoCloseable {
 
     final Beneath files = new Beneath(arena);
     final Statx status = new Statx(arena);
+    final P9Mapped mapped = new P9Mapped(arena);
     final FileSystemStatus fileSystem = new FileSystemStatus(arena);
     final RecordLock lock = new RecordLock(arena);
     final MemorySegment name = arena.allocate(P9Reader.NAME_MAX + 1L);
@@ -37,6 +38,11 @@ final class P9Scratch implements AutoCloseable {
     final P9Writer out = new P9Writer();
 
     final DirectoryEntries entries = new DirectoryEntries(arena, ENTRIES_BYTES);
+
+    /// The numbers of a device node that a guest makes.
+    int major;
+
+    int minor;
 
     /// The most bytes that the answer may have.
     int limit;

@@ -8,7 +8,6 @@ import io.xenemu.core.host.HostBudget;
 import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /// A server of 9P2000.L for one share: takes the bytes of a request, gives the bytes of an answer. It knows nothing of
@@ -51,13 +50,11 @@ final class P9Server implements AutoCloseable {
     /// The message size that the guest has agreed to; 0 before.
     private volatile int msize;
 
-    /// @param folder the share's root
-    /// @param readOnly whether every request that writes is EROFS
     /// @param observer told of each request's end
     /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
-    P9Server(Path folder, boolean readOnly, P9Limits limits, P9Observer observer) {
+    P9Server(P9Export export, P9Observer observer) {
         this.observer = observer;
-        session = new P9Session(folder, readOnly, limits);
+        session = new P9Session(export);
         walks = new P9Walks(session);
         opens = new P9Opens(session);
         contents = new P9Contents(session);
@@ -132,7 +129,11 @@ final class P9Server implements AutoCloseable {
         }
         try {
             admit(s, operation);
-            carryOut(s, operation);
+            if (session.usage().isLimited()) {
+                withinQuota(s, operation);
+            } else {
+                carryOut(s, operation);
+            }
         } finally {
             session.leave();
         }
@@ -160,6 +161,28 @@ final class P9Server implements AutoCloseable {
                 walks.clunk(s);
             }
             throw P9Error.of(Errno.EROFS);
+        }
+    }
+
+    /// Carries out a request of a share with a quota. A write takes its own room.
+    private void withinQuota(P9Scratch s, P9Operation operation) throws P9Error {
+        P9Usage usage = session.usage();
+        switch (operation) {
+            case LCREATE, SYMLINK, MKNOD, LINK, MKDIR -> usage.takeName();
+            case XATTRCREATE -> usage.takeBytes(P9Limits.ATTRIBUTE_BYTES);
+            default -> {
+                // It adds nothing.
+            }
+        }
+        try {
+            carryOut(s, operation);
+        } finally {
+            switch (operation) {
+                case READ, WRITE, READDIR, GETATTR, WALK -> {
+                    // It removes nothing.
+                }
+                default -> usage.changed();
+            }
         }
     }
 

@@ -3,27 +3,29 @@ package io.xenemu.core.backend.p9;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.Beneath;
 import io.xenemu.kvm.file.Statx;
-import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /// What all requests of one share work on: its root, and the numbers that the guest has given to files.
 final class P9Session implements AutoCloseable {
     private final int root;
-    private final boolean readOnly;
+    private final P9Export export;
+    private final P9Credentials credentials;
     private final P9Fids fids;
     private final P9Descriptors descriptors;
+    private final P9Usage usage;
     private final P9Qid qids = new P9Qid();
 
     /// Requests that run, and one for the session until it is closed; whoever leaves last closes the root.
     private final AtomicInteger inside = new AtomicInteger(1);
 
-    /// @param folder the share's root
     /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
-    P9Session(Path folder, boolean readOnly, P9Limits limits) {
-        this.readOnly = readOnly;
-        root = Beneath.openFolder(folder);
-        fids = new P9Fids(limits.fids());
-        descriptors = new P9Descriptors(root, limits.openFiles(), fids);
+    P9Session(P9Export export) {
+        this.export = export;
+        credentials = new P9Credentials(export.security());
+        root = Beneath.openFolder(export.folder());
+        fids = new P9Fids(export.limits().fids());
+        descriptors = new P9Descriptors(root, export.limits(), fids);
+        usage = new P9Usage(this, export.quota());
     }
 
     /// The descriptor of the share's root.
@@ -32,7 +34,15 @@ final class P9Session implements AutoCloseable {
     }
 
     boolean isReadOnly() {
-        return readOnly;
+        return export.readOnly();
+    }
+
+    P9Credentials credentials() {
+        return credentials;
+    }
+
+    P9Usage usage() {
+        return usage;
     }
 
     P9Fids fids() {
@@ -57,9 +67,10 @@ final class P9Session implements AutoCloseable {
         }
     }
 
-    /// The status of a descriptor's file, in `scratch.status`.
+    /// The status of a descriptor's file as the guest sees it, in `scratch.status`.
     Statx status(P9Scratch scratch, int fd) throws P9Error {
         P9Error.check(scratch.files.status(fd, scratch.status));
+        credentials.show(scratch, fd);
         return scratch.status;
     }
 

@@ -7,7 +7,6 @@ import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Optional;
 import java.util.SequencedMap;
@@ -28,14 +27,7 @@ final class P9Share implements BackendDevice.Used, P9Observer {
     P9Share(P9Spec spec, MeterRegistry registry) {
         this.spec = spec;
         this.registry = registry;
-        server =
-                new P9Server(
-                        Path.of(spec.path()),
-                        spec.readOnly(),
-                        new P9Limits(
-                                P9Limits.DEFAULT_FIDS,
-                                spec.maxOpenFiles().orElse(P9Limits.DEFAULT_OPEN_FILES)),
-                        this);
+        server = new P9Server(P9Export.of(spec), this);
     }
 
     @Override

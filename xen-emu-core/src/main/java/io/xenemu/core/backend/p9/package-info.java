@@ -6,14 +6,15 @@
 ///
 /// Families of files:
 ///
-/// - The device: [P9Kind] is the kind, [P9Share] one folder with [P9Limits], [P9Metrics] its meters.
+/// - The device: [P9Kind] is the kind, [P9Share] one folder with [P9Export] and [P9Limits], [P9Metrics] its meters.
 /// - The rings: [P9Connection] with its threads, [P9Requests] in flight, [P9Request] of one worker, [P9Queue] with the
 ///   guest's memory.
 /// - Messages: [P9Operation], [P9Reader], [P9Writer], [P9Error], [P9Observer].
 /// - What a guest holds: [P9Session], [P9Fids], [P9Object], which is a [P9Place], a [P9OpenFile] or a [P9Attribute];
 ///   [P9Descriptors], [P9Paths], [P9Qid].
 /// - Requests by theme: [P9Walks], [P9Opens], [P9Contents], [P9Names], [P9Attributes], [P9ExtendedAttributes],
-///   [P9Locks]; [P9Owner] and [P9Scratch] serve them.
+///   [P9Locks]; [P9Scratch] serves them.
+/// - Owners and permissions: [P9Credentials], [P9Mapped]. The quota: [P9Usage], [P9Count].
 ///
 /// Locks: the monitors of [P9Requests], of [P9Fids] and of [P9Qid] are leaves; all of the guest's memory is touched
 /// under the first. Under its own monitor, which is above that of [P9Fids], a [P9Place] is opened again, and a

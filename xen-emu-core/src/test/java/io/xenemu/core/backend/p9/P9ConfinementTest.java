@@ -55,7 +55,8 @@ final class P9ConfinementTest {
         Files.writeString(share.resolve("d/secret"), "inside");
         client =
                 P9TestClient.attached(
-                        new P9Server(share, false, P9Limits.DEFAULT, P9Observer.NONE));
+                        new P9Server(
+                                P9Export.plain(share, false, P9Limits.DEFAULT), P9Observer.NONE));
     }
 
     @AfterEach

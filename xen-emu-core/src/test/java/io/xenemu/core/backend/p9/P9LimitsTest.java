@@ -36,7 +36,9 @@ final class P9LimitsTest {
     private void attach(int fids, int openFiles) {
         client =
                 P9TestClient.attached(
-                        new P9Server(share, false, new P9Limits(fids, openFiles), P9Observer.NONE));
+                        new P9Server(
+                                P9Export.plain(share, false, new P9Limits(fids, openFiles)),
+                                P9Observer.NONE));
     }
 
     @AfterEach
@@ -98,7 +100,8 @@ final class P9LimitsTest {
                 new HostBudget("descriptors", "open", Errno.EMFILE, "a test", 4L * OPEN_FILES);
         HostBudget.Share guest = budget.open(0, OPEN_FILES);
         HostBudget.Share other = budget.open(0, 3L * OPEN_FILES);
-        P9Server server = new P9Server(share, false, P9Limits.DEFAULT, P9Observer.NONE);
+        P9Server server =
+                new P9Server(P9Export.plain(share, false, P9Limits.DEFAULT), P9Observer.NONE);
         server.charge(guest);
         client = P9TestClient.attached(server);
         Files.writeString(share.resolve("f"), "text");

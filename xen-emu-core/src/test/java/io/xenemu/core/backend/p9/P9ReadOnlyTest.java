@@ -55,7 +55,9 @@ final class P9ReadOnlyTest {
         Files.writeString(share.resolve("f"), "text");
         Files.createDirectory(share.resolve("d"));
         client =
-                P9TestClient.attached(new P9Server(share, true, P9Limits.DEFAULT, P9Observer.NONE));
+                P9TestClient.attached(
+                        new P9Server(
+                                P9Export.plain(share, true, P9Limits.DEFAULT), P9Observer.NONE));
         client.at(DIRECTORY, "d");
         client.at(FILE, "f");
         client.open(OPEN, OpenFlags.O_RDONLY, "f");

@@ -42,7 +42,7 @@ final class P9RequestsTest {
     @BeforeEach
     void connect() throws XenError, IOException {
         Files.write(share.resolve("f"), new byte[8000]);
-        server = new P9Server(share, false, P9Limits.DEFAULT, P9Observer.NONE);
+        server = new P9Server(P9Export.plain(share, false, P9Limits.DEFAULT), P9Observer.NONE);
         server.connect(8192);
         requests = new P9Requests(server, P9Observer.NONE, List.of(first, second));
         requests.add(front.attach());

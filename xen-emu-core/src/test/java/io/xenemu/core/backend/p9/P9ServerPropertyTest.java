@@ -74,14 +74,13 @@ final class P9ServerPropertyTest {
             Files.createSymbolicLink(share.resolve("link"), Path.of(".."));
             P9Server server =
                     new P9Server(
-                            share,
-                            false,
-                            new P9Limits(20, P9Limits.MIN_OPEN_FILES),
+                            P9Export.plain(
+                                    share, false, new P9Limits(20, P9Limits.MIN_DESCRIPTORS)),
                             P9Observer.NONE);
             try (P9TestClient client = P9TestClient.attached(server)) {
                 for (byte[] request : requests) {
                     client.send(request);
-                    assertTrue(server.openFiles() <= P9Limits.MIN_OPEN_FILES);
+                    assertTrue(server.openFiles() <= P9Limits.MIN_DESCRIPTORS);
                 }
             }
             assertEquals(0, server.openFiles());

@@ -49,7 +49,7 @@ final class P9ServerTest {
     }
 
     private P9Server server(boolean readOnly, P9Limits limits) {
-        return new P9Server(share, readOnly, limits, P9Observer.NONE);
+        return new P9Server(P9Export.plain(share, readOnly, limits), P9Observer.NONE);
     }
 
     @Test

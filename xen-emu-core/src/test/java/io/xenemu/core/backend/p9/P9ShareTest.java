@@ -10,6 +10,8 @@ import io.xenemu.core.backend.ServedGuest;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.P9Quota;
+import io.xenemu.core.toolstack.P9SecurityModel;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
@@ -344,7 +346,32 @@ final class P9ShareTest {
                 P9Spec.parse(
                         List.of("tag=t", "path=/a b,security_model=none", "ro,max-open-files=99"));
         assertEquals(
-                new P9Spec(OptionalInt.empty(), "t", "/a b", true, OptionalInt.of(99), "0"), all);
+                new P9Spec(
+                        OptionalInt.empty(),
+                        "t",
+                        "/a b",
+                        true,
+                        P9SecurityModel.NONE,
+                        OptionalInt.of(99),
+                        P9Quota.NONE,
+                        "0"),
+                all);
+        P9Spec limited =
+                P9Spec.parse(
+                        List.of(
+                                "type=xen_9pfsd,path=/a,security_model=mapped,max-open-files=5",
+                                "max-files=7,max-space=8,auto-delete=1"));
+        assertEquals(
+                new P9Spec(
+                        OptionalInt.empty(),
+                        "Xen",
+                        "/a",
+                        false,
+                        P9SecurityModel.MAPPED,
+                        OptionalInt.of(5),
+                        new P9Quota(7, 8, true),
+                        "0"),
+                limited);
         for (String wrong :
                 List.of(
                         "",
@@ -354,12 +381,14 @@ final class P9ShareTest {
                         "tag=a b,path=/a",
                         "tag=" + "t".repeat(33) + ",path=/a",
                         "tag=t,path=a",
-                        "tag=t,path=/a,security_model=mapped",
+                        "tag=t,path=/a,security_model=mapped-file",
                         "tag=t,path=/a,ro=2",
-                        "tag=t,path=/a,max-open-files=15",
+                        "tag=t,path=/a,max-open-files=-1",
                         "tag=t,path=/a,max-open-files=65537",
-                        "tag=t,path=/a,max-space=1",
-                        "tag=t,path=/a,type=qemu",
+                        "tag=t,path=/a,max-space=-1",
+                        "tag=t,path=/a,max-files=x",
+                        "tag=t,path=/a,auto-delete=1",
+                        "tag=t,path=/a,type=vhost",
                         "tag=t,path=/a,nonsense")) {
             assertThrows(Refused.class, () -> P9Spec.parse(List.of(wrong)), wrong);
         }
