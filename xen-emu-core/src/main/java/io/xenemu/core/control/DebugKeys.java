@@ -18,6 +18,8 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Presses Xen's debug keys ([DebugKey]) for all domains. The output goes to the operator that has pressed them, where
 /// Xen prints it to its own console.
@@ -29,6 +31,8 @@ final class DebugKeys {
 
     /// Time for all vCPUs to answer one request, the same as for a pause.
     private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private static final Logger log = LoggerFactory.getLogger(DebugKeys.class);
 
     private final OperatedDomains domains;
     private final Duration limit;
@@ -76,11 +80,11 @@ final class DebugKeys {
                 }
             }
             case HELP -> DebugKey.helpRows().forEach(rows::add);
-            case EVENT_CHANNELS -> forEach(domain -> DomainDebug.eventChannels(domain, rows));
-            case GRANTS -> forEach(domain -> DomainDebug.grants(domain, rows));
-            case MEMORY -> forEach(domain -> DomainDebug.memory(domain, rows));
-            case DOMAINS -> forEach(domain -> DomainDebug.notifyGuest(domain, rows));
-            case CLOCKS -> forEach(domain -> DomainDebug.clock(domain, rows));
+            case EVENT_CHANNELS -> forEach(rows, domain -> DomainDebug.eventChannels(domain, rows));
+            case GRANTS -> forEach(rows, domain -> DomainDebug.grants(domain, rows));
+            case MEMORY -> forEach(rows, domain -> DomainDebug.memory(domain, rows));
+            case DOMAINS -> forEach(rows, domain -> DomainDebug.notifyGuest(domain, rows));
+            case CLOCKS -> forEach(rows, domain -> DomainDebug.clock(domain, rows));
             case THREADS -> threads(rows, deadline);
             case TIMERS -> timers(rows, deadline);
             case REGISTERS ->
@@ -94,7 +98,7 @@ final class DebugKeys {
     }
 
     private void threads(DebugRows rows, long deadline) throws InterruptedException {
-        forEach(domain -> domain.vcpus().forEach(vcpu -> VcpuDebug.thread(vcpu, rows)));
+        forEach(rows, domain -> domain.vcpus().forEach(vcpu -> VcpuDebug.thread(vcpu, rows)));
         ask(
                 Vcpu::requestRunstate,
                 (vcpu, account) -> VcpuDebug.runstate(vcpu, account, rows),
@@ -103,7 +107,7 @@ final class DebugKeys {
     }
 
     private void timers(DebugRows rows, long deadline) throws InterruptedException {
-        forEach(domain -> DomainDebug.watchdogs(domain, rows));
+        forEach(rows, domain -> DomainDebug.watchdogs(domain, rows));
         ask(
                 Vcpu::requestTimers,
                 (vcpu, state) -> VcpuDebug.timers(vcpu, state, rows),
@@ -130,13 +134,14 @@ final class DebugKeys {
                 deadline);
     }
 
-    /// Presses a key for every domain, also after it has failed for one.
-    private void forEach(Consumer<Domain> key) {
+    /// Presses a key for every domain, also after it has failed for one. Such a bug is not the guest's: it goes on.
+    void forEach(DebugRows rows, Consumer<Domain> key) {
         domains.forEach(domain -> {
             try {
                 key.accept(domain);
             } catch (RuntimeException | Error e) {
-                domain.failed("a debug key for " + domain.id(), e);
+                log.error("{}: a debug key has failed: this is a bug", domain, e);
+                rows.add("%s: the key has failed: %s", domain, e);
             }
         });
     }
@@ -151,7 +156,7 @@ final class DebugKeys {
             long deadline)
             throws InterruptedException {
         List<Asked<T>> all = new ArrayList<>();
-        forEach(domain ->
+        forEach(rows, domain ->
                 domain.vcpus().forEach(vcpu -> all.add(new Asked<>(vcpu, question.apply(vcpu)))));
         for (Asked<T> asked : all) {
             Vcpu vcpu = asked.vcpu();

@@ -7,6 +7,7 @@ import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -15,12 +16,15 @@ final class VcpuCommands {
     private static final String DOMAIN = "domain";
     private static final String COUNT = "count";
 
+    /// Time for all vCPUs to answer, the same as for a pause.
+    private static final Duration LIMIT = Duration.ofSeconds(10);
+
     static final List<Verb> VERBS =
             List.of(
                     Verb.reads(
                             "vcpu-list",
-                            "List the vCPUs of guests. State: r running, b blocked, p down. CPU:"
-                                    + " the one of the host that it last ran on.",
+                            "List the vCPUs of guests. State: r running, b blocked, p down,"
+                                    + " ? no answer within 10 s. CPU: the one of the host that it last ran on.",
                             VcpuCommands::list,
                             optional(DOMAIN)),
                     Verb.changes(
@@ -34,7 +38,8 @@ final class VcpuCommands {
     private VcpuCommands() {}
 
     /// Lists vCPUs. Makes each leave the guest for a moment, to see whether it is down.
-    private static ControlReply list(OperatedService service, VerbCall call) throws Refused {
+    private static ControlReply list(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
         String name = call.find(DOMAIN);
         List<Domain> domains = new ArrayList<>();
         if (name == null) {
@@ -42,8 +47,7 @@ final class VcpuCommands {
         } else {
             domains.add(service.named().named(name));
         }
-        List<VcpuRow> rows =
-                domains.stream().flatMap(domain -> VcpuRow.of(domain).stream()).toList();
+        List<VcpuRow> rows = VcpuRow.of(domains, LIMIT);
         return ControlReply.rows(VcpuRow.table(rows))
                 .with("vcpus", new Json.Array(rows.stream().<Json>map(VcpuRow::json).toList()));
     }

@@ -329,6 +329,11 @@ public final class Vcpu {
         return inquire(VcpuPort::getMpState);
     }
 
+    /// Whether it is down ([#isDown]), without a wait; empty if the vCPU has ended.
+    public CompletableFuture<Optional<Boolean>> requestDown() {
+        return inquire(power::isDown);
+    }
+
     /// The state of its timers, without a wait; empty if the vCPU has ended.
     public CompletableFuture<Optional<VcpuTimer.State>> requestTimers() {
         return inquire(_ -> timer.look());

@@ -471,6 +471,41 @@ final class VerbTableTest {
     }
 
     @Test
+    void vcpuThatDoesNotAnswerIsListedInTime() throws Exception {
+        CountDownLatch stuck = new CountDownLatch(1);
+        try (TestDomain running =
+                new TestDomain(new FakeVm(), 1, vcpu -> serveAfter(stuck, vcpu))) {
+            running.domain().start();
+
+            List<VcpuRow> rows = VcpuRow.of(List.of(running.domain()), Duration.ZERO);
+
+            assertEquals(1, rows.size());
+            assertEquals(VcpuRow.State.UNKNOWN, rows.getFirst().state());
+            String line = VcpuRow.table(rows).getLast();
+            assertTrue(line.contains(" ?-- "), line);
+            assertNull(rows.getFirst().json().find("online"));
+            stuck.countDown();
+        }
+    }
+
+    /// A failed key is our bug: the guest has done nothing.
+    @Test
+    void debugKeyThatFailsHarmsNoGuest() throws Exception {
+        Domain domain = guest.domain();
+        DebugRows rows = new DebugRows();
+        new DebugKeys(new OneDomain(domain))
+                .forEach(
+                        rows,
+                        _ -> {
+                            throw new IllegalStateException("a bug");
+                        });
+        assertEquals(
+                List.of(domain + ": the key has failed: java.lang.IllegalStateException: a bug"),
+                rows.all());
+        assertNull(domain.shutdownLatch().get());
+    }
+
+    @Test
     void sysrqIsWrittenForTheGuest() throws XenError {
         assertEquals(List.of(), send("sysrq test s").text());
         try (XenStoreClient client = store.client()) {
