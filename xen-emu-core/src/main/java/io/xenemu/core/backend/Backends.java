@@ -44,6 +44,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     private final MeterRegistry registry;
     private final Frontend.ServedPlace place;
     private final StepThreads steps = new StepThreads();
+    private final HostCalls hostCalls = new HostCalls(HostCalls.LIMIT);
 
     /// @param domains finds domains that are not closed
     /// @param client for these back ends alone
@@ -86,7 +87,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         if (kind == null) {
             throw ServiceBackends.notServed(spec.kind());
         }
-        BackendDevice opened = kind.open(spec);
+        BackendDevice opened = hostCalls.make(() -> kind.open(spec), BackendDevice::close);
         return new Opened() {
             @Override
             public void serve(PvDevice device) throws Refused {
@@ -99,9 +100,27 @@ public final class Backends implements ServiceBackends, AutoCloseable {
 
             @Override
             public void discard() {
-                opened.close();
+                giveBack(opened);
             }
         };
+    }
+
+    /// Closes a device that was not served. Its file is free when this returns, unless the host does not answer.
+    private void giveBack(BackendDevice opened) {
+        try {
+            boolean _ =
+                    hostCalls.make(
+                            () -> {
+                                opened.close();
+                                return true;
+                            },
+                            _ -> {});
+        } catch (Refused e) {
+            log.warn("a device that was not attached is not closed yet: {}", e.reason());
+            if (e.kind() == Refused.Kind.BUSY) {
+                steps.execute(opened::close);
+            }
+        }
     }
 
     /// A device that was removed by force is there until its requests have ended, since they use the guest's pages.
@@ -124,7 +143,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         Domain domain = domains.apply(device.frontend());
         if (domain == null) {
             // It has ended just now, and its nodes go with it.
-            opened.close();
+            giveBack(opened);
             return;
         }
         Started started = new Started();
@@ -169,7 +188,13 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         if (served == null || !(served.served() instanceof BackendDevice.Resizable resizable)) {
             throw new Refused(device + " has no size that the service could change");
         }
-        resizable.resize();
+        boolean _ =
+                hostCalls.make(
+                        () -> {
+                            resizable.resize();
+                            return true;
+                        },
+                        _ -> {});
     }
 
     @Override

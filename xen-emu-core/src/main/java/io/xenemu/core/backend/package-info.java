@@ -10,7 +10,7 @@
 ///   [DeviceTags] the tags of all.
 /// - A guest's end: [Frontend] with [FrontendNodes], [FrontendError].
 /// - The threads of queues: [QueueThread], [Wakening]; those of engines [EngineThreads], and others [OwnQueueThread].
-/// - The threads of a device's steps: [StepThreads].
+/// - The threads of a device's steps: [StepThreads]; of an operator's calls that may wait for the host: [HostCalls].
 /// - A domain's devices as a part of it: [BackendPart].
 ///
 /// # How to write a back end

@@ -156,8 +156,11 @@ final class DebugKeys {
             long deadline)
             throws InterruptedException {
         List<Asked<T>> all = new ArrayList<>();
-        forEach(rows, domain ->
-                domain.vcpus().forEach(vcpu -> all.add(new Asked<>(vcpu, question.apply(vcpu)))));
+        forEach(
+                rows,
+                domain ->
+                        domain.vcpus()
+                                .forEach(vcpu -> all.add(new Asked<>(vcpu, question.apply(vcpu)))));
         for (Asked<T> asked : all) {
             Vcpu vcpu = asked.vcpu();
             try {

@@ -37,6 +37,9 @@ public final class NullKind implements BackendKind {
     /// Drains that succeeded.
     final AtomicInteger drains = new AtomicInteger();
 
+    /// Called at each open.
+    volatile Runnable opening = () -> {};
+
     /// Whether one device can be open at a time.
     public volatile boolean exclusive;
 
@@ -83,6 +86,7 @@ public final class NullKind implements BackendKind {
 
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
+        opening.run();
         if (spec.toString().contains("missing")) {
             throw new Refused("missing: no such file");
         }
