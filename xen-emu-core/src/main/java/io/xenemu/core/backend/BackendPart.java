@@ -7,10 +7,14 @@ import io.xenemu.kvm.abi.DomId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /// A domain's devices that the service serves, as one part of the domain: devices come and go while it runs. It is
 /// above the domain's memory, grants and event channels, and so ends before these.
 final class BackendPart implements Part {
+    /// The most devices that a reason names: it is one line.
+    private static final int SHOWN = 8;
+
     private final Backends backends;
     private final DomId domain;
     private final List<ServedDevice> held = new ArrayList<>();
@@ -51,12 +55,19 @@ final class BackendPart implements Part {
         held.clear();
     }
 
-    /// The reason of the first device.
+    /// The reasons of its devices, of the first [#SHOWN].
     @Override
     public Optional<String> blocker() {
-        return backends.of(domain).stream()
-                .findFirst()
-                .map(device -> device.device().name() + ": " + device.served().blocker());
+        List<ServedDevice> all = backends.of(domain);
+        String reasons =
+                all.stream()
+                        .limit(SHOWN)
+                        .map(device -> device.device().name() + ": " + device.served().blocker())
+                        .collect(Collectors.joining("; "));
+        int more = all.size() - SHOWN;
+        return all.isEmpty()
+                ? Optional.empty()
+                : Optional.of(more > 0 ? "%s; and %d more".formatted(reasons, more) : reasons);
     }
 
     @Override

@@ -66,9 +66,13 @@ public final class DomainDevices implements AutoCloseable {
     /// Another guest's driver serves such a device, in pages that it maps.
     private Optional<String> foreign(DomId id) {
         try {
-            return devices.list().hasForeign(id)
-                    ? Optional.of("another domain serves a device of it")
-                    : Optional.empty();
+            List<PvDevice> foreign = devices.list().foreign(id);
+            if (foreign.isEmpty()) {
+                return Optional.empty();
+            }
+            PvDevice first = foreign.getFirst();
+            String more = foreign.size() > 1 ? ", and %d more".formatted(foreign.size() - 1) : "";
+            return Optional.of("%s serves %s%s".formatted(first.backend(), first.name(), more));
         } catch (Refused e) {
             return Optional.of(e.reason());
         }

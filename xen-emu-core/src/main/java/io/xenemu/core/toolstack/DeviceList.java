@@ -51,17 +51,17 @@ public final class DeviceList {
                         .equals(MacAddress.parse(which));
     }
 
-    /// Whether another domain serves a device of a domain.
+    /// The devices of a domain that other domains serve.
     ///
     /// @throws Refused if XenStore gives no answer
-    public boolean hasForeign(DomId frontend) throws Refused {
+    public List<PvDevice> foreign(DomId frontend) throws Refused {
         try {
+            List<PvDevice> foreign = new ArrayList<>();
             for (DeviceKind kind : DeviceKind.values()) {
-                if (!nodes.devices(kind, frontend).stream().allMatch(PvDevice::isByService)) {
-                    return true;
-                }
+                foreign.addAll(nodes.devices(kind, frontend));
             }
-            return false;
+            foreign.removeIf(PvDevice::isByService);
+            return foreign;
         } catch (XenError e) {
             throw Refused.byXenStore(e);
         }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.DetachMode;
+import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
@@ -655,6 +656,24 @@ final class ServedDeviceTest {
         assertEquals(
                 List.of("devices of the service: vbd 51712: a null device cannot be saved"),
                 guest.domain().parts().blockers());
+        PvDevice second = guest.attach(ServedGuest.disk("xvdb"));
+        assertEquals(
+                List.of(
+                        "devices of the service: vbd 51712: a null device cannot be saved; vbd 51728:"
+                                + " a null device cannot be saved"),
+                guest.domain().parts().blockers());
+        for (char letter = 'c'; letter <= 'j'; letter++) {
+            PvDevice _ = guest.attach(ServedGuest.disk("xvd" + letter));
+        }
+        String many = guest.domain().parts().blockers().getFirst();
+        assertTrue(many.endsWith("; and 2 more"), many);
+        for (char letter = 'c'; letter <= 'j'; letter++) {
+            String name = "xvd" + letter;
+            guest.devices.detach(
+                    guest.devices.list().find(DeviceKind.VBD, TestDomain.ID, name),
+                    DetachMode.ORDERLY);
+        }
+        guest.devices.detach(second, DetachMode.ORDERLY);
         guest.devices.detach(device, DetachMode.ORDERLY);
         assertEquals(List.of(), guest.domain().parts().blockers());
     }

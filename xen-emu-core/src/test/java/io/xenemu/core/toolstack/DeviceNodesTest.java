@@ -173,6 +173,9 @@ final class DeviceNodesTest extends DeviceDomains {
                                     + "/local/domain/5/backend/vif/3/0"),
                     devices.list().table(DeviceKind.VIF, List.of(USER)));
             assertEquals(0, devices.list().find(DeviceKind.VIF, USER, "00:16:3E:1:2:3").id());
+            assertEquals(
+                    List.of("dom3: vbd 51712 from dom5", "dom3: vif 0 from dom5"),
+                    devices.list().foreign(USER).stream().map(PvDevice::toString).toList());
         }
     }
 }
