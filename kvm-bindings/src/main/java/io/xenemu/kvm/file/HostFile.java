@@ -23,6 +23,8 @@ public final class HostFile implements AutoCloseable {
         WRITE(OpenFlags.O_RDWR),
         /// Past the page cache (`O_DIRECT`): offsets, lengths and addresses must be multiples of its unit.
         DIRECT(OpenFlags.O_DIRECT),
+        /// Each write is at the end, whatever its offset is (`O_APPEND`).
+        APPEND(OpenFlags.O_APPEND),
         /// A block device only if nobody else uses it, such as by a mount (`O_EXCL`).
         EXCLUSIVE(OpenFlags.O_EXCL);
 

@@ -7,6 +7,7 @@
 /// - A folder's files: [Beneath] has the system calls that name a file by one name below a descriptor, so that no
 ///   symbolic link and no `..` leads out. [Statx], [DirectoryEntries], [FileSystemStatus] and [RecordLock] are the
 ///   structures that they fill, [OpenFlags] the kernel's numbers.
+/// - Bytes both ways: [ByteStream] is a terminal or a stream socket, [PseudoTerminal] a pair of terminals.
 ///
 /// Results are as the kernel has them: a negative number is a negated errno of [io.xenemu.kvm.abi.Errno].
 @NullMarked

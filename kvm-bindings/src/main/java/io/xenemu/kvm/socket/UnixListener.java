@@ -1,34 +1,22 @@
 package io.xenemu.kvm.socket;
 
-import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// A listening Unix-domain socket together with its file, which has mode 0600, or 0660 for a group.
 public final class UnixListener implements AutoCloseable {
     private static final int BACKLOG = 128;
-
-    /// `S_IFMT` and `S_IFSOCK` of `sys/stat.h`.
-    private static final int TYPE_MASK = 0xf000;
-
-    private static final int TYPE_SOCKET = 0xc000;
 
     /// A new socket in a folder of its own. It is short: a socket's path has 107 bytes at most.
     private static final String FRESH = "s";
@@ -74,7 +62,7 @@ public final class UnixListener implements AutoCloseable {
                     PosixFilePermissions.asFileAttribute(
                             PosixFilePermissions.fromString("rwx------")));
         } catch (IOException e) {
-            throw new IOException("cannot listen at " + path + ": " + reason(e), e);
+            throw new IOException("cannot listen at " + path + ": " + SocketFile.reason(e), e);
         }
         try {
             return bind(path, folder.resolve(FRESH), file -> give(file, group));
@@ -93,7 +81,7 @@ public final class UnixListener implements AutoCloseable {
         } catch (UserPrincipalNotFoundException e) {
             throw new IOException("there is no group " + group, e);
         } catch (IOException e) {
-            throw new IOException("it cannot be given to group " + group + ": " + reason(e), e);
+            throw new IOException("it cannot be given to group " + group + ": " + SocketFile.reason(e), e);
         }
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw----"));
     }
@@ -105,30 +93,30 @@ public final class UnixListener implements AutoCloseable {
 
     private static UnixListener bind(Path path, Path fresh, Admission admission)
             throws IOException {
-        checkReplaceable(path);
+        SocketFile.checkReplaceable(path);
         // The socket gets its name after its mode, so that it never exists with a wider one, and a
         // leftover is replaced at once.
         ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         try {
-            if (isSocket(fresh)) {
+            if (SocketFile.isSocket(fresh)) {
                 Files.delete(fresh); // of a process of our number that was killed just here
             }
             channel.bind(UnixDomainSocketAddress.of(fresh), BACKLOG);
             admission.apply(fresh);
-            Object key = fileKey(fresh);
+            Object key = SocketFile.key(fresh);
             Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
             return new UnixListener(path, channel, key);
         } catch (IOException e) {
             channel.close();
             discard(fresh, e);
-            throw new IOException("cannot listen at " + path + ": " + reason(e), e);
+            throw new IOException("cannot listen at " + path + ": " + SocketFile.reason(e), e);
         }
     }
 
     /// Removes the new socket file, which could not be moved to its place.
     private static void discard(Path fresh, IOException failure) {
         try {
-            if (isSocket(fresh)) {
+            if (SocketFile.isSocket(fresh)) {
                 Files.delete(fresh);
             }
         } catch (IOException e) {
@@ -147,44 +135,6 @@ public final class UnixListener implements AutoCloseable {
         return Optional.empty();
     }
 
-    private static void checkReplaceable(Path path) throws IOException {
-        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-            return;
-        }
-        if (!isSocket(path)) {
-            throw new IOException("cannot listen at " + path + ": it exists and is not a socket");
-        }
-        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            probe.connect(UnixDomainSocketAddress.of(path));
-        } catch (ConnectException e) {
-            return; // nobody listens: a leftover
-        } catch (IOException e) {
-            throw new IOException("cannot listen at " + path + ": it exists: " + reason(e), e);
-        }
-        throw new IOException("cannot listen at " + path + ": it is in use");
-    }
-
-    /// Whether the file is a socket. A symbolic link to a socket does not count: replacing it would not replace the
-    /// socket.
-    private static boolean isSocket(Path path) throws IOException {
-        try {
-            return Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS)
-                            instanceof Integer mode
-                    && (mode & TYPE_MASK) == TYPE_SOCKET;
-        } catch (NoSuchFileException e) {
-            return false;
-        }
-    }
-
-    private static @Nullable Object fileKey(Path path) throws IOException {
-        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
-                .fileKey();
-    }
-
-    private static @Nullable String reason(IOException e) {
-        return e instanceof NoSuchFileException ? "no such directory" : IoReason.withoutFile(e);
-    }
-
     /// The socket's file.
     public Path path() {
         return path;
@@ -199,8 +149,8 @@ public final class UnixListener implements AutoCloseable {
     @Override
     public void close() throws IOException {
         channel.close();
-        if (fileKey != null && isSocket(path) && Objects.equals(fileKey(path), fileKey)) {
-            Files.delete(path);
+        if (fileKey != null) {
+            SocketFile.delete(path, fileKey);
         }
     }
 }

@@ -60,6 +60,14 @@ public final class Epoll implements AutoCloseable {
         control(EPOLL_CTL_ADD, descriptor, EPOLLIN | EPOLLET, key);
     }
 
+    /// Begins to wait for a descriptor that is to be written too: it is also told when it has room again.
+    ///
+    /// @param key by which [#await] tells it
+    /// @throws KvmException if it cannot be waited for, or is waited for already
+    public void addBoth(int descriptor, long key) {
+        control(EPOLL_CTL_ADD, descriptor, EPOLLIN | EPOLLOUT | EPOLLET, key);
+    }
+
     /// Keeps a descriptor from waking the waiting thread until [#unmute]. It stays one that is waited for.
     ///
     /// @throws KvmException if it is not waited for

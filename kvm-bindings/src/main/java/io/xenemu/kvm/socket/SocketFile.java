@@ -1,0 +1,77 @@
+package io.xenemu.kvm.socket;
+
+import io.xenemu.kvm.abi.IoReason;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import org.jspecify.annotations.Nullable;
+
+/// The file of a listening Unix-domain socket. A service that was killed leaves it.
+final class SocketFile {
+    /// `S_IFMT` and `S_IFSOCK` of `sys/stat.h`.
+    private static final int TYPE_MASK = 0xf000;
+
+    private static final int TYPE_SOCKET = 0xc000;
+
+    private SocketFile() {}
+
+    /// Checks that a socket may take the place of what is there: nothing, or a socket that nobody serves any more.
+    ///
+    /// @throws IOException if it may not; the message names the path
+    static void checkReplaceable(Path path) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        if (!isSocket(path)) {
+            throw new IOException("cannot listen at " + path + ": it exists and is not a socket");
+        }
+        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            // A server whose queue is full would make it wait.
+            probe.configureBlocking(false);
+            boolean _ = probe.connect(UnixDomainSocketAddress.of(path));
+        } catch (ConnectException e) {
+            return; // nobody listens: a leftover
+        } catch (IOException e) {
+            throw new IOException("cannot listen at " + path + ": it exists: " + reason(e), e);
+        }
+        throw new IOException("cannot listen at " + path + ": it is in use");
+    }
+
+    /// Whether the file is a socket. A symbolic link to a socket does not count: replacing it would not replace the
+    /// socket.
+    static boolean isSocket(Path path) throws IOException {
+        try {
+            return Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS)
+                            instanceof Integer mode
+                    && (mode & TYPE_MASK) == TYPE_SOCKET;
+        } catch (NoSuchFileException e) {
+            return false;
+        }
+    }
+
+    /// The identity of a file that exists.
+    static @Nullable Object key(Path path) throws IOException {
+        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                .fileKey();
+    }
+
+    /// Deletes a socket's file, unless another file has taken its place.
+    ///
+    /// @param key the socket's identity
+    static void delete(Path path, Object key) throws IOException {
+        if (isSocket(path) && key.equals(key(path))) {
+            Files.delete(path);
+        }
+    }
+
+    static @Nullable String reason(IOException e) {
+        return e instanceof NoSuchFileException ? "no such directory" : IoReason.withoutFile(e);
+    }
+}
